@@ -1,0 +1,32 @@
+"""The code location: `build_defs` assembles every declared table into one Dagster graph.
+
+Here: the assembly. Not here: what a table or an asset is.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from chu_platform.graph.assets import PLATFORM, asset_of
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.platform import Platform
+from chu_platform.settings import load_settings
+
+
+@dg.resource(description="Lake, engine and care database, opened by the step that needs them first.")
+def _platform_of_a_run(context: dg.InitResourceContext) -> Iterator[Platform]:
+    say = context.log.info if context.log else print
+    with Platform(load_settings(), say) as platform:
+        yield platform
+
+
+def build_defs(platform: Platform | None = None) -> dg.Definitions:
+    """The whole graph. With `platform`, runs share that open one; without, each run opens its own.
+
+    Nothing is connected to or started here: the code location loads with engine and database down.
+    """
+    return dg.Definitions(
+        assets=[asset_of(table) for table in catalogue()],
+        resources={PLATFORM: platform or _platform_of_a_run},
+        executor=dg.in_process_executor,
+    )

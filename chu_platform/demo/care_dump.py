@@ -1,0 +1,63 @@
+"""The dump of the care database: fills a throw-away server and dumps it, the same bytes each time."""
+
+import struct
+import tempfile
+from pathlib import Path
+
+import psycopg2
+
+from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.demo import care_tables
+from chu_platform.demo.base import Base
+
+DATABASE = "data2023"
+# tm_sec, tm_min, tm_hour, tm_mday, tm_mon (from 0), tm_year (from 1900), tm_isdst
+CREATED = (0, 0, 12, 3, 3, 123, 0)
+
+
+def write(base: Base, path: Path) -> None:
+    """Write the thirteen tables as a custom-format dump (pg_dump -Fc).
+
+    A fresh server each time: the dump quotes object identifiers, which a used server would count on from.
+    """
+    care_tables.create_helpers(base)
+    with (
+        tempfile.TemporaryDirectory(prefix="chu-demo-") as work,
+        EmbeddedPostgres(Path(work) / "server") as server,
+    ):
+        server.create_database(DATABASE)
+        _load(base, server, Path(work))
+        server.dump(DATABASE, path)
+    freeze_creation_time(path)
+
+
+def _load(base: Base, server: EmbeddedPostgres, work: Path) -> None:
+    cursor = base.connection.cursor()
+    connection = psycopg2.connect(server.url(DATABASE))
+    try:
+        for table in care_tables.tables(base):
+            rows = work / "rows.csv"
+            cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
+            # Created and filled in one transaction: PostgreSQL then writes no log of the rows.
+            with connection, connection.cursor() as postgres, open(rows, "rb") as file:
+                postgres.execute(f'CREATE TABLE "{table.name}" ({table.columns})')
+                postgres.copy_expert(f'COPY "{table.name}" FROM STDIN (FORMAT csv)', file)
+            rows.unlink()
+    finally:
+        connection.close()
+
+
+def freeze_creation_time(path: Path) -> None:
+    """Overwrite the creation time in the header of a custom-format dump with a constant.
+
+    Header of archive version 1.15 and later (pg_backup_archiver.c, ReadHead): magic, version (3 bytes), size
+    of an integer, size of an offset, format, compression, then the seven fields of struct tm, each a sign
+    byte and a little-endian integer.
+    """
+    with open(path, "r+b") as file:
+        magic, _major, minor, _revision, integer, _offset, _format, _compression = struct.unpack(
+            "5s7B", file.read(12)
+        )
+        if magic != b"PGDMP" or minor < 15 or integer != 4:
+            raise ValueError(f"{path} does not have the header this function knows")
+        file.write(b"".join(struct.pack("<bi", 0, field) for field in CREATED))

@@ -1,0 +1,222 @@
+"""deces.csv: the national register of deaths, written year after year, with the flaws of the real one.
+
+Nothing here depends on the other files of the pack.
+"""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from shutil import copyfileobj
+
+import pyarrow as pa
+
+from chu_platform.demo.base import Base
+from chu_platform.demo.geography import PLACE_SLOTS
+from chu_platform.demo.people import NAME_SLOTS
+from chu_platform.demo.sizes import DEATHS, DEATHS_OF_2019, DEATHS_OF_2020, shares
+
+HEADER = (
+    "nom,prenom,sexe,date_naissance,code_lieu_naissance,lieu_naissance,pays_naissance,date_deces,code_lieu_deces,"
+    "numero_acte_deces\n"
+)
+FIRST_YEAR, LAST_YEAR = 1971, 2020
+AGE_SLOTS = DAY_SLOTS = 2_048
+ROWS_A_CHUNK = 250_000
+# Relative numbers of deaths from January to December: winter kills.
+MONTHS = (115, 107, 109, 100, 97, 93, 95, 94, 92, 98, 98, 106)
+ABROAD = {
+    "99109": ("BERLIN", "ALLEMAGNE"),
+    "99127": ("TURIN", "ITALIE"),
+    "99131": ("LIEGE", "BELGIQUE"),
+    "99134": ("BARCELONE", "ESPAGNE"),
+    "99139": ("PORTO", "PORTUGAL"),
+    "99350": ("CASABLANCA", "MAROC"),
+    "99351": ("TUNIS", "TUNISIE"),
+    "99352": ("ORAN", "ALGERIE"),
+    "99122": ("CRACOVIE", "POLOGNE"),
+    "99341": ("DAKAR", "SENEGAL"),
+}
+COLONIAL_ALGERIA = {"91352": "ALGER", "91353": "CONSTANTINE", "91354": "ORAN"}
+COLLECTIVITIES = ["97502", "97701", "97801", "98613", "98735", "98818"]
+# The few rows that no proportion would bring into a small pack; {y} is a year of the register.
+ODD_ROWS = '''\
+MALVERT,AUGUSTE,1,1481-03-05,14010,BOISNEUVE,,{y}-03-02,14010,1
+ORVANE,HONORINE,2,1581-12-31,35010,MONTCLAIRE,,{y}-07-11,35010,2
+SALVERNE,LOUIS,1,1950-02-30,59010,VALBRUNE,,{y}-05-19,59010,3
+BRIONAC,ODETTE,2,1931-06-31,33010,CHAMPDOUCE,,{y}-09-08,33010,4
+TREZAULT,PAUL,1,1944-13-02,44010,VALGRISE,,{y}-10-21,44010,5
+GRILANOT,RENEE,2,0000-00-00,,,,{y}-02-12,67010,6
+COURZEAU,EMILE,1,1927,21010,ROCHEVERDE,,{y}-01-30,21010,7
+FAURAVEL,SIMONE,2,1933-00-00,2A010,BELLENEUVE,,{y}-12-04,2A010,8
+PELMOTE,JEAN,1,1940-05-00,2B010,BELLEHAUTE,,{y}-11-17,2B010,9
+"LANDRAY, DIT ""LE GRAND""",HENRI,1,1938-04-12,13201,MARSEILLE 01,,{y}-08-14,13203,10
+VALPION,"ANNE, MARIE",2,1929-08-25,69381,LYON 01,,{y}-06-26,69385,11
+NAUDERET,MARTINE,2,1975-04-12,75101,PARIS 01,,1974-06-26,75112,12
+JOUBRIEUX,CLAUDE,1,1936-10-03,97411,ROCHEBRUNE,,{y}-04-06,97411,13
+QUERAVET,YVONNE,2,1925-05-18,976,MAYOTTE,,{y}-04-22,97611,14
+CHAUPINOT,ROBERT,1,1919-02-07,91352,ALGER,ALGERIE,1973-02-08,91352,15
+ROUVILLAC,MADELEINE,2,1901-07-14,20004,BELLENEUVE,,1972-05-01,20004,16
+BAULANOT,RENE,1,1930-11-11,99352,ORAN,ALGERIE,{y}-03-19,99352,17
+SAUMORET,DENISE,2,1942-12-30,,,,{y}-10-10,,
+VERDELIN,MICHEL,1,1948-01-09,62010,VALDOUCE,,{y}-02-30,62010,19
+DRATIVEL,JACQUELINE,2,1955-03-23,63010,MONTBRUNE,,{y}-06-31,63010,20
+'''
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one year: `rows` of its `of_year` rows, from the `offset`-th; the year begins at row
+    `start`.
+    """
+
+    year: int
+    start: int
+    of_year: int
+    offset: int
+    rows: int
+
+
+def chunks(total: int) -> Iterator[Chunk]:
+    """The register cut by year and then by size, in order of time."""
+    earlier = DEATHS - DEATHS_OF_2019 - DEATHS_OF_2020
+    trend = {
+        year: 100 + 12 * math.sin((year - FIRST_YEAR) / 7) + 0.1 * (year - FIRST_YEAR)
+        for year in range(1971, 2019)
+    }
+    whole = sum(trend.values())
+    weights = {year: earlier * weight / whole for year, weight in trend.items()}
+    weights |= {2019: float(DEATHS_OF_2019), 2020: float(DEATHS_OF_2020)}
+    start = 0
+    for year, of_year in shares(total - ODD_ROWS.count("\n"), weights).items():
+        for offset in range(0, of_year, ROWS_A_CHUNK):
+            yield Chunk(year, start, of_year, offset, min(ROWS_A_CHUNK, of_year - offset))
+        start += of_year
+
+
+def create_helpers(base: Base) -> None:
+    """Create `age_slots(slot, male_days, female_days)` and `day_slots(slot, day)`; the year's first day is
+    0.
+    """
+    ages = {
+        "slot": list(range(AGE_SLOTS)),
+        "male_days": [_age_days((slot + 0.5) / AGE_SLOTS, 82.0) for slot in range(AGE_SLOTS)],
+        "female_days": [_age_days((slot + 0.5) / AGE_SLOTS, 88.0) for slot in range(AGE_SLOTS)],
+    }
+    ordinal = date(2019, 1, 1).toordinal()
+    weights = {day: float(MONTHS[date.fromordinal(ordinal + day).month - 1]) for day in range(365)}
+    days = [day for day, slots in shares(DAY_SLOTS, weights).items() for _ in range(slots)]
+    for name, columns in (("age_slots", ages), ("day_slots", {"slot": list(range(DAY_SLOTS)), "day": days})):
+        base.connection.register("slots", pa.table(columns))
+        base.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM slots ORDER BY slot")
+        base.connection.unregister("slots")
+
+
+def _age_days(quantile: float, mode: float) -> int:
+    """Age at death in days: a Gompertz law of that modal age, and one death in eighty of infants."""
+    infant = 1 / 80
+    if quantile < infant:
+        return round(300 * quantile / infant)
+    survival = 1 - (quantile - infant) / (1 - infant)
+    slope = 0.11
+    return 300 + round(365.25 * max(0.0, math.log(1 - math.log(survival) * math.exp(slope * mode)) / slope))
+
+
+def write(base: Base, path: Path, executor: Executor) -> None:
+    """Write the register, its chunks made by the executor's threads and appended in order.
+
+    About 0.6 % of the rows are exact copies of another one. Memory does not depend on the scale.
+    """
+    create_helpers(base)
+    pieces = list(chunks(base.sizes.deaths))
+    running = []
+    with open(path, "wb") as register:
+        register.write(HEADER.encode())
+        for number, chunk in enumerate(pieces):
+            running.append(
+                executor.submit(_write_chunk, base, chunk, path.with_name(f"{path.name}.{number}"))
+            )
+        for future in running:
+            part = future.result()
+            with open(part, "rb") as piece:
+                copyfileobj(piece, register, 1 << 20)
+            part.unlink()
+        for number, row in enumerate(ODD_ROWS.splitlines()):
+            register.write(f"{row.format(y=1990 + number)}\n".encode())
+
+
+def _write_chunk(base: Base, chunk: Chunk, part: Path) -> Path:
+    with base.connection.cursor() as cursor:
+        cursor.execute(f"COPY ({_query(chunk)}) TO '{part}' (FORMAT csv, HEADER false)")
+    return part
+
+
+def _query(chunk: Chunk) -> str:
+    """The rows of a chunk as text columns. 2020 stops in March; Corsican codes before 1976 begin with 20."""
+    first = chunk.start + chunk.offset
+    day = "day" if chunk.year < LAST_YEAR else "(day // 4)"
+    foreign = list(ABROAD)
+    towns = {code: town for code, (town, _) in ABROAD.items()} | COLONIAL_ALGERIA
+    countries = {code: country for code, (_, country) in ABROAD.items()} | dict.fromkeys(
+        COLONIAL_ALGERIA, "ALGERIE"
+    )
+    corsica = "'20' || substr(code, 3)" if chunk.year < 1976 else "code"
+    return f"""
+    WITH numbered AS (
+        SELECT CASE WHEN draw(i, 600, 10000) < 64 THEN greatest({chunk.start}, i - 1 - draw(i, 601, 900))
+                    ELSE i END AS i
+        FROM range({first}, {first + chunk.rows}) r(i)
+    ), drawn AS (
+        SELECT i, draw(i, 602, 1000) < 508 AS is_male, draw(i, 603, 1000000) AS odd,
+            draw(i, 604, 100000) AS where_died, draw(i, 605, 1000) AS where_born,
+            ((i - {chunk.start}) * {DAY_SLOTS}) // {chunk.of_year} AS day_slot,
+            draw(i, 606, {AGE_SLOTS}) AS age_slot,
+            draw(i, 607, {PLACE_SLOTS}) AS death_slot, draw(i, 608, {PLACE_SLOTS}) AS birth_slot,
+            draw(i, 609, {NAME_SLOTS}) AS family_slot, draw(i, 610, {NAME_SLOTS}) AS given_slot
+        FROM numbered
+    ), dated AS (
+        SELECT n.*, DATE '{chunk.year}-01-01' + {day}::INTEGER AS death,
+            CASE WHEN is_male THEN male_days ELSE female_days END AS age
+        FROM drawn n JOIN day_slots d ON d.slot = n.day_slot JOIN age_slots a ON a.slot = n.age_slot
+    ), born AS (
+        SELECT *, CASE WHEN odd < 40 THEN death + (1 + odd)::INTEGER
+                       ELSE death - (age + draw(i, 611, 60))::INTEGER END AS birth,
+            CASE WHEN where_born < 8 THEN chosen(i, 612, {list(COLONIAL_ALGERIA)!r})
+                 WHEN where_born < 80 THEN chosen(i, 612, {foreign!r}) END AS birth_abroad
+        FROM dated
+    )
+    SELECT
+        CASE WHEN odd BETWEEN 1000 AND 2500 THEN f.family_plain || ', EPOUSE ' || g.family_plain
+             WHEN odd BETWEEN 2501 AND 2600 THEN f.family_plain || ' DIT "LE ' || g.family_plain || '"'
+             ELSE f.family_plain END,
+        replace(CASE WHEN is_male THEN g.males_plain ELSE g.females_plain END, ' ',
+            CASE WHEN odd BETWEEN 3000 AND 4000 THEN ', ' ELSE ' ' END),
+        CASE WHEN is_male THEN 1 ELSE 2 END,
+        CASE WHEN odd BETWEEN 10000 AND 11500 THEN left(birth::VARCHAR, 8) || '00'
+             WHEN odd BETWEEN 12000 AND 14000 THEN left(birth::VARCHAR, 5) || '00-00'
+             WHEN odd BETWEEN 15000 AND 15200 THEN left(birth::VARCHAR, 4)
+             WHEN odd BETWEEN 15201 AND 15230 THEN left(birth::VARCHAR, 5) || '02-30'
+             WHEN odd BETWEEN 15231 AND 15250 THEN '0000-00-00'
+             ELSE birth::VARCHAR END,
+        CASE WHEN odd BETWEEN 16000 AND 16430 THEN NULL ELSE coalesce(birth_abroad, b.code) END,
+        CASE WHEN odd BETWEEN 16000 AND 16430 THEN NULL
+             WHEN odd BETWEEN 17000 AND 17400 THEN b.place || ', HAMEAU DU HAUT'
+             ELSE coalesce(MAP {towns!r}[birth_abroad], b.place) END,
+        MAP {countries!r}[birth_abroad],
+        CASE WHEN odd BETWEEN 18000 AND 18003 THEN '{chunk.year}-02-30' ELSE death::VARCHAR END,
+        CASE WHEN where_died < 44 THEN NULL
+             WHEN where_died < 900 THEN chosen(i, 613, {foreign!r})
+             WHEN where_died < 908 THEN chosen(i, 613, {list(COLONIAL_ALGERIA)!r})
+             WHEN where_died < 1000 THEN chosen(i, 613, {COLLECTIVITIES!r})
+             WHEN where_died < 1004 THEN '96004'
+             WHEN d.department IN ('2A', '2B') THEN {corsica.replace("code", "d.code")}
+             ELSE d.code END,
+        CASE WHEN odd BETWEEN 19000 AND 19900 THEN NULL ELSE 1 + draw(i, 614, 9000) END
+    FROM born
+    JOIN name_slots f ON f.slot = family_slot
+    JOIN name_slots g ON g.slot = given_slot
+    JOIN place_slots d ON d.slot = death_slot
+    JOIN place_slots b ON b.slot = birth_slot
+    """

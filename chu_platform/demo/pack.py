@@ -1,0 +1,95 @@
+"""The synthetic pack: every delivered file, in the folders and under the names of the real one.
+
+Here: the layout and the order of work. What the files hold is in the modules beside this one; what the
+indicators must give on them is in `oracle`.
+"""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from chu_platform.demo import (
+    base,
+    care_dump,
+    deaths,
+    establishments,
+    oracle,
+    quality_indicators,
+    satisfaction,
+    stays,
+)
+from chu_platform.demo.sizes import Sizes
+from chu_platform.errors import ChuError
+
+WORKERS = 2
+FOLDERS = ("BDD PostgreSQL", "DECES EN FRANCE", "Etablissement de SANTE", "Hospitalisation", "Satisfaction")
+
+
+def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[[str], None] = print) -> None:
+    """Write a synthetic pack into `folder`, and what the indicators must give on it into `<folder>-expected`.
+
+    At scale 1 it has the row counts of the real pack (2.3 GB). The same scale and seed give the same bytes.
+    Both folders appear whole or not at all: they are written beside their places, under names ending in
+    `.partial`. Raises ChuError when one of the folders holds something already, when the scale is not in ]0,
+    1], or when the CIM-10 list or the embedded PostgreSQL is not installed.
+    """
+    if not 0 < scale <= 1:
+        raise ChuError(f"the scale is a number above 0 and up to 1, not {scale}")
+    targets = (expected_folder(folder), folder)
+    for target in targets:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise ChuError(f"{target} exists and is not an empty folder: nothing was written")
+    partial = [target.with_name(f"{target.name}.partial") for target in targets]
+    for staging in partial:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    results, pack = partial
+    try:
+        _write_files(pack, Sizes.at(scale), seed, progress)
+        oracle.write_expected(pack, results)
+        progress("Expected indicators written")
+        for staging, target in zip(partial, targets, strict=True):
+            staging.rename(target)
+    except BaseException:
+        for staging in partial:
+            shutil.rmtree(staging, ignore_errors=True)
+        raise
+    progress(f"Pack in {folder}, expected indicators in {expected_folder(folder)}")
+
+
+def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], None]) -> None:
+    """Write the delivered files; the heavy ones on two threads, DuckDB working outside Python's lock."""
+    care, registry, register, hospital, surveys = (pack / name for name in FOLDERS)
+    for target in (care, registry, register, hospital, surveys):
+        target.mkdir()
+    progress(
+        f"Writing {sizes.deaths:,} deaths, {sizes.consultations:,} consultations, {sizes.patients:,} patients"
+    )
+    shared = base.create(sizes, seed)
+    with shared.connection, ThreadPoolExecutor(WORKERS) as executor:
+        dump = executor.submit(care_dump.write, shared, care / "DATA2023")
+        organisations = register / "etablissement_sante.csv"
+        files = [
+            executor.submit(establishments.write_organisations, shared, organisations),
+            executor.submit(establishments.write_professionals, shared, register / "professionnel_sante.csv"),
+            executor.submit(
+                establishments.write_activities, shared, register / "activite_professionnel_sante.csv"
+            ),
+        ]
+        stays.write(shared, hospital / "Hospitalisations.csv")
+        satisfaction.write(shared, surveys)
+        quality_indicators.write(shared, surveys)
+        progress("Stays and satisfaction surveys written")
+        deaths.write(shared, registry / "deces.csv", executor)
+        progress("Register of deaths written")
+        for file in files:
+            file.result()
+        progress("Establishments, professionals and activities written")
+        dump.result()
+        progress("Dump of the care database written")
+
+
+def expected_folder(folder: Path) -> Path:
+    """Where the expected indicators of a pack lie: beside it."""
+    return folder.with_name(f"{folder.name}-expected")

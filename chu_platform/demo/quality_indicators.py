@@ -1,0 +1,285 @@
+"""The care-quality files of the satisfaction folder: DPA, RCP, HPP, IDM, DAN, ETE-ORTHO, IQSS, and lexicons.
+
+They measure processes, not satisfaction. Small: a few dozen invented establishments, the real names and
+headers.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from chu_platform.demo.base import Base
+from chu_platform.demo.satisfaction import REGIONS
+from chu_platform.demo.spreadsheet import Cell, write_csv, write_xlsx
+
+ESTABLISHMENTS = 60
+OLD_REGIONS = {
+    "Rhône Alpes": "82",
+    "Auvergne": "83",
+    "Ile de France": "11",
+    "Nord Pas de Calais": "31",
+    "Picardie": "22",
+    "PACA": "93",
+    "Alsace": "42",
+    "Lorraine": "41",
+    "Champagne Ardenne": "21",
+    "Aquitaine": "72",
+    "Limousin": "74",
+    "Poitou Charentes": "54",
+    "Bretagne": "53",
+    "Corse": "94",
+}
+CATEGORIES = ("CH", "CHU", "Privé", "PSPH/EBNL", "CLCC")
+CONTROL = "Pas de contrôle"
+NOT_CONCERNED = "Non concerné (pas d'activité)"
+NOT_COMPARABLE = "Non concerné (non comparable)"
+# Columns of the 2019 file after the five of identity: group of the obligation, then (class, result,
+# evolution).
+IQSS_2019 = {
+    "icsha_v3_mhs": ("ias_icsha_v3_mhs",),
+    "icsha_v3_psy": ("ias_icsha_v3_psy",),
+    "dpa_had": ("DPA_dtn_HAD", "DPA_tre_HAD", "DPA_coord_HAD", "DPA_tdp_v3_HAD"),
+    "dpa_mco": ("DPA_qls_v2_MCO", "DPA_pcd_MCO"),
+    "dpa_ssr": ("DPA_qls_SSR", "DPA_pcd_SSR", "DPA_pspv_SSR"),
+    "ca_mco": ("CA_qls_v2_MCO",),
+}
+
+
+@dataclass(frozen=True)
+class Establishment:
+    """An invented establishment, with its region before and since 2016."""
+
+    finess: str
+    name: str
+    old_region: str
+    region: str
+    region_code: str
+    category: str
+
+
+def establishments(random: Random) -> list[Establishment]:
+    """Establishments of all regions; some numbers are Corsican (`2A0000154`)."""
+    result = []
+    for number in range(ESTABLISHMENTS):
+        region, code, _ = REGIONS[number % len(REGIONS)]
+        start = "2A" if code == "94" else f"{1 + number:02d}"
+        old = list(OLD_REGIONS)[number % len(OLD_REGIONS)]
+        name = f"CENTRE HOSPITALIER N° {number + 1}"
+        finess = f"{start}{780_000 + 12 * number:07d}"
+        result.append(Establishment(finess, name, old, region, code, random.choice(CATEGORIES)))
+    return result
+
+
+def _measure(random: Random) -> tuple[float, float, float, int]:
+    """Value (%), lower and upper bound of its interval, denominator."""
+    denominator = random.randint(10, 80)
+    value = round(random.uniform(40, 100), 2)
+    half = round(100 / denominator**0.5, 2)
+    return value, round(max(0, value - half), 2), round(min(100, value + half), 2), denominator
+
+
+def _measures(
+    random: Random, indicators: tuple[str, ...], order: tuple[str, ...]
+) -> tuple[list[str], list[Cell]]:
+    """Names and values of the columns of several indicators, each in the order the file has them."""
+    names: list[str] = []
+    values: list[Cell] = []
+    for indicator in indicators:
+        value, low, high, denominator = _measure(random)
+        parts: dict[str, Cell] = {
+            "etbt": value if value != int(value) else int(value),
+            "icbas_etbt": low,
+            "ichaut_etbt": high,
+            "den_etbt": denominator,
+        }
+        if denominator < 12:
+            parts |= {"etbt": None, "icbas_etbt": None, "ichaut_etbt": None}
+        names += [f"{indicator}_{part}" for part in order]
+        values += [parts[part] for part in order]
+    return names, values
+
+
+def _lexicon(header: list[Cell], titles: tuple[str, str]) -> list[list[Cell]]:
+    rows: list[list[Cell]] = [list(titles)]
+    return rows + [[name, f"Libellé de {name}"] for name in sorted(map(str, header))]
+
+
+def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) -> None:
+    """2014 and 2015: `;`, decimal point, the old regions; results, lexicons and participants."""
+    order = ("den_etbt", "etbt", "icbas_etbt", "ichaut_etbt")
+    files = (
+        (
+            "2014/DPA_SSR_recueil2014_donnee2013_table",
+            "es",
+            2013,
+            ("tdp_c", "dec_c", "trd_c", "dtn1_c1"),
+            str.lower,
+        ),
+        ("2014/RCP_MCO_recueil2014_donnee2013_table", "es", 2013, ("rcp2_c2",), str.capitalize),
+        ("2015/hpp_mco_recueil2015_donnee2014", "tables_es", 2014, ("surv_c", "pec_hppi_c"), str.lower),
+        ("2015/idm_mco_recueil2015_donnee2014", "tables_es", 2014, ("bassp_c", "hyg_c"), str.lower),
+    )
+    for stem, table, year, indicators, case in files:
+        rows: list[list[Cell]] = []
+        for one in people:
+            names, values = _measures(random, indicators, order)
+            rows.append([one.name, one.old_region, one.category, one.finess, year, *values])
+        header: list[Cell] = [
+            case("raison_sociale"),
+            case("libelle_region"),
+            "cat",
+            "finess",
+            "Sources",
+            *names,
+        ]
+        write_csv(folder / f"{stem}_{table}.csv", [header, *rows])
+        if not stem.endswith("idm_mco_recueil2015_donnee2014"):
+            write_csv(folder / f"{stem}_lexique.csv", _lexicon(header, ("NAME", "label")))
+        if table == "es":
+            participants: list[list[Cell]] = [
+                [
+                    year,
+                    one.finess,
+                    one.name,
+                    one.old_region,
+                    one.category,
+                    random.choice(("Oui", "Oui", "Oui", "Non")),
+                ]
+                for one in people
+            ]
+            titles: list[Cell] = ["sources", "finess", "raison_sociale", "libelle_region", "cat", "repondant"]
+            write_csv(folder / f"{stem}_participant.csv", [titles, *participants])
+
+
+def _write_2016(folder: Path, people: list[Establishment], random: Random) -> None:
+    """2016: the four CSVs that use `,`, and a workbook with the lines of one of them in its column A."""
+    order = ("etbt", "ichaut_etbt", "icbas_etbt", "den_etbt")
+    for stem, indicators in (("dan_mco", ("tda", "trd")), ("dpa_had", ("dec", "dtn", "tdp", "trd", "tre"))):
+        rows: list[list[Cell]] = []
+        for one in people:
+            names, values = _measures(random, tuple(f"{indicator}_c" for indicator in indicators), order)
+            identity: list[Cell] = [
+                one.finess,
+                2015,
+                one.region,
+                one.region_code,
+                one.name,
+                one.category,
+                "Oui",
+            ]
+            rows.append([*identity, *[CONTROL] * len(indicators), *values])
+        header: list[Cell] = [
+            "finess",
+            "Sources",
+            "lib_reg",
+            "code_reg",
+            "raison_sociale",
+            "lib_cat",
+            "repondant",
+        ]
+        header += [f"resultat_{indicator}" for indicator in indicators] + names
+        name = f"{stem}_recueil2016_donnee2015"
+        write_csv(folder / f"2016/{name}_donnees.csv", [header, *rows], delimiter=",")
+        write_csv(folder / f"2016/{name}_lexique.csv", _lexicon(header, ("NAME", "LABEL")), delimiter=",")
+        if stem == "dpa_had":
+            joined = [
+                [",".join("" if cell is None else str(cell) for cell in row)] for row in [header, *rows]
+            ]
+            write_xlsx(folder / f"2016/{name}_donnees.xlsx", f"{name}_"[:31], joined)
+
+
+def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) -> None:
+    """2017-2018: `;`, lower-case names with hyphens, decimal comma."""
+    files = (
+        ("dpa-ssr-recueil2018-donnee2017", ("dpa_ssr_qls", "dpa_ssr_pcd")),
+        ("ete-ortho-ipaqss-2017-2018", ("ete_ortho",)),
+        ("rcp-mco-recueil2018-donnee2017", ("rcp_mco",)),
+    )
+    for stem, indicators in files:
+        header: list[Cell] = ["finess", "finess_pmsi", "nom_es", "region", "type"]
+        for name in indicators:
+            header += [f"den_{name}", f"val_{name}", f"icbas_{name}", f"ichaut_{name}", f"classe_{name}"]
+        rows: list[list[Cell]] = []
+        for one in people:
+            row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+            for _ in indicators:
+                value, low, high, denominator = _measure(random)
+                row += [denominator, *(str(number).replace(".", ",") for number in (value, low, high))]
+                row.append(random.choice("ABC"))
+            rows.append(row)
+        write_csv(folder / f"2017-2018/{stem}-donnees.csv", [header, *rows], newline="\r\n")
+        write_csv(
+            folder / f"2017-2018/{stem}-lexique.csv", _lexicon(header, ("NAME", "LABEL")), newline="\r\n"
+        )
+
+
+def _write_2019(folder: Path, people: list[Establishment], random: Random) -> None:
+    """2019: 49 columns, percentages such as `72%` and sentences among numbers."""
+    header: list[Cell] = ["finess", "finess_pmsi", "nom_ES", "region", "type"]
+    for obligation, indicators in IQSS_2019.items():
+        header.append(f"obligatoire_{obligation}")
+        for name in indicators:
+            result = f"ias_{name.removeprefix('ias_')}" if name.startswith("ias_") else name.lower()
+            header += [f"classe_{name}", f"res_{result}", f"evol_{result}"]
+    header += ["ete_ortho_ratio_oe", "ete_ortho_alerte_supe"]
+    rows: list[list[Cell]] = []
+    for one in people:
+        row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+        for indicators in IQSS_2019.values():
+            concerned = random.random() < 0.6
+            row.append("1" if concerned else NOT_CONCERNED)
+            for name in indicators:
+                result = f"{random.randint(20, 100)}{'%' if 'pcd' in name or 'HAD' in name else ''}"
+                measured: list[Cell] = [
+                    random.choice("ABC"),
+                    result,
+                    random.choice(("-1", "0", "1", NOT_COMPARABLE)),
+                ]
+                row += measured if concerned else [NOT_CONCERNED] * 3
+        row += [random.choice(("0.0", "2.5", NOT_CONCERNED)), random.choice(("0", NOT_COMPARABLE))]
+        rows.append(row)
+    write_csv(folder / "2019/resultats-iqss-open-data-2019.csv", [header, *rows])
+    write_csv(folder / "2019/lexique-iqss-open-data-2019.csv", _lexicon(header, ("NAME", "LABEL")))
+
+
+def _write_2020(folder: Path, people: list[Establishment], random: Random) -> None:
+    """2020: workbooks of nine columns, sheets Resultats and Lexique."""
+    header: list[Cell] = [
+        "finess",
+        "finess_geo",
+        "nom_es",
+        "region",
+        "type",
+        "participation",
+        "ratio",
+        "bas",
+        "haut",
+    ]
+    rows: list[list[Cell]] = []
+    for one in people:
+        value, low, high, _ = _measure(random)
+        rows.append(
+            [one.finess, one.finess, one.name, one.region, one.category, "1- Obligatoire", value, low, high]
+        )
+    write_xlsx(folder / "2020/resultats-iqss-open-data-2020.xlsx", "Resultats", [header, *rows])
+    write_xlsx(
+        folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", _lexicon(header, ("NAME", "LABEL"))
+    )
+
+
+def write(base: Base, folder: Path) -> None:
+    """Write the files under `folder` (Satisfaction), with the rubbish that lies among them."""
+    random = base.random("quality")
+    for name in ("2014", "2015", "2016", "2017-2018", "2019", "2020"):
+        (folder / name).mkdir(exist_ok=True)
+    people = establishments(random)
+    _write_2014_2015(folder, people, random)
+    _write_2016(folder, people, random)
+    _write_2017_2018(folder, people, random)
+    _write_2019(folder, people, random)
+    _write_2020(folder, people, random)
+    # A workbook left open, a macOS folder file, an upload that brought nothing.
+    lock = "~$resultats-esatis48h-mco-open-data-2020.xlsx"
+    (folder / "2020" / lock).write_bytes(b"\x04chu " + b" " * 160)
+    (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1" + bytes(64))
+    (folder / "2019" / "resultats-esatisca-mco-open-data-2019 (1).csv").write_bytes(b"")

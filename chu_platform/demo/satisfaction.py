@@ -1,0 +1,246 @@
+"""The five e-Satis files and their lexicons: patient satisfaction of invented sites.
+
+Here: sites, scores, and the writing habits of each file. Not here: the care-quality indicators of the same
+folder.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from chu_platform.demo.base import Base
+from chu_platform.demo.spreadsheet import Cell, write_csv, write_xlsx
+
+# Number of sites by region in the real file of 2019: label in the files, region code, sites.
+REGIONS = (
+    ("Ile de France", "11", 185),
+    ("Auvergne-Rhône-Alpes", "84", 131),
+    ("Hauts de France", "32", 109),
+    ("Nouvelle Aquitaine", "75", 108),
+    ("Grand Est", "44", 107),
+    ("PACA", "93", 103),
+    ("Occitanie", "76", 100),
+    ("Normandie", "28", 63),
+    ("Bourgogne-Franche-Comté", "27", 56),
+    ("Pays de la Loire", "52", 54),
+    ("Bretagne", "53", 53),
+    ("Centre-Val de Loire", "24", 44),
+    ("Océan Indien", "04", 11),
+    ("Océan Indien", "06", 2),
+    ("Guadeloupe", "01", 8),
+    ("Martinique", "02", 8),
+    ("Corse", "94", 11),
+    ("Guyane", "03", 4),
+)
+IDENTITY = ("finess", "rs_finess", "finess_geo", "rs_finess_geo", "region", "participation", "Depot")
+INPATIENT_THEMES = ("accueil", "PECinf", "PECmed", "chambre", "repas", "sortie")
+AMBULATORY_THEMES = ("AVH", "ACC", "PEC", "CER", "OVS")
+# Lower bounds of the classes A, B and C.
+INPATIENT_BOUNDS, AMBULATORY_BOUNDS = (77.3, 74.0, 70.7), (79.7, 76.5, 73.1)
+# Sites without a score, in a thousand: too few answers, none, not validated.
+UNSCORED = (("DI", 119), ("NR", 25), ("NV", 111))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A hospital site and its legal entity, its region as the files write it, its level of satisfaction."""
+
+    finess: str
+    name: str
+    finess_geo: str
+    name_geo: str
+    region: str
+    level: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a survey found at a site; a site without a score has a class but no number at all."""
+
+    site: Site
+    answers: int | None
+    score: float | None
+    letter: str
+    themes: tuple[float, ...]
+    recommendation: float | None
+    recommendation_answers: int | None
+
+
+def sites(base: Base) -> list[Site]:
+    """Invented sites at organisations of the register, as many a region as in the real file."""
+    random = base.random("sites")
+    with base.connection.cursor() as cursor:
+        rows = cursor.execute("SELECT region, finess, place FROM organisation ORDER BY n").fetchall()
+        spare = {
+            region: finess
+            for region, finess in cursor.execute(
+                "SELECT region, max(finess) FROM organisation GROUP BY 1"
+            ).fetchall()
+        }
+    result = []
+    for label, region, count in REGIONS:
+        found = [(finess, place) for code, finess, place in rows if code == region]
+        # A small pack may have fewer organisations in a small region than the survey has sites there.
+        following = [
+            (f"{spare[region][:4]}{90_000 + number:05d}", "VILLENEUVE")
+            for number in range(count - len(found))
+        ]
+        entity = ""
+        for finess, place in random.sample(found, min(count, len(found))) + following:
+            if not entity or random.random() < 0.8:
+                entity, name = finess[:2] + "078" + finess[5:], f"CH DE {place}"
+            kind = random.choice(("CENTRE HOSPITALIER", "CLINIQUE", "POLYCLINIQUE", "HOPITAL"))
+            level = random.gauss(73.7, 3.4)
+            size = int(random.lognormvariate(5.0, 0.8)) + 5
+            result.append(Site(entity, name, finess, f"{kind} DE {place}", label, level, size))
+    return result
+
+
+def survey(
+    sites: list[Site], rows: int, themes: int, bounds: tuple[float, ...], shift: float, random: Random
+) -> list[Result]:
+    """A campaign at `rows` of the sites: 0 to 100 scores around each site's level plus `shift`."""
+    results = []
+    for site in sorted(random.sample(sites, rows), key=lambda site: site.finess_geo):
+        roll = random.randrange(1000)
+        letter = ""
+        for name, share in UNSCORED:
+            if 0 <= roll < share and not letter:
+                letter = name
+            roll -= share
+        if letter:
+            results.append(Result(site, None, None, letter, (), None, None))
+            continue
+        answers = 30 + site.size
+        score = round(min(99.0, site.level + shift + random.gauss(0, 1.2)), 2)
+        letter = next((name for name, bound in zip("ABC", bounds, strict=True) if score >= bound), "D")
+        parts = tuple(round(min(100.0, score + random.gauss(0, 6)), 2) for _ in range(themes))
+        recommendation = round(min(100.0, max(0.0, 2.2 * score - 108 + random.gauss(0, 5))), 1)
+        results.append(
+            Result(site, answers, score, letter, parts, recommendation, answers - random.choice((0, 0, 1, 3)))
+        )
+    return results
+
+
+def inpatient_header(with_recommendation: bool) -> list[str]:
+    """Columns of a 48h MCO file: each count stands before its score."""
+    header = [*IDENTITY, "nb_rep_score_all_rea_ajust", "score_all_rea_ajust", "classement", "evolution"]
+    for theme in INPATIENT_THEMES:
+        header += [f"nb_rep_score_{theme}_rea_ajust", f"score_{theme}_rea_ajust"]
+    return header + (["taux_reco_brut", "nb_reco_brut"] if with_recommendation else [])
+
+
+def ambulatory_header() -> list[str]:
+    """Columns of a CA file: each partial score stands before its count."""
+    header = [*IDENTITY, "nb_rep_score_all_ajust", "score_all_ajust", "classement", "evolution"]
+    for theme in AMBULATORY_THEMES:
+        header += [f"score_{theme}_ajust", f"nb_rep_score_{theme}_ajust"]
+    return [*header, "taux_reco_brut", "nb_reco_brut"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a file writes its numbers: answers and score of the whole, of the themes, and the rate."""
+
+    answers: Callable[[int], Cell]
+    score: Callable[[float], Cell]
+    theme_answers: Callable[[int], Cell]
+    theme_score: Callable[[float], Cell]
+    rate: Callable[[float], Cell]
+    theme_score_first: bool
+    evolution: str | None = None  # the same text in all rows, where the file compares with no earlier year
+
+
+def _point(value: float) -> str:
+    return str(value)
+
+
+def _comma(value: float) -> str:
+    return str(value).replace(".", ",")
+
+
+def _number(value: float) -> float:
+    return value
+
+
+POINTS = Style(_point, _point, _point, _point, _point, theme_score_first=False)
+MIXED = Style(_point, _comma, _point, _point, _comma, theme_score_first=False)
+COMMAS = Style(_point, _comma, _point, _comma, _comma, theme_score_first=True)
+TEXT_THEMES = Style(_point, _number, _point, _point, _number, theme_score_first=False, evolution="NA")
+NUMBERS = Style(_number, _number, _number, _number, _number, theme_score_first=True)
+
+
+def lay_out(results: list[Result], header: list[str], style: Style, random: Random) -> list[list[Cell]]:
+    """The rows of a file, its header first; a file without the recommendation is cut at its last column."""
+    rows: list[list[Cell]] = [list(header)]
+    for result in results:
+        site = result.site
+        row: list[Cell] = [site.finess, site.name, site.finess_geo, site.name_geo, site.region]
+        row.append("2- Facultatif" if result.letter == "DI" else "1- Obligatoire")
+        row.append("2- Non" if result.letter == "NR" else "1- Oui")
+        if result.score is None or result.answers is None:
+            row += [None, None, result.letter, style.evolution]
+        else:
+            evolution = random.choice(
+                ("1-Diminution", "2-Stable", "2-Stable", "3-Amélioration", "4-Non calculable")
+            )
+            row += [style.answers(result.answers), style.score(result.score)]
+            row += [result.letter, style.evolution or evolution]
+            for theme in result.themes:
+                pair = [style.theme_answers(result.answers), style.theme_score(theme)]
+                row += reversed(pair) if style.theme_score_first else pair
+        if result.recommendation is not None and result.recommendation_answers is not None:
+            row += [style.rate(result.recommendation), style.answers(result.recommendation_answers)]
+        row += [None] * (len(header) - len(row))
+        rows.append(row[: len(header)])
+    return rows
+
+
+def lexicon(header: list[str]) -> list[list[Cell]]:
+    """A lexicon; like the real one it wrongly says that `nb_reco_brut` counts those who recommend."""
+    words = {
+        "finess": "finess juridique",
+        "finess_geo": "finess géographique",
+        "nb_reco_brut": "Nombre de patients recommandant certainement l’établissement",
+        "taux_reco_brut": "% de patients recommandant certainement l’établissement",
+        "Depot": "Dépôt d'au moins une adresse mail valide",
+    }
+    rows: list[list[Cell]] = [["Nom de la variable", "Libellé de la variable"]]
+    for name in sorted(header):
+        kind = "N réponses - Satisfaction" if name.startswith("nb_rep") else "Note ajustée - Satisfaction"
+        rows.append([name, words.get(name, f"{kind} {name}" if "score" in name else name)])
+    return rows
+
+
+def write(base: Base, folder: Path) -> None:
+    """Write the e-Satis files of 2017, 2019 and 2020 and their lexicons under `folder` (Satisfaction)."""
+    everywhere = sites(base)
+    random = base.random("surveys")
+    inpatient, ambulatory = inpatient_header(True), ambulatory_header()
+    for name in ("2019", "2020"):
+        (folder / name).mkdir(exist_ok=True)
+
+    def inpatients(rows: int, shift: float) -> list[Result]:
+        return survey(everywhere, rows, len(INPATIENT_THEMES), INPATIENT_BOUNDS, shift, random)
+
+    def outpatients(rows: int) -> list[Result]:
+        return survey(everywhere, rows, len(AMBULATORY_THEMES), AMBULATORY_BOUNDS, 2.9, random)
+
+    first = inpatient_header(False)
+    rows = lay_out(inpatients(1_157, -0.6), first, POINTS, random)
+    write_csv(folder / "ESATIS48H_MCO_recueil2017_donnees.csv", rows, newline="\r\n")
+    write_csv(folder / "ESATIS48H_MCO_recueil2017_lexique.csv", lexicon(first), newline="\r\n")
+    rows = lay_out(inpatients(1_152, 0.0), inpatient, MIXED, random)
+    write_csv(folder / "2019/resultats-esatis48h-mco-open-data-2019.csv", rows)
+    rows = lay_out(outpatients(945), ambulatory, COMMAS, random)
+    write_csv(folder / "2019/resultats-esatisca-mco-open-data-2019.csv", rows)
+    write_csv(folder / "2019/lexique-esatis48h-mco-open-data-2019.csv", lexicon(inpatient))
+    write_csv(folder / "2019/lexique-esatisca-mco-open-data-2019.csv", lexicon(ambulatory))
+    rows = lay_out(inpatients(1_150, 0.3), inpatient, TEXT_THEMES, random)
+    write_xlsx(folder / "2020/resultats-esatis48h-mco-open-data-2020.xlsx", "Resultats", rows)
+    rows = lay_out(outpatients(931), ambulatory, NUMBERS, random)
+    write_xlsx(folder / "2020/resultats-esatisca-mco-open-data-2020.xlsx", "Resultats", rows)
+    write_xlsx(folder / "2020/lexique-esatis48h-mco-open-data-2020.xlsx", "Lexique", lexicon(inpatient))
+    write_xlsx(folder / "2020/lexique-esatisca-mco-open-data-2020.xlsx", "Lexique", lexicon(ambulatory))

@@ -1,0 +1,1 @@
+"""Dimensions of the star schema (pseudonymised). One module a table."""

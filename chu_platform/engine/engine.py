@@ -1,0 +1,77 @@
+"""Running declared queries: Spark SQL over Delta tables, through a Spark Connect session.
+
+Here: the session and the three verbs read, query, write. Not here: servers (server), commits (lake.publish).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from dagster_pyspark import LazyPySparkResource
+
+from chu_platform.engine.server import Server
+from chu_platform.settings import Settings
+from chu_platform.tables.columns import sql_type
+from chu_platform.tables.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.connect.session import SparkSession
+
+
+class Engine:
+    """The engine of the settings; its server starts, and the session opens, at the first query."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server: Server | None = None
+        self._session: SparkSession | None = None
+
+    @property
+    def session(self) -> "SparkSession":
+        """The Spark Connect session."""
+        if self._session is None:
+            address = self._settings.spark_remote if self._settings.engine == "spark" else None
+            if address is None:
+                self._server = Server(self._settings.engine, self._settings.work_folder / "engine")
+                address = self._server.address
+            self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
+        return self._session
+
+    def read(self, path: Path, version: int) -> "DataFrame":
+        """A Delta table at a version."""
+        return self.session.read.format("delta").option("versionAsOf", version).load(str(path))
+
+    def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
+        """The rows of a declared query over its inputs."""
+        return self.session.sql(sql, **inputs)
+
+    def declared(self, table: Table, rows: "DataFrame", condition: str | None) -> "DataFrame":
+        """Rows cut to the declared columns, in their order and types, where the condition holds.
+
+        A column that a query gives and the declaration lacks goes no further.
+        """
+        columns = ", ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
+        where = f" WHERE {condition}" if condition else ""
+        return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
+
+    def write(self, rows: "DataFrame", staged: Path, partition_by: Sequence[str]) -> None:
+        """Write rows as Parquet below `staged`, in Hive-style folders of the partition columns."""
+        if partition_by and self._settings.engine == "spark":
+            # Spark writes a file a task and partition: bring each partition into one task. Sail does so anyway.
+            rows = rows.repartition(*partition_by)
+        rows.write.mode("overwrite").partitionBy(*partition_by).parquet(str(staged))
+
+    def arrow(self, rows: "DataFrame") -> pa.Table:
+        """Rows as an Arrow table in this process."""
+        return rows.toArrow()
+
+    def close(self) -> None:
+        """End the session and the server, if it is this engine's own."""
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None

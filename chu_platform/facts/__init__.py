@@ -1,0 +1,1 @@
+"""Facts of the star schema (pseudonymised). One module a table."""

@@ -1,0 +1,44 @@
+"""What a step needs at hand, opened when first used and closed together.
+
+Here: settings, lake, engine, care database, keys, as one object. Not here: what is done with them.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from chu_platform.care_database.database import CareDatabase
+from chu_platform.engine.engine import Engine
+from chu_platform.lake.lake import Lake
+from chu_platform.settings import Settings
+
+
+class Platform:
+    """The parts of the platform for the time of one or several runs."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.say = say
+        self.lake = Lake(settings.lake_folder)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The SQL engine."""
+        return Engine(self.settings)
+
+    @cached_property
+    def care_database(self) -> CareDatabase:
+        """The care database, one snapshot for as long as the platform is open."""
+        return CareDatabase(self.settings, self.say)
+
+    def __enter__(self) -> Self:
+        self.lake.prepare()
+        return self
+
+    def __exit__(
+        self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for name in ("engine", "care_database"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()

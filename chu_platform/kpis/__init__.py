@@ -1,0 +1,1 @@
+"""The eight indicators, exact (pseudonymised). One module a table."""

@@ -1,0 +1,105 @@
+"""Places and reading: the three zones, the Delta table of a declaration, its rows for DuckDB and Arrow.
+
+Here: everything that reads the lake from Python. Not here: writing (publish), and the engines' own reading.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from chu_platform.errors import ChuError
+from chu_platform.tables.columns import sql_type
+from chu_platform.tables.table import Table, Zone
+
+STAGING = ".staging"
+
+
+class Lake:
+    """The lake below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def prepare(self) -> None:
+        """Create the zones: only the owner enters `restricted`, only owner and group `pseudonymised`.
+
+        Raises ChuError when the folder cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for zone, mode in ((Zone.RESTRICTED, 0o700), (Zone.PSEUDONYMISED, 0o750), (Zone.PUBLISHED, 0o755)):
+                folder = self.root / zone
+                folder.mkdir(exist_ok=True)
+                folder.chmod(mode)
+        except OSError as error:
+            raise ChuError(
+                f"the lake {self.root} cannot be written ({error.strerror}): set CHU_LAKE or CHU_HOME to a folder of yours"
+            ) from None
+
+    def path(self, table: Table) -> Path:
+        """Folder of the table."""
+        return self.root / table.folder
+
+    def open(self, table: Table) -> DeltaTable | None:
+        """The Delta table as it is now, or None when it was never written."""
+        path = self.path(table)
+        if not (path / "_delta_log").is_dir():
+            return None
+        try:
+            return DeltaTable(path)
+        except TableNotFoundError:
+            return None
+
+    def version(self, table: Table) -> int:
+        """Version of the table now. Raises ChuError when it was never written."""
+        delta = self.open(table)
+        if delta is None:
+            raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
+        return delta.version()
+
+    def relation(self, table: Table, version: int | None = None) -> str:
+        """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.
+
+        The files are those of the Delta log; the platform's tables have no deletion vectors and no column mapping.
+        """
+        delta = self.open(table)
+        if delta is None:
+            raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
+        if version is not None:
+            delta.load_as_version(version)
+        return files_relation(table, delta.file_uris())
+
+    def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
+        """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
+        listed = ", ".join(f'"{c}"' for c in columns) or "*"
+        result = duckdb.connect().execute(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
+        return result
+
+    @contextmanager
+    def staging(self, table: Table) -> Iterator[Path]:
+        """An empty folder on the table's own file system, gone afterwards; what a killed run left is removed."""
+        folder = self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def files_relation(table: Table, files: Sequence[str]) -> str:
+    """DuckDB relation of the table's columns over Parquet files; partition columns come from the folders' names."""
+    if not files:
+        nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
+        return f"(SELECT {nothing} WHERE false)"
+    listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+    types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
+    hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
+    columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
+    return f"(SELECT {columns} FROM read_parquet([{listed}]{hive}))"

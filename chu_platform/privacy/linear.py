@@ -1,0 +1,155 @@
+"""Exact sparse linear algebra: which unknowns does a homogeneous integer system leave free to move?
+
+Here: peeling and elimination modulo a large prime over a sparse matrix. Nothing here knows of tables, cells
+or masks.
+
+Method: a random vector of the null space. An unknown is determined exactly when it is 0 in every vector of
+the null space; in one random vector modulo p = 2^61 - 1 an undetermined unknown is 0 with probability 1/p
+only, so one vector tells all unknowns apart (the error, of the order of 10^-13 for 400 000 unknowns, is on
+the safe side: an unknown called determined that is not). The other error, a rank that drops modulo p, needs
+a minor of the matrix divisible by p; minors of sums over hierarchies and grids are small numbers.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+PRIME = 2**61 - 1
+_SEED = 20_150_620  # any constant: the answer does not depend on it, the same input takes the same path
+
+Row = dict[int, int]
+Pivot = tuple[int, Row]
+
+
+def moving_columns(system: csr_array) -> NDArray[np.bool_]:
+    """True for each column of the integer matrix `system` (rows x columns) that is not 0 in every solution
+    of `system @ x = 0`."""
+    peeled_rows, peeled_columns, core_rows = peel(system, np.ones(system.shape[1], np.bool_))
+    pivots = _eliminate([_row(system, r) for r in core_rows.tolist()])
+    draw = random.Random(_SEED)
+    vector = [draw.randrange(1, PRIME) for _ in range(system.shape[1])]
+    for column, row in reversed(pivots):
+        vector[column] = _solve(row, column, vector)
+    starts, columns, entries = system.indptr.tolist(), system.indices.tolist(), system.data.tolist()
+    for r, column in zip(reversed(peeled_rows.tolist()), reversed(peeled_columns.tolist()), strict=True):
+        total, own = 0, 1
+        for k in range(starts[r], starts[r + 1]):
+            if columns[k] == column:
+                own = entries[k]
+            else:
+                total += entries[k] * vector[columns[k]]
+        # Nearly every coefficient is +1 or -1, its own inverse.
+        vector[column] = (-total * own if own in (1, -1) else -total * pow(own, -1, PRIME)) % PRIME
+    return np.fromiter((value != 0 for value in vector), np.bool_, len(vector))
+
+
+def _row(system: csr_array, r: int) -> Row:
+    span = slice(system.indptr[r], system.indptr[r + 1])
+    return dict(zip(system.indices[span].tolist(), system.data[span].tolist(), strict=True))
+
+
+def _solve(row: Row, column: int, vector: list[int]) -> int:
+    total = sum(entry * vector[other] for other, entry in row.items() if other != column)
+    return -total * pow(row[column], -1, PRIME) % PRIME
+
+
+def peel(
+    system: csr_array, eligible: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Take away, again and again, a row that alone holds some eligible column: it fixes that column from
+    the others and says nothing else.
+
+    Returns the peeled rows, the column each of them fixes (both in order of peeling) and the rows that are
+    left. A row met later never holds the column of a row peeled before it, so values are filled in from the
+    last peeled row to the first.
+    """
+    starts = system.indptr.astype(np.int64)
+    columns = system.indices.astype(np.int64)
+    sizes = np.diff(starts)
+    rows = np.repeat(np.arange(system.shape[0], dtype=np.int64), sizes)
+    # A column held by one living row has that row's number as the sum of its living rows.
+    count = np.bincount(columns, minlength=system.shape[1])
+    row_sum = np.zeros(system.shape[1], np.int64)
+    np.add.at(row_sum, columns, rows)
+    alive = sizes > 0
+    peeled_rows: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    peeled_columns: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    single = np.flatnonzero((count == 1) & eligible)
+    while len(single):
+        taken, first = np.unique(row_sum[single], return_index=True)
+        peeled_rows.append(taken)
+        peeled_columns.append(single[first])
+        alive[taken] = False
+        lengths = sizes[taken]
+        offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        touched = columns[np.repeat(starts[taken], lengths) + offsets]
+        np.subtract.at(count, touched, 1)
+        np.subtract.at(row_sum, touched, np.repeat(taken, lengths))
+        again = np.unique(touched)
+        single = again[(count[again] == 1) & eligible[again]]
+    return np.concatenate(peeled_rows), np.concatenate(peeled_columns), np.flatnonzero(alive)
+
+
+def _eliminate(rows: list[Row]) -> list[Pivot]:
+    """Gaussian elimination modulo `PRIME`; returns (column, row) pivots, whose row holds no column of an
+    earlier pivot.
+
+    Fill-in is kept low by taking a column that one row holds whenever there is one, else the shortest row
+    and in it the column held by the fewest rows. In a grid of many rows and few columns this eliminates the
+    many short sums first and leaves a handful of long ones.
+    """
+    holders: dict[int, set[int]] = {}
+    for i, row in enumerate(rows):
+        for column in row:
+            holders.setdefault(column, set()).add(i)
+    shortest = [(len(row), i) for i, row in enumerate(rows)]
+    heapq.heapify(shortest)
+    single = sorted((column for column, held in holders.items() if len(held) == 1), reverse=True)
+    done = [False] * len(rows)
+    pivots: list[Pivot] = []
+    while shortest or single:
+        if single:
+            column = single.pop()
+            if len(holders[column]) != 1:
+                continue
+            (i,) = holders[column]
+        else:
+            length, i = heapq.heappop(shortest)
+            if done[i] or length != len(rows[i]):
+                continue
+            if not rows[i]:
+                done[i] = True
+                continue
+            column = min(rows[i], key=lambda c: (len(holders[c]), c))
+        pivot = rows[i]
+        done[i] = True
+        pivots.append((column, pivot))
+        for other in pivot:
+            holders[other].discard(i)
+        inverse = pow(pivot[column], -1, PRIME)
+        for j in sorted(holders[column]):
+            factor = rows[j][column] * inverse % PRIME
+            _subtract(rows[j], factor, pivot, holders, j)
+            heapq.heappush(shortest, (len(rows[j]), j))
+        single.extend(other for other in pivot if len(holders[other]) == 1)
+    return pivots
+
+
+def _subtract(target: Row, factor: int, pivot: Row, holders: dict[int, set[int]], place: int) -> None:
+    """`target -= factor * pivot` in place; `holders` of the columns follow, `place` being the number of the
+    target row."""
+    for column, entry in pivot.items():
+        before = target.get(column)
+        after = ((before or 0) - factor * entry) % PRIME
+        if after:
+            target[column] = after
+            if before is None:
+                holders[column].add(place)
+        elif before is not None:
+            del target[column]
+            holders[column].discard(place)

@@ -1,0 +1,1 @@
+"""The eight indicators as published, masked. One module a table."""

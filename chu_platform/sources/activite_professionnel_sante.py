@@ -1,0 +1,25 @@
+"""Where professionals practise, one CSV file.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+activite_professionnel_sante = Table(
+    name="activite_professionnel_sante",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one activity of a professional in an establishment",
+    label="Activités des professionnels de santé",
+    owner="team:registers",
+    columns=[
+        Column("identifiant", STRING, "professional: RPPS or ADELI number", "Identifiant", identifying=True, nullable=False),
+        Column("identifiant_organisation", STRING, "establishment", "Identifiant de l’organisation"),
+        Column("mode_exercice", STRING, "kind of practice: salaried, independent", "Mode d’exercice"),
+    ],
+    rows=Delivered(DeliveredFiles(r"activite_professionnel_sante\.csv", {".csv": CsvFormat(";")})),
+)

@@ -1,0 +1,23 @@
+"""Table "Adher" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import INTEGER, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+adher = Table(
+    name="Adher",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one membership of a patient in an insurer",
+    label="Adhésions aux mutuelles",
+    owner="team:care-data",
+    columns=[
+        Column("Id_patient", INTEGER, "patient", "Identifiant du patient", identifying=True),
+        Column("Id_mut", INTEGER, "insurer", "Identifiant de la mutuelle"),
+    ],
+    rows=Delivered(CareTable("Adher")),
+)

@@ -1,0 +1,23 @@
+"""Table "date" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+date_scratch = Table(
+    name="date",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one row of a scratch table without a key",
+    label="Table de travail date",
+    owner="team:care-data",
+    columns=[
+        Column("date1", STRING, "date as text dd/MM/yyyy", "Date 1"),
+        Column("date2", STRING, "date as text dd/MM/yyyy", "Date 2"),
+    ],
+    rows=Delivered(CareTable("date")),
+)

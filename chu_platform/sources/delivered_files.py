@@ -1,0 +1,71 @@
+"""Reading delivered files of one kind, found by name, in whichever format each was delivered.
+
+Here: which files belong to a source, and which format reads each. Not here: the formats (csv_format,
+workbook_format), and what the text means.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from chu_platform.errors import ChuError
+from chu_platform.sources.delivered import Origin, RawRows
+from chu_platform.sources.files import find, one, readable, unchanging
+from chu_platform.tables.table import Table
+
+if TYPE_CHECKING:
+    from chu_platform.sources.reading import ReadingContext
+
+
+class Format(Protocol):
+    """A file format. Raises ChuError when the file is not of it, or lacks columns."""
+
+    def rows(
+        self, file: Path, origin: Origin, columns: Sequence[str], constants: Mapping[str, str], context: "ReadingContext"
+    ) -> AbstractContextManager[RawRows]:
+        """The text of the file, for the time of the context."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeliveredFiles:
+    """The files whose name matches `pattern`, a regular expression; its named groups become text columns.
+
+    `formats` gives the format by file suffix. With `expected`, each of these values of the one group must be there;
+    without, there is exactly one file.
+    """
+
+    pattern: str
+    formats: Mapping[str, Format]
+    expected: Sequence[str] = ()
+
+    @contextmanager
+    def open(self, table: Table, columns: Sequence[str], context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
+        """See `delivered.Reader`."""
+        yield self._rows(self._files(context.pack), columns, context)
+
+    def _rows(self, files: Sequence[Path], columns: Sequence[str], context: "ReadingContext") -> Iterator[RawRows]:
+        for file in files:
+            name = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
+            assert name
+            with (
+                unchanging(context.pack, file) as origin,
+                self.formats[file.suffix.lower()].rows(file, origin, columns, name.groupdict(), context) as rows,
+            ):
+                yield rows
+
+    def _files(self, pack: Path) -> Sequence[Path]:
+        if not self.expected:
+            return [one(pack, self.pattern)]
+        found: dict[str, Path] = {}
+        for file in find(pack, self.pattern):
+            match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
+            assert match
+            found.setdefault(match.group(1), file)
+        missing = [value for value in self.expected if value not in found]
+        if missing:
+            raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
+        return [found[value] for value in sorted(found)]

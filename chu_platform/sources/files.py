@@ -1,0 +1,74 @@
+"""Finding delivered files by what they are called, wherever they lie in the pack.
+
+Here: the search, the files that are never deliveries, fingerprints, and that a file stays as it was while read.
+Not here: what is in a file.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from chu_platform.errors import ChuError
+from chu_platform.sources.delivered import Origin
+
+# Lock files of office programs, folder settings of file managers, transfers that are still running.
+NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
+
+
+def find(pack: Path, pattern: str) -> Sequence[Path]:
+    """Files of the pack whose name matches the regular expression (case-insensitive), in order of name.
+
+    The same content found twice counts once. Raises ChuError when the pack does not exist, when nothing matches, or
+    when all that matches is empty.
+    """
+    if not pack.is_dir():
+        raise ChuError(f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`")
+    wanted = re.compile(pattern, re.IGNORECASE)
+    try:
+        matching = sorted(
+            f for f in pack.rglob("*") if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name) and f.is_file()
+        )
+        files = [f for f in matching if f.stat().st_size > 0]
+    except OSError as error:
+        raise ChuError(f"the pack {pack} cannot be searched: {error.strerror}") from None
+    if not files:
+        empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
+    return files
+
+
+def readable(pattern: str) -> str:
+    """A file name pattern as a person would write it."""
+    plain = re.sub(r"\(\?P?<?\w*>?|[()?]", "", pattern.replace(r"\d{4}", "2019").replace(r"\d\d", "19"))
+    return plain.replace("\\", "").replace(".*", "*").replace("[-_]", "-").replace("[ _-]", "_")
+
+
+def one(pack: Path, pattern: str) -> Path:
+    """The one file of the pack whose name matches. Raises ChuError when there is none, or several that differ."""
+    files = find(pack, pattern)
+    if len(files) > 1 and len({fingerprint(f) for f in files}) > 1:
+        names = ", ".join(str(f.relative_to(pack)) for f in files)
+        raise ChuError(f"several files with different content could be {readable(pattern)}: {names}; keep one of them")
+    return files[0]
+
+
+def fingerprint(file: Path) -> str:
+    """SHA-256 of the file, in hexadecimal. Raises ChuError when it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ChuError(f"{file} cannot be read: {error.strerror}; check its permissions") from None
+
+
+@contextmanager
+def unchanging(pack: Path, file: Path) -> Iterator[Origin]:
+    """The file as an origin; raises ChuError at the end when it changed while it was read."""
+    before = file.stat()
+    origin = Origin(file.relative_to(pack).as_posix(), before.st_size, fingerprint(file))
+    yield origin
+    after = file.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")

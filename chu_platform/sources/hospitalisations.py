@@ -1,0 +1,39 @@
+"""Hospital stays, one CSV file.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.delivered import Check, Delivered
+from chu_platform.sources.reading import FRENCH_DATE
+from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.table import Layer, Table, Zone
+
+hospitalisations = Table(
+    name="Hospitalisations",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one hospital stay",
+    label="Séjours hospitaliers",
+    owner="team:registers",
+    columns=[
+        Column("Num_Hospitalisation", INTEGER, "number of the stay", "Numéro d’hospitalisation", key=True),
+        Column("Id_patient", INTEGER, "patient", "Identifiant du patient", identifying=True),
+        Column("identifiant_organisation", STRING, "establishment: F and FINESS number, a few with a date suffix", "Identifiant de l’organisation"),
+        Column("Code_diagnostic", STRING, "CIM-10 code without the dot", "Code diagnostic"),
+        Column("Suite_diagnostic_consultation", STRING, "label of the code", "Libellé du diagnostic"),
+        Column("Date_Entree", DATE, "day of admission", "Date d’entrée", nullable=False),
+        Column("Jour_Hospitalisation", INTEGER, "length of stay in days", "Durée de séjour (jours)", nullable=False),
+        Column("month", STRING, "month of admission, YYYY-MM", "Mois"),
+    ],
+    rows=Delivered(
+        # The labels hold commas and apostrophes; nothing is quoted.
+        DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="", fallback="cp1252")}),
+        typing={"Date_Entree": FRENCH_DATE},
+        derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},
+        checks=[Check("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0')],
+    ),
+    slicing=MONTHLY,
+)

@@ -1,0 +1,24 @@
+"""Table "Laboratoire" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+laboratoire = Table(
+    name="Laboratoire",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one laboratory",
+    label="Laboratoires",
+    owner="team:care-data",
+    columns=[
+        Column("Id_labo", INTEGER, "number", "Identifiant du laboratoire", key=True),
+        Column("Laboratoire", STRING, "name", "Laboratoire"),
+        Column("Pays", STRING, "country", "Pays"),
+    ],
+    rows=Delivered(CareTable("Laboratoire")),
+)

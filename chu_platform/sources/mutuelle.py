@@ -1,0 +1,24 @@
+"""Table "Mutuelle" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+mutuelle = Table(
+    name="Mutuelle",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one complementary insurer",
+    label="Mutuelles",
+    owner="team:care-data",
+    columns=[
+        Column("Id_Mut", INTEGER, "number of the insurer", "Identifiant de la mutuelle", key=True),
+        Column("Nom", STRING, "name", "Nom"),
+        Column("Adresse", STRING, "address, always empty", "Adresse"),
+    ],
+    rows=Delivered(CareTable("Mutuelle")),
+)

@@ -1,0 +1,23 @@
+"""Table "Prescription" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+prescription = Table(
+    name="Prescription",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one medication prescribed in a consultation",
+    label="Prescriptions",
+    owner="team:care-data",
+    columns=[
+        Column("Num_consultation", INTEGER, "consultation", "Numéro de consultation"),
+        Column("Code_CIS", STRING, "medication", "Code CIS"),
+    ],
+    rows=Delivered(CareTable("Prescription")),
+)

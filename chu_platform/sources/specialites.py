@@ -1,0 +1,24 @@
+"""Table "Specialites" of the care database.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+specialites = Table(
+    name="Specialites",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one speciality",
+    label="Spécialités",
+    owner="team:care-data",
+    columns=[
+        Column("Code_specialite", STRING, "code", "Code de spécialité", key=True),
+        Column("Fonction", STRING, "function", "Fonction"),
+        Column("Specialite", STRING, "speciality", "Spécialité"),
+    ],
+    rows=Delivered(CareTable("Specialites")),
+)

@@ -1,0 +1,57 @@
+"""Columns and their types.
+
+Here: the type names of a declaration and what they are called in Arrow, Spark SQL and DuckDB.
+Not here: reading or writing data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+STRING: Final = pa.string()
+INTEGER: Final = pa.int32()
+LONG: Final = pa.int64()
+DOUBLE: Final = pa.float64()
+BOOLEAN: Final = pa.bool_()
+DATE: Final = pa.date32()
+# A share of one event: exact, so that sums neither depend on their order nor drift from the whole.
+WEIGHT: Final = pa.decimal128(20, 12)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    `description` is English, for engineers; `label` is French, for readers. `key` columns make up the grain together
+    and are never null. `identifying` columns exist in the restricted zone only, and never reach Delta statistics.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    label: str
+    key: bool = False
+    nullable: bool = True
+    identifying: bool = False
+
+    @property
+    def required(self) -> bool:
+        """True when the column may not be null."""
+        return self.key or not self.nullable
+
+
+def sql_type(type_: pa.DataType) -> str:
+    """Name of an Arrow type in Spark SQL, which DuckDB understands too."""
+    names = {STRING: "STRING", INTEGER: "INT", LONG: "BIGINT", DOUBLE: "DOUBLE", BOOLEAN: "BOOLEAN", DATE: "DATE"}
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision},{type_.scale})"
+    return names[type_]
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The Arrow schema of a table: names, types, nullability, and the descriptions as Delta comments."""
+    return pa.schema(
+        [pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description}) for c in columns]
+    )

