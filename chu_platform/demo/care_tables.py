@@ -36,17 +36,24 @@ STREETS = "['rue des Tilleuls', 'avenue du Port', 'impasse du Moulin', 'place Ha
 
 @dataclass(frozen=True)
 class CareTable:
-    """A table: its name, its PostgreSQL column definitions in order, and the query that gives its rows."""
+    """A table: its name, its columns in order (`name type, ...`), and the query that gives its rows."""
 
     name: str
     columns: str
     query: str
 
+    @property
+    def definition(self) -> str:
+        """The statement that creates it; the mixed-case names are quoted."""
+        columns = (column.split(" ", 1) for column in self.columns.split(", "))
+        quoted = ", ".join(f'"{name}" {kind}' for name, kind in columns)
+        return f'CREATE TABLE "{self.name}" ({quoted})'
+
 
 def create_helpers(base: Base) -> None:
-    """Create `patient` and `day`, which the queries below share.
+    """Create `patient`, `day` and `consultation`, which the queries below share.
 
-    `patient(n, birth_date, is_female)`: nobody is born after 2021; one in 500 has no birth date.
+    `patient(n, birth_date, is_female)`: nobody is born after 2020; one in 500 has no birth date.
     `day(date, start, rows)`: consultations of each day, numbered in order of time from `start`.
     """
     sizes, connection = base.sizes, base.connection
@@ -102,19 +109,15 @@ def create_helpers(base: Base) -> None:
 def tables(base: Base) -> list[CareTable]:
     """The tables in the order of the dump; their queries run after `create_helpers`."""
     sizes = base.sizes
-    varchar = "character varying"
     insurer = f"CASE WHEN draw(p.n, 6, 100000) < 96671 THEN 1 + skewed(p.n, 7, {INSURERS}) ELSE 0 END"
     today = LAST_DAY + timedelta(days=1)
     return [
         CareTable(
             "Patient",
-            f'"Id_patient" integer PRIMARY KEY, "Nom" {varchar}(20), "Prenom" {varchar}(23), "Sexe"'
-            f" {varchar}(6),"
-            f' "Adresse" {varchar}(100), "Ville" {varchar}(100), "Code_postal" {varchar}, "Pays"'
-            f" {varchar}(2),"
-            f' "EMail" {varchar}(100), "Tel" {varchar}(25), "Date" {varchar}(10), "Age" integer,'
-            f' "Num_Secu" {varchar}(16), "Groupe_sanguin" {varchar}(3), "Poid" {varchar}(5), "Taille"'
-            f" {varchar}(3)",
+            "Id_patient integer PRIMARY KEY, Nom varchar(20), Prenom varchar(23), Sexe varchar(6), "
+            "Adresse varchar(100), Ville varchar(100), Code_postal varchar, Pays varchar(2), EMail "
+            "varchar(100), Tel varchar(25), Date varchar(10), Age integer, Num_Secu varchar(16), "
+            "Groupe_sanguin varchar(3), Poid varchar(5), Taille varchar(3)",
             f"""
             SELECT p.n, f.family, CASE WHEN is_female THEN g.female ELSE g.male END,
                 CASE WHEN is_female THEN 'female' ELSE 'male' END,
@@ -134,10 +137,8 @@ def tables(base: Base) -> list[CareTable]:
         ),
         CareTable(
             "Consultation",
-            '"Num_consultation" integer PRIMARY KEY, "Id_mut" integer, "Id_patient" integer,'
-            f' "Id_prof_sante" {varchar},'
-            f' "Code_diag" {varchar}, "Motif" {varchar}, "Date" date, "Heure_debut" time without time zone,'
-            ' "Heure_fin" time without time zone',
+            "Num_consultation integer PRIMARY KEY, Id_mut integer, Id_patient integer, Id_prof_sante "
+            "varchar, Code_diag varchar, Motif varchar, Date date, Heure_debut time, Heure_fin time",
             f"""
             SELECT c.number, {insurer}, c.patient, s.id, d.code, chosen(i, 211, {MOTIVES!r}), c.date,
                 ['08:00:00', '13:00:00', '20:00:00', '20:00:00'][1 + c.slot],
@@ -151,48 +152,45 @@ def tables(base: Base) -> list[CareTable]:
         ),
         CareTable(
             "Diagnostic",
-            f'"Code_diag" {varchar} PRIMARY KEY, "Diagnostic" {varchar}',
+            "Code_diag varchar PRIMARY KEY, Diagnostic varchar",
             "SELECT code, label FROM diagnostic ORDER BY n",
         ),
         CareTable(
             "Professionnel_de_sante",
-            f'"Identifiant" {varchar} PRIMARY KEY, "Civilite" {varchar}, "Categorie_professionnelle"'
-            f" {varchar},"
-            f' "Nom" {varchar}, "Prenom" {varchar}, "Profession" {varchar}, "Type_identifiant" {varchar},'
-            f' "Code_specialite" {varchar}',
+            "Identifiant varchar PRIMARY KEY, Civilite varchar, Categorie_professionnelle varchar, Nom "
+            "varchar, Prenom varchar, Profession varchar, Type_identifiant varchar, Code_specialite "
+            "varchar",
             "SELECT id, title, category, family, given, profession, id_type, speciality FROM professional"
             " ORDER BY n",
         ),
         CareTable(
             "Specialites",
-            f'"Code_specialite" {varchar} PRIMARY KEY, "Fonction" {varchar}, "Specialite" {varchar}',
+            "Code_specialite varchar PRIMARY KEY, Fonction varchar, Specialite varchar",
             "SELECT code, profession, label FROM speciality ORDER BY n",
         ),
         CareTable(
             "Mutuelle",
-            f'"Id_Mut" integer PRIMARY KEY, "Nom" {varchar}, "Adresse" {varchar}',
+            "Id_Mut integer PRIMARY KEY, Nom varchar, Adresse varchar",
             f"SELECT i, 'Mutuelle ' || family || ' ' || i, NULL FROM range(1, {INSURERS + 1}) r(i)"
             f" JOIN name_slots ON slot = draw(i, 500, {NAME_SLOTS}) ORDER BY i",
         ),
         CareTable(
             "Adher",
-            '"Id_patient" integer, "Id_mut" integer',
+            "Id_patient integer, Id_mut integer",
             f"SELECT n, mut FROM (SELECT p.n, {insurer} AS mut FROM patient p) WHERE mut > 0 ORDER BY n",
         ),
         CareTable(
             "Prescription",
-            f'"Num_consultation" integer, "Code_CIS" {varchar}',
+            "Num_consultation integer, Code_CIS varchar",
             f"SELECT 1 + draw(i, 501, {sizes.consultations}), 60000000 + 17 * skewed(i, 502, {MEDICINES})"
             f" FROM range({sizes.prescriptions}) r(i) ORDER BY i",
         ),
         CareTable(
             "Medicaments",
-            f'"Code_CIS" {varchar} PRIMARY KEY, "Denomination" {varchar}, "Forme_pharmaceutique" {varchar},'
-            f' "Voies_d_administration" {varchar}, "Statut_administratif" {varchar}, "Type_de_procedure"'
-            f" {varchar},"
-            f' "Etat_de_commercialisation" {varchar}, "Date_AMM" {varchar}, "StatutBdm" {varchar},'
-            f' "Num_autorisation_europeenne" {varchar}, "Titulaire" {varchar}, "Surveillance_renforcee"'
-            f" {varchar}",
+            "Code_CIS varchar PRIMARY KEY, Denomination varchar, Forme_pharmaceutique varchar, "
+            "Voies_d_administration varchar, Statut_administratif varchar, Type_de_procedure varchar, "
+            "Etat_de_commercialisation varchar, Date_AMM varchar, StatutBdm varchar, "
+            "Num_autorisation_europeenne varchar, Titulaire varchar, Surveillance_renforcee varchar",
             f"""
             SELECT 60000000 + 17 * i, upper(family_plain) || 'INE ' || (5 * (1 + draw(i, 505, 100))) || ' mg',
                 chosen(i, 506, ['comprimé pelliculé', 'gélule', 'solution injectable', 'crème', 'sirop']),
@@ -200,38 +198,36 @@ def tables(base: Base) -> list[CareTable]:
                 chosen(i, 508, ['Procédure nationale', 'Procédure décentralisée', 'Procédure centralisée']),
                 CASE WHEN draw(i, 509, 10) < 8 THEN 'Commercialisée' ELSE 'Non commercialisée' END,
                 strftime(DATE '1985-01-01' + draw(i, 510, 13000)::INTEGER, '%d/%m/%Y'), NULL,
-                CASE WHEN draw(i, 511, 10) = 0 THEN 'EU/1/' || lpad(draw(i, 512, 100)::VARCHAR, 2, '0') || '/'
-                    || i END,
+                CASE WHEN draw(i, 511, 10) = 0 THEN 'EU/1/' || (10 + draw(i, 512, 90)) || '/' || i END,
                 'LABORATOIRE ' || family_plain, CASE WHEN draw(i, 513, 20) = 0 THEN 'Oui' ELSE 'Non' END
             FROM range({MEDICINES}) r(i) JOIN name_slots ON slot = draw(i, 514, {NAME_SLOTS}) ORDER BY i
             """,
         ),
         CareTable(
             "Laboratoire",
-            f'"Id_labo" integer PRIMARY KEY, "Laboratoire" {varchar}, "Pays" {varchar}',
+            "Id_labo integer PRIMARY KEY, Laboratoire varchar, Pays varchar",
             f"""
             SELECT i, 'LABORATOIRE ' || family_plain,
                 chosen(i, 520, ['FRANCE', 'FRANCE', 'FRANCE', 'ALLEMAGNE', 'SUISSE', 'IRLANDE'])
             FROM range(1, {LABORATORIES + 1}) r(i) JOIN name_slots ON slot = draw(i, 521, {NAME_SLOTS})
-                ORDER BY i
+            ORDER BY i
             """,
         ),
         CareTable(
             "Salle",
-            f'"Id_salle" {varchar} PRIMARY KEY, "Num_consultation" integer, "Code_bloc" {varchar},'
-            f' "Num_etage" {varchar}, "Num_salle" {varchar}',
+            "Id_salle varchar PRIMARY KEY, Num_consultation integer, Code_bloc varchar, Num_etage "
+            "varchar, Num_salle varchar",
             f"""
             SELECT 'S' || lpad(i::VARCHAR, 6, '0'), 1 + draw(i, 530, {sizes.consultations}),
-                chosen(i, 531, ['A', 'B', 'C', 'D']), draw(i, 532, 6)::VARCHAR, (1 + draw(i, 533,
-                    40))::VARCHAR
+                chosen(i, 531, ['A', 'B', 'C', 'D']), draw(i, 532, 6)::VARCHAR,
+                (1 + draw(i, 533, 40))::VARCHAR
             FROM range({sizes.rooms}) r(i) ORDER BY i
             """,
         ),
         CareTable(
             "AAAA",
-            f'"Id" integer, "Num" integer, "Code" integer, "Nom" {varchar}, "Prenom" {varchar}, "Adresse"'
-            f" {varchar},"
-            f' "Code_diag" {varchar}',
+            "Id integer, Num integer, Code integer, Nom varchar, Prenom varchar, Adresse varchar, "
+            "Code_diag varchar",
             f"""
             SELECT 1 + draw(i, 540, 100000), i, draw(i, 541, 1000), family, male,
                 (1 + draw(i, 542, 99)) || ' ' || chosen(i, 543, {STREETS}), code
@@ -242,7 +238,7 @@ def tables(base: Base) -> list[CareTable]:
         ),
         CareTable(
             "date",
-            f'"date1" {varchar}, "date2" {varchar}',
+            "date1 varchar, date2 varchar",
             f"""
             SELECT strftime(DATE '{FIRST_DAY}' + draw(i, 550, {(today - FIRST_DAY).days})::INTEGER,
                 '%d/%m/%Y'),

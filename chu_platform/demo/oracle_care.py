@@ -123,8 +123,15 @@ def _create_person_time(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def query_table(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """The rows of a query as an Arrow table."""
+    table: pa.Table = connection.sql(query).to_arrow_table()
+    return table
+
+
 def _by_establishment(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH shared AS (
             SELECT professional, organisation, 1.0::DOUBLE / count(*) OVER (PARTITION BY professional)
@@ -160,15 +167,16 @@ def _by_establishment(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         )
         SELECT {PERIOD}, level, code, {RATES}
         FROM counted JOIN consultation_period USING (period_grain, period_start) ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )
 
 
 def _by_diagnosis(connection: duckdb.DuckDBPyConnection, fact: str) -> pa.Table:
     stays = fact == "stay"
     days = ", sum(days)::BIGINT AS days" if stays else ""
     length = ", days, days / events AS mean_length_of_stay" if stays else ""
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH coded AS (
             SELECT e.*, unnest([
@@ -184,13 +192,14 @@ def _by_diagnosis(connection: duckdb.DuckDBPyConnection, fact: str) -> pa.Table:
         )
         SELECT {PERIOD}, level, code, {RATES} {length}
         FROM counted JOIN {fact}_period USING (period_grain, period_start) ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )
 
 
 def _stays(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Every period from the first to the last stay, those without any included."""
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH counted AS (
             SELECT period_grain, period_start, count(id) AS events,
@@ -199,13 +208,14 @@ def _stays(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         )
         SELECT {PERIOD}, {RATES}, days, CASE WHEN events > 0 THEN days / events END AS mean_length_of_stay
         FROM counted JOIN stay_period USING (period_grain, period_start) ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )
 
 
 def _by_sex_and_age(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Cells with at least one stay. Patients the database lacks have no sex and no age."""
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH aged AS (
             SELECT *, CASE WHEN birth IS NULL OR birth > date THEN 'unknown'
@@ -225,12 +235,13 @@ def _by_sex_and_age(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         JOIN stay_period USING (period_grain, period_start)
         LEFT JOIN base_by_cell b USING (period_grain, period_start, sex, age_band)
         WHERE sex IS NOT NULL ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )
 
 
 def _by_professional(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH counted AS (
             SELECT period_grain, period_start, professional, count(*) AS events,
@@ -246,5 +257,5 @@ def _by_professional(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         JOIN consultation_period USING (period_grain, period_start)
         LEFT JOIN professional p ON p.id = counted.professional
         ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )

@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 
-from chu_platform.demo.oracle_care import AGE_BANDS
+from chu_platform.demo.oracle_care import AGE_BANDS, query_table
 
 ELSEWHERE = "99"
 # Census populations of 2019 (Mayotte: of 2017), INSEE.
@@ -37,7 +37,8 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """
     connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
     connection.executemany("INSERT INTO population VALUES (?, ?)", list(POPULATIONS.items()))
-    return connection.sql(
+    return query_table(
+        connection,
         f"""
         WITH dated AS (
             SELECT try_cast(date_deces AS DATE) AS died,
@@ -80,5 +81,5 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         LEFT JOIN population p ON p.region = region_code AND c.year = 2019 AND sex = 'all'
             AND age_band = 'all'
         ORDER BY ALL
-        """
-    ).to_arrow_table()
+        """,
+    )

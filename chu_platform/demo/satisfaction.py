@@ -73,12 +73,7 @@ def sites(base: Base) -> list[Site]:
     random = base.random("sites")
     with base.connection.cursor() as cursor:
         rows = cursor.execute("SELECT region, finess, place FROM organisation ORDER BY n").fetchall()
-        spare = {
-            region: finess
-            for region, finess in cursor.execute(
-                "SELECT region, max(finess) FROM organisation GROUP BY 1"
-            ).fetchall()
-        }
+        spare = dict(cursor.execute("SELECT region, max(finess) FROM organisation GROUP BY 1").fetchall())
     result = []
     for label, region, count in REGIONS:
         found = [(finess, place) for code, finess, place in rows if code == region]

@@ -21,7 +21,7 @@ PLATFORM = "platform"
 
 def key_of(table: Table) -> dg.AssetKey:
     """The asset key: layer and table."""
-    return dg.AssetKey([table.layer, table.name])
+    return dg.AssetKey([table.layer.value, table.name])
 
 
 def asset_of(table: Table) -> dg.AssetsDefinition:
@@ -30,7 +30,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     key = key_of(table)
 
     @dg.multi_asset(
-        name=f"{table.layer}__{table.name}",
+        name=f"{table.layer.value}__{table.name}",
         specs=[_spec(t, table) for t in tables],
         check_specs=[
             dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True) for r in table.all_rules
@@ -97,7 +97,7 @@ def _spec(table: Table, made_with: Table) -> dg.AssetSpec:
         metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
     return dg.AssetSpec(
         key_of(table),
-        deps=[key_of(t) for t in table.reads.values()],
+        deps=[key_of(t) for t in table.needs],
         group_name=table.layer.value,
         description=f"{table.label}. One row: {table.grain}.",
         kinds=kinds,

@@ -23,5 +23,5 @@ def catalogue() -> Sequence[Table]:
         for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
             found = vars(import_module(f"chu_platform.{layer}.{module}")).values()
             tables |= {t: None for t in found if isinstance(t, Table)}
-    order = TopologicalSorter({t: (*t.reads.values(), *(r.refers_to for r in t.rules if r.refers_to)) for t in tables})
+    order = TopologicalSorter({t: t.needs for t in tables})
     return list(order.static_order())

@@ -1,16 +1,25 @@
-"""Dagster's own storage, below CHU_HOME.
+"""Dagster's own storage, below CHU_HOME, and that one main job at a time writes it.
 
-Here: its folder and its configuration file. Not here: what is stored.
+Here: its folder, its configuration file, the lock, what a killed main job left. Not here: what runs are made of.
 """
 
+import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 import dagster as dg
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
+from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 
+# Every run of the main job carries this tag: under the lock, an unfinished one is of a process that is gone.
+MAIN_JOB_TAG: Final = "chu/main_job"
+FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 CONFIGURATION = """\
 telemetry:
   enabled: false
@@ -18,29 +27,90 @@ concurrency:
   pools:
     default_limit: 1
     granularity: op
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config:
+  runs:
     max_concurrent_runs: 2
 run_monitoring:
   enabled: true
+  free_slots_after_run_end_seconds: 60
 """
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Create DAGSTER_HOME with its configuration, and name it in this process's environment."""
+    """Create DAGSTER_HOME with its configuration, and name it in this process's environment.
+
+    Raises ChuError when it cannot be written.
+    """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(CONFIGURATION)
+    with _writing_home(settings):
+        home.mkdir(parents=True, exist_ok=True)
+        configuration = home / "dagster.yaml"
+        if not configuration.exists():
+            configuration.write_text(CONFIGURATION)
     os.environ["DAGSTER_HOME"] = str(home)
 
 
 @contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Hold the main job's lock on CHU_HOME; the kernel frees it with the process, whatever ends it.
+
+    Raises ChuError when another process holds it, or when CHU_HOME cannot be written.
+    """
+    home = settings.home.resolve()
+    with _writing_home(settings):
+        home.mkdir(parents=True, exist_ok=True)
+        lock = open(home / "main_job.lock", "a+")  # noqa: SIM115 - kept open: the lock is on it
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ChuError(
+                f"process {lock.read() or 'unknown'} is materialising into {home} already: "
+                "wait until it has ended, or use another CHU_HOME"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> int:
+    """Mark as failed what a killed main job left unfinished, free the pools it held; gives the number of runs.
+
+    To be called under `exclusive`, before the first run.
+    """
+    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    dead = instance.get_runs(dg.RunsFilter(statuses=unfinished, tags={MAIN_JOB_TAG: "true"}))
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run was ended from outside.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return len(dead)
+
+
+@contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of these settings."""
+    """The Dagster instance of these settings. Raises ChuError when its folder cannot be written."""
     prepare_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+@contextmanager
+def _writing_home(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ChuError(
+            f"CHU_HOME {settings.home.resolve()} cannot be written ({error.strerror}): set it to a folder of yours"
+        ) from None
+
+
+@event.listens_for(Engine, "connect")
+def _no_flush_per_event(connection: Any, _record: object) -> None:
+    """Spare Dagster's SQLite files the flush at each event.
+
+    Dagster opens and closes them for each, which flushes the disk twice: hundreds of times a run. Without the flush
+    a killed process loses nothing; only a power failure could lose the log's last moments.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")

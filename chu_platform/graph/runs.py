@@ -48,17 +48,13 @@ def waves(tables: Sequence[Table]) -> Sequence[Wave]:
         for slicing in dict.fromkeys(t.slicing for t in left):
             taken: list[Table] = []
             for table in left:
-                if table.slicing is slicing and not any(n in left and n not in taken for n in _needs(table)):
+                if table.slicing is slicing and not any(n in left and n not in taken for n in table.needs):
                     taken.append(table)
             options.append(Wave(slicing, taken))
         best = max(options, key=lambda wave: len(wave.tables))
         cut.append(best)
         left = [t for t in left if t not in best.tables]
     return cut
-
-
-def _needs(table: Table) -> Sequence[Table]:
-    return [*table.reads.values(), *(r.refers_to for r in table.all_rules if r.refers_to)]
 
 
 def run_all(
@@ -82,7 +78,7 @@ def run_all(
     broken: set[Table] = set()
     plan = waves(tables)
     for number, wave in enumerate(plan, 1):
-        possible = [t for t in wave.tables if not any(n in broken for n in _needs(t))]
+        possible = [t for t in wave.tables if not any(n in broken for n in t.needs)]
         for table in wave.tables:
             if table not in possible:
                 broken.add(table)
@@ -94,7 +90,7 @@ def run_all(
             failed.append(found)
         done = {f.asset for f in failed}
         for table in possible:
-            if f"{table.layer}/{table.name}" in done or any(n in broken for n in _needs(table)):
+            if f"{table.layer}/{table.name}" in done or any(n in broken for n in table.needs):
                 broken.add(table)
     return failed
 

@@ -46,8 +46,7 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
     """Make the table, or its slices. Raises ChuError, with nothing visible changed, when it cannot be made."""
     begun = time.monotonic()
     lake = platform.lake
-    referred = {r.refers_to for r in table.all_rules if r.refers_to}
-    versions = {t: lake.version(t) for t in {*table.reads.values(), *referred}}
+    versions = {t: lake.version(t) for t in table.needs}
     try:
         with lake.staging(table) as staging:
             staged = staging / "rows"

@@ -104,9 +104,9 @@ def _commit(
         )
     else:
         removes = [
-            RemoveAction(f["path"], True, int(time.time() * 1000), f["size_bytes"], _as_text(f["partition"]))
+            RemoveAction(f["path"], True, int(time.time() * 1000), f["size_bytes"], _as_text(f.get("partition")))
             for f in pa.table(delta.get_add_actions()).to_pylist()
-            if slices is None or slices.holds(_as_text(f["partition"])[slices.slicing.column])
+            if slices is None or slices.holds(_as_text(f.get("partition"))[slices.slicing.column])
         ]
         delta.create_write_transaction(
             [*adds, *removes],

@@ -61,9 +61,8 @@ class Choice:
             while self._broken(r):
                 self._mask(self._cheapest(r))
 
-    def extend(self, disclosed: Cells) -> bool:
-        """Mask one more cell near each group of disclosed ones; False when nothing is disclosed, or nothing
-        near is left to mask.
+    def extend(self, disclosed: Cells, width: int) -> bool:
+        """Mask `width` more cells near each group of disclosed ones; False when there is nothing to mask.
 
         A group is the disclosed cells tied by shared relations: one more unknown often frees all of it.
         """
@@ -79,20 +78,20 @@ class Choice:
                         if r not in near:
                             near[r] = None
                             pending += [self._parents[r], *self._children_of(r)]
-            extra += self._nearest(list(near))
+            extra += self._nearest(list(near))[:width]
         for cell in extra:
             if not self._masked[cell]:
                 self._mask(cell)
         return bool(extra)
 
     def _nearest(self, relations: list[int]) -> list[int]:
-        """The cheapest published cell of `relations`, else of the relations that share a cell with them,
-        and so on outwards."""
+        """Published cells of `relations`, the cheapest first; if there are none, those of the relations that
+        share a cell with them, and so on outwards."""
         seen = set(relations)
         while relations:
             candidates = [cell for r in relations for cell in self._published(r)]
             if candidates:
-                return [min(candidates, key=self._cost)]
+                return sorted(set(candidates), key=self._cost)
             cells = {cell for r in relations for cell in (self._parents[r], *self._children_of(r))}
             relations = sorted({r for cell in cells for r in self._up[cell] + self._down[cell]} - seen)
             seen.update(relations)

@@ -11,6 +11,8 @@ unsafe by themselves, secondary cells protect them.
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,7 +64,10 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
     quantities = Quantities.of(measures, lower)
     choice = Choice(quantities, small, relations)
     choice.apply_rules()
-    while choice.extend(_disclosed(measures, lower, choice.mask, relations)):
+    for step in count():
+        # Cell by cell at first, where little is missing; in larger steps later, to come to an end.
+        if not choice.extend(_disclosed(measures, lower, choice.mask, relations), width=2 ** (step // 40)):
+            break
         choice.apply_rules()
     mask = choice.mask
     left = len(_disclosed(measures, lower, mask, relations))

@@ -147,7 +147,7 @@ class _RowSql:
         absent = [c for c in table.columns if c.name not in source.derived and c.name not in present]
         texts = ", ".join(f'{_present(c, source)} AS "{c.name}"' for c in delivered)
         constants = "".join(f", '{value}' AS \"{name}\"" for name, value in raw.constants.items())
-        self._text = f"SELECT {texts}{constants}{{lines}} FROM {raw.relation}"
+        self._text = f"SELECT {texts}{constants}"
         typed = [f'{_typed(c, source)} AS "{c.name}"' for c in delivered]
         typed += [f'CAST(NULL AS {c.type}) AS "{c.name}"' for c in absent]
         originals = [f'"{c.name}" AS "text:{c.name}"' for c in delivered if _can_fail(c)]
@@ -172,12 +172,12 @@ class _RowSql:
 
     def judged(self) -> str:
         """Typed rows and `reason`, null for the rows to keep."""
-        text = self._text.format(lines="")
+        text = f"{self._text} FROM {self._raw.relation}"
         return f"SELECT *, {self._case(2)} AS reason FROM (SELECT *{self._derived} FROM (SELECT {self._typed} FROM ({text})))"
 
     def rejected(self, lines: str) -> str:
         """Line, column, reason, value's shape and whole text of the rows that do not fit."""
-        text = self._text.format(lines=f", {lines} AS \"text:line\", {self._row} AS \"text:row\"")
+        text = f'{self._text}, {lines} AS "text:line", {self._row} AS "text:row" FROM {self._raw.relation}'
         shapes = " ".join(
             f"WHEN {condition} THEN regexp_replace(regexp_replace(left(CAST(\"{name}\" AS VARCHAR), 40), '[[:alpha:]]', 'a', 'g'), '\\d', '9', 'g')"
             for condition, name, _ in [(m[0], f"text:{m[1]}" if f'"text:{m[1]}"' in self._typed else m[1], m[2]) for m in self._misfits]

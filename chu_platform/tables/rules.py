@@ -40,7 +40,7 @@ def unique(*columns: str) -> Rule:
     """No two rows agree on all of `columns`."""
     names = ", ".join(f'"{c}"' for c in columns)
     return Rule(
-        "unique_key",
+        f"unique_{columns[0]}",
         f"({', '.join(columns)}) is unique",
         lambda this, _: (
             f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) n FROM {this} GROUP BY {names} HAVING n > 1)"

@@ -125,6 +125,12 @@ class Table:
         required = [not_null(c.name) for c in self.columns if c.required]
         return [*required, *([unique(*self.key)] if self.key else []), *self.rules]
 
+    @property
+    def needs(self) -> "Sequence[Table]":
+        """The tables that must be there before: those read, and those its rules refer to."""
+        referred = (r.refers_to for r in self.rules if r.refers_to)
+        return list(dict.fromkeys([*self.reads.values(), *referred]))
+
     @cached_property
     def code_version(self) -> str:
         """Fingerprint of what makes the rows: the columns and the query or function."""

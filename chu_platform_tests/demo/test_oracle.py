@@ -3,6 +3,7 @@
 import ast
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -57,7 +58,7 @@ def results(pack: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     return connection.execute(query).fetchall()
 
 
@@ -94,7 +95,7 @@ def test_stays(results: duckdb.DuckDBPyConnection) -> None:
         "SELECT year(period_start), events FROM kpi_hospitalisation_rate WHERE period_grain = 'year' ORDER"
         " BY 1",
     )
-    assert dict(found) == STAYS_BY_YEAR  # type: ignore[arg-type]
+    assert dict(found) == STAYS_BY_YEAR
     whole = rows(
         results,
         "SELECT period_start, period_end, is_partial, events, patients, base_patients, days,"
@@ -251,7 +252,7 @@ def test_ages_by_hand() -> None:
     table = compute(connection)["kpi_hospitalisation_rate_by_sex_and_age"]
     connection.register("result", table)
 
-    def cells(period: str) -> dict[tuple[object, ...], tuple[object, ...]]:
+    def cells(period: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         found = rows(
             connection,
             "SELECT sex, age_band, events, patients, base_patients, round(patient_years * 365.25, 6) FROM"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 import psycopg2
 import pytest
@@ -34,7 +35,7 @@ TABLES = {
 
 
 def read(path: Path, delimiter: str, encoding: str = "utf-8", quoted: bool = True) -> Rows:
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     with open(path, encoding=encoding, newline="") as file:
         return list(csv.DictReader(file, delimiter=delimiter, quoting=quoting))
 
@@ -69,7 +70,7 @@ def care(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["psyc
         connection.close()
 
 
-def query(cursor: "psycopg2.extensions.cursor", statement: str) -> list[tuple[object, ...]]:
+def query(cursor: "psycopg2.extensions.cursor", statement: str) -> list[tuple[Any, ...]]:
     cursor.execute(statement)
     return cursor.fetchall()
 

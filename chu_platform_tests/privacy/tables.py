@@ -56,7 +56,7 @@ def family(
         for grain in level.grains:
             width = int(level.codes.max()) + 1
             keys, place = np.unique(periods[grain][month] * width + level.codes[leaf], return_inverse=True)
-            values.append(np.bincount(place, weights=weight))
+            values.append(np.bincount(place, weights=weight).astype(np.float64))
             tables[i, grain] = (np.arange(n, n + len(keys)), keys // width, keys % width)
             n += len(keys)
     relations = []

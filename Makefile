@@ -1,0 +1,47 @@
+# Everything is in Python (`chu --help`); here is only how it gets installed and checked.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint lock clean
+
+help: ## print these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## create the environment in .venv (the other commands call it)
+
+# setuptools first: PySpark comes as source, and is built by the pinned version instead of whatever is newest.
+$(STAMP): requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "make: Python 3.11 or later is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "installing into $(VENV) (once, a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock > $(VENV)/build.lock
+	@$(PIP) -r $(VENV)/build.lock
+	@$(PIP) --no-build-isolation -r requirements.lock
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is unset), then serve it
+	@$(BIN)/chu run
+
+test: install ## run the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: install ## check style and types
+	@$(BIN)/ruff check --no-cache .
+	@$(BIN)/ruff format --no-cache --check .
+	@$(BIN)/mypy
+
+lock: install ## resolve setup.py anew into requirements.lock (needs uv)
+	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
+		--python-version 3.11 --extra test --generate-hashes --no-annotate --upgrade \
+		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
+
+clean: ## remove the environment and tool caches; says what it removes, leaves CHU_HOME (.chu) alone
+	@for path in $(VENV) build chu_platform.egg-info .mypy_cache .ruff_cache .pytest_cache; do \
+		if [ -e "$$path" ]; then echo "removing $$path"; rm -rf "$$path"; fi; done
+	@find chu_platform chu_platform_tests -name __pycache__ -prune -exec rm -rf {} +

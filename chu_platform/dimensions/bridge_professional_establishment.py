@@ -1,0 +1,71 @@
+"""Where professionals practise, with weights that share an event out.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.tables.columns import STRING, WEIGHT, Column
+from chu_platform.tables.rules import foreign_key, none_in
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+bridge_professional_establishment = Table(
+    name="bridge_professional_establishment",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one professional in one establishment of the register",
+    label="Lieux d’exercice",
+    owner="team:dimensions",
+    columns=[
+        Column("professional_key", STRING, "pseudonym", "Professionnel", key=True),
+        Column("establishment_key", STRING, "establishment", "Établissement", key=True),
+        Column(
+            "weight",
+            WEIGHT,
+            "share of the professional: 1/n, and the first takes what rounding leaves, so that they sum to 1",
+            "Poids",
+            nullable=False,
+        ),
+    ],
+    reads={
+        "activity": activite_professionnel_sante,
+        "pseudonym": professional_pseudonym,
+        "establishment": dim_establishment,
+    },
+    rows=Query(
+        """
+        WITH pair AS (
+            SELECT DISTINCT k.professional_key, e.establishment_key
+            FROM {activity} a
+            JOIN {pseudonym} k ON k.Identifiant = a.identifiant
+            JOIN {establishment} e ON e.establishment_key = a.identifiant_organisation
+        ),
+        counted AS (
+            SELECT professional_key, establishment_key,
+                   count(*) OVER (PARTITION BY professional_key) AS n,
+                   row_number() OVER (PARTITION BY professional_key ORDER BY establishment_key) AS rank
+            FROM pair
+        )
+        SELECT professional_key, establishment_key,
+               -- Decimal digits written out: sums of binary fractions drift, and engines round divisions differently.
+               CASE WHEN n = 1 THEN CAST(1 AS DECIMAL(20, 12))
+                    WHEN rank = 1 THEN CAST(1 - (n - 1) * share AS DECIMAL(20, 12)) ELSE share END AS weight
+        FROM (
+            SELECT *, CAST(concat('0.', lpad(CAST(1000000000000 div n AS STRING), 12, '0')) AS DECIMAL(20, 12)) AS share
+            FROM counted
+        )
+        """
+    ),
+    rules=[
+        foreign_key("professional_key", dim_professional),
+        foreign_key("establishment_key", dim_establishment),
+        none_in(
+            "weights_sum_to_one",
+            "SELECT count(*) FROM (SELECT professional_key FROM {this} GROUP BY 1 HAVING sum(weight) <> 1)",
+            "the weights of a professional sum to 1",
+        ),
+    ],
+    layout=Layout(z_order_by=["professional_key"]),
+)

@@ -1,0 +1,91 @@
+"""Diagnoses: leaf, category and chapter of the CIM-10.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.references.cim10 import cim10
+from chu_platform.references.cim10_chapter import cim10_chapter
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.diagnostic import diagnostic
+from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+dim_diagnosis = Table(
+    name="dim_diagnosis",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one CIM-10 code seen or official, and the unknown one",
+    label="Diagnostics",
+    owner="team:dimensions",
+    columns=[
+        Column("diagnosis_key", STRING, "code without the dot", "Diagnostic", key=True),
+        Column(
+            "diagnosis_label", STRING, "label of the group, else the official one", "Libellé", nullable=False
+        ),
+        Column(
+            "category_code",
+            STRING,
+            "three-character category, inconnu when not official",
+            "Catégorie",
+            nullable=False,
+        ),
+        Column("category_label", STRING, "label of the category", "Libellé de la catégorie", nullable=False),
+        Column("chapter_code", STRING, "roman numeral of the chapter", "Chapitre", nullable=False),
+        Column("chapter_label", STRING, "title of the chapter", "Libellé du chapitre", nullable=False),
+        Column(
+            "official_match",
+            STRING,
+            "exact, or how many first characters are an official code: 5, 4, 3, none",
+            "Rapprochement officiel",
+            nullable=False,
+        ),
+    ],
+    reads={
+        "diagnostic": diagnostic,
+        "cim10": cim10,
+        "chapter": cim10_chapter,
+        "consultation": consultation,
+        "stay": hospitalisations,
+    },
+    rows=Query(
+        f"""
+        WITH code AS (
+            -- concat: Sail 0.7 refuses a union of columns that carry different comments.
+            SELECT concat(Code_diag, '') AS code FROM {{diagnostic}}
+            UNION SELECT concat(code, '') FROM {{cim10}}
+            UNION SELECT v.code FROM (
+                SELECT concat(Code_diag, '') AS code FROM {{consultation}}
+                UNION SELECT concat(Code_diagnostic, '') FROM {{stay}}
+            ) v JOIN {{cim10}} o ON o.code = substr(v.code, 1, 3)
+        ),
+        stay_label AS (
+            SELECT Code_diagnostic AS code, min(Suite_diagnostic_consultation) AS label FROM {{stay}} GROUP BY Code_diagnostic
+        )
+        SELECT c.code AS diagnosis_key,
+               coalesce(g.Diagnostic, o.label, s.label, o5.label, o4.label, o3.label, c.code) AS diagnosis_label,
+               coalesce(o3.code, '{UNKNOWN}') AS category_code,
+               CASE WHEN o3.code IS NULL THEN '{UNKNOWN_LABEL}' ELSE coalesce(g3.Diagnostic, o3.label) END AS category_label,
+               coalesce(h.chapter_code, '{UNKNOWN}') AS chapter_code,
+               coalesce(h.chapter_label, '{UNKNOWN_LABEL}') AS chapter_label,
+               CASE WHEN o.code IS NOT NULL THEN 'exact' WHEN o5.code IS NOT NULL THEN '5'
+                    WHEN o4.code IS NOT NULL THEN '4' WHEN o3.code IS NOT NULL THEN '3' ELSE 'none' END AS official_match
+        FROM code c
+        LEFT JOIN {{diagnostic}} g ON g.Code_diag = c.code
+        LEFT JOIN {{diagnostic}} g3 ON g3.Code_diag = substr(c.code, 1, 3)
+        LEFT JOIN stay_label s ON s.code = c.code
+        LEFT JOIN {{cim10}} o ON o.code = c.code
+        LEFT JOIN {{cim10}} o5 ON o5.code = substr(c.code, 1, 5)
+        LEFT JOIN {{cim10}} o4 ON o4.code = substr(c.code, 1, 4)
+        LEFT JOIN {{cim10}} o3 ON o3.code = substr(c.code, 1, 3)
+        LEFT JOIN {{chapter}} h ON substr(c.code, 1, 3) >= h.first_category AND substr(c.code, 1, 3) <= h.last_category
+        WHERE c.code IS NOT NULL
+        UNION ALL
+        SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', 'none'
+        """
+    ),
+    rules=[one_of("official_match", ["exact", "5", "4", "3", "none"])],
+    layout=Layout(partition_by=["chapter_code"], z_order_by=["diagnosis_key"]),
+)

@@ -1,0 +1,86 @@
+"""Health establishments with their place.
+
+The register also lists practices, whose name is often that of a person: only establishments with a FINESS number
+(key F...) keep their name.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.references.department import department
+from chu_platform.references.region import region
+from chu_platform.sources.etablissement_sante import etablissement_sante
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+dim_establishment = Table(
+    name="dim_establishment",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one establishment of the register, and the unknown one",
+    label="Établissements",
+    owner="team:dimensions",
+    columns=[
+        Column(
+            "establishment_key",
+            STRING,
+            "identifier: F and FINESS number, or another prefix",
+            "Établissement",
+            key=True,
+        ),
+        Column(
+            "establishment_label",
+            STRING,
+            "name; for practices, a general word",
+            "Nom de l’établissement",
+            nullable=False,
+        ),
+        Column("commune_label", STRING, "commune", "Commune"),
+        Column("department_code", STRING, "INSEE code", "Code département", nullable=False),
+        Column("department_label", STRING, "name", "Département", nullable=False),
+        Column("region_key", STRING, "INSEE code of the region", "Code région", nullable=False),
+        Column("region_label", STRING, "name", "Région", nullable=False),
+    ],
+    reads={"register": etablissement_sante, "department": department, "region": region},
+    rows=Query(
+        f"""
+        WITH located AS (
+            SELECT identifiant_organisation AS key, raison_sociale_site AS name,
+                   coalesce(commune, nullif(trim(regexp_replace(cedex, '^ *[0-9][0-9][0-9][0-9][0-9] *', '')), '')) AS commune,
+                   code_commune, coalesce(code_postal, nullif(regexp_extract(cedex, '^ *([0-9][0-9][0-9][0-9][0-9])', 1), '')) AS postal
+            FROM {{register}}
+        ),
+        placed AS (
+            SELECT key, name, commune,
+                   CASE WHEN substr(coalesce(code_commune, postal), 1, 2) IN ('97', '98')
+                        THEN substr(coalesce(code_commune, postal), 1, 3)
+                        WHEN code_commune IS NOT NULL THEN substr(code_commune, 1, 2)
+                        WHEN substr(postal, 1, 3) IN ('200', '201') THEN '2A'
+                        WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B'
+                        ELSE substr(postal, 1, 2) END AS department
+            FROM located
+        ),
+        ranked AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY key ORDER BY department DESC NULLS LAST, commune NULLS LAST, name NULLS LAST
+            ) AS rank
+            FROM placed
+        )
+        SELECT e.key AS establishment_key,
+               CASE WHEN e.key LIKE 'F%' THEN coalesce(e.name, e.key)
+                    ELSE concat('Structure de soins', coalesce(concat(' (', e.commune, ')'), '')) END AS establishment_label,
+               e.commune AS commune_label,
+               coalesce(d.department_code, '{UNKNOWN}') AS department_code,
+               coalesce(d.department_label, '{UNKNOWN_LABEL}') AS department_label,
+               coalesce(r.region_code, '{UNKNOWN}') AS region_key,
+               coalesce(r.region_label, '{UNKNOWN_LABEL}') AS region_label
+        FROM ranked e
+        LEFT JOIN {{department}} d ON d.department_code = e.department
+        LEFT JOIN {{region}} r ON r.region_code = d.region_code
+        WHERE e.rank = 1
+        UNION ALL
+        SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL, '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}'
+        """
+    ),
+    layout=Layout(partition_by=["region_key"], z_order_by=["department_code", "establishment_key"]),
+)

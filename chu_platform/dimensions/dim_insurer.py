@@ -1,0 +1,31 @@
+"""Complementary insurers.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.sources.mutuelle import mutuelle
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+dim_insurer = Table(
+    name="dim_insurer",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one insurer, the absence of one, and the unknown one",
+    label="Mutuelles",
+    owner="team:dimensions",
+    columns=[
+        Column("insurer_key", STRING, "number of the insurer; 0 none", "Mutuelle", key=True),
+        Column("insurer_label", STRING, "name", "Nom de la mutuelle", nullable=False),
+    ],
+    reads={"insurer": mutuelle},
+    rows=Query(
+        f"""
+        SELECT CAST(Id_Mut AS STRING) AS insurer_key, coalesce(Nom, '{UNKNOWN_LABEL}') AS insurer_label
+        FROM {{insurer}} WHERE Id_Mut <> 0
+        UNION ALL SELECT '0', 'Sans mutuelle'
+        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}'
+        """
+    ),
+)

@@ -1,0 +1,36 @@
+"""Medications.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.sources.medicaments import medicaments
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import BOOLEAN, STRING, Column
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+dim_medication = Table(
+    name="dim_medication",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one medication, and the unknown one",
+    label="Médicaments",
+    owner="team:dimensions",
+    columns=[
+        Column("medication_key", STRING, "CIS code", "Médicament", key=True),
+        Column("medication_label", STRING, "name", "Dénomination", nullable=False),
+        Column("form_label", STRING, "pharmaceutical form", "Forme pharmaceutique"),
+        Column("holder_label", STRING, "holder of the authorisation", "Titulaire"),
+        Column("is_marketed", BOOLEAN, "whether it is sold", "Commercialisé"),
+    ],
+    reads={"medication": medicaments},
+    rows=Query(
+        f"""
+        SELECT Code_CIS AS medication_key, coalesce(Denomination, '{UNKNOWN_LABEL}') AS medication_label,
+               Forme_pharmaceutique AS form_label, Titulaire AS holder_label,
+               Etat_de_commercialisation RLIKE '^[Cc]ommercialis' AS is_marketed
+        FROM {{medication}}
+        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL, NULL, NULL
+        """
+    ),
+    layout=Layout(z_order_by=["medication_key"]),
+)

@@ -1,0 +1,38 @@
+"""Patients, without what identifies them.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
+from chu_platform.sources.patient import patient
+from chu_platform.tables.sql import UNKNOWN, us_date
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+dim_patient = Table(
+    name="dim_patient",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one patient of the group, and the unknown one",
+    label="Patients (pseudonymisés)",
+    owner="team:dimensions",
+    columns=[
+        Column("patient_key", STRING, "pseudonym", "Patient", key=True),
+        Column("sex", STRING, "F, M or unknown", "Sexe", nullable=False),
+        Column("birth_year", INTEGER, "year of birth", "Année de naissance"),
+    ],
+    reads={"patient": patient, "pseudonym": patient_pseudonym},
+    rows=Query(
+        f"""
+        SELECT k.patient_key,
+               CASE p.Sexe WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' ELSE 'unknown' END AS sex,
+               year({us_date("p.Date")}) AS birth_year
+        FROM {{patient}} p JOIN {{pseudonym}} k ON k.Id_patient = p.Id_patient
+        UNION ALL
+        SELECT '{UNKNOWN}', 'unknown', NULL
+        """
+    ),
+    rules=[one_of("sex", ["F", "M", "unknown"])],
+    layout=Layout(partition_by=["sex"], z_order_by=["patient_key"]),
+)

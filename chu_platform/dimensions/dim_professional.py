@@ -1,0 +1,61 @@
+"""Health professionals, without what identifies them: those of the care database, completed by the register.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_speciality import dim_speciality
+from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
+from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.sources.specialites import specialites
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+dim_professional = Table(
+    name="dim_professional",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one professional known to a source, and the unknown one",
+    label="Professionnels (pseudonymisés)",
+    owner="team:dimensions",
+    columns=[
+        Column("professional_key", STRING, "pseudonym", "Professionnel", key=True),
+        Column("category_label", STRING, "category", "Catégorie professionnelle", nullable=False),
+        Column("profession_label", STRING, "profession", "Profession", nullable=False),
+        Column("speciality_key", STRING, "code of the speciality", "Spécialité", nullable=False),
+        Column("speciality_label", STRING, "speciality", "Libellé de la spécialité", nullable=False),
+        Column("identifier_type", STRING, "RPPS or ADELI", "Type d’identifiant"),
+    ],
+    reads={
+        "pseudonym": professional_pseudonym,
+        "care": professionnel_de_sante,
+        "register": professionnel_sante,
+        "speciality": specialites,
+    },
+    rows=Query(
+        f"""
+        WITH registered AS (
+            -- Identifiers occur more than once: the greatest value of each column makes one row of them.
+            SELECT identifiant, max(categorie_professionnelle) AS category, max(profession) AS profession,
+                   max(specialite) AS speciality, max(type_identifiant) AS type
+            FROM {{register}} GROUP BY identifiant
+        )
+        SELECT k.professional_key,
+               coalesce(c.Categorie_professionnelle, r.category, '{UNKNOWN_LABEL}') AS category_label,
+               coalesce(c.Profession, r.profession, '{UNKNOWN_LABEL}') AS profession_label,
+               coalesce(s.Code_specialite, '{UNKNOWN}') AS speciality_key,
+               coalesce(s.Specialite, r.speciality, '{UNKNOWN_LABEL}') AS speciality_label,
+               coalesce(c.Type_identifiant, r.type) AS identifier_type
+        FROM {{pseudonym}} k
+        LEFT JOIN {{care}} c ON c.Identifiant = k.Identifiant
+        LEFT JOIN registered r ON r.identifiant = k.Identifiant
+        LEFT JOIN {{speciality}} s ON s.Code_specialite = c.Code_specialite
+        UNION ALL
+        SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
+        """
+    ),
+    rules=[foreign_key("speciality_key", dim_speciality)],
+    layout=Layout(z_order_by=["professional_key"]),
+)

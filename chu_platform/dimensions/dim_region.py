@@ -1,0 +1,31 @@
+"""Regions, with a member for what lies outside them.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.references.region import region
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+dim_region = Table(
+    name="dim_region",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one region of France, one member for elsewhere (99), and the unknown one",
+    label="Régions",
+    owner="team:dimensions",
+    columns=[
+        Column("region_key", STRING, "INSEE code; 99 elsewhere", "Région", key=True),
+        Column("region_label", STRING, "name", "Nom de la région", nullable=False),
+        Column("population_2019", LONG, "inhabitants on 1 January 2019", "Population 2019"),
+    ],
+    reads={"region": region},
+    rows=Query(
+        f"""
+        SELECT region_code AS region_key, region_label, population_2019 FROM {{region}}
+        UNION ALL SELECT '99', 'Étranger, collectivités d''outre-mer ou inconnu', NULL
+        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
+        """
+    ),
+)

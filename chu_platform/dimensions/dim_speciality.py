@@ -1,0 +1,32 @@
+"""Specialities of professionals.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.sources.specialites import specialites
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+dim_speciality = Table(
+    name="dim_speciality",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one speciality, and the unknown one",
+    label="Spécialités",
+    owner="team:dimensions",
+    columns=[
+        Column("speciality_key", STRING, "code", "Spécialité", key=True),
+        Column("function_label", STRING, "function", "Fonction", nullable=False),
+        Column("speciality_label", STRING, "speciality", "Libellé de la spécialité", nullable=False),
+    ],
+    reads={"speciality": specialites},
+    rows=Query(
+        f"""
+        SELECT Code_specialite AS speciality_key, coalesce(Fonction, '{UNKNOWN_LABEL}') AS function_label,
+               coalesce(Specialite, '{UNKNOWN_LABEL}') AS speciality_label
+        FROM {{speciality}}
+        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN_LABEL}'
+        """
+    ),
+)

@@ -1,0 +1,93 @@
+"""Consultations.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_date import dim_date
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.dimensions.dim_insurer import dim_insurer
+from chu_platform.dimensions.dim_patient import dim_patient
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
+from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.patient import patient
+from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
+from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
+from chu_platform.tables.rules import foreign_key, holds
+from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+fact_consultation = Table(
+    name="fact_consultation",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one consultation",
+    label="Consultations",
+    owner="team:facts",
+    columns=[
+        Column(
+            "consultation_number", INTEGER, "number of the consultation", "Numéro de consultation", key=True
+        ),
+        Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
+        Column("date", DATE, "day", "Date", nullable=False),
+        Column("patient_key", STRING, "patient", "Patient", nullable=False),
+        Column("professional_key", STRING, "professional", "Professionnel", nullable=False),
+        Column("diagnosis_key", STRING, "diagnosis", "Diagnostic", nullable=False),
+        Column("insurer_key", STRING, "insurer", "Mutuelle", nullable=False),
+        Column("age", INTEGER, "age in completed years on the day; null when not known", "Âge"),
+        Column("age_band", STRING, "five-year band of the age", "Tranche d’âge", nullable=False),
+        Column("start_minute", INTEGER, "start, minutes since midnight", "Début (minutes)"),
+        Column("duration_minutes", INTEGER, "length; night slots end on the next day", "Durée (minutes)"),
+        Column("is_night_slot", BOOLEAN, "the slot ends on the next day", "Créneau de nuit"),
+    ],
+    reads={
+        "consultation": consultation,
+        "patient": patient,
+        "patient_pseudonym": patient_pseudonym,
+        "professional_pseudonym": professional_pseudonym,
+        "diagnosis": dim_diagnosis,
+        "insurer": dim_insurer,
+    },
+    rows=Query(
+        f"""
+        WITH born AS (
+            SELECT p.Id_patient, k.patient_key, {us_date("p.Date")} AS birth_date
+            FROM {{patient}} p JOIN {{patient_pseudonym}} k ON k.Id_patient = p.Id_patient
+        ),
+        event AS (
+            SELECT c.Num_consultation, c.month, c.Date, c.Id_prof_sante, c.Code_diag, c.Id_mut,
+                   coalesce(b.patient_key, '{UNKNOWN}') AS patient_key,
+                   {completed_years("b.birth_date", "c.Date")} AS age,
+                   {minutes("c.Heure_debut")} AS start_minute, {minutes("c.Heure_fin")} AS end_minute
+            FROM {{consultation}} c LEFT JOIN born b ON b.Id_patient = c.Id_patient
+        )
+        SELECT e.Num_consultation AS consultation_number, e.month, e.Date AS date, e.patient_key,
+               coalesce(p.professional_key, '{UNKNOWN}') AS professional_key,
+               coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
+               coalesce(i.insurer_key, '{UNKNOWN}') AS insurer_key,
+               e.age, {age_band("e.age")} AS age_band, e.start_minute,
+               e.end_minute - e.start_minute + CASE WHEN e.end_minute < e.start_minute THEN 1440 ELSE 0 END AS duration_minutes,
+               e.end_minute < e.start_minute AS is_night_slot
+        FROM event e
+        LEFT JOIN {{professional_pseudonym}} p ON p.Identifiant = e.Id_prof_sante
+        LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diag
+        LEFT JOIN {{insurer}} i ON i.insurer_key = CAST(coalesce(e.Id_mut, 0) AS STRING)
+        """
+    ),
+    rules=[
+        foreign_key("date", dim_date),
+        foreign_key("patient_key", dim_patient),
+        foreign_key("professional_key", dim_professional),
+        foreign_key("diagnosis_key", dim_diagnosis),
+        foreign_key("insurer_key", dim_insurer),
+        holds("plausible_age", "age BETWEEN 0 AND 130", "an age lies between 0 and 130 years"),
+        holds(
+            "slot_length",
+            "duration_minutes BETWEEN 0 AND 1439",
+            "a slot ends within a day, on the next day at the latest",
+        ),
+    ],
+    layout=Layout(z_order_by=["patient_key", "professional_key"]),
+    slicing=MONTHLY,
+)

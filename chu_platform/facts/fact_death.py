@@ -1,0 +1,79 @@
+"""Deaths of the national register, each counted once.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.references.department import department
+from chu_platform.sources.deces import deces
+from chu_platform.tables.sql import age_band, completed_years, partial_date
+from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.rules import foreign_key, holds, one_of
+from chu_platform.tables.slices import DEATH_YEARS
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+fact_death = Table(
+    name="fact_death",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one death of the register; lines that are equal in every column are one death",
+    label="Décès",
+    owner="team:facts",
+    columns=[
+        Column("death_year", STRING, "year of death", "Année du décès", nullable=False),
+        Column("death_date", DATE, "day of death; null when the day or month is not known", "Date du décès"),
+        Column("sex", STRING, "F, M or unknown", "Sexe", nullable=False),
+        Column("birth_year", INTEGER, "year of birth; null when not known", "Année de naissance"),
+        Column("age", INTEGER, "age in completed years; null when not known", "Âge"),
+        Column("age_band", STRING, "five-year band of the age", "Tranche d’âge", nullable=False),
+        Column(
+            "department_code",
+            STRING,
+            "department of the place of death; null outside departments",
+            "Code département",
+        ),
+        Column(
+            "region_key",
+            STRING,
+            "region of the place of death; 99 elsewhere or unknown",
+            "Code région",
+            nullable=False,
+        ),
+    ],
+    reads={"deces": deces, "department": department},
+    rows=Query(
+        f"""
+        WITH record AS (
+            SELECT DISTINCT nom, prenom, sexe, date_naissance, code_lieu_naissance, lieu_naissance, pays_naissance,
+                   date_deces, code_lieu_deces, numero_acte_deces, death_year
+            FROM {{deces}}
+        ),
+        dated AS (
+            SELECT death_year, sexe, code_lieu_deces, try_cast(date_deces AS DATE) AS death_date,
+                   {partial_date("date_deces")} AS counted_date, {partial_date("date_naissance")} AS birth_date
+            FROM record
+        ),
+        aged AS (
+            SELECT *, {completed_years("birth_date", "counted_date")} AS age,
+                   CASE WHEN code_lieu_deces IN ('91352', '91353', '91354') THEN NULL
+                        WHEN substr(code_lieu_deces, 1, 2) = '97' THEN substr(code_lieu_deces, 1, 3)
+                        ELSE substr(code_lieu_deces, 1, 2) END AS department
+            FROM dated
+        )
+        SELECT a.death_year, a.death_date,
+               CASE a.sexe WHEN 1 THEN 'M' WHEN 2 THEN 'F' ELSE 'unknown' END AS sex,
+               year(a.birth_date) AS birth_year, a.age, {age_band("a.age")} AS age_band,
+               d.department_code,
+               -- Codes of before 1976 know one Corsica: 20.
+               CASE WHEN a.department = '20' THEN '94' ELSE coalesce(d.region_code, '99') END AS region_key
+        FROM aged a LEFT JOIN {{department}} d ON d.department_code = a.department
+        """
+    ),
+    rules=[
+        foreign_key("region_key", dim_region),
+        one_of("sex", ["F", "M", "unknown"]),
+        holds("age_not_negative", "age >= 0", "an age is not negative"),
+    ],
+    layout=Layout(z_order_by=["region_key", "age"]),
+    slicing=DEATH_YEARS,
+)

@@ -1,0 +1,78 @@
+"""Hospital stays.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_date import dim_date
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.dim_patient import dim_patient
+from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
+from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.sources.patient import patient
+from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
+from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.rules import foreign_key, holds
+from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+fact_hospitalisation = Table(
+    name="fact_hospitalisation",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one hospital stay",
+    label="Séjours hospitaliers",
+    owner="team:facts",
+    columns=[
+        Column("stay_number", INTEGER, "number of the stay", "Numéro de séjour", key=True),
+        Column("month", STRING, "month of admission, YYYY-MM", "Mois", nullable=False),
+        Column("date", DATE, "day of admission", "Date d’entrée", nullable=False),
+        Column("patient_key", STRING, "patient", "Patient", nullable=False),
+        Column("establishment_key", STRING, "establishment", "Établissement", nullable=False),
+        Column("diagnosis_key", STRING, "diagnosis", "Diagnostic", nullable=False),
+        Column("sex", STRING, "F, M or unknown", "Sexe", nullable=False),
+        Column("age", INTEGER, "age in completed years at admission; null when not known", "Âge"),
+        Column("age_band", STRING, "five-year band of the age", "Tranche d’âge", nullable=False),
+        Column("days", INTEGER, "length of stay", "Durée de séjour (jours)", nullable=False),
+    ],
+    reads={
+        "stay": hospitalisations,
+        "patient": patient,
+        "patient_pseudonym": patient_pseudonym,
+        "dim_patient": dim_patient,
+        "establishment": dim_establishment,
+        "diagnosis": dim_diagnosis,
+    },
+    rows=Query(
+        f"""
+        WITH born AS (
+            SELECT p.Id_patient, k.patient_key, {us_date("p.Date")} AS birth_date
+            FROM {{patient}} p JOIN {{patient_pseudonym}} k ON k.Id_patient = p.Id_patient
+        ),
+        event AS (
+            SELECT s.*, coalesce(b.patient_key, '{UNKNOWN}') AS patient_key,
+                   {completed_years("b.birth_date", "s.Date_Entree")} AS age
+            FROM {{stay}} s LEFT JOIN born b ON b.Id_patient = s.Id_patient
+        )
+        SELECT e.Num_Hospitalisation AS stay_number, e.month, e.Date_Entree AS date, e.patient_key,
+               coalesce(f.establishment_key, '{UNKNOWN}') AS establishment_key,
+               coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
+               p.sex, e.age, {age_band("e.age")} AS age_band, e.Jour_Hospitalisation AS days
+        FROM event e
+        JOIN {{dim_patient}} p ON p.patient_key = e.patient_key
+        -- Some identifiers carry a date after the FINESS number.
+        LEFT JOIN {{establishment}} f ON f.establishment_key = substr(e.identifiant_organisation, 1, 10)
+        LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diagnostic
+        """
+    ),
+    rules=[
+        foreign_key("date", dim_date),
+        foreign_key("patient_key", dim_patient),
+        foreign_key("establishment_key", dim_establishment),
+        foreign_key("diagnosis_key", dim_diagnosis),
+        holds("length_of_stay", "days >= 0", "a length of stay is not negative"),
+        holds("plausible_age", "age BETWEEN 0 AND 130", "an age lies between 0 and 130 years"),
+    ],
+    layout=Layout(z_order_by=["patient_key", "establishment_key"]),
+    slicing=MONTHLY,
+)

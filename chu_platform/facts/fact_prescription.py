@@ -1,0 +1,51 @@
+"""Medications prescribed in consultations.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_medication import dim_medication
+from chu_platform.dimensions.dim_patient import dim_patient
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.sources.prescription import prescription
+from chu_platform.tables.sql import UNKNOWN
+from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+fact_prescription = Table(
+    name="fact_prescription",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one line of a prescription; the source has no key, so equal lines are all kept",
+    label="Prescriptions",
+    owner="team:facts",
+    columns=[
+        Column("month", STRING, "month of the consultation; null when the consultation is not known", "Mois"),
+        Column("date", DATE, "day of the consultation", "Date"),
+        Column("consultation_number", INTEGER, "consultation", "Numéro de consultation"),
+        Column("patient_key", STRING, "patient", "Patient", nullable=False),
+        Column("professional_key", STRING, "professional", "Professionnel", nullable=False),
+        Column("medication_key", STRING, "medication", "Médicament", nullable=False),
+    ],
+    reads={"prescription": prescription, "consultation": fact_consultation, "medication": dim_medication},
+    rows=Query(
+        f"""
+        SELECT c.month, c.date, p.Num_consultation AS consultation_number,
+               coalesce(c.patient_key, '{UNKNOWN}') AS patient_key,
+               coalesce(c.professional_key, '{UNKNOWN}') AS professional_key,
+               coalesce(m.medication_key, '{UNKNOWN}') AS medication_key
+        FROM {{prescription}} p
+        LEFT JOIN {{consultation}} c ON c.consultation_number = p.Num_consultation
+        LEFT JOIN {{medication}} m ON m.medication_key = p.Code_CIS
+        """
+    ),
+    rules=[
+        foreign_key("patient_key", dim_patient),
+        foreign_key("professional_key", dim_professional),
+        foreign_key("medication_key", dim_medication),
+    ],
+    layout=Layout(z_order_by=["medication_key"]),
+    slicing=MONTHLY,
+)

@@ -1,0 +1,92 @@
+"""Scores of the e-Satis surveys by site.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.references.survey_region import survey_region
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform.tables.sql import UNKNOWN
+from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.rules import foreign_key, holds, one_of
+from chu_platform.tables.slices import CAMPAIGNS
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+fact_satisfaction = Table(
+    name="fact_satisfaction",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one site in one campaign of one survey",
+    label="Satisfaction des patients",
+    owner="team:facts",
+    columns=[
+        Column("campaign_year", STRING, "year of the campaign", "Année de campagne", key=True),
+        Column(
+            "survey",
+            STRING,
+            "48h_mco (stays of over 48 hours) or ca_mco (ambulatory surgery)",
+            "Enquête",
+            key=True,
+        ),
+        Column("site_finess", STRING, "FINESS of the site", "FINESS géographique", key=True),
+        Column("establishment_key", STRING, "establishment of the register", "Établissement", nullable=False),
+        Column("region_key", STRING, "region of the site", "Code région", nullable=False),
+        Column("score", DOUBLE, "total score, adjusted, 0 to 100; null when there is none", "Score global"),
+        Column("answers", INTEGER, "answers that make the score", "Réponses"),
+        Column("class", STRING, "A to D; DI, NR, NV without a score", "Classe"),
+        Column(
+            "recommendation_rate",
+            DOUBLE,
+            "share of answers that recommend the site, %",
+            "Taux de recommandation (%)",
+        ),
+        Column(
+            "recommendation_answers",
+            INTEGER,
+            "answers to the recommendation question",
+            "Réponses à la recommandation",
+        ),
+    ],
+    reads={
+        "inpatient": esatis48h_mco,
+        "ambulatory": esatisca_mco,
+        "establishment": dim_establishment,
+        "survey_region": survey_region,
+    },
+    rows=Query(
+        f"""
+        WITH answer AS (
+            SELECT campaign_year, '48h_mco' AS survey, finess_geo, region, score_all_rea_ajust AS score,
+                   nb_rep_score_all_rea_ajust AS answers, classement, taux_reco_brut, nb_reco_brut
+            FROM {{inpatient}}
+            UNION ALL
+            SELECT campaign_year, 'ca_mco', finess_geo, region, score_all_ajust, nb_rep_score_all_ajust, classement,
+                   taux_reco_brut, nb_reco_brut
+            FROM {{ambulatory}}
+        )
+        SELECT a.campaign_year, a.survey, a.finess_geo AS site_finess,
+               coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
+               -- "Océan Indien" is two regions; the site's number tells which.
+               CASE WHEN a.finess_geo LIKE '9704%' THEN '04' WHEN a.finess_geo LIKE '9805%' THEN '06'
+                    ELSE coalesce(r.region_code, '{UNKNOWN}') END AS region_key,
+               a.score, a.answers, a.classement AS class,
+               a.taux_reco_brut AS recommendation_rate, a.nb_reco_brut AS recommendation_answers
+        FROM answer a
+        LEFT JOIN {{establishment}} e ON e.establishment_key = concat('F', a.finess_geo)
+        LEFT JOIN {{survey_region}} r ON r.survey_label = a.region
+        """
+    ),
+    rules=[
+        foreign_key("region_key", dim_region),
+        foreign_key("establishment_key", dim_establishment),
+        one_of("survey", ["48h_mco", "ca_mco"]),
+        holds("score_range", "score BETWEEN 0 AND 100", "a score lies between 0 and 100"),
+        holds(
+            "recommendation_range", "recommendation_rate BETWEEN 0 AND 100", "a rate lies between 0 and 100 %"
+        ),
+    ],
+    layout=Layout(z_order_by=["region_key"]),
+    slicing=CAMPAIGNS,
+)

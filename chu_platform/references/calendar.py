@@ -1,0 +1,47 @@
+"""The calendar, 1900 to 2099.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+
+FIRST, LAST = date(1900, 1, 1), date(2099, 12, 31)
+
+
+def _rows() -> pa.Table:
+    days = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
+    return pa.table(
+        {
+            "date": days,
+            "year": pa.array([d.year for d in days], pa.int32()),
+            "quarter": pa.array([(d.month + 2) // 3 for d in days], pa.int32()),
+            "month": [f"{d:%Y-%m}" for d in days],
+            "iso_week": pa.array([d.isocalendar().week for d in days], pa.int32()),
+            "iso_weekday": pa.array([d.isoweekday() for d in days], pa.int32()),
+        }
+    )
+
+
+calendar = Table(
+    name="calendar",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one day",
+    label="Calendrier",
+    owner="team:references",
+    columns=[
+        Column("date", DATE, "the day", "Date", key=True),
+        Column("year", INTEGER, "year", "Année", nullable=False),
+        Column("quarter", INTEGER, "quarter of the year, 1 to 4", "Trimestre", nullable=False),
+        Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
+        Column("iso_week", INTEGER, "ISO 8601 week", "Semaine ISO", nullable=False),
+        Column("iso_weekday", INTEGER, "1 Monday to 7 Sunday", "Jour de la semaine", nullable=False),
+    ],
+    rows=Computed(_rows),
+    layout=Layout(z_order_by=["date"]),
+)

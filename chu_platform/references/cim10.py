@@ -1,0 +1,42 @@
+"""The French CIM-10: official codes with category and chapter.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import duckdb
+import pyarrow as pa
+
+from chu_platform.references.packaged import cim10_codes, packaged
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+
+
+def _rows() -> pa.Table:
+    connection = duckdb.connect()
+    connection.register("code", cim10_codes())
+    connection.register("chapter", packaged("cim10_chapters"))
+    return connection.execute(
+        """
+        SELECT c.code, c.long AS label, left(c.code, 3) AS category_code, h.chapter_code, h.chapter_label
+        FROM code c JOIN chapter h ON left(c.code, 3) BETWEEN h.first_category AND h.last_category
+        """
+    ).to_arrow_table()
+
+
+cim10 = Table(
+    name="cim10",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one official code of the French CIM-10, categories included",
+    label="CIM-10 (codes officiels)",
+    owner="team:references",
+    columns=[
+        Column("code", STRING, "code without the dot", "Code CIM-10", key=True),
+        Column("label", STRING, "official label", "Libellé", nullable=False),
+        Column("category_code", STRING, "its first three characters", "Catégorie", nullable=False),
+        Column("chapter_code", STRING, "roman numeral of the chapter", "Chapitre", nullable=False),
+        Column("chapter_label", STRING, "title of the chapter", "Libellé du chapitre", nullable=False),
+    ],
+    rows=Computed(_rows),
+    layout=Layout(partition_by=["chapter_code"], z_order_by=["code"]),
+)

@@ -1,0 +1,31 @@
+"""The 22 chapters of the CIM-10 with their code ranges.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+
+from chu_platform.references.packaged import packaged
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+
+def _rows() -> pa.Table:
+    return packaged("cim10_chapters")
+
+
+cim10_chapter = Table(
+    name="cim10_chapter",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one chapter of the CIM-10",
+    label="Chapitres de la CIM-10",
+    owner="team:references",
+    columns=[
+        Column("chapter_code", STRING, "roman numeral", "Chapitre", key=True),
+        Column("first_category", STRING, "first three-character code", "Première catégorie", nullable=False),
+        Column("last_category", STRING, "last three-character code", "Dernière catégorie", nullable=False),
+        Column("chapter_label", STRING, "title", "Libellé du chapitre", nullable=False),
+    ],
+    rows=Computed(_rows),
+)

@@ -1,0 +1,39 @@
+"""The 101 departments of France, each with its region.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+
+from chu_platform.references.packaged import packaged
+from chu_platform.references.region import region
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+
+def _rows() -> pa.Table:
+    return packaged("departments")
+
+
+department = Table(
+    name="department",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one department of France",
+    label="Départements",
+    owner="team:references",
+    columns=[
+        Column(
+            "department_code",
+            STRING,
+            "INSEE code of the department: 01, 2A, 974",
+            "Code département",
+            key=True,
+        ),
+        Column("department_label", STRING, "name of the department", "Département", nullable=False),
+        Column("region_code", STRING, "region it belongs to", "Code région", nullable=False),
+    ],
+    rows=Computed(_rows),
+    rules=[foreign_key("region_code", region)],
+)

@@ -1,0 +1,37 @@
+"""The 18 regions of France, with their populations of 2019.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+
+from chu_platform.references.packaged import packaged
+from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+
+def _rows() -> pa.Table:
+    table = packaged("regions")
+    return table.set_column(2, "population_2019", table["population_2019"].cast(pa.int64()))
+
+
+region = Table(
+    name="region",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one region of France (2016 boundaries)",
+    label="Régions",
+    owner="team:references",
+    columns=[
+        Column(
+            "region_code",
+            STRING,
+            "INSEE code of the region; some are also codes of departments",
+            "Code région",
+            key=True,
+        ),
+        Column("region_label", STRING, "name of the region", "Région", nullable=False),
+        Column("population_2019", LONG, "inhabitants on 1 January 2019", "Population 2019", nullable=False),
+    ],
+    rows=Computed(_rows),
+)

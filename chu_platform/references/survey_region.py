@@ -1,0 +1,32 @@
+"""What the survey files call the regions.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+
+from chu_platform.references.packaged import packaged
+from chu_platform.references.region import region
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+
+def _rows() -> pa.Table:
+    return packaged("survey_regions")
+
+
+survey_region = Table(
+    name="survey_region",
+    layer=Layer.REFERENCES,
+    zone=Zone.PSEUDONYMISED,
+    grain="one region label of the e-Satis files",
+    label="Libellés de région des enquêtes",
+    owner="team:references",
+    columns=[
+        Column("survey_label", STRING, "label in the files", "Libellé de l’enquête", key=True),
+        Column("region_code", STRING, "region it stands for", "Code région", nullable=False),
+    ],
+    rows=Computed(_rows),
+    rules=[foreign_key("region_code", region)],
+)

@@ -1,0 +1,166 @@
+"""Serving: the Dagster UI and daemon as child processes that never outlive this one.
+
+Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe from the
+process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard ends its child
+and all that the child started.
+
+Here: processes, the port, waiting for an answer. Not here: what the UI shows.
+"""
+
+import errno
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from chu_platform.errors import ChuError
+from chu_platform.settings import PROJECT, Settings
+
+HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 3000
+START_TIMEOUT: Final = 120.0
+STOP_TIMEOUT: Final = 10.0
+
+
+def require_free_port(port: int) -> None:
+    """Raise ChuError when the port of this machine cannot be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise ChuError(f"port {port} of {HOST} {why}: choose another one with --port") from None
+
+
+def logs_folder(settings: Settings) -> Path:
+    """Where the logs of what is started lie."""
+    return settings.work_folder / "logs"
+
+
+def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
+    """Serve the Dagster UI on `port`, until this process is interrupted.
+
+    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when the port is taken, or when a child
+    does not start or ends.
+    """
+    require_free_port(port)
+    logs = logs_folder(settings)
+    logs.mkdir(parents=True, exist_ok=True)
+    workspace = ("-w", str(PROJECT / "workspace.yaml"))
+    commands: Mapping[str, Sequence[str]] = {
+        "dagster-webserver": ("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
+        "dagster-daemon": ("dagster._daemon", "run", *workspace),
+    }
+    with ExitStack() as stack:
+        children = [stack.enter_context(_Child(name, command, logs)) for name, command in commands.items()]
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _answers(port):
+            _require_alive(children)
+            if time.monotonic() > deadline:
+                raise ChuError(f"the Dagster UI does not answer on port {port}: see {children[0].log}")
+            time.sleep(0.1)
+        say(f"Dagster UI  http://{HOST}:{port}")
+        say(f"lake        {settings.lake_folder}")
+        say(f"secrets     {settings.secrets_folder}")
+        say(f"logs        {logs}")
+        say("Ctrl-C stops all of it.")
+        while True:
+            _require_alive(children)
+            time.sleep(0.5)
+
+
+class _Child:
+    """A Python module that runs below a guard, with its output in a log file."""
+
+    def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        with self.log.open("wb") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "chu_platform.serve", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is for us, and we tell the guard
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._guard.poll() is None
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _close(self._guard.stdin)
+        self._guard.wait()
+
+
+def _require_alive(children: Sequence[_Child]) -> None:
+    for child in children:
+        if not child.alive:
+            raise ChuError(f"{child.name} ended; its log is {child.log}")
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream:
+        stream.close()
+
+
+@contextmanager
+def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process group of its own; at the end the whole group is asked to stop, then made to."""
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield child
+    finally:
+        deadline = time.monotonic() + STOP_TIMEOUT
+        sign = signal.SIGTERM
+        while _signal_group(child.pid, sign) and time.monotonic() < deadline:
+            child.poll()
+            sign = signal.Signals(0)
+            time.sleep(0.05)
+        _signal_group(child.pid, signal.SIGKILL)
+
+
+def _signal_group(group: int, sign: int) -> bool:
+    """Whether the group had a process that the signal went to."""
+    try:
+        os.killpg(group, sign)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _guard(command: Sequence[str]) -> None:
+    """Run the command until it ends, or until standard input closes."""
+    ended = threading.Event()
+    with _group(command) as child:
+        threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()
+        while child.poll() is None and not ended.wait(0.1):
+            pass
+
+
+if __name__ == "__main__":
+    _guard([sys.executable, "-m", *sys.argv[1:]])
+    os._exit(0)  # a thread may still be waiting for standard input
