@@ -135,16 +135,15 @@ def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
         yield child
     finally:
         deadline = time.monotonic() + STOP_TIMEOUT
-        sign = signal.SIGTERM
-        while _signal_group(child.pid, sign) and time.monotonic() < deadline:
-            child.poll()
-            sign = signal.Signals(0)
+        _signal_group(child.pid, signal.SIGTERM)
+        while _signal_group(child.pid, 0) and time.monotonic() < deadline:
+            child.poll()  # reaps the child: a dead one that nobody reaped would still count
             time.sleep(0.05)
         _signal_group(child.pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, sign: int) -> bool:
-    """Whether the group had a process that the signal went to."""
+    """Whether the group has a process; `sign` (0 for none) is sent to all it has."""
     try:
         os.killpg(group, sign)
     except ProcessLookupError:

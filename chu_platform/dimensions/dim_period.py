@@ -1,0 +1,82 @@
+"""Periods: the months, quarters and years that the events of a kind cover, and all of them together.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+dim_period = Table(
+    name="dim_period",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one period of one kind of event",
+    label="Périodes",
+    owner="team:dimensions",
+    columns=[
+        Column("domain", STRING, "kind of event: consultation or hospitalisation", "Domaine", key=True),
+        Column("period_grain", STRING, "month, quarter, year or all", "Période", key=True),
+        Column("period_start", DATE, "first day of the period", "Début (inclus)", key=True),
+        Column("period_end", DATE, "first day after the period", "Fin (exclue)", nullable=False),
+        Column(
+            "is_partial",
+            BOOLEAN,
+            "it holds the first month, begun late, or the last",
+            "Période incomplète",
+            nullable=False,
+        ),
+        Column(
+            "covered_start",
+            DATE,
+            "first day of the period that the data cover",
+            "Début couvert",
+            nullable=False,
+        ),
+        Column("covered_end", DATE, "first day after what the data cover", "Fin couverte", nullable=False),
+        Column(
+            "covered_days",
+            INTEGER,
+            "days of the period that the data cover",
+            "Jours couverts",
+            nullable=False,
+        ),
+    ],
+    reads={"consultation": fact_consultation, "hospitalisation": fact_hospitalisation},
+    rows=Query(
+        """
+        WITH span AS (
+            SELECT 'consultation' AS domain, min(date) AS first, max(date) AS last FROM {consultation}
+            UNION ALL
+            SELECT 'hospitalisation', min(date), max(date) FROM {hospitalisation}
+        ),
+        month AS (
+            SELECT domain, first, last,
+                   explode(sequence(trunc(first, 'month'), trunc(last, 'month'), interval 1 month)) AS start
+            FROM span WHERE first IS NOT NULL
+        ),
+        judged AS (
+            -- More of the last month may still be delivered, whatever its last day of data.
+            SELECT *, (start = trunc(first, 'month') AND first > start) OR start = trunc(last, 'month') AS partial
+            FROM month
+        ),
+        period AS (
+            SELECT domain, 'month' AS grain, start, add_months(start, 1) AS end, partial, first, last FROM judged
+            UNION ALL
+            SELECT domain, 'quarter', trunc(start, 'quarter'), add_months(trunc(start, 'quarter'), 3),
+                   bool_or(partial), min(first), max(last) FROM judged GROUP BY domain, trunc(start, 'quarter')
+            UNION ALL
+            SELECT domain, 'year', trunc(start, 'year'), add_months(trunc(start, 'year'), 12),
+                   bool_or(partial), min(first), max(last) FROM judged GROUP BY domain, trunc(start, 'year')
+            UNION ALL
+            SELECT domain, 'all', min(start), add_months(max(start), 1), false, min(first), max(last)
+            FROM judged GROUP BY domain
+        )
+        SELECT domain, grain AS period_grain, start AS period_start, end AS period_end, partial AS is_partial,
+               greatest(start, first) AS covered_start, least(end, date_add(last, 1)) AS covered_end,
+               datediff(least(end, date_add(last, 1)), greatest(start, first)) AS covered_days
+        FROM period
+        """
+    ),
+)

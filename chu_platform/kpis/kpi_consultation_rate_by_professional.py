@@ -1,0 +1,65 @@
+"""Indicator 6: consultations of each professional, under a pseudonym.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_period import dim_period
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, in_periods, period_join
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+kpi_consultation_rate_by_professional = Table(
+    name="kpi_consultation_rate_by_professional",
+    layer=Layer.KPIS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one professional in one period with consultations",
+    label="Consultations par professionnel",
+    owner="team:kpis",
+    columns=[
+        *PERIOD_COLUMNS,
+        Column("professional_key", STRING, "pseudonym", "Professionnel", key=True),
+        Column("profession", STRING, "profession", "Profession", nullable=False),
+        Column("speciality", STRING, "speciality", "Spécialité", nullable=False),
+        Column("events", DOUBLE, "consultations", "Consultations", nullable=False),
+        Column("patients", LONG, "distinct patients", "Patients distincts", nullable=False),
+        Column(
+            "worked_months", LONG, "months with at least one consultation", "Mois travaillés", nullable=False
+        ),
+        Column(
+            "events_per_worked_month",
+            DOUBLE,
+            "consultations per worked month",
+            "Consultations par mois travaillé",
+            nullable=False,
+        ),
+        Column(
+            "share",
+            DOUBLE,
+            "share of the consultations of the period",
+            "Part des consultations",
+            nullable=False,
+        ),
+    ],
+    reads={"consultation": fact_consultation, "professional": dim_professional, "period": dim_period},
+    rows=Query(
+        f"""
+        WITH counted AS (
+            SELECT professional_key, grain, start, count(*) AS events, {DISTINCT_PATIENTS} AS patients,
+                   count(DISTINCT month) AS worked_months
+            FROM ({in_periods("{consultation}", "professional_key, patient_key, month")}
+            ) GROUP BY professional_key, grain, start
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.professional_key,
+               d.profession_label AS profession, d.speciality_label AS speciality,
+               CAST(n.events AS DOUBLE) AS events, n.patients, n.worked_months,
+               CAST(n.events AS DOUBLE) / n.worked_months AS events_per_worked_month,
+               CAST(n.events AS DOUBLE) / sum(n.events) OVER (PARTITION BY n.grain, n.start) AS share
+        FROM counted n
+        JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
+        JOIN {{professional}} d ON d.professional_key = n.professional_key
+        """
+    ),
+    layout=Layout(partition_by=["period_grain"], z_order_by=["professional_key"]),
+)

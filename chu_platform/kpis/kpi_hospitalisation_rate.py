@@ -1,0 +1,61 @@
+"""Indicator 3: use of hospital stays.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_period import dim_period
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.facts.fact_patient_base import fact_patient_base
+from chu_platform.kpis.rates import (
+    COUNT_COLUMNS,
+    DISTINCT_PATIENTS,
+    PERIOD_COLUMNS,
+    RATE_COLUMNS,
+    STAY_COLUMNS,
+    in_periods,
+    period_join,
+    with_stay_rates,
+)
+from chu_platform.tables.rules import holds
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+kpi_hospitalisation_rate = Table(
+    name="kpi_hospitalisation_rate",
+    layer=Layer.KPIS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one period from the first stay to the last",
+    label="Taux d’hospitalisation",
+    owner="team:kpis",
+    columns=[
+        *PERIOD_COLUMNS,
+        *COUNT_COLUMNS,
+        *STAY_COLUMNS,
+        *RATE_COLUMNS,
+    ],
+    reads={"stay": fact_hospitalisation, "period": dim_period, "base": fact_patient_base},
+    rows=Query(
+        f"""
+        WITH counted AS (
+            SELECT grain, start, CAST(count(*) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
+            FROM ({in_periods("{stay}", "patient_key, days")}
+            ) GROUP BY grain, start
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,
+               coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days, b.base_patients, b.patient_years
+        FROM {{period}} p
+        JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
+                      AND b.sex = 'all' AND b.age_band = 'all'
+        LEFT JOIN counted n ON {period_join("n")}
+        WHERE p.domain = 'hospitalisation'
+        """,
+        finish=with_stay_rates,
+    ),
+    rules=[
+        holds(
+            "numerator_in_base",
+            "patients <= base_patients",
+            "patients with an event are patients of the base",
+        )
+    ],
+    layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),
+)

@@ -1,0 +1,126 @@
+"""What the indicators of use share: their columns, the SQL of their periods, and the figures that follow from counts.
+
+Here: rate of use and intensity, as columns and as a computation. Not here: any one indicator.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from chu_platform.kpis.intervals import garwood, wilson
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.sql import UNKNOWN
+
+PERIOD_COLUMNS: Final[Sequence[Column]] = (
+    Column("period_grain", STRING, "month, quarter, year or all", "Période", key=True),
+    Column("period_start", DATE, "first day of the period", "Début (inclus)", key=True),
+    Column("period_end", DATE, "first day after the period", "Fin (exclue)", nullable=False),
+    Column(
+        "is_partial",
+        BOOLEAN,
+        "the data cover only a part of the period",
+        "Période incomplète",
+        nullable=False,
+    ),
+)
+LEVEL_COLUMNS: Final[Sequence[Column]] = (
+    Column("level", STRING, "level of the hierarchy", "Niveau", key=True),
+    Column("code", STRING, "code at that level", "Code", key=True),
+    Column("label", STRING, "label of the code", "Libellé", nullable=False),
+)
+COUNT_COLUMNS: Final[Sequence[Column]] = (
+    Column(
+        "events",
+        DOUBLE,
+        "number of events, shared out where an event has several places",
+        "Événements",
+        nullable=False,
+    ),
+    Column(
+        "patients", LONG, "distinct patients with at least one event", "Patients distincts", nullable=False
+    ),
+)
+STAY_COLUMNS: Final[Sequence[Column]] = (
+    Column("days", LONG, "days of the stays", "Journées", nullable=False),
+    Column("mean_length_of_stay", DOUBLE, "days per stay", "Durée moyenne de séjour (jours)"),
+)
+RATE_COLUMNS: Final[Sequence[Column]] = (
+    Column(
+        "base_patients",
+        LONG,
+        "patients of the base: the denominator of the rate",
+        "Patients de la base",
+        nullable=False,
+    ),
+    Column(
+        "patient_years",
+        DOUBLE,
+        "time the base was observed: the denominator of the intensity",
+        "Patients-années",
+        nullable=False,
+    ),
+    Column(
+        "rate_per_1000",
+        DOUBLE,
+        "patients with an event per 1 000 patients of the base",
+        "Taux de recours (‰)",
+    ),
+    Column("rate_low", DOUBLE, "lower limit, 95 %, Wilson", "Taux : borne basse"),
+    Column("rate_high", DOUBLE, "upper limit, 95 %, Wilson", "Taux : borne haute"),
+    Column("intensity", DOUBLE, "events per 1 000 patient-years", "Intensité (pour 1 000 patients-années)"),
+    Column("intensity_low", DOUBLE, "lower limit, 95 %, exact Poisson", "Intensité : borne basse"),
+    Column("intensity_high", DOUBLE, "upper limit, 95 %, exact Poisson", "Intensité : borne haute"),
+)
+# Patients of an event, without the member that stands for patients nobody knows: they are not in the base either.
+DISTINCT_PATIENTS: Final = f"count(DISTINCT CASE WHEN patient_key <> '{UNKNOWN}' THEN patient_key END)"
+
+
+def in_periods(event: str, columns: str) -> str:
+    """SQL: `columns` of each row of the relation `event`, once for each period that holds its `date`."""
+    return f"""
+            SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
+                                    'year', trunc(date, 'year'), 'all', CAST(NULL AS DATE)) AS (grain, start)
+            FROM {event}"""
+
+
+def period_join(alias: str) -> str:
+    """SQL: the condition that joins counts of `in_periods` to {{period}} p."""
+    return f"p.period_grain = {alias}.grain AND (p.period_start = {alias}.start OR {alias}.grain = 'all')"
+
+
+def with_rates(counted: pa.Table) -> pa.Table:
+    """Add to counts (`events`, `patients`, `base_patients`, `patient_years`) the rate of use and the intensity."""
+    column = {
+        n: counted[n].to_numpy().astype(np.float64)
+        for n in ("events", "patients", "base_patients", "patient_years")
+    }
+    base, time = column["base_patients"], column["patient_years"]
+    low, high = wilson(np.minimum(column["patients"], base), base)
+    events_low, events_high = garwood(column["events"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = {
+            "rate_per_1000": 1000 * column["patients"] / base,
+            "rate_low": 1000 * low,
+            "rate_high": 1000 * high,
+            "intensity": 1000 * column["events"] / time,
+            "intensity_low": 1000 * events_low / time,
+            "intensity_high": 1000 * events_high / time,
+        }
+    for name, values in figures.items():
+        counted = counted.append_column(name, finite(values))
+    return counted
+
+
+def with_stay_rates(counted: pa.Table) -> pa.Table:
+    """As `with_rates`, and the mean length of stay."""
+    events = counted["events"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = counted["days"].to_numpy() / events
+    return with_rates(counted).append_column("mean_length_of_stay", finite(mean))
+
+
+def finite(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> pa.Array:
+    """Numbers as Arrow, null where there is none (a division by zero)."""
+    return pa.array(values, pa.float64(), mask=~np.isfinite(values))
