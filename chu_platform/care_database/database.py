@@ -7,8 +7,8 @@ Here: connecting, the snapshot, streaming a table as text. Not here: what the ta
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
@@ -20,63 +20,107 @@ from chu_platform.sources.files import fingerprint, one
 
 DUMP_PATTERN = r"DATA2023(\.dump)?"
 FINGERPRINT_LENGTH = 16
+CONNECT_SECONDS = 10
+LONGEST_CAUSE = 200
+# Text must not depend on how the server is set up, and a long pause between two tables must not end the snapshot.
+SESSION = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET datestyle = 'ISO, YMD'",
+    "SET intervalstyle = 'postgres'",
+    "SET statement_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+)
+# The driver's messages, and what they mean to the person who runs the platform.
+CAUSES = (
+    (r"password authentication failed|no password supplied", "wrong user or password; check CHU_POSTGRES_URL"),
+    (r"connection refused|no such file or directory", "nothing listens there; start the server or check CHU_POSTGRES_URL"),
+    (r"could not translate host name|name or service not known", "its host is unknown; check CHU_POSTGRES_URL"),
+    (r"timeout expired|timed out", "it does not answer; check CHU_POSTGRES_URL and the network"),
+    (
+        r"server closed the connection|terminating connection|connection to server was lost|no connection to the server"
+        r"|the database system is|could not receive data|not currently connected|SSL SYSCALL",
+        "the server stopped or cut the connection; run again when it is up",
+    ),
+    (r"invalid utf-?8", "it holds bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
+    (r"no space left on device", "its disk is full"),
+)
 
 
 class CareDatabase:
-    """One repeatable-read snapshot of the care database, opened at the first use."""
+    """One repeatable-read snapshot of the care database, opened at the first use.
+
+    A snapshot that has failed stays failed: what is read after it would be of another moment.
+    """
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self._settings = settings
         self._say = say
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
+        self._failure = ""
         self.fingerprint = ""
 
     def columns(self, table: str) -> list[str]:
         """Column names of a table, in order; empty when there is no such table in schema public."""
         query = (
-            "SELECT column_name::text FROM information_schema.columns "
-            "WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position"
+            "SELECT attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+            "WHERE relnamespace = 'public'::regnamespace AND relname = $1 AND relkind IN ('r', 'p', 'v', 'm', 'f') "
+            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
-        return [str(v) for v in self._table(query, [table])[0].to_pylist()]
+        return [str(v) for v in self._table(f"reading the columns of {table!r}", query, [table])[0].to_pylist()]
 
     def count(self, table: str) -> int:
-        """Number of rows of a table."""
-        return int(self._table(f"SELECT count(*) FROM public.{_quoted(table)}")[0][0].as_py())
+        """Number of rows of a table in the snapshot."""
+        found = self._table(f"counting table {table!r}", f"SELECT count(*) FROM public.{_quoted(table)}")
+        return int(found[0][0].as_py())
 
-    @contextmanager
-    def stream(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatchReader]:
-        """The rows of a table, every column as text, in the snapshot."""
+    def stream(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of a table in the snapshot, every column as text, batch by batch as they come."""
         listed = ", ".join(f"{_quoted(c)}::text AS {_quoted(c)}" for c in columns)
-        with self._errors(f"reading table {table!r}"), self._open().cursor() as cursor:
-            cursor.execute(f"SELECT {listed} FROM public.{_quoted(table)}")
-            yield cursor.fetch_record_batch()
+        doing = f"reading table {table!r}"
+        with self._open().cursor() as cursor:
+            with self._errors(doing):
+                cursor.execute(f"SELECT {listed} FROM public.{_quoted(table)}")
+                reader = cursor.fetch_record_batch()
+            while True:
+                with self._errors(doing):
+                    batch = next(reader, None)
+                    if batch is None:
+                        return
+                    # A database without an encoding (SQL_ASCII) hands out bytes that may be no text.
+                    batch.validate(full=True)
+                yield batch
 
     def close(self) -> None:
         """End the snapshot and stop using the embedded server."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(postgres.Error):
+                connection.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
 
-    def _table(self, query: str, parameters: list[str] | None = None) -> pa.Table:
-        with self._errors("reading"), self._open().cursor() as cursor:
+    def _table(self, doing: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
+        connection = self._open()
+        with self._errors(doing), connection.cursor() as cursor:
             cursor.execute(query, parameters)
             return cursor.fetch_arrow_table()
 
     def _open(self) -> postgres.Connection:
+        if self._failure:
+            raise ChuError(self._failure)
         if self._connection is None:
             given = self._settings.postgres_url
             url = given.get_secret_value() if given else self._restored()
             with self._errors("connecting"):
-                connection = postgres.connect(url)
+                connection = postgres.connect(_with_timeout(url))
+                self._connection = connection
                 with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    for statement in SESSION:
+                        cursor.execute(statement)
                     cursor.execute("SELECT pg_current_snapshot()::text || '@' || pg_current_wal_lsn()::text")
                     self.fingerprint = self.fingerprint or str(cursor.fetch_arrow_table()[0][0].as_py())
-                self._connection = connection
         return self._connection
 
     def _restored(self) -> str:
@@ -97,20 +141,27 @@ class CareDatabase:
         """Turn the driver's errors into ours: what was being done, PostgreSQL's own words, no address or password."""
         try:
             yield
-        except postgres.Error as error:
+        except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            raise ChuError(f"the care database {where} failed while {doing}: {self._clean(str(error))}") from None
+            self._failure = f"the care database {where} failed while {doing}: {self._cause(str(error))}"
+            raise ChuError(self._failure) from None
 
-    def _clean(self, message: str) -> str:
-        found = re.search(r"(FATAL|ERROR):\s*([^\n]*)", message) or re.search(r"()(?:\] |: )([^\n]*)$", message.strip())
-        words = found.group(2) if found else message.strip().splitlines()[-1]
-        given = self._settings.postgres_url
-        for secret in re.findall(r"//[^:@/]*:([^@]*)@", given.get_secret_value()) if given else []:
-            words = words.replace(secret, "***")
-        return words[:200]
+    def _cause(self, message: str) -> str:
+        """What happened and what to do, in words that hold nothing of the address."""
+        known = next((cause for pattern, cause in CAUSES if re.search(pattern, message, re.IGNORECASE)), None)
+        if known:
+            return known
+        found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
+        # Only the server's own words: the driver's may quote the address.
+        return found.group(1)[:LONGEST_CAUSE] if found else "the driver gave no known reason; check CHU_POSTGRES_URL"
+
+
+def _with_timeout(url: str) -> str:
+    """The address with a limit to the time that connecting takes, unless it has one."""
+    if "connect_timeout" in url or not url.startswith(("postgresql://", "postgres://")):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}"
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-

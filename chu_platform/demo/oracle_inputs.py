@@ -178,7 +178,7 @@ def _load_diagnoses(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT u.code,
             CASE WHEN u.code IN (SELECT "Code_diag" FROM "raw_Diagnostic")
                    OR u.code IN (SELECT code FROM official)
-                   OR left(u.code, 3) IN (SELECT code FROM official) THEN u.code ELSE 'inconnu' END AS leaf,
+                   OR c.name IS NOT NULL THEN u.code ELSE 'inconnu' END AS leaf,
             CASE WHEN left(u.code, 3) IN (SELECT code FROM official) THEN left(u.code, 3) ELSE 'inconnu' END
                 AS category,
             coalesce(c.name, 'inconnu') AS chapter

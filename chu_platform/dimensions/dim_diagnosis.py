@@ -59,7 +59,8 @@ dim_diagnosis = Table(
             UNION SELECT v.code FROM (
                 SELECT concat(Code_diag, '') AS code FROM {{consultation}}
                 UNION SELECT concat(Code_diagnostic, '') FROM {{stay}}
-            ) v JOIN {{cim10}} o ON o.code = substr(v.code, 1, 3)
+            ) v JOIN {{chapter}} o
+              ON substr(v.code, 1, 3) >= o.first_category AND substr(v.code, 1, 3) <= o.last_category
         ),
         stay_label AS (
             SELECT Code_diagnostic AS code, min(Suite_diagnostic_consultation) AS label FROM {{stay}} GROUP BY Code_diagnostic

@@ -50,7 +50,9 @@ class Server:
         Raises ChuError when it does not come up, with what to do about it.
         """
         if kind == "spark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-            raise ChuError("CHU_ENGINE=spark needs Java 17 or 21: install it, set CHU_SPARK_REMOTE, or use CHU_ENGINE=embedded")
+            raise ChuError(
+                "CHU_ENGINE=spark needs Java 17 or 21: install it, set CHU_SPARK_REMOTE, or use CHU_ENGINE=embedded"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / f"{kind}-server.log"
         port = _free_port()
@@ -112,11 +114,22 @@ def _serve_spark(port: int, folder: Path) -> None:
     home = Path(spec.submodule_search_locations[0])
     delta = re.match(r"[\d.]+", version("delta-spark"))
     assert delta
-    conf = {**SPARK_CONF, "spark.connect.grpc.binding.port": str(port), "spark.jars.ivy": str(Path.home() / ".ivy2.chu")}
+    conf = {
+        **SPARK_CONF,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.jars.ivy": str(Path.home() / ".ivy2.chu"),
+    }
     options = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     command = [
         str(home / "bin" / "spark-submit"),
-        *("--class", SPARK_SUBMIT_CLASS, "--master", "local[*]", "--packages", f"{DELTA_PACKAGE}:{delta.group()}"),
+        *(
+            "--class",
+            SPARK_SUBMIT_CLASS,
+            "--master",
+            "local[*]",
+            "--packages",
+            f"{DELTA_PACKAGE}:{delta.group()}",
+        ),
         *options,
         "spark-internal",
     ]

@@ -33,7 +33,8 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         name=f"{table.layer.value}__{table.name}",
         specs=[_spec(t, table) for t in tables],
         check_specs=[
-            dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True) for r in table.all_rules
+            dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True)
+            for r in table.all_rules
         ],
         partitions_def=table.slicing.partitions if table.slicing else None,
         backfill_policy=dg.BackfillPolicy.single_run() if table.slicing else None,
@@ -55,7 +56,9 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         if slices:
             for partition in slices.keys:
                 rows = outcome.published.rows_by_slice.get(partition, 0)
-                context.add_asset_metadata({"dagster/partition_row_count": rows}, asset_key=key, partition_key=partition)
+                context.add_asset_metadata(
+                    {"dagster/partition_row_count": rows}, asset_key=key, partition_key=partition
+                )
         yield from (_check_result(key, v) for v in outcome.verdicts)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(platform, table, outcome))
         if outcome.rejects:

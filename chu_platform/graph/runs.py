@@ -7,6 +7,7 @@ Here: the cut and the execution. Not here: what an asset does.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,21 +41,25 @@ class Failed:
 
 
 def waves(tables: Sequence[Table]) -> Sequence[Wave]:
-    """Cut tables (each after those it reads) into runs, as few as a greedy choice gives."""
-    left = list(tables)
-    cut: list[Wave] = []
-    while left:
-        options = []
-        for slicing in dict.fromkeys(t.slicing for t in left):
+    """Cut tables (each after those it needs) into the fewest runs, by breadth-first search over which slicing is next."""
+    wanted = frozenset(tables)
+    queue: deque[tuple[frozenset[Table], tuple[Wave, ...]]] = deque([(frozenset(), ())])
+    seen: set[frozenset[Table]] = set()
+    while queue:
+        done, cut = queue.popleft()
+        if done == wanted:
+            return cut
+        for slicing in dict.fromkeys(t.slicing for t in tables if t not in done):
             taken: list[Table] = []
-            for table in left:
-                if table.slicing is slicing and not any(n in left and n not in taken for n in table.needs):
+            for table in tables:
+                ready = all(n in done or n in taken or n not in wanted for n in table.needs)
+                if table not in done and table.slicing is slicing and ready:
                     taken.append(table)
-            options.append(Wave(slicing, taken))
-        best = max(options, key=lambda wave: len(wave.tables))
-        cut.append(best)
-        left = [t for t in left if t not in best.tables]
-    return cut
+            after = done.union(taken)
+            if taken and after not in seen:
+                seen.add(after)
+                queue.append((after, (*cut, Wave(slicing, taken))))
+    raise AssertionError("tables that need each other in a circle are refused by the catalogue")
 
 
 def run_all(
@@ -86,7 +91,9 @@ def run_all(
             continue
         what = f" by {wave.slicing.name}" if wave.slicing else ""
         say(f"run {number} of {len(plan)}: {len(possible)} tables{what}")
-        for found in _run(defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None, wave.slicing):
+        for found in _run(
+            defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None, wave.slicing
+        ):
             failed.append(found)
         done = {f.asset for f in failed}
         for table in possible:
@@ -103,7 +110,9 @@ def _selected(defs: dg.Definitions, selection: str) -> list[Table]:
         raise ChuError(f"--select {selection!r}: {str(error).splitlines()[0]}") from None
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
-        raise ChuError(f"--select {selection!r} matches no table; try `*`, `group:facts` or `key:kpis/kpi_deaths_by_region`")
+        raise ChuError(
+            f"--select {selection!r} matches no table; try `*`, `group:facts` or `key:kpis/kpi_deaths_by_region`"
+        )
     return tables
 
 
@@ -114,7 +123,10 @@ def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing,
     first, _, last = partitions.partition("...")
     found = {s: (first, last or first) for s in slicings if first in s.keys and (last or first) in s.keys}
     if not found:
-        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings) or "none of the tables has any"
+        known = (
+            "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings)
+            or "none of the tables has any"
+        )
         raise ChuError(f"--partitions {partitions}: no such partitions; there are {known}")
     return found
 
@@ -126,12 +138,20 @@ def _run(
     keys: tuple[str, str] | None,
     slicing: Slicing | None,
 ) -> Sequence[Failed]:
-    selection = [k for t in tables for k in ([key_of(t), key_of(rejects_of(t))] if isinstance(t.rows, Delivered) else [key_of(t)])]
+    selection = [
+        k
+        for t in tables
+        for k in ([key_of(t), key_of(rejects_of(t))] if isinstance(t.rows, Delivered) else [key_of(t)])
+    ]
     tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[1]} if keys else {}
     job = defs.resolve_implicit_global_asset_job_def()
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     result = job.execute_in_process(
-        instance=instance, asset_selection=selection, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        instance=instance,
+        asset_selection=selection,
+        tags=tags,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     failed = []
     for event in result.all_events:

@@ -44,7 +44,8 @@ def audit(lake: Lake, table: Table, staged: Path, versions: Mapping[Table, int])
             return lake.relation(other, versions.get(other))
 
         return [
-            Verdict(rule, int(_first(connection, rule.count("staged", relation)) or 0)) for rule in table.all_rules
+            Verdict(rule, int(_first(connection, rule.count("staged", relation)) or 0))
+            for rule in table.all_rules
         ]
 
 

@@ -3,15 +3,20 @@
 Here: one table to rows of text. Not here: the connection (care_database), what the text means.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
-from chu_platform.sources.delivered import Origin, RawRows
+from chu_platform.sources.delivered import Expected, Origin, RawRows
+from chu_platform.sources.duckdb_sql import sql_name, sql_path
+from chu_platform.sources.parquet_text import parquet_rows
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
@@ -25,25 +30,41 @@ class CareTable:
     name: str
 
     @contextmanager
-    def open(self, table: Table, columns: Sequence[str], context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
-        """See `delivered.Reader`. The rows pass through a temporary Parquet file of text, batch by batch."""
+    def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
+        """See `delivered.Reader`. The rows pass through a temporary Parquet file of text, batch by batch.
+
+        The server counts them in the same snapshot. Raises ChuError when a table without a key holds every row twice:
+        that is what a dump restored over a restored database looks like.
+        """
         database = context.care_database
         found = database.columns(self.name)
         name = f'PostgreSQL table "{self.name}"'
         if not found:
-            raise ChuError(f"{name} does not exist in schema public of the care database")
-        context.check_header(name, found, columns, hint="")
-        expected = database.count(self.name)
-        raw = context.scratch / f"{table.name}.parquet"
-        rows = 0
-        with database.stream(self.name, list(columns)) as reader, pq.ParquetWriter(raw, reader.schema, compression="lz4") as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-        if rows != expected:
-            raise ChuError(f"{name} has {expected} rows and gave {rows}: run again")
+            raise ChuError(
+                f"{name} does not exist in schema public of the care database: check CHU_POSTGRES_URL or the dump"
+            )
+        known = [c for c, n in zip(found, expected.match(name, found, context.remark), strict=True) if c == n]
+        rows = database.count(self.name)
+        raw = context.scratch / "table.parquet"
+        schema = pa.schema([pa.field(c, pa.string()) for c in known])
         try:
+            with pq.ParquetWriter(raw, schema, compression="lz4") as writer:
+                for batch in database.stream(self.name, known):
+                    writer.write_batch(batch.cast(schema))
+            if not table.key and _all_twice(raw):
+                raise ChuError(
+                    f"{name} has no key and holds every row twice: its dump was restored over a restored database; "
+                    "restore it into an empty one"
+                )
             origin = Origin(name, raw.stat().st_size, database.fingerprint)
-            yield iter([RawRows(origin, f"read_parquet('{raw}')", "row_number() OVER ()", lambda _: ())])
+            yield iter([parquet_rows(raw, origin, known, rows)])
         finally:
             raw.unlink(missing_ok=True)
+
+
+def _all_twice(raw: Path) -> bool:
+    """Whether every distinct row occurs an even number of times."""
+    columns = ", ".join(sql_name(c) for c in pq.read_schema(raw).names)
+    grouped = f"SELECT count(*) n FROM read_parquet({sql_path(raw)}) GROUP BY {columns}"
+    with duckdb.connect() as connection:
+        return bool(connection.execute(f"SELECT bool_and(n % 2 = 0) FROM ({grouped})").fetchall()[0][0])

@@ -1,36 +1,34 @@
-"""Reading delivered CSV files: encoding, header, malformed lines.
+"""Reading delivered CSV files: header, separator, encoding.
 
-DuckDB parses (see docs/decisions); lines that are not even a row of the right width, or not text of the declared
-encoding, are handed over as malformed with their bytes.
-
-Here: one CSV file to rows of text. Not here: what the text means.
+Here: one CSV file to rows of text. Not here: what a record is (csv_records), what the text means.
 """
 
 import csv
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from chu_platform.errors import ChuError
-from chu_platform.sources.delivered import Origin, RawRows
+from chu_platform.sources.csv_records import LONGEST_RECORD, Survey, Writing
+from chu_platform.sources.delivered import MOST_REJECTS, Expected, Origin, RawRows
+from chu_platform.sources.duckdb_sql import sql_path, sql_text
 
 if TYPE_CHECKING:
     from chu_platform.sources.reading import ReadingContext
 
 SEPARATORS = ";,\t|"
 HEADER_LIMIT = 1 << 20
-LONGEST_LINE = 1 << 21
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A way of writing CSV. `fallback` is the encoding of files that are not UTF-8 (None: UTF-8 it must be)."""
+    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: UTF-8 they must be)."""
 
     separator: str
     quote: str = '"'
@@ -38,58 +36,48 @@ class CsvFormat:
 
     @contextmanager
     def rows(
-        self, file: Path, origin: Origin, columns: Sequence[str], constants: Mapping[str, str], context: "ReadingContext"
+        self,
+        file: Path,
+        origin: Origin,
+        expected: Expected,
+        constants: Mapping[str, str],
+        context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`."""
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            text = self._as_utf8(file, origin.name, Path(scratch))
-            header = self._header(text, origin.name)
-            context.check_header(origin.name, header, columns, hint=self._separator_hint(header))
-            listed = ", ".join(f"'{_escaped(name)}': 'VARCHAR'" for name in header)
-            scan = (
-                f"read_csv('{_escaped(str(text))}', auto_detect = false, header = true, delim = '{self.separator}', "
-                f"quote = '{_escaped(self.quote)}', escape = '{_escaped(self.quote)}', columns = {{{listed}}}, "
-                f"max_line_size = {LONGEST_LINE}, "
-            )
-            newlines = " + ".join(
-                f"(length(coalesce(\"{c}\", '')) - length(replace(coalesce(\"{c}\", ''), chr(10), '')))" for c in header
+            header = _Header.of(file, origin.name)
+            names = self._names(header.text)
+            present = expected.match(origin.name, names, context.remark, self._separator_hint(names))
+            ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
+            writing = Writing(self.separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
+            survey = Survey(file, origin.name, writing, header.text.rstrip(b"\r"), header.size, header.lines + 1)
+            survey.run(Path(scratch) / "normalised.csv", MOST_REJECTS)
+            if not survey.records and not survey.malformed:
+                raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
+            listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in present)
+            relation = (
+                f"read_csv({sql_path(survey.read)}, auto_detect = false, header = true, "
+                f"delim = {sql_text(self.separator)}, quote = {sql_text(self.quote)}, "
+                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {LONGEST_RECORD})"
             )
             yield RawRows(
                 origin,
-                scan + "ignore_errors = true)",
-                lines=f"1 + row_number() OVER () + coalesce(sum({newlines}) OVER "
-                "(ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)",
-                malformed=_malformed(text, scan + "store_rejects = true)", origin.name),
+                relation,
+                names=[n for n in present if n in names],
+                rows=survey.records,
+                number="row_number() OVER ()",
+                malformed=survey.malformed,
+                locate=lambda _, numbers: survey.locate(numbers),
                 constants=constants,
             )
 
-    def _as_utf8(self, file: Path, name: str, scratch: Path) -> Path:
-        """The file itself when it may be read as UTF-8, else a copy of it in UTF-8."""
-        if self.fallback is None or _is_utf8(file):
-            return file
-        copy = scratch / file.name
-        try:
-            with file.open(encoding=self.fallback, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-        except UnicodeDecodeError as error:
-            raise ChuError(
-                f"{name}: byte {error.object[error.start]:#04x} is neither UTF-8 nor {self.fallback}: ask for the file in UTF-8"
-            ) from None
-        return copy
-
-    def _header(self, text: Path, name: str) -> list[str]:
-        try:
-            with text.open("rb") as stream:
-                start = stream.read(HEADER_LIMIT)
-        except OSError as error:
-            raise ChuError(f"{name} cannot be read: {error.strerror}; check its permissions") from None
-        first = start.removeprefix(b"\xef\xbb\xbf").splitlines()[0] if start.strip() else b""
-        if b"\x00" in first or start.startswith(b"PK\x03\x04"):
-            raise ChuError(f"{name} is not a CSV file (it holds binary data)")
-        words = first.decode("utf-8", "replace")
+    def _names(self, header: bytes) -> list[str]:
+        words = header.decode("utf-8", "replace").rstrip("\r")
         if self.quote:
-            return [c.strip() for c in next(csv.reader([words], delimiter=self.separator, quotechar=self.quote), [])]
-        return [c.strip() for c in words.split(self.separator)]
+            parsed = next(csv.reader([words], delimiter=self.separator, quotechar=self.quote), [])
+        else:
+            parsed = words.split(self.separator)
+        return [c.strip() for c in parsed]
 
     def _separator_hint(self, header: Sequence[str]) -> str:
         if len(header) == 1:
@@ -99,43 +87,34 @@ class CsvFormat:
         return ""
 
 
-def _malformed(
-    text: Path, strict_scan: str, name: str
-) -> Callable[[duckdb.DuckDBPyConnection], Sequence[tuple[int, str, str]]]:
-    """Function that lists the lines DuckDB could not take as rows, in order."""
+@dataclass(frozen=True)
+class _Header:
+    """The header line without its line feed, the number of bytes up to the first row, and of lines."""
 
-    def malformed(connection: duckdb.DuckDBPyConnection) -> Sequence[tuple[int, str, str]]:
-        connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-        try:
-            connection.execute(f"SELECT count(*) FROM (SELECT * FROM {strict_scan})").fetchall()
-            rejected = connection.execute(
-                "SELECT line, min(line_byte_position), string_agg(DISTINCT error_type::VARCHAR, ','), any_value(csv_line) "
-                "FROM reject_errors GROUP BY line ORDER BY line"
-            ).fetchall()
-        except duckdb.Error:
-            raise ChuError(f"{name} cannot be parsed: it mixes line endings or holds stray quotes; ask for it again") from None
-        rows = []
-        with text.open("rb") as stream:
-            for line, position, reason, shown in rejected:
-                stream.seek(max(position - 1, 0))
-                raw = stream.read(len(shown.encode()) + 64).lstrip(b"\r\n").split(b"\n")[0] if "\n" not in shown.strip() else shown.encode()
-                rows.append((int(line), reason.lower().replace(" ", "_"), raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")))
-        return rows
+    text: bytes
+    size: int
+    lines: int
 
-    return malformed
-
-
-def _is_utf8(file: Path) -> bool:
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            while stream.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return False
-    except OSError as error:
-        raise ChuError(f"{file.name} cannot be read: {error.strerror}; check its permissions") from None
-    return True
-
-
-def _escaped(text: str) -> str:
-    return text.replace("'", "''")
+    @classmethod
+    def of(cls, file: Path, name: str) -> "_Header":
+        """The first line that is not blank. Raises ChuError for what is no text."""
+        with file.open("rb") as stream:
+            start = stream.read(HEADER_LIMIT)
+        if start.startswith(WORKBOOK_MARKS):
+            raise ChuError(f"{name} is a workbook, not a CSV file, whatever its name says: deliver it as .xlsx or save it as CSV")
+        if start.startswith(WIDE_MARKS):
+            raise ChuError(f"{name} is written in UTF-16: ask for it in UTF-8")
+        bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
+        lines = start[bom:].split(b"\n")
+        blank = next((i for i, line in enumerate(lines) if line.strip()), None)
+        if blank is None:
+            raise ChuError(f"{name} holds no text at all: ask for it again")
+        text = lines[blank]
+        if b"\x00" in text:
+            raise ChuError(f"{name} is not a CSV file: line {blank + 1} holds binary data")
+        if b"\r" in text.rstrip(b"\r"):
+            raise ChuError(f"{name} ends its lines with carriage returns alone: save it with line feeds (LF or CRLF)")
+        if len(lines) == blank + 1 and len(start) == HEADER_LIMIT:
+            raise ChuError(f"{name} is not a CSV file: it has no line break in its first megabyte")
+        size = bom + sum(len(line) + 1 for line in lines[: blank + 1])
+        return cls(text, size, blank + 1)

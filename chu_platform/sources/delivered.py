@@ -1,6 +1,6 @@
 """What a delivered source is: where its text comes from, and how its text becomes typed rows or rejects.
 
-Here: the declaration. Not here: reading (files, csv_files, workbooks, care_tables), typing rows (reading).
+Here: the declaration. Not here: reading (delivered_files, care_tables and the formats), typing rows (reading).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-
+from chu_platform.errors import ChuError
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from chu_platform.sources.reading import ReadingContext
+
+
+# More rejects than this, and the file is another one than it seems; nor would they fit in memory.
+MOST_REJECTS = 1_000_000
+# A header that is really a row must not put a whole address into a message.
+LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -28,29 +34,69 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Malformed:
+    """Lines of a delivery that are no row at all: number of the first, reason code, and their text."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
 class RawRows:
     """The text of one delivered file or table.
 
-    `relation` is DuckDB SQL (for FROM) that gives every row that has the right number of fields, all VARCHAR, in
-    the order of delivery; `lines` is the line (file) or row number (database, workbook) of row `n` of it, as a SQL
-    expression. `malformed` are rows that are not even that: (line, reason, text). `constants` are text columns
-    that the file's name gives.
+    `relation` is DuckDB SQL (for FROM) that gives the rows, all VARCHAR, with at least the columns `names`. `rows` is
+    their number, counted by other means than the relation. `number` is the SQL expression of a row's number, from 1
+    on, in the order of delivery; `locate` gives the lines (or row numbers of a database table) and texts of the rows
+    with these numbers, ascending. `malformed` are those that are no rows. `constants` are text columns that the
+    file's name gives.
     """
 
     origin: Origin
     relation: str
-    lines: str
-    malformed: "Callable[[duckdb.DuckDBPyConnection], Sequence[tuple[int, str, str]]]"
+    names: Sequence[str]
+    rows: int
+    number: str
+    locate: "Callable[[duckdb.DuckDBPyConnection, Sequence[int]], Sequence[tuple[int, str]]]"
+    malformed: Sequence[Malformed] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The columns that a delivery must have, and those that it may have; their order does not matter."""
+
+    required: Sequence[str]
+    optional: Sequence[str] = ()
+
+    def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> list[str]:
+        """The names to read a delivery's columns by: those that nobody declared get a name that clashes with none.
+
+        Raises ChuError when a required column is missing or a declared one stands twice; `hint` says why, if the
+        reader has an idea. Columns that nobody declared are remarked, and go no further.
+        """
+        declared = {*self.required, *self.optional}
+        twice = sorted(c for c in declared if header.count(c) > 1)
+        missing = [c for c in self.required if c not in header]
+        added = [c for c in header if c not in declared]
+        if twice:
+            raise ChuError(f"{name}: the column {twice[0]!r} stands twice in its header: ask for the delivery again")
+        if missing:
+            found = f"; it has {len(added)} that are not expected: {_listed(added)}" if added and not hint else ""
+            raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{found}")
+        if any(added):
+            remark(f"{name}: {_listed([c for c in added if c])} not declared, not read further")
+        return [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
 
 
 class Reader(Protocol):
     """A kind of delivery. Raises ChuError when the delivery is missing, unreadable or has other columns."""
 
     def open(
-        self, table: Table, columns: Sequence[str], context: "ReadingContext"
+        self, table: Table, expected: Expected, context: "ReadingContext"
     ) -> AbstractContextManager[Iterator[RawRows]]:
-        """The delivered files or tables, one by one; `columns` are those that must exist."""
+        """The delivered files or tables, one by one."""
         ...
 
 
@@ -104,3 +150,6 @@ def rejects_of(table: Table) -> Table:
     )
 
 
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(n[:LONGEST_NAME]) for n in names[:4])
+    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from chu_platform.errors import ChuError
-from chu_platform.sources.delivered import Origin, RawRows
-from chu_platform.sources.files import find, one, readable, unchanging
+from chu_platform.sources.delivered import Expected, Origin, RawRows
+from chu_platform.sources.files import find, one, readable, same, unchanging
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Format(Protocol):
     """A file format. Raises ChuError when the file is not of it, or lacks columns."""
 
     def rows(
-        self, file: Path, origin: Origin, columns: Sequence[str], constants: Mapping[str, str], context: "ReadingContext"
+        self, file: Path, origin: Origin, expected: Expected, constants: Mapping[str, str], context: "ReadingContext"
     ) -> AbstractContextManager[RawRows]:
         """The text of the file, for the time of the context."""
         ...
@@ -43,29 +43,29 @@ class DeliveredFiles:
     expected: Sequence[str] = ()
 
     @contextmanager
-    def open(self, table: Table, columns: Sequence[str], context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
+    def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
-        yield self._rows(self._files(context.pack), columns, context)
+        yield self._rows(self._files(context.pack), expected, context)
 
-    def _rows(self, files: Sequence[Path], columns: Sequence[str], context: "ReadingContext") -> Iterator[RawRows]:
+    def _rows(self, files: Sequence[Path], expected: Expected, context: "ReadingContext") -> Iterator[RawRows]:
         for file in files:
             name = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
             assert name
             with (
                 unchanging(context.pack, file) as origin,
-                self.formats[file.suffix.lower()].rows(file, origin, columns, name.groupdict(), context) as rows,
+                self.formats[file.suffix.lower()].rows(file, origin, expected, name.groupdict(), context) as rows,
             ):
                 yield rows
 
     def _files(self, pack: Path) -> Sequence[Path]:
         if not self.expected:
             return [one(pack, self.pattern)]
-        found: dict[str, Path] = {}
+        found: dict[str, list[Path]] = {}
         for file in find(pack, self.pattern):
             match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
             assert match
-            found.setdefault(match.group(1), file)
+            found.setdefault(match.group(1), []).append(file)
         missing = [value for value in self.expected if value not in found]
         if missing:
             raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
-        return [found[value] for value in sorted(found)]
+        return [same(pack, self.pattern, found[value]) for value in sorted(found)]

@@ -6,6 +6,7 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 from chu_platform.sources.csv_format import CsvFormat
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.row_sql import FINESS
 from chu_platform.sources.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.slices import CAMPAIGNS
@@ -50,11 +51,12 @@ esatis48h_mco = Table(
         DeliveredFiles(
             r"(?:esatis48h_mco_recueil|resultats-esatis48h-mco-open-data-)(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
             {".csv": CsvFormat(";", fallback="cp1252"), ".xlsx": WorkbookFormat("Resultats")},
-            expected=("2017", "2019", "2020",),
+            expected=("2017", "2019", "2020"),
         ),
         derived={"campaign_year": "campaign"},
         blanks=("NA",),
-        optional=('taux_reco_brut', 'nb_reco_brut',),
+        typing={"finess": FINESS, "finess_geo": FINESS},
+        optional=("taux_reco_brut", "nb_reco_brut"),
     ),
     slicing=CAMPAIGNS,
 )

@@ -5,6 +5,7 @@ Not here: what is in a file.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,25 +19,38 @@ NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", r
 
 
 def find(pack: Path, pattern: str) -> Sequence[Path]:
-    """Files of the pack whose name matches the regular expression (case-insensitive), in order of name.
+    """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
 
-    The same content found twice counts once. Raises ChuError when the pack does not exist, when nothing matches, or
-    when all that matches is empty.
+    Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not exist or
+    may not be searched, when nothing matches, or when all that matches is empty.
     """
-    if not pack.is_dir():
-        raise ChuError(f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`")
     wanted = re.compile(pattern, re.IGNORECASE)
-    try:
-        matching = sorted(
-            f for f in pack.rglob("*") if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name) and f.is_file()
-        )
-        files = [f for f in matching if f.stat().st_size > 0]
-    except OSError as error:
-        raise ChuError(f"the pack {pack} cannot be searched: {error.strerror}") from None
+    matching = [f for f in _all_files(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
+    files = [f for f in matching if f.stat().st_size > 0]
     if not files:
         empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
         raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
     return files
+
+
+def _all_files(pack: Path) -> Sequence[Path]:
+    """Every file below the pack, links to folders followed, in order of path."""
+    if not pack.is_dir():
+        raise ChuError(
+            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`"
+        )
+    found: list[Path] = []
+    seen: set[Path] = set()
+
+    def refused(error: OSError) -> None:
+        raise ChuError(f"{error.filename} cannot be searched: {error.strerror}; check its permissions")
+
+    for folder, folders, names in os.walk(pack, followlinks=True, onerror=refused):
+        here = Path(folder)
+        seen.add(here.resolve())
+        folders[:] = [f for f in folders if not NEVER_DELIVERED.fullmatch(f) and (here / f).resolve() not in seen]
+        found += [here / n for n in names if (here / n).is_file()]
+    return sorted(found)
 
 
 def readable(pattern: str) -> str:
@@ -47,7 +61,11 @@ def readable(pattern: str) -> str:
 
 def one(pack: Path, pattern: str) -> Path:
     """The one file of the pack whose name matches. Raises ChuError when there is none, or several that differ."""
-    files = find(pack, pattern)
+    return same(pack, pattern, find(pack, pattern))
+
+
+def same(pack: Path, pattern: str, files: Sequence[Path]) -> Path:
+    """One of several files that should be the same. Raises ChuError when their contents differ."""
     if len(files) > 1 and len({fingerprint(f) for f in files}) > 1:
         names = ", ".join(str(f.relative_to(pack)) for f in files)
         raise ChuError(f"several files with different content could be {readable(pattern)}: {names}; keep one of them")
@@ -65,10 +83,23 @@ def fingerprint(file: Path) -> str:
 
 @contextmanager
 def unchanging(pack: Path, file: Path) -> Iterator[Origin]:
-    """The file as an origin; raises ChuError at the end when it changed while it was read."""
-    before = file.stat()
-    origin = Origin(file.relative_to(pack).as_posix(), before.st_size, fingerprint(file))
-    yield origin
-    after = file.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")
+    """The file as an origin. Raises ChuError when it changed while it was read, whatever went wrong with it."""
+    before = _state(file)
+    origin = Origin(file.relative_to(pack).as_posix(), file.stat().st_size, fingerprint(file))
+    changed = ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")
+    try:
+        yield origin
+    except ChuError:
+        if _state(file) != before:
+            raise changed from None
+        raise
+    if _state(file) != before:
+        raise changed
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -6,7 +6,7 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 from chu_platform.sources.csv_format import CsvFormat
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Check, Delivered
-from chu_platform.sources.reading import FRENCH_DATE
+from chu_platform.sources.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
 from chu_platform.errors import ChuError
-from chu_platform.sources.delivered import Origin, RawRows
+from chu_platform.sources.delivered import Expected, Malformed, Origin, RawRows
+from chu_platform.sources.parquet_text import parquet_rows
 
 if TYPE_CHECKING:
     from chu_platform.sources.reading import ReadingContext
@@ -23,35 +24,66 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkbookFormat:
-    """An XLSX workbook whose rows are in the sheet named `sheet`."""
+    """An XLSX workbook whose rows are in the sheet named `sheet`: its first row that is not blank is the header."""
 
     sheet: str
 
     @contextmanager
     def rows(
-        self, file: Path, origin: Origin, columns: Sequence[str], constants: Mapping[str, str], context: "ReadingContext"
+        self,
+        file: Path,
+        origin: Origin,
+        expected: Expected,
+        constants: Mapping[str, str],
+        context: "ReadingContext",
     ) -> Iterator[RawRows]:
-        """See `delivered_files.Format`."""
-        cells = self._cells(file, origin.name)
-        header = [_text(c) for c in cells[0]] if cells else []
-        context.check_header(origin.name, header, columns, hint="")
-        body = cells[1:]
-        arrays = [pa.array([_text(r[i]) if i < len(r) else "" for r in body], pa.string()) for i in range(len(header))]
-        raw = context.scratch / f"{file.stem}.parquet"
-        pq.write_table(pa.table(arrays, names=header), raw)
-        yield RawRows(origin, f"read_parquet('{raw}')", "1 + row_number() OVER ()", lambda _: (), constants)
+        """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
+        (_, header), *body = self._cells(file, origin.name)
+        names = expected.match(origin.name, header, context.remark)
+        if not body:
+            raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
+        wide = [Malformed(n, "too_many_fields", ";".join(r)) for n, r in body if any(r[len(header) :])]
+        kept = [(n, r) for n, r in body if not any(r[len(header) :])]
+        arrays = [pa.array([r[i] if i < len(r) else "" for _, r in kept], pa.string()) for i in range(len(header))]
+        raw = context.scratch / "workbook.parquet"
+        try:
+            pq.write_table(pa.table(arrays, names=names), raw)
+            yield parquet_rows(
+                raw,
+                origin,
+                names,
+                len(kept),
+                lines=[n for n, _ in kept],
+                malformed=wide,
+                constants=constants,
+            )
+        finally:
+            raw.unlink(missing_ok=True)
 
-    def _cells(self, file: Path, name: str) -> list[list[object]]:
+    def _cells(self, file: Path, name: str) -> list[tuple[int, list[str]]]:
+        """Number and texts of the rows that are not blank; the first is the header, without its blank end."""
         if not zipfile.is_zipfile(file):
-            raise ChuError(f"{name} is not an XLSX workbook, whatever its name says: ask for it again, or deliver it as .csv")
+            raise ChuError(
+                f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it again, or "
+                "deliver it as .csv"
+            )
         try:
             with CalamineWorkbook.from_path(str(file)) as workbook:
                 if self.sheet not in workbook.sheet_names:
                     raise ChuError(f"{name} has no sheet {self.sheet!r}, only {', '.join(workbook.sheet_names)}")
-                rows: list[list[object]] = workbook.get_sheet_by_name(self.sheet).to_python(skip_empty_area=False)
-        except (CalamineError, OSError, zipfile.BadZipFile):
+                cells = workbook.get_sheet_by_name(self.sheet).to_python(skip_empty_area=False)
+        except ChuError:
+            raise
+        except (CalamineError, OSError, zipfile.BadZipFile, ValueError):
             raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
-        return [r for r in rows if any(_text(c) for c in r)]
+        texts = [(n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1)]
+        rows = [(n, row) for n, row in texts if any(row)]
+        if not rows:
+            raise ChuError(f"{name}: its sheet {self.sheet!r} is empty: ask for it again")
+        number, header = rows[0]
+        while not header[-1]:
+            header = header[:-1]
+        return [(number, header), *rows[1:]]
 
 
 def _text(cell: object) -> str:

@@ -44,7 +44,14 @@ class Column:
 
 def sql_type(type_: pa.DataType) -> str:
     """Name of an Arrow type in Spark SQL, which DuckDB understands too."""
-    names = {STRING: "STRING", INTEGER: "INT", LONG: "BIGINT", DOUBLE: "DOUBLE", BOOLEAN: "BOOLEAN", DATE: "DATE"}
+    names = {
+        STRING: "STRING",
+        INTEGER: "INT",
+        LONG: "BIGINT",
+        DOUBLE: "DOUBLE",
+        BOOLEAN: "BOOLEAN",
+        DATE: "DATE",
+    }
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     return names[type_]
@@ -53,5 +60,8 @@ def sql_type(type_: pa.DataType) -> str:
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """The Arrow schema of a table: names, types, nullability, and the descriptions as Delta comments."""
     return pa.schema(
-        [pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description}) for c in columns]
+        [
+            pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description})
+            for c in columns
+        ]
     )

@@ -1,0 +1,105 @@
+"""Exact figures of professions and specialities: what indicator 6 publishes instead of professionals.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_period import dim_period
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
+from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, in_periods, period_join
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+consultation_by_speciality = Table(
+    name="consultation_by_speciality",
+    layer=Layer.DISCLOSURE,
+    zone=Zone.PSEUDONYMISED,
+    grain="one profession and speciality in one year, or in all years",
+    label="Consultations par profession et spécialité (exact)",
+    owner="team:privacy",
+    columns=[
+        *PERIOD_COLUMNS,
+        Column("profession", STRING, "profession", "Profession", key=True),
+        Column("speciality", STRING, "speciality", "Spécialité", key=True),
+        Column("professionals", LONG, "professionals with consultations", "Professionnels", nullable=False),
+        Column("events", DOUBLE, "consultations", "Consultations", nullable=False),
+        Column("patients", LONG, "distinct patients", "Patients distincts", nullable=False),
+        Column(
+            "worked_months",
+            LONG,
+            "months with at least one consultation, over all professionals",
+            "Mois travaillés",
+            nullable=False,
+        ),
+        Column(
+            "events_per_worked_month",
+            DOUBLE,
+            "consultations per worked month",
+            "Consultations par mois travaillé",
+            nullable=False,
+        ),
+        Column(
+            "share",
+            DOUBLE,
+            "share of the consultations of the period",
+            "Part des consultations",
+            nullable=False,
+        ),
+        Column(
+            "median",
+            DOUBLE,
+            "median over professionals of consultations per worked month",
+            "Médiane",
+            nullable=False,
+        ),
+        Column("p20", DOUBLE, "20th percentile", "P20", nullable=False),
+        Column("p80", DOUBLE, "80th percentile", "P80", nullable=False),
+        Column(
+            "funnel_low",
+            DOUBLE,
+            "lower 95 % limit of a professional of median workload, about the rate of the group (Poisson, normal approximation)",
+            "Entonnoir : limite basse",
+            nullable=False,
+        ),
+        Column("funnel_high", DOUBLE, "upper 95 % limit", "Entonnoir : limite haute", nullable=False),
+    ],
+    reads={
+        "consultation": fact_consultation,
+        "professional": dim_professional,
+        "professional_rate": kpi_consultation_rate_by_professional,
+    },
+    rows=Query(
+        f"""
+        WITH grouped AS (
+            SELECT period_grain, period_start, period_end, is_partial, profession, speciality,
+                   count(*) AS professionals, sum(events) AS events, sum(worked_months) AS worked_months,
+                   sum(events) / sum(worked_months) AS events_per_worked_month, sum(share) AS share,
+                   percentile(events_per_worked_month, 0.5) AS median, percentile(events_per_worked_month, 0.2) AS p20,
+                   percentile(events_per_worked_month, 0.8) AS p80, percentile(worked_months, 0.5) AS median_months
+            FROM {{professional_rate}} WHERE period_grain IN ('year', 'all')
+            GROUP BY period_grain, period_start, period_end, is_partial, profession, speciality
+        ),
+        person AS (
+            SELECT d.profession_label AS profession, d.speciality_label AS speciality, n.grain, n.start,
+                   {DISTINCT_PATIENTS} AS patients
+            FROM ({in_periods("{consultation}", "professional_key, patient_key")}
+            ) n JOIN {{professional}} d ON d.professional_key = n.professional_key
+            WHERE n.grain IN ('year', 'all')
+            GROUP BY d.profession_label, d.speciality_label, n.grain, n.start
+        )
+        SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
+               g.events, n.patients, g.worked_months, g.events_per_worked_month, g.events / t.total AS share,
+               g.median, g.p20, g.p80,
+               -- Spiegelhalter, Stat Med 2005;24:1185-1202: limits of a rate about its target, by the size behind it.
+               greatest(g.events_per_worked_month - 1.96D * sqrt(g.events_per_worked_month / g.median_months), 0D) AS funnel_low,
+               g.events_per_worked_month + 1.96D * sqrt(g.events_per_worked_month / g.median_months) AS funnel_high
+        FROM grouped g
+        JOIN person n ON n.profession = g.profession AND n.speciality = g.speciality AND n.grain = g.period_grain
+                     AND (g.period_grain = 'all' OR n.start = g.period_start)
+        JOIN (
+            SELECT period_grain, period_start, sum(events) AS total FROM grouped GROUP BY period_grain, period_start
+        ) t ON t.period_grain = g.period_grain AND t.period_start = g.period_start
+        """
+    ),
+)

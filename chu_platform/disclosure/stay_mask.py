@@ -1,0 +1,95 @@
+"""Which rows of the stay indicators (3, 4 and 5) are published with figures.
+
+Published: totals at every grain; chapters, sexes and ages by year and over all; categories over all. Leaves are not:
+nearly every one has from 1 to 10 stays.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from typing import Final
+
+import pyarrow as pa
+
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.kpis.kpi_hospitalisation_rate_by_diagnosis import (
+    kpi_hospitalisation_rate_by_diagnosis as by_diagnosis,
+)
+from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import (
+    kpi_hospitalisation_rate_by_sex_and_age as by_sex_and_age,
+)
+from chu_platform.privacy.diagnoses import diagnosis_cells, diagnosis_relations
+from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, over_time, same_period, small
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+MEASURES: Final = ["events", "days", "base_patients", "patient_years"]
+CELLS: Final = f"""
+    SELECT '{kpi_hospitalisation_rate.name}' AS indicator, concat_ws('|', period_grain, period_start) AS cell,
+           period_grain AS grain, period_start AS start, 'total' AS level, 'total' AS code,
+           {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight,
+           {", ".join(MEASURES)}
+    FROM stays
+    UNION ALL
+    {
+    diagnosis_cells(
+        by_diagnosis.name,
+        MEASURES,
+        "(level = 'chapter' AND period_grain IN ('year', 'all')) OR (level = 'category' AND period_grain = 'all')",
+    )
+}
+    UNION ALL
+    SELECT '{
+    by_sex_and_age.name
+}', concat_ws('|', period_grain, period_start, sex, age_band), period_grain, period_start,
+           concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END),
+           concat_ws('|', sex, age_band),
+           {small("events")} OR {small("patients")} OR {small("base_patients")}, events, {", ".join(MEASURES)}
+    FROM sexes WHERE period_grain IN ('year', 'all')
+    UNION ALL
+    -- Stays of patients whose sex is not known: not published, and all less women and men.
+    SELECT 'hidden sex', concat_ws('|', period_grain, period_start, 'unknown', age_band), period_grain, period_start, 'hidden',
+           concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")}, sum(signed * events),
+           {", ".join(f"sum(signed * {m})" for m in MEASURES)}
+    FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM sexes WHERE period_grain IN ('year', 'all'))
+    GROUP BY period_grain, period_start, age_band HAVING sum(signed * events) > 0
+"""
+SEXES: Final = same_period(
+    f"p.indicator = '{by_sex_and_age.name}' AND p.code LIKE 'all|%'",
+    f"(c.indicator = '{by_sex_and_age.name}' AND c.code NOT LIKE 'all|%') OR c.indicator = 'hidden sex'",
+    "split_part(p.code, '|', 2) = split_part(c.code, '|', 2)",
+)
+AGES: Final = same_period(
+    f"p.indicator = '{by_sex_and_age.name}' AND p.code LIKE '%|all'",
+    f"c.indicator = '{by_sex_and_age.name}' AND c.code NOT LIKE '%|all'",
+    "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
+)
+TOTAL: Final = f"p.indicator = '{kpi_hospitalisation_rate.name}'"
+# The total of indicator 3 stands again in indicator 5.
+SAME_TOTAL: Final = same_period(TOTAL, f"c.indicator = '{by_sex_and_age.name}' AND c.code = 'all|all'")
+RELATIONS: Final = [*over_time(), *diagnosis_relations(by_diagnosis.name, TOTAL), SAME_TOTAL, SEXES, AGES]
+
+
+def _rows(stays: pa.Table, diagnoses: pa.Table, sexes: pa.Table, diagnosis: pa.Table) -> pa.Table:
+    inputs = {"stays": stays, "diagnoses": diagnoses, "sexes": sexes, "diagnosis": diagnosis}
+    # Patients and their time sum over the sexes only: in a year, a patient is of several ages.
+    return mask(
+        inputs, CELLS, [Measures(["events", "days"], RELATIONS), Measures(["base_patients"], [SEXES])]
+    )
+
+
+stay_mask = Table(
+    name="stay_mask",
+    layer=Layer.DISCLOSURE,
+    zone=Zone.PSEUDONYMISED,
+    grain="one row of the published indicators of this family",
+    label="Masquage des indicateurs d’hospitalisation",
+    owner="team:privacy",
+    columns=MASK_COLUMNS,
+    reads={
+        "stays": kpi_hospitalisation_rate,
+        "diagnoses": by_diagnosis,
+        "sexes": by_sex_and_age,
+        "diagnosis": dim_diagnosis,
+    },
+    rows=Computed(_rows),
+)

@@ -1,0 +1,12 @@
+"""kpi_hospitalisation_rate_by_sex_and_age, masked.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.disclosure.stay_mask import stay_mask
+from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import (
+    kpi_hospitalisation_rate_by_sex_and_age as exact,
+)
+from chu_platform.privacy.twins import published
+
+kpi_hospitalisation_rate_by_sex_and_age = published(exact, stay_mask, exact.name)

@@ -1,0 +1,51 @@
+"""How much of each indicator the masking leaves visible.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.disclosure.consultation_mask import consultation_mask
+from chu_platform.disclosure.death_mask import death_mask
+from chu_platform.disclosure.satisfaction_mask import satisfaction_mask
+from chu_platform.disclosure.stay_mask import stay_mask
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+publication_coverage = Table(
+    name="publication_coverage",
+    layer=Layer.PUBLISHED,
+    zone=Zone.PUBLISHED,
+    grain="one level of one published indicator at one grain",
+    label="Part visible des indicateurs publiés",
+    owner="team:privacy",
+    columns=[
+        Column("indicator", STRING, "table", "Indicateur", key=True),
+        Column("grain", STRING, "period grain", "Période", key=True),
+        Column("level", STRING, "level", "Niveau", key=True),
+        Column("cells", LONG, "rows", "Cellules", nullable=False),
+        Column("cells_masked", LONG, "rows without figures", "Cellules masquées", nullable=False),
+        Column(
+            "visible_share",
+            DOUBLE,
+            "share of the events that lie in visible rows, rounded to a thousandth",
+            "Part visible des événements",
+        ),
+    ],
+    reads={
+        "consultation": consultation_mask,
+        "stay": stay_mask,
+        "death": death_mask,
+        "satisfaction": satisfaction_mask,
+    },
+    rows=Query(
+        """
+        SELECT indicator, grain, level, count(*) AS cells, count(*) FILTER (WHERE is_masked) AS cells_masked,
+               round(CASE WHEN sum(weight) > 0 THEN sum(CASE WHEN is_masked THEN 0D ELSE weight END) / sum(weight) END, 3) AS visible_share
+        FROM (
+            SELECT indicator, grain, level, weight, is_masked FROM {consultation}
+            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {stay}
+            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {death}
+            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {satisfaction}
+        ) GROUP BY indicator, grain, level
+        """
+    ),
+)
