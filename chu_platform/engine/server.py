@@ -42,7 +42,7 @@ SPARK_CONF = {
 
 
 class Server:
-    """A running server of this process's own: `address` for clients, `close` to stop it."""
+    """A running server of this process's own: `address` for clients, its `log`, `close` to stop it."""
 
     def __init__(self, kind: Literal["embedded", "spark"], folder: Path) -> None:
         """Start the server and wait until its port answers; its log goes to `folder`.
@@ -54,9 +54,9 @@ class Server:
                 "CHU_ENGINE=spark needs Java 17 or 21: install it, set CHU_SPARK_REMOTE, or use CHU_ENGINE=embedded"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        self._log = folder / f"{kind}-server.log"
+        self.log = folder / f"{kind}-server.log"
         port = _free_port()
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "chu_platform.engine.server", kind, str(port), str(folder)],
                 stdin=subprocess.PIPE,
@@ -69,7 +69,7 @@ class Server:
         while not _answers(port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.close()
-                raise ChuError(f"the {kind} engine did not start: see {self._log}")
+                raise ChuError(f"the {kind} engine did not start: see {self.log}")
             time.sleep(0.05)
 
     @property

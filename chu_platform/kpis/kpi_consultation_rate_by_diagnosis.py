@@ -13,7 +13,7 @@ from chu_platform.kpis.rates import (
     LEVEL_COLUMNS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
-    in_periods,
+    of_each_patient,
     period_join,
     with_rates,
 )
@@ -42,13 +42,13 @@ kpi_consultation_rate_by_diagnosis = Table(
     rows=Query(
         f"""
         WITH placed AS (
-            SELECT f.date, f.patient_key,
+            SELECT f.date, f.patient_key, 1 AS events,
                    stack(3, 'chapter', d.chapter_code, 'category', d.category_code, 'leaf', d.diagnosis_key) AS (level, code)
             FROM {{event}} f JOIN {{diagnosis}} d ON d.diagnosis_key = f.diagnosis_key
         ),
         counted AS (
-            SELECT level, code, grain, start, CAST(count(*) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({in_periods("placed", "level, code, patient_key")}
+            SELECT level, code, grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
+            FROM ({of_each_patient("placed", ["level", "code"], ["events"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (

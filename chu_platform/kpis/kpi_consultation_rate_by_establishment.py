@@ -17,7 +17,7 @@ from chu_platform.kpis.rates import (
     LEVEL_COLUMNS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
-    in_periods,
+    of_each_patient,
     period_join,
     with_rates,
 )
@@ -64,7 +64,7 @@ kpi_consultation_rate_by_establishment = Table(
         ),
         counted AS (
             SELECT level, code, grain, start, CAST(sum(weight) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({in_periods("placed", "level, code, weight, patient_key")}
+            FROM ({of_each_patient("placed", ["level", "code"], ["weight"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (

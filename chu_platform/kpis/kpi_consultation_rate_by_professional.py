@@ -6,7 +6,13 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.dimensions.dim_period import dim_period
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, in_periods, period_join
+from chu_platform.kpis.rates import (
+    DISTINCT_PATIENTS,
+    PERIOD_COLUMNS,
+    in_periods,
+    of_each_patient,
+    period_join,
+)
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
@@ -46,17 +52,22 @@ kpi_consultation_rate_by_professional = Table(
     rows=Query(
         f"""
         WITH counted AS (
-            SELECT professional_key, grain, start, count(*) AS events, {DISTINCT_PATIENTS} AS patients,
-                   count(DISTINCT month) AS worked_months
-            FROM ({in_periods("{consultation}", "professional_key, patient_key, month")}
+            SELECT professional_key, grain, start, sum(events) AS events, {DISTINCT_PATIENTS} AS patients
+            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
+            ) GROUP BY professional_key, grain, start
+        ),
+        worked AS (
+            SELECT professional_key, grain, start, count(*) AS worked_months
+            FROM ({in_periods("(SELECT DISTINCT professional_key, CAST(trunc(date, 'month') AS DATE) AS date FROM {consultation})", "professional_key")}
             ) GROUP BY professional_key, grain, start
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.professional_key,
                d.profession_label AS profession, d.speciality_label AS speciality,
-               CAST(n.events AS DOUBLE) AS events, n.patients, n.worked_months,
-               CAST(n.events AS DOUBLE) / n.worked_months AS events_per_worked_month,
+               CAST(n.events AS DOUBLE) AS events, n.patients, m.worked_months,
+               CAST(n.events AS DOUBLE) / m.worked_months AS events_per_worked_month,
                CAST(n.events AS DOUBLE) / sum(n.events) OVER (PARTITION BY n.grain, n.start) AS share
         FROM counted n
+        JOIN worked m ON m.professional_key = n.professional_key AND m.grain = n.grain AND m.start <=> n.start
         JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
         JOIN {{professional}} d ON d.professional_key = n.professional_key
         """

@@ -12,7 +12,7 @@ from chu_platform.kpis.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
-    in_periods,
+    of_each_patient,
     period_join,
     with_stay_rates,
 )
@@ -36,8 +36,8 @@ kpi_hospitalisation_rate = Table(
     rows=Query(
         f"""
         WITH counted AS (
-            SELECT grain, start, CAST(count(*) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({in_periods("{stay}", "patient_key, days")}
+            SELECT grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
+            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
             ) GROUP BY grain, start
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,

@@ -14,7 +14,7 @@ from chu_platform.kpis.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
-    in_periods,
+    of_each_patient,
     period_join,
     with_stay_rates,
 )
@@ -44,13 +44,13 @@ kpi_hospitalisation_rate_by_diagnosis = Table(
     rows=Query(
         f"""
         WITH placed AS (
-            SELECT f.date, f.patient_key, f.days,
+            SELECT f.date, f.patient_key, 1 AS events, f.days,
                    stack(3, 'chapter', d.chapter_code, 'category', d.category_code, 'leaf', d.diagnosis_key) AS (level, code)
             FROM {{event}} f JOIN {{diagnosis}} d ON d.diagnosis_key = f.diagnosis_key
         ),
         counted AS (
-            SELECT level, code, grain, start, CAST(count(*) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({in_periods("placed", "level, code, patient_key, days")}
+            SELECT level, code, grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
+            FROM ({of_each_patient("placed", ["level", "code"], ["events", "days"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (

@@ -14,16 +14,15 @@ from chu_platform.facts.fact_patient_base import fact_patient_base
 from chu_platform.kpis.intervals import directly_standardised
 from chu_platform.kpis.rates import (
     COUNT_COLUMNS,
-    DISTINCT_PATIENTS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
     finite,
-    in_periods,
+    of_each_patient,
     period_join,
     with_stay_rates,
 )
-from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN_BAND
+from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.rules import holds
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -105,8 +104,8 @@ kpi_hospitalisation_rate_by_sex_and_age = Table(
         f"""
         WITH counted AS (
             SELECT grain, start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
-                   CAST(count(*) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({in_periods("{stay}", "patient_key, days, sex, age_band")}
+                   CAST(sum(events) AS DOUBLE) AS events, count(DISTINCT nullif(patient_key, '{UNKNOWN}')) AS patients, sum(days) AS days
+            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
             )
             GROUP BY GROUPING SETS ((grain, start), (grain, start, sex), (grain, start, age_band), (grain, start, sex, age_band))
         ),

@@ -73,8 +73,9 @@ RATE_COLUMNS: Final[Sequence[Column]] = (
     Column("intensity_low", DOUBLE, "lower limit, 95 %, exact Poisson", "Intensité : borne basse"),
     Column("intensity_high", DOUBLE, "upper limit, 95 %, exact Poisson", "Intensité : borne haute"),
 )
-# Patients of an event, without the member that stands for patients nobody knows: they are not in the base either.
-DISTINCT_PATIENTS: Final = f"count(DISTINCT CASE WHEN patient_key <> '{UNKNOWN}' THEN patient_key END)"
+# Over the rows of `of_each_patient`: patients, without the member that stands for patients nobody knows, who are not in
+# the base either.
+DISTINCT_PATIENTS: Final = f"count(CASE WHEN patient_key <> '{UNKNOWN}' THEN 1 END)"
 
 
 def in_periods(event: str, columns: str) -> str:
@@ -83,6 +84,19 @@ def in_periods(event: str, columns: str) -> str:
             SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
                                     'year', trunc(date, 'year'), 'all', CAST(NULL AS DATE)) AS (grain, start)
             FROM {event}"""
+
+
+def of_each_patient(event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """SQL: the events of each patient in each period, by `keys`: one row a patient, `sums` summed.
+
+    Distinct patients are then a plain count: count(DISTINCT) keeps a set for each of millions of groups in memory.
+    """
+    listed = ", ".join([*keys, "grain", "start", "patient_key"])
+    summed = ", ".join(f"sum({s}) AS {s}" for s in sums)
+    return f"""
+            SELECT {listed}, {summed}
+            FROM ({in_periods(event, ", ".join([*keys, "patient_key", *sums]))}
+            ) GROUP BY {listed}"""
 
 
 def period_join(alias: str) -> str:

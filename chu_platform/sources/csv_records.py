@@ -12,9 +12,11 @@ The file passes in blocks. What a block holds besides separators, quotes and lin
 Here: bytes to records. Not here: the header (csv_format), and what the text means.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +27,7 @@ from chu_platform.sources.delivered import Malformed
 
 BLOCK = 1 << 20
 LONGEST_RECORD = 1 << 21
+LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 NUL, LF, CR = b"\x00", b"\n", b"\r"
 
 
@@ -39,24 +42,32 @@ class Writing:
     ending: bytes
     width: int
 
-    @property
+    @cached_property
     def plain(self) -> bytes:
         """What is left of a well-formed line without quotes, its line feed aside, when its values are dropped."""
         return self.separator * (self.width - 1) + self.ending[:-1]
 
-    @property
+    @cached_property
     def dropped(self) -> bytes:
         """All bytes that say nothing about the structure of a line."""
         kept = {*self.separator, *self.quote, *LF, *CR, *NUL}
         return bytes(b for b in range(256) if b not in kept)
 
-    def fields(self, text: bytes) -> "Fields | str":
+    @cached_property
+    def proper(self) -> re.Pattern[bytes]:
+        """A record of the right width in which every quote has its place, without its line ending."""
+        separator, quote = re.escape(self.separator), re.escape(self.quote)
+        value = b"[^" + separator + quote + b"\r\n\x00]*+"
+        if quote:
+            value = b"(?:" + quote + b"(?:[^" + quote + b"\x00]|" + quote * 2 + b")*+" + quote + b"|" + value + b")"
+        return re.compile(value + (b"(?:" + separator + value + b"){%d}" % (self.width - 1)))
+
+    def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or the reason why it is none."""
         if not self.quote:
-            return Fields(text.split(self.separator), CR in text)
+            return text.split(self.separator)
         values: list[bytes] = []
         start = 0
-        loose = False
         while True:
             if text.startswith(self.quote, start):
                 end = self._closing(text, start + 1)
@@ -70,9 +81,8 @@ class Writing:
                 end = text.find(self.separator, start)
                 end = len(text) if end < 0 else end
                 values.append(text[start:end])
-                loose = loose or self.quote in values[-1] or CR in values[-1]
             if end >= len(text):
-                return Fields(values, loose)
+                return values
             start = end + 1
 
     def _closing(self, text: bytes, start: int) -> int:
@@ -82,29 +92,18 @@ class Writing:
 
     def misfit(self, text: bytes) -> str | None:
         """Why a text is no record of the right width; None when it is one."""
+        if self.proper.fullmatch(text):
+            return None
         found = self.fields(text)
         if isinstance(found, str):
             return found
-        if len(found.values) != self.width:
-            return "too_few_fields" if len(found.values) < self.width else "too_many_fields"
+        if len(found) != self.width:
+            return "too_few_fields" if len(found) < self.width else "too_many_fields"
         return None
-
-    def is_record(self, text: bytes) -> bool:
-        """Whether a text is a record of the right width in which every quote has its place."""
-        found = self.fields(text)
-        return isinstance(found, Fields) and len(found.values) == self.width and not found.loose
 
     def quoted(self, values: Sequence[bytes]) -> bytes:
         """A record with all its fields in quotes."""
         return self.separator.join(self.quote + v.replace(self.quote, self.quote * 2) + self.quote for v in values)
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The fields of a record; `loose` when one without quotes holds a quote or a carriage return."""
-
-    values: Sequence[bytes]
-    loose: bool
 
 
 @dataclass(frozen=True)
@@ -141,24 +140,33 @@ class Block:
 
     def __init__(self, writing: Writing, text: bytes, final: bool) -> None:
         self._writing = writing
-        self._text = text = text[: text.rfind(LF) + 1]
+        self._delivered = text[: text.rfind(LF) + 1]
+        self._text = self._delivered
         self._final = final
-        self._ends = np.flatnonzero(np.frombuffer(text, np.uint8) == LF[0])
-        self.lines = len(self._ends)
         self.odd: list[Odd] = []
-        skeleton = text.translate(None, writing.dropped)
-        plain = (writing.plain + LF) * self.lines
-        candidates = self._not_utf8()
-        if skeleton != plain:
-            odd = {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != writing.plain}
-            candidates = sorted(odd.union(candidates))
-        self._judge(candidates)
-        self.taken = self._start(self.lines)
+        is_utf8 = _is_utf8(self._delivered)
+        if not is_utf8:
+            self._text = self._converted() or self._delivered
+        self.converted = self._text is not self._delivered
+        self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
+        self.lines = len(self._ends)
+        candidates: set[int] = set() if is_utf8 or self.converted else self._not_utf8()
+        skeleton = self._text.translate(None, writing.dropped)
+        plain = writing.plain
+        if skeleton != (plain + LF) * self.lines:
+            candidates |= {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != plain}
+        self._judge(sorted(candidates))
+        self.taken = self._taken()
 
     @property
     def records(self) -> int:
         """Number of records."""
         return self.lines - sum(o.count for o in self.odd) + sum(o.is_record for o in self.odd)
+
+    @property
+    def as_it_stands(self) -> bool:
+        """Whether the block may be read as it was delivered."""
+        return not self.converted and all(o.as_it_stands for o in self.odd)
 
     def line(self, index: int, count: int = 1) -> bytes:
         """The bytes of lines, without the last line feed."""
@@ -185,17 +193,30 @@ class Block:
             if odd.rewritten is not None:
                 yield odd.rewritten
             at = odd.index + odd.count
-        yield self._text[self._start(at) : self.taken]
+        yield self._text[self._start(at) : self._start(self.lines)]
 
     def _start(self, index: int) -> int:
         return int(self._ends[index - 1]) + 1 if index else 0
 
-    def _not_utf8(self) -> list[int]:
-        if self._text.isascii() or _is_utf8(self._text):
-            return []
+    def _taken(self) -> int:
+        if not self.converted:
+            return self._start(self.lines)
+        ends = np.flatnonzero(np.frombuffer(self._delivered, np.uint8) == LF[0])
+        return int(ends[self.lines - 1]) + 1 if self.lines else 0
+
+    def _converted(self) -> bytes | None:
+        """The block in UTF-8 when all of it is in the fallback encoding: nothing in it looks like UTF-8."""
+        if self._writing.fallback is None or LOOKS_LIKE_UTF8.search(self._delivered):
+            return None
+        try:
+            return self._delivered.decode(self._writing.fallback).encode()
+        except UnicodeDecodeError:
+            return None
+
+    def _not_utf8(self) -> set[int]:
         high = np.flatnonzero(np.frombuffer(self._text, np.uint8) >= 0x80)
         lines = np.unique(np.searchsorted(self._ends, high)).tolist()
-        return [i for i in lines if i < self.lines and not _is_utf8(self.line(i))]
+        return {i for i in lines if not _is_utf8(self.line(i))}
 
     def _judge(self, candidates: Sequence[int]) -> None:
         after = 0
@@ -239,7 +260,7 @@ class Block:
         stray = 1, "unterminated_quote"
         for last in range(index + 1, self.lines):
             line = _bare(self.line(last))
-            if writing.is_record(line) or self._start(last) - self._start(index) > LONGEST_RECORD:
+            if writing.proper.fullmatch(line) or self._start(last) - self._start(index) > LONGEST_RECORD:
                 return stray
             if writing.quote not in line:
                 continue
@@ -263,13 +284,13 @@ class Block:
             except UnicodeDecodeError:
                 return Odd(index, count, f"not_{(writing.fallback or 'utf-8').replace('-', '')}")
             rewrite = True
-        fields = writing.fields(bare)
-        assert not isinstance(fields, str)
-        if fields.loose:
-            # Only quotes tell DuckDB that a quote or a carriage return belongs to a field.
+        if not writing.proper.fullmatch(bare):
+            # A quote or a carriage return in a field without quotes: DuckDB takes them for its own unless quoted.
             if not writing.quote:
                 return Odd(index, count, "carriage_return")
-            bare, rewrite = writing.quoted(fields.values), True
+            fields = writing.fields(bare)
+            assert isinstance(fields, list)
+            bare, rewrite = writing.quoted(fields), True
         return Odd(index, count, rewritten=bare + writing.ending if rewrite else None)
 
 
@@ -313,7 +334,7 @@ class Survey:
                 self._extents.append(extent)
                 self._set_aside(extent, block, most_malformed)
                 # What stands before the header would be taken for it.
-                if target is None and (self._line > 2 or not all(o.as_it_stands for o in block.odd)):
+                if target is None and (self._line > 2 or not block.as_it_stands):
                     target = copy.open("wb")
                     self.read = copy
                     target.write(self._header + self._writing.ending)

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Start a Spark Connect server with Delta Lake, in the foreground. `--resolve` only fetches Delta's jars.
+# Works outside a container too: SPARK_HOME is the folder of pip's pyspark unless it is set.
+#
+#   CONNECT_HOST   address to listen on   (0.0.0.0: meant for a container's own network)
+#   CONNECT_PORT   port                   (15002)
+#   DRIVER_MEMORY  heap of the server     (4g)
+#   MASTER         where tasks run        (local[*])
+#   IVY_HOME       cache of fetched jars  (~/.ivy2.chu)
+set -eu
+
+: "${SPARK_HOME:=$(python3 -c 'from importlib.util import find_spec as f; print(f("pyspark").submodule_search_locations[0])')}"
+: "${DELTA_PACKAGE:=io.delta:delta-spark_4.2_2.13:4.4.0}"
+export SPARK_HOME
+
+# Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
+packages=
+if ! ls "$SPARK_HOME"/jars/*delta-spark_* >/dev/null 2>&1; then
+    packages="--packages $DELTA_PACKAGE --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
+fi
+
+if [ "${1:-}" = --resolve ]; then
+    # shellcheck disable=SC2086 # several words
+    exec "$SPARK_HOME/bin/spark-submit" --master 'local[1]' $packages \
+        --class org.apache.spark.deploy.SparkSubmit spark-internal --version
+fi
+
+# shellcheck disable=SC2086 # several words
+exec "$SPARK_HOME/bin/spark-submit" \
+    --class org.apache.spark.sql.connect.service.SparkConnectServer \
+    --master "${MASTER:-local[*]}" \
+    $packages \
+    --conf "spark.driver.memory=${DRIVER_MEMORY:-4g}" \
+    --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
+    --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
+    --conf "spark.connect.grpc.binding.address=${CONNECT_HOST:-0.0.0.0}" \
+    --conf "spark.connect.grpc.binding.port=${CONNECT_PORT:-15002}" \
+    --conf spark.sql.session.timeZone=UTC \
+    --conf spark.sql.parquet.compression.codec=zstd \
+    --conf spark.sql.shuffle.partitions=4 \
+    --conf spark.sql.maxPlanStringLength=1000 \
+    --conf spark.ui.enabled=false \
+    spark-internal
