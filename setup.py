@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 setup(
     name="chu_platform",
     version="0.1.0",
-    description="Data platform of a hospital group: delivered sources to trusted indicators, with Dagster and Delta Lake",
+    description="Delivered hospital data to trusted indicators, with Dagster and Delta Lake",
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
@@ -37,6 +37,8 @@ setup(
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
     ],
-    extras_require={"test": ["pytest>=8", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"]},
+    extras_require={
+        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"]
+    },
     entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
 )

@@ -175,7 +175,10 @@ def _log_of(error: BaseException) -> str:
     lines: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
-        lines += [*traceback.format_tb(cause.__traceback__), f"{type(cause).__module__}.{type(cause).__name__}\n\n"]
+        lines += [
+            *traceback.format_tb(cause.__traceback__),
+            f"{type(cause).__module__}.{type(cause).__name__}\n\n",
+        ]
         cause = cause.__cause__ or cause.__context__
     try:
         folder = logs_folder(load_settings())

@@ -90,7 +90,7 @@ class _Facts:
 
     def table(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The rows of a query."""
-        result: pa.Table = self.connection.execute(sql, parameters or {}).fetch_arrow_table()
+        result: pa.Table = self.connection.sql(sql, params=dict(parameters) if parameters else None).to_arrow_table()
         return result
 
     def patients(self) -> str:
@@ -157,11 +157,11 @@ def _by_establishment(facts: _Facts, question: Question) -> pa.Table:
     level = next(iter(question.where), "region")
     code = {"establishment": "establishment_key", "department": "department_code", "region": "region_key"}[level]
     label = code.replace("_key", "_label").replace("_code", "_label")
-    totals = """
-        UNION ALL SELECT 'unattached', 'unattached', 'Consultations non rattachées', count(*), {0} FROM consultation
+    totals = f"""
+        UNION ALL SELECT 'unattached', 'unattached', 'Consultations non rattachées', count(*), {PATIENTS} FROM consultation
             ANTI JOIN bridge_professional_establishment USING (professional_key)
-        UNION ALL SELECT 'total', 'total', 'Ensemble des consultations', count(*), {0} FROM consultation
-    """.format(PATIENTS)
+        UNION ALL SELECT 'total', 'total', 'Ensemble des consultations', count(*), {PATIENTS} FROM consultation
+    """
     counted = facts.table(
         f"""
         WITH consultation AS (FROM fact_consultation WHERE date >= $start AND date < $end),
@@ -362,7 +362,9 @@ def _satisfaction(facts: _Facts, question: Question) -> pa.Table:
 
 INDICATORS: Final[Mapping[str, _Indicator]] = {
     "kpi_consultation_rate_by_establishment": _Indicator(["establishment", "department", "region"], _by_establishment),
-    "kpi_consultation_rate_by_diagnosis": _Indicator(["diagnosis"], _by_diagnosis("consultation", "fact_consultation", False)),
+    "kpi_consultation_rate_by_diagnosis": _Indicator(
+        ["diagnosis"], _by_diagnosis("consultation", "fact_consultation", False)
+    ),
     "kpi_hospitalisation_rate": _Indicator([], _stays),
     "kpi_hospitalisation_rate_by_diagnosis": _Indicator(
         ["diagnosis"], _by_diagnosis("hospitalisation", "fact_hospitalisation", True)

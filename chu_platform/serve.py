@@ -1,8 +1,8 @@
 """Serving: the Dagster UI and daemon as child processes that never outlive this one.
 
-Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe from the
-process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard ends its child
-and all that the child started.
+Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe
+from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
+ends its child and all that the child started.
 
 Here: processes, the port, waiting for an answer. Not here: what the UI shows.
 """
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -37,7 +37,11 @@ def require_free_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            why = (
+                "is taken by another program"
+                if error.errno == errno.EADDRINUSE
+                else f"cannot be used ({error.strerror})"
+            )
             raise ChuError(f"port {port} of {HOST} {why}: choose another one with --port") from None
 
 
@@ -49,32 +53,32 @@ def logs_folder(settings: Settings) -> Path:
 def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
     """Serve the Dagster UI on `port`, until this process is interrupted.
 
-    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when the port is taken, or when a child
-    does not start or ends.
+    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when the port is taken, or when a
+    child does not start or ends.
     """
     require_free_port(port)
     logs = logs_folder(settings)
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
-    commands: Mapping[str, Sequence[str]] = {
-        "dagster-webserver": ("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
-        "dagster-daemon": ("dagster._daemon", "run", *workspace),
-    }
     with ExitStack() as stack:
-        children = [stack.enter_context(_Child(name, command, logs)) for name, command in commands.items()]
+        ui = stack.enter_context(
+            _Child("dagster-webserver", ("dagster_webserver", "-h", HOST, "-p", str(port), *workspace), logs)
+        )
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(port):
-            _require_alive(children)
+            _require_alive([ui])
             if time.monotonic() > deadline:
-                raise ChuError(f"the Dagster UI does not answer on port {port}: see {children[0].log}")
+                raise ChuError(f"the Dagster UI does not answer on port {port}: see {ui.log}")
             time.sleep(0.1)
+        # Only now: in a new DAGSTER_HOME both would create the same files.
+        daemon = stack.enter_context(_Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs))
         say(f"Dagster UI  http://{HOST}:{port}")
         say(f"lake        {settings.lake_folder}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")
         while True:
-            _require_alive(children)
+            _require_alive([ui, daemon])
             time.sleep(0.5)
 
 
@@ -129,7 +133,7 @@ def _close(stream: IO[bytes] | None) -> None:
 
 @contextmanager
 def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The command in a process group of its own; at the end the whole group is asked to stop, then made to."""
+    """The command in a process group of its own; at the end the whole group is asked, then made, to stop."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         yield child
@@ -151,11 +155,16 @@ def _signal_group(group: int, sign: int) -> bool:
     return True
 
 
+def _wait_for_end_of_input(ended: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    ended.set()
+
+
 def _guard(command: Sequence[str]) -> None:
     """Run the command until it ends, or until standard input closes."""
     ended = threading.Event()
     with _group(command) as child:
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
         while child.poll() is None and not ended.wait(0.1):
             pass
 

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "dagster"
 
     @property
+    def logs_folder(self) -> Path:
+        """Folder of the logs of servers and errors."""
+        return self.work_folder / "logs"
+
+    @property
     def work_folder(self) -> Path:
         """Folder of what can be deleted at any time: the restored database, server logs, temporary files."""
         return self.home.resolve() / "work"

@@ -1,7 +1,7 @@
 """The care database, as one snapshot: every table read from it is of the same moment.
 
-It is the PostgreSQL of CHU_POSTGRES_URL, or, unset, an embedded one into which the delivered dump is restored once
-per fingerprint.
+It is the PostgreSQL of CHU_POSTGRES_URL, or, unset, an embedded one into which the delivered dump is restored
+once per fingerprint.
 
 Here: connecting, the snapshot, streaming a table as text. Not here: what the tables mean (sources).
 """
@@ -22,7 +22,7 @@ DUMP_PATTERN = r"DATA2023(\.dump)?"
 FINGERPRINT_LENGTH = 16
 CONNECT_SECONDS = 10
 LONGEST_CAUSE = 200
-# Text must not depend on how the server is set up, and a long pause between two tables must not end the snapshot.
+# Text must not depend on how the server is set up, and a pause between two tables must not end the snapshot.
 SESSION = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "SET datestyle = 'ISO, YMD'",
@@ -30,15 +30,19 @@ SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
 )
+LOST = (
+    "closed the connection|terminating connection|connection to server was lost|could not receive data|"
+    "no connection to the server|the database system is|not currently connected|SSL SYSCALL"
+)
+CHECK = "check CHU_POSTGRES_URL"
 # The driver's messages, and what they mean to the person who runs the platform.
 CAUSES = (
-    (r"password authentication failed|no password supplied", "wrong user or password; check CHU_POSTGRES_URL"),
-    (r"connection refused|no such file or directory", "nothing listens there; start the server or check CHU_POSTGRES_URL"),
-    (r"could not translate host name|name or service not known", "its host is unknown; check CHU_POSTGRES_URL"),
-    (r"timeout expired|timed out", "it does not answer; check CHU_POSTGRES_URL and the network"),
+    (r"password authentication failed|no password supplied", f"wrong user or password; {CHECK}"),
+    (r"connection refused|no such file or directory", f"nothing listens there; start the server, or {CHECK}"),
+    (r"could not translate host name|name or service not known", f"its host is unknown; {CHECK}"),
+    (r"timeout expired|timed out", f"it does not answer; {CHECK} and the network"),
     (
-        r"server closed the connection|terminating connection|connection to server was lost|no connection to the server"
-        r"|the database system is|could not receive data|not currently connected|SSL SYSCALL",
+        LOST,
         "the server stopped or cut the connection; run again when it is up",
     ),
     (r"invalid utf-?8", "it holds bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
@@ -64,10 +68,11 @@ class CareDatabase:
         """Column names of a table, in order; empty when there is no such table in schema public."""
         query = (
             "SELECT attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-            "WHERE relnamespace = 'public'::regnamespace AND relname = $1 AND relkind IN ('r', 'p', 'v', 'm', 'f') "
-            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            "WHERE relnamespace = 'public'::regnamespace AND relname = $1 "
+            "AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
-        return [str(v) for v in self._table(f"reading the columns of {table!r}", query, [table])[0].to_pylist()]
+        found = self._table(f"reading the columns of {table!r}", query, [table])
+        return [str(v) for v in found[0].to_pylist()]
 
     def count(self, table: str) -> int:
         """Number of rows of a table in the snapshot."""
@@ -124,21 +129,22 @@ class CareDatabase:
         return self._connection
 
     def _restored(self) -> str:
-        """URL of the embedded database that holds the delivered dump, restored now unless it is there already."""
+        """URL of the embedded database that holds the delivered dump, restored now unless it is there."""
         dump = one(self._settings.sources_folder, DUMP_PATTERN)
         self.fingerprint = fingerprint(dump)
         self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
         self._server.start()
         database = f"care_{self.fingerprint[:FINGERPRINT_LENGTH]}"
         if not self._server.has_database(database):
-            self._say(f"restoring {dump.name} ({dump.stat().st_size / 1e6:.0f} MB) into the embedded PostgreSQL")
+            megabytes = dump.stat().st_size / 1e6
+            self._say(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
                 self._say(warning)
         return self._server.url(database)
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the driver's errors into ours: what was being done, PostgreSQL's own words, no address or password."""
+        """Turn the driver's errors into ours: what was being done and why it failed, without the address."""
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
@@ -153,7 +159,7 @@ class CareDatabase:
             return known
         found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
         # Only the server's own words: the driver's may quote the address.
-        return found.group(1)[:LONGEST_CAUSE] if found else "the driver gave no known reason; check CHU_POSTGRES_URL"
+        return found.group(1)[:LONGEST_CAUSE] if found else f"the driver gave no known reason; {CHECK}"
 
 
 def _with_timeout(url: str) -> str:

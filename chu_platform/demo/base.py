@@ -65,9 +65,7 @@ def specialities() -> list[tuple[str, str, str]]:
         rank = number // len(MEDICAL_SPECIALITIES)
         rows.append((f"SM{number + 1:02d}", "Médecin", name + ("", " (compétence)", " (capacité)")[rank]))
     others = [profession for profession in PROFESSIONS if profession != "Médecin"]
-    return rows + [
-        (f"SP{number + 1:02d}", name, f"{name} - exercice courant") for number, name in enumerate(others)
-    ]
+    return rows + [(f"SP{number + 1:02d}", name, f"{name} - exercice courant") for number, name in enumerate(others)]
 
 
 def create(sizes: Sizes, seed: int) -> Base:

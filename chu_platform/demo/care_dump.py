@@ -55,9 +55,7 @@ def freeze_creation_time(path: Path) -> None:
     byte and a little-endian integer.
     """
     with open(path, "r+b") as file:
-        magic, _major, minor, _revision, integer, _offset, _format, _compression = struct.unpack(
-            "5s7B", file.read(12)
-        )
+        magic, _major, minor, _revision, integer, _offset, _format, _compression = struct.unpack("5s7B", file.read(12))
         if magic != b"PGDMP" or minor < 15 or integer != 4:
             raise ValueError(f"{path} does not have the header this function knows")
         file.write(b"".join(struct.pack("<bi", 0, field) for field in CREATED))

@@ -160,8 +160,7 @@ def tables(base: Base) -> list[CareTable]:
             "Identifiant varchar PRIMARY KEY, Civilite varchar, Categorie_professionnelle varchar, Nom "
             "varchar, Prenom varchar, Profession varchar, Type_identifiant varchar, Code_specialite "
             "varchar",
-            "SELECT id, title, category, family, given, profession, id_type, speciality FROM professional"
-            " ORDER BY n",
+            "SELECT id, title, category, family, given, profession, id_type, speciality FROM professional ORDER BY n",
         ),
         CareTable(
             "Specialites",
@@ -226,8 +225,7 @@ def tables(base: Base) -> list[CareTable]:
         ),
         CareTable(
             "AAAA",
-            "Id integer, Num integer, Code integer, Nom varchar, Prenom varchar, Adresse varchar, "
-            "Code_diag varchar",
+            "Id integer, Num integer, Code integer, Nom varchar, Prenom varchar, Adresse varchar, Code_diag varchar",
             f"""
             SELECT 1 + draw(i, 540, 100000), i, draw(i, 541, 1000), family, male,
                 (1 + draw(i, 542, 99)) || ' ' || chosen(i, 543, {STREETS}), code

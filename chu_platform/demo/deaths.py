@@ -83,8 +83,7 @@ def chunks(total: int) -> Iterator[Chunk]:
     """The register cut by year and then by size, in order of time."""
     earlier = DEATHS - DEATHS_OF_2019 - DEATHS_OF_2020
     trend = {
-        year: 100 + 12 * math.sin((year - FIRST_YEAR) / 7) + 0.1 * (year - FIRST_YEAR)
-        for year in range(1971, 2019)
+        year: 100 + 12 * math.sin((year - FIRST_YEAR) / 7) + 0.1 * (year - FIRST_YEAR) for year in range(1971, 2019)
     }
     whole = sum(trend.values())
     weights = {year: earlier * weight / whole for year, weight in trend.items()}
@@ -135,9 +134,7 @@ def write(base: Base, path: Path, executor: Executor) -> None:
     with open(path, "wb") as register:
         register.write(HEADER.encode())
         for number, chunk in enumerate(pieces):
-            running.append(
-                executor.submit(_write_chunk, base, chunk, path.with_name(f"{path.name}.{number}"))
-            )
+            running.append(executor.submit(_write_chunk, base, chunk, path.with_name(f"{path.name}.{number}")))
         for future in running:
             part = future.result()
             with open(part, "rb") as piece:
@@ -159,9 +156,7 @@ def _query(chunk: Chunk) -> str:
     day = "day" if chunk.year < LAST_YEAR else "(day // 4)"
     foreign = list(ABROAD)
     towns = {code: town for code, (town, _) in ABROAD.items()} | COLONIAL_ALGERIA
-    countries = {code: country for code, (_, country) in ABROAD.items()} | dict.fromkeys(
-        COLONIAL_ALGERIA, "ALGERIE"
-    )
+    countries = {code: country for code, (_, country) in ABROAD.items()} | dict.fromkeys(COLONIAL_ALGERIA, "ALGERIE")
     corsica = "'20' || substr(code, 3)" if chunk.year < 1976 else "code"
     return f"""
     WITH numbered AS (

@@ -35,9 +35,7 @@ def official_codes() -> dict[str, str]:
 
 def plain_label(label: str) -> str:
     """A label as the group writes them: ASCII, no separator of the delivered files (commas stay)."""
-    return "".join(
-        character for character in unaccented(label) if " " <= character <= "~" and character not in ';"'
-    )
+    return "".join(character for character in unaccented(label) if " " <= character <= "~" and character not in ';"')
 
 
 def delivered_diagnoses(official: dict[str, str], random: Random) -> list[tuple[str, str]]:

@@ -61,9 +61,7 @@ def departments() -> list[tuple[str, str, int]]:
 
 
 def _commune_name(random: Random) -> str:
-    head = random.choice(
-        ("SAINT-", "VILLE", "MONT", "BELLE", "CHAMP", "FONTAINE", "ROCHE", "BOIS", "CHATEAU", "VAL")
-    )
+    head = random.choice(("SAINT-", "VILLE", "MONT", "BELLE", "CHAMP", "FONTAINE", "ROCHE", "BOIS", "CHATEAU", "VAL"))
     saints = ("AUBRINE", "MALVIN", "ORLIAC", "THEODRIC", "VERANNE", "GELMIN", "ODRIC", "PRIVASSE", "ELVANE")
     roots = ("VERDE", "MORIN", "GRISE", "NEUVE", "CLAIRE", "BRUNE", "HAUTE", "DOUCE", "FRANCHE", "SOULE")
     tails = (

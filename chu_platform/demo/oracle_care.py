@@ -59,7 +59,7 @@ def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
                 AS is_partial
             FROM month, bounds
         ), period AS (
-            SELECT 'month' AS period_grain, start AS period_start, 
+            SELECT 'month' AS period_grain, start AS period_start,
                 (start + INTERVAL 1 MONTH)::DATE AS period_end, is_partial
             FROM flagged
             UNION ALL

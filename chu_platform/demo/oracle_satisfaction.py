@@ -76,9 +76,7 @@ def compute(folder: Path) -> pa.Table:
 
 def _weighted(pairs: list[tuple[float, float]]) -> float | None:
     """Mean of the first members, weighted by the second ones."""
-    return (
-        sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else None
-    )
+    return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else None
 
 
 def _summary(rows: list[dict[str, str]], answers: str, score: str) -> dict[str, float | int | None]:

@@ -63,9 +63,7 @@ def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], 
     care, registry, register, hospital, surveys = (pack / name for name in FOLDERS)
     for target in (care, registry, register, hospital, surveys):
         target.mkdir()
-    progress(
-        f"Writing {sizes.deaths:,} deaths, {sizes.consultations:,} consultations, {sizes.patients:,} patients"
-    )
+    progress(f"Writing {sizes.deaths:,} deaths, {sizes.consultations:,} consultations, {sizes.patients:,} patients")
     shared = base.create(sizes, seed)
     with shared.connection, ThreadPoolExecutor(WORKERS) as executor:
         dump = executor.submit(care_dump.write, shared, care / "DATA2023")
@@ -73,9 +71,7 @@ def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], 
         files = [
             executor.submit(establishments.write_organisations, shared, organisations),
             executor.submit(establishments.write_professionals, shared, register / "professionnel_sante.csv"),
-            executor.submit(
-                establishments.write_activities, shared, register / "activite_professionnel_sante.csv"
-            ),
+            executor.submit(establishments.write_activities, shared, register / "activite_professionnel_sante.csv"),
         ]
         stays.write(shared, hospital / "Hospitalisations.csv")
         satisfaction.write(shared, surveys)

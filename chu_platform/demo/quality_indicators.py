@@ -78,9 +78,7 @@ def _measure(random: Random) -> tuple[float, float, float, int]:
     return value, round(max(0, value - half), 2), round(min(100, value + half), 2), denominator
 
 
-def _measures(
-    random: Random, indicators: tuple[str, ...], order: tuple[str, ...]
-) -> tuple[list[str], list[Cell]]:
+def _measures(random: Random, indicators: tuple[str, ...], order: tuple[str, ...]) -> tuple[list[str], list[Cell]]:
     """Names and values of the columns of several indicators, each in the order the file has them."""
     names: list[str] = []
     values: list[Cell] = []
@@ -182,9 +180,7 @@ def _write_2016(folder: Path, people: list[Establishment], random: Random) -> No
         write_csv(folder / f"2016/{name}_donnees.csv", [header, *rows], delimiter=",")
         write_csv(folder / f"2016/{name}_lexique.csv", _lexicon(header, ("NAME", "LABEL")), delimiter=",")
         if stem == "dpa_had":
-            joined = [
-                [",".join("" if cell is None else str(cell) for cell in row)] for row in [header, *rows]
-            ]
+            joined = [[",".join("" if cell is None else str(cell) for cell in row)] for row in [header, *rows]]
             write_xlsx(folder / f"2016/{name}_donnees.xlsx", f"{name}_"[:31], joined)
 
 
@@ -208,9 +204,7 @@ def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) 
                 row.append(random.choice("ABC"))
             rows.append(row)
         write_csv(folder / f"2017-2018/{stem}-donnees.csv", [header, *rows], newline="\r\n")
-        write_csv(
-            folder / f"2017-2018/{stem}-lexique.csv", _lexicon(header, ("NAME", "LABEL")), newline="\r\n"
-        )
+        write_csv(folder / f"2017-2018/{stem}-lexique.csv", _lexicon(header, ("NAME", "LABEL")), newline="\r\n")
 
 
 def _write_2019(folder: Path, people: list[Establishment], random: Random) -> None:
@@ -258,13 +252,9 @@ def _write_2020(folder: Path, people: list[Establishment], random: Random) -> No
     rows: list[list[Cell]] = []
     for one in people:
         value, low, high, _ = _measure(random)
-        rows.append(
-            [one.finess, one.finess, one.name, one.region, one.category, "1- Obligatoire", value, low, high]
-        )
+        rows.append([one.finess, one.finess, one.name, one.region, one.category, "1- Obligatoire", value, low, high])
     write_xlsx(folder / "2020/resultats-iqss-open-data-2020.xlsx", "Resultats", [header, *rows])
-    write_xlsx(
-        folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", _lexicon(header, ("NAME", "LABEL"))
-    )
+    write_xlsx(folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", _lexicon(header, ("NAME", "LABEL")))
 
 
 def write(base: Base, folder: Path) -> None:

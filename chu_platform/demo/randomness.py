@@ -24,10 +24,7 @@ def connect(seed: int) -> duckdb.DuckDBPyConnection:
     connection.execute(f"CREATE MACRO shuffled(i, stream) AS hash({key})")
     connection.execute("CREATE MACRO draw(i, stream, n) AS ((shuffled(i, stream) >> 16) % n)::BIGINT")
     connection.execute(
-        "CREATE MACRO skewed(i, stream, n) AS"
-        " least(draw(i, stream, n), draw(i, stream + 1, n), draw(i, stream + 2, n))"
+        "CREATE MACRO skewed(i, stream, n) AS least(draw(i, stream, n), draw(i, stream + 1, n), draw(i, stream + 2, n))"
     )
-    connection.execute(
-        "CREATE MACRO chosen(i, stream, choices) AS choices[1 + draw(i, stream, len(choices))]"
-    )
+    connection.execute("CREATE MACRO chosen(i, stream, choices) AS choices[1 + draw(i, stream, len(choices))]")
     return connection

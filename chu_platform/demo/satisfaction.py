@@ -79,8 +79,7 @@ def sites(base: Base) -> list[Site]:
         found = [(finess, place) for code, finess, place in rows if code == region]
         # A small pack may have fewer organisations in a small region than the survey has sites there.
         following = [
-            (f"{spare[region][:4]}{90_000 + number:05d}", "VILLENEUVE")
-            for number in range(count - len(found))
+            (f"{spare[region][:4]}{90_000 + number:05d}", "VILLENEUVE") for number in range(count - len(found))
         ]
         entity = ""
         for finess, place in random.sample(found, min(count, len(found))) + following:
@@ -178,9 +177,7 @@ def lay_out(results: list[Result], header: list[str], style: Style, random: Rand
         if result.score is None or result.answers is None:
             row += [None, None, result.letter, style.evolution]
         else:
-            evolution = random.choice(
-                ("1-Diminution", "2-Stable", "2-Stable", "3-Amélioration", "4-Non calculable")
-            )
+            evolution = random.choice(("1-Diminution", "2-Stable", "2-Stable", "3-Amélioration", "4-Non calculable"))
             row += [style.answers(result.answers), style.score(result.score)]
             row += [result.letter, style.evolution or evolution]
             for theme in result.themes:

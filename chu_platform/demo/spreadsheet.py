@@ -17,9 +17,7 @@ def write_xlsx(path: Path, sheet: str, rows: Sequence[Sequence[Cell]]) -> None:
 
     XlsxWriter gives the members of the archive a constant time; the creation date is set here.
     """
-    with xlsxwriter.Workbook(
-        str(path), {"strings_to_numbers": False, "strings_to_formulas": False}
-    ) as workbook:
+    with xlsxwriter.Workbook(str(path), {"strings_to_numbers": False, "strings_to_formulas": False}) as workbook:
         workbook.set_properties({"created": CREATED, "author": "", "company": ""})
         worksheet = workbook.add_worksheet(sheet)
         for number, row in enumerate(rows):

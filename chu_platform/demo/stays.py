@@ -95,9 +95,7 @@ def _diagnoses(random: Random, base: Base) -> list[tuple[str, str]]:
     with base.connection.cursor() as cursor:
         known = cursor.execute("SELECT code, label FROM diagnostic ORDER BY n").fetchall()
     listed = {code for code, _ in known}
-    others = sorted(
-        code for code in base.official if code.isalnum() and 3 <= len(code) <= 6 and code not in listed
-    )
+    others = sorted(code for code in base.official if code.isalnum() and 3 <= len(code) <= 6 and code not in listed)
     rows = sum(STAYS_BY_YEAR.values())
     result = [(code, "Motif non code") for code in UNKNOWN_CODES]
     result += [(code, plain_label(base.official[code])) for code in random.choices(others, k=rows // 25)]

@@ -8,9 +8,9 @@ from chu_platform.references.cim10_chapter import cim10_chapter
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.hospitalisations import hospitalisations
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rules import one_of
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_diagnosis = Table(
@@ -22,9 +22,7 @@ dim_diagnosis = Table(
     owner="team:dimensions",
     columns=[
         Column("diagnosis_key", STRING, "code without the dot", "Diagnostic", key=True),
-        Column(
-            "diagnosis_label", STRING, "label of the group, else the official one", "Libellé", nullable=False
-        ),
+        Column("diagnosis_label", STRING, "label of the group, else the official one", "Libellé", nullable=False),
         Column(
             "category_code",
             STRING,

@@ -9,8 +9,8 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.sources.etablissement_sante import etablissement_sante
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_establishment = Table(

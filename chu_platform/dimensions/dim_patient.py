@@ -5,9 +5,9 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
-from chu_platform.tables.sql import UNKNOWN, us_date
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.rules import one_of
+from chu_platform.tables.sql import UNKNOWN, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_patient = Table(

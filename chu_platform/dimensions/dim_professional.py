@@ -8,9 +8,9 @@ from chu_platform.pseudonyms.professional_pseudonym import professional_pseudony
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_professional = Table(

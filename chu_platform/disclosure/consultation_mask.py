@@ -27,13 +27,9 @@ from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, over_
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
 CELLS: Final = f"""
-    SELECT '{
-    by_establishment.name
-}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
+    SELECT '{by_establishment.name}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
            period_grain AS grain, period_start AS start, level, code,
-           {small("events")} OR {small("patients")} OR {
-    small("base_patients")
-} AS small, events AS weight, events
+           {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events
     FROM establishments
     WHERE level IN ('total', 'unattached', 'region') OR (level = 'department' AND period_grain IN ('year', 'all'))
        OR (level = 'establishment' AND period_grain = 'all')

@@ -25,9 +25,7 @@ RELATIONS: Final = [same_period("p.code = 'all'", "c.code <> 'all'")]
 
 
 def _rows(satisfaction: pa.Table) -> pa.Table:
-    return mask(
-        {"satisfaction": satisfaction}, CELLS, [Measures(["answers", "recommendation_answers"], RELATIONS)]
-    )
+    return mask({"satisfaction": satisfaction}, CELLS, [Measures(["answers", "recommendation_answers"], RELATIONS)])
 
 
 satisfaction_mask = Table(

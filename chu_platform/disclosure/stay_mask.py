@@ -72,9 +72,7 @@ RELATIONS: Final = [*over_time(), *diagnosis_relations(by_diagnosis.name, TOTAL)
 def _rows(stays: pa.Table, diagnoses: pa.Table, sexes: pa.Table, diagnosis: pa.Table) -> pa.Table:
     inputs = {"stays": stays, "diagnoses": diagnoses, "sexes": sexes, "diagnosis": diagnosis}
     # Patients and their time sum over the sexes only: in a year, a patient is of several ages.
-    return mask(
-        inputs, CELLS, [Measures(["events", "days"], RELATIONS), Measures(["base_patients"], [SEXES])]
-    )
+    return mask(inputs, CELLS, [Measures(["events", "days"], RELATIONS), Measures(["base_patients"], [SEXES])])
 
 
 stay_mask = Table(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from dagster_pyspark import LazyPySparkResource
@@ -24,8 +24,7 @@ from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
-    from pyspark.sql.connect.dataframe import DataFrame
-    from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 # The client waits 50 ms, then four times as long each time: a server that has died is given up after some seconds.
@@ -62,7 +61,7 @@ class Engine:
         try:
             yield
         except (PySparkException, RpcError) as error:
-            log = self._settings.work_folder / "logs" / "engine-errors.log"
+            log = self._settings.logs_folder / "engine-errors.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
                 stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {doing}: {error}\n\n")
@@ -82,7 +81,7 @@ class Engine:
     def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
         """The rows of a declared query over its inputs."""
         with self._errors("planning"):
-            return self.session.sql(sql, **inputs)
+            return self.session.sql(sql, **dict[str, Any](inputs))
 
     def declared(self, table: Table, rows: "DataFrame", condition: str | None) -> "DataFrame":
         """Rows cut to the declared columns, in their order and types, where the condition holds.

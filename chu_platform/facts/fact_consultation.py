@@ -12,10 +12,10 @@ from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key, holds
 from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_consultation = Table(
@@ -26,9 +26,7 @@ fact_consultation = Table(
     label="Consultations",
     owner="team:facts",
     columns=[
-        Column(
-            "consultation_number", INTEGER, "number of the consultation", "Numéro de consultation", key=True
-        ),
+        Column("consultation_number", INTEGER, "number of the consultation", "Numéro de consultation", key=True),
         Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
         Column("date", DATE, "day", "Date", nullable=False),
         Column("patient_key", STRING, "patient", "Patient", nullable=False),

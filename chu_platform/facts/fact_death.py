@@ -6,10 +6,10 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
-from chu_platform.tables.sql import age_band, completed_years, partial_date
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key, holds, one_of
 from chu_platform.tables.slices import DEATH_YEARS
+from chu_platform.tables.sql import age_band, completed_years, partial_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_death = Table(

@@ -10,10 +10,10 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
-from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key, holds
 from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_hospitalisation = Table(

@@ -7,8 +7,8 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.dimensions.dim_period import dim_period
 from chu_platform.sources.patient import patient
-from chu_platform.tables.sql import ALL, UNKNOWN_BAND, us_date
 from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.sql import ALL, UNKNOWN_BAND, us_date
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
 fact_patient_base = Table(

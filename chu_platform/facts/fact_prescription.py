@@ -8,10 +8,10 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.sources.prescription import prescription
-from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key
 from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_prescription = Table(

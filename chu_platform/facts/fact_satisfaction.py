@@ -8,10 +8,10 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
-from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key, holds, one_of
 from chu_platform.tables.slices import CAMPAIGNS
+from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_satisfaction = Table(
@@ -83,9 +83,7 @@ fact_satisfaction = Table(
         foreign_key("establishment_key", dim_establishment),
         one_of("survey", ["48h_mco", "ca_mco"]),
         holds("score_range", "score BETWEEN 0 AND 100", "a score lies between 0 and 100"),
-        holds(
-            "recommendation_range", "recommendation_rate BETWEEN 0 AND 100", "a rate lies between 0 and 100 %"
-        ),
+        holds("recommendation_range", "recommendation_rate BETWEEN 0 AND 100", "a rate lies between 0 and 100 %"),
     ],
     layout=Layout(z_order_by=["region_key"]),
     slicing=CAMPAIGNS,

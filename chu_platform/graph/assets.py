@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, keep_trace
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.step import Outcome, RuleBroken, make
 from chu_platform.lake.audit import Verdict
@@ -33,15 +33,14 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         name=f"{table.layer.value}__{table.name}",
         specs=[_spec(t, table) for t in tables],
         check_specs=[
-            dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True)
-            for r in table.all_rules
+            dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True) for r in table.all_rules
         ],
         partitions_def=table.slicing.partitions if table.slicing else None,
         backfill_policy=dg.BackfillPolicy.single_run() if table.slicing else None,
         required_resource_keys={PLATFORM},
         pool=f"{table.layer}__{table.name}",
     )
-    def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         platform: Platform = context.resources.platform
         slices = _slices(table, context)
         try:
@@ -51,6 +50,10 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
             raise dg.Failure(str(broken), allow_retries=False) from None
         except ChuError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        except Exception as error:
+            # Dagster keeps messages of exceptions, and libraries quote values of rows in theirs.
+            log = keep_trace(error, platform.settings.logs_folder)
+            raise dg.Failure(f"unexpected {type(error).__name__}; where it happened is in {log}") from None
         platform.say(_line(table, outcome))
         context.log.info(_line(table, outcome))
         if slices:
@@ -111,8 +114,8 @@ def _spec(table: Table, made_with: Table) -> dg.AssetSpec:
     )
 
 
-def _metadata(platform: Platform, table: Table, outcome: Outcome) -> dict[str, object]:
-    said: dict[str, object] = {
+def _metadata(platform: Platform, table: Table, outcome: Outcome) -> dict[str, str | int | float]:
+    said: dict[str, str | int | float] = {
         "dagster/row_count": outcome.published.rows,
         "bytes": outcome.published.size,
         "delta_version": outcome.published.version,

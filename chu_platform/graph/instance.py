@@ -1,6 +1,6 @@
 """Dagster's own storage, below CHU_HOME, and that one main job at a time writes it.
 
-Here: its folder, its configuration file, the lock, what a killed main job left. Not here: what runs are made of.
+Here: its folder, its configuration file, the lock, what a killed main job left. Not here: what runs do.
 """
 
 import fcntl
@@ -58,7 +58,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
     home = settings.home.resolve()
     with _writing_home(settings):
         home.mkdir(parents=True, exist_ok=True)
-        lock = open(home / "main_job.lock", "a+")  # noqa: SIM115 - kept open: the lock is on it
+        lock = (home / "main_job.lock").open("a+")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +75,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Mark as failed what a killed main job left unfinished, free the pools it held; gives the number of runs.
+    """Mark as failed what a killed main job left unfinished, free its pools; gives the number of runs.
 
     To be called under `exclusive`, before the first run.
     """
@@ -109,8 +109,8 @@ def _writing_home(settings: Settings) -> Iterator[None]:
 def _no_flush_per_event(connection: Any, _record: object) -> None:
     """Spare Dagster's SQLite files the flush at each event.
 
-    Dagster opens and closes them for each, which flushes the disk twice: hundreds of times a run. Without the flush
-    a killed process loses nothing; only a power failure could lose the log's last moments.
+    Dagster opens and closes them for each, which flushes the disk twice: hundreds of times a run. Without the
+    flush a killed process loses nothing; only a power failure could lose the log's last moments.
     """
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")

@@ -41,7 +41,7 @@ class Failed:
 
 
 def waves(tables: Sequence[Table]) -> Sequence[Wave]:
-    """Cut tables (each after those it needs) into the fewest runs, by breadth-first search over which slicing is next."""
+    """Cut tables (each after those it needs) into the fewest runs: breadth-first search over what comes next."""
     wanted = frozenset(tables)
     queue: deque[tuple[frozenset[Table], tuple[Wave, ...]]] = deque([(frozenset(), ())])
     seen: set[frozenset[Table]] = set()
@@ -91,10 +91,7 @@ def run_all(
             continue
         what = f" by {wave.slicing.name}" if wave.slicing else ""
         say(f"run {number} of {len(plan)}: {len(possible)} tables{what}")
-        for found in _run(
-            defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None, wave.slicing
-        ):
-            failed.append(found)
+        failed += _run(defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None)
         done = {f.asset for f in failed}
         for table in possible:
             if f"{table.layer}/{table.name}" in done or any(n in broken for n in table.needs):
@@ -121,12 +118,10 @@ def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing,
     if partitions is None:
         return {s: (s.keys[0], s.keys[-1]) for s in slicings}
     first, _, last = partitions.partition("...")
-    found = {s: (first, last or first) for s in slicings if first in s.keys and (last or first) in s.keys}
+    last = last or first
+    found = {s: (first, last) for s in slicings if first in s.keys and last in s.keys and first <= last}
     if not found:
-        known = (
-            "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings)
-            or "none of the tables has any"
-        )
+        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings) or "none of the tables has any"
         raise ChuError(f"--partitions {partitions}: no such partitions; there are {known}")
     return found
 
@@ -136,7 +131,6 @@ def _run(
     instance: dg.DagsterInstance,
     tables: Sequence[Table],
     keys: tuple[str, str] | None,
-    slicing: Slicing | None,
 ) -> Sequence[Failed]:
     selection = [
         k

@@ -27,12 +27,8 @@ class RuleBroken(ChuError):
 
     def __init__(self, table: Table, verdicts: Sequence[Verdict]) -> None:
         self.verdicts = verdicts
-        broken = "; ".join(
-            f"{v.rule.description}: {v.broken} rows break it" for v in verdicts if not v.passed
-        )
-        super().__init__(
-            f"{table.layer}/{table.name}: {broken}; nothing was published, the last version stays"
-        )
+        broken = "; ".join(f"{v.rule.description}: {v.broken} rows break it" for v in verdicts if not v.passed)
+        super().__init__(f"{table.layer}/{table.name}: {broken}; nothing was published, the last version stays")
 
 
 @dataclass(frozen=True)
@@ -63,9 +59,7 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
             published = publish(lake, table, staged, slices, provenance)
             rejects = _publish_rejects(platform, table, reading, provenance) if reading else None
     except OSError as error:
-        raise ChuError(
-            f"{table.layer}/{table.name} could not be written: {error.strerror or error}"
-        ) from None
+        raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     return Outcome(published, verdicts, time.monotonic() - begun, reading, rejects)
 
 
@@ -76,9 +70,7 @@ def _stage(
     if isinstance(rows, Delivered):
         scratch = staged.parent / "scratch"
         scratch.mkdir()
-        context = ReadingContext(
-            platform.settings.sources_folder, scratch, platform.care_database, platform.say
-        )
+        context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
         return read(table, slices, staged, context)
     if isinstance(rows, Query):
         engine = platform.engine
@@ -109,9 +101,7 @@ def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
         pq.write_table(typed, staged / "rows.parquet", compression="zstd")
 
 
-def _publish_rejects(
-    platform: Platform, table: Table, reading: Reading, provenance: Mapping[str, Any]
-) -> Published:
+def _publish_rejects(platform: Platform, table: Table, reading: Reading, provenance: Mapping[str, Any]) -> Published:
     rejects = rejects_of(table)
     with platform.lake.staging(rejects) as staging:
         write_rejects(reading, staging)
@@ -127,9 +117,7 @@ def _provenance(
         "asset": f"{table.layer}/{table.name}",
         "slices": f"{slices.first}...{slices.last}" if slices else None,
         "code_version": table.code_version,
-        "read": {
-            t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)
-        },
+        "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:
         said["files"] = [{"name": o.name, "bytes": o.size, "sha256": o.fingerprint} for o in reading.origins]

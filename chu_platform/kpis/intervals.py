@@ -21,9 +21,7 @@ def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
     """
     known = trials > 0
     low, high = np.full(len(trials), np.nan), np.full(len(trials), np.nan)
-    low[known], high[known] = proportion_confint(
-        successes[known], trials[known], alpha=ALPHA, method="wilson"
-    )
+    low[known], high[known] = proportion_confint(successes[known], trials[known], alpha=ALPHA, method="wilson")
     return low, high
 
 
@@ -45,9 +43,7 @@ def student_mean(values: Floats) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def directly_standardised(
-    events: Floats, person_time: Floats, standard: Floats
-) -> tuple[float, float, float]:
+def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[float, float, float]:
     """Directly standardised rate with the gamma interval of Fay and Feuer (Stat Med 1997;16:791-801).
 
     One value a stratum; `standard` are weights of any scale. Strata without person-time are left out. Null when

@@ -30,9 +30,7 @@ kpi_consultation_rate_by_professional = Table(
         Column("speciality", STRING, "speciality", "Spécialité", nullable=False),
         Column("events", DOUBLE, "consultations", "Consultations", nullable=False),
         Column("patients", LONG, "distinct patients", "Patients distincts", nullable=False),
-        Column(
-            "worked_months", LONG, "months with at least one consultation", "Mois travaillés", nullable=False
-        ),
+        Column("worked_months", LONG, "months with at least one consultation", "Mois travaillés", nullable=False),
         Column(
             "events_per_worked_month",
             DOUBLE,

@@ -10,8 +10,8 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.kpis.intervals import garwood
 from chu_platform.kpis.rates import finite
-from chu_platform.tables.sql import ALL, UNKNOWN
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.sql import ALL, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 

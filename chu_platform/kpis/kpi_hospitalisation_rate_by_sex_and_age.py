@@ -22,9 +22,9 @@ from chu_platform.kpis.rates import (
     period_join,
     with_stay_rates,
 )
-from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.rules import holds
+from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
@@ -38,9 +38,7 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
             ("age_band", "ascending"),
         ]
     )
-    rows = rated.select(
-        ["period_grain", "period_start", "sex", "age_band", "events", "patient_years"]
-    ).to_pylist()
+    rows = rated.select(["period_grain", "period_start", "sex", "age_band", "events", "patient_years"]).to_pylist()
     strata: dict[tuple[object, object, str], dict[str, tuple[float, float]]] = defaultdict(dict)
     for row in rows:
         if row["age_band"] in AGE_BANDS:

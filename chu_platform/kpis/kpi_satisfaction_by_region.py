@@ -10,17 +10,15 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.kpis.intervals import student_mean
 from chu_platform.kpis.rates import finite
-from chu_platform.tables.sql import ALL
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.rules import none_in
+from chu_platform.tables.sql import ALL
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
     """Replace the list of site scores by Student's interval of their mean."""
-    limits = [
-        student_mean(np.array(scores or [], dtype=np.float64)) for scores in summed["scores"].to_pylist()
-    ]
+    limits = [student_mean(np.array(scores or [], dtype=np.float64)) for scores in summed["scores"].to_pylist()]
     lows, highs = np.array(limits, dtype=np.float64).reshape(-1, 2).T
     return (
         summed.drop_columns(["scores"])

@@ -38,9 +38,7 @@ COUNT_COLUMNS: Final[Sequence[Column]] = (
         "Événements",
         nullable=False,
     ),
-    Column(
-        "patients", LONG, "distinct patients with at least one event", "Patients distincts", nullable=False
-    ),
+    Column("patients", LONG, "distinct patients with at least one event", "Patients distincts", nullable=False),
 )
 STAY_COLUMNS: Final[Sequence[Column]] = (
     Column("days", LONG, "days of the stays", "Journées", nullable=False),
@@ -107,8 +105,7 @@ def period_join(alias: str) -> str:
 def with_rates(counted: pa.Table) -> pa.Table:
     """Add to counts (`events`, `patients`, `base_patients`, `patient_years`) the rate of use and the intensity."""
     column = {
-        n: counted[n].to_numpy().astype(np.float64)
-        for n in ("events", "patients", "base_patients", "patient_years")
+        n: counted[n].to_numpy().astype(np.float64) for n in ("events", "patients", "base_patients", "patient_years")
     }
     base, time = column["base_patients"], column["patient_years"]
     low, high = wilson(np.minimum(column["patients"], base), base)

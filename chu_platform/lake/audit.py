@@ -43,10 +43,7 @@ def audit(lake: Lake, table: Table, staged: Path, versions: Mapping[Table, int])
         def relation(other: Table) -> str:
             return lake.relation(other, versions.get(other))
 
-        return [
-            Verdict(rule, int(_first(connection, rule.count("staged", relation)) or 0))
-            for rule in table.all_rules
-        ]
+        return [Verdict(rule, int(_first(connection, rule.count("staged", relation)) or 0)) for rule in table.all_rules]
 
 
 def _first(connection: duckdb.DuckDBPyConnection, query: str) -> int | None:

@@ -43,7 +43,8 @@ class Lake:
                 folder.chmod(mode)
         except OSError as error:
             raise ChuError(
-                f"the lake {self.root} cannot be written ({error.strerror}): set CHU_LAKE or CHU_HOME to a folder of yours"
+                f"the lake {self.root} cannot be written ({error.strerror}): "
+                "set CHU_LAKE or CHU_HOME to a folder of yours"
             ) from None
 
     def path(self, table: Table) -> Path:
@@ -64,9 +65,7 @@ class Lake:
         """Version of the table now. Raises ChuError when it was never written."""
         delta = self.open(table)
         if delta is None:
-            raise ChuError(
-                f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first"
-            )
+            raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
         return delta.version()
 
     def relation(self, table: Table, version: int | None = None) -> str:
@@ -76,9 +75,7 @@ class Lake:
         """
         delta = self.open(table)
         if delta is None:
-            raise ChuError(
-                f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first"
-            )
+            raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
         if version is not None:
             delta.load_as_version(version)
         return files_relation(table, delta.file_uris())
@@ -86,10 +83,8 @@ class Lake:
     def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
-        result = (
-            duckdb.connect().execute(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
-        )
-        return result
+        rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
+        return rows
 
     @contextmanager
     def staging(self, table: Table) -> Iterator[Path]:
@@ -109,9 +104,7 @@ def files_relation(table: Table, files: Sequence[str]) -> str:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
     listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
-    types = ", ".join(
-        f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by
-    )
+    types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
     hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
     return f"(SELECT {columns} FROM read_parquet([{listed}]{hive}))"

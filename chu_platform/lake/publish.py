@@ -9,7 +9,6 @@ Here: the move, the file statistics, the commit and its provenance. Not here: ma
 
 import json
 import math
-import os
 import re
 import time
 import uuid
@@ -46,9 +45,7 @@ class Published:
     rows_by_slice: Mapping[str, int]
 
 
-def publish(
-    lake: Lake, table: Table, staged: Path, slices: Slices | None, provenance: Mapping[str, Any]
-) -> Published:
+def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, provenance: Mapping[str, Any]) -> Published:
     """Replace the slices of the table (all of it when `slices` is None) by the staged Parquet files.
 
     `staged` holds Parquet files in Hive-style folders of the table's partition columns. Raises ChuError when the
@@ -65,7 +62,7 @@ def publish(
         folder = path / file.path.parent.relative_to(staged)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"part-{uuid.uuid4()}.parquet"
-        os.replace(file.path, target)
+        file.path.replace(target)
         adds.append(
             AddAction(
                 path=target.relative_to(path).as_posix(),
@@ -85,9 +82,7 @@ def _commit(
 ) -> int:
     path = lake.path(table)
     schema = Schema.from_arrow(table.schema)
-    properties = CommitProperties(
-        custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)}
-    )
+    properties = CommitProperties(custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)})
     delta = lake.open(table)
     whole = slices is None or slices.whole
     if delta is None or not _same_shape(delta, schema, table):
@@ -108,9 +103,7 @@ def _commit(
         )
     else:
         removes = [
-            RemoveAction(
-                f["path"], True, int(time.time() * 1000), f["size_bytes"], _as_text(f.get("partition"))
-            )
+            RemoveAction(f["path"], True, int(time.time() * 1000), f["size_bytes"], _as_text(f.get("partition")))
             for f in pa.table(delta.get_add_actions()).to_pylist()
             if slices is None or slices.holds(_as_text(f.get("partition"))[slices.slicing.column])
         ]
@@ -171,9 +164,7 @@ class _StagedFile:
             if all(s.has_null_count for s in found):
                 nulls[name] = sum(s.null_count for s in found)
             ranged = [s for s in found if s.has_min_max]
-            if ranged and all(
-                s.has_min_max or s.null_count == g.num_rows for s, g in zip(found, groups, strict=True)
-            ):
+            if ranged and all(s.has_min_max or s.null_count == g.num_rows for s, g in zip(found, groups, strict=True)):
                 low, high = min(s.min for s in ranged), max(s.max for s in ranged)
                 if _can_be_listed(low) and _can_be_listed(high):
                     lows[name], highs[name] = _listed(low), _listed(high)

@@ -1,5 +1,6 @@
 """Statistical disclosure control of published tables: which cells to mask, and what an attacker would learn
-from the rest."""
+from the rest.
+"""
 
 from chu_platform.privacy.attack import bounds, determined_cells, disclosed_cells
 from chu_platform.privacy.relations import Relations, relations_by_key

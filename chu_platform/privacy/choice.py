@@ -44,14 +44,13 @@ class Choice:
         self._remainder: list[list[float]] = now.remainder.T.tolist()
         self._count: list[int] = now.count.tolist()
         # Small sums first: what they mask may already be enough for the sums above them.
-        self._rank: list[int] = np.argsort(
-            np.lexsort((relations.parents, amounts[relations.parents, 0]))
-        ).tolist()
+        self._rank: list[int] = np.argsort(np.lexsort((relations.parents, amounts[relations.parents, 0]))).tolist()
         self._queue = [(self._rank[r], r) for r in np.flatnonzero(now.broken).tolist()]
         heapq.heapify(self._queue)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
+        """The cells masked so far."""
         return np.array(self._masked, np.bool_)
 
     def apply_rules(self) -> None:
@@ -86,7 +85,8 @@ class Choice:
 
     def _nearest(self, relations: list[int]) -> list[int]:
         """Published cells of `relations`, the cheapest first; if there are none, those of the relations that
-        share a cell with them, and so on outwards."""
+        share a cell with them, and so on outwards.
+        """
         seen = set(relations)
         while relations:
             candidates = [cell for r in relations for cell in self._published(r)]
@@ -130,7 +130,8 @@ class Choice:
 
     def _published_below(self, r: int, measure: int) -> list[int]:
         """Published cells that an attacker subtracts from masked children of `r`: masking one raises the
-        remainder of `r`."""
+        remainder of `r`.
+        """
         found: list[int] = []
         remainder, own = self._remainder[measure], self._own[measure]
         pending = [r]

@@ -28,7 +28,8 @@ Pivot = tuple[int, Row]
 
 def moving_columns(system: csr_array) -> NDArray[np.bool_]:
     """True for each column of the integer matrix `system` (rows x columns) that is not 0 in every solution
-    of `system @ x = 0`."""
+    of `system @ x = 0`.
+    """
     peeled_rows, peeled_columns, core_rows = peel(system, np.ones(system.shape[1], np.bool_))
     pivots = _eliminate([_row(system, r) for r in core_rows.tolist()])
     draw = random.Random(_SEED)
@@ -142,7 +143,8 @@ def _eliminate(rows: list[Row]) -> list[Pivot]:
 
 def _subtract(target: Row, factor: int, pivot: Row, holders: dict[int, set[int]], place: int) -> None:
     """`target -= factor * pivot` in place; `holders` of the columns follow, `place` being the number of the
-    target row."""
+    target row.
+    """
     for column, entry in pivot.items():
         before = target.get(column)
         after = ((before or 0) - factor * entry) % PRIME

@@ -28,9 +28,7 @@ def pseudonymisation_key(folder: Path) -> bytes:
             _write_new(path, secrets.token_bytes(KEY_BYTES).hex())
         key = bytes.fromhex(path.read_text())
     except OSError as error:
-        raise ChuError(
-            f"the pseudonymisation key in {folder} cannot be read or made: {error.strerror}"
-        ) from None
+        raise ChuError(f"the pseudonymisation key in {folder} cannot be read or made: {error.strerror}") from None
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:

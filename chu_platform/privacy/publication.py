@@ -88,9 +88,7 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
         return result
 
 
-def _array(
-    connection: duckdb.DuckDBPyConnection, column: str
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _array(connection: duckdb.DuckDBPyConnection, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = connection.execute(
         f"SELECT {column} AS v FROM cell ORDER BY id"
     ).fetchnumpy()
@@ -116,7 +114,8 @@ def over_time() -> Sequence[str]:
         f"""
         SELECT p.id, c.id FROM cell p JOIN cell c
         ON p.indicator = c.indicator AND p.level = c.level AND p.code = c.code AND c.grain = '{fine}'
-           AND p.grain = '{coarse}' AND {"true" if coarse == "all" else f"p.start = date_trunc('{coarse}', c.start)::DATE"}
+           AND p.grain = '{coarse}'
+           AND {"true" if coarse == "all" else f"p.start = date_trunc('{coarse}', c.start)::DATE"}
         """
         for fine, coarse in TIME_GRAINS
     ]
@@ -124,4 +123,7 @@ def over_time() -> Sequence[str]:
 
 def same_period(parent: str, child: str, extra: str = "true") -> str:
     """SQL of a relation between cells of the same period; `parent`, `child` and `extra` are conditions on p and c."""
-    return f"SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start AND ({extra}) WHERE ({parent}) AND ({child})"
+    return f"""
+        SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start AND ({extra})
+        WHERE ({parent}) AND ({child})
+        """

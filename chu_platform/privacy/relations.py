@@ -31,14 +31,8 @@ class Relations:
     children: Cells
 
     def __post_init__(self) -> None:
-        if (
-            len(self.starts) != len(self.parents) + 1
-            or self.starts[0] != 0
-            or self.starts[-1] != len(self.children)
-        ):
-            raise ValueError(
-                "starts must have one more element than parents, and run from 0 to the number of children"
-            )
+        if len(self.starts) != len(self.parents) + 1 or self.starts[0] != 0 or self.starts[-1] != len(self.children):
+            raise ValueError("starts must have one more element than parents, and run from 0 to the number of children")
         if np.any(np.diff(self.starts) < 1):
             raise ValueError("every relation needs at least one child")
 
@@ -96,9 +90,7 @@ class Relations:
         return system
 
 
-def relations_by_key(
-    parent_cells: Cells, parent_keys: Keys, child_cells: Cells, child_keys: Keys
-) -> Relations:
+def relations_by_key(parent_cells: Cells, parent_keys: Keys, child_cells: Cells, child_keys: Keys) -> Relations:
     """One relation for each parent that has children of the same key, in the order of `parent_cells`;
     children in the order given.
 

@@ -28,7 +28,8 @@ TOLERANCE = 1e-6
 @dataclass(frozen=True, eq=False)
 class Quantities:
     """What must remain of every published sum: `amounts` of the cells (n, q), and the `least` (q,) that the
-    remainder must exceed."""
+    remainder must exceed.
+    """
 
     amounts: NDArray[np.float64]
     least: NDArray[np.float64]
@@ -36,7 +37,8 @@ class Quantities:
     @classmethod
     def of(cls, measures: NDArray[np.float64], lower: NDArray[np.float64]) -> Quantities:
         """Each measure (n, m) itself, and what it has above the attacker's `lower` bounds (n, m), where
-        there are any."""
+        there are any.
+        """
         above = (measures - lower)[:, lower.any(axis=0)]
         least = np.repeat([SMALL_CELL, SLACK], [measures.shape[1], above.shape[1]])
         return cls(np.concatenate([measures, above], axis=1), least + TOLERANCE)
@@ -61,7 +63,8 @@ class Assessment:
 
 def assess(quantities: Quantities, mask: NDArray[np.bool_], relations: Relations) -> Assessment:
     """Judge each relation: broken when it has exactly one masked cell, or a published parent of which too
-    little remains."""
+    little remains.
+    """
     hidden_parent = mask[relations.parents]
     count = hidden_parent.astype(np.int64) + relations.sums(mask.astype(np.float64)).astype(np.int64)
     exposure = np.where(mask[:, None], quantities.amounts, 0.0)

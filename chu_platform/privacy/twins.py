@@ -9,7 +9,6 @@ from dataclasses import replace
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
-
 FIGURES = (DOUBLE, LONG)
 
 

@@ -16,9 +16,7 @@ from chu_platform.tables.table import Computed, Layer, Table, Zone
 def _rows(patient: pa.Table, settings: Settings) -> pa.Table:
     identifiers = patient["Id_patient"].to_pylist()
     key = pseudonymisation_key(settings.secrets_folder)
-    return pa.table(
-        {"Id_patient": patient["Id_patient"], "patient_key": pseudonyms(key, "patient", identifiers)}
-    )
+    return pa.table({"Id_patient": patient["Id_patient"], "patient_key": pseudonyms(key, "patient", identifiers)})
 
 
 patient_pseudonym = Table(

@@ -5,6 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from chu_platform.privacy.pseudonyms import pseudonymisation_key, pseudonyms
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante

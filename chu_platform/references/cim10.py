@@ -15,7 +15,7 @@ def _rows() -> pa.Table:
     connection = duckdb.connect()
     connection.register("code", cim10_codes())
     connection.register("chapter", packaged("cim10_chapters"))
-    return connection.execute(
+    return connection.sql(
         """
         SELECT c.code, c.long AS label, left(c.code, 3) AS category_code, h.chapter_code, h.chapter_label
         FROM code c JOIN chapter h ON left(c.code, 3) BETWEEN h.first_category AND h.last_category

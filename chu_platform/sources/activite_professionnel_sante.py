@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -17,7 +17,14 @@ activite_professionnel_sante = Table(
     label="Activités des professionnels de santé",
     owner="team:registers",
     columns=[
-        Column("identifiant", STRING, "professional: RPPS or ADELI number", "Identifiant", identifying=True, nullable=False),
+        Column(
+            "identifiant",
+            STRING,
+            "professional: RPPS or ADELI number",
+            "Identifiant",
+            identifying=True,
+            nullable=False,
+        ),
         Column("identifiant_organisation", STRING, "establishment", "Identifiant de l’organisation"),
         Column("mode_exercice", STRING, "kind of practice: salaried, independent", "Mode d’exercice"),
     ],

@@ -33,16 +33,14 @@ class CareTable:
     def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`. The rows pass through a temporary Parquet file of text, batch by batch.
 
-        The server counts them in the same snapshot. Raises ChuError when a table without a key holds every row twice:
-        that is what a dump restored over a restored database looks like.
+        The server counts them in the same snapshot. Raises ChuError when a table without a key holds every
+        row twice: that is what a dump restored over a restored database looks like.
         """
         database = context.care_database
         found = database.columns(self.name)
         name = f'PostgreSQL table "{self.name}"'
         if not found:
-            raise ChuError(
-                f"{name} does not exist in schema public of the care database: check CHU_POSTGRES_URL or the dump"
-            )
+            raise ChuError(f"{name} does not exist in schema public: check CHU_POSTGRES_URL, or the delivered dump")
         known = [c for c, n in zip(found, expected.match(name, found, context.remark), strict=True) if c == n]
         rows = database.count(self.name)
         raw = context.scratch / "table.parquet"
@@ -53,8 +51,8 @@ class CareTable:
                     writer.write_batch(batch.cast(schema))
             if not table.key and _all_twice(raw):
                 raise ChuError(
-                    f"{name} has no key and holds every row twice: its dump was restored over a restored database; "
-                    "restore it into an empty one"
+                    f"{name} has no key and holds every row twice: a dump was restored over a restored "
+                    "database; restore it into an empty one"
                 )
             origin = Origin(name, raw.stat().st_size, database.fingerprint)
             yield iter([parquet_rows(raw, origin, known, rows)])

@@ -28,7 +28,7 @@ WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: UTF-8 they must be)."""
+    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: they must be)."""
 
     separator: str
     quote: str = '"'
@@ -101,7 +101,7 @@ class _Header:
         with file.open("rb") as stream:
             start = stream.read(HEADER_LIMIT)
         if start.startswith(WORKBOOK_MARKS):
-            raise ChuError(f"{name} is a workbook, not a CSV file, whatever its name says: deliver it as .xlsx or save it as CSV")
+            raise ChuError(f"{name} is a workbook, whatever its name says: deliver it as .xlsx, or save it as CSV")
         if start.startswith(WIDE_MARKS):
             raise ChuError(f"{name} is written in UTF-16: ask for it in UTF-8")
         bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0

@@ -1,13 +1,15 @@
-"""Splitting a delivered CSV file into records, before anything reads it: how many there are, where each one lies,
-and which lines are no record at all.
+"""Splitting a delivered CSV file into records, before anything reads it: how many there are, where each one
+lies, and which lines are no record at all.
 
-DuckDB reads what this lets through and must find exactly as many rows. Lines that are not a record are set aside with
-their bytes and their line number, one by one, so that a stray quote costs one line and not the rest of the file. Where
-lines were set aside, or are written in another way than the rest (encoding, line ending, quoting), a normalised
-temporary copy takes the place of the file; otherwise the file is read where it lies.
+DuckDB reads what this lets through and must find exactly as many rows. Lines that are not a record are set
+aside with their bytes and their line number, one by one, so that a stray quote costs one line and not the
+rest of the file. Where lines were set aside, or are written in another way than the rest (encoding, line
+ending, quoting), a normalised temporary copy takes the place of the file; otherwise the file is read where
+it lies.
 
 The file passes in blocks. What a block holds besides separators, quotes and line ends is dropped first
-(bytes.translate): where the rest is the one pattern of a well-formed line, repeated, no line is looked at in Python.
+(bytes.translate): where the rest is the one pattern of a well-formed line, repeated, no line is looked at in
+Python.
 
 Here: bytes to records. Not here: the header (csv_format), and what the text means.
 """
@@ -33,8 +35,9 @@ NUL, LF, CR = b"\x00", b"\n", b"\r"
 
 @dataclass(frozen=True)
 class Writing:
-    """How a file is written: separator and quote (b"": none), encoding of lines that are not UTF-8 (None: there are
-    none), line ending, and number of fields of a record."""
+    """How a file is written: separator and quote (b"": none), encoding of lines that are not UTF-8 (None:
+    there are none), line ending, and number of fields of a record.
+    """
 
     separator: bytes
     quote: bytes
@@ -44,7 +47,7 @@ class Writing:
 
     @cached_property
     def plain(self) -> bytes:
-        """What is left of a well-formed line without quotes, its line feed aside, when its values are dropped."""
+        """What is left of a good line without quotes, its line feed aside, when its values are dropped."""
         return self.separator * (self.width - 1) + self.ending[:-1]
 
     @cached_property
@@ -57,10 +60,11 @@ class Writing:
     def proper(self) -> re.Pattern[bytes]:
         """A record of the right width in which every quote has its place, without its line ending."""
         separator, quote = re.escape(self.separator), re.escape(self.quote)
-        value = b"[^" + separator + quote + b"\r\n\x00]*+"
+        value = b"[^%b%b\r\n\x00]*+" % (separator, quote)
         if quote:
-            value = b"(?:" + quote + b"(?:[^" + quote + b"\x00]|" + quote * 2 + b")*+" + quote + b"|" + value + b")"
-        return re.compile(value + (b"(?:" + separator + value + b"){%d}" % (self.width - 1)))
+            inner = b"(?:[^%b\x00]|%b)*+" % (quote, quote * 2)
+            value = b"(?:%b%b%b|%b)" % (quote, inner, quote, value)
+        return re.compile(b"%b(?:%b%b){%d}" % (value, separator, value, self.width - 1))
 
     def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or the reason why it is none."""
@@ -110,8 +114,8 @@ class Writing:
 class Odd:
     """Lines of a block that are not simply one plain record each: `count` lines from line `index` on.
 
-    They are one record, or, with a `reason`, none. `rewritten` is the normal form of a record that is not read as it
-    stands. Blank lines have neither text nor reason.
+    They are one record, or, with a `reason`, none. `rewritten` is the normal form of a record that is not
+    read as it stands. Blank lines have neither text nor reason.
     """
 
     index: int
@@ -134,8 +138,8 @@ class Odd:
 class Block:
     """Whole lines of a file, and which of them are odd.
 
-    `taken` is the number of bytes that could be judged: a record that is still open at the end of the block is left
-    to the next one, unless the file ends with the block.
+    `taken` is the number of bytes that could be judged: a record that is still open at the end of the block
+    is left to the next one, unless the file ends with the block.
     """
 
     def __init__(self, writing: Writing, text: bytes, final: bool) -> None:
@@ -251,10 +255,11 @@ class Block:
         return self._record(index, count, text)
 
     def _joined(self, index: int) -> tuple[int, str | None] | None:
-        """How many lines a record with an open quote takes, and why it is none; None when it is still open at the end.
+        """How many lines a record with an open quote takes, and why it is none; None when it is still open
+        at the end.
 
-        A quoted field may hold line breaks, but no line that is a record by itself: then the quote is a stray one,
-        and only its own line is lost.
+        A quoted field may hold line breaks, but no line that is a record by itself: then the quote is a
+        stray one, and only its own line is lost.
         """
         writing = self._writing
         stray = 1, "unterminated_quote"
@@ -285,7 +290,8 @@ class Block:
                 return Odd(index, count, f"not_{(writing.fallback or 'utf-8').replace('-', '')}")
             rewrite = True
         if not writing.proper.fullmatch(bare):
-            # A quote or a carriage return in a field without quotes: DuckDB takes them for its own unless quoted.
+            # A quote or a carriage return in a field without quotes: DuckDB takes them for its own unless
+            # quoted.
             if not writing.quote:
                 return Odd(index, count, "carriage_return")
             fields = writing.fields(bare)
@@ -308,7 +314,8 @@ class _Extent:
 class Survey:
     """What a file holds: `records`, the `malformed` lines, and the file that DuckDB can `read`.
 
-    `body` is the number of bytes before the first record, `line` the number of its line, `header` the header line.
+    `body` is the number of bytes before the first record, `line` the number of its line, `header` the header
+    line.
     """
 
     def __init__(self, file: Path, name: str, writing: Writing, header: bytes, body: int, line: int) -> None:
@@ -380,8 +387,8 @@ class Survey:
                 rest = text[block.taken :]
                 if len(rest) > 2 * LONGEST_RECORD:
                     raise ChuError(
-                        f"{self._name}: line {line} is longer than {LONGEST_RECORD >> 20} MB: this is no CSV file, or "
-                        "its transfer was damaged; ask for it again"
+                        f"{self._name}: line {line} is longer than {LONGEST_RECORD >> 20} MB: this is no CSV "
+                        "file, or its transfer was damaged; ask for it again"
                     )
 
     def _set_aside(self, extent: _Extent, block: Block, most_malformed: int) -> None:
@@ -397,7 +404,7 @@ class Survey:
             )
 
     def _shown(self, text: bytes) -> str:
-        """Bytes of a line as text: in UTF-8, else in the fallback, else with the bytes that are neither escaped."""
+        """Bytes of a line as text: in UTF-8, else in the fallback, else with the other bytes escaped."""
         text = _bare(text)
         for encoding in filter(None, ("utf-8", self._writing.fallback)):
             try:

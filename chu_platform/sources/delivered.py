@@ -1,6 +1,7 @@
 """What a delivered source is: where its text comes from, and how its text becomes typed rows or rejects.
 
-Here: the declaration. Not here: reading (delivered_files, care_tables and the formats), typing rows (reading).
+Here: the declaration. Not here: reading (delivered_files, care_tables and the formats), typing rows
+(reading).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,11 +47,11 @@ class Malformed:
 class RawRows:
     """The text of one delivered file or table.
 
-    `relation` is DuckDB SQL (for FROM) that gives the rows, all VARCHAR, with at least the columns `names`. `rows` is
-    their number, counted by other means than the relation. `number` is the SQL expression of a row's number, from 1
-    on, in the order of delivery; `locate` gives the lines (or row numbers of a database table) and texts of the rows
-    with these numbers, ascending. `malformed` are those that are no rows. `constants` are text columns that the
-    file's name gives.
+    `relation` is DuckDB SQL (for FROM) that gives the rows, all VARCHAR, with at least the columns `names`.
+    `rows` is their number, counted by other means than the relation. `number` is the SQL expression of a
+    row's number, from 1 on, in the order of delivery; `locate` gives the lines (or row numbers of a database
+    table) and texts of the rows with these numbers, ascending. `malformed` are those that are no rows.
+    `constants` are text columns that the file's name gives.
     """
 
     origin: Origin
@@ -71,10 +72,11 @@ class Expected:
     optional: Sequence[str] = ()
 
     def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> list[str]:
-        """The names to read a delivery's columns by: those that nobody declared get a name that clashes with none.
+        """The names to read a delivery's columns by: those that nobody declared get a name that clashes with
+        none.
 
-        Raises ChuError when a required column is missing or a declared one stands twice; `hint` says why, if the
-        reader has an idea. Columns that nobody declared are remarked, and go no further.
+        Raises ChuError when a required column is missing or a declared one stands twice; `hint` says why, if
+        the reader has an idea. Columns that nobody declared are remarked, and go no further.
         """
         declared = {*self.required, *self.optional}
         twice = sorted(c for c in declared if header.count(c) > 1)
@@ -113,9 +115,9 @@ class Check:
 class Delivered:
     """Rows read from a delivery.
 
-    `typing` overrides, for a column, the SQL that types its text `{text}`; `derived` are the columns that are not
-    delivered, as SQL over the typed row; `checks` reject rows; `optional` columns may be missing from a file; `blanks`
-    are words that stand for an empty cell in columns that are not text.
+    `typing` overrides, for a column, the SQL that types its text `{text}`; `derived` are the columns that
+    are not delivered, as SQL over the typed row; `checks` reject rows; `optional` columns may be missing
+    from a file; `blanks` are words that stand for an empty cell in columns that are not text.
     """
 
     reader: Reader
@@ -131,7 +133,13 @@ REJECT_COLUMNS: Sequence[Column] = (
     Column("line", LONG, "line of the file, or row number of the table", "Ligne", nullable=False),
     Column("column", STRING, "first column that does not fit", "Colonne"),
     Column("reason", STRING, "reason code", "Motif du rejet", nullable=False),
-    Column("shape", STRING, "shape of the value: letters as a, digits as 9", "Forme de la valeur", identifying=True),
+    Column(
+        "shape",
+        STRING,
+        "shape of the value: letters as a, digits as 9",
+        "Forme de la valeur",
+        identifying=True,
+    ),
     Column("row", STRING, "the whole row as delivered", "Ligne telle que livrée", identifying=True),
 )
 

@@ -5,8 +5,8 @@ workbook_format), and what the text means.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +24,12 @@ class Format(Protocol):
     """A file format. Raises ChuError when the file is not of it, or lacks columns."""
 
     def rows(
-        self, file: Path, origin: Origin, expected: Expected, constants: Mapping[str, str], context: "ReadingContext"
+        self,
+        file: Path,
+        origin: Origin,
+        expected: Expected,
+        constants: Mapping[str, str],
+        context: "ReadingContext",
     ) -> AbstractContextManager[RawRows]:
         """The text of the file, for the time of the context."""
         ...
@@ -34,8 +39,8 @@ class Format(Protocol):
 class DeliveredFiles:
     """The files whose name matches `pattern`, a regular expression; its named groups become text columns.
 
-    `formats` gives the format by file suffix. With `expected`, each of these values of the one group must be there;
-    without, there is exactly one file.
+    `formats` gives the format by file suffix. With `expected`, each of these values of the one group must be
+    there; without, there is exactly one file.
     """
 
     pattern: str
@@ -45,9 +50,12 @@ class DeliveredFiles:
     @contextmanager
     def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
-        yield self._rows(self._files(context.pack), expected, context)
+        with closing(self._rows(self._files(context.pack), expected, context)) as rows:
+            yield rows
 
-    def _rows(self, files: Sequence[Path], expected: Expected, context: "ReadingContext") -> Iterator[RawRows]:
+    def _rows(
+        self, files: Sequence[Path], expected: Expected, context: "ReadingContext"
+    ) -> Generator[RawRows, None, None]:
         for file in files:
             name = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
             assert name

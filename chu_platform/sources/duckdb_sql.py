@@ -18,5 +18,5 @@ def sql_name(name: str) -> str:
 
 
 def sql_path(path: Path) -> str:
-    """A path as the literal of a file to read; what a file pattern would mean something by stands for itself."""
+    """A path as the literal of a file to read; what has a meaning in patterns stands for itself."""
     return sql_text(re.sub(r"[*?\[]", lambda match: f"[{match.group()}]", str(path)))

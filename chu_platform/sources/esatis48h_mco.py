@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.row_sql import FINESS
 from chu_platform.sources.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
@@ -27,7 +27,12 @@ esatis48h_mco = Table(
         Column("region", STRING, "region label", "Région"),
         Column("participation", STRING, "obligation to take part", "Participation"),
         Column("Depot", STRING, "whether addresses were handed in", "Dépôt"),
-        Column("nb_rep_score_all_rea_ajust", INTEGER, "answers that make the total score", "Réponses (score global)"),
+        Column(
+            "nb_rep_score_all_rea_ajust",
+            INTEGER,
+            "answers that make the total score",
+            "Réponses (score global)",
+        ),
         Column("score_all_rea_ajust", DOUBLE, "total score, adjusted, 0 to 100", "Score global ajusté"),
         Column("classement", STRING, "class A to D, or why there is none: DI, NR, NV", "Classement"),
         Column("evolution", STRING, "change of class", "Évolution"),
@@ -43,9 +48,20 @@ esatis48h_mco = Table(
         Column("score_repas_rea_ajust", DOUBLE, "score: repas", "Score (repas)"),
         Column("nb_rep_score_sortie_rea_ajust", INTEGER, "answers: sortie", "Réponses (sortie)"),
         Column("score_sortie_rea_ajust", DOUBLE, "score: sortie", "Score (sortie)"),
-        Column("taux_reco_brut", DOUBLE, "share of answers that recommend the site, %", "Taux de recommandation brut (%)"),
+        Column(
+            "taux_reco_brut",
+            DOUBLE,
+            "share of answers that recommend the site, %",
+            "Taux de recommandation brut (%)",
+        ),
         Column("nb_reco_brut", INTEGER, "answers to the recommendation question", "Réponses à la recommandation"),
-        Column("campaign_year", STRING, "year of the campaign, from the name of the file", "Année de campagne", key=True),
+        Column(
+            "campaign_year",
+            STRING,
+            "year of the campaign, from the name of the file",
+            "Année de campagne",
+            key=True,
+        ),
     ],
     rows=Delivered(
         DeliveredFiles(

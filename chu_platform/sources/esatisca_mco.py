@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.row_sql import FINESS
 from chu_platform.sources.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
@@ -41,9 +41,20 @@ esatisca_mco = Table(
         Column("score_CER_ajust", DOUBLE, "score: CER", "Score (chambre et repas)"),
         Column("nb_rep_score_OVS_ajust", INTEGER, "answers: OVS", "Réponses (organisation de la sortie)"),
         Column("score_OVS_ajust", DOUBLE, "score: OVS", "Score (organisation de la sortie)"),
-        Column("taux_reco_brut", DOUBLE, "share of answers that recommend the site, %", "Taux de recommandation brut (%)"),
+        Column(
+            "taux_reco_brut",
+            DOUBLE,
+            "share of answers that recommend the site, %",
+            "Taux de recommandation brut (%)",
+        ),
         Column("nb_reco_brut", INTEGER, "answers to the recommendation question", "Réponses à la recommandation"),
-        Column("campaign_year", STRING, "year of the campaign, from the name of the file", "Année de campagne", key=True),
+        Column(
+            "campaign_year",
+            STRING,
+            "year of the campaign, from the name of the file",
+            "Année de campagne",
+            key=True,
+        ),
     ],
     rows=Delivered(
         DeliveredFiles(

@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -23,12 +23,25 @@ etablissement_sante = Table(
         Column("code_postal", STRING, "postal code", "Code postal"),
         Column("commune", STRING, "commune, empty in a third of the rows", "Commune"),
         Column("complement_destinataire", STRING, "addressee", "Complément destinataire", identifying=True),
-        Column("complement_point_geographique", STRING, "address, second line", "Complément d’adresse", identifying=True),
+        Column(
+            "complement_point_geographique",
+            STRING,
+            "address, second line",
+            "Complément d’adresse",
+            identifying=True,
+        ),
         Column("email", STRING, "e-mail address", "Courriel", identifying=True),
         Column("enseigne_commerciale_site", STRING, "trade name", "Enseigne commerciale", identifying=True),
         Column("finess_etablissement_juridique", STRING, "FINESS of the legal entity", "FINESS juridique"),
         Column("finess_site", STRING, "FINESS of the site, nearly empty", "FINESS du site"),
-        Column("identifiant_organisation", STRING, "identifier of the establishment; occurs more than once", "Identifiant de l’organisation", identifying=True, nullable=False),
+        Column(
+            "identifiant_organisation",
+            STRING,
+            "identifier of the establishment; occurs more than once",
+            "Identifiant de l’organisation",
+            identifying=True,
+            nullable=False,
+        ),
         Column("indice_repetition_voie", STRING, "number suffix", "Indice de répétition", identifying=True),
         Column("mention_distribution", STRING, "delivery note", "Mention de distribution", identifying=True),
         Column("numero_voie", STRING, "number in the street", "Numéro de voie", identifying=True),

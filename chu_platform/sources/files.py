@@ -1,7 +1,7 @@
 """Finding delivered files by what they are called, wherever they lie in the pack.
 
-Here: the search, the files that are never deliveries, fingerprints, and that a file stays as it was while read.
-Not here: what is in a file.
+Here: the search, the files that are never deliveries, fingerprints, and that a file stays as it was while
+read. Not here: what is in a file.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", r
 def find(pack: Path, pattern: str) -> Sequence[Path]:
     """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
 
-    Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not exist or
-    may not be searched, when nothing matches, or when all that matches is empty.
+    Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not
+    exist or may not be searched, when nothing matches, or when all that matches is empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
     matching = [f for f in _all_files(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
@@ -54,13 +54,14 @@ def _all_files(pack: Path) -> Sequence[Path]:
 
 
 def readable(pattern: str) -> str:
-    """A file name pattern as a person would write it."""
-    plain = re.sub(r"\(\?P?<?\w*>?|[()?]", "", pattern.replace(r"\d{4}", "2019").replace(r"\d\d", "19"))
-    return plain.replace("\\", "").replace(".*", "*").replace("[-_]", "-").replace("[ _-]", "_")
+    """A file name that a pattern matches, as a person would write it: YYYY for a year, no optional part."""
+    plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY"))
+    plain = re.sub(r"\([^()]*\)\?", "", plain)
+    return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
 
 
 def one(pack: Path, pattern: str) -> Path:
-    """The one file of the pack whose name matches. Raises ChuError when there is none, or several that differ."""
+    """The one file of the pack whose name matches. Raises ChuError for none, or several that differ."""
     return same(pack, pattern, find(pack, pattern))
 
 
@@ -83,7 +84,7 @@ def fingerprint(file: Path) -> str:
 
 @contextmanager
 def unchanging(pack: Path, file: Path) -> Iterator[Origin]:
-    """The file as an origin. Raises ChuError when it changed while it was read, whatever went wrong with it."""
+    """The file as an origin. Raises ChuError when it changed while it was read, whatever else went wrong."""
     before = _state(file)
     origin = Origin(file.relative_to(pack).as_posix(), file.stat().st_size, fingerprint(file))
     changed = ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")

@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Check, Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.slices import MONTHLY
@@ -21,11 +21,22 @@ hospitalisations = Table(
     columns=[
         Column("Num_Hospitalisation", INTEGER, "number of the stay", "Numéro d’hospitalisation", key=True),
         Column("Id_patient", INTEGER, "patient", "Identifiant du patient", identifying=True),
-        Column("identifiant_organisation", STRING, "establishment: F and FINESS number, a few with a date suffix", "Identifiant de l’organisation"),
+        Column(
+            "identifiant_organisation",
+            STRING,
+            "establishment: F and FINESS number, a few with a date suffix",
+            "Identifiant de l’organisation",
+        ),
         Column("Code_diagnostic", STRING, "CIM-10 code without the dot", "Code diagnostic"),
         Column("Suite_diagnostic_consultation", STRING, "label of the code", "Libellé du diagnostic"),
         Column("Date_Entree", DATE, "day of admission", "Date d’entrée", nullable=False),
-        Column("Jour_Hospitalisation", INTEGER, "length of stay in days", "Durée de séjour (jours)", nullable=False),
+        Column(
+            "Jour_Hospitalisation",
+            INTEGER,
+            "length of stay in days",
+            "Durée de séjour (jours)",
+            nullable=False,
+        ),
         Column("month", STRING, "month of admission, YYYY-MM", "Mois"),
     ],
     rows=Delivered(

@@ -25,7 +25,12 @@ medicaments = Table(
         Column("Etat_de_commercialisation", STRING, "whether it is sold", "État de commercialisation"),
         Column("Date_AMM", STRING, "date of authorisation as delivered", "Date d’AMM"),
         Column("StatutBdm", STRING, "status in the database", "Statut BdM"),
-        Column("Num_autorisation_europeenne", STRING, "European authorisation", "Numéro d’autorisation européenne"),
+        Column(
+            "Num_autorisation_europeenne",
+            STRING,
+            "European authorisation",
+            "Numéro d’autorisation européenne",
+        ),
         Column("Titulaire", STRING, "holder", "Titulaire"),
         Column("Surveillance_renforcee", STRING, "whether under closer watch", "Surveillance renforcée"),
     ],

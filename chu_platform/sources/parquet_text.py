@@ -1,4 +1,5 @@
-"""Delivered rows that pass through a temporary Parquet file of text: those of a database table or of a workbook.
+"""Delivered rows that pass through a temporary Parquet file of text: those of a database table or of a
+workbook.
 
 Here: such a file as rows of text. Not here: writing it (care_tables, workbook_format).
 """
@@ -21,7 +22,7 @@ def parquet_rows(
     malformed: Sequence[Malformed] = (),
     constants: Mapping[str, str] | None = None,
 ) -> RawRows:
-    """The rows of a Parquet file, all text. `lines` are their numbers in the delivery; None: they are 1, 2, 3, ..."""
+    """The rows of a Parquet file, all text. `lines` are their numbers in the delivery; None: 1, 2, 3, ..."""
     relation = f"read_parquet({sql_path(file)}, file_row_number = true)"
 
     def locate(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> Sequence[tuple[int, str]]:

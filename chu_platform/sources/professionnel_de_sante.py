@@ -16,7 +16,14 @@ professionnel_de_sante = Table(
     label="Professionnels de santé (base de soins)",
     owner="team:care-data",
     columns=[
-        Column("Identifiant", STRING, "RPPS (11 digits) or ADELI number", "Identifiant", key=True, identifying=True),
+        Column(
+            "Identifiant",
+            STRING,
+            "RPPS (11 digits) or ADELI number",
+            "Identifiant",
+            key=True,
+            identifying=True,
+        ),
         Column("Civilite", STRING, "title", "Civilité", identifying=True),
         Column("Categorie_professionnelle", STRING, "category", "Catégorie professionnelle"),
         Column("Nom", STRING, "family name", "Nom", identifying=True),

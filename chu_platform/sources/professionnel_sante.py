@@ -4,8 +4,8 @@ Here: the declaration of this one source. Not here: how deliveries are read (sou
 """
 
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -17,7 +17,14 @@ professionnel_sante = Table(
     label="Professionnels de santé (registre)",
     owner="team:registers",
     columns=[
-        Column("identifiant", STRING, "RPPS or ADELI number; occurs more than once", "Identifiant", identifying=True, nullable=False),
+        Column(
+            "identifiant",
+            STRING,
+            "RPPS or ADELI number; occurs more than once",
+            "Identifiant",
+            identifying=True,
+            nullable=False,
+        ),
         Column("civilite", STRING, "title", "Civilité", identifying=True),
         Column("categorie_professionnelle", STRING, "category", "Catégorie professionnelle"),
         Column("nom", STRING, "family name", "Nom", identifying=True),

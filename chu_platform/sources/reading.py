@@ -1,11 +1,11 @@
 """From delivered text to typed rows and rejects: every row is in exactly one of them.
 
-The text is typed with try_cast; a row with a value that does not fit, or that fails a check of its source, goes
-whole to the rejects. A delivery is always read entirely, also when only some slices are wanted, so that the counts
-and the rejects are those of the delivery.
+The text is typed with try_cast; a row with a value that does not fit, or that fails a check of its source,
+goes whole to the rejects. A delivery is always read entirely, also when only some slices are wanted, so that
+the counts and the rejects are those of the delivery.
 
-Here: the passes over each file: keep, and, where rows are left over, reject. Not here: where text comes from, and how
-it is typed (row_sql).
+Here: the passes over each file: keep, and, where rows are left over, reject. Not here: where text comes
+from, and how it is typed (row_sql).
 """
 
 import re
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 __all__ = ["FRENCH_DATE", "Reading", "ReadingContext", "read", "write_rejects"]
 
 MEMORY_LIMIT = "2GB"
-# Rows that a partition gathers before they are written as a row group: DuckDB's default of four times as many makes
-# it swap with fifty partitions.
+# Rows that a partition gathers before they are written as a row group: DuckDB's default of four times as
+# many makes it swap with fifty partitions.
 GATHERED_ROWS = 122_880
 # More rejected rows than this, and the file is another one than it seems: nothing of it is published.
 LARGEST_REJECTED_SHARE = 0.5
 # What the system says of a disk; DuckDB's other words may quote rows.
-DISK_TROUBLE = re.compile(r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error")
+DISK_TROUBLE = re.compile(
+    r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
+)
 
 
 # A row of REJECT_COLUMNS.
@@ -48,7 +50,7 @@ Reject = tuple[str, int, str | None, str, str | None, str]
 
 @dataclass
 class ReadingContext:
-    """What a reader needs: the pack, a folder for temporary copies, the care database, and a place for remarks."""
+    """What a reader needs: the pack, a folder for copies, the care database, a place for remarks."""
 
     pack: Path
     scratch: Path
@@ -67,10 +69,11 @@ class Reading:
 
 
 def read(table: Table, slices: Slices | None, staged: Path, context: ReadingContext) -> Reading:
-    """Read a delivered table: its kept rows of `slices` as Parquet below `staged`; counts and rejects as the result.
+    """Read a delivered table: its kept rows of `slices` as Parquet below `staged`; counts and rejects as the
+    result.
 
-    Raises ChuError when the delivery cannot be read, when most of a file's rows are rejected, or when the rows that
-    come out are not as many as went in.
+    Raises ChuError when the delivery cannot be read, when most of a file's rows are rejected, or when the
+    rows that come out are not as many as went in.
     """
     source = table.rows
     assert isinstance(source, Delivered)
@@ -78,7 +81,11 @@ def read(table: Table, slices: Slices | None, staged: Path, context: ReadingCont
     delivered = [c.name for c in table.columns if c.name not in source.derived]
     required = [name for name in delivered if name not in source.optional]
     expected = Expected(required, source.optional)
-    with _own_words(table.name), source.reader.open(table, expected, context) as files, duckdb.connect() as connection:
+    with (
+        _own_words(table.name),
+        source.reader.open(table, expected, context) as files,
+        duckdb.connect() as connection,
+    ):
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = {sql_text(str(context.scratch))}")
         connection.execute(f"SET partitioned_write_flush_threshold = {GATHERED_ROWS}")
@@ -92,7 +99,8 @@ def read(table: Table, slices: Slices | None, staged: Path, context: ReadingCont
                 reading.kept += kept
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
-        raise ChuError(f"{table.name}: {reading.rows_in} rows went in, {reading.kept} + {len(reading.rejects)} came out")
+        came_out = f"{reading.kept} kept and {len(reading.rejects)} rejected came out"
+        raise ChuError(f"{table.name}: {reading.rows_in} rows went in, {came_out}")
     return reading
 
 
@@ -124,7 +132,8 @@ def _keep(
 def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
     """The rejects of a file of which `kept` rows fit, in order of line.
 
-    Raises ChuError when they are so many that the file is another one than it seems, or when rows are unaccounted for.
+    Raises ChuError when they are so many that the file is another one than it seems, or when rows are
+    unaccounted for.
     """
     name = raw.origin.name
     rows_in = raw.rows + len(raw.malformed)
@@ -143,13 +152,13 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
     if too_many:
         _, line, column, reason, shape, _ = rejects[0]
         raise ChuError(
-            f"{name}: {rows_in - kept} of {rows_in} rows do not fit, first line {line} (column {column or '-'}: "
-            f"{reason}, shape {shape or '-'}); nothing was published, ask for the delivery again"
+            f"{name}: {rows_in - kept} of {rows_in} rows do not fit, first line {line} (column "
+            f"{column or '-'}: {reason}, shape {shape or '-'}); nothing was published, ask for it again"
         )
     if rows_in != kept + len(rejects):
         raise ChuError(
-            f"{name}: {rows_in} rows went in, {kept} kept and {len(rejects)} rejected came out: run again, and report "
-            "it if that stays"
+            f"{name}: {rows_in} rows went in, {kept} kept and {len(rejects)} rejected came out: run again, "
+            "and report it if that stays"
         )
     return rejects
 
@@ -157,8 +166,7 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
 def write_rejects(reading: Reading, staged: Path) -> None:
     """The rejects as one Parquet file below `staged`."""
     schema = arrow_schema(REJECT_COLUMNS)
-    columns = list(zip(*reading.rejects, strict=True)) if reading.rejects else [[] for _ in REJECT_COLUMNS]
-    arrays = [pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)]
+    arrays = [pa.array([reject[i] for reject in reading.rejects], f.type) for i, f in enumerate(schema)]
     pq.write_table(pa.table(arrays, schema=schema), staged / "rejects.parquet")
 
 
@@ -172,7 +180,7 @@ def _own_words(name: str) -> Iterator[None]:
     except duckdb.Error as error:
         trouble = DISK_TROUBLE.search(str(error))
         if trouble:
-            raise ChuError(f"{name}: its rows could not be written: {trouble.group()}; make room or choose another CHU_HOME") from None
+            raise ChuError(f"{name}: its rows could not be written: {trouble.group()}; make room for them") from None
         line = re.search(r"CSV Error on Line: (\d+)", str(error))
         where = f" near line {line.group(1)}" if line else ""
         raise ChuError(f"{name}: cannot be read{where} ({type(error).__name__}): ask for it again") from None

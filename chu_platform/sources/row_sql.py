@@ -73,7 +73,7 @@ class RowSql:
         return self._judged([])
 
     def misfits(self, most: int | None) -> str:
-        """Number, column, reason and shape of the value of the rows that do not fit, in order, at `most` so many."""
+        """Number, column, reason and shape of the value of rows that do not fit; the first `most`."""
         column = self._case(lambda m: sql_text(m.column))
         shape = self._case(lambda m: self._shape(m.column))
         judged = self._judged([f'{self._raw.number} AS "text:number"'])

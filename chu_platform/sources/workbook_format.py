@@ -4,7 +4,7 @@ Here: one sheet to rows of text. Not here: what the text means.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkbookFormat:
-    """An XLSX workbook whose rows are in the sheet named `sheet`: its first row that is not blank is the header."""
+    """An XLSX workbook: the first row of the sheet named `sheet` that is not blank is the header."""
 
     sheet: str
 
@@ -64,8 +64,8 @@ class WorkbookFormat:
         """Number and texts of the rows that are not blank; the first is the header, without its blank end."""
         if not zipfile.is_zipfile(file):
             raise ChuError(
-                f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it again, or "
-                "deliver it as .csv"
+                f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it "
+                "again, or deliver it as .csv"
             )
         try:
             with CalamineWorkbook.from_path(str(file)) as workbook:

@@ -60,8 +60,5 @@ def sql_type(type_: pa.DataType) -> str:
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """The Arrow schema of a table: names, types, nullability, and the descriptions as Delta comments."""
     return pa.schema(
-        [
-            pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description})
-            for c in columns
-        ]
+        [pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description}) for c in columns]
     )

@@ -89,9 +89,7 @@ class Slices:
 
 
 # The care database starts in June 2015 and the stays with it.
-MONTHLY: Final = Slicing(
-    "month", "month", dg.MonthlyPartitionsDefinition("2015-01", fmt="%Y-%m", end_offset=1)
-)
+MONTHLY: Final = Slicing("month", "month", dg.MonthlyPartitionsDefinition("2015-01", fmt="%Y-%m", end_offset=1))
 # INSEE's register is dense from 1971 on; earlier and undated deaths count under its first key.
 DEATH_YEARS: Final = Slicing(
     "death_year",

@@ -89,7 +89,7 @@ def test_truncated_dump_leaves_nothing(
 ) -> None:
     content = dump.read_bytes()
     (tmp_path / "half").write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(ChuError, match="half could not be restored: .*") as raised:
+    with pytest.raises(ChuError, match="half could not be restored: ") as raised:
         server.restore(tmp_path / "half", "truncated")
     assert "\n" not in str(raised.value)
     assert not server.has_database("truncated")

@@ -1,0 +1,168 @@
+"""A pack in which every identity is unmistakable, and the search for what it left behind.
+
+Every name, address, town, e-mail and free text of persons begins with or holds one word; numbers and birth dates, which
+cannot hold a word, are made of digits that occur nowhere else.
+"""
+
+import csv
+import re
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from chu_platform.care_database.server import EmbeddedPostgres
+
+WORD = "CANARI"
+CARD = "9182736450918273"
+TELEPHONE = "0918273645"
+PROFESSIONAL = "99182736459"
+BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
+# An unknown patient's number, on a row that is rejected.
+NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
+SIGNS = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
+SHORTEST_BLOB = 16
+
+
+def plant_in_files(pack: Path, target: Path) -> None:
+    """Copy a pack and make the identities of its files unmistakable; add rows that are rejected."""
+    shutil.copytree(pack, target)
+    register = target / "Etablissement de SANTE"
+    _rewrite(
+        target / "DECES EN FRANCE" / "deces.csv",
+        ",",
+        "utf-8",
+        {n: _marked for n in ("nom", "prenom", "lieu_naissance", "pays_naissance", "numero_acte_deces")},
+        [
+            {"nom": f"{WORD}MORT", "date_naissance": BIRTH_ISO, "date_deces": "2018-05-05", "sexe": "1"},
+            {"nom": f"{WORD}IMPOSSIBLE", "date_naissance": BIRTH_ISO, "date_deces": "2019-13-45", "sexe": "1"},
+            {"nom": f"{WORD}SEXE", "date_deces": "2019-01-05", "sexe": f"{WORD}"},
+        ],
+    )
+    _rewrite(
+        register / "professionnel_sante.csv",
+        ";",
+        "cp1252",
+        {n: _marked for n in ("nom", "prenom", "commune")},
+        [
+            {"identifiant": "", "nom": f"{WORD}SANSNUMERO"},
+            {"identifiant": PROFESSIONAL, "nom": f"{WORD}AVECNUMERO", "profession": "Infirmier"},
+        ],
+    )
+    _rewrite(
+        register / "etablissement_sante.csv",
+        ";",
+        "utf-8",
+        {
+            **{n: _marked for n in ("adresse", "email", "enseigne_commerciale_site", "voie")},
+            **{n: lambda _: TELEPHONE for n in ("telephone", "telephone_2", "telecopie")},
+        },
+        [{"identifiant_organisation": "C010000001", "raison_sociale_site": f"CABINET DU DOCTEUR {WORD}"}],
+    )
+    with (target / "Hospitalisation" / "Hospitalisations.csv").open("a", encoding="ascii") as file:
+        file.write(f"999901;{WORD};F010000107;S02800;Fracture {WORD};27/09/2017;17\n")
+        file.write(f"999902;1;F010000107;S02800;Fracture {WORD};99/99/2017;17\n")
+        file.write(f"999903;1;F010000107;S02800;{WORD};27/09/2017;-4\n")
+        file.write(f"999904;{WORD}\n")
+
+
+def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> None:
+    """Restore the dump and make the identities of its persons unmistakable; add a row that is rejected."""
+    server.restore(dump, database)
+    connection = psycopg2.connect(server.url(database))
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE "Patient" SET "Nom" = left('{WORD}' || "Nom", 20), "Prenom" = '{WORD}', "Adresse" = '1 {WORD}',
+                "Ville" = '{WORD}', "EMail" = '{WORD.lower()}@example.org', "Tel" = '{TELEPHONE}', "Num_Secu" = '{CARD}';
+            UPDATE "Patient" SET "Date" = '{BIRTH_US}' WHERE "Id_patient" % 50 = 0;
+            UPDATE "AAAA" SET "Nom" = '{WORD}', "Prenom" = '{WORD}', "Adresse" = '{WORD}';
+            UPDATE "Professionnel_de_sante" SET "Nom" = '{WORD}', "Prenom" = '{WORD}';
+            UPDATE "Consultation" SET "Motif" = '{WORD}';
+            INSERT INTO "Professionnel_de_sante" ("Identifiant", "Nom") VALUES ('{PROFESSIONAL}', '{WORD}');
+            UPDATE "Consultation" SET "Id_prof_sante" = '{PROFESSIONAL}' WHERE "Num_consultation" % 20 = 0;
+            ALTER TABLE "Consultation" ALTER "Date" DROP NOT NULL;
+            INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Motif") VALUES (999999, 1, '{WORD}');
+            """
+        )
+    connection.close()
+
+
+def signs_in(folder: Path, left_out: Sequence[Path] = ()) -> list[str]:
+    """Every file below `folder` that holds a sign, in its bytes, its Parquet values or its packed parts."""
+    found = []
+    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+        if any(file.is_relative_to(other) for other in left_out):
+            continue
+        for where, content in _readings(file):
+            sign = SIGNS.search(content)
+            if sign:
+                found.append(f"{file.relative_to(folder)}, {where}: {sign.group().decode()}")
+                break
+    return found
+
+
+def _marked(text: str) -> str:
+    return f"{WORD}{text}"
+
+
+def _rewrite(
+    file: Path,
+    separator: str,
+    encoding: str,
+    changes: "Mapping[str, object]",
+    added: Sequence[Mapping[str, str]],
+) -> None:
+    with file.open(encoding=encoding, errors="surrogateescape", newline="") as stream:
+        reader = csv.DictReader(stream, delimiter=separator)
+        names = list(reader.fieldnames or [])
+        rows = list(reader)
+    with file.open("w", encoding=encoding, errors="surrogateescape", newline="") as stream:
+        writer = csv.DictWriter(stream, names, delimiter=separator, lineterminator="\n", restval="")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, **{n: change(row[n]) for n, change in changes.items()}})  # type: ignore[operator]
+        writer.writerows(added)
+
+
+def _readings(file: Path) -> Iterator[tuple[str, bytes]]:
+    """The content of a file in every way in which it can be read."""
+    content = file.read_bytes()
+    yield "bytes", content
+    if file.suffix == ".parquet":
+        # Compressed bytes hide what they say.
+        for name, column in _columns(file):
+            yield f"column {name}", column
+        yield "footer", repr(pq.read_metadata(file)).encode() + repr(pq.read_schema(file).metadata).encode()
+    elif content.startswith(b"SQLite format 3"):
+        yield "packed values", b"\n".join(_unpacked(file))
+
+
+def _columns(file: Path) -> Iterator[tuple[str, bytes]]:
+    parquet = pq.ParquetFile(file)
+    for name in parquet.schema_arrow.names:
+        values = pc.unique(parquet.read([name])[name].combine_chunks())
+        texts = pc.drop_null(values.cast(pa.string()))
+        yield name, "\n".join(texts.to_pylist()).encode()
+
+
+def _unpacked(database: Path) -> Iterator[bytes]:
+    """What the values of a database hold after decompression, of those that are compressed."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    connection.text_factory = bytes
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        for row in connection.execute(f'SELECT * FROM "{table.decode()}"'):
+            for value in row:
+                if isinstance(value, bytes) and len(value) >= SHORTEST_BLOB:
+                    try:
+                        yield zlib.decompress(value)
+                    except zlib.error:
+                        yield value
+    connection.close()

@@ -1,0 +1,90 @@
+"""What tables hold, read by others than the platform: delta-rs for the log, DuckDB for the files."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lake.lake import Lake
+from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.tables.table import Table
+
+
+def every_table() -> Sequence[Table]:
+    """The catalogue, and the rejects of the delivered tables."""
+    tables = catalogue()
+    return [*tables, *(rejects_of(t) for t in tables if isinstance(t.rows, Delivered))]
+
+
+def rows(lake: Lake, table: Table, version: int | None = None) -> pa.Table:
+    """All rows in one order: by the columns that are no floating-point numbers, then by those that are."""
+    return _ordered(DeltaTable(lake.path(table), version=version))
+
+
+def _ordered(delta: DeltaTable) -> pa.Table:
+    found = _read(delta)
+    floating = [n for n in found.column_names if pa.types.is_floating(found.schema.field(n).type)]
+    exact = [n for n in found.column_names if n not in floating]
+    order = ", ".join(f'"{n}" NULLS LAST' for n in [*exact, *floating])
+    with duckdb.connect() as connection:
+        result: pa.Table = connection.from_arrow(found).order(order).to_arrow_table()
+    return result
+
+
+def _read(delta: DeltaTable) -> pa.Table:
+    table: pa.Table = delta.to_pyarrow_table()
+    return table
+
+
+def differences(ours: pa.Table, theirs: pa.Table, tolerance: float = 0.0) -> list[str]:
+    """What differs between two tables of `rows`, in words; numbers may differ by `tolerance`, relative."""
+    if ours.column_names != theirs.column_names:
+        return [f"columns {ours.column_names} and {theirs.column_names}"]
+    if len(ours) != len(theirs):
+        return [f"{len(ours)} and {len(theirs)} rows"]
+    found = []
+    for name in ours.column_names:
+        one, other = ours[name].combine_chunks(), theirs[name].combine_chunks()
+        if one.type != other.type:
+            found.append(f"{name} is of type {one.type} and {other.type}")
+        elif pa.types.is_floating(one.type):
+            pairs = zip(one.to_pylist(), other.to_pylist(), strict=True)
+            wrong = sum(not _same(a, b, tolerance) for a, b in pairs)
+            found += [f"{wrong} rows differ in {name}"] if wrong else []
+        elif not one.equals(other):
+            found.append(f"rows differ in {name}")
+    return found
+
+
+def _same(a: float | None, b: float | None, tolerance: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a == b or math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
+
+
+def digest(path: Path) -> str:
+    """A fingerprint of a table's rows as they are at this moment, whatever their order and their files."""
+    delta = DeltaTable(path)
+    columns = {f.name: str(f.type.type) for f in delta.schema().fields if hasattr(f.type, "type")}
+    files = delta.file_uris()
+    if not files:
+        return "empty"
+    listed = ", ".join(f"'{f}'" for f in files)
+    # Every file of a commit is of one content: only this many files and rows give this sum.
+    hashed = ", ".join(f'"{name}"' for name in sorted(columns))
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT count(*), sum(hash(row({hashed}))::HUGEINT % 1000000007) "
+            f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
+        ).fetchall()
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def digests(lake: Lake) -> dict[str, str]:
+    """The fingerprint of every table."""
+    return {t.folder: digest(lake.path(t)) for t in every_table()}

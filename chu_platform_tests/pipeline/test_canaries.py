@@ -1,0 +1,101 @@
+"""No identity of a pack is found in what is not restricted, nor in what any run leaves beside the data."""
+
+import zlib
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.deces import deces
+from chu_platform.sources.delivered import rejects_of
+from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.sources.patient import patient
+from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.canaries import NUMBERS, SIGNS, WORD, signs_in
+from chu_platform_tests.pipeline.home import Home
+
+Run = tuple[Home, CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [patient, deces, professionnel_sante, *map(rejects_of, (deces, hospitalisations, consultation, professionnel_sante))],
+    ids=lambda t: f"{t.layer}/{t.name}",
+)
+def test_the_identities_are_in_the_restricted_tables(marked_run: Run, table: Table) -> None:
+    """Without this, not finding them elsewhere would say nothing."""
+    home, _ = marked_run
+    assert signs_in(home.lake.path(table))
+
+
+def test_every_kind_of_identity_was_planted(marked_run: Run) -> None:
+    home, _ = marked_run
+    values = {
+        str(value)
+        for table in (patient, professionnel_sante, deces)
+        for column in DeltaTable(home.lake.path(table)).to_pyarrow_table().columns
+        for value in column.unique().to_pylist()
+    }
+    assert all(number in values for number in NUMBERS if number != "0918273645"), "or the search looks for nothing"
+
+
+@pytest.mark.parametrize("zone", ["pseudonymised", "published"])
+def test_no_identity_is_in_a_zone_that_is_not_restricted(marked_run: Run, zone: str) -> None:
+    home, _ = marked_run
+    assert signs_in(home.lake.root / zone) == []
+
+
+def test_no_identity_is_in_a_delta_log_of_any_zone(marked_run: Run) -> None:
+    home, _ = marked_run
+    logs = list(home.lake.root.rglob("_delta_log"))
+    assert len(logs) > 60
+    assert [sign for log in logs for sign in signs_in(log)] == []
+
+
+def test_no_identity_is_in_the_storage_of_dagster(marked_run: Run) -> None:
+    home, _ = marked_run
+    assert (home.folder / "dagster" / "history" / "runs.db").exists()
+    assert signs_in(home.folder / "dagster") == []
+
+
+def test_no_identity_is_in_what_else_a_run_leaves(marked_run: Run) -> None:
+    home, _ = marked_run
+    assert signs_in(home.folder, left_out=[home.lake.root, home.folder / "dagster"]) == []
+
+
+def test_no_identity_nor_password_is_printed(marked_run: Run) -> None:
+    _, done = marked_run
+    assert SIGNS.search((done.stdout + done.stderr).encode()) is None
+
+
+def test_no_identity_is_in_what_a_failed_run_says_and_leaves(
+    marked_run: Run, marked_pack: Path, tmp_path: Path
+) -> None:
+    """Deliveries without their headers: the first row of persons stands where names of columns are expected."""
+    done, _ = marked_run
+    pack = tmp_path / "pack"
+    for name in ("DECES EN FRANCE/deces.csv", "Etablissement de SANTE/professionnel_sante.csv"):
+        (pack / name).parent.mkdir(parents=True, exist_ok=True)
+        lines = (marked_pack / name).read_bytes().split(b"\n")
+        assert WORD.encode() in lines[1]
+        (pack / name).write_bytes(b"\n".join(lines[1:]))
+    home = Home(tmp_path / "home", pack, done.settings)
+    failed = home.chu("materialize", "--select", "key:sources/deces or key:sources/professionnel_sante")
+    assert failed.returncode == 1
+    assert failed.stderr.count("FAILED") == 2
+    assert SIGNS.search((failed.stdout + failed.stderr).encode()) is None, failed.stderr
+    assert signs_in(home.folder) == []
+
+
+def test_the_search_sees_through_compression(tmp_path: Path) -> None:
+    values = pa.table({"plain": ["x"] * 1000, "hidden": pa.array([f"mme {WORD.lower()}"] * 1000).dictionary_encode()})
+    pq.write_table(values, tmp_path / "compressed.parquet", compression="zstd")
+    (tmp_path / "packed.bin").write_bytes(zlib.compress(f"{WORD} in a file that nobody packs".encode()))
+    assert signs_in(tmp_path) == ["compressed.parquet, bytes: canari"] or [
+        s.split(",")[0] for s in signs_in(tmp_path)
+    ] == ["compressed.parquet"]

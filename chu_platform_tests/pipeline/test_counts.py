@@ -1,0 +1,81 @@
+"""In every delivered table, rows in = rows kept + rows rejected, whoever counts."""
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg2
+import pytest
+from deltalake import DeltaTable
+from python_calamine import CalamineWorkbook
+
+from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.tables.table import Table
+from chu_platform_tests.conftest import CARE
+from chu_platform_tests.pipeline.home import Home
+
+# Of each table of files: its files in the pack, their separator, and their quote.
+FILES = {
+    "deces": ("DECES EN FRANCE/deces.csv", ",", '"'),
+    "Hospitalisations": ("Hospitalisation/Hospitalisations.csv", ";", None),
+    "etablissement_sante": ("Etablissement de SANTE/etablissement_sante.csv", ";", '"'),
+    "professionnel_sante": ("Etablissement de SANTE/professionnel_sante.csv", ";", '"'),
+    "activite_professionnel_sante": ("Etablissement de SANTE/activite_professionnel_sante.csv", ";", '"'),
+    "esatis48h_mco": ("Satisfaction/**/*ESATIS48H*", ";", '"'),
+    "esatisca_mco": ("Satisfaction/**/*ESATISCA*", ";", '"'),
+}
+LEFT_OUT = re.compile(r"~\$|lexique", re.IGNORECASE)
+DELIVERED = [t for t in catalogue() if isinstance(t.rows, Delivered)]
+
+
+def files_of(pack: Path, pattern: str) -> Sequence[Path]:
+    words = re.compile(re.escape(pattern).replace(r"\*\*/", ".*").replace(r"\*", ".*"), re.IGNORECASE)
+    found = (f for f in sorted(pack.rglob("*")) if words.fullmatch(f.relative_to(pack).as_posix()))
+    return [f for f in found if f.stat().st_size and not LEFT_OUT.search(f.name)]
+
+
+def records(file: Path, separator: str, quote: str | None) -> int:
+    """Rows below the header, counted by Python's own reader."""
+    if file.suffix == ".xlsx":
+        sheet = CalamineWorkbook.from_path(str(file)).get_sheet_by_name("Resultats")
+        return len(sheet.to_python()) - 1
+    # Any encoding of one byte a character will do to count.
+    with file.open(encoding="latin-1", newline="") as stream:
+        quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        return sum(1 for row in csv.reader(stream, delimiter=separator, quoting=quoting) if row) - 1
+
+
+def delivered_rows(pack: Path, postgres: EmbeddedPostgres, table: Table) -> int:
+    assert isinstance(table.rows, Delivered)
+    if isinstance(table.rows.reader, CareTable):
+        connection = psycopg2.connect(postgres.url(CARE))
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f'SELECT count(*) FROM "{table.name}"')
+            return int(cursor.fetchall()[0][0])
+    pattern, separator, quote = FILES[table.name]
+    return sum(records(file, separator, quote) for file in files_of(pack, pattern))
+
+
+@pytest.mark.parametrize("table", DELIVERED, ids=lambda t: t.name)
+def test_no_row_of_a_delivery_is_lost(made: Home, postgres: EmbeddedPostgres, table: Table) -> None:
+    delta = DeltaTable(made.lake.path(table))
+    said = json.loads(delta.history(1)[0]["userMetadata"])["rows"]
+    kept = delta.to_pyarrow_dataset().count_rows()
+    rejected = DeltaTable(made.lake.path(rejects_of(table))).to_pyarrow_dataset().count_rows()
+    assert said == {"in": kept + rejected, "kept": kept, "rejected": rejected}
+    assert said["in"] == delivered_rows(made.pack, postgres, table)
+
+
+def test_every_row_read_is_accounted_for_on_the_screen(made: Home, tmp_path: Path) -> None:
+    home = made.copy(tmp_path / "home")
+    printed = home.materialize("--select", "key:sources/deces").stdout
+    found = re.search(r"sources/deces: ([\d ]+) rows in = ([\d ]+) kept \+ ([\d ]+) rejected", printed)
+    assert found
+    rows_in, kept, rejected = (int(n.replace(" ", "")) for n in found.groups())
+    assert rows_in == kept + rejected
+    assert rejected > 0, "the pack must hold rows to reject, or this tests nothing"

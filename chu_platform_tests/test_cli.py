@@ -1,0 +1,199 @@
+"""The commands as a user runs them: exit status, one line for a mistake, nothing left running."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from chu_platform.cli import main
+from chu_platform.graph.instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
+from chu_platform.settings import Settings
+
+PATIENCE = 120
+
+
+def chu(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chu_platform.cli", *arguments],
+        env=environment(home, settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CHU_")}
+    return {**kept, "CHU_HOME": str(home), **settings}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """`chu serve`, once its UI is up."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chu_platform.cli", "serve", "--port", str(port)],
+        env=environment(home, {}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        for line in process.stdout:
+            if line.startswith("Ctrl-C"):
+                break
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def processes_of(home: Path) -> list[str]:
+    """Commands of the processes that have this CHU_HOME in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and f"CHU_HOME={home}\0".encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def gone(home: Path) -> bool:
+    deadline = time.monotonic() + 30
+    while processes_of(home) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not processes_of(home)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("materialize", "--foo"), 2),
+        (("nothing",), 2),
+        (("serve", "--port", "many"), 2),
+        (("serve", "--port", "70000"), 2),
+        (("demo-pack",), 2),
+        (("demo-pack", "pack", "--scale", "0"), 1),
+        (("demo-pack", "pack", "--scale", "7"), 1),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["chu", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == status
+    assert capsys.readouterr().err.startswith("chu: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"CHU_ENGINE": "fast"}, "CHU_ENGINE"), ({"CHU_HOME": "/dev/null/home"}, "/dev/null/home")],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, str], named: str, tmp_path: Path) -> None:
+    done = chu(tmp_path, "materialize", **settings)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_settings_hide_secrets(tmp_path: Path) -> None:
+    done = chu(
+        tmp_path,
+        "settings",
+        CHU_POSTGRES_URL="postgresql://reader:hush@host/care",
+        CHU_SPARK_REMOTE="sc://host:443/;token=hush",
+    )
+    assert done.returncode == 0
+    assert "hush" not in done.stdout
+    assert "sc://host:443/" in done.stdout
+    assert {f"CHU_{name.upper()}" for name in Settings.model_fields} <= set(done.stdout.split())
+
+
+def test_a_failure_nobody_foresaw_tells_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "MARTIN Jeanne"
+
+    def fail() -> None:
+        raise ValueError(name)
+
+    monkeypatch.setattr("chu_platform.cli.load_settings", lambda: Settings(home=tmp_path))
+    monkeypatch.setattr("chu_platform.cli.require_free_port", lambda _: fail())
+    monkeypatch.setattr(sys, "argv", ["chu", "run"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    log = tmp_path / "work" / "logs" / "chu.log"
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == f"chu: unexpected ValueError; where it happened is in {log}\n"
+    assert "test_cli.py" in log.read_text()
+    assert name not in log.read_text()
+
+
+def test_one_main_job_at_a_time(tmp_path: Path) -> None:
+    with exclusive(Settings(home=tmp_path)):
+        done = chu(tmp_path, "materialize")
+    assert done.returncode == 1
+    assert f"process {os.getpid()} is materialising" in done.stderr
+    assert done.stderr.count("\n") == 1
+    with exclusive(Settings(home=tmp_path)):
+        pass
+
+
+def test_what_a_killed_job_left_is_marked_as_failed(tmp_path: Path) -> None:
+    with open_instance(Settings(home=tmp_path)) as instance:
+        started = dg.DagsterRunStatus.STARTED
+        ours = instance.add_run(dg.DagsterRun("job", status=started, tags={MAIN_JOB_TAG: "true"}))
+        other = instance.add_run(dg.DagsterRun("job", status=started))
+        assert close_dead_runs(instance) == 1
+        assert close_dead_runs(instance) == 0
+        statuses = [run.status if (run := instance.get_run_by_id(r.run_id)) else None for r in (ours, other)]
+    assert statuses == [dg.DagsterRunStatus.FAILURE, started]
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for command in ("serve", "run"):
+            done = chu(tmp_path, command, "--port", str(port))
+            assert done.returncode == 1
+            assert done.stderr.startswith(f"chu: port {port} of 127.0.0.1 is taken")
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "sources").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_serve_leaves_nothing_running(sign: signal.Signals, tmp_path: Path) -> None:
+    with serving(tmp_path, free_port()) as process:
+        assert len(processes_of(tmp_path)) > 2
+        process.send_signal(sign)
+        status = process.wait(PATIENCE)
+    assert status == (0 if sign is signal.SIGINT else -signal.SIGKILL)
+    assert gone(tmp_path), processes_of(tmp_path)
