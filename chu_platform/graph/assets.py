@@ -35,7 +35,6 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         check_specs=[
             dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True) for r in table.all_rules
         ],
-        partitions_def=table.slicing.partitions if table.slicing else None,
         backfill_policy=dg.BackfillPolicy.single_run() if table.slicing else None,
         required_resource_keys={PLATFORM},
         pool=f"{table.layer}__{table.name}",
@@ -103,6 +102,8 @@ def _spec(table: Table, made_with: Table) -> dg.AssetSpec:
         metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
     return dg.AssetSpec(
         key_of(table),
+        # A delivery is read whole whatever slices are wanted, so its rejects are always all of them.
+        partitions_def=table.slicing.partitions if table.slicing else None,
         deps=[key_of(t) for t in table.needs],
         group_name=table.layer.value,
         description=f"{table.label}. One row: {table.grain}.",

@@ -48,7 +48,12 @@ class DeliveredFiles:
     expected: Sequence[str] = ()
 
     @contextmanager
-    def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
+    def open(
+        self,
+        table: Table,  # noqa: ARG002 - other readers need it
+        expected: Expected,
+        context: "ReadingContext",
+    ) -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
         with closing(self._rows(self._files(context.pack), expected, context)) as rows:
             yield rows

@@ -84,9 +84,7 @@ def test_a_file_that_is_no_dump(server: EmbeddedPostgres, tmp_path: Path, conten
 
 
 @pytest.mark.parametrize("kept", [0.0001, 0.01, 0.5, 0.99])
-def test_truncated_dump_leaves_nothing(
-    server: EmbeddedPostgres, dump: Path, tmp_path: Path, kept: float
-) -> None:
+def test_truncated_dump_leaves_nothing(server: EmbeddedPostgres, dump: Path, tmp_path: Path, kept: float) -> None:
     content = dump.read_bytes()
     (tmp_path / "half").write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(ChuError, match="half could not be restored: ") as raised:

@@ -110,9 +110,7 @@ def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader
         ),
     ],
 )
-def test_a_table_or_a_column_missing(
-    server: EmbeddedPostgres, reader: Reader, definition: str, message: str
-) -> None:
+def test_a_table_or_a_column_missing(server: EmbeddedPostgres, reader: Reader, definition: str, message: str) -> None:
     execute(server, definition)
     with pytest.raises(ChuError, match=message):
         reader(table_of())
@@ -156,9 +154,7 @@ def test_the_server_dies_while_a_table_is_read(server: EmbeddedPostgres, reader:
 
 
 def test_no_permission_on_a_table(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    execute(
-        server, 'CREATE TABLE "T" ("Id" int, x text, day date)', "CREATE ROLE guest LOGIN PASSWORD 'hush'"
-    )
+    execute(server, 'CREATE TABLE "T" ("Id" int, x text, day date)', "CREATE ROLE guest LOGIN PASSWORD 'hush'")
     reader = Reader(server.url("care").replace("chu@", "guest:hush@"), tmp_path)
     with pytest.raises(ChuError, match="permission denied for table T"):
         reader(table_of())
@@ -196,7 +192,7 @@ def test_bytes_that_are_no_text(server: EmbeddedPostgres, tmp_path: Path) -> Non
     connection = psycopg2.connect(server.url("loose"))
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            r"""CREATE TABLE "T" AS SELECT 1 "Id", convert_from('\xe9', 'SQL_ASCII') x, current_date "day""""
+            r"""CREATE TABLE "T" AS SELECT 1 "Id", convert_from('\xe9', 'SQL_ASCII') x, current_date AS day"""
         )
     connection.close()
     reader = Reader(server.url("loose"), tmp_path)

@@ -68,9 +68,7 @@ def test_types_and_empty_cells(given: Given) -> None:
         ("Éa1;a;;1", "id", "not_a_whole_number", "aa9"),
     ],
 )
-def test_a_value_that_does_not_fit(
-    given: Given, row: str, column: str, reason: str, shape: str | None
-) -> None:
+def test_a_value_that_does_not_fit(given: Given, row: str, column: str, reason: str, shape: str | None) -> None:
     outcome = given(lines("7;ok;;1", row, "8;ok;;1"))
     assert ids(outcome) == [7, 8]
     (reject,) = outcome.reading.rejects
@@ -101,17 +99,13 @@ def test_invalid_utf8_is_rejected_with_its_bytes(given: Given) -> None:
 
 
 def test_either_encoding_line_by_line(given: Given) -> None:
-    outcome = given(
-        HEADER.encode() + "\n1;é€;;1\n".encode("cp1252") + "2;é;;1\n".encode() + b"3;\x81;;1\n", CP1252
-    )
+    outcome = given(HEADER.encode() + "\n1;é€;;1\n".encode("cp1252") + "2;é;;1\n".encode() + b"3;\x81;;1\n", CP1252)
     assert outcome.rows == [(1, "é€", None, 1.0), (2, "é", None, 1.0)]
     assert outcome.rejected == [(4, None, "not_cp1252")]
 
 
 def test_lines_are_those_of_the_file(given: Given) -> None:
-    content = lines(
-        '1;"a\nb\nc";;1', "", "x;a;;1", "1;2", '2;"d\ne";bad;1', "3;f;;1", "y;a;;1", "4;;;", "5;;;"
-    )
+    content = lines('1;"a\nb\nc";;1', "", "x;a;;1", "1;2", '2;"d\ne";bad;1', "3;f;;1", "y;a;;1", "4;;;", "5;;;")
     outcome = given(content)
     assert ids(outcome) == [1, 3, 4, 5]
     assert outcome.rejected == [
@@ -240,9 +234,7 @@ def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest
         writer.writerow(row)
     outcome = given(text.getvalue())
     assert [(r[0], r[1] or "") for r in outcome.rows] == [(r[0], r[1]) for r in rows if r[2] != "bad"]
-    expected = [
-        (line, "day", "not_a_date") for line, row in zip(places, rows, strict=True) if row[2] == "bad"
-    ]
+    expected = [(line, "day", "not_a_date") for line, row in zip(places, rows, strict=True) if row[2] == "bad"]
     assert outcome.rejected == expected
 
 
@@ -255,9 +247,7 @@ def test_damage_loses_no_line(given: Given, seed: int, monkeypatch: pytest.Monke
     touched = set(rng.sample(range(300), 20))
     for i in touched:
         at = rng.randrange(len(rows[i]) + 1)
-        rows[i] = (
-            rows[i][:at] + rng.choice([b'"', b";", b"\r", b"\x00", b"\xff", b"\n", b'"\n']) + rows[i][at:]
-        )
+        rows[i] = rows[i][:at] + rng.choice([b'"', b";", b"\r", b"\x00", b"\xff", b"\n", b'"\n']) + rows[i][at:]
     outcome = given(b"\n".join([HEADER.encode(), *rows]) + b"\n")
     assert set(range(300)) - touched - set(ids(outcome)) <= {i + 1 for i in touched}, "a neighbour at most"
     assert outcome.reading.rows_in >= 280

@@ -50,9 +50,7 @@ def test_the_same_file_twice_is_read_once_and_two_versions_never(tmp_path: Path)
     put(pack, "b/things.csv")
     assert deliver(table_of(), pack, tmp_path / "once").reading.rows_in == 1
     put(pack, "b/things.csv", GOOD + "2;b;;1\n")
-    with pytest.raises(
-        ChuError, match=r"several files with different content .*a/things\.csv, b/things\.csv"
-    ):
+    with pytest.raises(ChuError, match=r"several files with different content .*a/things\.csv, b/things\.csv"):
         deliver(table_of(), pack, tmp_path / "twice")
 
 

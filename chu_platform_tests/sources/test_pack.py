@@ -49,9 +49,7 @@ def test_every_row_of_every_file(pack: Path, tmp_path: Path, table: Table) -> No
     assert outcome.reading.rows_in == sum(sheet_rows(f) if f.suffix == ".xlsx" else records(f) for f in files)
     assert len(outcome.rows) == outcome.reading.kept
     for origin in outcome.reading.origins:
-        said = subprocess.run(
-            ["sha256sum", pack / origin.name], capture_output=True, text=True, check=True
-        ).stdout
+        said = subprocess.run(["sha256sum", pack / origin.name], capture_output=True, text=True, check=True).stdout
         assert origin.fingerprint == said.split()[0]
 
 

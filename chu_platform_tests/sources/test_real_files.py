@@ -18,9 +18,7 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.sources.deliveries import Outcome, deliver
 
 REAL = Path(os.environ.get("CHU_TEST_REAL_FILES", PROJECT.parent / "shared" / "real"))
-pytestmark = pytest.mark.skipif(
-    not REAL.is_dir(), reason="no real files: set CHU_TEST_REAL_FILES to their folder"
-)
+pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="no real files: set CHU_TEST_REAL_FILES to their folder")
 
 
 def campaign(table: Table, year: str, tmp_path: Path) -> Outcome:

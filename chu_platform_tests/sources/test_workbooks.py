@@ -55,9 +55,7 @@ def test_a_sheet_missing(tmp_path: Path) -> None:
         given(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"), [([], "is empty"), ([["id", "label", "day"]], "'amount' missing")]
-)
+@pytest.mark.parametrize(("rows", "message"), [([], "is empty"), ([["id", "label", "day"]], "'amount' missing")])
 def test_a_sheet_without_rows_or_columns(tmp_path: Path, rows: list[list[object]], message: str) -> None:
     write(tmp_path / "pack", rows)
     with pytest.raises(ChuError, match=message):

@@ -1,0 +1,318 @@
+"""What an outsider knows of the published tables: their rows, and every sum that ties these together.
+
+Written from the definitions of the indicators and the public hierarchies (CIM-10, regions and departments), without a
+look at `chu_platform.disclosure`, so that it can judge it. The outsider is given more than he has: he knows where
+cells that are not published are zero.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.disclosure.consultation_by_speciality import consultation_by_speciality
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lake.lake import Lake
+from chu_platform.privacy.relations import Relations
+from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.pipeline.contents import rows
+
+# (table, period grain, period, what): a published row, or a sum of unpublished ones.
+Cell = tuple[str, str, object, object]
+Row = Mapping[str, Any]
+ESTABLISHMENT = "kpi_consultation_rate_by_establishment"
+CONSULTATION_DIAGNOSIS = "kpi_consultation_rate_by_diagnosis"
+PROFESSIONAL = "kpi_consultation_rate_by_professional"
+STAYS = "kpi_hospitalisation_rate"
+STAY_DIAGNOSIS = "kpi_hospitalisation_rate_by_diagnosis"
+STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
+DEATHS = "kpi_deaths_by_region"
+SATISFACTION = "kpi_satisfaction_by_region"
+UNKNOWN = "inconnu"
+PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
+
+
+@dataclass
+class System:
+    """Cells of one additive measure, and the sums among them."""
+
+    measure: str
+    number: dict[Cell, int] = field(default_factory=dict)
+    values: list[float] = field(default_factory=list)
+    masked: list[bool] = field(default_factory=list)
+    sums: list[tuple[int, list[int]]] = field(default_factory=list)
+
+    def add(self, cell: Cell, value: float, masked: bool) -> None:
+        self.number[cell] = len(self.values)
+        self.values.append(value)
+        self.masked.append(masked)
+
+    def equation(self, whole: Cell, parts: Iterable[Cell]) -> None:
+        """The whole is the sum of the parts; parts that nobody published because they are zero are none."""
+        found = [self.number[p] for p in parts if p in self.number]
+        if whole in self.number and found:
+            self.sums.append((self.number[whole], found))
+
+    @property
+    def relations(self) -> Relations:
+        return Relations.of(*self.sums)
+
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        return np.array(self.values, np.float64), np.array(self.masked, np.bool_)
+
+    def cells_of(self, numbers: Iterable[int]) -> list[Cell]:
+        names = list(self.number)
+        return [names[n] for n in numbers]
+
+    def broken(self) -> list[Cell]:
+        """Wholes that are not the sums of their parts: the outsider's sums would be wrong."""
+        values, relations = np.array(self.values), self.relations
+        gaps = np.abs(relations.sums(values) - values[relations.parents])
+        return self.cells_of(relations.parents[np.flatnonzero(gaps > 1e-6)])
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A published table and the exact one, row by row."""
+
+    table: Table
+    published: Sequence[Row]
+    exact: Mapping[tuple[Any, ...], Row]
+
+    def key(self, row: Row) -> tuple[Any, ...]:
+        return tuple(row[c] for c in self.table.key)
+
+    def exactly(self, row: Row) -> Row:
+        return self.exact[self.key(row)]
+
+
+def twins(lake: Lake) -> dict[str, Twins]:
+    """The eight published tables by name, with the exact values that the outsider is after."""
+    found = {}
+    for table in catalogue():
+        if table.layer is Layer.PUBLISHED and table.name.startswith("kpi_"):
+            exact = next(t for t in catalogue() if t.layer is Layer.KPIS and t.name == table.name)
+            if table.name == PROFESSIONAL:
+                exact = consultation_by_speciality
+            by_key = {tuple(r[c] for c in table.key): r for r in rows(lake, exact).to_pylist()}
+            found[table.name] = Twins(table, rows(lake, table).to_pylist(), by_key)
+    return found
+
+
+def systems(lake: Lake) -> list[System]:
+    """Every system of sums, one for each additive measure of tables that share sums."""
+    tables = twins(lake)
+    places = rows(lake, dim_establishment)
+    codes = rows(lake, dim_diagnosis)
+    leaves = {
+        name: _leaves(lake, name) for name in (CONSULTATION_DIAGNOSIS, STAY_DIAGNOSIS)
+    }
+    return [
+        _consultations(tables, places, codes, leaves[CONSULTATION_DIAGNOSIS]),
+        *(_stays(tables, codes, leaves[STAY_DIAGNOSIS], m) for m in ("events", "days")),
+        *(_sexes(tables, m) for m in ("patients", "base_patients", "patient_years")),
+        _deaths(tables),
+        *(_answers(tables, m) for m in ("answers", "recommendation_answers")),
+    ]
+
+
+def _leaves(lake: Lake, name: str) -> list[Row]:
+    exact = next(t for t in catalogue() if t.layer is Layer.KPIS and t.name == name)
+    return [r for r in rows(lake, exact).to_pylist() if r["level"] == "leaf" and r["period_grain"] in ("year", "all")]
+
+
+def _put(system: System, twin: Twins, what: Callable[[Row], object]) -> None:
+    for row in twin.published:
+        cell = (twin.table.name, row["period_grain"], row["period_start"], what(row))
+        system.add(cell, float(twin.exactly(row)[system.measure]), row["is_masked"])
+
+
+def _level_and_code(row: Row) -> object:
+    return row["level"], row["code"]
+
+
+def _sex_and_age(row: Row) -> object:
+    return row["sex"], row["age_band"]
+
+
+def _over_time(system: System, wanted: Callable[[Cell], bool] = lambda _: True) -> None:
+    """A quarter is its months, a year its quarters, all time its years: wherever both are published."""
+    parts: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    for cell in system.number:
+        name, grain, start, what = cell
+        if wanted(cell) and isinstance(start, date):
+            if grain == "month":
+                parts[name, what, "quarter", start.replace(month=(start.month - 1) // 3 * 3 + 1, day=1)].append(cell)
+            elif grain == "quarter":
+                parts[name, what, "year", start.replace(month=1, day=1)].append(cell)
+            elif grain == "year":
+                parts[name, what, "all", None].append(cell)
+    for cell in list(system.number):
+        name, grain, start, what = cell
+        if grain in PARTS:
+            system.equation(cell, parts.get((name, what, grain, None if grain == "all" else start), []))
+
+
+def _diagnoses(system: System, name: str, codes: pa.Table, leaves: Sequence[Row], total: str, whole: object) -> None:
+    """All is the chapters; a chapter its categories and its codes without category; a category its codes."""
+    listed = codes.to_pylist()
+    chapter_of = {c["category_code"]: c["chapter_code"] for c in listed}
+    place = {c["diagnosis_key"]: (c["category_code"], c["chapter_code"]) for c in listed}
+    hidden: dict[Cell, float] = defaultdict(float)
+    for leaf in leaves:
+        category, chapter = place[leaf["code"]]
+        if category == UNKNOWN:
+            hidden[name, leaf["period_grain"], leaf["period_start"], ("no category", chapter)] += leaf[system.measure]
+    for cell, value in hidden.items():
+        system.add(cell, value, masked=True)
+    groups: dict[Cell, list[Cell]] = defaultdict(list)
+    with_categories = {c[1] for c in system.number if c[0] == name and _is_level(c, "category")}
+    for cell in list(system.number):
+        if cell[0] != name:
+            continue
+        _, grain, start, (level, code) = cell  # type: ignore[misc]
+        if level == "chapter":
+            groups[total, grain, start, whole].append(cell)
+        elif level == "category" and code != UNKNOWN:
+            groups[name, grain, start, ("chapter", chapter_of[code])].append(cell)
+        elif level == "no category":
+            if grain in with_categories:
+                groups[name, grain, start, ("chapter", code)].append(cell)
+            groups[name, grain, start, ("category", UNKNOWN)].append(cell)
+        elif level == "leaf":
+            category, chapter = place[code]
+            above = ("no category", chapter) if category == UNKNOWN else ("category", category)
+            groups[name, grain, start, above].append(cell)
+    for cell, parts in groups.items():
+        system.equation(cell, parts)
+
+
+def _is_level(cell: Cell, level: str) -> bool:
+    return isinstance(cell[3], tuple) and cell[3][0] == level
+
+
+def _consultations(tables: Mapping[str, Twins], places: pa.Table, codes: pa.Table, leaves: Sequence[Row]) -> System:
+    system = System("events")
+    _put(system, tables[ESTABLISHMENT], _level_and_code)
+    _put(system, tables[CONSULTATION_DIAGNOSIS], _level_and_code)
+    _put(system, tables[PROFESSIONAL], lambda r: (r["profession"], r["speciality"]))
+    total = ("total", "total")
+    _diagnoses(system, CONSULTATION_DIAGNOSIS, codes, leaves, ESTABLISHMENT, total)
+    region_of = {p["department_code"]: p["region_key"] for p in places.to_pylist()}
+    department_of = {p["establishment_key"]: p["department_code"] for p in places.to_pylist()}
+    groups: dict[Cell, list[Cell]] = defaultdict(list)
+    specialities: dict[Cell, list[Cell]] = defaultdict(list)
+    for cell in system.number:
+        name, grain, start, what = cell
+        if name == PROFESSIONAL:
+            specialities[ESTABLISHMENT, grain, start, total].append(cell)
+        elif name == ESTABLISHMENT:
+            level, code = what  # type: ignore[misc]
+            above = {
+                "region": total,
+                "unattached": total,
+                "department": ("region", region_of.get(code)),
+                "establishment": ("department", department_of.get(code)),
+            }.get(level)
+            groups[ESTABLISHMENT, grain, start, above].append(cell)
+    for whole, parts in (*groups.items(), *specialities.items()):
+        system.equation(whole, parts)
+    _over_time(system)
+    return system
+
+
+def _stays(tables: Mapping[str, Twins], codes: pa.Table, leaves: Sequence[Row], measure: str) -> System:
+    system = System(measure)
+    _put(system, tables[STAYS], lambda _: "total")
+    _put(system, tables[STAY_DIAGNOSIS], _level_and_code)
+    _diagnoses(system, STAY_DIAGNOSIS, codes, leaves, STAYS, "total")
+    _sexes_and_ages(system, tables[STAY_SEX_AGE])
+    _over_time(system)
+    return system
+
+
+def _sexes_and_ages(system: System, twin: Twins, ages: bool = True) -> None:
+    """All is women, men and those of no known sex; all ages are the bands. The total stands again in indicator 3."""
+    _put(system, twin, _sex_and_age)
+    name = twin.table.name
+    values = {cell: system.values[n] for cell, n in system.number.items() if cell[0] == name}
+    for cell in list(values):
+        _, grain, start, (sex, band) = cell  # type: ignore[misc]
+        if sex == "all":
+            rest = values[cell] - sum(values.get((name, grain, start, (s, band)), 0.0) for s in "FM")
+            if rest > 1e-6:
+                system.add((name, grain, start, ("unknown", band)), rest, masked=True)
+    by_age: dict[Cell, list[Cell]] = defaultdict(list)
+    for cell in system.number:
+        if cell[0] != name:
+            continue
+        _, grain, start, (sex, band) = cell  # type: ignore[misc]
+        if sex == "all":
+            system.equation(cell, [(name, grain, start, (s, band)) for s in ("F", "M", "unknown")])
+        if band != "all":
+            by_age[name, grain, start, (sex, "all")].append(cell)
+        system.equation((STAYS, grain, start, "total"), [cell] if (sex, band) == ("all", "all") else [])
+    if ages:
+        for whole, parts in by_age.items():
+            system.equation(whole, parts)
+
+
+def _sexes(tables: Mapping[str, Twins], measure: str) -> System:
+    """Patients and their time: over the sexes, since a patient is of several ages in a year; time lived adds up."""
+    system = System(measure)
+    _put(system, tables[STAYS], lambda _: "total")
+    _sexes_and_ages(system, tables[STAY_SEX_AGE], ages=False)
+    if measure == "patient_years":
+        _over_time(system, lambda c: isinstance(c[3], tuple) and c[3][1] not in ("all", "unknown"))
+    return system
+
+
+def _deaths(tables: Mapping[str, Twins]) -> System:
+    system = System("deaths")
+    twin = tables[DEATHS]
+    for row in twin.published:
+        cell = (DEATHS, "year", (row["year"], row["region_code"]), _sex_and_age(row))
+        system.add(cell, float(twin.exactly(row)["deaths"]), row["is_masked"])
+    signed: dict[tuple[object, object], float] = defaultdict(float)
+    for row in twin.exact.values():
+        place = (row["year"], row["region_code"])
+        signed[place, row["age_band"]] += row["deaths"] if row["sex"] == "all" else -row["deaths"]
+    for (place, band), rest in signed.items():
+        if rest > 0:
+            system.add((DEATHS, "year", place, ("unknown", band)), rest, masked=True)
+    groups: dict[Cell, list[Cell]] = defaultdict(list)
+    for cell in system.number:
+        _, grain, place, (sex, band) = cell  # type: ignore[misc]
+        if sex != "all":
+            groups[DEATHS, grain, place, ("all", band)].append(cell)
+    for whole, parts in groups.items():
+        system.equation(whole, parts)
+    by_age: dict[Cell, list[Cell]] = defaultdict(list)
+    for cell in system.number:
+        _, grain, place, (sex, band) = cell  # type: ignore[misc]
+        if band != "all":
+            by_age[DEATHS, grain, place, (sex, "all")].append(cell)
+    for whole, parts in by_age.items():
+        system.equation(whole, parts)
+    return system
+
+
+def _answers(tables: Mapping[str, Twins], measure: str) -> System:
+    system = System(measure)
+    twin = tables[SATISFACTION]
+    groups: dict[Cell, list[Cell]] = defaultdict(list)
+    for row in twin.published:
+        cell = (SATISFACTION, "year", (row["year"], row["survey"]), row["region_code"])
+        system.add(cell, float(twin.exactly(row)[measure]), row["is_masked"])
+        if row["region_code"] != "all":
+            groups[(*cell[:3], "all")].append(cell)
+    for whole, parts in groups.items():
+        system.equation(whole, parts)
+    return system

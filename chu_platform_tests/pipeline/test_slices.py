@@ -1,0 +1,112 @@
+"""A part of the slices is made again, and nothing else is touched."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.lake.lake import Lake
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.deces import deces
+from chu_platform.tables.slices import DEATH_YEARS, MONTHLY
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.contents import differences, rows
+from chu_platform_tests.pipeline.home import Home
+
+HEADER = "nom,prenom,sexe,date_naissance,code_lieu_naissance,lieu_naissance,pays_naissance,date_deces,code_lieu_deces,numero_acte_deces"
+
+
+def files_by_year(lake: Lake, table: Table) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for path in DeltaTable(lake.path(table)).file_uris():
+        year = path.split("death_year=")[1].split("/")[0]
+        found.setdefault(year, set()).add(path.rsplit("/", 1)[1])
+    return found
+
+
+def actions(lake: Lake, table: Table) -> list[tuple[str, str]]:
+    """What the last commit did, and to which file."""
+    log = max((lake.path(table) / "_delta_log").glob("*.json"))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [(kind, a[kind]["path"]) for a in lines for kind in ("add", "remove") if kind in a]
+
+
+def test_only_the_years_asked_for_are_written_again(made: Home, tmp_path: Path) -> None:
+    home = made.copy(tmp_path / "home")
+    before = files_by_year(home.lake, fact_death)
+    home.materialize("--select", "key:facts/fact_death", "--partitions", "2018...2019")
+    after = files_by_year(home.lake, fact_death)
+    assert {y for y in before if before[y] != after[y]} == {"2018", "2019"}
+    assert before.keys() == after.keys()
+    done = actions(home.lake, fact_death)
+    assert {kind for kind, _ in done} == {"add", "remove"}
+    assert {path.split("/")[0] for _, path in done} == {"death_year=2018", "death_year=2019"}
+    assert home.lake.version(deces) == made.lake.version(deces)
+    assert differences(rows(made.lake, fact_death), rows(home.lake, fact_death)) == []
+
+
+@pytest.mark.parametrize("keys", ["1492", "2018...1492", "2019-13", "nothing"])
+def test_slices_that_do_not_exist_are_one_line_of_error(made: Home, keys: str) -> None:
+    failed = made.chu("materialize", "--select", "key:facts/fact_death", "--partitions", keys)
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert f"--partitions {keys}" in failed.stderr
+    assert "death_year 1970" in failed.stderr
+
+
+@pytest.fixture(scope="module")
+def with_edges(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A lake into which only the first slice of deaths was read again, from a register with deaths at the edge."""
+    pack = tmp_path_factory.mktemp("edges") / "pack"
+    target = pack / "DECES EN FRANCE" / "deces.csv"
+    target.parent.mkdir(parents=True)
+    shutil.copy(made.pack / "DECES EN FRANCE" / "deces.csv", target)
+    with target.open("a", encoding="utf-8") as file:
+        assert HEADER == target.open(encoding="utf-8").readline().strip()
+        file.write("AVANT,JEAN,1,1899-01-01,75056,PARIS,,1950-06-01,75056,1\n")
+        file.write("SANSJOUR,JEANNE,2,1899-01-01,75056,PARIS,,1969-00-00,75056,2\n")
+        file.write("APRES,JEAN,1,1950-01-01,75056,PARIS,,2019-06-01,75056,3\n")
+    home = made.copy(tmp_path_factory.mktemp("edge-lake") / "home", pack)
+    home.materialize("--select", "key:sources/deces or key:facts/fact_death", "--partitions", "1970")
+    return home
+
+
+def test_deaths_before_the_first_year_count_in_its_slice(made: Home, with_edges: Home) -> None:
+    before, after = files_by_year(made.lake, fact_death), files_by_year(with_edges.lake, fact_death)
+    assert set(after) - set(before) == {"1950", "1969"}
+    assert {y for y in before if before[y] != after[y]} <= {y for y in before if y <= "1970"}
+    years = rows(with_edges.lake, fact_death).column("death_year").to_pylist()
+    assert sorted(y for y in years if y < "1970") == ["1950", "1969"]
+
+
+def test_a_row_of_another_slice_is_not_read_with_the_first(made: Home, with_edges: Home) -> None:
+    names = rows(with_edges.lake, deces).column("nom").to_pylist()
+    assert {"AVANT", "SANSJOUR"} <= set(names)
+    assert "APRES" not in names
+
+
+def test_an_undated_month_belongs_to_the_first_slice_and_to_no_other() -> None:
+    first, later, last = MONTHLY.keys[0], MONTHLY.keys[5], MONTHLY.keys[-1]
+    assert MONTHLY.between(first, first).holds(None)
+    assert "IS NULL" in MONTHLY.between(first, later).predicate()
+    assert not MONTHLY.between(later, last).holds(None)
+    assert "IS NULL" not in MONTHLY.between(later, last).predicate()
+    assert MONTHLY.every().key_of(None) == first
+    assert consultation.slicing is MONTHLY
+
+
+def test_the_edges_of_a_slicing_are_open_and_its_inner_borders_are_not() -> None:
+    keys = DEATH_YEARS.keys
+    first, last, inner = (DEATH_YEARS.between(k, k) for k in (keys[0], keys[-1], keys[10]))
+    assert first.holds("1799")
+    assert last.holds("9999")
+    assert [y for y in (keys[9], keys[10], keys[11]) if inner.holds(y)] == [keys[10]]
+    assert DEATH_YEARS.every().whole
+    assert not DEATH_YEARS.between(keys[0], keys[-2]).whole
+    # Each value belongs to the slice of exactly one key, the one that key_of names.
+    for value in ("0001", "1970", "2019", "9999"):
+        holding = [k for k in keys if DEATH_YEARS.between(k, k).holds(value)]
+        assert holding == [DEATH_YEARS.every().key_of(value)]
