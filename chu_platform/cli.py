@@ -6,7 +6,6 @@ Here: arguments, exit status, what is printed. Not here: the work.
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,8 +13,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from chu_platform.errors import ChuError
-from chu_platform.serve import DEFAULT_PORT, logs_folder, require_free_port
+from chu_platform.errors import ChuError, keep_trace
+from chu_platform.serve import DEFAULT_PORT, require_free_port
 from chu_platform.settings import Settings, load_settings
 
 INTERRUPTED = 130
@@ -41,6 +40,10 @@ def run(port: Port = DEFAULT_PORT) -> None:
             say("no pack is given: writing a small synthetic one (set CHU_SOURCES to use yours)")
             write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, say)
         _materialize(settings, "*", None, say)
+    from chu_platform.lake.lake import Lake
+    from chu_platform.show import show_indicators
+
+    show_indicators(Lake(settings.lake_folder))
     _serve(settings, port)
 
 
@@ -61,6 +64,44 @@ def materialize(
 def serve(port: Port = DEFAULT_PORT) -> None:
     """Serve the Dagster UI on what the lake holds."""
     _serve(load_settings(), port)
+
+
+@app.command()
+def kpi(
+    name: Annotated[str, typer.Argument(help="indicator, e.g. kpi_hospitalisation_rate")],
+    establishment: Annotated[str | None, typer.Option(help="key of an establishment, e.g. F010000024")] = None,
+    department: Annotated[str | None, typer.Option(help="INSEE code, e.g. 2A")] = None,
+    region: Annotated[str | None, typer.Option(help="INSEE code, e.g. 11")] = None,
+    diagnosis: Annotated[str | None, typer.Option(help="CIM-10 chapter, category or leaf, e.g. IX, J20, J209")] = None,
+    sex: Annotated[str | None, typer.Option(help="F, M or all")] = None,
+    age_band: Annotated[str | None, typer.Option(help="five-year band, e.g. 85+, or all")] = None,
+    profession: Annotated[str | None, typer.Option(help="profession, e.g. Médecin")] = None,
+    speciality: Annotated[str | None, typer.Option(help="speciality")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first month, e.g. 2019-01")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last month, included, e.g. 2020-06")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Print an indicator for any X and any range of whole months: exact, from the facts of the secure zones."""
+    from chu_platform.figures import Question, figures
+    from chu_platform.lake.lake import Lake
+    from chu_platform.show import rows_as_json, show_rows
+
+    options = {
+        "establishment": establishment,
+        "department": department,
+        "region": region,
+        "diagnosis": diagnosis,
+        "sex": sex,
+        "age-band": age_band,
+        "profession": profession,
+        "speciality": speciality,
+    }
+    asked = {option: value for option, value in options.items() if value is not None}
+    rows = figures(Lake(load_settings().lake_folder), Question(name, asked, first, last))
+    if as_json:
+        print(rows_as_json(rows))
+    else:
+        show_rows(rows, title=name)
 
 
 @app.command("demo-pack")
@@ -168,26 +209,11 @@ def _fail(message: str, status: int) -> NoReturn:
 
 
 def _log_of(error: BaseException) -> str:
-    """Write where an error happened, and where its causes did, to a file; gives the file.
-
-    Messages are left out: libraries put values of rows into them.
-    """
-    lines: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        lines += [
-            *traceback.format_tb(cause.__traceback__),
-            f"{type(cause).__module__}.{type(cause).__name__}\n\n",
-        ]
-        cause = cause.__cause__ or cause.__context__
     try:
-        folder = logs_folder(load_settings())
-        folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "chu.log"
-        log.write_text("".join(lines))
-    except (OSError, ChuError):
-        return "no file: the log could not be written"
-    return str(log)
+        folder = load_settings().logs_folder
+    except ChuError as unusable:
+        return f"no file: {unusable}"
+    return keep_trace(error, folder)
 
 
 if __name__ == "__main__":

@@ -141,6 +141,8 @@ def figures(lake: Lake, question: Question) -> pa.Table:
     if wrong:
         known = ", ".join(f"--{o}" for o in indicator.options) or "no option but the months"
         raise ChuError(f"{name} does not know --{wrong[0]}; it knows {known}")
+    if indicator.options == PLACES and len(question.where) > 1:
+        raise ChuError(f"{name}: choose one of {', '.join(f'--{o}' for o in PLACES)}")
     answer = indicator.answer(_Facts(lake), question)
     if not len(answer) and question.where:
         asked = ", ".join(f"--{o} {v}" for o, v in question.where.items())
@@ -360,8 +362,9 @@ def _satisfaction(facts: _Facts, question: Question) -> pa.Table:
     )
 
 
+PLACES: Final = ("establishment", "department", "region")
 INDICATORS: Final[Mapping[str, _Indicator]] = {
-    "kpi_consultation_rate_by_establishment": _Indicator(["establishment", "department", "region"], _by_establishment),
+    "kpi_consultation_rate_by_establishment": _Indicator(PLACES, _by_establishment),
     "kpi_consultation_rate_by_diagnosis": _Indicator(
         ["diagnosis"], _by_diagnosis("consultation", "fact_consultation", False)
     ),

@@ -45,11 +45,6 @@ def require_free_port(port: int) -> None:
             raise ChuError(f"port {port} of {HOST} {why}: choose another one with --port") from None
 
 
-def logs_folder(settings: Settings) -> Path:
-    """Where the logs of what is started lie."""
-    return settings.work_folder / "logs"
-
-
 def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
     """Serve the Dagster UI on `port`, until this process is interrupted.
 
@@ -57,7 +52,7 @@ def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
     child does not start or ends.
     """
     require_free_port(port)
-    logs = logs_folder(settings)
+    logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
     with ExitStack() as stack:

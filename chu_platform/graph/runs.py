@@ -7,17 +7,20 @@ Here: the cut and the execution. Not here: what an asset does.
 """
 
 import logging
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from chu_platform.build import build_defs
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.instance import MAIN_JOB_TAG
 from chu_platform.graph.platform import Platform
 from chu_platform.sources.delivered import Delivered, rejects_of
 from chu_platform.tables.slices import Slicing
@@ -102,7 +105,10 @@ def run_all(
 def _selected(defs: dg.Definitions, selection: str) -> list[Table]:
     graph = defs.resolve_asset_graph()
     try:
-        keys = dg.AssetSelection.from_string(selection).resolve(graph)
+        with warnings.catch_warnings():
+            # Dagster's own use of a parameter of its that is in beta.
+            warnings.filterwarnings("ignore", message="Parameter `include_sources`")
+            keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise ChuError(f"--select {selection!r}: {str(error).splitlines()[0]}") from None
     tables = [t for t in catalogue() if key_of(t) in keys]
@@ -137,7 +143,9 @@ def _run(
         for t in tables
         for k in ([key_of(t), key_of(rejects_of(t))] if isinstance(t.rows, Delivered) else [key_of(t)])
     ]
-    tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[1]} if keys else {}
+    tags = {MAIN_JOB_TAG: "true"}
+    if keys:
+        tags |= {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[1]}
     job = defs.resolve_implicit_global_asset_job_def()
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     result = job.execute_in_process(
@@ -151,6 +159,8 @@ def _run(
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
+            if data.error and data.error.cls_name == DagsterExecutionInterruptedError.__name__:
+                raise KeyboardInterrupt
             cause = data.user_failure_data.description if data.user_failure_data else None
             if cause is None and data.error:
                 cause = (data.error.cause or data.error).message.strip()

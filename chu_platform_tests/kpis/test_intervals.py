@@ -1,0 +1,122 @@
+"""Confidence intervals against published examples, and against the equations that define them."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import gamma, norm, poisson, t
+
+from chu_platform.kpis.intervals import directly_standardised, garwood, student_mean, wilson
+
+COUNTS = [0, 1, 2, 3, 5, 10, 27, 100, 1234]
+
+
+# Newcombe, Stat Med 1998;17:857-872, table I, method 3.
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_is_that_of_newcombe(successes: int, trials: int, low: float, high: float) -> None:
+    found = wilson(np.array([float(successes)]), np.array([float(trials)]))
+    assert [float(v[0]) for v in found] == pytest.approx([low, high], abs=0.00005)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(1, 10), (7, 9), (40, 100_000), (50, 100), (99_999, 100_000)])
+def test_wilsons_limits_are_the_proportions_that_the_score_test_just_accepts(successes: int, trials: int) -> None:
+    """Wilson, JASA 1927;22:209-212: |p - P| = z sqrt(P (1 - P) / n)."""
+    p, z = successes / trials, float(norm.ppf(0.975))
+    for limit in wilson(np.array([float(successes)]), np.array([float(trials)])):
+        value = float(limit[0])
+        assert abs(p - value) == pytest.approx(z * np.sqrt(value * (1 - value) / trials), rel=1e-9)
+
+
+def test_wilson_of_all_of_none_and_of_no_trials() -> None:
+    low, high = wilson(np.array([0.0, 5.0, 0.0]), np.array([5.0, 5.0, 0.0]))
+    assert low[0] == pytest.approx(0, abs=1e-12)
+    assert high[1] == pytest.approx(1, abs=1e-12)
+    assert np.isnan([low[2], high[2]]).all()
+
+
+# Breslow and Day, Statistical methods in cancer research II (IARC 1987), table 2.10; Ulm, Am J Epidemiol 1990;131:373-375.
+@pytest.mark.parametrize(
+    ("events", "low", "high"),
+    [(0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (10, 4.795, 18.390), (20, 12.217, 30.888)],
+)
+def test_garwood_is_that_of_the_tables(events: int, low: float, high: float) -> None:
+    found = garwood(np.array([float(events)]))
+    assert [float(v[0]) for v in found] == pytest.approx([low, high], abs=0.0006)
+
+
+def test_garwoods_limits_leave_a_fortieth_of_the_poisson_distribution_on_each_side() -> None:
+    """Garwood, Biometrika 1936;28:437-442, by the distribution itself instead of its chi-squared quantiles."""
+    low, high = garwood(np.array(COUNTS, dtype=np.float64))
+    for n, one, other in zip(COUNTS, low.tolist(), high.tolist(), strict=True):
+        most = 10 * n + 20
+        assert other == pytest.approx(brentq(lambda m, n=n: poisson.cdf(n, m) - 0.025, n, most), rel=1e-8)
+        if n:
+            assert one == pytest.approx(brentq(lambda m, n=n: poisson.sf(n - 1, m) - 0.025, 1e-9, n), rel=1e-8)
+        else:
+            assert one == 0
+
+
+def test_garwood_of_fractions_lies_between_that_of_the_whole_numbers_around() -> None:
+    low, high = garwood(np.array([2.0, 2.5, 3.0, 2.5]))
+    assert low[0] < low[1] < low[2]
+    assert high[0] < high[1] < high[2]
+    assert (low[3], high[3]) == (low[1], high[1])
+
+
+def test_student_is_that_of_the_nist_handbook() -> None:
+    """NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2: n 195, mean 9.261460, s 0.022789, 9.258242 to 9.264679."""
+    shape = np.linspace(-1, 1, 195)
+    values = 9.261460 + 0.0227888 * (shape - shape.mean()) / shape.std(ddof=1)
+    assert student_mean(values) == pytest.approx((9.258242, 9.264679), abs=0.000002)
+
+
+def test_student_of_three_values_by_hand() -> None:
+    """Mean 2, s 1, t(2) = 4.3027: 2 -+ 4.3027 / sqrt(3)."""
+    assert student_mean(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=0.00001)
+    assert float(t.ppf(0.975, 2)) == pytest.approx(4.3027, abs=0.0001)
+
+
+@pytest.mark.parametrize("values", [[], [3.0]])
+def test_student_of_fewer_than_two_values_is_nothing(values: list[float]) -> None:
+    assert np.isnan(student_mean(np.array(values))).all()
+
+
+def test_fay_and_feuer_is_that_of_down_syndrome_by_age_of_the_mother() -> None:
+    """Fleiss, Statistical methods for rates and proportions (1981), p. 249: children of birth order 1, standardised on
+    all; the limits are those of ageadjust.direct of the R package epitools, which are those of Fay and Feuer's method."""
+    population = np.array([230061, 329449, 114920, 39487, 14208, 3052], dtype=np.float64)
+    cases = np.array([107, 141, 60, 40, 39, 25], dtype=np.float64)
+    everyone = np.array([319933, 931318, 786511, 488235, 237863, 61313], dtype=np.float64)
+    found = directly_standardised(cases, population, everyone)
+    assert [round(100_000 * v, 1) for v in found] == [92.3, 80.4, 106.5]
+
+
+@pytest.mark.parametrize("events", [0, 1, 7, 150])
+def test_fay_and_feuer_of_one_stratum_is_garwoods_interval(events: int) -> None:
+    """Fay and Feuer, Stat Med 1997;16:791-801: with equal weights the interval is the exact one."""
+    low, high = garwood(np.array([float(events)]))
+    found = directly_standardised(np.array([float(events)]), np.array([50.0]), np.array([3.0]))
+    assert found == pytest.approx((events / 50, low[0] / 50, high[0] / 50))
+
+
+def test_fay_and_feuer_from_their_formulas_with_chi_squared_quantiles() -> None:
+    """Their equations for y, v and w_M, written with the chi-squared distribution, of which the gamma is another form."""
+    from scipy.stats import chi2
+
+    cases, time, standard = np.array([3.0, 0.0, 12.0]), np.array([900.0, 400.0, 250.0]), np.array([5.0, 3.0, 2.0])
+    weight = standard / standard.sum() / time
+    y, v, largest = float(weight @ cases), float(weight**2 @ cases), float(weight.max())
+    low = v / (2 * y) * chi2.ppf(0.025, 2 * y**2 / v)
+    above, spread = y + largest, v + largest**2
+    high = spread / (2 * above) * chi2.ppf(0.975, 2 * above**2 / spread)
+    assert directly_standardised(cases, time, standard) == pytest.approx((y, low, high))
+    assert gamma.ppf(0.5, 1) == pytest.approx(np.log(2))
+
+
+def test_strata_without_time_are_left_out_and_nothing_gives_nothing() -> None:
+    whole = directly_standardised(np.array([3.0, 4.0]), np.array([10.0, 20.0]), np.array([1.0, 2.0]))
+    more = directly_standardised(np.array([3.0, 4.0, 0.0]), np.array([10.0, 20.0, 0.0]), np.array([1.0, 2.0, 9.0]))
+    assert more == pytest.approx(whole)
+    assert np.isnan(directly_standardised(np.zeros(2), np.zeros(2), np.ones(2))).all()
