@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.graph.platform import Platform
+from chu_platform.graph.progress import signs_of_life
 from chu_platform.lake.audit import Verdict, audit
 from chu_platform.lake.publish import Published, publish
 from chu_platform.sources.delivered import Delivered, rejects_of
@@ -51,11 +52,14 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
         with lake.staging(table) as staging:
             staged = staging / "rows"
             staged.mkdir()
-            reading = _stage(platform, table, slices, versions, staged)
-            verdicts = audit(lake, table, staged, versions)
+            last_time = lake.provenance(table).get("seconds")
+            with signs_of_life(platform.say, f"{table.layer}/{table.name}", staging, last_time):
+                reading = _stage(platform, table, slices, versions, staged)
+                verdicts = audit(lake, table, staged, versions)
             if not all(v.passed for v in verdicts):
                 raise RuleBroken(table, verdicts)
             provenance = _provenance(table, slices, run_id, versions, reading)
+            provenance["seconds"] = round(time.monotonic() - begun, 1)
             published = publish(lake, table, staged, slices, provenance)
             rejects = _publish_rejects(platform, table, reading, provenance) if reading else None
     except OSError as error:

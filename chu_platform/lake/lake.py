@@ -3,10 +3,12 @@
 Here: everything that reads the lake from Python. Not here: writing (publish), and the engines' own reading.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -67,6 +69,13 @@ class Lake:
         if delta is None:
             raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
         return delta.version()
+
+    def provenance(self, table: Table) -> dict[str, Any]:
+        """What the last commit of the table says of itself; empty when there is none."""
+        delta = self.open(table)
+        said = delta.history(1)[0].get("userMetadata") if delta else None
+        found: dict[str, Any] = json.loads(said) if said else {}
+        return found
 
     def relation(self, table: Table, version: int | None = None) -> str:
         """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.

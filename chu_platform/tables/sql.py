@@ -50,15 +50,17 @@ def us_date(text: str) -> str:
 def partial_date(text: str) -> str:
     """Date of `YYYY-MM-DD` text of which parts may be 00 or absent; null when it is none.
 
-    An unknown day counts as the 15th, an unknown month as 1 July. An impossible date is no date.
+    An unknown day counts as the 15th, an unknown month as 1 July. An impossible date is no date. Lengths and parts are
+    compared instead of patterns: of 25 million dates, patterns take most of the time.
     """
+    year = f"substr({text}, 1, 4)"
+    july = f"try_cast(concat({year}, '-07-01') AS DATE)"
+    middle = f"try_cast(concat(substr({text}, 1, 7), '-15') AS DATE)"
     return (
-        f"CASE WHEN {text} RLIKE '^[0-9][0-9][0-9][0-9](-00(-[0-9][0-9])?)?$' AND substr({text}, 1, 4) <> '0000' "
-        f"THEN try_cast(concat(substr({text}, 1, 4), '-07-01') AS DATE) "
-        f"WHEN {text} RLIKE '^[0-9][0-9][0-9][0-9]-[0-9][0-9](-00)?$' AND substr({text}, 1, 4) <> '0000' "
-        f"THEN try_cast(concat(substr({text}, 1, 7), '-15') AS DATE) "
-        f"WHEN {text} RLIKE '^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$' AND substr({text}, 1, 4) <> '0000' "
-        f"THEN try_cast({text} AS DATE) END"
+        f"CASE WHEN {year} = '0000' THEN NULL "
+        f"WHEN length({text}) = 4 OR (length({text}) IN (7, 10) AND substr({text}, 5, 3) = '-00') THEN {july} "
+        f"WHEN length({text}) = 7 OR (length({text}) = 10 AND substr({text}, 8, 3) = '-00') THEN {middle} "
+        f"WHEN length({text}) = 10 THEN try_cast({text} AS DATE) END"
     )
 
 

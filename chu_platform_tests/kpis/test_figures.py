@@ -1,0 +1,315 @@
+"""`chu kpi`: any X and any range of whole months, exact."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from chu_platform.demo import oracle_inputs
+from chu_platform.disclosure.consultation_by_speciality import consultation_by_speciality
+from chu_platform.errors import ChuError
+from chu_platform.figures import INDICATORS, Question, figures
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lake.lake import Lake
+from chu_platform.tables.table import Layer
+from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.home import Home
+
+Row = Mapping[str, Any]
+TABLES = {t.name: t for t in catalogue() if t.layer is Layer.KPIS}
+RATED = [
+    "kpi_consultation_rate_by_establishment",
+    "kpi_consultation_rate_by_diagnosis",
+    "kpi_hospitalisation_rate",
+    "kpi_hospitalisation_rate_by_diagnosis",
+    "kpi_hospitalisation_rate_by_sex_and_age",
+]
+# A whole month, quarter and year, one that the data cover only in part, and all there is.
+PERIODS = [
+    ("month", "2018-03", "2018-03"),
+    ("quarter", "2019-04", "2019-06"),
+    ("year", "2017-01", "2017-12"),
+    ("month", "2015-06", "2015-06"),
+    ("all", None, None),
+]
+ODD = ("2019-01", "2020-06")
+DAYS_OF_ODD = 365 + 182
+# What a calendar period says of itself, and what only whole periods have.
+NOT_ASKED = {"period_grain", "is_partial", "standardised_intensity", "standardised_low", "standardised_high"}
+
+
+def ask(home: Home, indicator: str, first: str | None, last: str | None, **where: str) -> list[Row]:
+    question = Question(indicator, {o.replace("_", "-"): v for o, v in where.items()}, first, last)
+    found: list[Row] = figures(home.lake, question).to_pylist()
+    return found
+
+
+def same(answer: Row, row: Row) -> None:
+    shared = [c for c in answer if c in row and c not in NOT_ASKED]
+    assert len(shared) > 5
+    for column in shared:
+        wanted = pytest.approx(row[column], rel=1e-9) if isinstance(row[column], float) else row[column]
+        assert answer[column] == wanted, column
+
+
+def key(row: Row) -> tuple[object, ...]:
+    return tuple(row.get(c) for c in ("level", "code", "sex", "age_band", "region_code"))
+
+
+@pytest.mark.parametrize(("grain", "first", "last"), PERIODS)
+@pytest.mark.parametrize("name", RATED)
+def test_a_calendar_period_is_answered_as_in_the_table(
+    made: Home, name: str, grain: str, first: str | None, last: str | None
+) -> None:
+    answers = ask(made, name, first, last)
+    assert len(answers) > 0
+    starts = {(r["period_start"], r["period_end"]) for r in answers}
+    assert len(starts) == 1
+    table = {
+        key(r): r
+        for r in rows(made.lake, TABLES[name]).to_pylist()
+        if r["period_grain"] == grain and (r["period_start"], r["period_end"]) in starts
+    }
+    assert table or grain == "month", "the range is a period of the table"
+    for answer in answers:
+        if key(answer) in table:
+            same(answer, table[key(answer)])
+        else:
+            assert answer["events"] == 0
+    levels = {k[0] for k in map(key, answers)}
+    assert {k for k in table if k[0] in levels} <= {key(a) for a in answers}
+
+
+@pytest.mark.parametrize("level", ["establishment", "department", "region"])
+def test_one_place_is_answered_as_in_the_table(made: Home, level: str) -> None:
+    row = largest(made, "kpi_consultation_rate_by_establishment", "year", level)
+    year = str(row["period_start"].year)
+    (answer,) = ask(made, "consultation_rate_by_establishment", f"{year}-01", f"{year}-12", **{level: row["code"]})
+    same(answer, row)
+
+
+@pytest.mark.parametrize("level", ["chapter", "category", "leaf"])
+@pytest.mark.parametrize("name", ["kpi_consultation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_diagnosis"])
+def test_one_diagnosis_is_answered_as_in_the_table(made: Home, name: str, level: str) -> None:
+    row = largest(made, name, "year", level)
+    year = str(row["period_start"].year)
+    answers = ask(made, name, f"{year}-01", f"{year}-12", diagnosis=row["code"])
+    same(next(a for a in answers if a["level"] == level), row)
+
+
+def largest(home: Home, name: str, grain: str, level: str) -> Row:
+    whole = [
+        r
+        for r in rows(home.lake, TABLES[name]).to_pylist()
+        if r["period_grain"] == grain and r["level"] == level and r["code"] != "inconnu" and not r["is_partial"]
+    ]
+    found: Row = max(whole, key=lambda r: (r["events"], r["code"]))
+    return found
+
+
+def test_one_sex_and_age_is_answered_as_in_the_table(made: Home) -> None:
+    (answer,) = ask(made, "hospitalisation_rate_by_sex_and_age", "2018-01", "2018-12", sex="F", age_band="40-44")
+    table = rows(made.lake, TABLES["kpi_hospitalisation_rate_by_sex_and_age"]).to_pylist()
+    (row,) = (
+        r
+        for r in table
+        if (r["period_grain"], r["period_start"].year, r["sex"], r["age_band"]) == ("year", 2018, "F", "40-44")
+    )
+    same(answer, row)
+
+
+def test_professions_of_a_year_are_answered_as_they_are_published(made: Home) -> None:
+    answers = ask(made, "consultation_rate_by_professional", "2018-01", "2018-12")
+    exact = {
+        (r["profession"], r["speciality"]): r
+        for r in rows(made.lake, consultation_by_speciality).to_pylist()
+        if r["period_grain"] == "year" and r["period_start"].year == 2018
+    }
+    assert {(a["profession"], a["speciality"]) for a in answers} == exact.keys()
+    for answer in answers:
+        same(answer, exact[answer["profession"], answer["speciality"]])
+
+
+def test_deaths_of_a_year_are_answered_as_in_the_table(made: Home) -> None:
+    table = {
+        r["region_code"]: r
+        for r in rows(made.lake, TABLES["kpi_deaths_by_region"]).to_pylist()
+        if (r["year"], r["sex"], r["age_band"]) == (2019, "all", "all")
+    }
+    answers = ask(made, "deaths_by_region", "2019-01", "2019-12")
+    assert {a["region_code"] for a in answers} == table.keys()
+    for answer in answers:
+        same(answer, table[answer["region_code"]])
+    (one,) = ask(made, "deaths_by_region", "2019-01", "2019-12", region="11")
+    same(one, table["11"])
+
+
+def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(made: Home) -> None:
+    table = {
+        (r["survey"], r["region_code"]): r
+        for r in rows(made.lake, TABLES["kpi_satisfaction_by_region"]).to_pylist()
+        if r["year"] == 2019
+    }
+    answers = ask(made, "satisfaction_by_region", "2019-01", "2019-12")
+    assert len(answers) > 10
+    for answer in answers:
+        same(answer, table[answer["survey"], answer["region_code"]])
+
+
+# A range that is no calendar period, against the delivered files themselves.
+
+
+@pytest.fixture(scope="module")
+def raw(pack: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The delivered files and the dump, as they are, without anything of the lake."""
+    with duckdb.connect() as connection:
+        oracle_inputs.load(connection, pack)
+        yield connection
+
+
+IN_RANGE = "date >= DATE '2019-01-01' AND date < DATE '2020-07-01'"
+BASE = "(SELECT count(*) FROM patient WHERE birth IS NULL OR birth < DATE '2020-07-01')"
+
+
+def one(raw: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = raw.execute(sql).fetchall()[0]
+    return found
+
+
+def test_an_odd_range_of_consultations_by_place(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+    expected = {
+        code: (events, patients)
+        for code, events, patients in raw.execute(
+            f"""
+            WITH share AS (SELECT *, 1.0 / count(*) OVER (PARTITION BY professional) AS part FROM attachment),
+            placed AS (
+                SELECT c.id, c.patient, s.part, o.region FROM consultation c
+                LEFT JOIN share s ON s.professional = c.professional LEFT JOIN organisation o ON o.id = s.organisation
+                WHERE {IN_RANGE}
+            )
+            SELECT region, sum(part)::DOUBLE, count(DISTINCT patient) FROM placed WHERE region IS NOT NULL GROUP BY region
+            UNION ALL SELECT 'unattached', count(*)::DOUBLE, count(DISTINCT patient) FROM placed WHERE region IS NULL
+            UNION ALL SELECT 'total', count(DISTINCT id)::DOUBLE, count(DISTINCT patient) FROM placed
+            """
+        ).fetchall()
+    }
+    (base,) = one(raw, f"SELECT {BASE}")
+    answers = ask(made, "consultation_rate_by_establishment", *ODD)
+    assert {a["code"] for a in answers} == expected.keys()
+    for answer in answers:
+        events, patients = expected[answer["code"]]
+        assert answer["events"] == pytest.approx(events, abs=1e-8)
+        assert (answer["patients"], answer["base_patients"]) == (patients, base)
+        assert answer["patient_years"] == pytest.approx(base * DAYS_OF_ODD / 365.25)
+        assert answer["rate_per_1000"] == pytest.approx(1000 * patients / base)
+        assert answer["intensity"] == pytest.approx(1000 * events / (base * DAYS_OF_ODD / 365.25))
+
+
+@pytest.mark.parametrize(("name", "fact"), [("consultation_rate_by_diagnosis", "consultation"), ("hospitalisation_rate_by_diagnosis", "stay")])
+def test_an_odd_range_by_chapter(made: Home, raw: duckdb.DuckDBPyConnection, name: str, fact: str) -> None:
+    expected = {
+        chapter: figures
+        for chapter, *figures in raw.execute(
+            f"""
+            SELECT chapter, count(*), count(DISTINCT patient) FILTER (patient IN (SELECT id FROM patient))
+            FROM {fact} JOIN diagnosis USING (code) WHERE {IN_RANGE} GROUP BY chapter
+            """
+        ).fetchall()
+    }
+    answers = ask(made, name, *ODD)
+    assert {a["code"]: [a["events"], a["patients"]] for a in answers} == expected
+
+
+def test_an_odd_range_of_stays(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+    events, patients, days, base = one(
+        raw,
+        f"""SELECT count(*), count(DISTINCT patient) FILTER (patient IN (SELECT id FROM patient)), sum(days)::BIGINT,
+                   {BASE} FROM stay WHERE {IN_RANGE}""",
+    )
+    (answer,) = ask(made, "hospitalisation_rate", *ODD)
+    assert [answer[c] for c in ("events", "patients", "days", "base_patients")] == [events, patients, days, base]
+    assert answer["mean_length_of_stay"] == pytest.approx(days / events)
+
+
+def test_an_odd_range_by_sex_and_age(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+    """A woman is in the band 40-44 on at least one day when she has become 40, and has not become 45 before."""
+    base, events = one(
+        raw,
+        f"""
+        SELECT count(*) FILTER (birth + INTERVAL 40 YEAR < DATE '2020-07-01' AND birth + INTERVAL 45 YEAR > DATE '2019-01-01'),
+               (SELECT count(*) FROM stay s JOIN patient k ON k.id = s.patient
+                WHERE {IN_RANGE} AND k.sex = 'F' AND s.date >= k.birth + INTERVAL 40 YEAR AND s.date < k.birth + INTERVAL 45 YEAR)
+        FROM patient WHERE sex = 'F' AND NOT (month(birth) = 2 AND day(birth) = 29)
+        """,
+    )
+    (leap,) = one(raw, "SELECT count(*) FROM patient WHERE sex = 'F' AND month(birth) = 2 AND day(birth) = 29")
+    (answer,) = ask(made, "hospitalisation_rate_by_sex_and_age", *ODD, sex="F", age_band="40-44")
+    assert base <= answer["base_patients"] <= base + leap
+    assert answer["events"] == events
+    assert 0 < answer["patient_years"] <= answer["base_patients"] * DAYS_OF_ODD / 365.25
+
+
+def test_an_odd_range_of_deaths(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+    (deaths,) = one(
+        raw,
+        "SELECT count(*) FROM death WHERE try_cast(date_deces AS DATE) >= DATE '2019-01-01' AND try_cast(date_deces AS DATE) < DATE '2020-07-01'",
+    )
+    answers = ask(made, "deaths_by_region", *ODD)
+    assert sum(a["deaths"] for a in answers) == deaths
+    assert len(answers) == 19
+    assert {a["population"] for a in answers} == {None}, "there is a population of 2019 only"
+
+
+# Questions without an answer.
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "where", "said"),
+    [
+        ("hospital_food", None, None, {}, "there is no indicator 'hospital_food'"),
+        ("hospitalisation_rate", "2019-13", None, {}, "'2019-13' is not a month"),
+        ("hospitalisation_rate", "2019", None, {}, "'2019' is not a month"),
+        ("hospitalisation_rate", "2020-06", "2019-01", {}, "not 2020-06 to 2019-01"),
+        ("hospitalisation_rate", "1999-01", "2019-01", {}, "the data cover 2015-06"),
+        ("hospitalisation_rate", "2019-01", "2099-01", {}, "the data cover 2015-06"),
+        ("hospitalisation_rate", None, None, {"region": "11"}, "does not know --region"),
+        ("consultation_rate_by_establishment", None, None, {"establishment": "F000000000"}, "nothing found for --establishment"),
+        ("consultation_rate_by_establishment", None, None, {"region": "00"}, "nothing found for --region 00"),
+        ("consultation_rate_by_diagnosis", None, None, {"diagnosis": "ZZZ"}, "nothing found for --diagnosis ZZZ"),
+        ("hospitalisation_rate_by_diagnosis", None, None, {"diagnosis": "ZZZ"}, "nothing found for --diagnosis ZZZ"),
+        ("hospitalisation_rate_by_sex_and_age", None, None, {"sex": "X"}, "nothing found for --sex X"),
+        ("consultation_rate_by_professional", None, None, {"profession": "Barbier"}, "nothing found for --profession Barbier"),
+        ("deaths_by_region", None, None, {"region": "00"}, "nothing found for --region 00"),
+        ("deaths_by_region", "2019-06", "2019-01", {}, "not 2019-06 to 2019-01"),
+        ("deaths_by_region", "2019-1", None, {}, "'2019-1' is not a month"),
+        ("satisfaction_by_region", "2099-01", "2099-12", {}, "the data cover 2017"),
+        ("satisfaction_by_region", None, None, {"region": "00"}, "nothing found for --region 00"),
+    ],
+)
+def test_a_question_without_an_answer_is_one_clear_line(
+    made: Home, name: str, first: str | None, last: str | None, where: Mapping[str, str], said: str
+) -> None:
+    with pytest.raises(ChuError, match=re.escape(said)) as caught:
+        figures(made.lake, Question(name, where, first, last))
+    assert "\n" not in str(caught.value)
+
+
+def test_two_xs_at_once_are_both_heeded_or_refused(made: Home) -> None:
+    """A question for a place must not be answered as if only a part of it had been asked."""
+    region = largest(made, "kpi_consultation_rate_by_establishment", "year", "region")["code"]
+    department = largest(made, "kpi_consultation_rate_by_establishment", "year", "department")["code"]
+    other = next(r for r in ("01", "02", "94") if r != region)
+    with pytest.raises(ChuError):
+        ask(made, "consultation_rate_by_establishment", None, None, department=department, region=other)
+
+
+def test_the_eight_indicators_can_be_asked_for() -> None:
+    assert INDICATORS.keys() == TABLES.keys()
+
+
+def test_an_empty_lake_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ChuError, match="run `chu materialize` first"):
+        figures(Lake(tmp_path / "lake"), Question("hospitalisation_rate"))

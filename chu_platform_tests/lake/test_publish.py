@@ -1,0 +1,292 @@
+"""Publishing: slices replaced in one commit, rules before visibility, statistics without identities, any reader."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.engine.engine import Engine
+from chu_platform.errors import ChuError
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.step import RuleBroken, make
+from chu_platform.lake.audit import audit
+from chu_platform.lake.lake import STAGING, Lake
+from chu_platform.settings import Settings
+from chu_platform.tables.columns import DOUBLE, Column
+from chu_platform.tables.rules import foreign_key, one_of, unique
+from chu_platform.tables.slices import CAMPAIGNS, Slices
+from chu_platform.tables.table import Computed, Table
+from chu_platform_tests.lake.tables import COLUMNS, put, rows_of, staged, visits
+from chu_platform_tests.pipeline.contents import digest, rows
+
+FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    settings = Settings(_env_file=None, home=tmp_path, engine="embedded")  # type: ignore[call-arg]
+    platform = Platform(settings, lambda _: None)
+    platform.lake.prepare()
+    return platform
+
+
+def codes(lake: Lake, table: Table) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for row in rows(lake, table).to_pylist():
+        found.setdefault(row["campaign_year"], []).append(row["code"])
+    return {year: sorted(listed) for year, listed in found.items()}
+
+
+def years(first: str, last: str) -> Slices:
+    return CAMPAIGNS.between(first, last)
+
+
+def test_what_is_published_is_what_was_staged(lake: Lake) -> None:
+    published = put(lake, visits(), rows_of(FIRST))
+    assert (published.version, published.rows) == (0, 6)
+    assert published.rows_by_slice == {"2017": 2, "2018": 1, "2019": 3}
+    assert codes(lake, visits()) == FIRST
+    assert rows(lake, visits()).select(["code", "number", "name"]).to_pylist() == (
+        rows_of(FIRST).select(["code", "number", "name"]).to_pylist()
+    )
+
+
+def test_only_the_slices_asked_for_are_replaced(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = set(DeltaTable(lake.path(visits())).file_uris())
+    put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
+    assert codes(lake, visits()) == {**FIRST, "2018": ["x", "y"]}
+    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+
+
+def test_a_slice_without_rows_becomes_empty(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({}), years("2018", "2018"))
+    assert codes(lake, visits()) == {"2017": ["a", "b"], "2019": ["d", "e", "f"]}
+
+
+def test_rows_without_a_year_or_of_an_earlier_one_lie_in_the_first_slice(lake: Lake) -> None:
+    first = CAMPAIGNS.keys[0]
+    published = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
+    assert published.rows_by_slice[first] == 2
+    put(lake, visits(), rows_of({"2018": ["x"]}), years("2018", "2018"))
+    assert codes(lake, visits())[None] == ["undated"]
+    put(lake, visits(), rows_of({"": ["other"]}), years(first, first))
+    assert codes(lake, visits()) == {**FIRST, "2018": ["x"], None: ["other"]}
+
+
+def test_the_version_of_before_stays_readable(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({"2017": ["z"]}))
+    assert rows(lake, visits()).column("code").to_pylist() == ["z"]
+    assert len(rows(lake, visits(), version=0)) == 6
+    assert len(lake.arrow(visits(), version=0)) == 6
+
+
+def test_the_commit_says_where_it_comes_from(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of(FIRST))
+    assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
+
+
+def test_a_table_of_other_columns_is_replaced_whole_or_not_at_all(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    wider = visits([*COLUMNS, Column("added", DOUBLE, "a new column", "Ajout")])
+    more = rows_of({"2018": ["x"]}).append_column("added", pa.array([1.5]))
+    before = digest(lake.path(visits()))
+    with pytest.raises(ChuError, match="other columns: materialise all its partitions"):
+        put(lake, wider, more, years("2018", "2018"))
+    assert lake.version(visits()) == 0
+    assert digest(lake.path(visits())) == before
+    put(lake, wider, more)
+    assert rows(lake, wider).column("added").to_pylist() == [1.5]
+
+
+def test_a_partition_value_that_is_no_plain_code_is_refused(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = digest(lake.path(visits()))
+    with pytest.raises(ValueError, match="campaign_year holds values that are not plain codes"):
+        put(lake, visits(), rows_of({"20/18 é": ["x"]}))
+    assert (lake.version(visits()), digest(lake.path(visits()))) == (0, before)
+
+
+# Rules.
+
+
+def broken(column: str, value: object) -> pa.Table:
+    table = rows_of({**FIRST, "2020": ["Mme Secrète"]})
+    values = [*table[column].to_pylist()[:-1], value]
+    place = table.column_names.index(column)
+    return table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("number", -4711, "a number is not negative: 1 rows break it"),
+        ("code", "a", r"\(code\) is unique: 1 rows break it"),
+        ("code", None, "code is never null: 1 rows break it"),
+    ],
+)
+def test_rows_that_break_a_rule_leave_the_table_as_it_was(
+    platform: Platform, column: str, value: object, said: str
+) -> None:
+    contents = {"rows": rows_of(FIRST)}
+    table = visits(rows=Computed(lambda: contents["rows"]))
+    make(platform, table, CAMPAIGNS.every(), "first run")
+    before = (platform.lake.version(table), digest(platform.lake.path(table)))
+    contents["rows"] = broken(column, value)
+    with pytest.raises(RuleBroken, match=said) as caught:
+        make(platform, table, CAMPAIGNS.every(), "second run")
+    assert (platform.lake.version(table), digest(platform.lake.path(table))) == before
+    assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
+    assert sum(v.broken for v in caught.value.verdicts) == 1
+    assert not list(platform.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
+
+
+def test_the_audit_counts_the_rows_that_break_each_rule(lake: Lake) -> None:
+    known = visits()
+    put(lake, known, rows_of({"2019": ["a", "b"]}))
+    table = replace(
+        visits(),
+        name="others",
+        rules=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
+    )
+    with staged(lake, table, rows_of(FIRST)) as folder:
+        verdicts = {v.rule.name: v.broken for v in audit(lake, table, folder, {})}
+    assert verdicts == {
+        "not_null_code": 0,
+        "unique_code": 0,
+        "foreign_key_code": 4,
+        "domain_campaign_year": 3,
+        "unique_day": 0,
+    }
+
+
+def test_a_foreign_key_is_judged_by_the_version_that_was_read(lake: Lake) -> None:
+    known = visits()
+    put(lake, known, rows_of({"2019": ["a", "b"]}))
+    put(lake, known, rows_of({"2019": ["z"]}))
+    table = replace(visits(), name="others", rules=[foreign_key("code", known)])
+    with staged(lake, table, rows_of({"2019": ["a", "b"]})) as folder:
+        at_first, now = (
+            next(v for v in audit(lake, table, folder, versions) if v.rule.refers_to is known)
+            for versions in ({known: 0}, {})
+        )
+    assert (at_first.broken, now.broken) == (0, 2)
+
+
+# Statistics.
+
+
+def statistics(lake: Lake, table: Table) -> Mapping[str, Mapping[str, Any]]:
+    """The statistics of each file in the log, by path."""
+    log = (lake.path(table) / "_delta_log" / f"{0:020}.json").read_text().splitlines()
+    adds = [json.loads(line)["add"] for line in log if '"add"' in line[:10]]
+    return {add["path"]: json.loads(add["stats"]) for add in adds}
+
+
+def test_the_statistics_are_those_of_the_rows(lake: Lake) -> None:
+    table = visits()
+    put(lake, table, rows_of(FIRST))
+    found = statistics(lake, table)
+    assert len(found) == 3
+    for path, said in found.items():
+        file = f"read_parquet('{lake.path(table) / path}', hive_partitioning = false)"
+        assert said["numRecords"] == duckdb.sql(f"SELECT count(*) FROM {file}").fetchall()[0][0]
+        for column in ("code", "number", "ratio", "day"):
+            low, high, nulls = duckdb.sql(
+                f'SELECT min("{column}"), max("{column}"), count(*) FILTER ("{column}" IS NULL) FROM {file}'
+            ).fetchall()[0]
+            assert said["nullCount"][column] == nulls
+            listed = [str(v) if column == "day" else v for v in (low, high)]
+            assert [said["minValues"].get(column), said["maxValues"].get(column)] == listed
+
+
+def test_identities_are_not_in_the_statistics(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    for said in statistics(lake, visits()).values():
+        assert not any("name" in said[kind] for kind in ("minValues", "maxValues", "nullCount"))
+    assert not any(b"Name of" in f.read_bytes() for f in (lake.path(visits()) / "_delta_log").iterdir())
+    delta = DeltaTable(lake.path(visits()))
+    assert "name" not in delta.metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
+
+
+def test_long_texts_and_numbers_that_are_none_are_left_out_of_the_statistics(lake: Lake) -> None:
+    table = rows_of({"2019": ["a", "x" * 100]})
+    table = table.set_column(3, "ratio", pa.array([float("nan"), 1.0]))
+    put(lake, visits(), table)
+    (said,) = statistics(lake, visits()).values()
+    assert "code" not in said["minValues"]
+    assert said["minValues"].get("ratio") in (None, 1.0)
+
+
+# Readers.
+
+
+def expected() -> list[tuple[object, ...]]:
+    return sorted((r["code"], r["campaign_year"], r["number"]) for r in rows_of(FIRST).to_pylist())
+
+
+def test_delta_rs_reads_a_table(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    found = DeltaTable(lake.path(visits())).to_pyarrow_table(columns=["code", "campaign_year", "number"])
+    assert sorted(tuple(r.values()) for r in found.to_pylist()) == expected()
+    some = DeltaTable(lake.path(visits())).to_pyarrow_table(filters=[("campaign_year", "=", "2018")])
+    assert some.column("code").to_pylist() == ["c"]
+
+
+def test_duckdb_reads_the_files_of_the_log(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    found = duckdb.sql(f"SELECT code, campaign_year, number FROM {lake.relation(visits())}").fetchall()
+    assert sorted(found) == expected()
+
+
+def test_the_embedded_engine_reads_a_table(lake: Lake, platform: Platform) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    engine = Engine(platform.settings)
+    try:
+        frame = engine.query("SELECT code, campaign_year, number FROM {v}", {"v": engine.read(lake.path(visits()), 0)})
+        found = engine.arrow(frame).to_pylist()
+    finally:
+        engine.close()
+    assert sorted(tuple(r.values()) for r in found) == expected()
+
+
+@pytest.mark.skipif(find_spec("polars") is None, reason="Polars is not installed")
+def test_polars_reads_a_table(lake: Lake) -> None:
+    import polars
+
+    put(lake, visits(), rows_of(FIRST))
+    found = polars.read_delta(str(lake.path(visits()))).select("code", "campaign_year", "number").rows()
+    assert sorted(found) == expected()
+
+
+def test_an_empty_table_has_its_columns(lake: Lake) -> None:
+    put(lake, visits(), rows_of({}))
+    assert lake.arrow(visits()).column_names == [c.name for c in COLUMNS]
+    assert len(DeltaTable(lake.path(visits())).to_pyarrow_table()) == 0
+
+
+def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+    with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
+        lake.version(visits())
+
+
+def test_only_the_owner_enters_the_restricted_zone(lake: Lake) -> None:
+    lake.prepare()
+    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "published")}
+    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "published": 0o755}
