@@ -6,7 +6,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
-from chu_platform.kpis.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, of_each_patient
+from chu_platform.kpis.rates import ALL_START, DISTINCT_PATIENTS, PERIOD_COLUMNS, of_each_patient
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
@@ -98,7 +98,7 @@ consultation_by_speciality = Table(
                g.events_per_worked_month + 1.96D * sqrt(g.events_per_worked_month / g.median_months) AS funnel_high
         FROM grouped g
         JOIN person n ON n.profession = g.profession AND n.speciality = g.speciality AND n.grain = g.period_grain
-                     AND (g.period_grain = 'all' OR n.start = g.period_start)
+                     AND n.start = CASE g.period_grain WHEN 'all' THEN {ALL_START} ELSE g.period_start END
         JOIN (
             SELECT period_grain, period_start, sum(events) AS total FROM grouped GROUP BY period_grain, period_start
         ) t ON t.period_grain = g.period_grain AND t.period_start = g.period_start

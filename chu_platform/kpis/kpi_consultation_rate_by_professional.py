@@ -63,9 +63,11 @@ kpi_consultation_rate_by_professional = Table(
                d.profession_label AS profession, d.speciality_label AS speciality,
                CAST(n.events AS DOUBLE) AS events, n.patients, m.worked_months,
                CAST(n.events AS DOUBLE) / m.worked_months AS events_per_worked_month,
-               CAST(n.events AS DOUBLE) / sum(n.events) OVER (PARTITION BY n.grain, n.start) AS share
+               CAST(n.events AS DOUBLE) / t.events AS share
         FROM counted n
-        JOIN worked m ON m.professional_key = n.professional_key AND m.grain = n.grain AND m.start <=> n.start
+        JOIN (SELECT grain, start, sum(events) AS events FROM counted GROUP BY grain, start) t
+             ON t.grain = n.grain AND t.start = n.start
+        JOIN worked m ON m.professional_key = n.professional_key AND m.grain = n.grain AND m.start = n.start
         JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
         JOIN {{professional}} d ON d.professional_key = n.professional_key
         """

@@ -76,11 +76,19 @@ RATE_COLUMNS: Final[Sequence[Column]] = (
 DISTINCT_PATIENTS: Final = f"count(CASE WHEN patient_key <> '{UNKNOWN}' THEN 1 END)"
 
 
+# Stands for the start of `all` in `in_periods`: before any event.
+ALL_START: Final = "DATE '1800-01-01'"
+
+
 def in_periods(event: str, columns: str) -> str:
-    """SQL: `columns` of each row of the relation `event`, once for each period that holds its `date`."""
+    """SQL: `columns` of each row of the relation `event`, once for each period that holds its `date`.
+
+    `start` is the start of the period, and one date for all of `all`, so that `period_join` is an equality: engines
+    join by it in one pass.
+    """
     return f"""
             SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
-                                    'year', trunc(date, 'year'), 'all', CAST(NULL AS DATE)) AS (grain, start)
+                                    'year', trunc(date, 'year'), 'all', {ALL_START}) AS (grain, start)
             FROM {event}"""
 
 
@@ -99,7 +107,10 @@ def of_each_patient(event: str, keys: Sequence[str], sums: Sequence[str]) -> str
 
 def period_join(alias: str) -> str:
     """SQL: the condition that joins counts of `in_periods` to {{period}} p."""
-    return f"p.period_grain = {alias}.grain AND (p.period_start = {alias}.start OR {alias}.grain = 'all')"
+    return (
+        f"p.period_grain = {alias}.grain AND "
+        f"CASE p.period_grain WHEN 'all' THEN {ALL_START} ELSE p.period_start END = {alias}.start"
+    )
 
 
 def with_rates(counted: pa.Table) -> pa.Table:
