@@ -16,7 +16,7 @@ from chu_platform.settings import load_settings
 @dg.resource(description="Lake, engine and care database, opened by the step that needs them first.")
 def _platform_of_a_run(context: dg.InitResourceContext) -> Iterator[Platform]:
     say = context.log.info if context.log else print
-    with Platform(load_settings(), say) as platform:
+    with Platform(load_settings(), say, says_to_dagster=True) as platform:
         yield platform
 
 

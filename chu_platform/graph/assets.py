@@ -54,7 +54,8 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
             log = keep_trace(error, platform.settings.logs_folder)
             raise dg.Failure(f"unexpected {type(error).__name__}; where it happened is in {log}") from None
         platform.say(_line(table, outcome))
-        context.log.info(_line(table, outcome))
+        if not platform.says_to_dagster:
+            context.log.info(_line(table, outcome))
         if slices:
             for partition in slices.keys:
                 rows = outcome.published.rows_by_slice.get(partition, 0)

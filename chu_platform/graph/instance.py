@@ -23,6 +23,12 @@ FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.
 CONFIGURATION = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
+# What libraries print is nobody's record, and may quote rows: the event log says what happened.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 concurrency:
   pools:
     default_limit: 1

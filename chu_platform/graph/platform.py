@@ -15,11 +15,15 @@ from chu_platform.settings import Settings
 
 
 class Platform:
-    """The parts of the platform for the time of one or several runs."""
+    """The parts of the platform for the time of one or several runs.
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    `say` takes lines of progress; `says_to_dagster` tells that they land in the log of the Dagster run.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None], says_to_dagster: bool = False) -> None:
         self.settings = settings
         self.say = say
+        self.says_to_dagster = says_to_dagster
         self.lake = Lake(settings.lake_folder)
 
     @cached_property

@@ -36,7 +36,8 @@ def test_wilson_of_all_of_none_and_of_no_trials() -> None:
     assert np.isnan([low[2], high[2]]).all()
 
 
-# Breslow and Day, Statistical methods in cancer research II (IARC 1987), table 2.10; Ulm, Am J Epidemiol 1990;131:373-375.
+# Breslow and Day, Statistical methods in cancer research II (IARC 1987), table 2.10;
+# Ulm, Am J Epidemiol 1990;131:373-375.
 @pytest.mark.parametrize(
     ("events", "low", "high"),
     [(0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (10, 4.795, 18.390), (20, 12.217, 30.888)],
@@ -66,7 +67,7 @@ def test_garwood_of_fractions_lies_between_that_of_the_whole_numbers_around() ->
 
 
 def test_student_is_that_of_the_nist_handbook() -> None:
-    """NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2: n 195, mean 9.261460, s 0.022789, 9.258242 to 9.264679."""
+    """NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2: n 195, mean 9.261460, s 0.022789."""
     shape = np.linspace(-1, 1, 195)
     values = 9.261460 + 0.0227888 * (shape - shape.mean()) / shape.std(ddof=1)
     assert student_mean(values) == pytest.approx((9.258242, 9.264679), abs=0.000002)
@@ -102,7 +103,7 @@ def test_fay_and_feuer_of_one_stratum_is_garwoods_interval(events: int) -> None:
 
 
 def test_fay_and_feuer_from_their_formulas_with_chi_squared_quantiles() -> None:
-    """Their equations for y, v and w_M, written with the chi-squared distribution, of which the gamma is another form."""
+    """Their equations for y, v and w_M, by the chi-squared distribution, of which the gamma is another form."""
     cases, time, standard = np.array([3.0, 0.0, 12.0]), np.array([900.0, 400.0, 250.0]), np.array([5.0, 3.0, 2.0])
     weight = standard / standard.sum() / time
     y, v, largest = float(weight @ cases), float(weight**2 @ cases), float(weight.max())

@@ -35,7 +35,7 @@ def expected_file(made: Home, name: str) -> Path:
 
 
 def exact(made: Home, name: str) -> pa.Table:
-    """The rows of an indicator; professionals under their own numbers and unknown specialities null, as the oracle has them."""
+    """The rows of an indicator; professionals under their numbers, unknown specialities null, as with the oracle."""
     found = rows(made.lake, INDICATORS[name])
     if name != "kpi_consultation_rate_by_professional":
         return found

@@ -38,7 +38,7 @@ def plant_in_files(pack: Path, target: Path) -> None:
         target / "DECES EN FRANCE" / "deces.csv",
         ",",
         "utf-8",
-        {n: _marked for n in ("nom", "prenom", "lieu_naissance", "pays_naissance", "numero_acte_deces")},
+        dict.fromkeys(("nom", "prenom", "lieu_naissance", "pays_naissance", "numero_acte_deces"), _marked),
         [
             {"nom": f"{WORD}MORT", "date_naissance": BIRTH_ISO, "date_deces": "2018-05-05", "sexe": "1"},
             {"nom": f"{WORD}IMPOSSIBLE", "date_naissance": BIRTH_ISO, "date_deces": "2019-13-45", "sexe": "1"},
@@ -49,7 +49,7 @@ def plant_in_files(pack: Path, target: Path) -> None:
         register / "professionnel_sante.csv",
         ";",
         "cp1252",
-        {n: _marked for n in ("nom", "prenom", "commune")},
+        dict.fromkeys(("nom", "prenom", "commune"), _marked),
         [
             {"identifiant": "", "nom": f"{WORD}SANSNUMERO"},
             {"identifiant": PROFESSIONAL, "nom": f"{WORD}AVECNUMERO", "profession": "Infirmier"},
@@ -60,7 +60,7 @@ def plant_in_files(pack: Path, target: Path) -> None:
         ";",
         "utf-8",
         {
-            **{n: _marked for n in ("adresse", "email", "enseigne_commerciale_site", "voie")},
+            **dict.fromkeys(("adresse", "email", "enseigne_commerciale_site", "voie"), _marked),
             **{n: lambda _: TELEPHONE for n in ("telephone", "telephone_2", "telecopie")},
         },
         [{"identifiant_organisation": "C010000001", "raison_sociale_site": f"CABINET DU DOCTEUR {WORD}"}],
@@ -80,7 +80,8 @@ def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> No
         cursor.execute(
             f"""
             UPDATE "Patient" SET "Nom" = left('{WORD}' || "Nom", 20), "Prenom" = '{WORD}', "Adresse" = '1 {WORD}',
-                "Ville" = '{WORD}', "EMail" = '{WORD.lower()}@example.org', "Tel" = '{TELEPHONE}', "Num_Secu" = '{CARD}';
+                "Ville" = '{WORD}', "EMail" = '{WORD.lower()}@example.org',
+                "Tel" = '{TELEPHONE}', "Num_Secu" = '{CARD}';
             UPDATE "Patient" SET "Date" = '{BIRTH_US}' WHERE "Id_patient" % 50 = 0;
             UPDATE "AAAA" SET "Nom" = '{WORD}', "Prenom" = '{WORD}', "Adresse" = '{WORD}';
             UPDATE "Professionnel_de_sante" SET "Nom" = '{WORD}', "Prenom" = '{WORD}';

@@ -54,17 +54,18 @@ def differences(ours: pa.Table, theirs: pa.Table, tolerance: float = 0.0) -> lis
             found.append(f"{name} is of type {one.type} and {other.type}")
         elif pa.types.is_floating(one.type):
             pairs = zip(one.to_pylist(), other.to_pylist(), strict=True)
-            wrong = sum(not _same(a, b, tolerance) for a, b in pairs)
+            wrong = sum(not same(a, b, tolerance) for a, b in pairs)
             found += [f"{wrong} rows differ in {name}"] if wrong else []
         elif not one.equals(other):
             found.append(f"rows differ in {name}")
     return found
 
 
-def _same(a: float | None, b: float | None, tolerance: float) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a == b or math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
+def same(one: object, other: object, tolerance: float) -> bool:
+    """Whether two values are equal; numbers of floating point may differ by `tolerance`, relative."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or math.isclose(one, other, rel_tol=tolerance, abs_tol=0.0)
+    return one == other
 
 
 def digest(path: Path) -> str:

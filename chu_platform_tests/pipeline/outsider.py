@@ -25,7 +25,7 @@ from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.contents import rows
 
 # (table, period grain, period, what): a published row, or a sum of unpublished ones.
-Cell = tuple[str, str, object, object]
+Cell = tuple[str, str, Any, Any]
 Row = Mapping[str, Any]
 ESTABLISHMENT = "kpi_consultation_rate_by_establishment"
 CONSULTATION_DIAGNOSIS = "kpi_consultation_rate_by_diagnosis"
@@ -111,9 +111,7 @@ def systems(lake: Lake) -> list[System]:
     tables = twins(lake)
     places = rows(lake, dim_establishment)
     codes = rows(lake, dim_diagnosis)
-    leaves = {
-        name: _leaves(lake, name) for name in (CONSULTATION_DIAGNOSIS, STAY_DIAGNOSIS)
-    }
+    leaves = {name: _leaves(lake, name) for name in (CONSULTATION_DIAGNOSIS, STAY_DIAGNOSIS)}
     return [
         _consultations(tables, places, codes, leaves[CONSULTATION_DIAGNOSIS]),
         *(_stays(tables, codes, leaves[STAY_DIAGNOSIS], m) for m in ("events", "days")),
@@ -177,7 +175,7 @@ def _diagnoses(system: System, name: str, codes: pa.Table, leaves: Sequence[Row]
     for cell in list(system.number):
         if cell[0] != name:
             continue
-        _, grain, start, (level, code) = cell  # type: ignore[misc]
+        _, grain, start, (level, code) = cell
         if level == "chapter":
             groups[total, grain, start, whole].append(cell)
         elif level == "category" and code != UNKNOWN:
@@ -214,7 +212,7 @@ def _consultations(tables: Mapping[str, Twins], places: pa.Table, codes: pa.Tabl
         if name == PROFESSIONAL:
             specialities[ESTABLISHMENT, grain, start, total].append(cell)
         elif name == ESTABLISHMENT:
-            level, code = what  # type: ignore[misc]
+            level, code = what
             above = {
                 "region": total,
                 "unattached": total,
@@ -244,16 +242,17 @@ def _sexes_and_ages(system: System, twin: Twins, ages: bool = True) -> None:
     name = twin.table.name
     values = {cell: system.values[n] for cell, n in system.number.items() if cell[0] == name}
     for cell in list(values):
-        _, grain, start, (sex, band) = cell  # type: ignore[misc]
+        _, grain, start, (sex, band) = cell
         if sex == "all":
-            rest = values[cell] - sum(values.get((name, grain, start, (s, band)), 0.0) for s in "FM")
+            women, men = (values.get((name, grain, start, (s, band)), 0.0) for s in "FM")
+            rest = values[cell] - women - men
             if rest > 1e-6:
                 system.add((name, grain, start, ("unknown", band)), rest, masked=True)
     by_age: dict[Cell, list[Cell]] = defaultdict(list)
     for cell in system.number:
         if cell[0] != name:
             continue
-        _, grain, start, (sex, band) = cell  # type: ignore[misc]
+        _, grain, start, (sex, band) = cell
         if sex == "all":
             system.equation(cell, [(name, grain, start, (s, band)) for s in ("F", "M", "unknown")])
         if band != "all":
@@ -278,28 +277,25 @@ def _deaths(tables: Mapping[str, Twins]) -> System:
     system = System("deaths")
     twin = tables[DEATHS]
     for row in twin.published:
-        cell = (DEATHS, "year", (row["year"], row["region_code"]), _sex_and_age(row))
-        system.add(cell, float(twin.exactly(row)["deaths"]), row["is_masked"])
-    signed: dict[tuple[object, object], float] = defaultdict(float)
-    for row in twin.exact.values():
         place = (row["year"], row["region_code"])
-        signed[place, row["age_band"]] += row["deaths"] if row["sex"] == "all" else -row["deaths"]
-    for (place, band), rest in signed.items():
+        system.add((DEATHS, "year", place, _sex_and_age(row)), float(twin.exactly(row)["deaths"]), row["is_masked"])
+    signed: dict[tuple[Any, Any], float] = defaultdict(float)
+    for row in twin.exact.values():
+        signed[(row["year"], row["region_code"]), row["age_band"]] += (
+            row["deaths"] if row["sex"] == "all" else -row["deaths"]
+        )
+    for (of_place, band), rest in signed.items():
         if rest > 0:
-            system.add((DEATHS, "year", place, ("unknown", band)), rest, masked=True)
+            system.add((DEATHS, "year", of_place, ("unknown", band)), rest, masked=True)
     groups: dict[Cell, list[Cell]] = defaultdict(list)
+    ages: dict[Cell, list[Cell]] = defaultdict(list)
     for cell in system.number:
-        _, grain, place, (sex, band) = cell  # type: ignore[misc]
+        _, grain, where, (sex, band) = cell
         if sex != "all":
-            groups[DEATHS, grain, place, ("all", band)].append(cell)
-    for whole, parts in groups.items():
-        system.equation(whole, parts)
-    by_age: dict[Cell, list[Cell]] = defaultdict(list)
-    for cell in system.number:
-        _, grain, place, (sex, band) = cell  # type: ignore[misc]
+            groups[DEATHS, grain, where, ("all", band)].append(cell)
         if band != "all":
-            by_age[DEATHS, grain, place, (sex, "all")].append(cell)
-    for whole, parts in by_age.items():
+            ages[DEATHS, grain, where, (sex, "all")].append(cell)
+    for whole, parts in (*groups.items(), *ages.items()):
         system.equation(whole, parts)
     return system
 

@@ -24,7 +24,12 @@ Run = tuple[Home, CompletedProcess[str]]
 
 @pytest.mark.parametrize(
     "table",
-    [patient, deces, professionnel_sante, *map(rejects_of, (deces, hospitalisations, consultation, professionnel_sante))],
+    [
+        patient,
+        deces,
+        professionnel_sante,
+        *map(rejects_of, (deces, hospitalisations, consultation, professionnel_sante)),
+    ],
     ids=lambda t: f"{t.layer}/{t.name}",
 )
 def test_the_identities_are_in_the_restricted_tables(marked_run: Run, table: Table) -> None:

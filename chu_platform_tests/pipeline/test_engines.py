@@ -13,6 +13,8 @@ from chu_platform_tests.pipeline.home import Home
 
 # Engines add up in another order.
 TOLERANCE = 1e-9
+# So little data is not worth the work of the optimising compiler.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    settings = {"CHU_ENGINE": "spark", "CHU_SECRETS": str(made.secrets)}
+    settings = {"CHU_ENGINE": "spark", "CHU_SECRETS": str(made.secrets), "JDK_JAVA_OPTIONS": JAVA_OPTIONS}
     home = Home(tmp_path_factory.mktemp("spark") / "home", made.pack, settings)
     home.materialize()
     return home
