@@ -51,7 +51,7 @@ bridge_professional_establishment = Table(
         SELECT professional_key, establishment_key,
                -- Decimal digits written out: sums of binary fractions drift, and engines round divisions differently.
                CASE WHEN n = 1 THEN CAST(1 AS DECIMAL(20, 12))
-                    WHEN rank = 1 THEN CAST(1 - (n - 1) * share AS DECIMAL(20, 12)) ELSE share END AS weight
+                    WHEN rank = 1 THEN CAST(1 - CAST(n - 1 AS INT) * share AS DECIMAL(20, 12)) ELSE share END AS weight
         FROM (
             SELECT *, CAST(concat('0.', lpad(CAST(1000000000000 div n AS STRING), 12, '0')) AS DECIMAL(20, 12)) AS share
             FROM counted

@@ -24,7 +24,7 @@ dim_region = Table(
     rows=Query(
         f"""
         SELECT region_code AS region_key, region_label, population_2019 FROM {{region}}
-        UNION ALL SELECT '99', 'Étranger, collectivités d''outre-mer ou inconnu', NULL
+        UNION ALL SELECT '99', concat('étranger, collectivités d', chr(39), 'outre-mer ou inconnu'), NULL
         UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
         """
     ),

@@ -22,7 +22,7 @@ from chu_platform.privacy.diagnoses import diagnosis_cells, diagnosis_relations
 from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, over_time, same_period, small
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
-MEASURES: Final = ["events", "days", "base_patients", "patient_years"]
+MEASURES: Final = ["events", "days", "patients", "base_patients"]
 CELLS: Final = f"""
     SELECT '{kpi_hospitalisation_rate.name}' AS indicator, concat_ws('|', period_grain, period_start) AS cell,
            period_grain AS grain, period_start AS start, 'total' AS level, 'total' AS code,
@@ -69,10 +69,20 @@ SAME_TOTAL: Final = same_period(TOTAL, f"c.indicator = '{by_sex_and_age.name}' A
 RELATIONS: Final = [*over_time(), *diagnosis_relations(by_diagnosis.name, TOTAL), SAME_TOTAL, SEXES, AGES]
 
 
+def _of_persons(measure: str) -> str:
+    """SQL of the relations of the sexes for a count of persons: a hidden cell without persons hides none."""
+    return f"""
+        SELECT p.id, c.id FROM ({SEXES}) AS pair(parent, child)
+        JOIN cell p ON p.id = parent JOIN cell c ON c.id = child
+        WHERE c.indicator <> 'hidden sex' OR c.{measure} > 0
+        """
+
+
 def _rows(stays: pa.Table, diagnoses: pa.Table, sexes: pa.Table, diagnosis: pa.Table) -> pa.Table:
     inputs = {"stays": stays, "diagnoses": diagnoses, "sexes": sexes, "diagnosis": diagnosis}
-    # Patients and their time sum over the sexes only: in a year, a patient is of several ages.
-    return mask(inputs, CELLS, [Measures(["events", "days"], RELATIONS), Measures(["base_patients"], [SEXES])])
+    # Patients and the base sum over the sexes only: in a year, a patient is of several ages.
+    persons = [Measures([measure], [_of_persons(measure)]) for measure in ("patients", "base_patients")]
+    return mask(inputs, CELLS, [Measures(["events", "days"], RELATIONS), *persons])
 
 
 stay_mask = Table(

@@ -32,7 +32,9 @@ SPARK_CONF = {
     "spark.driver.bindAddress": HOST,
     "spark.driver.host": HOST,
     "spark.driver.memory": "4g",
-    "spark.sql.shuffle.partitions": "4",
+    # Tables of this size are slowed by more tasks than cores.
+    "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.ui.enabled": "false",

@@ -12,16 +12,19 @@ from chu_platform.tables.table import Layer, Query, Table, Zone
 FIGURES = (DOUBLE, LONG)
 
 
-def published(exact: Table, mask: Table, name: str, open_columns: Sequence[str] = ()) -> Table:
+def published(
+    exact: Table, mask: Table, name: str, open_columns: Sequence[str] = (), withheld: Sequence[str] = ()
+) -> Table:
     """The published twin of an exact table: the rows of the mask, figures null where masked.
 
     Key columns, labels (text) and `open_columns` are shown on every row. The cell of a row is its key, joined by |.
+    `withheld` columns are not published: figures that are one more equation over masked ones.
     """
-    shown = {c.name for c in exact.columns if c.key or not _is_figure(c)} | set(open_columns)
-    columns = [c if c.name in shown else replace(c, nullable=True) for c in exact.columns]
+    kept = [c for c in exact.columns if c.name not in withheld]
+    shown = {c.name for c in kept if c.key or not _is_figure(c)} | set(open_columns)
+    columns = [c if c.name in shown else replace(c, nullable=True) for c in kept]
     selected = ", ".join(
-        f"k.{c.name}" if c.name in shown else f"CASE WHEN NOT m.is_masked THEN k.{c.name} END AS {c.name}"
-        for c in exact.columns
+        f"k.{c.name}" if c.name in shown else f"CASE WHEN NOT m.is_masked THEN k.{c.name} END AS {c.name}" for c in kept
     )
     cell = ", ".join(f"CAST(k.{c} AS STRING)" for c in exact.key)
     return Table(

@@ -9,4 +9,10 @@ from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import (
 )
 from chu_platform.privacy.twins import published
 
-kpi_hospitalisation_rate_by_sex_and_age = published(exact, stay_mask, exact.name)
+kpi_hospitalisation_rate_by_sex_and_age = published(
+    # A standardised intensity is a weighted sum over the age bands: with the others it gives masked ones back.
+    exact,
+    stay_mask,
+    exact.name,
+    withheld=["standardised_intensity", "standardised_low", "standardised_high"],
+)

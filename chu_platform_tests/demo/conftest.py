@@ -12,5 +12,5 @@ SCALE = 0.001
 @pytest.fixture(scope="session")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "pack"
-    write_pack(folder, SCALE, progress=lambda message: None)
+    write_pack(folder, SCALE, progress=lambda _: None)
     return folder

@@ -80,9 +80,7 @@ def test_tables_and_columns(pack: Path) -> None:
 
 
 def test_its_departments_are_those_of_the_pack() -> None:
-    drawn = {
-        code: " ".join(p.split(":")[0] for p in pairs.split()) for code, pairs in REGION_DEPARTMENTS.items()
-    }
+    drawn = {code: " ".join(p.split(":")[0] for p in pairs.split()) for code, pairs in REGION_DEPARTMENTS.items()}
     assert drawn == oracle_inputs.DEPARTMENTS
     assert set(oracle_deaths.POPULATIONS) == set(drawn)
     codes = set(oracle_satisfaction.REGION_CODES.values()) | set(oracle_satisfaction.INDIAN_OCEAN.values())
@@ -92,8 +90,7 @@ def test_its_departments_are_those_of_the_pack() -> None:
 def test_stays(results: duckdb.DuckDBPyConnection) -> None:
     found = rows(
         results,
-        "SELECT year(period_start), events FROM kpi_hospitalisation_rate WHERE period_grain = 'year' ORDER"
-        " BY 1",
+        "SELECT year(period_start), events FROM kpi_hospitalisation_rate WHERE period_grain = 'year' ORDER BY 1",
     )
     assert dict(found) == STAYS_BY_YEAR
     whole = rows(
@@ -158,9 +155,9 @@ def test_sexes_and_ages(results: duckdb.DuckDBPyConnection) -> None:
     )
     # Three stays are of patients the database lacks: no sex, no age.
     assert sums == [(2_479, 2_476, 2_479)]
-    assert rows(
-        results, f"SELECT count(*) FROM {table} WHERE age_band <> 'unknown' AND patients > base_patients"
-    ) == [(0,)]
+    assert rows(results, f"SELECT count(*) FROM {table} WHERE age_band <> 'unknown' AND patients > base_patients") == [
+        (0,)
+    ]
     lived = rows(
         results,
         "SELECT sum(patient_years) FILTER (age_band NOT IN ('all', 'unknown')) <= sum(patient_years) FILTER"
@@ -172,29 +169,24 @@ def test_sexes_and_ages(results: duckdb.DuckDBPyConnection) -> None:
 
 def test_professionals(results: duckdb.DuckDBPyConnection) -> None:
     table = "kpi_consultation_rate_by_professional"
-    assert rows(
-        results, f"SELECT sum(events), round(sum(share), 9) FROM {table} WHERE period_grain = 'all'"
-    ) == [(2_000, 1.0)]
+    assert rows(results, f"SELECT sum(events), round(sum(share), 9) FROM {table} WHERE period_grain = 'all'") == [
+        (2_000, 1.0)
+    ]
     assert rows(results, f"SELECT max(worked_months) FROM {table} WHERE period_grain = 'month'") == [(1,)]
 
 
 def test_deaths(results: duckdb.DuckDBPyConnection, pack: Path) -> None:
     regions = rows(
         results,
-        "SELECT DISTINCT count(*) FROM kpi_deaths_by_region WHERE sex = 'all' AND age_band = 'all' GROUP BY"
-        " year",
+        "SELECT DISTINCT count(*) FROM kpi_deaths_by_region WHERE sex = 'all' AND age_band = 'all' GROUP BY year",
     )
     assert regions == [(19,)]
     lines = set((pack / "DECES EN FRANCE" / "deces.csv").read_text(encoding="utf-8").splitlines()[1:])
-    found = rows(
-        results, "SELECT sum(deaths) FROM kpi_deaths_by_region WHERE sex = 'all' AND age_band = 'all'"
-    )
+    found = rows(results, "SELECT sum(deaths) FROM kpi_deaths_by_region WHERE sex = 'all' AND age_band = 'all'")
     assert found == [(sum(_has_date_of_death(line) for line in lines),)]
     partial = rows(results, "SELECT DISTINCT year FROM kpi_deaths_by_region WHERE is_partial")
     assert partial == [(2020,)]
-    assert rows(
-        results, "SELECT DISTINCT year FROM kpi_deaths_by_region WHERE rate_per_1000 IS NOT NULL"
-    ) == [(2019,)]
+    assert rows(results, "SELECT DISTINCT year FROM kpi_deaths_by_region WHERE rate_per_1000 IS NOT NULL") == [(2019,)]
     elsewhere = rows(results, "SELECT sum(deaths) > 0 FROM kpi_deaths_by_region WHERE region_code = '99'")
     assert elsewhere == [(True,)]
 
@@ -224,8 +216,7 @@ def test_satisfaction(results: duckdb.DuckDBPyConnection) -> None:
     assert wrong == [(0,)]
     indian = rows(
         results,
-        "SELECT DISTINCT region_code FROM kpi_satisfaction_by_region WHERE region_code IN ('04', '06')"
-        " ORDER BY 1",
+        "SELECT DISTINCT region_code FROM kpi_satisfaction_by_region WHERE region_code IN ('04', '06') ORDER BY 1",
     )
     assert indian == [("04",), ("06",)]
 

@@ -58,9 +58,7 @@ def test_another_seed_gives_other_bytes(pack: Path, tmp_path: Path) -> None:
 def test_layout(pack: Path) -> None:
     files = checksums(pack).keys()
     assert files >= LAYOUT
-    real = [
-        Path(name) for name in files if name.startswith("Satisfaction") and (pack / name).stat().st_size > 0
-    ]
+    real = [Path(name) for name in files if name.startswith("Satisfaction") and (pack / name).stat().st_size > 0]
     real = [path for path in real if not path.name.startswith(("~$", "."))]
     assert sum(path.suffix == ".csv" for path in real) == 27
     assert sum(path.suffix == ".xlsx" for path in real) == 7

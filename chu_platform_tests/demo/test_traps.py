@@ -154,17 +154,13 @@ class TestRegister:
         assert any("\n" in row["adresse"] for row in register)
         assert any('"' in row["complement_destinataire"] for row in register)
         assert len({row["identifiant_organisation"] for row in register}) < len(register)
-        assert all(
-            re.fullmatch(r"F[0-9][0-9AB][0-9]{7}", row["identifiant_organisation"]) for row in register
-        )
+        assert all(re.fullmatch(r"F[0-9][0-9AB][0-9]{7}", row["identifiant_organisation"]) for row in register)
 
     def test_towns_and_places(self, register: Rows) -> None:
         without = [row for row in register if not row["commune"]]
         assert 0.3 < len(without) / len(register) < 0.37
         assert any(re.match(r"\d{5} \D", row["cedex"]) for row in without)
-        places = [
-            (bool(row["code_commune"]), bool(row["code_postal"]), bool(row["cedex"])) for row in register
-        ]
+        places = [(bool(row["code_commune"]), bool(row["code_postal"]), bool(row["cedex"])) for row in register]
         assert {
             (False, True, False),
             (False, False, True),
@@ -181,9 +177,7 @@ class TestRegister:
         rows = read(path, ";", "cp1252")
         keys = Counter(row["identifiant"] for row in rows)
         assert max(keys.values()) > 1
-        assert any(len(key) == 11 for key in keys) and any(
-            re.fullmatch(r"\d[\dAB]A\d{6}", key) for key in keys
-        )
+        assert any(len(key) == 11 for key in keys) and any(re.fullmatch(r"\d[\dAB]A\d{6}", key) for key in keys)
         assert any("é" in row["nom"] for row in rows)
 
     def test_activities(self, activities: Rows, register: Rows) -> None:
@@ -231,8 +225,7 @@ class TestCareDatabase:
     def test_tables_and_columns(self, care: "psycopg2.extensions.cursor") -> None:
         found = query(
             care,
-            "SELECT table_name, count(*) FROM information_schema.columns WHERE table_schema = 'public'"
-            " GROUP BY 1",
+            "SELECT table_name, count(*) FROM information_schema.columns WHERE table_schema = 'public' GROUP BY 1",
         )
         assert dict(found) == TABLES
         types = query(
@@ -267,9 +260,7 @@ class TestCareDatabase:
     def test_consultations(self, care: "psycopg2.extensions.cursor") -> None:
         bounds = query(care, 'SELECT min("Date"), max("Date"), count(*) FROM "Consultation"')
         assert bounds == [(date(2015, 6, 20), date(2023, 3, 31), 2_000)]
-        slots = query(
-            care, 'SELECT "Heure_debut"::text, "Heure_fin"::text, count(*) FROM "Consultation" GROUP BY 1, 2'
-        )
+        slots = query(care, 'SELECT "Heure_debut"::text, "Heure_fin"::text, count(*) FROM "Consultation" GROUP BY 1, 2')
         assert {(start[:2], end[:2]) for start, end, _ in slots} == {
             ("08", "12"),
             ("13", "18"),
@@ -283,9 +274,7 @@ class TestCareDatabase:
             ("Id_prof_sante", "Professionnel_de_sante", "Identifiant"),
             ("Code_diag", "Diagnostic", "Code_diag"),
         ):
-            orphans = (
-                f'SELECT count(*) FROM "Consultation" WHERE "{column}" NOT IN (SELECT "{key}" FROM "{table}")'
-            )
+            orphans = f'SELECT count(*) FROM "Consultation" WHERE "{column}" NOT IN (SELECT "{key}" FROM "{table}")'
             assert query(care, orphans) == [(0,)]
         assert query(care, 'SELECT count(DISTINCT "Motif") FROM "Consultation"') == [(58,)]
 
@@ -316,9 +305,7 @@ class TestCareDatabase:
         ):
             assert query(care, f'SELECT count(*) FROM "{table}"') == [(rows,)]
         assert query(care, 'SELECT count("Adresse"), min("Id_Mut") FROM "Mutuelle"') == [(0, 1)]
-        assert all(
-            re.fullmatch(r"\d\d/\d\d/\d{4}", str(one)) for (one,) in query(care, 'SELECT date1 FROM "date"')
-        )
+        assert all(re.fullmatch(r"\d\d/\d\d/\d{4}", str(one)) for (one,) in query(care, 'SELECT date1 FROM "date"'))
 
 
 class TestSatisfaction:
@@ -382,19 +369,13 @@ class TestSatisfaction:
 
         def sheet(name: str) -> list[list[object]]:
             path = folder / f"resultats-{name}-mco-open-data-2020.xlsx"
-            return [
-                list(row)
-                for row in CalamineWorkbook.from_path(path).get_sheet_by_name("Resultats").to_python()
-            ]
+            return [list(row) for row in CalamineWorkbook.from_path(path).get_sheet_by_name("Resultats").to_python()]
 
         header, *rows = sheet("esatis48h")
         assert (len(rows), len(header)) == (1_150, 25)
         scored = [row for row in rows if row[8] != ""]
         assert 0 < len(scored) < len(rows)
-        assert all(
-            isinstance(row[8], float) and isinstance(row[7], str) and isinstance(row[12], str)
-            for row in scored
-        )
+        assert all(isinstance(row[8], float) and isinstance(row[7], str) and isinstance(row[12], str) for row in scored)
         assert {row[10] for row in rows} == {"NA"}
         header, *rows = sheet("esatisca")
         assert (len(rows), len(header)) == (931, 23)

@@ -18,7 +18,7 @@ from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 # The server of the care database rolls back and writes a checkpoint before it ends.
 SECONDS_TO_END = 20
 # Lines after which the command is killed, and how many seconds later.
-MOMENTS = (("sources/Patient:", 0.0), ("sources/deces:", 0.2), ("disclosure/death_mask:", 0.0))
+MOMENTS = (("sources/Patient:", 0.0), ("disclosure/death_mask:", 0.1))
 # The moment between the move of the files and the commit, which no clock would hit: dies at the publication of a table.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
@@ -56,6 +56,8 @@ class Watcher:
                 if self._stop.is_set():
                     break
             self.rounds += 1
+            # It must not take the processor from what it watches.
+            self._stop.wait(0.2)
 
     def __enter__(self) -> "Watcher":
         self._thread.start()

@@ -11,8 +11,7 @@ from chu_platform.privacy import Relations, relations_by_key
 def _sums(relations: Relations) -> list[tuple[int, list[int]]]:
     cuts = relations.starts
     return [
-        (int(parent), relations.children[cuts[r] : cuts[r + 1]].tolist())
-        for r, parent in enumerate(relations.parents)
+        (int(parent), relations.children[cuts[r] : cuts[r + 1]].tolist()) for r, parent in enumerate(relations.parents)
     ]
 
 

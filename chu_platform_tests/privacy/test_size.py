@@ -13,9 +13,7 @@ MONTHS = 94
 def test_diagnoses_of_a_million_consultations() -> None:
     random = np.random.default_rng(0)
     events, leaves, categories = 1_000_000, 15_000, 2_000
-    category = np.sort(
-        np.concatenate([np.arange(categories), random.integers(0, categories, leaves - categories)])
-    )
+    category = np.sort(np.concatenate([np.arange(categories), random.integers(0, categories, leaves - categories)]))
     chapter = np.sort(random.integers(0, 22, categories))[category]
     frequency = random.gamma(0.3, 1.0, leaves)
     levels = [
@@ -25,9 +23,7 @@ def test_diagnoses_of_a_million_consultations() -> None:
         Level(np.zeros(leaves, np.int64), ["month", "quarter", "year", "all"]),
     ]
     leaf = random.choice(leaves, events, p=frequency / frequency.sum())
-    values, relations = family(
-        levels, calendar(MONTHS), leaf, random.integers(0, MONTHS, events), np.ones(events)
-    )
+    values, relations = family(levels, calendar(MONTHS), leaf, random.integers(0, MONTHS, events), np.ones(events))
     small = values <= SMALL_CELL
     assert len(determined_cells(relations, small)) > 0, "without secondary cells there is something to find"
     mask = protect(values, small, relations)
