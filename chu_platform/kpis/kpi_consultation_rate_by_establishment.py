@@ -15,13 +15,14 @@ from chu_platform.kpis.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     LEVEL_COLUMNS,
+    NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     of_each_patient,
     period_join,
     with_rates,
 )
-from chu_platform.tables.rules import holds, none_in
+from chu_platform.tables.rules import none_in
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_consultation_rate_by_establishment = Table(
@@ -90,11 +91,7 @@ kpi_consultation_rate_by_establishment = Table(
             "SELECT count(*) FROM (SELECT sum(CASE level WHEN 'total' THEN -events ELSE events END) AS gap FROM {this} WHERE level IN ('region', 'unattached', 'total') GROUP BY period_grain, period_start HAVING abs(gap) > 1e-6)",
             "regions and unattached sum to the total",
         ),
-        holds(
-            "numerator_in_base",
-            "patients <= base_patients",
-            "patients with an event are patients of the base",
-        ),
+        NUMERATOR_IN_BASE,
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
 )

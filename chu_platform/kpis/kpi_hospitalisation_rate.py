@@ -9,6 +9,7 @@ from chu_platform.facts.fact_patient_base import fact_patient_base
 from chu_platform.kpis.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
+    NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
@@ -16,7 +17,6 @@ from chu_platform.kpis.rates import (
     period_join,
     with_stay_rates,
 )
-from chu_platform.tables.rules import holds
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_hospitalisation_rate = Table(
@@ -50,12 +50,6 @@ kpi_hospitalisation_rate = Table(
         """,
         finish=with_stay_rates,
     ),
-    rules=[
-        holds(
-            "numerator_in_base",
-            "patients <= base_patients",
-            "patients with an event are patients of the base",
-        )
-    ],
+    rules=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),
 )

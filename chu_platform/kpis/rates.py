@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from chu_platform.kpis.intervals import garwood, wilson
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.rules import holds
 from chu_platform.tables.sql import UNKNOWN
 
 PERIOD_COLUMNS: Final[Sequence[Column]] = (
@@ -70,6 +71,9 @@ RATE_COLUMNS: Final[Sequence[Column]] = (
     Column("intensity", DOUBLE, "events per 1 000 patient-years", "Intensité (pour 1 000 patients-années)"),
     Column("intensity_low", DOUBLE, "lower limit, 95 %, exact Poisson", "Intensité : borne basse"),
     Column("intensity_high", DOUBLE, "upper limit, 95 %, exact Poisson", "Intensité : borne haute"),
+)
+NUMERATOR_IN_BASE: Final = holds(
+    "numerator_in_base", "patients <= base_patients", "patients with an event are patients of the base"
 )
 # Over the rows of `of_each_patient`: patients, without the member that stands for patients nobody knows, who are not in
 # the base either.
