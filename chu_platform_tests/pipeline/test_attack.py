@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
-from scipy.linalg import null_space
 
 from chu_platform.demo.pack import write_pack
 from chu_platform.graph.catalogue import catalogue
+from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
 from chu_platform.lake.lake import Lake
 from chu_platform.privacy.attack import bounds, determined_cells, disclosed_cells
 from chu_platform.published.publication_coverage import publication_coverage
 from chu_platform.tables.columns import DOUBLE, LONG
-from chu_platform.tables.sql import AGE_BANDS
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows, same
 from chu_platform_tests.pipeline.home import Home
@@ -36,6 +35,8 @@ SMALL = 10
 COUNTS = ("events", "patients", "base_patients", "deaths", "answers", "recommendation_answers", "professionals")
 # Columns that stay visible on a masked row, for they are no figures of persons.
 OPEN = {DEATHS: {"population"}, SATISFACTION: {"sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"}}
+# Columns of the exact tables that the twins do not have.
+WITHHELD = {"professional_key", "standardised_intensity", "standardised_low", "standardised_high"}
 SAMPLE = 4
 
 
@@ -120,34 +121,11 @@ def test_the_attack_finds_a_cell_that_is_not_protected(attacked: Mapping[str, Sy
     pytest.fail("nothing is small in this pack: it tests nothing")
 
 
-def test_standardised_rates_add_nothing_to_the_sums(
-    attacked: Mapping[str, System], tables: Mapping[str, Twins]
-) -> None:
-    """A rate standardised on age is a sum over the age bands, with weights of its own: one equation more.
-
-    The weights are shares of the patient base in a band, which hardly change from one year to the next; the outsider
-    is given them as they are.
-    """
-    system = attacked[f"events of {STAYS}"]
-    values, masked = system.arrays()
-    unknown = np.flatnonzero(masked)
-    place = {int(cell): column for column, cell in enumerate(unknown)}
-    time = {key: row["patient_years"] for key, row in tables[STAY_SEX_AGE].exact.items()}
-    equations = []
-    for row in tables[STAY_SEX_AGE].published:
-        if row["standardised_intensity"] is None:
-            continue
-        equation = np.zeros(len(unknown))
-        for band in AGE_BANDS:
-            own, everyone = (time[row["period_grain"], row["period_start"], sex, band] for sex in (row["sex"], "all"))
-            cell = system.number[STAY_SEX_AGE, row["period_grain"], row["period_start"], (row["sex"], band)]
-            if own and everyone and masked[cell]:
-                equation[place[cell]] = everyone / own
-        equations.append(equation)
-    assert equations, "no standardised rate is published: this tests nothing"
-    free = null_space(np.vstack([system.relations.matrix(unknown, len(values)).toarray(), *equations]))
-    known = unknown[np.abs(free).max(axis=1) < 1e-9]
-    assert list(zip(system.cells_of(known), values[known].tolist(), strict=True)) == []
+def test_no_standardised_rate_is_published(tables: Mapping[str, Twins]) -> None:
+    """A rate standardised on age is a weighted sum over the age bands: one more equation over masked ones."""
+    exact = {c.name for c in kpi_hospitalisation_rate_by_sex_and_age.columns if c.name.startswith("standardised")}
+    assert exact, "the exact table has none either: this tests nothing"
+    assert exact.isdisjoint(tables[STAY_SEX_AGE].published[0])
 
 
 @pytest.mark.parametrize(
@@ -159,12 +137,14 @@ def test_what_is_published_is_exact_or_nothing(tables: Mapping[str, Twins], name
     assert len(twin.published) > 0
     for row in twin.published:
         exact = twin.exactly(row)
+        shared = [c for c in exact if c in row]
+        assert set(exact) - set(row) <= WITHHELD
         if row["is_masked"]:
             assert [f for f in figures if row[f] is not None] == []
-            assert all(row[c] == exact[c] for c in exact if c not in figures)
+            assert all(row[c] == exact[c] for c in shared if c not in figures)
         else:
             # The embedded engine takes a number that is the same in a whole file from its statistics: nearly exactly.
-            assert [(c, row[c], exact[c]) for c in exact if not same(row[c], exact[c], 1e-14)] == []
+            assert [(c, row[c], exact[c]) for c in shared if not same(row[c], exact[c], 1e-14)] == []
             assert [f for f in COUNTS if f in row and 0 < row[f] <= SMALL] == []
 
 
