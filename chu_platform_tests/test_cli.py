@@ -147,7 +147,7 @@ def test_a_failure_nobody_foresaw_tells_no_value(
     monkeypatch.setattr(sys, "argv", ["chu", "run"])
     with pytest.raises(SystemExit) as stop:
         main()
-    log = tmp_path / "work" / "logs" / "chu.log"
+    log = tmp_path / "work" / "logs" / "errors.log"
     assert stop.value.code == 1
     assert capsys.readouterr().err == f"chu: unexpected ValueError; where it happened is in {log}\n"
     assert "test_cli.py" in log.read_text()

@@ -46,7 +46,7 @@ def lake(request: pytest.FixtureRequest, made: Home, tmp_path_factory: pytest.Te
         yield made.lake
         return
     folder = tmp_path_factory.mktemp("larger")
-    write_pack(folder / "pack", 0.01, seed=7, progress=lambda _: None)
+    write_pack(folder / "pack", 0.004, seed=7, progress=lambda _: None)
     home = Home(folder / "home", folder / "pack")
     home.materialize()
     yield home.lake
