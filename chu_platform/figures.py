@@ -108,6 +108,7 @@ class _Facts:
         for month in (first, last):
             if not MONTH.fullmatch(month):
                 raise ChuError(f"{month!r} is not a month: write it as 2019-01")
+        _require_order(first, last)
         if not low <= first <= last <= high:
             raise ChuError(f"the data cover {low} to {high}, not {first} to {last}")
         found = self.table(
@@ -148,6 +149,11 @@ def figures(lake: Lake, question: Question) -> pa.Table:
         asked = ", ".join(f"--{o} {v}" for o, v in question.where.items())
         raise ChuError(f"{name}: nothing found for {asked} in these months")
     return answer
+
+
+def _require_order(first: str, last: str) -> None:
+    if first > last:
+        raise ChuError(f"the range is the wrong way round: --from {first} comes after --to {last}")
 
 
 def _period(months: _Range) -> str:
@@ -318,7 +324,8 @@ def _years(facts: _Facts, fact: str, column: str, question: Question) -> tuple[s
     for month in (first, last):
         if not MONTH.fullmatch(month):
             raise ChuError(f"{month!r} is not a month: write it as 2019-01")
-    if first > last or last[:4] < low or first[:4] > high:
+    _require_order(first, last)
+    if last[:4] < low or first[:4] > high:
         raise ChuError(f"the data cover {low} to {high}, not {first} to {last}")
     return first, last
 

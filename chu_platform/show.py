@@ -62,8 +62,8 @@ SUMMARIES: Final[Sequence[tuple[Table, str]]] = (
     ),
     (
         kpi_hospitalisation_rate_by_sex_and_age,
-        f"SELECT year(period_start) AS period, CASE sex WHEN 'F' THEN 'Femmes' ELSE 'Hommes' END AS subject, {USE} FROM {{this}} "
-        f"WHERE {LATEST_YEAR} AND NOT is_masked AND sex <> 'all' AND age_band = 'all' ORDER BY sex",
+        f"SELECT year(period_start) AS period, concat(CASE sex WHEN 'F' THEN 'Femmes' WHEN 'M' THEN 'Hommes' ELSE 'Tous' END, CASE age_band WHEN 'all' THEN '' ELSE concat(', ', age_band, ' ans') END) AS subject, {USE} FROM {{this}} "
+        f"WHERE {LATEST_YEAR} AND NOT is_masked AND NOT (sex = 'all' AND age_band = 'all') AND events > 0 ORDER BY age_band = 'all' DESC, rate_per_1000 DESC LIMIT 4",
     ),
     (
         kpi_consultation_rate_by_professional,

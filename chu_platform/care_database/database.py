@@ -118,6 +118,10 @@ class CareDatabase:
         if self._connection is None:
             given = self._settings.postgres_url
             url = given.get_secret_value() if given else self._restored()
+            if not url.startswith(("postgresql://", "postgres://")) and "=" not in url:
+                raise ChuError(
+                    "CHU_POSTGRES_URL is no address of PostgreSQL: write postgresql://user:password@host:port/database"
+                )
             with self._errors("connecting"):
                 connection = postgres.connect(_with_timeout(url))
                 self._connection = connection

@@ -15,7 +15,7 @@ consultation_by_speciality = Table(
     layer=Layer.DISCLOSURE,
     zone=Zone.PSEUDONYMISED,
     grain="one profession and speciality in one year, or in all years",
-    label="Consultations par profession et spécialité (exact)",
+    label="Consultations par professionnel : professions et spécialités",
     owner="team:privacy",
     columns=[
         *PERIOD_COLUMNS,

@@ -5,11 +5,13 @@ Here: the session and the three verbs read, query, write. Not here: servers (ser
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 from dagster_pyspark import LazyPySparkResource
@@ -29,9 +31,24 @@ if TYPE_CHECKING:
 
 # The client waits 50 ms, then four times as long each time: a server that has died is given up after some seconds.
 RETRIES: Final = 5
+DEFAULT_PORT: Final = 15002
+CONNECT_SECONDS: Final = 5
 # These loggers print the texts of errors, which may quote values of rows.
 for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
     logging.getLogger(_name).disabled = True
+
+
+def _require_answer(address: str) -> None:
+    """Raise ChuError unless something listens at a Spark Connect address; the client alone would try for a minute."""
+    found = urlsplit(address)
+    try:
+        where = (found.hostname or "", found.port or DEFAULT_PORT)
+        socket.create_connection(where, timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError):
+        raise ChuError(
+            f"no Spark Connect server answers at {found.hostname}:{found.port or DEFAULT_PORT}: start it, correct "
+            "CHU_SPARK_REMOTE (sc://host:port), or unset it"
+        ) from None
 
 
 class Engine:
@@ -47,7 +64,9 @@ class Engine:
         """The Spark Connect session."""
         if self._session is None:
             address = self._settings.spark_remote if self._settings.engine == "spark" else None
-            if address is None:
+            if address is not None:
+                _require_answer(address)
+            else:
                 self._server = Server(self._settings.engine, self._settings.work_folder / "engine")
                 address = self._server.address
             with self._errors("opening a session"):

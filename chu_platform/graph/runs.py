@@ -23,6 +23,8 @@ from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import MAIN_JOB_TAG
 from chu_platform.graph.platform import Platform
 from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.files import require_pack
 from chu_platform.tables.slices import Slicing
 from chu_platform.tables.table import Table
 
@@ -82,6 +84,8 @@ def run_all(
     slices = _slices(tables, partitions)
     if partitions:
         tables = [t for t in tables if t.slicing in slices]
+    if any(isinstance(t.rows, Delivered) and isinstance(t.rows.reader, DeliveredFiles) for t in tables):
+        require_pack(platform.settings.sources_folder)
     failed: list[Failed] = []
     broken: set[Table] = set()
     plan = waves(tables)
@@ -93,7 +97,7 @@ def run_all(
         if not possible:
             continue
         what = f" by {wave.slicing.name}" if wave.slicing else ""
-        say(f"run {number} of {len(plan)}: {len(possible)} tables{what}")
+        say(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
         failed += _run(defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None)
         done = {f.asset for f in failed}
         for table in possible:
@@ -127,8 +131,11 @@ def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing,
     last = last or first
     found = {s: (first, last) for s in slicings if first in s.keys and last in s.keys and first <= last}
     if not found:
-        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings) or "none of the tables has any"
-        raise ChuError(f"--partitions {partitions}: no such partitions; there are {known}")
+        if not slicings:
+            raise ChuError(f"--partitions {partitions}: none of the selected tables has partitions")
+        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings)
+        what = "the first comes after the last" if first > last else "no such partitions"
+        raise ChuError(f"--partitions {partitions}: {what}; there are {known}")
     return found
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +21,9 @@ from chu_platform.sources.delivered import Delivered, rejects_of
 from chu_platform.sources.reading import Reading, ReadingContext, read, write_rejects
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Computed, Query, Table
+
+# A delivery with less than this share of the rows of the last one is remarked.
+FEWER: Final = 0.9
 
 
 class RuleBroken(ChuError):
@@ -52,10 +55,11 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
         with lake.staging(table) as staging:
             staged = staging / "rows"
             staged.mkdir()
-            last_time = lake.provenance(table).get("seconds")
-            with signs_of_life(platform.say, f"{table.layer}/{table.name}", staging, last_time):
+            before = lake.provenance(table)
+            with signs_of_life(platform.say, f"{table.layer}/{table.name}", staging, before.get("seconds")):
                 reading = _stage(platform, table, slices, versions, staged)
                 verdicts = audit(lake, table, staged, versions)
+            _remark_fewer_rows(platform, table, before, reading)
             if not all(v.passed for v in verdicts):
                 raise RuleBroken(table, verdicts)
             provenance = _provenance(table, slices, run_id, versions, reading)
@@ -65,6 +69,16 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     return Outcome(published, verdicts, time.monotonic() - begun, reading, rejects)
+
+
+def _remark_fewer_rows(platform: Platform, table: Table, before: Mapping[str, Any], reading: Reading | None) -> None:
+    """Say so when a delivery has clearly fewer rows than the last one: it may have been cut off between two lines."""
+    rows = before.get("rows", {}).get("in", 0)
+    if reading and reading.rows_in < FEWER * rows:
+        platform.say(
+            f"WARNING {table.layer}/{table.name}: {reading.rows_in} rows were delivered, {rows} the last time; "
+            "if that is not meant, ask for the delivery again"
+        )
 
 
 def _stage(

@@ -33,12 +33,17 @@ def find(pack: Path, pattern: str) -> Sequence[Path]:
     return files
 
 
-def _all_files(pack: Path) -> Sequence[Path]:
-    """Every file below the pack, links to folders followed, in order of path."""
+def require_pack(pack: Path) -> None:
+    """Raise ChuError when there is no folder of a delivered pack."""
     if not pack.is_dir():
         raise ChuError(
             f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`"
         )
+
+
+def _all_files(pack: Path) -> Sequence[Path]:
+    """Every file below the pack, links to folders followed, in order of path."""
+    require_pack(pack)
     found: list[Path] = []
     seen: set[Path] = set()
 

@@ -277,7 +277,7 @@ def test_an_odd_range_of_deaths(made: Home, raw: duckdb.DuckDBPyConnection) -> N
         ("hospital_food", None, None, {}, "there is no indicator 'hospital_food'"),
         ("hospitalisation_rate", "2019-13", None, {}, "'2019-13' is not a month"),
         ("hospitalisation_rate", "2019", None, {}, "'2019' is not a month"),
-        ("hospitalisation_rate", "2020-06", "2019-01", {}, "not 2020-06 to 2019-01"),
+        ("hospitalisation_rate", "2020-06", "2019-01", {}, "the wrong way round"),
         ("hospitalisation_rate", "1999-01", "2019-01", {}, "the data cover 2015-06"),
         ("hospitalisation_rate", "2019-01", "2099-01", {}, "the data cover 2015-06"),
         ("hospitalisation_rate", None, None, {"region": "11"}, "does not know --region"),
