@@ -300,7 +300,7 @@ def test_an_odd_range_of_deaths(made: Home, raw: duckdb.DuckDBPyConnection) -> N
             "nothing found for --profession Barbier",
         ),
         ("deaths_by_region", None, None, {"region": "00"}, "nothing found for --region 00"),
-        ("deaths_by_region", "2019-06", "2019-01", {}, "not 2019-06 to 2019-01"),
+        ("deaths_by_region", "2019-06", "2019-01", {}, "the wrong way round"),
         ("deaths_by_region", "2019-1", None, {}, "'2019-1' is not a month"),
         ("satisfaction_by_region", "2099-01", "2099-12", {}, "the data cover 2017"),
         ("satisfaction_by_region", None, None, {"region": "00"}, "nothing found for --region 00"),
