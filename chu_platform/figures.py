@@ -13,7 +13,6 @@ from datetime import date
 from typing import Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
@@ -28,8 +27,8 @@ from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.facts.fact_patient_base import fact_patient_base
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.kpis.intervals import garwood
-from chu_platform.kpis.rates import finite, with_rates, with_stay_rates
+from chu_platform.kpis.kpi_deaths_by_region import with_rate
+from chu_platform.kpis.rates import with_rates, with_stay_rates
 from chu_platform.lake.lake import Lake
 from chu_platform.sources.patient import patient
 from chu_platform.tables.sql import AGE_BANDS, UNKNOWN
@@ -346,12 +345,7 @@ def _deaths(facts: _Facts, question: Question) -> pa.Table:
         """,
         {"first": first, "last": last, "region": question.where.get("region"), "unknown": UNKNOWN},
     )
-    deaths = counted["deaths"].to_numpy().astype(np.float64)
-    population = counted["population"].cast(pa.float64()).to_numpy(zero_copy_only=False)
-    low, high = garwood(deaths)
-    for name, values in (("rate_per_1000", deaths), ("rate_low", low), ("rate_high", high)):
-        counted = counted.append_column(name, finite(1000 * values / population))
-    return counted
+    return with_rate(counted)
 
 
 def _satisfaction(facts: _Facts, question: Question) -> pa.Table:

@@ -15,7 +15,7 @@ from chu_platform.tables.sql import ALL, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
-def _with_rate(counted: pa.Table) -> pa.Table:
+def with_rate(counted: pa.Table) -> pa.Table:
     """Add the crude rate per 1 000 inhabitants, with the exact interval of the count, where there is a population."""
     deaths = counted["deaths"].to_numpy().astype(np.float64)
     population = counted["population"].cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -74,7 +74,7 @@ kpi_deaths_by_region = Table(
         JOIN {{region}} r ON r.region_key = c.region_key
         LEFT JOIN counted n ON n.death_year = c.death_year AND n.region_key = c.region_key AND n.sex = c.sex AND n.age_band = c.age_band
         """,
-        finish=_with_rate,
+        finish=with_rate,
     ),
     layout=Layout(z_order_by=["year", "region_code"]),
 )
