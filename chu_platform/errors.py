@@ -13,6 +13,10 @@ class ChuError(Exception):
     """Something the user can act upon: one message, in clear, without secrets or personal data."""
 
 
+class Transient(ChuError):
+    """Something that may well go right the next time: a lost connection, a dead engine, two writers at once."""
+
+
 def keep_trace(error: BaseException, folder: Path) -> str:
     """Append where an error and its causes happened to a log in `folder`; gives the log's path, or why there is none.
 

@@ -3,8 +3,10 @@
 Here: everything that reads the lake from Python. Not here: writing (publish), and the engines' own reading.
 """
 
+import fcntl
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, Transient
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table, Zone
 
 STAGING = ".staging"
+# Seconds: longer than any step of a full-size pack.
+LOCK_PATIENCE = 600.0
 
 
 class Lake:
@@ -95,16 +99,43 @@ class Lake:
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
         return rows
 
+    def staging_folder(self, table: Table) -> Path:
+        """Where rows of the table wait before they are published: on its own file system."""
+        return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Hold the table's lock: one process at a time writes a table, whatever has started it.
+
+        The kernel frees the lock with the process. Raises Transient when another process holds it for long.
+        """
+        folder = self.staging_folder(table)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+            deadline = time.monotonic() + LOCK_PATIENCE
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Transient(
+                            f"another process is writing {table.folder}: run again when it has ended"
+                        ) from None
+                    time.sleep(0.1)
+            yield
+
     @contextmanager
     def staging(self, table: Table) -> Iterator[Path]:
-        """An empty folder on the table's own file system, gone afterwards; what a killed run left is removed."""
-        folder = self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
-        try:
-            yield folder
-        finally:
+        """The table's lock, and an empty folder, gone afterwards; what a killed run left is removed."""
+        folder = self.staging_folder(table)
+        with self.writing(table):
             shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, mode=0o700)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def files_relation(table: Table, files: Sequence[str]) -> str:

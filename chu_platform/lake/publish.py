@@ -11,8 +11,7 @@ import json
 import math
 import re
 import time
-import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +24,7 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError
+from chu_platform.lake.canonical import CanonicalFile, canonical_files, content_of
 from chu_platform.lake.lake import Lake
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
@@ -37,64 +37,140 @@ LONGEST_STATISTIC = 32
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication did: the new version, and the rows and bytes of the slices written."""
+    """What a publication did.
+
+    `version` is the table's version afterwards; `rows` and `size` (bytes) are those of the slices made, by key in
+    `rows_by_slice` and `size_by_slice`; `changed` are the slices (Delta partitions in a table without) whose rows
+    differ from before: no other file was touched.
+    """
 
     version: int
     rows: int
     size: int
     rows_by_slice: Mapping[str, int]
+    size_by_slice: Mapping[str, int]
+    changed: Sequence[str]
 
 
 def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, provenance: Mapping[str, Any]) -> Published:
     """Replace the slices of the table (all of it when `slices` is None) by the staged Parquet files.
 
-    `staged` holds Parquet files in Hive-style folders of the table's partition columns. Raises ChuError when the
-    table on disk has another schema and only a part of it is to be written.
+    The caller holds `lake.staging(table)`. `staged` holds Parquet files in Hive-style folders of the table's partition
+    columns. Slices whose rows are what they were keep their files; when that is all of them there is no commit.
+    Raises ChuError when the table on disk has another schema and only a part of it is to be written.
     """
-    files = [f for f in map(_StagedFile, sorted(staged.rglob("*.parquet"))) if f.rows]
-    path = lake.path(table)
-    adds: list[AddAction] = []
+    scratch = lake.staging_folder(table) / "canonical"
+    new = canonical_files(table, staged, sorted(staged.rglob("*.parquet")), scratch / "new")
+    files = {f.path: _File(f.path) for f in new}
+    partitions = {f.folder: _partition_values(f.folder) for f in new}
+    by_folder: dict[str, list[CanonicalFile]] = defaultdict(list)
+    for file in new:
+        by_folder[file.folder].append(file)
+    current = _Current(lake, table, slices)
+    changed = sorted(
+        folder
+        for folder in by_folder.keys() | current.files.keys()
+        if not current.holds(folder, by_folder.get(folder, []), scratch / "old")
+    )
+    version = current.version
+    if changed or version is None or not current.same_shape:
+        adds = [
+            _moved_in(lake.path(table), table, file, files[file.path], partitions[folder], current.suffix)
+            for folder in changed
+            for file in by_folder.get(folder, [])
+        ]
+        removes = [action for folder in changed for action in current.removes(folder)]
+        version = _commit(lake, table, adds, removes, current, provenance)
     rows_by_slice: Counter[str] = Counter()
-    for file in files:
-        partition = _partition_values(file.path.parent.relative_to(staged))
-        if slices:
-            rows_by_slice[slices.key_of(partition[slices.slicing.column])] += file.rows
-        folder = path / file.path.parent.relative_to(staged)
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"part-{uuid.uuid4()}.parquet"
-        file.path.replace(target)
-        adds.append(
-            AddAction(
-                path=target.relative_to(path).as_posix(),
-                size=file.size,
-                partition_values=partition,
-                modification_time=int(time.time() * 1000),
-                data_change=True,
-                stats=json.dumps(file.statistics(_statistics_columns(table))),
-            )
-        )
-    version = _commit(lake, table, adds, slices, provenance)
-    return Published(version, sum(f.rows for f in files), sum(f.size for f in files), rows_by_slice)
+    size_by_slice: Counter[str] = Counter()
+    if slices:
+        for file in new:
+            key = slices.key_of(partitions[file.folder][slices.slicing.column])
+            rows_by_slice[key] += files[file.path].rows
+            size_by_slice[key] += files[file.path].size
+    return Published(
+        version,
+        sum(f.rows for f in files.values()),
+        sum(f.size for f in files.values()),
+        rows_by_slice,
+        size_by_slice,
+        [_slice_of(folder, slices) for folder in changed],
+    )
 
 
-def _commit(
-    lake: Lake, table: Table, adds: list[AddAction], slices: Slices | None, provenance: Mapping[str, Any]
-) -> int:
-    path = lake.path(table)
-    schema = Schema.from_arrow(table.schema)
-    properties = CommitProperties(custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)})
-    delta = lake.open(table)
-    whole = slices is None or slices.whole
-    if delta is None or not _same_shape(delta, schema, table):
-        if delta is not None and not whole:
+class _Current:
+    """The slices of a table as they are before a publication: the files of each partition folder."""
+
+    def __init__(self, lake: Lake, table: Table, slices: Slices | None) -> None:
+        self._table = table
+        self._root = lake.path(table)
+        self.delta = lake.open(table)
+        self.version = self.delta.version() if self.delta else None
+        self.same_shape = self.delta is not None and _same_shape(self.delta, Schema.from_arrow(table.schema), table)
+        if self.delta and not self.same_shape and slices and not slices.whole:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
             )
+        # A file of another schema may hold the same bytes; its name must not be both removed and added.
+        self.suffix = f"-{self.version}" if self.delta and not self.same_shape else ""
+        self.files: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        if self.delta is not None:
+            for file in pa.table(self.delta.get_add_actions()).to_pylist():
+                partition = _as_text(file.get("partition"))
+                if slices is None or slices.holds(partition[slices.slicing.column]):
+                    folder = file["path"].rpartition("/")[0]
+                    self.files[folder].append({**file, "partition": partition})
+
+    def holds(self, folder: str, wanted: Sequence[CanonicalFile], scratch: Path) -> bool:
+        """Whether the partition has these rows already, in this schema."""
+        if not self.same_shape:
+            return False
+        found = [content_of(f["path"]) for f in self.files.get(folder, [])]
+        if None in found:
+            # Others, such as OPTIMIZE, have written here: only the rows themselves can tell.
+            paths = [self._root / f["path"] for f in self.files[folder]]
+            found = [f.content for f in canonical_files(self._table, self._root, paths, scratch)]
+        return sorted(filter(None, found)) == sorted(f.content for f in wanted)
+
+    def removes(self, folder: str) -> list[RemoveAction]:
+        """The actions that take the partition's files out of the table."""
+        now = int(time.time() * 1000)
+        return [RemoveAction(f["path"], True, now, f["size_bytes"], f["partition"]) for f in self.files.get(folder, [])]
+
+
+def _moved_in(
+    path: Path, table: Table, file: CanonicalFile, said: "_File", partition: Mapping[str, str | None], suffix: str
+) -> AddAction:
+    target = path / file.folder / f"part-{file.content}{suffix}.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    file.path.replace(target)
+    return AddAction(
+        path=target.relative_to(path).as_posix(),
+        size=said.size,
+        partition_values=dict(partition),
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps(said.statistics(_statistics_columns(table))),
+    )
+
+
+def _commit(
+    lake: Lake,
+    table: Table,
+    adds: list[AddAction],
+    removes: list[RemoveAction],
+    current: _Current,
+    provenance: Mapping[str, Any],
+) -> int:
+    schema = Schema.from_arrow(table.schema)
+    properties = CommitProperties(custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)})
+    path = lake.path(table)
+    if current.delta is None or not current.same_shape:
         create_table_with_add_actions(
             str(path),
             schema,
             adds,
-            mode="error" if delta is None else "overwrite",
+            mode="error" if current.delta is None else "overwrite",
             partition_by=list(table.partition_by),
             name=table.name,
             description=table.grain,
@@ -102,12 +178,7 @@ def _commit(
             commit_properties=properties,
         )
     else:
-        removes = [
-            RemoveAction(f["path"], True, int(time.time() * 1000), f["size_bytes"], _as_text(f.get("partition")))
-            for f in pa.table(delta.get_add_actions()).to_pylist()
-            if slices is None or slices.holds(_as_text(f.get("partition"))[slices.slicing.column])
-        ]
-        delta.create_write_transaction(
+        current.delta.create_write_transaction(
             [*adds, *removes],
             mode="append",
             schema=schema,
@@ -115,6 +186,11 @@ def _commit(
             commit_properties=properties,
         )
     return DeltaTable(path).version()
+
+
+def _slice_of(folder: str, slices: Slices | None) -> str:
+    """What a partition folder is called in reports: the key of its slice, or the folder itself."""
+    return slices.key_of(_partition_values(folder)[slices.slicing.column]) if slices else folder
 
 
 def _same_shape(delta: DeltaTable, schema: Schema, table: Table) -> bool:
@@ -126,10 +202,10 @@ def _as_text(partition: Mapping[str, Any] | None) -> dict[str, str | None]:
     return {k: None if v is None else str(v) for k, v in (partition or {}).items()}
 
 
-def _partition_values(folder: Path) -> dict[str, str | None]:
+def _partition_values(folder: str) -> dict[str, str | None]:
     """Partition values of a Hive-style folder. The platform partitions by codes that need no escaping."""
     values: dict[str, str | None] = {}
-    for part in folder.parts:
+    for part in filter(None, folder.split("/")):
         name, _, text = part.partition("=")
         if not PLAIN_VALUE.fullmatch(text):
             raise ValueError(f"the partition column {name} holds values that are not plain codes")
@@ -150,11 +226,10 @@ def _statistics_columns(table: Table) -> list[str]:
     ]
 
 
-class _StagedFile:
-    """One staged Parquet file and what its footer says."""
+class _File:
+    """What the footer of a Parquet file says."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.size = path.stat().st_size
         self._footer = pq.read_metadata(path)
         self.rows: int = self._footer.num_rows

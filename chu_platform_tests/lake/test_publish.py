@@ -1,8 +1,11 @@
 """Publishing: slices replaced in one commit, rules before visibility, statistics without identities, any reader."""
 
 import json
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
@@ -54,6 +57,22 @@ def codes(lake: Lake, table: Table) -> dict[str | None, list[str]]:
     for row in rows(lake, table).to_pylist():
         found.setdefault(row["campaign_year"], []).append(row["code"])
     return {year: sorted(listed) for year, listed in found.items()}
+
+
+def codes_at(lake: Lake, version: int) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for row in lake.arrow(visits(), version=version).to_pylist():
+        found.setdefault(row["campaign_year"], []).append(row["code"])
+    return {year: sorted(listed) for year, listed in found.items()}
+
+
+def rewrite_2019(delta: DeltaTable) -> None:
+    """Lay the rows of 2019 out anew, as another tool does: deleted, appended in two files, compacted."""
+    whole = delta.to_pyarrow_table(filters=[("campaign_year", "=", "2019")])
+    delta.delete("campaign_year = '2019'")
+    for part in (whole.slice(0, 1), whole.slice(1)):
+        write_deltalake(delta, part, mode="append")
+    DeltaTable(delta.table_uri).optimize.compact()
 
 
 def years(first: str, last: str) -> Slices:
@@ -107,8 +126,91 @@ def test_the_version_of_before_stays_readable(lake: Lake) -> None:
 
 def test_the_commit_says_where_it_comes_from(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
-    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({"2018": ["other"]}))
     assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
+
+
+# The same rows again.
+
+
+def shuffled(table: pa.Table) -> pa.Table:
+    return table.take(list(reversed(range(len(table)))))
+
+
+def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = digest(lake.path(visits()))
+    again = put(lake, visits(), shuffled(rows_of(FIRST)))
+    assert (again.version, again.changed, again.rows) == (0, [], 6)
+    assert digest(lake.path(visits())) == before
+
+
+def test_the_same_rows_are_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
+    other = Lake(tmp_path / "other")
+    put(lake, visits(), rows_of({"2018": ["x"]}))
+    put(lake, visits(), rows_of(FIRST))
+    put(other, visits(), shuffled(rows_of(FIRST)))
+
+    def contents(of: Lake) -> dict[str, str]:
+        root = of.path(visits())
+        files = DeltaTable(root).file_uris()
+        return {f.removeprefix(str(root)): sha256(Path(f).read_bytes()).hexdigest() for f in files}
+
+    assert contents(lake) == contents(other)
+
+
+def test_only_the_slices_whose_rows_differ_are_rewritten(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = set(DeltaTable(lake.path(visits())).file_uris())
+    corrected = put(lake, visits(), rows_of({**FIRST, "2018": ["C"]}))
+    assert corrected.changed == ["2018"]
+    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+    assert codes(lake, visits()) == {**FIRST, "2018": ["C"]}
+
+
+def test_a_slice_can_become_again_what_it_was(lake: Lake) -> None:
+    for listed in (["c"], ["C"], ["c"], ["c"]):
+        put(lake, visits(), rows_of({**FIRST, "2018": listed}))
+    assert codes(lake, visits()) == FIRST
+    assert lake.version(visits()) == 2
+    assert codes_at(lake, 1) == {**FIRST, "2018": ["C"]}
+    assert codes_at(lake, 0) == FIRST
+
+
+def test_rows_that_others_have_laid_out_anew_are_left_as_they_lie(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    rewrite_2019(DeltaTable(lake.path(visits())))
+    before = (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris()))
+    assert not any("part-00000-" in f and len(f.rsplit("/", 1)[1]) == 59 for f in before[1] if "2019" in f)
+    put(lake, visits(), rows_of(FIRST))
+    assert (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris())) == before
+
+
+def test_a_description_that_changes_is_committed_over_the_same_rows(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    described = visits([replace(c, description="said in other words") for c in COLUMNS])
+    put(lake, described, rows_of(FIRST))
+    assert codes(lake, described) == FIRST
+    assert {f.metadata["comment"] for f in DeltaTable(lake.path(described)).schema().fields} == {"said in other words"}
+    assert put(lake, described, rows_of(FIRST)).version == 1
+
+
+def test_one_process_at_a_time_writes_a_table(lake: Lake) -> None:
+    lake.prepare()
+    found: list[str] = []
+
+    def other() -> None:
+        with lake.writing(visits()):
+            found.append("other")
+
+    thread = threading.Thread(target=other)
+    with lake.writing(visits()):
+        thread.start()
+        time.sleep(0.5)
+        found.append("first")
+    thread.join(10)
+    assert found == ["first", "other"]
 
 
 def test_a_table_of_other_columns_is_replaced_whole_or_not_at_all(lake: Lake) -> None:
