@@ -13,7 +13,7 @@ from chu_platform.pseudonyms.professional_pseudonym import professional_pseudony
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key, holds
+from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event, none_in
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -79,12 +79,18 @@ fact_consultation = Table(
         foreign_key("professional_key", dim_professional),
         foreign_key("diagnosis_key", dim_diagnosis),
         foreign_key("insurer_key", dim_insurer),
-        holds("plausible_age", "age BETWEEN 0 AND 130", "an age lies between 0 and 130 years"),
-        holds(
-            "slot_length",
-            "duration_minutes BETWEEN 0 AND 1439",
-            "a slot ends within a day, on the next day at the latest",
+        as_many_as(consultation),
+        between("age", 0, 130),
+        # Night slots end on the next day, which is right; none is longer than a day.
+        between("duration_minutes", 0, 1439),
+        none_in(
+            "not_before_birth",
+            "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
+            "a consultation does not come before the patient's birth; such ones count without an age",
+            dim_patient,
+            blocking=False,
         ),
+        last_event("date", 31),
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),
     slicing=MONTHLY,

@@ -7,7 +7,7 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key, holds, one_of
+from chu_platform.tables.rules import foreign_key, holds, last_event, one_of
 from chu_platform.tables.slices import DEATH_YEARS
 from chu_platform.tables.sql import age_band, completed_years, partial_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -73,6 +73,7 @@ fact_death = Table(
         foreign_key("region_key", dim_region),
         one_of("sex", ["F", "M", "unknown"]),
         holds("age_not_negative", "age >= 0", "an age is not negative"),
+        last_event("death_date", 400),
     ],
     layout=Layout(z_order_by=["region_key", "age"]),
     slicing=DEATH_YEARS,

@@ -11,7 +11,7 @@ from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key, holds
+from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event, none_in
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -70,8 +70,17 @@ fact_hospitalisation = Table(
         foreign_key("patient_key", dim_patient),
         foreign_key("establishment_key", dim_establishment),
         foreign_key("diagnosis_key", dim_diagnosis),
-        holds("length_of_stay", "days >= 0", "a length of stay is not negative"),
-        holds("plausible_age", "age BETWEEN 0 AND 130", "an age lies between 0 and 130 years"),
+        as_many_as(hospitalisations),
+        between("days", 0, 366),
+        between("age", 0, 130),
+        none_in(
+            "not_before_birth",
+            "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
+            "a stay does not come before the patient's birth; such ones count without an age",
+            dim_patient,
+            blocking=False,
+        ),
+        last_event("date", 400),
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),
     slicing=MONTHLY,

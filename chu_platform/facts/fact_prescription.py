@@ -9,7 +9,7 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.sources.prescription import prescription
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key
+from chu_platform.tables.rules import as_many_as, foreign_key
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -42,6 +42,7 @@ fact_prescription = Table(
         """
     ),
     rules=[
+        as_many_as(prescription),
         foreign_key("patient_key", dim_patient),
         foreign_key("professional_key", dim_professional),
         foreign_key("medication_key", dim_medication),

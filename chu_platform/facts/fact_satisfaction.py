@@ -9,7 +9,7 @@ from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key, holds, one_of
+from chu_platform.tables.rules import between, foreign_key, last_event, one_of
 from chu_platform.tables.slices import CAMPAIGNS
 from chu_platform.tables.sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -82,8 +82,9 @@ fact_satisfaction = Table(
         foreign_key("region_key", dim_region),
         foreign_key("establishment_key", dim_establishment),
         one_of("survey", ["48h_mco", "ca_mco"]),
-        holds("score_range", "score BETWEEN 0 AND 100", "a score lies between 0 and 100"),
-        holds("recommendation_range", "recommendation_rate BETWEEN 0 AND 100", "a rate lies between 0 and 100 %"),
+        between("score", 0, 100),
+        between("recommendation_rate", 0, 100),
+        last_event("campaign_year", 3 * 366, "make_date(CAST(campaign_year AS INT), 12, 31)"),
     ],
     layout=Layout(z_order_by=["region_key"]),
     slicing=CAMPAIGNS,

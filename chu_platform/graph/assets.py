@@ -1,22 +1,31 @@
 """Declarations as Dagster assets: everything the UI shows of a table is derived from its declaration here.
 
-Here: asset, checks and metadata of a table. Not here: making its rows (step), running many (runs).
+Here: asset, checks and metadata of a table. Not here: making its rows (step), running many (runs), when (automation).
 """
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, keep_trace
+from chu_platform.automation.conditions import FOLLOWS
+from chu_platform.automation.notice import failure_notice
+from chu_platform.errors import ChuError, Transient, keep_trace
+from chu_platform.graph.catalogue import declared_at
 from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import Outcome, RuleBroken, make
+from chu_platform.graph.step import Outcome, RuleBroken, made_with, make
 from chu_platform.lake.audit import Verdict
-from chu_platform.sources.delivered import Delivered, rejects_of
-from chu_platform.tables.columns import sql_type
+from chu_platform.lake.publish import Published
+from chu_platform.sources.delivered import Delivered
+from chu_platform.tables.columns import Column, sql_type
+from chu_platform.tables.rules import Rule
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Query, Table
 
-PLATFORM = "platform"
+PLATFORM: Final = "platform"
+# What is transient (a lost connection, a dead engine, two writers) is tried again; bad rows are not.
+RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 def key_of(table: Table) -> dg.AssetKey:
@@ -24,20 +33,24 @@ def key_of(table: Table) -> dg.AssetKey:
     return dg.AssetKey([table.layer.value, table.name])
 
 
+def pool_of(table: Table) -> str:
+    """The pool of the table's writers: at most one at a time."""
+    return f"{table.layer}__{table.name}"
+
+
 def asset_of(table: Table) -> dg.AssetsDefinition:
     """The asset of a table; a delivered table brings the asset of its rejects."""
-    tables = [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
-    key = key_of(table)
+    tables = made_with(table)
 
     @dg.multi_asset(
-        name=f"{table.layer.value}__{table.name}",
+        name=pool_of(table),
         specs=[_spec(t, table) for t in tables],
-        check_specs=[
-            dg.AssetCheckSpec(r.name, asset=key, description=r.description, blocking=True) for r in table.all_rules
-        ],
+        check_specs=[_check_spec(t, rule) for t in tables for rule in t.all_rules],
         backfill_policy=dg.BackfillPolicy.single_run() if table.slicing else None,
         required_resource_keys={PLATFORM},
-        pool=f"{table.layer}__{table.name}",
+        retry_policy=RETRIES,
+        hooks={failure_notice},
+        pool=pool_of(table),
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         platform: Platform = context.resources.platform
@@ -45,28 +58,30 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         try:
             outcome = make(platform, table, slices, context.run_id)
         except RuleBroken as broken:
-            yield from (_check_result(key, v) for v in broken.verdicts)
+            yield from _check_results(broken.verdicts)
             raise dg.Failure(str(broken), allow_retries=False) from None
+        except Transient as error:
+            platform.renew()
+            raise dg.Failure(str(error), allow_retries=True) from None
         except ChuError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except Exception as error:
             # Dagster keeps messages of exceptions, and libraries quote values of rows in theirs.
             log = keep_trace(error, platform.settings.logs_folder)
-            raise dg.Failure(f"unexpected {type(error).__name__}; where it happened is in {log}") from None
+            said = f"unexpected {type(error).__name__}; where it happened is in {log}"
+            raise dg.Failure(said, allow_retries=False) from None
         platform.say(_line(table, outcome))
         if not platform.says_to_dagster:
             context.log.info(_line(table, outcome))
         if slices:
-            for partition in slices.keys:
-                rows = outcome.published.rows_by_slice.get(partition, 0)
-                context.add_asset_metadata(
-                    {"dagster/partition_row_count": rows}, asset_key=key, partition_key=partition
-                )
-        yield from (_check_result(key, v) for v in outcome.verdicts)
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(platform, table, outcome))
-        if outcome.rejects:
-            rejected = {"dagster/row_count": outcome.rejects.rows, "delta_version": outcome.rejects.version}
-            yield dg.MaterializeResult(asset_key=key_of(tables[1]), metadata=rejected)
+            _tell_slices(context, key_of(table), slices, outcome.published[table])
+        yield from _check_results(outcome.verdicts)
+        for made, published in outcome.published.items():
+            yield dg.MaterializeResult(
+                asset_key=key_of(made),
+                metadata=_metadata(platform, made, published, outcome),
+                data_version=dg.DataVersion(published.content),
+            )
 
     return step
 
@@ -78,26 +93,30 @@ def _slices(table: Table, context: dg.AssetExecutionContext) -> Slices | None:
     return table.slicing.between(keys[0], keys[-1])
 
 
-def _spec(table: Table, made_with: Table) -> dg.AssetSpec:
-    rows = made_with.rows
-    kinds = {"deltalake", "python" if not isinstance(rows, Query) else "sparksql"}
-    columns = [
-        dg.TableColumn(
-            c.name,
-            sql_type(c.type),
-            description=f"{c.label}. {c.description}",
-            tags={"identifying": "true"} if c.identifying else {},
-            constraints=dg.TableColumnConstraints(nullable=not c.required),
-        )
-        for c in table.columns
-    ]
-    metadata: dict[str, object] = {
-        "dagster/column_schema": dg.TableSchema(columns=columns),
+def _tell_slices(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Slices, published: Published) -> None:
+    """What is said of each slice alone: the events of a run over many slices share the rest."""
+    for partition in slices.keys:
+        said = {
+            "dagster/partition_row_count": published.rows_by_slice.get(partition, 0),
+            "partition_bytes": published.size_by_slice.get(partition, 0),
+            "partition_changed": partition in published.changed,
+        }
+        context.add_asset_metadata(said, asset_key=key, partition_key=partition)
+
+
+def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
+    rows = made_by.rows
+    delivered = isinstance(rows, Delivered)
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": _column_schema(table),
+        "dagster/table_name": table.folder.replace("/", "."),
+        "dagster/code_references": _code_reference(made_by),
         "zone": table.zone.value,
         "folder": table.folder,
         "grain": table.grain,
         "label": table.label,
         "partition_by": ", ".join(table.partition_by) or "-",
+        "z_order_by": ", ".join(table.layout.z_order_by) or "-",
     }
     if isinstance(rows, Query):
         metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
@@ -105,46 +124,100 @@ def _spec(table: Table, made_with: Table) -> dg.AssetSpec:
         key_of(table),
         # A delivery is read whole whatever slices are wanted, so its rejects are always all of them.
         partitions_def=table.slicing.partitions if table.slicing else None,
-        deps=[key_of(t) for t in table.needs],
+        deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
         description=f"{table.label}. One row: {table.grain}.",
-        kinds=kinds,
+        kinds={"deltalake", "sparksql" if isinstance(rows, Query) else "python"},
         owners=[table.owner],
         tags={"zone": table.zone.value},
-        code_version=table.code_version,
+        code_version=made_by.code_version,
         metadata=metadata,
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=made_by.cadence.fail, warn_window=made_by.cadence.warn
+        ),
+        # Deliveries come when they come: schedules and the sensor of arriving files start them.
+        automation_condition=None if delivered else FOLLOWS,
     )
 
 
-def _metadata(platform: Platform, table: Table, outcome: Outcome) -> dict[str, str | int | float]:
+def _code_reference(table: Table) -> dg.CodeReferencesMetadataValue:
+    """The place of the declaration, which the UI links to."""
+    file, line = declared_at(table)
+    with warnings.catch_warnings():
+        # These two classes, which are in beta, and nothing else.
+        warnings.filterwarnings("ignore", message="Class `(CodeReferencesMetadataValue|LocalFileCodeReference)`")
+        place = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label="declaration")
+        return dg.CodeReferencesMetadataValue(code_references=[place])
+
+
+def _column_schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                sql_type(c.type),
+                description=f"{c.label}. {c.description}",
+                tags={"sensitivity": _sensitivity(table, c)},
+                constraints=dg.TableColumnConstraints(nullable=not c.required, unique=[c.name] == table.key),
+            )
+            for c in table.columns
+        ],
+        constraints=dg.TableConstraints(other=[r.description for r in table.all_rules if r.blocking]),
+    )
+
+
+def _sensitivity(table: Table, column: Column) -> str:
+    return "identifying" if column.identifying else table.zone.value
+
+
+def _check_spec(table: Table, rule: Rule) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        rule.name,
+        asset=key_of(table),
+        description=rule.description,
+        blocking=rule.blocking,
+        metadata={"kind": rule.kind.value, "column": rule.column or "-", "threshold": rule.threshold},
+    )
+
+
+def _check_results(verdicts: Mapping[Table, Sequence[Verdict]]) -> Iterator[dg.AssetCheckResult]:
+    for table, found in verdicts.items():
+        for verdict in found:
+            measured = {} if verdict.measured is None else {"measured": verdict.measured}
+            yield dg.AssetCheckResult(
+                passed=verdict.passed,
+                asset_key=key_of(table),
+                check_name=verdict.rule.name,
+                severity=dg.AssetCheckSeverity.ERROR if verdict.rule.blocking else dg.AssetCheckSeverity.WARN,
+                metadata=measured,
+            )
+
+
+def _metadata(platform: Platform, table: Table, published: Published, outcome: Outcome) -> dict[str, str | int | float]:
+    """What is said of the table as a whole, after the run."""
     said: dict[str, str | int | float] = {
-        "dagster/row_count": outcome.published.rows,
-        "bytes": outcome.published.size,
-        "delta_version": outcome.published.version,
-        "seconds": round(outcome.seconds, 2),
+        "dagster/row_count": published.table_rows,
+        "bytes": published.table_size,
+        "files": published.table_files,
+        "delta_version": published.version,
+        "slices_changed" if table.slicing else "partitions_changed": len(published.changed),
+        "run_seconds": round(outcome.seconds, 2),
         "dagster/uri": str(platform.lake.path(table)),
     }
     if outcome.reading:
-        said["rows_in"] = outcome.reading.rows_in
-        said["rows_kept"] = outcome.reading.kept
-        said["rows_rejected"] = len(outcome.reading.rejects)
-        said["files"] = ", ".join(o.name for o in outcome.reading.origins)
+        said["delivery_rows_in"] = outcome.reading.rows_in
+        said["delivery_rows_kept"] = outcome.reading.kept
+        said["delivery_rows_rejected"] = len(outcome.reading.rejects)
+        said["delivery_files"] = ", ".join(o.name for o in outcome.reading.origins)
     return said
-
-
-def _check_result(key: dg.AssetKey, verdict: Verdict) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=verdict.passed,
-        asset_key=key,
-        check_name=verdict.rule.name,
-        metadata={"rows_breaking_it": verdict.broken},
-    )
 
 
 def _line(table: Table, outcome: Outcome) -> str:
     """One line of progress, without any value of a row."""
-    counts = f"{outcome.published.rows:,} rows"
+    published = outcome.published[table]
+    counts = f"{published.rows:,} rows"
     if outcome.reading:
         r = outcome.reading
         counts = f"{r.rows_in:,} rows in = {r.kept:,} kept + {len(r.rejects):,} rejected"
-    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}, {outcome.seconds:.1f} s"
+    unchanged = "" if published.changed else ", unchanged"
+    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {outcome.seconds:.1f} s"

@@ -3,25 +3,43 @@
 A new table is a new module in the folder of its layer; nothing else lists it.
 """
 
+import inspect
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
+from pathlib import Path
 
 from chu_platform.tables.table import Table
 
-LAYERS = ("sources", "references", "pseudonyms", "dimensions", "facts", "kpis", "disclosure", "published")
+LAYERS = ("sources", "references", "pseudonyms", "dimensions", "facts", "kpis", "disclosure", "published", "reports")
 
 
 @cache
 def catalogue() -> Sequence[Table]:
-    """All tables, each after those it reads."""
-    tables: dict[Table, None] = {}
+    """All tables, each after those it needs."""
+    order = TopologicalSorter({t: t.needs for t in _modules()})
+    return list(order.static_order())
+
+
+def declared_at(table: Table) -> tuple[Path, int]:
+    """File and line where a table is declared."""
+    file = Path(_modules()[table])
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return file, next((n for n, line in enumerate(lines, 1) if line.startswith(f"{table.name} = ")), 1)
+
+
+@cache
+def _modules() -> Mapping[Table, str]:
+    tables: dict[Table, str] = {}
     for layer in LAYERS:
         package = import_module(f"chu_platform.{layer}")
-        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-            found = vars(import_module(f"chu_platform.{layer}.{module}")).values()
-            tables |= {t: None for t in found if isinstance(t, Table)}
-    order = TopologicalSorter({t: t.needs for t in tables})
-    return list(order.static_order())
+        for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+            module = import_module(f"chu_platform.{layer}.{name}")
+            for found in vars(module).values():
+                # A module that is named after the table declares it; others import it.
+                declares = isinstance(found, Table) and (found not in tables or name == found.name.lower())
+                if declares and found.layer.value == layer:
+                    tables[found] = inspect.getfile(module)
+    return tables

@@ -36,6 +36,12 @@ class Platform:
         """The care database, one snapshot for as long as the platform is open."""
         return CareDatabase(self.settings, self.say)
 
+    def renew(self) -> None:
+        """Close what has been opened: the next use opens it anew, after a failure that may well be gone."""
+        for name in ("engine", "care_database"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
     def __enter__(self) -> Self:
         self.lake.prepare()
         return self
@@ -43,6 +49,4 @@ class Platform:
     def __exit__(
         self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for name in ("engine", "care_database"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        self.renew()

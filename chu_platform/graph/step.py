@@ -5,9 +5,10 @@ Here: the order of the three and what is recorded. Not here: how each is done.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,31 +20,35 @@ from chu_platform.lake.audit import Verdict, audit
 from chu_platform.lake.publish import Published, publish
 from chu_platform.sources.delivered import Delivered, rejects_of
 from chu_platform.sources.reading import Reading, ReadingContext, read, write_rejects
+from chu_platform.tables.rules import Counts
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Computed, Query, Table
 
-# A delivery with less than this share of the rows of the last one is remarked.
-FEWER: Final = 0.9
-
 
 class RuleBroken(ChuError):
-    """Staged rows break a rule: nothing of them was published. `verdicts` are all that were found."""
+    """Staged rows break a blocking rule: nothing of them was published. `verdicts` are all that were found."""
 
-    def __init__(self, table: Table, verdicts: Sequence[Verdict]) -> None:
+    def __init__(self, verdicts: Mapping[Table, Sequence[Verdict]]) -> None:
         self.verdicts = verdicts
-        broken = "; ".join(f"{v.rule.description}: {v.broken} rows break it" for v in verdicts if not v.passed)
-        super().__init__(f"{table.layer}/{table.name}: {broken}; nothing was published, the last version stays")
+        said = [_broken(table, [v for v in found if v.blocks]) for table, found in verdicts.items()]
+        super().__init__(f"{'; '.join(filter(None, said))}; nothing was published, the last version stays")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did."""
+    """What a step did: what it published and how the rules were found, of the table and, if it is delivered, of its
+    rejects.
+    """
 
-    published: Published
-    verdicts: Sequence[Verdict]
+    published: Mapping[Table, Published]
+    verdicts: Mapping[Table, Sequence[Verdict]]
     seconds: float
     reading: Reading | None = None
-    rejects: Published | None = None
+
+
+def made_with(table: Table) -> Sequence[Table]:
+    """The tables that the step of a table makes: the table itself, and its rejects when it is delivered."""
+    return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
 
 
 def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -> Outcome:
@@ -52,44 +57,66 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
     lake = platform.lake
     versions = {t: lake.version(t) for t in table.needs}
     try:
-        with lake.staging(table) as staging:
-            staged = staging / "rows"
-            staged.mkdir()
+        with ExitStack() as stack:
+            # Each table's own slices: a delivery is always read whole, so its rejects are all of them.
+            parts = {t: slices if t is table else None for t in made_with(table)}
+            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in parts}
+            for folder in staged.values():
+                folder.mkdir()
             before = lake.provenance(table)
-            with signs_of_life(platform.say, f"{table.layer}/{table.name}", staging, before.get("seconds")):
+            name = f"{table.layer}/{table.name}"
+            with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
                 reading = _stage(platform, table, slices, versions, staged)
-                verdicts = audit(lake, table, staged, versions)
-            _remark_fewer_rows(platform, table, before, reading)
-            if not all(v.passed for v in verdicts):
-                raise RuleBroken(table, verdicts)
+                counts = _counts(reading)
+                verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
+            _warn(platform, verdicts)
+            if any(v.blocks for found in verdicts.values() for v in found):
+                raise RuleBroken(verdicts)
             provenance = _provenance(table, slices, run_id, versions, reading)
             provenance["seconds"] = round(time.monotonic() - begun, 1)
-            published = publish(lake, table, staged, slices, provenance)
-            rejects = _publish_rejects(platform, table, reading, provenance) if reading else None
+            published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
-    return Outcome(published, verdicts, time.monotonic() - begun, reading, rejects)
+    return Outcome(published, verdicts, time.monotonic() - begun, reading)
 
 
-def _remark_fewer_rows(platform: Platform, table: Table, before: Mapping[str, Any], reading: Reading | None) -> None:
-    """Say so when a delivery has clearly fewer rows than the last one: it may have been cut off between two lines."""
-    rows = before.get("rows", {}).get("in", 0)
-    if reading and reading.rows_in < FEWER * rows:
-        platform.say(
-            f"WARNING {table.layer}/{table.name}: {reading.rows_in} rows were delivered, {rows} the last time; "
-            "if that is not meant, ask for the delivery again"
-        )
+def _broken(table: Table, verdicts: Sequence[Verdict]) -> str:
+    said = []
+    for verdict in verdicts:
+        rule = verdict.rule
+        beyond = " rows break it" if rule.most == 0 else f", not {rule.threshold}"
+        said.append(f"{rule.description}: {verdict.measured or 0:g}{beyond}")
+    return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
+
+
+def _warn(platform: Platform, verdicts: Mapping[Table, Sequence[Verdict]]) -> None:
+    """Say which rules are broken that do not block; fewer rows than before may be a delivery cut off between lines."""
+    for table, found in verdicts.items():
+        if said := _broken(table, [v for v in found if not v.passed and not v.rule.blocking]):
+            platform.say(f"WARNING {said}")
+
+
+def _counts(reading: Reading | None) -> Counts:
+    return Counts(reading.rows_in, reading.kept, len(reading.rejects)) if reading else Counts()
 
 
 def _stage(
-    platform: Platform, table: Table, slices: Slices | None, versions: Mapping[Table, int], staged: Path
+    platform: Platform,
+    table: Table,
+    slices: Slices | None,
+    versions: Mapping[Table, int],
+    folders: Mapping[Table, Path],
 ) -> Reading | None:
     rows = table.rows
+    staged = folders[table]
     if isinstance(rows, Delivered):
         scratch = staged.parent / "scratch"
         scratch.mkdir()
         context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
-        return read(table, slices, staged, context)
+        reading = read(table, slices, staged, context)
+        for rejects in folders.keys() - {table}:
+            write_rejects(reading, folders[rejects])
+        return reading
     if isinstance(rows, Query):
         engine = platform.engine
         frames = {name: engine.read(platform.lake.path(t), versions[t]) for name, t in table.reads.items()}
@@ -117,13 +144,6 @@ def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
         pq.write_to_dataset(typed, staged, partition_cols=list(table.partition_by), compression="zstd")
     else:
         pq.write_table(typed, staged / "rows.parquet", compression="zstd")
-
-
-def _publish_rejects(platform: Platform, table: Table, reading: Reading, provenance: Mapping[str, Any]) -> Published:
-    rejects = rejects_of(table)
-    with platform.lake.staging(rejects) as staging:
-        write_rejects(reading, staging)
-        return publish(platform.lake, rejects, staging, None, provenance)
 
 
 def _provenance(

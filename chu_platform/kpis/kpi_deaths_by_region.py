@@ -11,6 +11,7 @@ from chu_platform.facts.fact_death import fact_death
 from chu_platform.kpis.intervals import garwood
 from chu_platform.kpis.rates import finite
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.rules import sums_to
 from chu_platform.tables.sql import ALL, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
@@ -76,5 +77,14 @@ kpi_deaths_by_region = Table(
         """,
         finish=with_rate,
     ),
+    rules=[
+        sums_to(
+            "regions_sum_to_all_deaths",
+            "SELECT sum(deaths) FROM {this} WHERE sex = 'all' AND age_band = 'all'",
+            fact_death,
+            "SELECT count(*) FROM {other}",
+            "the deaths of the regions sum to all deaths",
+        )
+    ],
     layout=Layout(z_order_by=["year", "region_code"]),
 )

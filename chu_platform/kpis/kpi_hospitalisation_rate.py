@@ -17,6 +17,7 @@ from chu_platform.kpis.rates import (
     period_join,
     with_stay_rates,
 )
+from chu_platform.tables.rules import sums_to
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_hospitalisation_rate = Table(
@@ -50,6 +51,15 @@ kpi_hospitalisation_rate = Table(
         """,
         finish=with_stay_rates,
     ),
-    rules=[NUMERATOR_IN_BASE],
+    rules=[
+        NUMERATOR_IN_BASE,
+        sums_to(
+            "months_sum_to_all_stays",
+            "SELECT sum(events) FROM {this} WHERE period_grain = 'month'",
+            fact_hospitalisation,
+            "SELECT count(*) FROM {other}",
+            "the stays of the months sum to all stays",
+        ),
+    ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),
 )

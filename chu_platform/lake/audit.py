@@ -1,4 +1,4 @@
-"""Audit: the rules of a table, counted over staged rows before they become visible.
+"""Audit: the rules of a table, measured over staged rows before they become visible.
 
 Here: running rules. Not here: what the rules are (tables.rules), and what follows from a broken one.
 """
@@ -6,46 +6,96 @@ Here: running rules. Not here: what the rules are (tables.rules), and what follo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from chu_platform.lake.lake import Lake, files_relation
-from chu_platform.tables.rules import Rule
+from chu_platform.tables.rules import Counts, Rule, Sides
+from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
 
-MEMORY_LIMIT = "3GB"
+MEMORY_LIMIT: Final = "3GB"
+NOTHING_DELIVERED: Final = Counts()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an audit found: the number of rows that break a rule."""
+    """What an audit found: the rule, and what was measured (most often the number of rows that break it)."""
 
     rule: Rule
-    broken: int
+    measured: float | None
 
     @property
     def passed(self) -> bool:
-        """True when no row breaks the rule."""
-        return self.broken == 0
+        """Whether the rule holds."""
+        return self.rule.allows(self.measured)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this keeps the rows from being published."""
+        return self.rule.blocking and not self.passed
 
 
-def audit(lake: Lake, table: Table, staged: Path, versions: Mapping[Table, int]) -> list[Verdict]:
-    """Count, for each rule of the table, the staged rows that break it.
+def audit(
+    lake: Lake,
+    table: Table,
+    staged: Path,
+    slices: Slices | None,
+    versions: Mapping[Table, int],
+    counts: Counts = NOTHING_DELIVERED,
+) -> list[Verdict]:
+    """Measure each rule of the table over the staged rows of `slices` (of the whole table when None).
 
     Tables referred to are read at the version in `versions`, or as they are now.
     """
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"SET temp_directory = '{str(staged.parent / 'spill').replace(chr(39), chr(39) * 2)}'")
         connection.execute("SET preserve_insertion_order = false")
         files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
         connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files_relation(table, files)}")
 
-        def relation(other: Table) -> str:
+        def current(other: Table) -> str:
             return lake.relation(other, versions.get(other))
 
-        return [Verdict(rule, int(_first(connection, rule.count("staged", relation)) or 0)) for rule in table.all_rules]
+        def same_slices(other: Table) -> str:
+            alike = slices is not None and not slices.whole and other.slicing is slices.slicing
+            where = slices.predicate() if slices and alike else "true"
+            return f"(SELECT * FROM {current(other)} WHERE {where})"
+
+        sides = Sides(
+            "staged",
+            _after(lake, table, slices),
+            current,
+            same_slices,
+            _rows_before(lake, table, slices),
+            counts,
+        )
+        return [Verdict(rule, _first(connection, rule.query(sides))) for rule in table.all_rules]
 
 
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> int | None:
+def _after(lake: Lake, table: Table, slices: Slices | None) -> str:
+    """The whole table as it would be: the staged rows, and those of the slices that stay."""
+    if slices is None or slices.whole or lake.open(table) is None:
+        return "staged"
+    kept = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({slices.predicate()}, false)"
+    return f"(SELECT * FROM staged UNION ALL {kept})"
+
+
+def _rows_before(lake: Lake, table: Table, slices: Slices | None) -> int | None:
+    delta = lake.open(table)
+    if delta is None:
+        return None
+    files = pa.table(delta.get_add_actions()).to_pylist()
+    return sum(
+        f["num_records"] or 0
+        for f in files
+        if slices is None or slices.holds((f.get("partition") or {}).get(slices.slicing.column))
+    )
+
+
+def _first(connection: duckdb.DuckDBPyConnection, query: str) -> float | None:
     row = connection.execute(query).fetchone()
-    return None if row is None else row[0]
+    return None if row is None or row[0] is None else float(row[0])

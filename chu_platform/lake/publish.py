@@ -7,6 +7,7 @@ dies between the move and the commit leaves unreferenced files, which VACUUM rem
 Here: the move, the file statistics, the commit and its provenance. Not here: making or auditing rows.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -21,9 +22,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.canonical import CanonicalFile, canonical_files, content_of
 from chu_platform.lake.lake import Lake
 from chu_platform.tables.slices import Slices
@@ -41,7 +43,8 @@ class Published:
 
     `version` is the table's version afterwards; `rows` and `size` (bytes) are those of the slices made, by key in
     `rows_by_slice` and `size_by_slice`; `changed` are the slices (Delta partitions in a table without) whose rows
-    differ from before: no other file was touched.
+    differ from before: no other file was touched. `content` identifies the rows made: equal rows, equal content.
+    `table_rows`, `table_size` and `table_files` are those of the whole table afterwards.
     """
 
     version: int
@@ -50,6 +53,10 @@ class Published:
     rows_by_slice: Mapping[str, int]
     size_by_slice: Mapping[str, int]
     changed: Sequence[str]
+    content: str
+    table_rows: int
+    table_size: int
+    table_files: int
 
 
 def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, provenance: Mapping[str, Any]) -> Published:
@@ -88,13 +95,18 @@ def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, prove
             key = slices.key_of(partitions[file.folder][slices.slicing.column])
             rows_by_slice[key] += files[file.path].rows
             size_by_slice[key] += files[file.path].size
+    lying = pa.table(DeltaTable(lake.path(table)).get_add_actions()).to_pylist()
     return Published(
         version,
         sum(f.rows for f in files.values()),
         sum(f.size for f in files.values()),
         rows_by_slice,
         size_by_slice,
-        [_slice_of(folder, slices) for folder in changed],
+        list(dict.fromkeys(_slice_of(folder, slices) for folder in changed)),
+        hashlib.sha256("".join(f"{f.folder}/{f.content}\n" for f in new).encode()).hexdigest()[:16],
+        sum(f["num_records"] or 0 for f in lying),
+        sum(f["size_bytes"] for f in lying),
+        len(lying),
     )
 
 
@@ -178,13 +190,16 @@ def _commit(
             commit_properties=properties,
         )
     else:
-        current.delta.create_write_transaction(
-            [*adds, *removes],
-            mode="append",
-            schema=schema,
-            partition_by=list(table.partition_by),
-            commit_properties=properties,
-        )
+        try:
+            current.delta.create_write_transaction(
+                [*adds, *removes],
+                mode="append",
+                schema=schema,
+                partition_by=list(table.partition_by),
+                commit_properties=properties,
+            )
+        except CommitFailedError:
+            raise Transient(f"another tool wrote {table.folder} at the same time: run again") from None
     return DeltaTable(path).version()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +17,7 @@ from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import Expected, Origin, RawRows
 from chu_platform.sources.duckdb_sql import sql_name, sql_path
 from chu_platform.sources.parquet_text import parquet_rows
+from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class CareTable:
     """The table `name` of schema public."""
 
     name: str
+    cadence: ClassVar[Cadence] = Cadence.NIGHTLY
 
     @contextmanager
     def open(self, table: Table, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:

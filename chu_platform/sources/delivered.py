@@ -7,10 +7,13 @@ Here: the declaration. Not here: reading (delivered_files, care_tables and the f
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from chu_platform.errors import ChuError
+from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.rules import rejected_share
 from chu_platform.tables.table import Layer, Table, Zone
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 # More rejects than this, and the file is another one than it seems; nor would they fit in memory.
 MOST_REJECTS = 1_000_000
+# Nor is it what it seems when more of its rows than this are rejected: nothing of it is published.
+LARGEST_REJECTED_SHARE = 0.5
 # A header that is really a row must not put a whole address into a message.
 LONGEST_NAME = 40
 
@@ -104,6 +109,11 @@ class Reader(Protocol):
         """The delivered files or tables, one by one."""
         ...
 
+    @property
+    def cadence(self) -> Cadence:
+        """How often a delivery is expected."""
+        ...
+
 
 @dataclass(frozen=True)
 class Check:
@@ -147,6 +157,7 @@ REJECT_COLUMNS: Sequence[Column] = (
 )
 
 
+@cache
 def rejects_of(table: Table) -> Table:
     """The table of the rejected rows of a delivered table."""
     return Table(
@@ -158,6 +169,7 @@ def rejects_of(table: Table) -> Table:
         owner=table.owner,
         columns=REJECT_COLUMNS,
         rows=table.rows,
+        rules=[rejected_share(LARGEST_REJECTED_SHARE)],
     )
 
 

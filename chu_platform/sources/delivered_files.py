@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import Expected, Origin, RawRows
 from chu_platform.sources.files import find, one, readable, same, unchanging
+from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class DeliveredFiles:
     pattern: str
     formats: Mapping[str, Format]
     expected: Sequence[str] = ()
+    cadence: Cadence = Cadence.YEARLY
 
     @contextmanager
     def open(

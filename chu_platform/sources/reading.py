@@ -20,7 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
-from chu_platform.sources.delivered import MOST_REJECTS, REJECT_COLUMNS, Delivered, Expected, Origin, RawRows
+from chu_platform.sources.delivered import (
+    LARGEST_REJECTED_SHARE,
+    MOST_REJECTS,
+    REJECT_COLUMNS,
+    Delivered,
+    Expected,
+    Origin,
+    RawRows,
+)
 from chu_platform.sources.duckdb_sql import sql_name, sql_text
 from chu_platform.sources.row_sql import FRENCH_DATE, RowSql
 from chu_platform.tables.columns import arrow_schema
@@ -36,8 +44,6 @@ MEMORY_LIMIT = "2GB"
 # Rows that a partition gathers before they are written as a row group: DuckDB's default of four times as
 # many makes it swap with fifty partitions.
 GATHERED_ROWS = 122_880
-# More rejected rows than this, and the file is another one than it seems: nothing of it is published.
-LARGEST_REJECTED_SHARE = 0.5
 # What the system says of a disk; DuckDB's other words may quote rows.
 DISK_TROUBLE = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"

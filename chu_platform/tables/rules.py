@@ -1,50 +1,113 @@
 """Rules: what must be true of a table's rows before they become visible.
 
-A rule is data: a kind, a column, and a query that counts the rows breaking it. The queries are DuckDB SQL over the
-staged rows `{this}` and, for foreign keys, over the current version of the table referred to.
+A rule is data: its kind, and a query that measures something (most often the rows that break it) with the bounds of
+what is right. The queries are DuckDB SQL over the relations that `Sides` names.
 
-Here: the kinds of rules and their queries. Not here: running them.
+Here: the kinds of rules and their queries. Not here: running them (lake.audit).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from chu_platform.tables.table import Table
 
-# Gives the DuckDB relation of the current version of a table.
-Relation = Callable[["Table"], str]
+# Shares of the rows of before by which a table may shrink or grow without a remark.
+SHRINKS_BY: Final = 0.1
+GROWS_BY: Final = 1.0
+
+
+class Kind(StrEnum):
+    """What a rule is about."""
+
+    NOT_NULL = "not null"
+    UNIQUE = "unique"
+    FOREIGN_KEY = "foreign key"
+    DOMAIN = "domain"
+    RANGE = "range"
+    CONSISTENCY = "consistency"
+    RECONCILIATION = "reconciliation"
+    ROW_COUNT = "row count"
+    FRESHNESS = "freshness"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a delivery, in all slices; all 0 for tables that are not delivered."""
+
+    delivered: int = 0
+    kept: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a rule can look at: DuckDB relations, and two counts.
+
+    `staged` are the rows to be published; `after` is the whole table as it would then be; `current` gives the current
+    version of another table, `same_slices` only the slices that are being made of it, where it is sliced alike.
+    `rows_before` is the number of rows of these slices now, None when they were never made; `counts` are of the
+    delivery.
+    """
+
+    staged: str
+    after: str
+    current: "Callable[[Table], str]"
+    same_slices: "Callable[[Table], str]"
+    rows_before: int | None
+    counts: "Counts"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `name` is unique within its table; `count` is the query of the rows that break it."""
+    """One rule; `name` is unique within its table.
+
+    What `query` measures must lie between `least` and `most`; nothing measured (null) breaks no rule. Rows that break
+    a `blocking` rule are not published; others are a warning.
+    """
 
     name: str
+    kind: Kind
     description: str
-    count: Callable[[str, Relation], str]
+    query: Callable[[Sides], str]
+    column: str | None = None
+    least: float = 0
+    most: float = 0
+    blocking: bool = True
     refers_to: "Table | None" = None
+
+    @property
+    def threshold(self) -> str:
+        """The bounds, in words of a table."""
+        return f"= {self.most:g}" if self.least == self.most else f"{self.least:g} ... {self.most:g}"
+
+    def allows(self, measured: float | None) -> bool:
+        """Whether the rule holds for what was measured."""
+        return measured is None or self.least <= measured <= self.most
 
 
 def not_null(column: str) -> Rule:
     """No row has a null in `column`."""
     return Rule(
         f"not_null_{column}",
+        Kind.NOT_NULL,
         f"{column} is never null",
-        lambda this, _: f'SELECT count(*) FILTER ("{column}" IS NULL) FROM {this}',
+        lambda s: f'SELECT count(*) FILTER ("{column}" IS NULL) FROM {s.staged}',
+        column,
     )
 
 
 def unique(*columns: str) -> Rule:
-    """No two rows agree on all of `columns`."""
+    """No two rows of the whole table agree on all of `columns`."""
     names = ", ".join(f'"{c}"' for c in columns)
     return Rule(
         f"unique_{columns[0]}",
+        Kind.UNIQUE,
         f"({', '.join(columns)}) is unique",
-        lambda this, _: (
-            f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) n FROM {this} GROUP BY {names} HAVING n > 1)"
-        ),
+        lambda s: f"SELECT sum(n - 1)::BIGINT FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)",
+        ", ".join(columns),
     )
 
 
@@ -53,11 +116,13 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Rul
     target = referred or column
     return Rule(
         f"foreign_key_{column}",
+        Kind.FOREIGN_KEY,
         f"every {column} exists in {table.name}.{target}",
-        lambda this, relation: (
-            f'SELECT coalesce(sum(n), 0)::BIGINT FROM (SELECT "{column}" v, count(*) n FROM {this} GROUP BY 1) '
-            f'WHERE v IS NOT NULL AND v NOT IN (SELECT "{target}" FROM {relation(table)} WHERE "{target}" IS NOT NULL)'
+        lambda s: (
+            f'SELECT sum(n)::BIGINT FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) WHERE v IS NOT '
+            f'NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
         ),
+        column,
         refers_to=table,
     )
 
@@ -67,21 +132,118 @@ def one_of(column: str, values: Sequence[str]) -> Rule:
     listed = ", ".join("'" + v.replace("'", "''") + "'" for v in values)
     return Rule(
         f"domain_{column}",
+        Kind.DOMAIN,
         f"{column} is one of {', '.join(values)}",
-        lambda this, _: f'SELECT count(*) FILTER ("{column}" NOT IN ({listed})) FROM {this}',
+        lambda s: f'SELECT count(*) FILTER ("{column}" NOT IN ({listed})) FROM {s.staged}',
+        column,
+    )
+
+
+def between(column: str, low: float, high: float) -> Rule:
+    """Every value of `column` that is not null lies between `low` and `high`, both included."""
+    return Rule(
+        f"range_{column}",
+        Kind.RANGE,
+        f"{column} lies between {low:g} and {high:g}",
+        lambda s: f'SELECT count(*) FILTER ("{column}" NOT BETWEEN {low} AND {high}) FROM {s.staged}',
+        column,
     )
 
 
 def holds(name: str, condition: str, description: str) -> Rule:
     """`condition` is not false on any row (null counts as true, as in a SQL CHECK)."""
-    return Rule(name, description, lambda this, _: f"SELECT count(*) FILTER (NOT ({condition})) FROM {this}")
+    return Rule(
+        name,
+        Kind.CONSISTENCY,
+        description,
+        lambda s: f"SELECT count(*) FILTER (NOT ({condition})) FROM {s.staged}",
+    )
 
 
-def none_in(name: str, query: str, description: str, refers_to: "Table | None" = None) -> Rule:
+def none_in(
+    name: str, query: str, description: str, refers_to: "Table | None" = None, *, blocking: bool = True
+) -> Rule:
     """`query`, a count of broken rows over `{this}` (and `{other}`, the table referred to), gives 0."""
     return Rule(
         name,
+        Kind.CONSISTENCY,
         description,
-        lambda this, relation: query.format(this=this, other=relation(refers_to) if refers_to else ""),
+        lambda s: query.format(this=s.staged, other=s.current(refers_to) if refers_to else ""),
+        blocking=blocking,
         refers_to=refers_to,
+    )
+
+
+def as_many_as(table: "Table") -> Rule:
+    """There are as many rows as in the same slices of `table`: none was lost on the way, none multiplied."""
+    return Rule(
+        f"as_many_as_{table.name}",
+        Kind.RECONCILIATION,
+        f"as many rows as {table.layer}/{table.name}",
+        lambda s: (
+            f"SELECT abs((SELECT count(*) FROM {s.staged}) - (SELECT count(*) FROM {s.same_slices(table)}))::BIGINT"
+        ),
+        refers_to=table,
+    )
+
+
+def sums_to(name: str, total: str, table: "Table", counted: str, description: str) -> Rule:
+    """The single value of the query `total` over `{this}` is that of `counted` over `{other}`, rows of `table`."""
+    return Rule(
+        name,
+        Kind.RECONCILIATION,
+        description,
+        lambda s: (
+            f"SELECT abs(coalesce(({total.format(this=s.staged)}), 0) "
+            f"- coalesce(({counted.format(other=s.current(table))}), 0))::DOUBLE"
+        ),
+        refers_to=table,
+    )
+
+
+def accounted_for() -> Rule:
+    """Every row delivered was kept or rejected."""
+    return Rule(
+        "rows_in_are_kept_or_rejected",
+        Kind.RECONCILIATION,
+        "rows delivered = rows kept + rows rejected",
+        lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
+    )
+
+
+def rejected_share(most: float) -> Rule:
+    """The share of the rows delivered that were rejected is at most `most`."""
+    return Rule(
+        "rejected_share",
+        Kind.RECONCILIATION,
+        "rows rejected, as a share of the rows delivered",
+        lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
+        most=most,
+    )
+
+
+def steady_row_count() -> Rule:
+    """The rows of the slices are not many fewer or more than those of the last version: a warning."""
+    return Rule(
+        "row_count",
+        Kind.ROW_COUNT,
+        "change of the number of rows, as a share of the last version's",
+        lambda s: f"SELECT count(*) / nullif({s.rows_before or 0}, 0) - 1 FROM {s.staged}",
+        least=-SHRINKS_BY,
+        most=GROWS_BY,
+        blocking=False,
+    )
+
+
+def last_event(column: str, days: int, as_date: str | None = None) -> Rule:
+    """The last event is at most `days` old today: a warning. `as_date` is SQL that makes a date of the column."""
+    return Rule(
+        "last_event",
+        Kind.FRESHNESS,
+        f"age in days of the last {column}",
+        # Events of the future are a matter of other rules.
+        lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
+        column,
+        most=days,
+        blocking=False,
     )

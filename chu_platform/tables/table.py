@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.columns import Column, arrow_schema
-from chu_platform.tables.rules import Rule, not_null, unique
+from chu_platform.tables.rules import Rule, accounted_for, not_null, steady_row_count, unique
 from chu_platform.tables.slices import Slicing
 
 if TYPE_CHECKING:
@@ -121,15 +122,29 @@ class Table:
 
     @cached_property
     def all_rules(self) -> Sequence[Rule]:
-        """The rules that follow from the columns, and the declared ones."""
+        """The rules that follow from the columns and the kind of rows, and the declared ones."""
         required = [not_null(c.name) for c in self.columns if c.required]
-        return [*required, *([unique(*self.key)] if self.key else []), *self.rules]
+        return [
+            *required,
+            *([unique(*self.key)] if self.key else []),
+            *self.rules,
+            *([] if isinstance(self.rows, Query | Computed) else [accounted_for()]),
+            steady_row_count(),
+        ]
 
     @property
     def needs(self) -> "Sequence[Table]":
         """The tables that must be there before: those read, and those its rules refer to."""
         referred = (r.refers_to for r in self.rules if r.refers_to)
         return list(dict.fromkeys([*self.reads.values(), *referred]))
+
+    @cached_property
+    def cadence(self) -> Cadence:
+        """How often the table is expected anew: as its delivery, or as the most frequent of the tables it needs."""
+        if not isinstance(self.rows, Query | Computed):
+            return self.rows.reader.cadence
+        needed = [t.cadence for t in self.needs]
+        return min(needed, key=lambda c: c.fail, default=Cadence.YEARLY)
 
     @cached_property
     def code_version(self) -> str:

@@ -1,0 +1,1 @@
+"""Reports on the platform itself: checks, deliveries. One module a table."""
