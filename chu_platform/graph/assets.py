@@ -21,7 +21,7 @@ from chu_platform.sources.delivered import Delivered
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.rules import Rule
 from chu_platform.tables.slices import Slices
-from chu_platform.tables.table import Query, Table
+from chu_platform.tables.table import Layer, Query, Table
 
 PLATFORM: Final = "platform"
 # What is transient (a lost connection, a dead engine, two writers) is tried again; bad rows are not.
@@ -56,7 +56,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         platform: Platform = context.resources.platform
         slices = _slices(table, context)
         try:
-            outcome = make(platform, table, slices, context.run_id)
+            outcome = make(platform, table, slices, context.run_id, context.instance)
         except RuleBroken as broken:
             yield from _check_results(broken.verdicts)
             raise dg.Failure(str(broken), allow_retries=False) from None
@@ -135,8 +135,8 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=made_by.cadence.fail, warn_window=made_by.cadence.warn
         ),
-        # Deliveries come when they come: schedules and the sensor of arriving files start them.
-        automation_condition=None if delivered else FOLLOWS,
+        # Deliveries come when they come, reports follow runs: schedules and sensors start them.
+        automation_condition=None if delivered or table.layer is Layer.REPORTS else FOLLOWS,
     )
 
 

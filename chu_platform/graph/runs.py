@@ -7,10 +7,12 @@ Here: the cut and the execution. Not here: what an asset does.
 """
 
 import logging
+import re
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -22,11 +24,15 @@ from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import MAIN_JOB_TAG
 from chu_platform.graph.platform import Platform
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.graph.step import made_with
+from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import require_pack
-from chu_platform.tables.slices import Slicing
-from chu_platform.tables.table import Table
+from chu_platform.tables.slices import Slices, Slicing
+from chu_platform.tables.table import Layer, Table
+
+# A year or a month.
+PERIOD: Final = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,13 @@ class Wave:
 
     slicing: Slicing | None
     tables: Sequence[Table]
+
+
+def range_tags(slices: Slices | None) -> dict[str, str]:
+    """The tags by which a Dagster run is one of a range of partitions."""
+    if slices is None:
+        return {}
+    return {ASSET_PARTITION_RANGE_START_TAG: slices.first, ASSET_PARTITION_RANGE_END_TAG: slices.last}
 
 
 @dataclass(frozen=True)
@@ -76,19 +89,22 @@ def run_all(
 ) -> Sequence[Failed]:
     """Make the selected tables. Returns what failed, with causes; what depends on it was left out.
 
-    `selection` is Dagster's asset selection syntax; `partitions` is `KEY` or `FIRST...LAST` and then only tables
-    that have these keys are made. Raises ChuError for a selection or a key that means nothing.
+    `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
+    these slices of the selected tables are made, and, whole and once, what follows from them. Reports come last, also
+    when something failed. Raises ChuError for a selection or a key that means nothing.
     """
     defs = build_defs(platform)
     tables = _selected(defs, selection)
     slices = _slices(tables, partitions)
     if partitions:
-        tables = [t for t in tables if t.slicing in slices]
+        tables = _following(tables, slices)
     if any(isinstance(t.rows, Delivered) and isinstance(t.rows.reader, DeliveredFiles) for t in tables):
         require_pack(platform.settings.sources_folder)
     failed: list[Failed] = []
     broken: set[Table] = set()
-    plan = waves(tables)
+    plan = [*waves([t for t in tables if t.layer is not Layer.REPORTS])]
+    # Reports tell how the runs went: nothing hinders them, and they come last.
+    plan += [Wave(None, reports)] if (reports := [t for t in tables if t.layer is Layer.REPORTS]) else []
     for number, wave in enumerate(plan, 1):
         possible = [t for t in wave.tables if not any(n in broken for n in t.needs)]
         for table in wave.tables:
@@ -123,36 +139,43 @@ def _selected(defs: dg.Definitions, selection: str) -> list[Table]:
     return tables
 
 
-def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing, tuple[str, str]]:
+def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing, Slices]:
     slicings = list(dict.fromkeys(t.slicing for t in tables if t.slicing))
     if partitions is None:
-        return {s: (s.keys[0], s.keys[-1]) for s in slicings}
+        return {s: s.every() for s in slicings}
+    if not slicings:
+        raise ChuError(f"--partitions {partitions}: none of the selected tables has partitions")
     first, _, last = partitions.partition("...")
     last = last or first
-    found = {s: (first, last) for s in slicings if first in s.keys and last in s.keys and first <= last}
+    plain = all(PERIOD.fullmatch(key) for key in (first, last))
+    reversed_ = plain and first[: len(last)] > last[: len(first)]
+    touched = {s: s.within(first, last) for s in slicings} if plain and not reversed_ else {}
+    found = {slicing: slices for slicing, slices in touched.items() if slices}
     if not found:
-        if not slicings:
-            raise ChuError(f"--partitions {partitions}: none of the selected tables has partitions")
         known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings)
-        what = "the first comes after the last" if first > last else "no such partitions"
+        what = "the first comes after the last" if reversed_ else "no such partitions"
         raise ChuError(f"--partitions {partitions}: {what}; there are {known}")
     return found
+
+
+def _following(tables: Sequence[Table], slices: Mapping[Slicing, Slices]) -> list[Table]:
+    """The tables of these slices, and those without slices that follow from one of them."""
+    taken: list[Table] = []
+    for table in tables:  # each after those it needs
+        if table.slicing in slices or (table.slicing is None and any(n in taken for n in table.needs)):
+            taken.append(table)
+    return taken
 
 
 def _run(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
     tables: Sequence[Table],
-    keys: tuple[str, str] | None,
+    slices: Slices | None,
 ) -> Sequence[Failed]:
-    selection = [
-        k
-        for t in tables
-        for k in ([key_of(t), key_of(rejects_of(t))] if isinstance(t.rows, Delivered) else [key_of(t)])
-    ]
+    selection = [key_of(made) for t in tables for made in made_with(t)]
     tags = {MAIN_JOB_TAG: "true"}
-    if keys:
-        tags |= {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[1]}
+    tags |= range_tags(slices)
     job = defs.resolve_implicit_global_asset_job_def()
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     result = job.execute_in_process(

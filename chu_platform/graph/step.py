@@ -4,16 +4,18 @@ Here: the order of the three and what is recorded. Not here: how each is done.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
+from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.progress import signs_of_life
 from chu_platform.lake.audit import Verdict, audit
@@ -51,8 +53,13 @@ def made_with(table: Table) -> Sequence[Table]:
     return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
 
 
-def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -> Outcome:
-    """Make the table, or its slices. Raises ChuError, with nothing visible changed, when it cannot be made."""
+def make(
+    platform: Platform, table: Table, slices: Slices | None, run_id: str, instance: dg.DagsterInstance | None = None
+) -> Outcome:
+    """Make the table, or its slices, in a run of an instance (which reports on the platform itself look into).
+
+    Raises ChuError, with nothing visible changed, when it cannot be made.
+    """
     begun = time.monotonic()
     lake = platform.lake
     versions = {t: lake.version(t) for t in table.needs}
@@ -66,7 +73,7 @@ def make(platform: Platform, table: Table, slices: Slices | None, run_id: str) -
             before = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = _stage(platform, table, slices, versions, staged)
+                reading = _stage(platform, table, slices, versions, staged, instance)
                 counts = _counts(reading)
                 verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
             _warn(platform, verdicts)
@@ -106,6 +113,7 @@ def _stage(
     slices: Slices | None,
     versions: Mapping[Table, int],
     folders: Mapping[Table, Path],
+    instance: dg.DagsterInstance | None,
 ) -> Reading | None:
     rows = table.rows
     staged = folders[table]
@@ -131,8 +139,13 @@ def _stage(
         return None
     assert isinstance(rows, Computed)
     loaded = {n: platform.lake.arrow(t, rows.columns.get(n, ()), versions[t]) for n, t in table.reads.items()}
-    arguments: dict[str, Any] = {**loaded, **({"settings": platform.settings} if rows.needs_settings else {})}
-    _write_arrow(table, rows.function(**arguments), staged)
+    given: dict[str, Callable[[], object]] = {
+        "settings": lambda: platform.settings,
+        "instance": lambda: instance,
+        "tables": catalogue,
+        "before": lambda: platform.lake.arrow(table) if platform.lake.open(table) else table.schema.empty_table(),
+    }
+    _write_arrow(table, rows.function(**loaded, **{name: given[name]() for name in rows.given}), staged)
     return None
 
 

@@ -60,10 +60,11 @@ def audit(
         def current(other: Table) -> str:
             return lake.relation(other, versions.get(other))
 
-        def same_slices(other: Table) -> str:
-            alike = slices is not None and not slices.whole and other.slicing is slices.slicing
-            where = slices.predicate() if slices and alike else "true"
-            return f"(SELECT * FROM {current(other)} WHERE {where})"
+        def same_slices(other: Table) -> str | None:
+            if slices is None or slices.whole:
+                return current(other)
+            alike = other.slicing is slices.slicing
+            return f"(SELECT * FROM {current(other)} WHERE {slices.predicate()})" if alike else None
 
         sides = Sides(
             "staged",

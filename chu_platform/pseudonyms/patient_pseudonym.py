@@ -38,6 +38,6 @@ patient_pseudonym = Table(
         ),
     ],
     reads={"patient": patient},
-    rows=Computed(_rows, columns={"patient": ["Id_patient"]}, needs_settings=True),
+    rows=Computed(_rows, columns={"patient": ["Id_patient"]}, given=("settings",)),
     rules=[unique("patient_key")],
 )

@@ -53,7 +53,7 @@ professional_pseudonym = Table(
     rows=Computed(
         _rows,
         columns={"care": ["Identifiant"], "register": ["identifiant"], "activity": ["identifiant"]},
-        needs_settings=True,
+        given=("settings",),
     ),
     rules=[unique("professional_key")],
 )

@@ -25,7 +25,7 @@ def find(pack: Path, pattern: str) -> Sequence[Path]:
     exist or may not be searched, when nothing matches, or when all that matches is empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
-    matching = [f for f in _all_files(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
+    matching = [f for f in all_files(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
     files = [f for f in matching if f.stat().st_size > 0]
     if not files:
         empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
@@ -41,7 +41,7 @@ def require_pack(pack: Path) -> None:
         )
 
 
-def _all_files(pack: Path) -> Sequence[Path]:
+def all_files(pack: Path) -> Sequence[Path]:
     """Every file below the pack, links to folders followed, in order of path."""
     require_pack(pack)
     found: list[Path] = []

@@ -47,7 +47,7 @@ class Sides:
     """What a rule can look at: DuckDB relations, and two counts.
 
     `staged` are the rows to be published; `after` is the whole table as it would then be; `current` gives the current
-    version of another table, `same_slices` only the slices that are being made of it, where it is sliced alike.
+    version of another table, `same_slices` only the slices of it that are being made: None where it is not sliced alike.
     `rows_before` is the number of rows of these slices now, None when they were never made; `counts` are of the
     delivery.
     """
@@ -55,7 +55,7 @@ class Sides:
     staged: str
     after: str
     current: "Callable[[Table], str]"
-    same_slices: "Callable[[Table], str]"
+    same_slices: "Callable[[Table], str | None]"
     rows_before: int | None
     counts: "Counts"
 
@@ -181,7 +181,9 @@ def as_many_as(table: "Table") -> Rule:
         Kind.RECONCILIATION,
         f"as many rows as {table.layer}/{table.name}",
         lambda s: (
-            f"SELECT abs((SELECT count(*) FROM {s.staged}) - (SELECT count(*) FROM {s.same_slices(table)}))::BIGINT"
+            f"SELECT abs((SELECT count(*) FROM {s.staged}) - (SELECT count(*) FROM {other}))::BIGINT"
+            if (other := s.same_slices(table))
+            else "SELECT NULL"
         ),
         refers_to=table,
     )

@@ -28,6 +28,15 @@ class Slicing:
         """All partition keys, in order of time."""
         return self.partitions.get_partition_keys()
 
+    def within(self, first: str, last: str) -> "Slices | None":
+        """The slices that a range of time touches; None when there are none.
+
+        `first` and `last` are years (`2019`) or months (`2019-03`), both included: a month touches its year, a year
+        all its months.
+        """
+        keys = [k for k in self.keys if k[: len(first)] >= first[: len(k)] and k[: len(last)] <= last[: len(k)]]
+        return self.between(keys[0], keys[-1]) if keys else None
+
     def every(self) -> "Slices":
         """All slices."""
         return Slices(self, self.keys[0], self.keys[-1])

@@ -42,6 +42,7 @@ class Layer(StrEnum):
     KPIS = "kpis"
     DISCLOSURE = "disclosure"
     PUBLISHED = "published"
+    REPORTS = "reports"
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ class Query:
 class Computed:
     """Rows made by a Python function over the tables read, each given as an Arrow table by its name in `reads`.
 
-    `columns` limits what is loaded of an input, for those that are large. With `needs_settings`, the function is
-    given the settings too: for the one that needs a secret key.
+    `columns` limits what is loaded of an input, for those that are large. `given` names what else the function takes:
+    `settings` (for a secret key, or the pack's folder), `instance` (Dagster's), `tables` (the catalogue), `before`
+    (the rows of the table as it is).
     """
 
     function: "Callable[..., pa.Table]"
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    needs_settings: bool = False
+    given: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,88 @@
+"""Every check of every table, and how it went the last time.
+
+Here: the declaration of this one table. Not here: the rules (tables.rules), running them (lake.audit).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+import pyarrow as pa
+from dagster import AssetCheckKey, AssetKey
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+STATUSES = {
+    AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
+    AssetCheckExecutionRecordStatus.FAILED: "failed",
+}
+
+
+def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
+    """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
+    every = [t for table in tables for t in (table, *_rejects(table))]
+    checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_rules}
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    rows = []
+    for key, (table, rule) in checks.items():
+        found = last.get(key)
+        # The last run may have planned the check and failed, or been ended, before it got there.
+        evaluated = found if found and found.status in STATUSES else None
+        measured = evaluated.evaluation.metadata.get("measured") if evaluated and evaluated.evaluation else None
+        rows.append(
+            {
+                "layer": table.layer.value,
+                "table": table.name,
+                "check": rule.name,
+                "type": rule.kind.value,
+                "column": rule.column,
+                "threshold": rule.threshold,
+                "severity": "error" if rule.blocking else "warning",
+                "blocking": rule.blocking,
+                "description": rule.description,
+                "status": STATUSES[evaluated.status] if evaluated else "not run",
+                "measured": float(measured.value) if measured else None,  # type: ignore[arg-type]
+                "evaluated_at": _moment(evaluated.create_timestamp) if evaluated else None,
+                "run_id": evaluated.run_id if evaluated else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, arrow_schema(check_result.columns))
+
+
+def _rejects(table: Table) -> Sequence[Table]:
+    return [rejects_of(table)] if isinstance(table.rows, Delivered) else []
+
+
+def _moment(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
+
+
+check_result = Table(
+    name="check_result",
+    layer=Layer.REPORTS,
+    zone=Zone.PUBLISHED,
+    grain="one check of one table, as it went the last time",
+    label="Contrôles qualité",
+    owner="team:platform",
+    columns=[
+        Column("layer", STRING, "layer of the table", "Couche", key=True),
+        Column("table", STRING, "table", "Table", key=True),
+        Column("check", STRING, "check", "Contrôle", key=True),
+        Column("type", STRING, "what the check is about", "Type de contrôle", nullable=False),
+        Column("column", STRING, "column or columns looked at", "Colonne"),
+        Column("threshold", STRING, "bounds of what is right", "Seuil", nullable=False),
+        Column("severity", STRING, "error or warning", "Gravité", nullable=False),
+        Column("blocking", BOOLEAN, "rows that break it are not published", "Bloquant", nullable=False),
+        Column("description", STRING, "what must hold", "Description", nullable=False),
+        Column("status", STRING, "passed, failed or not run", "Résultat", nullable=False),
+        Column("measured", DOUBLE, "what was measured, most often rows that break it", "Mesure"),
+        Column("evaluated_at", STRING, "moment of the evaluation, UTC, ISO 8601", "Évalué le"),
+        Column("run_id", STRING, "Dagster run", "Exécution"),
+    ],
+    rows=Computed(check_results, given=("instance", "tables")),
+    rules=[one_of("status", ["passed", "failed", "not run"]), one_of("severity", ["error", "warning"])],
+)
