@@ -47,7 +47,7 @@ class Sides:
     """What a rule can look at: DuckDB relations, and two counts.
 
     `staged` are the rows to be published; `after` is the whole table as it would then be; `current` gives the current
-    version of another table, `same_slices` only the slices of it that are being made: None where it is not sliced alike.
+    version of another table, `same_slices` the slices of it that are being made: None where it is not sliced alike.
     `rows_before` is the number of rows of these slices now, None when they were never made; `counts` are of the
     delivery.
     """
