@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from chu_platform.automation.conditions import FOLLOWS
 from chu_platform.automation.notice import failure_notice
@@ -36,6 +37,13 @@ def key_of(table: Table) -> dg.AssetKey:
 def pool_of(table: Table) -> str:
     """The pool of the table's writers: at most one at a time."""
     return f"{table.layer}__{table.name}"
+
+
+def range_tags(slices: Slices | None) -> dict[str, str]:
+    """The tags by which a Dagster run is one of a range of partitions."""
+    if slices is None:
+        return {}
+    return {ASSET_PARTITION_RANGE_START_TAG: slices.first, ASSET_PARTITION_RANGE_END_TAG: slices.last}
 
 
 def asset_of(table: Table) -> dg.AssetsDefinition:

@@ -16,11 +16,10 @@ from typing import Final
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from chu_platform.build import build_defs
 from chu_platform.errors import ChuError
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.assets import key_of, range_tags
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import MAIN_JOB_TAG
 from chu_platform.graph.platform import Platform
@@ -41,13 +40,6 @@ class Wave:
 
     slicing: Slicing | None
     tables: Sequence[Table]
-
-
-def range_tags(slices: Slices | None) -> dict[str, str]:
-    """The tags by which a Dagster run is one of a range of partitions."""
-    if slices is None:
-        return {}
-    return {ASSET_PARTITION_RANGE_START_TAG: slices.first, ASSET_PARTITION_RANGE_END_TAG: slices.last}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class DeliveredFiles:
         context: "ReadingContext",
     ) -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
-        with closing(self._rows(self._files(context.pack), expected, context)) as rows:
+        with closing(self._rows(self.files(context.pack), expected, context)) as rows:
             yield rows
 
     def _rows(
@@ -72,7 +72,8 @@ class DeliveredFiles:
             ):
                 yield rows
 
-    def _files(self, pack: Path) -> Sequence[Path]:
+    def files(self, pack: Path) -> Sequence[Path]:
+        """The files of the pack. Raises ChuError when there are none, not all, or several that differ."""
         if not self.expected:
             return [one(pack, self.pattern)]
         found: dict[str, list[Path]] = {}
