@@ -9,8 +9,9 @@ import dagster as dg
 
 from chu_platform.automation.arrivals import arriving_files
 from chu_platform.automation.conditions import follow_upstream
+from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.reporting import reports_follow_runs
-from chu_platform.automation.schedules import care_database, care_database_nightly
+from chu_platform.automation.schedules import care_database_nightly
 from chu_platform.graph.assets import PLATFORM, asset_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.platform import Platform
@@ -31,7 +32,7 @@ def build_defs(platform: Platform | None = None) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=[asset_of(table) for table in catalogue()],
-        jobs=[care_database],
+        jobs=JOBS,
         schedules=[care_database_nightly],
         sensors=[arriving_files, reports_follow_runs, follow_upstream],
         resources={PLATFORM: platform or _platform_of_a_run},

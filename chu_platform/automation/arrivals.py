@@ -17,6 +17,7 @@ from typing import Final
 
 import dagster as dg
 
+from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, range_tags
 from chu_platform.graph.catalogue import catalogue
@@ -35,6 +36,7 @@ from chu_platform.tables.table import Table
 INTERVAL_SECONDS: Final = 10
 # A file that was written to less than this long ago may still be arriving.
 QUIET_SECONDS: Final = 5.0
+MOST_TOLD: Final = 10
 
 
 @dataclass
@@ -68,9 +70,10 @@ class State:
 
 @dataclass(frozen=True)
 class Unit:
-    """Source tables that one run reads together, because the same files bring them."""
+    """Source tables that one run of a job reads together, because the same files bring them."""
 
     name: str
+    job: str
     tables: Sequence[Table]
 
     @property
@@ -96,10 +99,10 @@ def units(tables: Sequence[Table], settings: Settings) -> Sequence[Unit]:
     for table in tables:
         reader = table.rows.reader if isinstance(table.rows, Delivered) else None
         if isinstance(reader, DeliveredFiles):
-            found.append(Unit(table.name, [table]))
+            found.append(Unit(table.name, reading_job_name(table.slicing), [table]))
         elif isinstance(reader, CareTable):
             care.append(table)
-    return [*found, *([Unit("care_database", care)] if settings.postgres_url is None else [])]
+    return [*found, *([Unit(CARE_DATABASE.name, CARE_DATABASE.name, care)] if settings.postgres_url is None else [])]
 
 
 def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunRequest], list[str]]:
@@ -131,7 +134,9 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
     if state.asked.get(delivery.name) != listing and not arriving:
         state.asked[delivery.name] = listing
-        requests.append(dg.RunRequest(f"{delivery.name}:{listing}", asset_selection=[key_of(delivery)]))
+        requests.append(
+            dg.RunRequest(f"{delivery.name}:{listing}", job_name=REPORTS.name, asset_selection=[key_of(delivery)])
+        )
     return requests, told
 
 
@@ -173,6 +178,7 @@ def _loaded(settings: Settings, unit: Unit) -> str | None:
 def _request(unit: Unit, wanted: str) -> dg.RunRequest:
     return dg.RunRequest(
         f"{unit.name}:{wanted}",
+        job_name=unit.job,
         asset_selection=[key_of(made) for t in unit.tables for made in made_with(t)],
         tags=range_tags(unit.slicing.every() if unit.slicing else None),
     )
@@ -180,7 +186,7 @@ def _request(unit: Unit, wanted: str) -> dg.RunRequest:
 
 @dg.sensor(
     name="arriving_files",
-    target=dg.AssetSelection.groups("sources", "rejects", "reports"),
+    jobs=[CARE_DATABASE, *READING, REPORTS],
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads a delivered file once it has arrived whole and is new; tells of files that nobody knows.",
@@ -193,7 +199,8 @@ def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if line not in state.told:
             context.log.warning(line)
     state.told = told
-    reason = "; ".join(told) or "nothing new in the delivered folder"
+    more = f"; and {len(told) - MOST_TOLD} more, see reports/delivery" if len(told) > MOST_TOLD else ""
+    reason = ("; ".join(told[:MOST_TOLD]) + more) or "nothing new in the delivered folder"
     return dg.SensorResult(
         run_requests=requests, skip_reason=None if requests else dg.SkipReason(reason), cursor=state.cursor()
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from chu_platform.automation.jobs import REPORTS
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import FINISHED
@@ -19,7 +20,7 @@ LOOKED_AT: Final = 50
 
 @dg.sensor(
     name="reports_follow_runs",
-    target=dg.AssetSelection.groups("reports"),
+    job=REPORTS,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Makes the reports again once runs have ended, well or not.",
@@ -34,7 +35,7 @@ def reports_follow_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | 
     ended = [
         record
         for record in instance.get_run_records(dg.RunsFilter(statuses=list(FINISHED)), limit=LOOKED_AT)
-        if not record.dagster_run.asset_selection or not record.dagster_run.asset_selection <= reports
+        if record.dagster_run.job_name != REPORTS.name and not (record.dagster_run.asset_selection or set()) & reports
     ]
     last = max((r.end_time or 0 for r in ended), default=0)
     made = [instance.get_latest_materialization_event(key) for key in reports]
@@ -42,4 +43,4 @@ def reports_follow_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | 
         return dg.SkipReason("no run has ended since the reports were made")
     if not ended:
         return dg.SkipReason("there was no run yet")
-    return dg.RunRequest(f"{last:.3f}", asset_selection=sorted(reports))
+    return dg.RunRequest(f"{last:.3f}")

@@ -1,38 +1,22 @@
-"""The clock: jobs, and the schedules that start them.
+"""The clock: the schedules that start jobs.
 
-Here: what runs when. Not here: what follows from it (conditions), what comes with files (arrivals).
+Here: which job runs when. Not here: what follows from it (conditions), what comes with files (arrivals).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import dagster as dg
 
-from chu_platform.graph.assets import key_of, range_tags
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.graph.step import made_with
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
+from chu_platform.automation.jobs import CARE_DATABASE
+from chu_platform.graph.assets import range_tags
 from chu_platform.tables.slices import MONTHLY
 
 TIME_ZONE: Final = "Europe/Paris"
 
 
-def _care_keys() -> Sequence[dg.AssetKey]:
-    read = [t for t in catalogue() if isinstance(t.rows, Delivered) and isinstance(t.rows.reader, CareTable)]
-    return [key_of(made) for t in read for made in made_with(t)]
-
-
-care_database = dg.define_asset_job(
-    "care_database",
-    selection=dg.AssetSelection.assets(*_care_keys()),
-    description="Every table of the care database, from one snapshot.",
-)
-
-
 @dg.schedule(
     name="care_database_nightly",
-    job=care_database,
+    job=CARE_DATABASE,
     cron_schedule="0 2 * * *",
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import pyspark.sql.connect.proto as proto
 from dagster_pyspark import LazyPySparkResource
 from grpc import RpcError
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.proto import SparkConnectServiceStub
 
 from chu_platform.engine.server import Server
-from chu_platform.errors import ChuError
+from chu_platform.engine.watchdog import watched
+from chu_platform.errors import ChuError, Transient
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
@@ -58,6 +61,7 @@ class Engine:
         self._settings = settings
         self._server: Server | None = None
         self._session: SparkSession | None = None
+        self._stuck = False
 
     @property
     def session(self) -> "SparkSession":
@@ -76,22 +80,55 @@ class Engine:
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only."""
+        """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only.
+
+        An engine that has died, or answers nothing for long, is Transient: another one may do.
+        """
         try:
-            yield
-        except (PySparkException, RpcError) as error:
+            with watched(self._answers, self._give_up, self._settings.engine_patience):
+                yield
+        except (PySparkException, RpcError, ValueError) as error:
+            if isinstance(error, ValueError) and not isinstance(error, PySparkException) and not self._stuck:
+                raise
             log = self._settings.logs_folder / "engine-errors.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
                 stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {doing}: {error}\n\n")
+            if self._stuck:
+                silence = f"answered nothing for {self._settings.engine_patience:g} s while {doing}"
+                raise Transient(f"the engine {silence}, and was given up") from None
             if self._server is not None and not self._server.alive:
-                raise ChuError(
+                raise Transient(
                     f"the engine stopped while {doing} (out of memory?); its log: {self._server.log}"
                 ) from None
-            kind = error.getCondition() if isinstance(error, PySparkException) else None
+            condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
-                f"the engine failed while {doing} ({kind or type(error).__name__}); details: {log}"
+                f"the engine failed while {doing} ({condition or type(error).__name__}); details: {log}"
             ) from None
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether the server says within this time which version it is: through a channel of its own."""
+        client = self._session.client if self._session else None
+        if client is None:
+            return True  # opening a session has a time limit of its own
+        request = proto.AnalyzePlanRequest(session_id=client._session_id)
+        request.user_context.user_id = client._user_id
+        request.spark_version.SetInParent()
+        try:
+            with client._builder.toChannel() as channel:
+                metadata = client._builder.metadata()
+                SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=seconds, metadata=metadata)
+        except RpcError:
+            return False
+        return True
+
+    def _give_up(self) -> None:
+        """End a stuck engine, or, where it is not ours, the connection to it: what waits for it fails then."""
+        self._stuck = True
+        if self._server is not None:
+            self._server.kill()
+        elif self._session is not None:
+            self._session.client._channel.close()
 
     def read(self, path: Path, version: int) -> "DataFrame":
         """A Delta table at a version."""
@@ -128,7 +165,7 @@ class Engine:
     def close(self) -> None:
         """End the session and the server, if it is this engine's own."""
         if self._session is not None:
-            if self._server is None or self._server.alive:
+            if not self._stuck and (self._server is None or self._server.alive):
                 self._session.stop()
             self._session = None
         if self._server is not None:

@@ -1,0 +1,50 @@
+"""Jobs: what schedules and sensors start. One Dagster job has one partitions definition.
+
+Here: which tables each makes. Not here: when (schedules, arrivals, reporting).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from chu_platform.graph.assets import key_of
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.step import made_with
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.tables.slices import SLICINGS, Slicing
+from chu_platform.tables.table import Layer, Table
+
+
+def _read_by(kind: type) -> Sequence[Table]:
+    return [t for t in catalogue() if isinstance(t.rows, Delivered) and isinstance(t.rows.reader, kind)]
+
+
+def _job(name: str, tables: Sequence[Table], description: str) -> UnresolvedAssetJobDefinition:
+    keys = [key_of(made) for t in tables for made in made_with(t)]
+    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
+
+
+def reading_job_name(slicing: Slicing | None) -> str:
+    """Name of the job that reads files into tables of a slicing."""
+    return f"read_files_by_{slicing.name}" if slicing else "read_files"
+
+
+CARE_DATABASE: Final = _job(
+    "care_database", _read_by(CareTable), "Every table of the care database, from one snapshot."
+)
+READING: Final = [
+    _job(
+        reading_job_name(slicing),
+        [t for t in _read_by(DeliveredFiles) if t.slicing is slicing],
+        f"Delivered files{f' by {slicing.name}' if slicing else ''}; started for those that have arrived.",
+    )
+    for slicing in (None, *SLICINGS)
+]
+REPORTS: Final = _job(
+    "reports", [t for t in catalogue() if t.layer is Layer.REPORTS], "What is known of checks and deliveries."
+)
+JOBS: Final = [CARE_DATABASE, *READING, REPORTS]
