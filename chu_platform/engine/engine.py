@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-# The client waits 50 ms, then four times as long each time: a server that has died is given up after some seconds.
-RETRIES: Final = 5
+# The client waits 50 ms, then four times as long each time: a server that has died is given up after a second.
+RETRIES: Final = 3
 DEFAULT_PORT: Final = 15002
 CONNECT_SECONDS: Final = 5
 # These loggers print the texts of errors, which may quote values of rows.
@@ -112,12 +112,13 @@ class Engine:
         if client is None:
             return True  # opening a session has a time limit of its own
         request = proto.AnalyzePlanRequest(session_id=client._session_id)
-        request.user_context.user_id = client._user_id
+        request.user_context.user_id = client._user_id or ""
         request.spark_version.SetInParent()
         try:
             with client._builder.toChannel() as channel:
                 metadata = client._builder.metadata()
-                SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=seconds, metadata=metadata)
+                stub: Any = SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
+                stub.AnalyzePlan(request, timeout=seconds, metadata=metadata)
         except RpcError:
             return False
         return True
@@ -165,8 +166,10 @@ class Engine:
     def close(self) -> None:
         """End the session and the server, if it is this engine's own."""
         if self._session is not None:
-            if not self._stuck and (self._server is None or self._server.alive):
-                self._session.stop()
+            # A dead server cannot be told that the session ends, but the client must forget the session.
+            session: Any = self._session
+            session.release_session_on_close = not self._stuck and (self._server is None or self._server.alive)
+            session.stop()
             self._session = None
         if self._server is not None:
             self._server.close()
