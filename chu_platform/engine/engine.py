@@ -125,6 +125,17 @@ class Engine:
         with self._errors("computing"):
             return rows.toArrow()
 
+    def command(self, statement: str, conf: Mapping[str, str]) -> pa.Table:
+        """Run a statement with session settings of its own; gives what it reports."""
+        with self._errors("maintaining"):
+            for name, value in conf.items():
+                self.session.conf.set(name, value)
+            try:
+                return self.session.sql(statement).toArrow()
+            finally:
+                for name in conf:
+                    self.session.conf.unset(name)
+
     def close(self) -> None:
         """End the session and the server, if it is this engine's own."""
         if self._session is not None:

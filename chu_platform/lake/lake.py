@@ -3,7 +3,6 @@
 Here: everything that reads the lake from Python. Not here: writing (publish), and the engines' own reading.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from chu_platform.errors import ChuError
+from chu_platform.lake.provenance import last_publication
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table, Zone
 
@@ -71,11 +71,9 @@ class Lake:
         return delta.version()
 
     def provenance(self, table: Table) -> dict[str, Any]:
-        """What the last commit of the table says of itself; empty when there is none."""
+        """What the last publication of the table says of itself; empty when there is none."""
         delta = self.open(table)
-        said = delta.history(1)[0].get("userMetadata") if delta else None
-        found: dict[str, Any] = json.loads(said) if said else {}
-        return found
+        return last_publication(delta) if delta else {}
 
     def relation(self, table: Table, version: int | None = None) -> str:
         """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.
