@@ -125,13 +125,13 @@ class Engine:
         with self._errors("computing"):
             return rows.toArrow()
 
-    def command(self, statement: str, conf: Mapping[str, str]) -> pa.Table:
-        """Run a statement with session settings of its own; gives what it reports."""
+    def command(self, statement: str, conf: Mapping[str, str]) -> None:
+        """Run a statement that acts on a table, with session settings of its own."""
         with self._errors("maintaining"):
             for name, value in conf.items():
                 self.session.conf.set(name, value)
             try:
-                return self.session.sql(statement).toArrow()
+                self.session.sql(statement).collect()
             finally:
                 for name in conf:
                     self.session.conf.unset(name)

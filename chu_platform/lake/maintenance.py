@@ -67,6 +67,8 @@ def plan(state: State, policy: Policy) -> Sequence[Action]:
         due.append(Action(Operation.VACUUM, f"{state.expired_files} files are of no version within {policy.retention}"))
     if state.commits >= policy.commits:
         due.append(Action(Operation.CHECKPOINT, f"{state.commits} commits since the last checkpoint"))
+    elif Operation.OPTIMIZE in [a.operation for a in due]:
+        due.append(Action(Operation.CHECKPOINT, "readers shall not start from one that lists the rewritten files"))
     if state.expired_log_files:
         due.append(
             Action(Operation.CLEAN_LOG, f"{state.expired_log_files} log files are of before {policy.log_retention} ago")

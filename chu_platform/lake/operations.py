@@ -95,8 +95,13 @@ class SparkSql:
 
     def vacuum(self, path: Path, metadata: str) -> None:
         """As Operations says."""
-        # Without the setting, Spark keeps no record of a VACUUM on a local file system.
-        self._run(f"VACUUM {_sql_name(path)}", metadata, {"spark.databricks.delta.vacuum.logging.enabled": "true"})
+        conf = {
+            # Without it, Spark keeps no record of a VACUUM on a local file system.
+            "spark.databricks.delta.vacuum.logging.enabled": "true",
+            # By default it lists the folders in 10 000 tasks.
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
+        }
+        self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
 
     def restore(self, path: Path, version: int, metadata: str) -> None:
         """As Operations says."""
@@ -114,13 +119,13 @@ def _conjunctions(partitions: Sequence[Partition]) -> Iterator[list[tuple[str, s
     listed: dict[tuple[tuple[tuple[str, str | None], ...], str], list[str]] = {}
     for partition in partitions:
         items = list(partition.items())
-        if not items or items[-1][1] is None:
-            yield [(column, "=", value or "") for column, value in items]
+        last, value = items[-1] if items else ("", None)
+        if value is None:
+            yield [(column, "=", text or "") for column, text in items]
         else:
-            column, value = items[-1]
-            listed.setdefault((tuple(items[:-1]), column), []).append(value)
+            listed.setdefault((tuple(items[:-1]), last), []).append(value)
     for (leading, last), values in listed.items():
-        yield [*((column, "=", value or "") for column, value in leading), (last, "in", values)]
+        yield [*((column, "=", text or "") for column, text in leading), (last, "in", values)]
 
 
 def _sql_name(path: Path) -> str:

@@ -55,9 +55,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> State:
     """Measure the table, changing nothing. Raises ChuError when it was never written."""
     delta = opened(lake, table)
     files = _files(delta)
-    expired = delta.vacuum(
-        retention_hours=policy.retention // HOUR, dry_run=True, enforce_retention_duration=False, full=True
-    )
+    expired = _expired(lake.path(table), delta, policy)
     log, last_checkpoint, expired_log = _log(lake.path(table) / "_delta_log", policy.log_retention)
     configuration = delta.metadata().configuration
     return State(
@@ -67,7 +65,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> State:
         small_files=sum(count for _, count in _small_by_partition(files, policy)),
         commits=delta.version() - last_checkpoint,
         expired_files=len(expired),
-        expired_size=_size([lake.path(table) / f for f in expired]),
+        expired_size=sum(expired),
         log_files=log,
         expired_log_files=expired_log,
         has_properties=all(configuration.get(name) == value for name, value in policy.properties.items()),
@@ -117,9 +115,11 @@ def _log(folder: Path, retention: timedelta) -> tuple[int, int, int]:
     return len(found), last, sum(version < needed_from for version, _, _ in found)
 
 
-def _size(files: Sequence[Path]) -> int:
-    size = 0
-    for file in files:
+def _expired(path: Path, delta: DeltaTable, policy: Policy) -> list[int]:
+    """Sizes of the files that VACUUM would delete."""
+    sizes = []
+    for file in delta.vacuum(policy.retention // HOUR, dry_run=True, enforce_retention_duration=False, full=True):
+        # delta-rs also names those that an earlier VACUUM deleted.
         with suppress(FileNotFoundError):
-            size += file.stat().st_size
-    return size
+            sizes.append((path / file).stat().st_size)
+    return sizes
