@@ -27,9 +27,9 @@ class BeingWritten(ChuError):
 def writing(lake: Lake, table: Table, wait: bool) -> Iterator[None]:
     """Hold the table; the kernel frees it with the process, whatever ends it.
 
-    With `wait`, waits for whoever holds it; without, raises BeingWritten. The table's folder must exist: it is
-    itself what is locked, so that nothing is left behind.
+    With `wait`, waits for whoever holds it; without, raises BeingWritten. What is locked is the table's folder itself.
     """
+    lake.path(table).mkdir(parents=True, exist_ok=True)
     folder = os.open(lake.path(table), os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:

@@ -12,6 +12,7 @@ from chu_platform.engine.engine import Engine
 from chu_platform.lake.lake import Lake
 from chu_platform.lake.lock import BeingWritten, writing
 from chu_platform.lake.operations import DeltaRs, Operations, SparkSql
+from chu_platform.lake.properties import table_properties
 from chu_platform.lake.provenance import last_publication, operation_metadata, with_metadata
 from chu_platform.lake.state import State, fragmented, measure, opened
 from chu_platform.tables.maintenance import Policy
@@ -60,7 +61,7 @@ def plan(state: State, policy: Policy) -> Sequence[Action]:
     """What is due for a table in this state, in the order in which to do it."""
     due: list[Action] = []
     if not state.has_properties:
-        due.append(Action(Operation.SET_PROPERTIES, "the table's retentions are not the declared ones"))
+        due.append(Action(Operation.SET_PROPERTIES, "the table's properties are not the declared ones"))
     if state.small_files and (state.small_files >= policy.small_files or state.small_share >= policy.small_share):
         due.append(Action(Operation.OPTIMIZE, f"{state.small_files} of {state.files} files are small"))
     if state.expired_files >= policy.expired_files:
@@ -91,6 +92,7 @@ def maintain(lake: Lake, table: Table, policy: Policy, run: str, spark: Engine |
             before = state = measure(lake, table, policy)
             for action in plan(before, policy):
                 _do(lake, table, policy, run, operations, action.operation)
+                _forget_last_checkpoint(lake, table)
                 done.append(Done(action, state, state := measure(lake, table, policy)))
     except BeingWritten as error:
         return Report(before, before, [], str(error), time.monotonic() - begun)
@@ -104,7 +106,8 @@ def _do(lake: Lake, table: Table, policy: Policy, run: str, operations: Operatio
     metadata = operation_metadata(table, operation, run, last_publication(delta))
     match operation:
         case Operation.SET_PROPERTIES:
-            delta.alter.set_table_properties(policy.properties, commit_properties=with_metadata(metadata))
+            properties = table_properties(table, policy)
+            delta.alter.set_table_properties(properties, commit_properties=with_metadata(metadata))
         case Operation.OPTIMIZE:
             partitions = fragmented(lake, table, policy)
             operations.optimize(path, partitions, table.layout.z_order_by, policy.target_size, metadata)
@@ -114,6 +117,14 @@ def _do(lake: Lake, table: Table, policy: Policy, run: str, operations: Operatio
             delta.create_checkpoint()
         case Operation.CLEAN_LOG:
             delta.cleanup_metadata()
+
+
+def _forget_last_checkpoint(lake: Lake, table: Table) -> None:
+    """Delete the pointer to the last checkpoint, which readers do without: they list the log.
+
+    While it is there, Sail 0.7 cannot read most versions of before that checkpoint.
+    """
+    (lake.path(table) / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
 
 
 def _nothing_due(state: State, policy: Policy) -> str:

@@ -61,7 +61,8 @@ class DeltaRs:
                     optimizer.compact(**common)
             except CommitFailedError:
                 raise ChuError(
-                    f"{path.name} was written while it was optimised: nothing was changed, run its maintenance again"
+                    f"{path.name} was written while it was optimised, and is as that writer left it: "
+                    "run its maintenance again"
                 ) from None
 
     def vacuum(self, path: Path, metadata: str) -> None:

@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from chu_platform.errors import ChuError
 from chu_platform.lake.lake import Lake
 from chu_platform.lake.operations import Partition
+from chu_platform.lake.properties import table_properties
 from chu_platform.tables.maintenance import HOUR, Policy
 from chu_platform.tables.table import Table
 
@@ -31,7 +32,7 @@ class State:
     `files` and `size` are of the current version. `small_files` are those that lie with another small one in a
     partition. `commits` are those since the last checkpoint. `expired_files` are files in the folder that no version
     within the retention names, `expired_log_files` those of the log that none needs. `has_properties` tells
-    whether the table's properties are the policy's.
+    whether the table's properties are the declared ones.
     """
 
     version: int
@@ -68,7 +69,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> State:
         expired_size=sum(expired),
         log_files=log,
         expired_log_files=expired_log,
-        has_properties=all(configuration.get(name) == value for name, value in policy.properties.items()),
+        has_properties=all(configuration.get(name) == value for name, value in table_properties(table, policy).items()),
     )
 
 

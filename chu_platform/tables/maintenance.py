@@ -46,11 +46,3 @@ class Policy:
     def small_size(self) -> int:
         """Files below this many bytes are small."""
         return self.target_size // 2
-
-    @property
-    def properties(self) -> dict[str, str]:
-        """The Delta table properties by which every tool keeps to the retentions."""
-        return {
-            "delta.deletedFileRetentionDuration": f"interval {self.retention // HOUR} hours",
-            "delta.logRetentionDuration": f"interval {self.log_retention // HOUR} hours",
-        }

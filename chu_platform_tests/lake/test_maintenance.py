@@ -101,12 +101,13 @@ def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]
 
 
 def read_seconds(lake: Lake, table: Table) -> float:
-    """Best of three readings of all rows: what opening the log and many files cost."""
+    """Best of five readings of all rows: what opening the log and many files cost."""
     taken = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        lake.arrow(table)
-        taken.append(time.perf_counter() - begun)
+    with duckdb.connect() as connection:
+        for _ in range(5):
+            begun = time.perf_counter()
+            connection.execute(f"SELECT max(code), max(name), sum(number) FROM {lake.relation(table)}").fetchall()
+            taken.append(time.perf_counter() - begun)
     return min(taken)
 
 
@@ -139,16 +140,6 @@ def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> Non
     assert codes(lake, ORDERED, 1) == after_the_first_commit
     restore(lake, ORDERED, 1, "a run")
     assert codes(lake, ORDERED) == after_the_first_commit
-
-
-def test_a_second_maintenance_has_nothing_to_do_and_says_why(lake: Lake, engine: Engine | None) -> None:
-    worn(lake, ORDERED, 40)
-    assert maintain(lake, ORDERED, POLICY, "a run", engine).skipped is None
-    before = digest(lake.path(ORDERED))
-    report = maintain(lake, ORDERED, POLICY, "a run", engine)
-    assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
-    assert (report.before, report.done) == (report.after, [])
-    assert digest(lake.path(ORDERED)) == before
 
 
 def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, engine: Engine | None) -> None:
@@ -190,6 +181,12 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, e
     assert lake.provenance(ORDERED) == {"run": "test"}
     if engine:
         assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
+    # A second maintenance has nothing to do, and says why.
+    before = digest(lake.path(ORDERED))
+    report = maintain(lake, ORDERED, POLICY, "a run", engine)
+    assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
+    assert (report.before, report.done) == (report.after, [])
+    assert digest(lake.path(ORDERED)) == before
 
 
 def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
@@ -275,7 +272,7 @@ def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: 
     put(lake, table, rows_of({"2017": ["v1"]}))
     maintain(lake, table, policy, "a run")
     put(lake, table, rows_of({"2017": ["v3"]}))
-    DeltaTable(lake.path(table)).create_checkpoint()
+    maintain(lake, table, replace(policy, commits=1), "a run")
     put(lake, table, rows_of({"2017": ["v4"]}))
     age(lake.path(table), timedelta(days=11))
     # The fourth version was replaced within the retention only.
