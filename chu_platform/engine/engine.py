@@ -163,6 +163,17 @@ class Engine:
         with self._errors("computing"):
             return rows.toArrow()
 
+    def command(self, statement: str, conf: Mapping[str, str]) -> None:
+        """Run a statement that acts on a table, with session settings of its own."""
+        with self._errors("maintaining"):
+            for name, value in conf.items():
+                self.session.conf.set(name, value)
+            try:
+                self.session.sql(statement).collect()
+            finally:
+                for name in conf:
+                    self.session.conf.unset(name)
+
     def close(self) -> None:
         """End the session and the server, if it is this engine's own."""
         if self._session is not None:

@@ -4,7 +4,6 @@ Here: everything that reads the lake from Python. Not here: writing (publish), a
 """
 
 import fcntl
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -18,12 +17,20 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from chu_platform.errors import ChuError, Transient
+from chu_platform.lake.provenance import last_publication
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table, Zone
 
 STAGING = ".staging"
 # Seconds: longer than any step of a full-size pack.
 LOCK_PATIENCE = 600.0
+
+
+class BeingWritten(Transient):
+    """Another process holds the table."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(f"{table.folder} is being written by another process: try again when that has ended")
 
 
 class Lake:
@@ -75,11 +82,9 @@ class Lake:
         return delta.version()
 
     def provenance(self, table: Table) -> dict[str, Any]:
-        """What the last commit of the table says of itself; empty when there is none."""
+        """What the last publication of the table says of itself; empty when there is none."""
         delta = self.open(table)
-        said = delta.history(1)[0].get("userMetadata") if delta else None
-        found: dict[str, Any] = json.loads(said) if said else {}
-        return found
+        return last_publication(delta) if delta else {}
 
     def relation(self, table: Table, version: int | None = None) -> str:
         """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.
@@ -104,24 +109,24 @@ class Lake:
         return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
 
     @contextmanager
-    def writing(self, table: Table) -> Iterator[None]:
-        """Hold the table's lock: one process at a time writes a table, whatever has started it.
+    def writing(self, table: Table, wait: bool = True) -> Iterator[None]:
+        """Hold the table: one process at a time writes it, whatever has started that one.
 
-        The kernel frees the lock with the process. Raises Transient when another process holds it for long.
+        Delta's own check is not enough: a publication computed from the version of before an OPTIMIZE would leave the
+        rewritten rows beside its own. The kernel frees the lock with the process. Raises BeingWritten when another
+        holds it; with `wait`, only after a long time.
         """
         folder = self.staging_folder(table)
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-            deadline = time.monotonic() + LOCK_PATIENCE
+            deadline = time.monotonic() + (LOCK_PATIENCE if wait else 0)
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Transient(
-                            f"another process is writing {table.folder}: run again when it has ended"
-                        ) from None
+                    if time.monotonic() >= deadline:
+                        raise BeingWritten(table) from None
                     time.sleep(0.1)
             yield
 

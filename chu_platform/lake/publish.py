@@ -21,13 +21,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.canonical import CanonicalFile, canonical_files, content_of
 from chu_platform.lake.lake import Lake
+from chu_platform.lake.properties import statistics_columns, table_properties
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
 
@@ -162,7 +163,7 @@ def _moved_in(
         partition_values=dict(partition),
         modification_time=int(time.time() * 1000),
         data_change=True,
-        stats=json.dumps(said.statistics(_statistics_columns(table))),
+        stats=json.dumps(said.statistics(statistics_columns(table))),
     )
 
 
@@ -175,7 +176,12 @@ def _commit(
     provenance: Mapping[str, Any],
 ) -> int:
     schema = Schema.from_arrow(table.schema)
-    properties = CommitProperties(custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)})
+    # Without retries of delta-rs' own: what another tool commits meanwhile may have changed the files looked at.
+    properties = CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)}, max_commit_retries=0
+    )
+    # Sail reads no version of before a checkpoint that the log points to: maintenance makes them, when nobody reads.
+    hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
     path = lake.path(table)
     if current.delta is None or not current.same_shape:
         create_table_with_add_actions(
@@ -186,8 +192,9 @@ def _commit(
             partition_by=list(table.partition_by),
             name=table.name,
             description=table.grain,
-            configuration={"delta.dataSkippingStatsColumns": ",".join(_statistics_columns(table))},
+            configuration=table_properties(table, table.maintenance),
             commit_properties=properties,
+            post_commithook_properties=hooks,
         )
     else:
         try:
@@ -197,6 +204,7 @@ def _commit(
                 schema=schema,
                 partition_by=list(table.partition_by),
                 commit_properties=properties,
+                post_commithook_properties=hooks,
             )
         except CommitFailedError:
             raise Transient(f"another tool wrote {table.folder} at the same time: run again") from None
@@ -226,19 +234,6 @@ def _partition_values(folder: str) -> dict[str, str | None]:
             raise ValueError(f"the partition column {name} holds values that are not plain codes")
         values[name] = None if text == NULL_PARTITION else text
     return values
-
-
-def _statistics_columns(table: Table) -> list[str]:
-    """Columns with file statistics: never identifying ones, whose values would outlive their rows in the log.
-
-    Nor fractional ones: Sail 0.7 takes the value of a constant column from its statistics, where decimal text changes
-    the last bit.
-    """
-    return [
-        c.name
-        for c in table.columns
-        if not c.identifying and c.name not in table.partition_by and not pa.types.is_floating(c.type)
-    ]
 
 
 class _File:

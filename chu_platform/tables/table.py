@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.columns import Column, arrow_schema
+from chu_platform.tables.maintenance import STANDARD, Policy
 from chu_platform.tables.rules import Rule, accounted_for, not_null, steady_row_count, unique
 from chu_platform.tables.slices import Slicing
 
@@ -99,6 +100,7 @@ class Table:
     rules: Sequence[Rule] = ()
     layout: Layout = Layout()
     slicing: Slicing | None = None
+    maintenance: Policy = STANDARD
 
     @property
     def folder(self) -> str:
