@@ -11,9 +11,10 @@ from chu_platform.automation.arrivals import arriving_files
 from chu_platform.automation.conditions import follow_upstream
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.reporting import reports_follow_runs
-from chu_platform.automation.schedules import care_database_nightly
+from chu_platform.automation.schedules import care_database_nightly, maintenance_weekly
 from chu_platform.graph.assets import PLATFORM, asset_of
 from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.maintenance import maintenance_of
 from chu_platform.graph.platform import Platform
 from chu_platform.settings import load_settings
 
@@ -31,9 +32,9 @@ def build_defs(platform: Platform | None = None) -> dg.Definitions:
     Nothing is connected to or started here: the code location loads with engine and database down.
     """
     return dg.Definitions(
-        assets=[asset_of(table) for table in catalogue()],
+        assets=[make(table) for table in catalogue() for make in (asset_of, maintenance_of)],
         jobs=JOBS,
-        schedules=[care_database_nightly],
+        schedules=[care_database_nightly, maintenance_weekly],
         sensors=[arriving_files, reports_follow_runs, follow_upstream],
         resources={PLATFORM: platform or _platform_of_a_run},
         executor=dg.in_process_executor,

@@ -61,6 +61,22 @@ def materialize(
 
 
 @app.command()
+def restore(
+    table: Annotated[str, typer.Argument(help="layer and table, e.g. facts/fact_death")],
+    version: Annotated[int, typer.Argument(help="Delta version to go back to")],
+) -> None:
+    """Bring a table back to one of its versions, as a new version."""
+    from chu_platform.graph.instance import open_instance
+    from chu_platform.graph.platform import Platform
+    from chu_platform.graph.restoring import restore_table
+
+    settings = load_settings()
+    with Platform(settings, _clock()) as platform, open_instance(settings) as instance:
+        now = restore_table(platform, instance, table, version)
+    print(f"{table} has the rows of version {version} again, as version {now}")
+
+
+@app.command()
 def serve(port: Port = DEFAULT_PORT) -> None:
     """Serve the Dagster UI on what the lake holds."""
     _serve(load_settings(), port)

@@ -11,6 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.maintenance import GROUP
 from chu_platform.graph.step import made_with
 from chu_platform.sources.care_tables import CareTable
 from chu_platform.sources.delivered import Delivered
@@ -47,4 +48,7 @@ READING: Final = [
 REPORTS: Final = _job(
     "reports", [t for t in catalogue() if t.layer is Layer.REPORTS], "What is known of checks and deliveries."
 )
-JOBS: Final = [CARE_DATABASE, *READING, REPORTS]
+MAINTENANCE: Final = dg.define_asset_job(
+    "maintenance", selection=dg.AssetSelection.groups(GROUP), description="What is due for the tables of the lake."
+)
+JOBS: Final = [CARE_DATABASE, *READING, REPORTS, MAINTENANCE]

@@ -7,7 +7,7 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.automation.jobs import CARE_DATABASE
+from chu_platform.automation.jobs import CARE_DATABASE, MAINTENANCE
 from chu_platform.graph.assets import range_tags
 from chu_platform.tables.slices import MONTHLY
 
@@ -25,3 +25,13 @@ TIME_ZONE: Final = "Europe/Paris"
 def care_database_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run over all months: a correction may be of any of them."""
     return dg.RunRequest(f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(MONTHLY.every()))
+
+
+maintenance_weekly: Final = dg.ScheduleDefinition(
+    name="maintenance_weekly",
+    job=MAINTENANCE,
+    cron_schedule="0 4 * * 0",
+    execution_timezone=TIME_ZONE,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Looks after the tables: rewrites, deletes and cleans what is due.",
+)

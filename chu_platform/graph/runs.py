@@ -10,7 +10,7 @@ import logging
 import re
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,10 +83,14 @@ def run_all(
 
     `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
     these slices of the selected tables are made, and, whole and once, what follows from them. Reports come last, also
-    when something failed. Raises ChuError for a selection or a key that means nothing.
+    when something failed. Maintenance runs only when nothing but maintenance is selected. Raises ChuError for a selection or a key that means nothing.
     """
     defs = build_defs(platform)
-    tables = _selected(defs, selection)
+    keys = _selected(defs, selection)
+    tables = [t for t in catalogue() if key_of(t) in keys]
+    if not tables:
+        say(f"run 1 of 1: {len(keys)} assets of maintenance")
+        return _run(defs, instance, keys, None)
     slices = _slices(tables, partitions)
     if partitions:
         tables = _following(tables, slices)
@@ -106,7 +110,8 @@ def run_all(
             continue
         what = f" by {wave.slicing.name}" if wave.slicing else ""
         say(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
-        failed += _run(defs, instance, possible, slices.get(wave.slicing) if wave.slicing else None)
+        selected = [key_of(made) for t in possible for made in made_with(t)]
+        failed += _run(defs, instance, selected, slices.get(wave.slicing) if wave.slicing else None)
         done = {f.asset for f in failed}
         for table in possible:
             if f"{table.layer}/{table.name}" in done or any(n in broken for n in table.needs):
@@ -114,7 +119,7 @@ def run_all(
     return failed
 
 
-def _selected(defs: dg.Definitions, selection: str) -> list[Table]:
+def _selected(defs: dg.Definitions, selection: str) -> Collection[dg.AssetKey]:
     graph = defs.resolve_asset_graph()
     try:
         with warnings.catch_warnings():
@@ -123,12 +128,11 @@ def _selected(defs: dg.Definitions, selection: str) -> list[Table]:
             keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise ChuError(f"--select {selection!r}: {str(error).splitlines()[0]}") from None
-    tables = [t for t in catalogue() if key_of(t) in keys]
-    if not tables:
+    if not keys:
         raise ChuError(
             f"--select {selection!r} matches no table; try `*`, `group:facts` or `key:kpis/kpi_deaths_by_region`"
         )
-    return tables
+    return keys
 
 
 def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing, Slices]:
@@ -162,17 +166,16 @@ def _following(tables: Sequence[Table], slices: Mapping[Slicing, Slices]) -> lis
 def _run(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
-    tables: Sequence[Table],
+    selected: Collection[dg.AssetKey],
     slices: Slices | None,
 ) -> Sequence[Failed]:
-    selection = [key_of(made) for t in tables for made in made_with(t)]
     tags = {MAIN_JOB_TAG: "true"}
     tags |= range_tags(slices)
     job = defs.resolve_implicit_global_asset_job_def()
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     result = job.execute_in_process(
         instance=instance,
-        asset_selection=selection,
+        asset_selection=list(selected),
         tags=tags,
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from deltalake import DeltaTable
+
 from chu_platform.engine.engine import Engine
 from chu_platform.lake.lake import BeingWritten, Lake
 from chu_platform.lake.operations import DeltaRs, Operations, SparkSql

@@ -11,6 +11,7 @@ class Cadence(Enum):
     """How often a table is made: it is remarked as late after `warn`, and fails its freshness after `fail`."""
 
     NIGHTLY = (timedelta(hours=26), timedelta(hours=50))
+    WEEKLY = (timedelta(days=8), timedelta(days=15))
     YEARLY = (timedelta(days=370), timedelta(days=400))
 
     @property

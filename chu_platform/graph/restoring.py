@@ -1,0 +1,30 @@
+"""Bringing a table back to one of its versions, and telling Dagster.
+
+Here: finding the table and the event. Not here: what can be restored, and doing it (lake.restore).
+"""
+
+import dagster as dg
+
+from chu_platform.errors import ChuError
+from chu_platform.graph.assets import key_of
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.step import made_with
+from chu_platform.lake.restore import restore
+
+
+def restore_table(platform: Platform, instance: dg.DagsterInstance, name: str, version: int) -> int:
+    """Restore the table called `layer/table`; gives the new version.
+
+    The graph sees the table as made anew, so that what follows from it follows. Raises ChuError for a table or a
+    version that does not exist, or that cannot be gone back to.
+    """
+    every = {f"{t.layer}/{t.name}": t for table in catalogue() for t in made_with(table)}
+    if name not in every:
+        raise ChuError(f"there is no table {name!r}: write layer/table, for instance facts/fact_death")
+    table = every[name]
+    spark = platform.engine if platform.settings.engine == "spark" else None
+    now = restore(platform.lake, table, version, "chu restore", spark)
+    said = {"restored_version": version, "delta_version": now}
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(table), metadata=said))
+    return now
