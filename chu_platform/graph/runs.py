@@ -83,7 +83,8 @@ def run_all(
 
     `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
     these slices of the selected tables are made, and, whole and once, what follows from them. Reports come last, also
-    when something failed. Maintenance runs only when nothing but maintenance is selected. Raises ChuError for a selection or a key that means nothing.
+    when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection or a
+    key that means nothing.
     """
     defs = build_defs(platform)
     keys = _selected(defs, selection)
