@@ -24,8 +24,9 @@ STATUSES = {
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
     """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
-    # This table itself is judged when its rows are there already.
-    every = [t for table in tables for t in (table, *_rejects(table)) if t is not check_result]
+    # Reports are judged in the very run that makes this table, too late for it.
+    judged = [table for table in tables if table.layer is not Layer.REPORTS]
+    every = [t for table in judged for t in (table, *_rejects(table))]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_rules}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
