@@ -85,8 +85,8 @@ class Table:
     """One table: one Dagster asset, one Delta table.
 
     `label` is French, for readers; `grain` says what one row is. `reads` names the inputs. `rules` are those beyond
-    what the columns say already (nullability and key). `slicing` is None for a table that is written whole. `preview` is
-    a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
+    what the columns say already (nullability and key). `slicing` is None for a table that is written whole.
+    `preview` is a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
     """
 
     name: str
