@@ -38,7 +38,7 @@ lint: install ## check style and types
 
 lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
-		--python-version 3.11 --extra test --generate-hashes --no-annotate --upgrade \
+		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
 
 clean: ## remove the environment and tool caches; says what it removes, leaves CHU_HOME (.chu) alone

@@ -10,13 +10,13 @@
 set -eu
 
 : "${SPARK_HOME:=$(python3 -c 'from importlib.util import find_spec as f; print(f("pyspark").submodule_search_locations[0])')}"
-: "${DELTA_PACKAGE:=io.delta:delta-spark_4.2_2.13:4.4.0}"
 export SPARK_HOME
 
 # Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
 packages=
 if ! ls "$SPARK_HOME"/jars/*delta-spark_* >/dev/null 2>&1; then
-    packages="--packages $DELTA_PACKAGE --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
+    delta=$(python3 -c 'from importlib.metadata import version; print(version("delta-spark"))')
+    packages="--packages io.delta:delta-spark_4.2_2.13:$delta --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
 fi
 
 if [ "${1:-}" = --resolve ]; then
