@@ -20,6 +20,8 @@ if ! ls "$SPARK_HOME"/jars/*delta-spark_* >/dev/null 2>&1; then
 fi
 
 if [ "${1:-}" = --resolve ]; then
+    # While an image is built its host name may be unknown, and nothing listens here.
+    export SPARK_LOCAL_HOSTNAME=localhost
     # shellcheck disable=SC2086 # several words
     exec "$SPARK_HOME/bin/spark-submit" --master 'local[1]' $packages \
         --class org.apache.spark.deploy.SparkSubmit spark-internal --version
