@@ -6,10 +6,13 @@
 #   CONNECT_PORT   port                   (15002)
 #   DRIVER_MEMORY  heap of the server     (4g)
 #   MASTER         where tasks run        (local[*])
+#   EXECUTOR_MEMORY  heap of an executor, where MASTER is a cluster  (1g)
 #   IVY_HOME       cache of fetched jars  (~/.ivy2.chu)
 set -eu
 
-: "${SPARK_HOME:=$(python3 -c 'from importlib.util import find_spec as f; print(f("pyspark").submodule_search_locations[0])')}"
+[ -n "${SPARK_HOME:-}" ] || SPARK_HOME=$(python3 -c 'import importlib.util, sys
+found = importlib.util.find_spec("pyspark") or sys.exit(f"pyspark is not installed for {sys.executable}")
+print(found.submodule_search_locations[0])')
 export SPARK_HOME
 
 # Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
@@ -33,6 +36,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --master "${MASTER:-local[*]}" \
     $packages \
     --conf "spark.driver.memory=${DRIVER_MEMORY:-4g}" \
+    --conf "spark.executor.memory=${EXECUTOR_MEMORY:-1g}" \
     --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
     --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
     --conf "spark.connect.grpc.binding.address=${CONNECT_HOST:-0.0.0.0}" \
