@@ -18,7 +18,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 found = importlib.util.find_spec("pyspark") or sys.exit(f"pyspark is not installed for {sys.executable}")
 print(found.submodule_search_locations[0])')
 : "${CONNECT_PORT:=15002}" "${MASTER_PORT:=7077}" "${WORKER_MEMORY:=1500m}"
-export SPARK_HOME CONNECT_PORT
 HOST=127.0.0.1
 
 own=
@@ -64,21 +63,27 @@ for port in "$MASTER_PORT" "$CONNECT_PORT"; do
     fi
 done
 
-class="$SPARK_HOME/bin/spark-class"
-export SPARK_LOCAL_IP=$HOST SPARK_DAEMON_MEMORY=512m
-start master "$class" org.apache.spark.deploy.master.Master --host $HOST --port "$MASTER_PORT" --webui-port 0
+# Variables are given one by one, not exported: COMMAND may have clients of Spark, which read the same ones.
+master="spark://$HOST:$MASTER_PORT"
+daemon() {
+    name=$1
+    shift
+    start "$name" env SPARK_HOME="$SPARK_HOME" SPARK_LOCAL_IP=$HOST SPARK_DAEMON_MEMORY=512m \
+        "$SPARK_HOME/bin/spark-class" "$@" --host $HOST --webui-port 0
+}
+daemon master org.apache.spark.deploy.master.Master --port "$MASTER_PORT"
 await master "$MASTER_PORT"
 for n in 1 2; do
-    start "worker-$n" "$class" org.apache.spark.deploy.worker.Worker --host $HOST --webui-port 0 \
-        --cores 1 --memory "$WORKER_MEMORY" --work-dir "$WORK/worker-$n" "spark://$HOST:$MASTER_PORT"
+    daemon "worker-$n" org.apache.spark.deploy.worker.Worker "$master" \
+        --cores 1 --memory "$WORKER_MEMORY" --work-dir "$WORK/worker-$n"
 done
-export MASTER="spark://$HOST:$MASTER_PORT" CONNECT_HOST=$HOST DRIVER_MEMORY="${DRIVER_MEMORY:-1g}" \
-    EXECUTOR_MEMORY="$WORKER_MEMORY"
-start connect "$here/spark-connect.sh"
+start connect env SPARK_HOME="$SPARK_HOME" SPARK_LOCAL_IP=$HOST MASTER="$master" CONNECT_HOST=$HOST \
+    CONNECT_PORT="$CONNECT_PORT" DRIVER_MEMORY="${DRIVER_MEMORY:-1g}" EXECUTOR_MEMORY="$WORKER_MEMORY" \
+    "$here/spark-connect.sh"
 await connect "$CONNECT_PORT"
 until [ "$(grep -c 'Registering worker' "$WORK/master.log")" -ge 2 ]; do sleep 0.5; done
 
-echo "Spark Connect  sc://$HOST:$CONNECT_PORT  (master $MASTER, 2 workers; logs in $WORK)"
+echo "Spark Connect  sc://$HOST:$CONNECT_PORT  (master $master, 2 workers; logs in $WORK)"
 if [ $# -gt 0 ]; then
     CHU_ENGINE=spark CHU_SPARK_REMOTE="sc://$HOST:$CONNECT_PORT" "$@"
 else

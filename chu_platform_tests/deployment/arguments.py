@@ -29,7 +29,7 @@ OPTIONAL = {
 class Arguments:
     """Arguments that fit a server: the ids of its runs, the names of its code location."""
 
-    def __init__(self, server: Webserver) -> None:
+    def __init__(self, server: Webserver, reading: bool = False) -> None:
         self._known: Mapping[str, Any] = {
             "repositoryLocationName": "chu_platform",
             "locationName": "chu_platform",
@@ -40,7 +40,8 @@ class Arguments:
             "assetKey": REGION,
             "assetKeys": [REGION],
             "path": REGION["path"],
-            "runId": server.started_run,
+            # A query is about the run that has failed.
+            "runId": server.failed_run if reading else server.started_run,
             "runIds": [server.started_run],
             "parentRunId": server.failed_run,
             "runConfigData": {},

@@ -19,7 +19,6 @@ from chu_platform_tests.test_cli import free_port
 
 # What nobody may see: the passwords of both databases, a token, and the key of the pseudonyms.
 SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71e5" * 8)
-SHOWN = "a-tag-that-everybody-may-see"
 ORDINARY = "from dagster_webserver.cli import main; main()"
 
 
@@ -63,9 +62,7 @@ def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]
             environment.setenv(name, value)
         with dg.DagsterInstance.from_config(str(instance_home.folder / "dagster")) as instance:
             failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))[0].run_id
-            started = instance.add_run(
-                dg.DagsterRun("__ASSET_JOB", status=dg.DagsterRunStatus.STARTED, tags={"shown": SHOWN})
-            ).run_id
+            started = instance.add_run(dg.DagsterRun("__ASSET_JOB", status=dg.DagsterRunStatus.STARTED)).run_id
             instance.event_log_storage.set_concurrency_slots("limited", 3)
             instance.add_dynamic_partitions("dynamic", ["one"])
     return started, failed

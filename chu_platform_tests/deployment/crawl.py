@@ -21,15 +21,16 @@ from chu_platform_tests.deployment.webservers import Webserver
 DEPTH = 3
 
 
-def questions(server: Webserver) -> Iterator[tuple[str, str]]:
-    """For every field of the root, a query for all below it, to a depth."""
+def questions(server: Webserver) -> Iterator[tuple[str, list[str]]]:
+    """For every field of the root: a query for all below it, to a depth, and the same in parts.
+
+    The parts are for where a resolver fails, which takes the whole answer with it.
+    """
     root = server.schema.query_type
     assert root
     crawler = _Crawler(server)
     for name, field in root.fields.items():
-        asked = crawler.field(name, name, field, DEPTH, frozenset())
-        if asked:
-            yield name, f"{{ {asked} }}"
+        yield name, [f"{{ {asked} }}" for asked in crawler.root(name, field)]
 
 
 def pages(server: Webserver, secret_file: str) -> Iterator[str]:
@@ -46,20 +47,35 @@ def pages(server: Webserver, secret_file: str) -> Iterator[str]:
 class _Crawler:
     def __init__(self, server: Webserver) -> None:
         self._schema = server.schema
-        self._arguments = Arguments(server)
+        self._arguments = Arguments(server, reading=True)
+
+    def root(self, name: str, field: GraphQLField) -> Iterator[str]:
+        """The field of the root with all below it, then with one field below it at a time."""
+        yield self.field(name, name, field, DEPTH, frozenset())
+        called = self._called(name, name, field)
+        type_ = get_named_type(field.type)
+        if is_leaf_type(type_):
+            return
+        abstract = isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
+        for possible in self._schema.get_possible_types(type_) if abstract else [type_]:
+            for part in self._parts(possible, DEPTH - 1, frozenset()):
+                yield f"{called} {{ ... on {possible.name} {{ {part} }} }}"
 
     def field(self, alias: str, name: str, field: GraphQLField, depth: int, above: frozenset[str]) -> str:
         """The field with plausible arguments and everything below it; empty when nothing is."""
-        values = self._arguments.of(field, optional=False)
-        given = ", ".join(
-            f"{n}: {print_ast(node)}" for n, v in values.items() if (node := ast_from_value(v, field.args[n].type))
-        )
-        called = f"{alias}: {name}{f'({given})' if given else ''}"
+        called = self._called(alias, name, field)
         type_ = get_named_type(field.type)
         if is_leaf_type(type_):
             return called
         below = self._below(type_, depth - 1, above)
         return f"{called} {{ {below} }}" if below else ""
+
+    def _called(self, alias: str, name: str, field: GraphQLField) -> str:
+        values = self._arguments.of(field, optional=False)
+        given = ", ".join(
+            f"{n}: {print_ast(node)}" for n, v in values.items() if (node := ast_from_value(v, field.args[n].type))
+        )
+        return f"{alias}: {name}{f'({given})' if given else ''}"
 
     def _below(self, type_: GraphQLNamedOutputType, depth: int, above: frozenset[str]) -> str:
         if isinstance(type_, GraphQLUnionType | GraphQLInterfaceType):
@@ -69,13 +85,16 @@ class _Crawler:
                 if below:
                     parts.append(f"... on {possible.name} {{ {below} }}")
             return " ".join(parts)
+        return " ".join(self._parts(type_, depth, above))
+
+    def _parts(self, type_: GraphQLNamedOutputType, depth: int, above: frozenset[str]) -> list[str]:
         assert isinstance(type_, GraphQLObjectType)
         if type_.name in above:
-            return ""
+            return []
         # Names of the type before each field: in a union, fields of one name may have different types.
         fields = [
             self.field(f"{type_.name}_{name}", name, field, depth, above | {type_.name})
             for name, field in type_.fields.items()
             if depth > 0 or is_leaf_type(get_named_type(field.type))
         ]
-        return " ".join(f for f in fields if f)
+        return [f for f in fields if f]
