@@ -32,7 +32,7 @@ test: install ## run the whole test suite
 	@$(BIN)/python -m pytest
 
 test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
-	@PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \
+	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \
 		$(BIN)/python -m pytest chu_platform_tests/pipeline/test_engines.py'
 
 lint: install ## check style and types

@@ -86,7 +86,9 @@ class Service:
         steps.append('mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"')
         hardened = f"setpriv --reuid={OWNER} --regid={OWNER} --clear-groups --bounding-set=-all --inh-caps=-all"
         variables = [f"{k}={v}" for k, v in self.environment.items()]
-        inside = shlex.join(["env", "-i", *variables, *hardened.split(), "--no-new-privs", "--pdeathsig=KILL", *command])
+        inside = shlex.join(
+            ["env", "-i", *variables, *hardened.split(), "--no-new-privs", "--pdeathsig=KILL", *command]
+        )
         steps.append(f'exec chroot "$root" {inside}')
         with (log or Path(os.devnull)).open("wb") as output:
             return subprocess.Popen(

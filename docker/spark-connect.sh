@@ -44,6 +44,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --conf spark.sql.session.timeZone=UTC \
     --conf spark.sql.parquet.compression.codec=zstd \
     --conf spark.sql.shuffle.partitions=4 \
+    --conf spark.databricks.delta.snapshotPartitions=2 \
     --conf spark.sql.maxPlanStringLength=1000 \
     --conf spark.ui.enabled=false \
     spark-internal

@@ -1,6 +1,8 @@
 """Everything that a webserver can be made to tell: questions made from its GraphQL schema, and its pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from graphql import (
     GraphQLField,
@@ -17,20 +19,40 @@ from graphql import (
 from chu_platform_tests.deployment.arguments import Arguments
 from chu_platform_tests.deployment.webservers import Webserver
 
-# Levels below a root field. Each type is entered once on the way from the root, which cuts its circles.
-DEPTH = 3
+# Levels below a root field, and below those that tell of causes and configuration. Each type is entered once on the way
+# from the root, which cuts its circles.
+DEPTH = 2
+DEEPER = {"logsForRun": 3, "runOrError": 3, "instance": 3, "workspaceOrError": 3}
 
 
-def questions(server: Webserver) -> Iterator[tuple[str, list[str]]]:
-    """For every field of the root: a query for all below it, to a depth, and the same in parts.
+@dataclass(frozen=True)
+class Question:
+    """A field with its arguments, or a type of a union, and all that is asked below it."""
 
-    The parts are for where a resolver fails, which takes the whole answer with it.
-    """
+    called: str
+    below: Sequence["Question"] = ()
+
+    def __str__(self) -> str:
+        return f"{self.called} {{ {' '.join(map(str, self.below))} }}" if self.below else self.called
+
+    def ask(self, server: Webserver, above: Sequence[str] = ()) -> bytes:
+        """All answers: in parts where a resolver fails, since that takes the whole answer with it."""
+        document = "{ " + " { ".join((*above, str(self))) + " }" * (len(above) + 1)
+        status, answer = server.post("/graphql", document.encode(), "application/graphql")
+        if status == HTTPStatus.OK:
+            return answer
+        return answer + b"".join(part.ask(server, (*above, self.called)) for part in self.below)
+
+
+def questions(server: Webserver) -> Iterator[tuple[str, Question]]:
+    """For every field of the root of the schema, a question for all below it, to a depth."""
     root = server.schema.query_type
     assert root
     crawler = _Crawler(server)
     for name, field in root.fields.items():
-        yield name, [f"{{ {asked} }}" for asked in crawler.root(name, field)]
+        found = crawler.field(name, name, field, DEEPER.get(name, DEPTH), frozenset())
+        if found:
+            yield name, found
 
 
 def pages(server: Webserver, secret_file: str) -> Iterator[str]:
@@ -49,45 +71,23 @@ class _Crawler:
         self._schema = server.schema
         self._arguments = Arguments(server, reading=True)
 
-    def root(self, name: str, field: GraphQLField) -> Iterator[str]:
-        """The field of the root with all below it, then with one field below it at a time."""
-        yield self.field(name, name, field, DEPTH, frozenset())
-        called = self._called(name, name, field)
-        type_ = get_named_type(field.type)
-        if is_leaf_type(type_):
-            return
-        abstract = isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
-        for possible in self._schema.get_possible_types(type_) if abstract else [type_]:
-            for part in self._parts(possible, DEPTH - 1, frozenset()):
-                yield f"{called} {{ ... on {possible.name} {{ {part} }} }}"
-
-    def field(self, alias: str, name: str, field: GraphQLField, depth: int, above: frozenset[str]) -> str:
-        """The field with plausible arguments and everything below it; empty when nothing is."""
-        called = self._called(alias, name, field)
-        type_ = get_named_type(field.type)
-        if is_leaf_type(type_):
-            return called
-        below = self._below(type_, depth - 1, above)
-        return f"{called} {{ {below} }}" if below else ""
-
-    def _called(self, alias: str, name: str, field: GraphQLField) -> str:
+    def field(self, alias: str, name: str, field: GraphQLField, depth: int, above: frozenset[str]) -> Question | None:
+        """The field with plausible arguments and everything below it; None when nothing is."""
         values = self._arguments.of(field, optional=False)
         given = ", ".join(
             f"{n}: {print_ast(node)}" for n, v in values.items() if (node := ast_from_value(v, field.args[n].type))
         )
-        return f"{alias}: {name}{f'({given})' if given else ''}"
+        called = f"{alias}: {name}{f'({given})' if given else ''}"
+        type_ = get_named_type(field.type)
+        if is_leaf_type(type_):
+            return Question(called)
+        below = self._below(type_, depth - 1, above)
+        return Question(called, below) if below else None
 
-    def _below(self, type_: GraphQLNamedOutputType, depth: int, above: frozenset[str]) -> str:
+    def _below(self, type_: GraphQLNamedOutputType, depth: int, above: frozenset[str]) -> list[Question]:
         if isinstance(type_, GraphQLUnionType | GraphQLInterfaceType):
-            parts = []
-            for possible in self._schema.get_possible_types(type_):
-                below = self._below(possible, depth, above)
-                if below:
-                    parts.append(f"... on {possible.name} {{ {below} }}")
-            return " ".join(parts)
-        return " ".join(self._parts(type_, depth, above))
-
-    def _parts(self, type_: GraphQLNamedOutputType, depth: int, above: frozenset[str]) -> list[str]:
+            parts = [(t.name, self._below(t, depth, above)) for t in self._schema.get_possible_types(type_)]
+            return [Question(f"... on {name}", below) for name, below in parts if below]
         assert isinstance(type_, GraphQLObjectType)
         if type_.name in above:
             return []

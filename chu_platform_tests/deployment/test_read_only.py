@@ -57,7 +57,6 @@ def test_the_same_mutations_change_things_elsewhere(read_only: Webserver, ordina
         "run_tags",
         "event_logs",
         "asset_keys",
-        "dynamic_partitions",
         "concurrency_limits",
         "kvs",
     }
