@@ -1,7 +1,7 @@
 """The webserver for auditors: Dagster's own, which refuses whatever would change something.
 
-`dagster-webserver --read-only` leaves refusing to each mutation, and some do not ask (setNuxSeen, logTelemetry). Here no
-mutation is executed, whichever it is and whatever a later version adds.
+`dagster-webserver --read-only` leaves refusing to each mutation, and some do not ask (setNuxSeen, logTelemetry). Here
+no mutation is executed, whichever it is and whatever a later version adds.
 
 Here: what is refused, and the command `python -m chu_platform.read_only`. Not here: who may come (a proxy before it).
 """

@@ -84,7 +84,8 @@ class Service:
                 steps.append(f'mount -o remount,bind,ro "$root{target}"')
         steps.append('mount -o remount,bind,ro "$root"')
         steps.append('mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"')
-        hardened = f"setpriv --reuid={OWNER} --regid={OWNER} --clear-groups --bounding-set=-all --inh-caps=-all"
+        user = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups", "--pdeathsig=KILL"]
+        hardened = ["setpriv", *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
         variables = [f"{k}={v}" for k, v in self.environment.items()]
         inside = shlex.join(
             ["env", "-i", *variables, *hardened.split(), "--no-new-privs", "--pdeathsig=KILL", *command]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 from graphql import (
     GraphQLField,
@@ -78,7 +79,7 @@ class _Crawler:
             f"{n}: {print_ast(node)}" for n, v in values.items() if (node := ast_from_value(v, field.args[n].type))
         )
         called = f"{alias}: {name}{f'({given})' if given else ''}"
-        type_ = get_named_type(field.type)
+        type_ = cast(GraphQLNamedOutputType, get_named_type(field.type))
         if is_leaf_type(type_):
             return Question(called)
         below = self._below(type_, depth - 1, above)
