@@ -87,9 +87,7 @@ class Service:
         user = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups", "--pdeathsig=KILL"]
         hardened = ["setpriv", *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
         variables = [f"{k}={v}" for k, v in self.environment.items()]
-        inside = shlex.join(
-            ["env", "-i", *variables, *hardened.split(), "--no-new-privs", "--pdeathsig=KILL", *command]
-        )
+        inside = shlex.join(["env", "-i", *variables, *hardened, *command])
         steps.append(f'exec chroot "$root" {inside}')
         with (log or Path(os.devnull)).open("wb") as output:
             return subprocess.Popen(
