@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint lock clean
+.PHONY: help install run test test-cluster lint lock clean
 
 help: ## print these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the environment in .venv (the other commands call it)
 
@@ -31,6 +31,10 @@ run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is 
 test: install ## run the whole test suite
 	@$(BIN)/python -m pytest
 
+test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
+	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \
+		$(BIN)/python -m pytest chu_platform_tests/pipeline/test_engines.py'
+
 lint: install ## check style and types
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
@@ -38,7 +42,7 @@ lint: install ## check style and types
 
 lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
-		--python-version 3.11 --extra test --generate-hashes --no-annotate --upgrade \
+		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
 
 clean: ## remove the environment and tool caches; says what it removes, leaves CHU_HOME (.chu) alone

@@ -38,7 +38,9 @@ setup(
         "sqlalchemy>=2",
     ],
     extras_require={
-        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"]
+        # Dagster's storage in the deployment of docker/.
+        "deployment": ["dagster-postgres>=0.29.27,<0.30"],
+        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"],
     },
     entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
 )

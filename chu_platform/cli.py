@@ -77,9 +77,12 @@ def restore(
 
 
 @app.command()
-def serve(port: Port = DEFAULT_PORT) -> None:
+def serve(
+    port: Port = DEFAULT_PORT,
+    read_only: Annotated[bool, typer.Option("--read-only", help="for auditors: nothing can be changed")] = False,
+) -> None:
     """Serve the Dagster UI on what the lake holds."""
-    _serve(load_settings(), port)
+    _serve(load_settings(), port, read_only)
 
 
 @app.command()
@@ -179,13 +182,13 @@ def _materialize(settings: Settings, select: str, partitions: str | None, say: C
     say(f"done; the lake is {settings.lake_folder}")
 
 
-def _serve(settings: Settings, port: int) -> None:
+def _serve(settings: Settings, port: int, read_only: bool = False) -> None:
     from chu_platform.graph.instance import prepare_dagster_home
     from chu_platform.serve import serve as serve_until_interrupted
 
     prepare_dagster_home(settings)
     try:
-        serve_until_interrupted(settings, port, lambda line: print(line, flush=True))
+        serve_until_interrupted(settings, port, lambda line: print(line, flush=True), read_only)
     except KeyboardInterrupt:
         print("stopped")
 

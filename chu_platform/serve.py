@@ -45,8 +45,8 @@ def require_free_port(port: int) -> None:
             raise ChuError(f"port {port} of {HOST} {why}: choose another one with --port") from None
 
 
-def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
-    """Serve the Dagster UI on `port`, until this process is interrupted.
+def serve(settings: Settings, port: int, say: Callable[[str], None], read_only: bool = False) -> None:
+    """Serve the Dagster UI on `port`, until this process is interrupted; `read_only`: for auditors, without a daemon.
 
     DAGSTER_HOME must be prepared and in the environment. Raises ChuError when the port is taken, or when a
     child does not start or ends.
@@ -55,25 +55,29 @@ def serve(settings: Settings, port: int, say: Callable[[str], None]) -> None:
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
+    name, module = (
+        ("read-only-webserver", "chu_platform.read_only") if read_only else ("dagster-webserver", "dagster_webserver")
+    )
     with ExitStack() as stack:
-        ui = stack.enter_context(
-            _Child("dagster-webserver", ("dagster_webserver", "-h", HOST, "-p", str(port), *workspace), logs)
-        )
+        ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(port):
             _require_alive([ui])
             if time.monotonic() > deadline:
                 raise ChuError(f"the Dagster UI does not answer on port {port}: see {ui.log}")
             time.sleep(0.1)
-        # Only now: in a new DAGSTER_HOME both would create the same files.
-        daemon = stack.enter_context(_Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs))
-        say(f"Dagster UI  http://{HOST}:{port}")
+        children = [ui]
+        if not read_only:
+            # Only now: in a new DAGSTER_HOME both would create the same files.
+            daemon = _Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs)
+            children.append(stack.enter_context(daemon))
+        say(f"Dagster UI  http://{HOST}:{port}{' (read-only)' if read_only else ''}")
         say(f"lake        {settings.lake_folder}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")
         while True:
-            _require_alive([ui, daemon])
+            _require_alive(children)
             time.sleep(0.5)
 
 

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chu_platform.errors import ChuError
 
 PROJECT = Path(__file__).resolve().parent.parent
+# Where containers find secrets as files: one named like the variable, in small letters (`chu_postgres_url`).
+SECRET_FILES = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
@@ -65,7 +67,8 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """The settings of the environment. Raises ChuError naming each wrong one (never its value)."""
     try:
-        return Settings()
+        # Without a container the folder is not there, of which a warning would be printed.
+        return Settings(_secrets_dir=SECRET_FILES if SECRET_FILES.is_dir() else None)
     except ValidationError as error:
         wrong = "; ".join(f"CHU_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise ChuError(f"settings: {wrong}") from None

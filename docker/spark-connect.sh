@@ -6,20 +6,25 @@
 #   CONNECT_PORT   port                   (15002)
 #   DRIVER_MEMORY  heap of the server     (4g)
 #   MASTER         where tasks run        (local[*])
+#   EXECUTOR_MEMORY  heap of an executor, where MASTER is a cluster  (1g)
 #   IVY_HOME       cache of fetched jars  (~/.ivy2.chu)
 set -eu
 
-: "${SPARK_HOME:=$(python3 -c 'from importlib.util import find_spec as f; print(f("pyspark").submodule_search_locations[0])')}"
-: "${DELTA_PACKAGE:=io.delta:delta-spark_4.2_2.13:4.4.0}"
+[ -n "${SPARK_HOME:-}" ] || SPARK_HOME=$(python3 -c 'import importlib.util, sys
+found = importlib.util.find_spec("pyspark") or sys.exit(f"pyspark is not installed for {sys.executable}")
+print(found.submodule_search_locations[0])')
 export SPARK_HOME
 
 # Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
 packages=
 if ! ls "$SPARK_HOME"/jars/*delta-spark_* >/dev/null 2>&1; then
-    packages="--packages $DELTA_PACKAGE --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
+    delta=$(python3 -c 'from importlib.metadata import version; print(version("delta-spark"))')
+    packages="--packages io.delta:delta-spark_4.2_2.13:$delta --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
 fi
 
 if [ "${1:-}" = --resolve ]; then
+    # While an image is built its host name may be unknown, and nothing listens here.
+    export SPARK_LOCAL_HOSTNAME=localhost
     # shellcheck disable=SC2086 # several words
     exec "$SPARK_HOME/bin/spark-submit" --master 'local[1]' $packages \
         --class org.apache.spark.deploy.SparkSubmit spark-internal --version
@@ -31,6 +36,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --master "${MASTER:-local[*]}" \
     $packages \
     --conf "spark.driver.memory=${DRIVER_MEMORY:-4g}" \
+    --conf "spark.executor.memory=${EXECUTOR_MEMORY:-1g}" \
     --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
     --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
     --conf "spark.connect.grpc.binding.address=${CONNECT_HOST:-0.0.0.0}" \
@@ -38,6 +44,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --conf spark.sql.session.timeZone=UTC \
     --conf spark.sql.parquet.compression.codec=zstd \
     --conf spark.sql.shuffle.partitions=4 \
+    --conf spark.databricks.delta.snapshotPartitions=2 \
     --conf spark.sql.maxPlanStringLength=1000 \
     --conf spark.ui.enabled=false \
     spark-internal

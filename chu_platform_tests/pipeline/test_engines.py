@@ -19,13 +19,16 @@ JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 @pytest.fixture(scope="module")
 def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The lake of the same pack and pseudonymisation key, on Spark."""
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+    """The lake of the same pack and pseudonymisation key, on Spark: a server of its own, or CHU_TEST_SPARK_REMOTE."""
+    remote = os.environ.get("CHU_TEST_SPARK_REMOTE")
+    if not (remote or os.environ.get("JAVA_HOME") or shutil.which("java")):
         reason = "Java 17 or 21 is needed to compare the engines"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     settings = {"CHU_ENGINE": "spark", "CHU_SECRETS": str(made.secrets), "JDK_JAVA_OPTIONS": JAVA_OPTIONS}
+    if remote:
+        settings["CHU_SPARK_REMOTE"] = remote
     home = Home(tmp_path_factory.mktemp("spark") / "home", made.pack, settings)
     home.materialize()
     return home

@@ -1,0 +1,108 @@
+"""An instance as in the deployment, with something in it to change and secrets around it, and two webservers on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import dagster as dg
+import psycopg2
+import pytest
+
+from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.settings import PROJECT
+from chu_platform_tests.conftest import CARE
+from chu_platform_tests.deployment.webservers import Webserver, running
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.test_cli import free_port
+
+# What nobody may see: the passwords of both databases, a token, and the key of the pseudonyms.
+SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71e5" * 8)
+ORDINARY = "from dagster_webserver.cli import main; main()"
+
+
+@pytest.fixture(scope="package")
+def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose Dagster instance is docker/dagster.yaml on a real PostgreSQL, after a run that failed in part."""
+    connection = psycopg2.connect(postgres.url(CARE))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE dagster LOGIN")
+        cursor.execute("CREATE DATABASE dagster OWNER dagster")
+    connection.close()
+    folder = tmp_path_factory.mktemp("deployment")
+    socket = parse_qs(urlsplit(postgres.url(CARE)).query)["host"][0]
+    passwords = folder / "pgpass"
+    passwords.write_text(f"*:*:dagster:dagster:{SECRETS[1]}\n")
+    passwords.chmod(0o600)
+    settings = {
+        "CHU_POSTGRES_URL": f"postgresql://reader:{SECRETS[0]}@127.0.0.1:1/care",
+        "CHU_SPARK_REMOTE": f"sc://127.0.0.1:1/;token={SECRETS[2]}",
+        # No host: libpq then takes PGHOST, which may be a folder.
+        "DAGSTER_POSTGRES_HOST": "",
+        "PGHOST": socket,
+        "PGPASSFILE": str(passwords),
+    }
+    home = Home(folder / "home", pack, settings)
+    home.secrets.mkdir(parents=True, mode=0o700)
+    (home.secrets / "pseudonymisation.key").write_text(SECRETS[3])
+    (home.folder / "dagster").mkdir()
+    shutil.copy(PROJECT / "docker" / "dagster.yaml", home.folder / "dagster")
+    done = home.chu("materialize", "--select", "key:references/region or key:sources/Specialites")
+    assert "FAILED sources/Specialites" in done.stderr, done.stderr
+    return home
+
+
+@pytest.fixture(scope="package")
+def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]:
+    """Ids of a started and of a failed run, in an instance with a limit, a dynamic partition and a materialisation."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in instance_home.settings.items():
+            environment.setenv(name, value)
+        with dg.DagsterInstance.from_config(str(instance_home.folder / "dagster")) as instance:
+            failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))[0].run_id
+            started = instance.add_run(dg.DagsterRun("__ASSET_JOB", status=dg.DagsterRunStatus.STARTED)).run_id
+            instance.event_log_storage.set_concurrency_slots("limited", 3)
+            instance.add_dynamic_partitions("dynamic", ["one"])
+    return started, failed
+
+
+@pytest.fixture(scope="package")
+def read_only(instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres) -> Iterator[Webserver]:
+    """The read-only webserver, by the command that users have."""
+    server = Webserver(free_port(), _url(postgres, "dagster"), *database)
+    with running(server, instance_home.start("serve", "--read-only", "--port", str(server.port))) as it:
+        yield it
+
+
+@pytest.fixture(scope="package")
+def ordinary(
+    instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres, read_only: Webserver
+) -> Iterator[Webserver]:
+    """Dagster's own webserver on a copy of the same instance."""
+    connection = psycopg2.connect(postgres.url(CARE))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dagster'")
+        cursor.execute("CREATE DATABASE dagster_copy TEMPLATE dagster OWNER dagster")
+    connection.close()
+    copy = instance_home.folder.parent / "ordinary"
+    (copy / "dagster").mkdir(parents=True)
+    configuration = (PROJECT / "docker" / "dagster.yaml").read_text()
+    assert "db_name: dagster\n" in configuration
+    (copy / "dagster" / "dagster.yaml").write_text(configuration.replace("db_name: dagster", "db_name: dagster_copy"))
+    settings = {
+        **instance_home.settings,
+        "DAGSTER_HOME": str(copy / "dagster"),
+        "PYTHONPATH": os.pathsep.join((str(PROJECT), os.environ.get("PYTHONPATH", ""))),
+    }
+    home = Home(copy, instance_home.pack, settings)
+    server = Webserver(free_port(), _url(postgres, "dagster_copy"), *database)
+    arguments = ("-p", str(server.port), "-w", str(PROJECT / "workspace.yaml"))
+    with running(server, home.start(*arguments, program=ORDINARY)) as it:
+        yield it
+
+
+def _url(postgres: EmbeddedPostgres, name: str) -> str:
+    return postgres.url(CARE).replace(f"/{CARE}?", f"/{name}?")

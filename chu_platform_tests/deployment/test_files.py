@@ -1,0 +1,103 @@
+"""The files of docker/ agree with the local shape, with one another, and with what they promise."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chu_platform.graph.instance import CONFIGURATION
+from chu_platform.settings import PROJECT, load_settings
+
+DOCKER = PROJECT / "docker"
+OURS = ("code", "webserver", "webserver-read-only", "daemon")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    return found
+
+
+def test_the_instance_differs_from_the_local_one_by_its_storage_alone() -> None:
+    deployed = yaml.safe_load((DOCKER / "dagster.yaml").read_text())
+    assert deployed.pop("storage")["postgres"]["postgres_db"].keys().isdisjoint({"password"})
+    assert deployed == yaml.safe_load(CONFIGURATION)
+
+
+def test_the_code_location_has_one_name() -> None:
+    local, deployed = (yaml.safe_load((f / "workspace.yaml").read_text())["load_from"][0] for f in (PROJECT, DOCKER))
+    assert local["python_module"]["location_name"] == deployed["grpc_server"]["location_name"]
+
+
+def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
+    assert services.keys() == {"postgres", "spark", *OURS}
+    for name, service in services.items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert all(str(p).startswith("127.0.0.1:") for p in service.get("ports", [])), name
+
+
+def test_only_what_needs_a_secret_or_the_data_has_it(services: dict[str, dict[str, Any]]) -> None:
+    having = {
+        s: {n for n, d in services.items() if s in d.get("secrets", [])}
+        for s in ("postgres_password", "chu_postgres_url")
+    }
+    assert having == {"postgres_password": {"postgres", *OURS}, "chu_postgres_url": {"code"}}
+    volumes = {n: {v.split(":")[0] for v in d.get("volumes", [])} for n, d in services.items()}
+    assert {n for n, v in volumes.items() if "lake" in v} == {"code", "spark"}
+    assert {n for n, v in volumes.items() if "keys" in v} == {"code"}
+
+
+def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            assert not any(w in variable for w in ("PASSWORD", "SECRET", "TOKEN")) or variable.endswith("_FILE"), name
+            assert "@" not in value, name
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_the_image_does_not_start_without_a_password(content: str | None, tmp_path: Path) -> None:
+    done, _ = _enter(tmp_path, content)
+    assert done.returncode == 1
+    assert "there is no default password" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_password_goes_where_libpq_reads_it_and_nowhere_else(tmp_path: Path) -> None:
+    done, passwords = _enter(tmp_path, "a:b\\c d\n")
+    assert done.returncode == 0, done.stderr
+    # https://www.postgresql.org/docs/current/libpq-pgpass.html: `:` and `\` are escaped by `\`.
+    assert passwords.read_text() == "postgres:*:dagster:dagster:a\\:b\\\\c d\n"
+    assert passwords.stat().st_mode & 0o077 == 0
+    assert "a:b" not in done.stdout
+
+
+def _enter(folder: Path, password: str | None) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run the image's start script on a secret of ours; the command it starts prints its environment."""
+    secret, passwords = folder / "postgres_password", folder / "pgpass"
+    if password is not None:
+        secret.write_text(password)
+    script = (DOCKER / "entrypoint.sh").read_text().replace("/run/secrets/postgres_password", str(secret))
+    environment = {"PATH": os.environ["PATH"], "DAGSTER_POSTGRES_HOST": "postgres", "PGPASSFILE": str(passwords)}
+    command = ["sh", "-c", script, "entrypoint.sh", "env"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False), passwords
+
+
+def test_a_setting_may_be_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chu_postgres_url").write_text("postgresql://reader:hush@host/care\n")
+    monkeypatch.setattr("chu_platform.settings.SECRET_FILES", tmp_path)
+    monkeypatch.delenv("CHU_POSTGRES_URL", raising=False)
+    url = load_settings().postgres_url
+    assert url and url.get_secret_value() == "postgresql://reader:hush@host/care"
+    assert "hush" not in str(load_settings())
+
+
+def test_the_environment_goes_before_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chu_engine").write_text("spark")
+    monkeypatch.setattr("chu_platform.settings.SECRET_FILES", tmp_path)
+    monkeypatch.setenv("CHU_ENGINE", "embedded")
+    assert load_settings().engine == "embedded"

@@ -1,0 +1,53 @@
+"""No endpoint shows a secret: neither what is asked for by GraphQL, nor a page, nor a log of a server."""
+
+import gzip
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from chu_platform_tests.deployment.conftest import SECRETS
+from chu_platform_tests.deployment.crawl import pages, questions
+from chu_platform_tests.deployment.webservers import Webserver
+from chu_platform_tests.pipeline.home import Home
+
+
+@pytest.fixture(scope="module")
+def answers(read_only: Webserver, instance_home: Home) -> dict[str, bytes]:
+    """What a webserver answers to everything, by what was asked: Dagster's own has the same resolvers and pages."""
+    key = str(instance_home.secrets / "pseudonymisation.key")
+    return dict(_told(read_only, [key, "/proc/self/environ", str(instance_home.folder.parent / "pgpass")]))
+
+
+def _told(server: Webserver, files: list[str]) -> Iterator[tuple[str, bytes]]:
+    for name, question in questions(server):
+        yield name, question.ask(server)
+    for file in files:
+        for page in pages(server, file):
+            body = server.get(quote(page, safe="/?=&%"))[1]
+            yield page, gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+
+
+def test_the_search_sees_what_is_shown(answers: dict[str, bytes]) -> None:
+    """Else finding nothing would say nothing."""
+    cause = b"CHU_POSTGRES_URL failed while connecting"
+    assert cause in answers["logsForRun"]
+    assert any(cause in told for page, told in answers.items() if page.startswith("/download_debug/"))
+    assert b"max_concurrent_runs" in answers["instance"]
+    assert b"references" in answers["assetNodes"]
+    silent = {asked for asked, told in answers.items() if not asked.startswith("/") and b'"data":{' not in told}
+    # They are about a backfill and an evaluation, and there is none.
+    assert silent <= {"assetBackfillPreview", "truePartitionsForAutomationConditionEvaluationNode"}
+
+
+def test_no_secret_is_shown(answers: dict[str, bytes]) -> None:
+    shown = [
+        (asked, secret) for asked, told in answers.items() for secret in SECRETS if secret.encode() in told.lower()
+    ]
+    assert shown == []
+
+
+def test_no_secret_is_in_a_log_of_a_server(answers: dict[str, bytes], instance_home: Home) -> None:
+    logs = list((instance_home.folder / "work" / "logs").iterdir())
+    assert "read-only-webserver.log" in {log.name for log in logs}
+    assert [(log.name, s) for log in logs for s in SECRETS if s in log.read_text(errors="replace").lower()] == []

