@@ -36,11 +36,12 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        "requests>=2.32",
     ],
     extras_require={
         # Dagster's storage in the deployment of docker/.
         "deployment": ["dagster-postgres>=0.29.27,<0.30"],
-        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "ruff>=0.8", "pre-commit>=4"],
+        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "types-requests", "ruff>=0.8", "pre-commit>=4"],
     },
     entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
 )
