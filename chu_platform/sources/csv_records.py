@@ -159,6 +159,10 @@ class Block:
         plain = writing.plain
         if skeleton != (plain + LF) * self.lines:
             candidates |= {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != plain}
+        if writing.width == 1:
+            # Without their values, a line of one field and a blank one look the same.
+            lengths = np.diff(self._ends, prepend=-1)
+            candidates |= set(np.flatnonzero(lengths <= len(writing.ending)).tolist())
         self._judge(sorted(candidates))
         self.taken = self._taken()
 
@@ -315,7 +319,7 @@ class Survey:
     """What a file holds: `records`, the `malformed` lines, and the file that DuckDB can `read`.
 
     `body` is the number of bytes before the first record, `line` the number of its line, `header` the header
-    line.
+    line, empty where a file has none.
     """
 
     def __init__(self, file: Path, name: str, writing: Writing, header: bytes, body: int, line: int) -> None:
@@ -344,7 +348,8 @@ class Survey:
                 if target is None and (self._line > 2 or not block.as_it_stands):
                     target = copy.open("wb")
                     self.read = copy
-                    target.write(self._header + self._writing.ending)
+                    if self._header:
+                        target.write(self._header + self._writing.ending)
                     _append(self._file, self._body, extent.offset, target)
                 if target is not None:
                     target.writelines(block.normal())
