@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-COLUMNS = tuple("nomprenom sexe datenaiss lieunaiss commnaiss paysnaiss datedeces lieudeces actedeces".split())
+COLUMNS = (
     "nomprenom",
     "sexe",
     "datenaiss",
