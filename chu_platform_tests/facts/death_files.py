@@ -18,6 +18,8 @@ COLUMNS = (
     "actedeces",
 )
 WIDTHS = (80, 1, 8, 5, 30, 30, 8, 5, 9)
+# Files of less than a year are that recent.
+FIRST_MONTHLY = "2017"
 GARBAGE = ("", " ", "   00000", " é~#12")
 
 
@@ -101,7 +103,7 @@ def write_fixed(folder: Path, deaths: Iterable[Death]) -> None:
 def write_periods(folder: Path, deaths: Iterable[Death]) -> None:
     """Monthly files inside quarterly ones inside yearly ones, in both of INSEE's formats, with duplicated lines."""
     write_fixed(folder, deaths)
-    for year, found in by_year(deaths).items():
+    for year, found in by_year(d for d in deaths if d.date_deces >= FIRST_MONTHLY).items():
         for month in range(1, 13):
             inside = [d for d in found if d.date_deces[5:7] == f"{month:02d}"]
             lines = "".join(f"{death.fixed(number + 1)}\r\n" for number, death in enumerate([*inside, *inside[:2]]))
