@@ -47,7 +47,8 @@ class FixedWidthFormat:
         names = expected.match(origin.name, list(self.columns), context.remark)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             start, ending = _start(file, origin.name)
-            writing = Writing(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1)
+            longest = max(last for _, last in self.columns.values())
+            writing = Writing(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, longest)
             survey = Survey(file, origin.name, writing, b"", start, 1)
             survey.run(Path(scratch) / "normalised.txt", MOST_REJECTS)
             if not survey.records and not survey.malformed:

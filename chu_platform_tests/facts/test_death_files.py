@@ -141,6 +141,22 @@ def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path) -> None
     assert {row["periode"] for row in found.values()} == {"2019"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_what_follows_the_last_field_may_be_anything(tmp_path: Path, encoding: str, ending: bytes) -> None:
+    (tmp_path / "pack").mkdir()
+    lines = [death.fixed(0).encode(encoding) for death in ODD]
+    clean = ending.join(lines) + ending
+    lines[0] += b" \xff\xe9 "
+    lines[1] += b"\x00\x00\x1f"
+    lines[3] += b"\r \x1f"
+    (tmp_path / "pack" / "deces-2019.txt").write_bytes(ending.join(lines) + ending)
+    found = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "garbage", order="ALL")
+    (tmp_path / "pack" / "deces-2019.txt").write_bytes(clean)
+    assert found.rejected == []
+    assert found.rows == deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "clean", order="ALL").rows
+
+
 def test_two_versions_of_one_period_are_never_read(tmp_path: Path) -> None:
     death_files.write_fixed(tmp_path / "pack" / "a", ODD)
     death_files.write_fixed(tmp_path / "pack" / "b", ODD[:-3])
