@@ -41,7 +41,15 @@ setup(
     extras_require={
         # Dagster's storage in the deployment of docker/.
         "deployment": ["dagster-postgres>=0.29.27,<0.30"],
-        "test": ["pytest>=8", "openpyxl>=3.1", "mypy>=1.13", "types-psycopg2", "types-requests", "ruff>=0.8", "pre-commit>=4"],
+        "test": [
+            "pytest>=8",
+            "openpyxl>=3.1",
+            "mypy>=1.13",
+            "types-psycopg2",
+            "types-requests",
+            "ruff>=0.8",
+            "pre-commit>=4",
+        ],
     },
     entry_points={"console_scripts": ["chu=chu_platform.cli:main"]},
 )

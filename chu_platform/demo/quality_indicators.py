@@ -28,7 +28,21 @@ OLD_REGIONS = {
     "Poitou Charentes": "54",
     "Bretagne": "53",
     "Corse": "94",
+    "Basse Normandie": "25",
+    "Haute Normandie": "23",
+    "Bourgogne": "26",
+    "Franche Comté": "43",
+    "Centre": "24",
+    "Languedoc Roussillon": "91",
+    "Midi Pyrénées": "73",
+    "Pays de la Loire": "52",
+    # No region: the hospitals of the army.
+    "Service de santé des armées": "12",
 }
+# One file cuts its labels.
+LONGEST_LABEL = 18
+# First characters of FINESS numbers where the region's label does not tell the region.
+PREFIXES = {"94": "2A", "04": "9704", "06": "9805"}
 CATEGORIES = ("CH", "CHU", "Privé", "PSPH/EBNL", "CLCC")
 CONTROL = "Pas de contrôle"
 NOT_CONCERNED = "Non concerné (pas d'activité)"
@@ -43,6 +57,9 @@ IQSS_2019 = {
     "dpa_ssr": ("DPA_qls_SSR", "DPA_pcd_SSR", "DPA_pspv_SSR"),
     "ca_mco": ("CA_qls_v2_MCO",),
 }
+
+# Stays, events observed and expected, their ratio, its position.
+ETE_ORTHO = ("cible_etbt", "obs_etbt", "att_etbt", "etbt", "pos_seuil_etbt")
 
 
 @dataclass(frozen=True)
@@ -62,10 +79,10 @@ def establishments(random: Random) -> list[Establishment]:
     result = []
     for number in range(ESTABLISHMENTS):
         region, code, _ = REGIONS[number % len(REGIONS)]
-        start = "2A" if code == "94" else f"{1 + number:02d}"
-        old = list(OLD_REGIONS)[number % len(OLD_REGIONS)]
+        start = PREFIXES.get(code, f"{1 + number:02d}")
+        old = "Océan Indien" if region == "Océan Indien" else list(OLD_REGIONS)[number % len(OLD_REGIONS)]
         name = f"CENTRE HOSPITALIER N° {number + 1}"
-        finess = f"{start}{780_000 + 12 * number:07d}"
+        finess = f"{start}{str(780_000 + 12 * number).zfill(9 - len(start))}"
         result.append(Establishment(finess, name, old, region, code, random.choice(CATEGORIES)))
     return result
 
@@ -121,7 +138,8 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
         rows: list[list[Cell]] = []
         for one in people:
             names, values = _measures(random, indicators, order)
-            rows.append([one.name, one.old_region, one.category, one.finess, year, *values])
+            label = one.old_region[:LONGEST_LABEL] if case == str.capitalize else one.old_region
+            rows.append([one.name, label, one.category, one.finess, year, *values])
         header: list[Cell] = [
             case("raison_sociale"),
             case("libelle_region"),
@@ -145,7 +163,11 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
                 ]
                 for one in people
             ]
-            titles: list[Cell] = ["sources", "finess", "raison_sociale", "libelle_region", "cat", "repondant"]
+            titles: list[Cell] = [
+                *map(case, ("sources", "finess", "raison_sociale", "libelle_region")),
+                "cat",
+                "repondant",
+            ]
             write_csv(folder / f"{stem}_participant.csv", [titles, *participants])
 
 
@@ -185,26 +207,41 @@ def _write_2016(folder: Path, people: list[Establishment], random: Random) -> No
 
 
 def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) -> None:
-    """2017-2018: `;`, lower-case names with hyphens, decimal comma."""
+    """2017-2018: `;`, lower-case file names with hyphens, decimal comma, a position against a threshold."""
     files = (
-        ("dpa-ssr-recueil2018-donnee2017", ("dpa_ssr_qls", "dpa_ssr_pcd")),
-        ("ete-ortho-ipaqss-2017-2018", ("ete_ortho",)),
-        ("rcp-mco-recueil2018-donnee2017", ("rcp_mco",)),
+        ("dpa-ssr-recueil2018-donnee2017", ("tdp_c", "doc_c", "trd_c", "dtn2_c2")),
+        ("rcp-mco-recueil2018-donnee2017", ("rcp2_c2",)),
     )
     for stem, indicators in files:
-        header: list[Cell] = ["finess", "finess_pmsi", "nom_es", "region", "type"]
+        header: list[Cell] = ["finess", "rs", "region"]
         for name in indicators:
-            header += [f"den_{name}", f"val_{name}", f"icbas_{name}", f"ichaut_{name}", f"classe_{name}"]
+            parts = ("etbt", "den_etbt", "icbas_etbt", "ichaut_etbt", "pos_seuil_etbt")
+            header += [f"Resultat_{name[:3]}", *(f"{name}_{part}" for part in parts)]
         rows: list[list[Cell]] = []
         for one in people:
-            row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+            row: list[Cell] = [one.finess, one.name, one.region]
             for _ in indicators:
                 value, low, high, denominator = _measure(random)
-                row += [denominator, *(str(number).replace(".", ",") for number in (value, low, high))]
-                row.append(random.choice("ABC"))
+                row += [CONTROL, _comma(value), denominator, _comma(low), _comma(high), random.choice("ABC")]
             rows.append(row)
-        write_csv(folder / f"2017-2018/{stem}-donnees.csv", [header, *rows], newline="\r\n")
-        write_csv(folder / f"2017-2018/{stem}-lexique.csv", _lexicon(header, ("NAME", "LABEL")), newline="\r\n")
+        _write_with_lexicon(folder, stem, header, rows)
+    header = ["finess", "rs", "region", *(f"ete_ortho_{part}" for part in ETE_ORTHO)]
+    rows = []
+    for one in people:
+        target, observed, expected = random.randint(10, 900), random.randint(0, 9), round(random.uniform(0.1, 8), 2)
+        ratio = round(observed / expected, 2)
+        counted: list[Cell] = [target, observed, _comma(expected), _comma(ratio), random.choice("ABBB")]
+        rows.append([one.finess, one.name, one.region, *counted])
+    _write_with_lexicon(folder, "ete-ortho-ipaqss-2017-2018", header, rows)
+
+
+def _write_with_lexicon(folder: Path, stem: str, header: list[Cell], rows: list[list[Cell]]) -> None:
+    write_csv(folder / f"2017-2018/{stem}-donnees.csv", [header, *rows], newline="\r\n")
+    write_csv(folder / f"2017-2018/{stem}-lexique.csv", _lexicon(header, ("NAME", "LABEL")), newline="\r\n")
+
+
+def _comma(number: float) -> str:
+    return str(number).replace(".", ",")
 
 
 def _write_2019(folder: Path, people: list[Establishment], random: Random) -> None:
@@ -237,24 +274,21 @@ def _write_2019(folder: Path, people: list[Establishment], random: Random) -> No
 
 
 def _write_2020(folder: Path, people: list[Establishment], random: Random) -> None:
-    """2020: workbooks of nine columns, sheets Resultats and Lexique."""
-    header: list[Cell] = [
-        "finess",
-        "finess_geo",
-        "nom_es",
-        "region",
-        "type",
-        "participation",
-        "ratio",
-        "bas",
-        "haut",
-    ]
+    """2020: workbooks of nine columns, sheets Resultats and Lexique; a cell of the lexicon has several lines."""
+    header: list[Cell] = ["finess", "finess_pmsi", "nom_ES", "region", "type"]
+    for name in ("ete_ortho", "iso_ortho"):
+        header += [f"{name}_ratio_oe", f"{name}_alerte_supe"]
     rows: list[list[Cell]] = []
     for one in people:
-        value, low, high, _ = _measure(random)
-        rows.append([one.finess, one.finess, one.name, one.region, one.category, "1- Obligatoire", value, low, high])
+        row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+        for _ in range(2):
+            ratio: Cell = random.choice((0, round(random.uniform(0, 4), 6), NOT_CONCERNED))
+            row += [ratio, ratio if ratio == NOT_CONCERNED else random.choice(("0", "0", "1"))]
+        rows.append(row)
     write_xlsx(folder / "2020/resultats-iqss-open-data-2020.xlsx", "Resultats", [header, *rows])
-    write_xlsx(folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", _lexicon(header, ("NAME", "LABEL")))
+    lexicon = _lexicon(header, ("NAME", "LABEL"))
+    lexicon[-1][1] = f"{lexicon[-1][1]} :\nCH, CHU, CLCC,\nprivé"
+    write_xlsx(folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", lexicon)
 
 
 def write(base: Base, folder: Path) -> None:

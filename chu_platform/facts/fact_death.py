@@ -6,17 +6,26 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rules import foreign_key, holds, last_event, one_of
 from chu_platform.tables.slices import DEATH_YEARS
 from chu_platform.tables.sql import age_band, completed_years, partial_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
+
+def _same(column: str, longest: int | None = None) -> str:
+    """A text of the key, as every kind of file gives it: blank as nothing, no longer than INSEE's files have room for."""
+    text = f"trim(coalesce({column}, ''))"
+    return f"left({text}, {longest})" if longest else text
+
+
 fact_death = Table(
     name="fact_death",
     layer=Layer.FACTS,
     zone=Zone.PSEUDONYMISED,
-    grain="one death of the register; lines that are equal in every column are one death",
+    grain="one death of the register; lines that say the same in every column are one death, whichever files name it",
     label="Décès",
     owner="team:facts",
     columns=[
@@ -24,6 +33,13 @@ fact_death = Table(
         Column("death_date", DATE, "day of death; null when the day or month is not known", "Date du décès"),
         Column("sex", STRING, "F, M or unknown", "Sexe", nullable=False),
         Column("birth_year", INTEGER, "year of birth; null when not known", "Année de naissance"),
+        Column(
+            "birth_precision",
+            STRING,
+            "how far the birth date is known: day, month, year, or unknown (impossible dates too)",
+            "Précision de la date de naissance",
+            nullable=False,
+        ),
         Column("age", INTEGER, "age in completed years; null when not known", "Âge"),
         Column("age_band", STRING, "five-year band of the age", "Tranche d’âge", nullable=False),
         Column(
@@ -40,16 +56,41 @@ fact_death = Table(
             nullable=False,
         ),
     ],
-    reads={"deces": deces, "department": department},
+    reads={
+        "deces": deces,
+        "insee_fixed": deces_insee_fixe,
+        "insee_csv": deces_insee_csv,
+        "department": department,
+    },
     rows=Query(
         f"""
-        WITH record AS (
-            SELECT DISTINCT nom, prenom, sexe, date_naissance, code_lieu_naissance, lieu_naissance, pays_naissance,
+        WITH line AS (
+            SELECT nom, prenom, sexe, date_naissance, code_lieu_naissance, lieu_naissance, pays_naissance,
                    date_deces, code_lieu_deces, numero_acte_deces, death_year
             FROM {{deces}}
+            UNION ALL
+            SELECT nom, prenom, sexe, date_naissance, lieunaiss, commnaiss, paysnaiss,
+                   date_deces, lieudeces, actedeces, death_year
+            FROM {{insee_fixed}}
+            UNION ALL
+            SELECT nom, prenom, sexe, date_naissance, lieunaiss, commnaiss, paysnaiss,
+                   date_deces, lieudeces, actedeces, death_year
+            FROM {{insee_csv}}
+        ),
+        record AS (
+            -- A name may hold a star itself: where the family name ends is not part of the key.
+            SELECT DISTINCT left(concat({_same("nom")}, '*', {_same("prenom")}), 79) AS name, sexe,
+                   CASE length(date_naissance) WHEN 4 THEN concat(date_naissance, '-00-00')
+                        WHEN 7 THEN concat(date_naissance, '-00')
+                        ELSE nullif(date_naissance, '0000-00-00') END AS date_naissance,
+                   {_same("code_lieu_naissance")} AS code_lieu_naissance,
+                   {_same("lieu_naissance", 30)} AS lieu_naissance, {_same("pays_naissance", 30)} AS pays_naissance,
+                   date_deces, {_same("code_lieu_deces")} AS code_lieu_deces,
+                   trim(LEADING '0' FROM {_same("numero_acte_deces", 9)}) AS numero_acte_deces, death_year
+            FROM line
         ),
         dated AS (
-            SELECT death_year, sexe, code_lieu_deces, try_cast(date_deces AS DATE) AS death_date,
+            SELECT death_year, sexe, code_lieu_deces, date_naissance, try_cast(date_deces AS DATE) AS death_date,
                    {partial_date("date_deces")} AS counted_date, {partial_date("date_naissance")} AS birth_date
             FROM record
         ),
@@ -62,7 +103,10 @@ fact_death = Table(
         )
         SELECT a.death_year, a.death_date,
                CASE a.sexe WHEN 1 THEN 'M' WHEN 2 THEN 'F' ELSE 'unknown' END AS sex,
-               year(a.birth_date) AS birth_year, a.age, {age_band("a.age")} AS age_band,
+               year(a.birth_date) AS birth_year,
+               CASE WHEN a.birth_date IS NULL THEN 'unknown' WHEN substr(a.date_naissance, 6, 2) = '00' THEN 'year'
+                    WHEN substr(a.date_naissance, 9, 2) = '00' THEN 'month' ELSE 'day' END AS birth_precision,
+               a.age, {age_band("a.age")} AS age_band,
                d.department_code,
                -- Codes of before 1976 know one Corsica: 20.
                CASE WHEN a.department = '20' THEN '94' ELSE coalesce(d.region_code, '99') END AS region_key
@@ -72,6 +116,7 @@ fact_death = Table(
     rules=[
         foreign_key("region_key", dim_region),
         one_of("sex", ["F", "M", "unknown"]),
+        one_of("birth_precision", ["day", "month", "year", "unknown"]),
         holds("age_not_negative", "age >= 0", "an age is not negative"),
         last_event("death_date", 400),
     ],

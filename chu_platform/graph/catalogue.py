@@ -19,27 +19,27 @@ LAYERS = ("sources", "references", "pseudonyms", "dimensions", "facts", "kpis", 
 @cache
 def catalogue() -> Sequence[Table]:
     """All tables, each after those it needs."""
-    order = TopologicalSorter({t: t.needs for t in _modules()})
+    order = TopologicalSorter({t: t.needs for t in _places()})
     return list(order.static_order())
 
 
 def declared_at(table: Table) -> tuple[Path, int]:
     """File and line where a table is declared."""
-    file, variable = _modules()[table]
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return file, next(number for number, line in enumerate(lines, 1) if line.startswith(f"{variable} = "))
+    return _places()[table]
 
 
 @cache
-def _modules() -> Mapping[Table, tuple[Path, str]]:
-    """The module file that declares each table, and the variable it is declared as."""
-    tables: dict[Table, tuple[Path, str]] = {}
+def _places() -> Mapping[Table, tuple[Path, int]]:
+    """Every table, with the file and line of its declaration; other modules of its layer may import it."""
+    places: dict[Table, tuple[Path, int]] = {}
     for layer in LAYERS:
         package = import_module(f"chu_platform.{layer}")
         for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
             module = import_module(f"chu_platform.{layer}.{name}")
+            file = Path(inspect.getfile(module))
+            lines = file.read_text(encoding="utf-8").splitlines()
+            assigned = {line.split(" ", 1)[0]: number for number, line in enumerate(lines, 1) if " = " in line}
             for variable, found in vars(module).items():
-                # A module declares the table that it is named after; others import it.
-                if isinstance(found, Table) and found.layer.value == layer and variable == name:
-                    tables[found] = (Path(inspect.getfile(module)), variable)
-    return tables
+                if isinstance(found, Table) and found.layer.value == layer and variable in assigned:
+                    places[found] = (file, assigned[variable])
+    return places

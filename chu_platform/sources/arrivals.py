@@ -11,13 +11,13 @@ from chu_platform.care_database.database import DUMP_PATTERN
 from chu_platform.sources.care_tables import CareTable
 from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.files import NEVER_DELIVERED, all_files
+from chu_platform.sources.files import NEVER_DELIVERED, every_file
 from chu_platform.tables.table import Table
 
 
 def delivered_files(pack: Path) -> Sequence[Path]:
     """Every file of the pack that may be a delivery, in order of path. Raises ChuError when there is no pack."""
-    return [f for f in all_files(pack) if not NEVER_DELIVERED.fullmatch(f.name)]
+    return [f for f in every_file(pack) if not NEVER_DELIVERED.fullmatch(f.name)]
 
 
 def pattern_of(table: Table) -> str | None:

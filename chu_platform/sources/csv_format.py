@@ -28,7 +28,10 @@ WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: they must be)."""
+    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: they must be).
+
+    With several separators, each file has the one that its header holds most of.
+    """
 
     separator: str
     quote: str = '"'
@@ -46,10 +49,11 @@ class CsvFormat:
         """See `delivered_files.Format`."""
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             header = _Header.of(file, origin.name)
-            names = self._names(header.text)
+            separator = max(self.separator, key=header.text.decode("latin-1").count)
+            names = self._names(header.text, separator)
             present = expected.match(origin.name, names, context.remark, self._separator_hint(names))
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
-            writing = Writing(self.separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
+            writing = Writing(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
             survey = Survey(file, origin.name, writing, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             survey.run(Path(scratch) / "normalised.csv", MOST_REJECTS)
             if not survey.records and not survey.malformed:
@@ -57,13 +61,13 @@ class CsvFormat:
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in present)
             relation = (
                 f"read_csv({sql_path(survey.read)}, auto_detect = false, header = true, "
-                f"delim = {sql_text(self.separator)}, quote = {sql_text(self.quote)}, "
+                f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
                 f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {LONGEST_RECORD})"
             )
             yield RawRows(
                 origin,
                 relation,
-                names=[n for n in present if n in names],
+                names=present,
                 rows=survey.records,
                 number="row_number() OVER ()",
                 malformed=survey.malformed,
@@ -71,12 +75,16 @@ class CsvFormat:
                 constants=constants,
             )
 
-    def _names(self, header: bytes) -> list[str]:
-        words = header.decode("utf-8", "replace").rstrip("\r")
+    def _names(self, header: bytes, separator: str) -> list[str]:
+        try:
+            words = header.decode("utf-8")
+        except UnicodeDecodeError:
+            words = header.decode(self.fallback or "utf-8", "replace")
+        words = words.rstrip("\r")
         if self.quote:
-            parsed = next(csv.reader([words], delimiter=self.separator, quotechar=self.quote), [])
+            parsed = next(csv.reader([words], delimiter=separator, quotechar=self.quote), [])
         else:
-            parsed = words.split(self.separator)
+            parsed = words.split(separator)
         return [c.strip() for c in parsed]
 
     def _separator_hint(self, header: Sequence[str]) -> str:

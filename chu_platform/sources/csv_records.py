@@ -37,6 +37,8 @@ NUL, LF, CR = b"\x00", b"\n", b"\r"
 class Writing:
     """How a file is written: separator and quote (b"": none), encoding of lines that are not UTF-8 (None:
     there are none), line ending, and number of fields of a record.
+
+    Of lines of fixed width, only the first `longest` characters mean something; what follows may be anything.
     """
 
     separator: bytes
@@ -44,6 +46,7 @@ class Writing:
     fallback: str | None
     ending: bytes
     width: int
+    longest: int | None = None
 
     @cached_property
     def plain(self) -> bytes:
@@ -88,6 +91,17 @@ class Writing:
             if end >= len(text):
                 return values
             start = end + 1
+
+    def meaningful(self, text: bytes) -> bytes:
+        """The start of a line that means something."""
+        if self.longest is None:
+            return text
+        try:
+            return text.decode()[: self.longest].encode()
+        except UnicodeDecodeError as error:
+            start = text[: error.start].decode()
+            # What is not UTF-8 before the end of the record is of the encoding that has a byte a character.
+            return start[: self.longest].encode() if len(start) >= self.longest else text[: self.longest]
 
     def _closing(self, text: bytes, start: int) -> int:
         while (end := text.find(self.quote, start)) >= 0 and text.startswith(self.quote, end + 1):
@@ -159,6 +173,10 @@ class Block:
         plain = writing.plain
         if skeleton != (plain + LF) * self.lines:
             candidates |= {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != plain}
+        if writing.width == 1:
+            # Without their values, a line of one field and a blank one look the same.
+            lengths = np.diff(self._ends, prepend=-1)
+            candidates |= set(np.flatnonzero(lengths <= len(writing.ending)).tolist())
         self._judge(sorted(candidates))
         self.taken = self._taken()
 
@@ -237,7 +255,8 @@ class Block:
     def _odd(self, index: int) -> Odd | None:
         """What the lines from `index` on are; None when the block ends before that is known."""
         writing = self._writing
-        text = self.line(index)
+        line = self.line(index)
+        text = writing.meaningful(line)
         if not text.strip():
             return Odd(index, 1, blank=True)
         reason = writing.misfit(_bare(text))
@@ -252,7 +271,7 @@ class Block:
             reason = "nul_byte"
         if reason:
             return Odd(index, count, reason)
-        return self._record(index, count, text)
+        return self._record(index, count, text, rewrite=count == 1 and text != line)
 
     def _joined(self, index: int) -> tuple[int, str | None] | None:
         """How many lines a record with an open quote takes, and why it is none; None when it is still open
@@ -279,10 +298,10 @@ class Block:
             return self.lines - index, "unterminated_quote"
         return None
 
-    def _record(self, index: int, count: int, text: bytes) -> Odd:
+    def _record(self, index: int, count: int, text: bytes, rewrite: bool) -> Odd:
         writing = self._writing
         bare = _bare(text)
-        rewrite = (text + LF).endswith(CR + LF) != (writing.ending == CR + LF)
+        rewrite |= (text + LF).endswith(CR + LF) != (writing.ending == CR + LF)
         if not _is_utf8(bare):
             try:
                 bare = bare.decode(writing.fallback or "utf-8").encode()
@@ -315,7 +334,7 @@ class Survey:
     """What a file holds: `records`, the `malformed` lines, and the file that DuckDB can `read`.
 
     `body` is the number of bytes before the first record, `line` the number of its line, `header` the header
-    line.
+    line, empty where a file has none.
     """
 
     def __init__(self, file: Path, name: str, writing: Writing, header: bytes, body: int, line: int) -> None:
@@ -344,7 +363,8 @@ class Survey:
                 if target is None and (self._line > 2 or not block.as_it_stands):
                     target = copy.open("wb")
                     self.read = copy
-                    target.write(self._header + self._writing.ending)
+                    if self._header:
+                        target.write(self._header + self._writing.ending)
                     _append(self._file, self._body, extent.offset, target)
                 if target is not None:
                     target.writelines(block.normal())

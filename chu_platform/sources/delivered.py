@@ -71,10 +71,14 @@ class RawRows:
 
 @dataclass(frozen=True)
 class Expected:
-    """The columns that a delivery must have, and those that it may have; their order does not matter."""
+    """The columns that a delivery must have, and those that it may have; their order does not matter.
+
+    `spellings` are other names of a declared column in headers.
+    """
 
     required: Sequence[str]
     optional: Sequence[str] = ()
+    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> list[str]:
         """The names to read a delivery's columns by: those that nobody declared get a name that clashes with
@@ -84,6 +88,7 @@ class Expected:
         the reader has an idea. Columns that nobody declared are remarked, and go no further.
         """
         declared = {*self.required, *self.optional}
+        header = [self._declared(c, header) for c in header]
         twice = sorted(c for c in declared if header.count(c) > 1)
         missing = [c for c in self.required if c not in header]
         added = [c for c in header if c not in declared]
@@ -98,6 +103,11 @@ class Expected:
         if any(added):
             remark(f"{name}: {_listed([c for c in added if c])} not declared, not read further")
         return [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
+
+    def _declared(self, name: str, header: Sequence[str]) -> str:
+        """The declared name of a column that the header spells in another way, else its own."""
+        spelled = (c for c, others in self.spellings.items() if name in others and c not in header)
+        return next(spelled, name)
 
 
 class Reader(Protocol):
@@ -130,7 +140,8 @@ class Delivered:
 
     `typing` overrides, for a column, the SQL that types its text `{text}`; `derived` are the columns that
     are not delivered, as SQL over the typed row; `checks` reject rows; `optional` columns may be missing
-    from a file; `blanks` are words that stand for an empty cell in columns that are not text.
+    from a file; `blanks` are words that stand for an empty cell in columns that are not text; `spellings` are
+    other names of a column in the headers of some files.
     """
 
     reader: Reader
@@ -139,6 +150,7 @@ class Delivered:
     checks: Sequence[Check] = ()
     optional: Sequence[str] = ()
     blanks: Sequence[str] = ()
+    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 REJECT_COLUMNS: Sequence[Column] = (

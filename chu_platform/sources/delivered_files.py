@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import Expected, Origin, RawRows
-from chu_platform.sources.files import find, one, readable, same, unchanging
+from chu_platform.sources.files import find, readable, same, unchanging
 from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.table import Table
 
@@ -40,13 +40,17 @@ class Format(Protocol):
 class DeliveredFiles:
     """The files whose name matches `pattern`, a regular expression; its named groups become text columns.
 
-    `formats` gives the format by file suffix. With `expected`, each of these values of the one group must be
-    there; without, there is exactly one file.
+    `formats` gives the format by file suffix. There is exactly one file, unless: with `expected`, each of
+    these values of the first group must be there, and others may; with `optional`, there may be one file for
+    each value of the groups, or none at all. `instead` is the pattern of files that make up for the one file:
+    where one of them is there, it may be absent.
     """
 
     pattern: str
     formats: Mapping[str, Format]
     expected: Sequence[str] = ()
+    optional: bool = False
+    instead: str | None = None
     cadence: Cadence = Cadence.YEARLY
 
     @contextmanager
@@ -60,6 +64,24 @@ class DeliveredFiles:
         with closing(self._rows(self.files(context.pack), expected, context)) as rows:
             yield rows
 
+    def files(self, pack: Path) -> Sequence[Path]:
+        """The files to read, of several copies one.
+
+        Raises ChuError when one is missing, or when several with different content could be the same.
+        """
+        required = not (self.optional or (self.instead and find(pack, self.instead, required=False)))
+        found: dict[tuple[str, ...], list[Path]] = {}
+        for file in find(pack, self.pattern, required):
+            found.setdefault(self._groups(file), []).append(file)
+        missing = [value for value in self.expected if value not in {groups[0] for groups in found}]
+        if missing:
+            raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
+        return [same(pack, self.pattern, found[groups]) for groups in sorted(found)]
+
+    def copies(self, pack: Path) -> Sequence[Path]:
+        """Every file of the pack that matches, those too that are copies of one that is read."""
+        return find(pack, self.pattern, required=False)
+
     def _rows(
         self, files: Sequence[Path], expected: Expected, context: "ReadingContext"
     ) -> Generator[RawRows, None, None]:
@@ -72,16 +94,8 @@ class DeliveredFiles:
             ):
                 yield rows
 
-    def files(self, pack: Path) -> Sequence[Path]:
-        """The files of the pack. Raises ChuError when there are none, not all, or several that differ."""
-        if not self.expected:
-            return [one(pack, self.pattern)]
-        found: dict[str, list[Path]] = {}
-        for file in find(pack, self.pattern):
-            match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
-            assert match
-            found.setdefault(match.group(1), []).append(file)
-        missing = [value for value in self.expected if value not in found]
-        if missing:
-            raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
-        return [same(pack, self.pattern, found[value]) for value in sorted(found)]
+    def _groups(self, file: Path) -> tuple[str, ...]:
+        """The values of the groups of a name: two files that agree on them should be the same."""
+        match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
+        assert match
+        return tuple((value or "").lower() for value in match.groups())

@@ -18,16 +18,16 @@ from chu_platform.sources.delivered import Origin
 NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
 
 
-def find(pack: Path, pattern: str) -> Sequence[Path]:
+def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
 
     Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not
-    exist or may not be searched, when nothing matches, or when all that matches is empty.
+    exist or may not be searched, and, if files are `required`, when nothing matches, or all of it is empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
-    matching = [f for f in all_files(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
+    matching = [f for f in every_file(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
     files = [f for f in matching if f.stat().st_size > 0]
-    if not files:
+    if required and not files:
         empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
         raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
     return files
@@ -41,8 +41,11 @@ def require_pack(pack: Path) -> None:
         )
 
 
-def all_files(pack: Path) -> Sequence[Path]:
-    """Every file below the pack, links to folders followed, in order of path."""
+def every_file(pack: Path) -> Sequence[Path]:
+    """Every file below the pack, links to folders followed, in order of path.
+
+    Raises ChuError when the pack does not exist or may not be searched.
+    """
     require_pack(pack)
     found: list[Path] = []
     seen: set[Path] = set()
@@ -60,7 +63,7 @@ def all_files(pack: Path) -> Sequence[Path]:
 
 def readable(pattern: str) -> str:
     """A file name that a pattern matches, as a person would write it: YYYY for a year, no optional part."""
-    plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY"))
+    plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
     plain = re.sub(r"\([^()]*\)\?", "", plain)
     return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
 

@@ -86,7 +86,7 @@ def read(table: Table, slices: Slices | None, staged: Path, context: ReadingCont
     reading = Reading()
     delivered = [c.name for c in table.columns if c.name not in source.derived]
     required = [name for name in delivered if name not in source.optional]
-    expected = Expected(required, source.optional)
+    expected = Expected(required, source.optional, source.spellings)
     with (
         _own_words(table.name),
         source.reader.open(table, expected, context) as files,

@@ -1,6 +1,6 @@
 """Reading delivered XLSX workbooks.
 
-Here: one sheet to rows of text. Not here: what the text means.
+Here: one sheet to rows of text, or to the lines of a CSV file that were pasted into it. Not here: what the text means.
 """
 
 import zipfile
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
 from chu_platform.errors import ChuError
+from chu_platform.sources.csv_format import CsvFormat
 from chu_platform.sources.delivered import Expected, Malformed, Origin, RawRows
 from chu_platform.sources.parquet_text import parquet_rows
 
@@ -38,7 +39,7 @@ class WorkbookFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
-        (_, header), *body = self._cells(file, origin.name)
+        (_, header), *body = _cells(file, origin.name, self.sheet)
         names = expected.match(origin.name, header, context.remark)
         if not body:
             raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
@@ -60,30 +61,63 @@ class WorkbookFormat:
         finally:
             raw.unlink(missing_ok=True)
 
-    def _cells(self, file: Path, name: str) -> list[tuple[int, list[str]]]:
-        """Number and texts of the rows that are not blank; the first is the header, without its blank end."""
-        if not zipfile.is_zipfile(file):
-            raise ChuError(
-                f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it "
-                "again, or deliver it as .csv"
-            )
+
+@dataclass(frozen=True)
+class PastedCsvFormat:
+    """A workbook in whose sheet the lines of a CSV file were pasted: each is the text of the first cell of its row."""
+
+    sheet: str
+    lines: CsvFormat
+
+    @contextmanager
+    def rows(
+        self,
+        file: Path,
+        origin: Origin,
+        expected: Expected,
+        constants: Mapping[str, str],
+        context: "ReadingContext",
+    ) -> Iterator[RawRows]:
+        """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
+        pasted = context.scratch / "pasted.csv"
         try:
-            with CalamineWorkbook.from_path(str(file)) as workbook:
-                if self.sheet not in workbook.sheet_names:
-                    raise ChuError(f"{name} has no sheet {self.sheet!r}, only {', '.join(workbook.sheet_names)}")
-                cells = workbook.get_sheet_by_name(self.sheet).to_python(skip_empty_area=False)
-        except ChuError:
-            raise
-        except (CalamineError, OSError, zipfile.BadZipFile, ValueError):
-            raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
-        texts = [(n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1)]
-        rows = [(n, row) for n, row in texts if any(row)]
-        if not rows:
-            raise ChuError(f"{name}: its sheet {self.sheet!r} is empty: ask for it again")
-        number, header = rows[0]
-        while not header[-1]:
-            header = header[:-1]
-        return [(number, header), *rows[1:]]
+            with pasted.open("w", encoding="utf-8") as target:
+                at = 1
+                for number, cells in _cells(file, origin.name, self.sheet):
+                    # What stands in other cells is part of the line too: it then has too many fields.
+                    line = self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
+                    target.write("\n" * (number - at) + line + "\n")
+                    at = number + 1
+            with self.lines.rows(pasted, origin, expected, constants, context) as rows:
+                yield rows
+        finally:
+            pasted.unlink(missing_ok=True)
+
+
+def _cells(file: Path, name: str, sheet: str) -> list[tuple[int, list[str]]]:
+    """Number and texts of the rows that are not blank; the first is the header, without its blank end."""
+    if not zipfile.is_zipfile(file):
+        raise ChuError(
+            f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it "
+            "again, or deliver it as .csv"
+        )
+    try:
+        with CalamineWorkbook.from_path(str(file)) as workbook:
+            if sheet not in workbook.sheet_names:
+                raise ChuError(f"{name} has no sheet {sheet!r}, only {', '.join(workbook.sheet_names)}")
+            cells = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    except ChuError:
+        raise
+    except (CalamineError, OSError, zipfile.BadZipFile, ValueError):
+        raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
+    texts = [(n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1)]
+    rows = [(n, row) for n, row in texts if any(row)]
+    if not rows:
+        raise ChuError(f"{name}: its sheet {sheet!r} is empty: ask for it again")
+    number, header = rows[0]
+    while not header[-1]:
+        header = header[:-1]
+    return [(number, header), *rows[1:]]
 
 
 def _text(cell: object) -> str:

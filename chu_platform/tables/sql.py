@@ -16,6 +16,13 @@ UNKNOWN_BAND: Final = "unknown"
 ALL: Final = "all"
 
 
+def spark_text(text: str) -> str:
+    """A text as a literal for both engines. Raises ValueError for an apostrophe, which Sail has no way to quote."""
+    if "'" in text:
+        raise ValueError(f"{text!r} holds an apostrophe: write ’")
+    return f"'{text}'"
+
+
 def completed_years(birth: str, event: str) -> str:
     """Age in completed years at `event`; null when a date is null, or when the event comes before the birth.
 

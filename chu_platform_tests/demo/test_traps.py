@@ -381,6 +381,23 @@ class TestSatisfaction:
         assert (len(rows), len(header)) == (931, 23)
         assert all(isinstance(row[7], float) for row in rows if row[8] != "")
 
+    def test_care_quality_regions_of_before_2016(self, pack: Path) -> None:
+        folder = pack / "Satisfaction/2014"
+        whole = read(folder / "DPA_SSR_recueil2014_donnee2013_table_es.csv", ";", "cp1252", quoted=False)
+        labels = {row["libelle_region"] for row in whole}
+        assert {"Rhône Alpes", "Basse Normandie", "Service de santé des armées", "Océan Indien"} <= labels
+        assert len(labels) == 24
+        cut = read(folder / "RCP_MCO_recueil2014_donnee2013_table_es.csv", ";", "cp1252", quoted=False)
+        assert {row["Libelle_region"] for row in cut} == {label[:18] for label in labels}
+
+    def test_care_quality_workbook_of_2020(self, pack: Path) -> None:
+        file = pack / "Satisfaction/2020/resultats-iqss-open-data-2020.xlsx"
+        header, *rows = CalamineWorkbook.from_path(file).get_sheet_by_name("Resultats").to_python()
+        assert (len(header), header[0], header[5]) == (9, "finess", "ete_ortho_ratio_oe")
+        assert {type(row[5]) for row in rows} == {float, str}
+        lexicon = CalamineWorkbook.from_path(file.with_name("lexique-iqss-open-data-2020.xlsx")).get_sheet_by_index(0)
+        assert any("\n" in str(row[1]) for row in lexicon.to_python())
+
     def test_pasted_workbook_repeats_the_csv(self, pack: Path) -> None:
         stem = pack / "Satisfaction/2016/dpa_had_recueil2016_donnee2015_donnees"
         lines = stem.with_suffix(".csv").read_text(encoding="cp1252").splitlines()

@@ -29,22 +29,38 @@ FILES = {
     "activite_professionnel_sante": ("Etablissement de SANTE/activite_professionnel_sante.csv", ";", '"'),
     "esatis48h_mco": ("Satisfaction/**/*ESATIS48H*", ";", '"'),
     "esatisca_mco": ("Satisfaction/**/*ESATISCA*", ";", '"'),
+    "dpa_ssr_2014": ("Satisfaction/2014/DPA_SSR*_es.csv", ";", '"'),
+    "rcp_mco_2014": ("Satisfaction/2014/RCP_MCO*_es.csv", ";", '"'),
+    "hpp_mco_2015": ("Satisfaction/2015/hpp_mco*", ";", '"'),
+    "idm_mco_2015": ("Satisfaction/2015/idm_mco*", ";", '"'),
+    "dan_mco_2016": ("Satisfaction/2016/dan_mco*", ",", '"'),
+    "dpa_had_2016": ("Satisfaction/2016/dpa_had*.csv", ",", '"'),
+    "dpa_had_2016_classeur": ("Satisfaction/2016/dpa_had*.xlsx", ",", '"'),
+    "dpa_ssr_2018": ("Satisfaction/2017-2018/dpa-ssr*", ";", '"'),
+    "ete_ortho_2018": ("Satisfaction/2017-2018/ete-ortho*", ";", '"'),
+    "rcp_mco_2018": ("Satisfaction/2017-2018/rcp-mco*", ";", '"'),
+    "iqss_2019": ("Satisfaction/2019/*iqss*", ";", '"'),
+    "iqss_2020": ("Satisfaction/2020/*iqss*", ";", '"'),
+    "participants": ("Satisfaction/2014/*participant.csv", ";", '"'),
+    "lexiques": ("Satisfaction/**/*lexique*", ";", '"'),
+    "deces_insee_fixe": ("DECES EN FRANCE/*.txt", ";", None),
+    "deces_insee_csv": ("DECES EN FRANCE/deces_*.csv", ";", '"'),
 }
-LEFT_OUT = re.compile(r"~\$|lexique", re.IGNORECASE)
 DELIVERED = [t for t in catalogue() if isinstance(t.rows, Delivered)]
 
 
 def files_of(pack: Path, pattern: str) -> Sequence[Path]:
     words = re.compile(re.escape(pattern).replace(r"\*\*/", ".*").replace(r"\*", ".*"), re.IGNORECASE)
     found = (f for f in sorted(pack.rglob("*")) if words.fullmatch(f.relative_to(pack).as_posix()))
-    return [f for f in found if f.stat().st_size and not LEFT_OUT.search(f.name)]
+    lexicons = "lexique" in pattern
+    wanted = (f for f in found if f.stat().st_size and not f.name.startswith("~$"))
+    return [f for f in wanted if ("lexique" in f.name.lower()) == lexicons]
 
 
 def records(file: Path, separator: str, quote: str | None) -> int:
     """Rows below the header, counted by Python's own reader."""
     if file.suffix == ".xlsx":
-        sheet = CalamineWorkbook.from_path(str(file)).get_sheet_by_name("Resultats")
-        return len(sheet.to_python()) - 1
+        return len(CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()) - 1
     # Any encoding of one byte a character will do to count.
     with file.open(encoding="latin-1", newline="") as stream:
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE

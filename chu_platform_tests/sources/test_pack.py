@@ -38,7 +38,7 @@ def records(file: Path) -> int:
 
 
 def sheet_rows(file: Path) -> int:
-    rows = load_workbook(file)["Resultats"].values
+    rows = load_workbook(file).worksheets[0].values
     return len([row for row in rows if any(cell is not None for cell in row)]) - 1
 
 

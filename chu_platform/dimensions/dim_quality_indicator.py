@@ -1,0 +1,73 @@
+"""Indicators of care quality, labelled by the lexicons that are delivered with them.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from collections.abc import Iterator
+
+from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
+from chu_platform.sources.lexiques import lexiques
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.sql import spark_text
+from chu_platform.tables.table import Layer, Query, Table, Zone
+
+
+def _declared() -> Iterator[str]:
+    """Survey, campaign, code, declared label, unit, and column of the result of every indicator of every file."""
+    for file in CARE_QUALITY_FILES:
+        for one in file.indicators:
+            row = (file.survey, file.campaign, one.code, one.label, one.unit, one.value.lower())
+            yield f"({', '.join(spark_text(text) for text in row)})"
+
+
+# "Valeur X", "Résultat (X)", "Score de l'indicateur (X)": what lexicons say before the name of an indicator.
+_LEXICON_LABEL = """
+    CASE WHEN l.LABEL RLIKE '^(Résultat|Score de l.indicateur) *[(]'
+         THEN trim(regexp_replace(regexp_replace(l.LABEL, '^[^(]*[(]', ''), '[)] *$', ''))
+         ELSE trim(regexp_replace(l.LABEL, '^Valeur ', '')) END
+"""
+
+dim_quality_indicator = Table(
+    name="dim_quality_indicator",
+    layer=Layer.DIMENSIONS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one indicator of one care-quality survey",
+    label="Indicateurs de qualité des soins",
+    owner="team:dimensions",
+    columns=[
+        Column("indicator_key", STRING, "survey and code: dpa_had.tdp_c", "Indicateur", key=True),
+        Column("survey", STRING, "survey: dpa_ssr, iqss, ...", "Enquête", nullable=False),
+        Column("indicator_code", STRING, "code in the files of the survey", "Code de l’indicateur", nullable=False),
+        Column(
+            "indicator_label",
+            STRING,
+            "label in the latest lexicon that has one, else the declared one",
+            "Libellé de l’indicateur",
+            nullable=False,
+        ),
+        Column("lexicon_campaign", STRING, "campaign of that lexicon; null without one", "Recueil du lexique"),
+        Column("unit", STRING, "unit of the result", "Unité", nullable=False),
+        Column("first_campaign", STRING, "first campaign declared", "Premier recueil", nullable=False),
+        Column("last_campaign", STRING, "last campaign declared", "Dernier recueil", nullable=False),
+    ],
+    reads={"lexicon": lexiques},
+    rows=Query(
+        f"""
+        WITH declared AS (
+            SELECT survey, campaign, code, label, unit, variable
+            FROM VALUES {", ".join(dict.fromkeys(_declared()))} AS v(survey, campaign, code, label, unit, variable)
+        ),
+        named AS (
+            SELECT d.*, {_LEXICON_LABEL} AS lexicon_label, CASE WHEN l.LABEL IS NOT NULL THEN l.recueil END AS recueil
+            FROM declared d
+            LEFT JOIN {{lexicon}} l
+                ON l.enquete = d.survey AND l.recueil = d.campaign AND lower(l.NAME) = d.variable
+        )
+        SELECT concat(survey, '.', code) AS indicator_key, survey, code AS indicator_code,
+               coalesce(max_by(lexicon_label, recueil), max_by(label, campaign)) AS indicator_label,
+               max(recueil) AS lexicon_campaign, max_by(unit, campaign) AS unit,
+               min(campaign) AS first_campaign, max(campaign) AS last_campaign
+        FROM named GROUP BY survey, code
+        """
+    ),
+)

@@ -1,0 +1,111 @@
+"""Results of the care-quality indicators by site: processes of care, never to be averaged with satisfaction.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
+from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.references.department import department
+from chu_platform.references.survey_region import survey_region
+from chu_platform.sources.care_quality import CareQuality, Indicator
+from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
+from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
+from chu_platform.tables.rules import foreign_key, holds
+from chu_platform.tables.slices import CAMPAIGNS
+from chu_platform.tables.sql import UNKNOWN, spark_text
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+
+def _long(file: CareQuality) -> str:
+    """The query that turns the columns of a file into a row an indicator."""
+
+    def row(one: Indicator) -> str:
+        cells = [
+            (one.value, DOUBLE),
+            (one.denominator, INTEGER),
+            (one.lower, DOUBLE),
+            (one.upper, DOUBLE),
+            (one.category, STRING),
+            (one.control, STRING),
+        ]
+        code = spark_text(f"{file.survey}.{one.code}")
+        return ", ".join([code, *(f"CAST({name or 'NULL'} AS {sql_type(type_)})" for name, type_ in cells)])
+
+    stacked = ",\n".join(row(one) for one in file.indicators)
+    # The engines refuse a UNION of columns with different comments; an expression has none.
+    return f"""
+        SELECT {spark_text(file.campaign)} AS campaign_year, {spark_text(file.survey)} AS survey,
+               concat({file.site}, '') AS site, concat({file.region}, '') AS region, r.*
+        FROM {{{file.name}}}
+        LATERAL VIEW stack({len(file.indicators)}, {stacked}) r
+            AS indicator_key, value, denominator, lower_bound, upper_bound, class, control
+    """
+
+
+fact_quality_indicator = Table(
+    name="fact_quality_indicator",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="one site in one campaign for one indicator",
+    label="Indicateurs de qualité des soins par établissement",
+    owner="team:facts",
+    columns=[
+        Column("campaign_year", STRING, "year of the campaign", "Année de campagne", key=True),
+        Column("site_finess", STRING, "FINESS of the site", "FINESS", key=True),
+        Column("indicator_key", STRING, "survey and code of the indicator", "Indicateur", key=True),
+        Column("survey", STRING, "survey: dpa_ssr, iqss, ...", "Enquête", nullable=False),
+        Column("establishment_key", STRING, "establishment of the register", "Établissement", nullable=False),
+        Column(
+            "region_key", STRING, "region of the site (2016 boundaries); 99 elsewhere", "Code région", nullable=False
+        ),
+        Column("value", DOUBLE, "result, in the unit of the indicator; null when there is none", "Résultat"),
+        Column("denominator", INTEGER, "records or stays that make the result", "Dénominateur"),
+        Column("lower_bound", DOUBLE, "lower bound of the delivered confidence interval", "Borne basse"),
+        Column("upper_bound", DOUBLE, "upper bound of the delivered confidence interval", "Borne haute"),
+        Column("class", STRING, "class A to C, or the words for why there is none", "Classe"),
+        Column("control", STRING, "outcome of the inspection of a sample of the records", "Contrôle du recueil"),
+    ],
+    reads={
+        **{file.name: file.table for file in CARE_QUALITY_FILES},
+        "establishment": dim_establishment,
+        "survey_region": survey_region,
+        "department": department,
+    },
+    rows=Query(
+        f"""
+        WITH delivered AS (
+            {" UNION ALL ".join(_long(file) for file in CARE_QUALITY_FILES)}
+        ),
+        result AS (
+            -- A file and the workbook of its lines say the same twice.
+            SELECT DISTINCT campaign_year, site, indicator_key, survey, region, value, denominator, lower_bound,
+                   upper_bound, class, control,
+                   CASE WHEN site LIKE '9805%' THEN '976' WHEN site LIKE '97%' THEN concat('97', substr(site, 4, 1))
+                        WHEN site LIKE '20%' THEN '2A' ELSE substr(site, 1, 2) END AS department
+            FROM delivered
+            WHERE value IS NOT NULL OR denominator IS NOT NULL OR class IS NOT NULL
+        )
+        SELECT a.campaign_year, a.site AS site_finess, a.indicator_key, a.survey,
+               coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
+               -- Some labels are no region: two oceans, the army's hospitals. The site's number tells the department.
+               coalesce(r.region_code, d.region_code,
+                        CASE WHEN a.site LIKE '97%' OR a.site LIKE '98%' THEN '99' ELSE '{UNKNOWN}' END) AS region_key,
+               a.value, a.denominator, a.lower_bound, a.upper_bound, a.class, a.control
+        FROM result a
+        LEFT JOIN {{establishment}} e ON e.establishment_key = concat('F', a.site)
+        LEFT JOIN {{survey_region}} r ON r.survey_label = a.region
+        LEFT JOIN {{department}} d ON d.department_code = a.department
+        """
+    ),
+    rules=[
+        foreign_key("indicator_key", dim_quality_indicator),
+        foreign_key("region_key", dim_region),
+        foreign_key("establishment_key", dim_establishment),
+        holds("value_not_negative", "value >= 0", "a result is not negative"),
+        holds("bounds_in_order", "lower_bound <= upper_bound", "a lower bound does not exceed the upper one"),
+        holds("denominator_not_negative", "denominator >= 0", "a denominator is not negative"),
+    ],
+    layout=Layout(z_order_by=["indicator_key", "region_key"]),
+    slicing=CAMPAIGNS,
+)

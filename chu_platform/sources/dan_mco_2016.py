@@ -1,0 +1,44 @@
+"""Anaesthetic records in acute care (DAN MCO), campaign of 2016.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import (
+    SCORE,
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    responded,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.tables.columns import STRING, Column
+
+dan_mco_2016 = CareQuality(
+    survey="dan_mco",
+    campaign="2016",
+    label="Dossier d’anesthésie en MCO",
+    reader=DeliveredFiles(
+        r"dan_mco_recueil2016_donnee2015_donnees\.csv", {".csv": CsvFormat(",", fallback="cp1252")}, optional=True
+    ),
+    identity=[
+        finess(),
+        data_year(),
+        region("lib_reg"),
+        Column("code_reg", STRING, "region code; overseas, 97 and two digits", "Code région"),
+        site_name("raison_sociale"),
+        category("lib_cat"),
+        responded(),
+    ],
+    site="finess",
+    region="lib_reg",
+    indicators=[
+        of_establishment("tda_c", "Tenue du dossier anesthésique", SCORE, control="resultat_tda"),
+        of_establishment("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
+    ],
+)
+table = dan_mco_2016.table

@@ -1,0 +1,61 @@
+"""Patient records in hospital care at home (DPA HAD), campaign of 2016: a CSV file, and a workbook of its lines.
+
+Here: the declaration of these two sources. Not here: how deliveries are read (sources.reading).
+"""
+
+from dataclasses import replace
+
+from chu_platform.sources.care_quality import (
+    SCORE,
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    responded,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.workbook_format import PastedCsvFormat
+from chu_platform.tables.columns import STRING, Column
+
+LINES = CsvFormat(",", fallback="cp1252")
+
+dpa_had_2016 = CareQuality(
+    survey="dpa_had",
+    campaign="2016",
+    label="Dossier du patient en HAD",
+    reader=DeliveredFiles(r"dpa_had_recueil2016_donnee2015_donnees\.csv", {".csv": LINES}, optional=True),
+    identity=[
+        finess(),
+        data_year(),
+        region("lib_reg"),
+        Column("code_reg", STRING, "region code; overseas, 97 and two digits", "Code région"),
+        site_name("raison_sociale"),
+        category("lib_cat"),
+        responded(),
+    ],
+    site="finess",
+    region="lib_reg",
+    indicators=[
+        of_establishment("dec_c", "Délai d’envoi du courrier de fin d’hospitalisation", control="resultat_dec"),
+        of_establishment("dtn_c", "Dépistage des troubles nutritionnels (suivi du poids)", control="resultat_dtn"),
+        of_establishment("tdp_c", "Tenue du dossier patient", SCORE, control="resultat_tdp"),
+        of_establishment("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
+        of_establishment("tre_c", "Traçabilité de l’évaluation du risque d’escarre", control="resultat_tre"),
+    ],
+)
+dpa_had_2016_workbook = replace(
+    dpa_had_2016,
+    suffix="_classeur",
+    label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
+    reader=DeliveredFiles(
+        r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
+        {".xlsx": PastedCsvFormat("dpa_had_recueil2016_donnee2015_", LINES)},
+        optional=True,
+    ),
+)
+table = dpa_had_2016.table
+workbook = dpa_had_2016_workbook.table

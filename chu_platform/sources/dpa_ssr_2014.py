@@ -1,0 +1,36 @@
+"""Patient records in rehabilitation care (DPA SSR), campaign of 2014.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import (
+    SCORE,
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+
+dpa_ssr_2014 = CareQuality(
+    survey="dpa_ssr",
+    campaign="2014",
+    label="Dossier du patient en SSR",
+    reader=DeliveredFiles(
+        r"dpa_ssr_recueil2014_donnee2013_table_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
+    site="finess",
+    region="libelle_region",
+    indicators=[
+        of_establishment("tdp_c", "Tenue du dossier patient", SCORE),
+        of_establishment("dec_c", "Délai d’envoi du courrier"),
+        of_establishment("trd_c", "Évaluation de la douleur"),
+        of_establishment("dtn1_c1", "Dépistage des troubles nutritionnels (2 niveaux)"),
+    ],
+)
+table = dpa_ssr_2014.table

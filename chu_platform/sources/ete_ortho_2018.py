@@ -1,0 +1,37 @@
+"""Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import RATIO, CareQuality, Indicator, finess, region, site_name
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.tables.columns import DOUBLE, INTEGER, Column
+
+ete_ortho_2018 = CareQuality(
+    survey="ete_ortho",
+    campaign="2018",
+    label="Événements thrombo-emboliques après prothèse de hanche ou de genou",
+    reader=DeliveredFiles(
+        r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    known=False,
+    identity=[finess(), site_name("rs"), region("region")],
+    site="finess",
+    region="region",
+    indicators=[
+        Indicator(
+            "ete_ortho",
+            "Événement thrombo-embolique après prothèse de hanche ou de genou",
+            RATIO,
+            value="ete_ortho_etbt",
+            denominator="ete_ortho_cible_etbt",
+            category="ete_ortho_pos_seuil_etbt",
+            also=[
+                Column("ete_ortho_obs_etbt", INTEGER, "stays with the event", "Événements observés"),
+                Column("ete_ortho_att_etbt", DOUBLE, "stays with the event that are expected", "Événements attendus"),
+            ],
+        )
+    ],
+)
+table = ete_ortho_2018.table

@@ -1,0 +1,34 @@
+"""Postpartum haemorrhage (HPP MCO), campaign of 2015.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import (
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+
+hpp_mco_2015 = CareQuality(
+    survey="hpp_mco",
+    campaign="2015",
+    label="Hémorragie du post-partum en MCO",
+    reader=DeliveredFiles(
+        r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    known=False,
+    identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
+    site="finess",
+    region="libelle_region",
+    indicators=[
+        of_establishment("surv_c", "Surveillance minimale en salle de naissance après l’accouchement"),
+        of_establishment("pec_hppi_c", "Prise en charge initiale de l’hémorragie du post-partum immédiat"),
+    ],
+)
+table = hpp_mco_2015.table

@@ -1,0 +1,34 @@
+"""Care after a heart attack (IDM MCO), campaign of 2015.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import (
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+
+idm_mco_2015 = CareQuality(
+    survey="idm_mco",
+    campaign="2015",
+    label="Infarctus du myocarde en MCO",
+    reader=DeliveredFiles(
+        r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    known=False,
+    identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
+    site="finess",
+    region="libelle_region",
+    indicators=[
+        of_establishment("bassp_c", "Prescription appropriée après un infarctus du myocarde"),
+        of_establishment("hyg_c", "Sensibilisation aux règles hygiéno-diététiques"),
+    ],
+)
+table = idm_mco_2015.table

@@ -1,0 +1,45 @@
+"""Indicators of quality and safety of care (IQSS), campaign of 2020: only those drawn from the stays.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import RATIO, CareQuality, Indicator, category, finess, region, site_name
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.workbook_format import WorkbookFormat
+from chu_platform.tables.columns import STRING, Column
+
+iqss_2020 = CareQuality(
+    survey="iqss",
+    campaign="2020",
+    label="Indicateurs de qualité et de sécurité des soins",
+    reader=DeliveredFiles(
+        r"resultats-iqss-open-data-2020\.xlsx", {".xlsx": WorkbookFormat("Resultats")}, optional=True
+    ),
+    known=False,
+    identity=[
+        finess(),
+        Column("finess_pmsi", STRING, "FINESS that the stays are declared under", "FINESS PMSI"),
+        site_name("nom_ES"),
+        region("region"),
+        category("type"),
+    ],
+    site="finess",
+    region="region",
+    indicators=[
+        Indicator(
+            "ete_ortho",
+            "Événement thrombo-embolique après prothèse de hanche ou de genou",
+            RATIO,
+            value="ete_ortho_ratio_oe",
+            category="ete_ortho_alerte_supe",
+        ),
+        Indicator(
+            "iso_ortho",
+            "Infection du site opératoire après prothèse de hanche ou de genou",
+            RATIO,
+            value="iso_ortho_ratio_oe",
+            category="iso_ortho_alerte_supe",
+        ),
+    ],
+)
+table = iqss_2020.table

@@ -1,0 +1,42 @@
+"""The lexicons of the satisfaction and care-quality files: what each of their columns means.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import spellings
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.workbook_format import WorkbookFormat
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+lexiques = Table(
+    name="lexiques",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one variable of one lexicon",
+    label="Lexiques des enquêtes",
+    owner="team:surveys",
+    columns=[
+        Column("enquete", STRING, "survey, from the name of the file", "Enquête", key=True),
+        Column("recueil", STRING, "year of the campaign, from the name of the file", "Année de recueil", key=True),
+        Column("NAME", STRING, "name of a column of the survey’s files", "Nom de la variable", key=True),
+        Column("LABEL", STRING, "what it means; some say nothing", "Libellé de la variable"),
+    ],
+    rows=Delivered(
+        DeliveredFiles(
+            r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
+            {".csv": CsvFormat(";,", fallback="cp1252"), ".xlsx": WorkbookFormat("Lexique")},
+            optional=True,
+        ),
+        derived={
+            # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique
+            "enquete": "replace(regexp_replace(regexp_replace(lower(stem), '^lexique[-_]', ''), "
+            "'[-_](recueil|ipaqss|open).*$', ''), '-', '_')",
+            "recueil": "coalesce(nullif(regexp_extract(lower(stem), 'recueil(\\d{4})', 1), ''), "
+            "regexp_extract(stem, '.*(\\d{4})', 1))",
+        },
+        spellings=spellings(("NAME", "LABEL")),
+    ),
+)

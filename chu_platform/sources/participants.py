@@ -1,0 +1,43 @@
+"""Who took part in the care-quality campaigns: a file a survey.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import category, finess, region, responded, site_name, spellings
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.row_sql import FINESS
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+NAMES = ("sources", "finess", "raison_sociale", "libelle_region", "cat")
+
+participants = Table(
+    name="participants",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="one site in one campaign of one survey",
+    label="Participants aux recueils de qualité",
+    owner="team:surveys",
+    columns=[
+        Column("enquete", STRING, "survey, from the name of the file", "Enquête", key=True),
+        Column("recueil", STRING, "year of the campaign, from the name of the file", "Année de recueil", key=True),
+        Column("sources", INTEGER, "year of the data", "Année des données"),
+        finess(),
+        site_name("raison_sociale"),
+        region("libelle_region"),
+        category("cat"),
+        responded(),
+    ],
+    rows=Delivered(
+        DeliveredFiles(
+            r"(?P<survey>\w+)_recueil(?P<campaign>\d{4})_donnee\d{4}_table_participant\.csv",
+            {".csv": CsvFormat(";,", fallback="cp1252")},
+            optional=True,
+        ),
+        derived={"enquete": "lower(survey)", "recueil": "campaign"},
+        typing={"finess": FINESS},
+        spellings=spellings(NAMES),
+    ),
+)

@@ -1,0 +1,30 @@
+"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2014.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import (
+    CareQuality,
+    category,
+    data_year,
+    finess,
+    of_establishment,
+    region,
+    site_name,
+)
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+
+rcp_mco_2014 = CareQuality(
+    survey="rcp_mco",
+    campaign="2014",
+    label="Réunion de concertation pluridisciplinaire en MCO",
+    reader=DeliveredFiles(
+        r"rcp_mco_recueil2014_donnee2013_table_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    identity=[site_name("Raison_sociale"), region("Libelle_region"), category("cat"), finess(), data_year()],
+    site="finess",
+    region="Libelle_region",
+    indicators=[of_establishment("rcp2_c2", "Réunion de concertation pluridisciplinaire en cancérologie")],
+)
+table = rcp_mco_2014.table

@@ -1,0 +1,30 @@
+"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018.
+
+Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
+"""
+
+from chu_platform.sources.care_quality import CareQuality, finess, of_establishment, region, site_name
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered_files import DeliveredFiles
+
+rcp_mco_2018 = CareQuality(
+    survey="rcp_mco",
+    campaign="2018",
+    label="Réunion de concertation pluridisciplinaire en MCO",
+    reader=DeliveredFiles(
+        r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+    ),
+    known=False,
+    identity=[finess(), site_name("rs"), region("region")],
+    site="finess",
+    region="region",
+    indicators=[
+        of_establishment(
+            "rcp2_c2",
+            "Réunion de concertation pluridisciplinaire en cancérologie",
+            category="rcp2_c2_pos_seuil_etbt",
+            control="Resultat_rcp",
+        )
+    ],
+)
+table = rcp_mco_2018.table

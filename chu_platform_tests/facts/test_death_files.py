@@ -1,0 +1,171 @@
+"""The same deaths in whichever files are the same fact_death."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.errors import ChuError
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.step import make
+from chu_platform.references.department import department
+from chu_platform.references.region import region
+from chu_platform.settings import Settings
+from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.tables.table import Table
+from chu_platform_tests.facts import death_files
+from chu_platform_tests.facts.death_files import ODD, Death
+from chu_platform_tests.pipeline.contents import differences, rows
+from chu_platform_tests.sources.deliveries import deliver
+
+MORE = tuple(f"ajout{n}" for n in range(15))
+MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
+Writer = Callable[[Path, Sequence[Death]], None]
+
+
+def everything(folder: Path, deaths: Sequence[Death]) -> None:
+    death_files.write_one(folder / "one", deaths)
+    death_files.write_csv(folder / "csv", deaths)
+    death_files.write_periods(folder / "periods", deaths)
+
+
+FORMS: dict[str, Writer] = {
+    "csv": death_files.write_csv,
+    "enriched csv": lambda folder, deaths: death_files.write_csv(folder, deaths, MORE),
+    "fixed width": death_files.write_fixed,
+    "months in quarters in years": death_files.write_periods,
+    "everything at once": everything,
+}
+
+
+@pytest.fixture(scope="module")
+def deaths(pack: Path) -> list[Death]:
+    """A tenth of the pack's deaths, with its oddities at the end, and some more."""
+    found = death_files.deaths_of(pack / "DECES EN FRANCE" / "deces.csv")
+    return [*found[::10], *found[:300], *found[-20:], *ODD, *ODD[:3]]
+
+
+class Maker:
+    """Makes fact_death of a pack, each in a lake of its own, on one engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.said: list[str] = []
+        self.platform = Platform(Settings(home=folder / "engine"), self.said.append)
+
+    def __call__(self, name: str, pack: Path) -> pa.Table:
+        platform = Platform(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.said.append)
+        platform.__dict__["engine"] = self.platform.engine
+        platform.lake.prepare()
+        for table in MADE:
+            make(platform, table, table.slicing.every() if table.slicing else None, "test")
+        return rows(platform.lake, fact_death)
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Maker]:
+    maker = Maker(tmp_path_factory.mktemp("deaths"))
+    with maker.platform:
+        yield maker
+
+
+@pytest.fixture(scope="module")
+def once(maker: Maker, deaths: list[Death], tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    """fact_death of deces.csv alone."""
+    pack = tmp_path_factory.mktemp("once") / "pack"
+    death_files.write_one(pack, deaths)
+    return maker("once", pack)
+
+
+def possible(death: Death) -> bool:
+    year, month, day = death.date_deces.split("-")
+    try:
+        date(int(year), int(month), 1 if day == "00" else int(day))
+    except ValueError:
+        return False
+    return True
+
+
+def test_each_death_counts_once(once: pa.Table, deaths: list[Death]) -> None:
+    counted = {d for d in deaths if possible(d)}
+    assert len(once) == len(counted) < len(deaths)
+    years = Counter(d.date_deces[:4] for d in counted)
+    assert Counter(once["death_year"].to_pylist()) == years
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_deaths(
+    maker: Maker, once: pa.Table, deaths: list[Death], tmp_path: Path, form: str
+) -> None:
+    FORMS[form](tmp_path / "pack", deaths)
+    assert differences(maker(form, tmp_path / "pack"), once) == []
+
+
+def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -> None:
+    found = Counter(zip(once["birth_precision"].to_pylist(), once["birth_year"].to_pylist(), strict=True))
+    births = {d: d.date_naissance for d in deaths if possible(d)}.values()
+    for year in range(1900, 1940):
+        of_year = [b for b in births if b[:4] == str(year)]
+        assert found["year", year] == sum(len(b) == 4 or b[5:7] == "00" for b in of_year)
+        assert found["month", year] == sum(len(b) == 10 and b[5:7] != "00" and b[8:] == "00" for b in of_year)
+    assert found["unknown", None] > 0
+
+
+def test_what_others_have_added_is_remarked_and_not_read(maker: Maker, tmp_path: Path) -> None:
+    death_files.write_csv(tmp_path / "pack", ODD, MORE)
+    outcome = deliver(deces_insee_csv, tmp_path / "pack", tmp_path / "work")
+    assert "'ajout0'" in outcome.remarks[0]
+    assert outcome.reading.kept == len(ODD)
+
+
+def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    lines = [death.fixed(n) for n, death in enumerate(ODD)]
+    lines[1:1] = ["", "COUPE*COURT/", ODD[0].fixed(0).replace("20190131", "20190231")]
+    (tmp_path / "pack" / "deces-2019.txt").write_bytes(("\ufeff" + "\r\n".join(lines)).encode())
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [(3, "datedeces", "missing"), (4, "datedeces", "not_a_date")]
+    names = [c.name for c in deces_insee_fixe.columns]
+    found = {row[names.index("actedeces")]: dict(zip(names, row, strict=True)) for row in outcome.rows}
+    assert (found["12"]["nom"], found["12"]["prenom"]) == ("ÉLÈVE", "ZOÉ FRANÇOISE")
+    assert (found["13"]["paysnaiss"], found["13"]["date_naissance"]) == ("ALGÉRIE", "1920-00-00")
+    assert (found["15"]["prenom"], found["15"]["date_naissance"]) == ("ANNE/MARIE", "1927-00-00")
+    assert (found[None]["nom"], found[None]["prenom"], found[None]["date_deces"]) == ("SEUL", None, "2019-03-00")
+    assert {row["periode"] for row in found.values()} == {"2019"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_what_follows_the_last_field_may_be_anything(tmp_path: Path, encoding: str, ending: bytes) -> None:
+    (tmp_path / "pack").mkdir()
+    lines = [death.fixed(0).encode(encoding) for death in ODD]
+    clean = ending.join(lines) + ending
+    lines[0] += b" \xff\xe9 "
+    lines[1] += b"\x00\x00\x1f"
+    lines[3] += b"\r \x1f"
+    (tmp_path / "pack" / "deces-2019.txt").write_bytes(ending.join(lines) + ending)
+    found = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "garbage", order="ALL")
+    (tmp_path / "pack" / "deces-2019.txt").write_bytes(clean)
+    assert found.rejected == []
+    assert found.rows == deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "clean", order="ALL").rows
+
+
+def test_two_versions_of_one_period_are_never_read(tmp_path: Path) -> None:
+    death_files.write_fixed(tmp_path / "pack" / "a", ODD)
+    death_files.write_fixed(tmp_path / "pack" / "b", ODD[:-3])
+    with pytest.raises(ChuError, match=r"several files with different content .*a/deces-2019\.txt, b/deces-2019\.txt"):
+        deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+
+
+def test_no_file_of_deaths_at_all(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "optional").reading.origins == []
+    with pytest.raises(ChuError, match=r"no file named like deces\.csv"):
+        deliver(deces, tmp_path / "pack", tmp_path / "needed")

@@ -1,0 +1,150 @@
+"""fact_quality_indicator says what the delivered files say, in the group's pack and in the real files."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+
+from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
+from chu_platform.errors import ChuError
+from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.step import make
+from chu_platform.lake.lake import Lake
+from chu_platform.settings import Settings
+from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
+from chu_platform.sources.iqss_2019 import iqss_2019
+from chu_platform.tables.table import Table
+from chu_platform_tests.facts.quality_files import Result, lines, results
+from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.sources.deliveries import deliver
+from chu_platform_tests.sources.real_files import REAL, needs_real_files
+
+REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
+# Regions of 2016 that the labels of before went into, and where the numbers of sites without a region lie.
+OLD = {"82": "84", "83": "84", "72": "75", "25": "28", "42": "44", "31": "32", "91": "76", "26": "27"}
+
+
+def facts(lake: Lake) -> set[Result]:
+    columns = ["campaign_year", "survey", "site_finess", "indicator_key", "value", "denominator"]
+    columns += ["lower_bound", "upper_bound", "class", "control"]
+    found = rows(lake, fact_quality_indicator)
+    listed = [Result(*row.values()) for row in found.select(columns).to_pylist()]
+    assert len(set(listed)) == len(listed)
+    return set(listed)
+
+
+def needed(table: Table, found: dict[Table, None]) -> dict[Table, None]:
+    for other in table.needs:
+        needed(other, found)
+    found.setdefault(table)
+    return found
+
+
+def make_fact(folder: Path, pack: Path) -> Lake:
+    with Platform(Settings(home=folder, sources=pack), lambda _: None) as platform:
+        for table in needed(fact_quality_indicator, {}):
+            make(platform, table, table.slicing.every() if table.slicing else None, "test")
+        return platform.lake
+
+
+def test_every_result_of_the_pack(made: Home) -> None:
+    expected = results(made.pack / "Satisfaction")
+    assert {r.campaign for r in expected} == {"2014", "2015", "2016", "2018", "2019", "2020"}
+    assert facts(made.lake) == expected
+
+
+def test_every_site_has_its_region(made: Home) -> None:
+    regions = Counter(rows(made.lake, fact_quality_indicator)["region_key"].to_pylist())
+    assert len(regions) == 18, "no site is elsewhere or unknown"
+    found = rows(made.lake, fact_quality_indicator).to_pylist()
+    by_site = {(row["campaign_year"], row["site_finess"]): row["region_key"] for row in found}
+    file = made.pack / "Satisfaction/2014/DPA_SSR_recueil2014_donnee2013_table_es.csv"
+    labels = {line["finess"]: line["libelle_region"] for line in lines(file, ";")}
+    for label, region in (("Rhône Alpes", "84"), ("Basse Normandie", "28"), ("Franche Comté", "27"), ("Centre", "24")):
+        assert {by_site["2014", site] for site in labels if labels[site] == label} == {region}
+
+
+def test_every_indicator_has_a_label(made: Home) -> None:
+    found = {row["indicator_key"]: row for row in rows(made.lake, dim_quality_indicator).to_pylist()}
+    assert {r.indicator for r in results(made.pack / "Satisfaction")} == set(found)
+    # The lexicon of 2018 is later than that of 2014; no lexicon of 2015 says a word of heart attacks.
+    assert found["dpa_ssr.tdp_c"]["lexicon_campaign"] == "2018"
+    assert found["idm_mco.hyg_c"]["lexicon_campaign"] is None
+    assert found["idm_mco.hyg_c"]["indicator_label"] == "Sensibilisation aux règles hygiéno-diététiques"
+
+
+@pytest.mark.parametrize("absent", ["csv", "xlsx"])
+def test_a_file_and_the_workbook_of_its_lines_count_once(made: Home, tmp_path: Path, absent: str) -> None:
+    """Whichever of the two is delivered, and when both are."""
+    pack = tmp_path / "pack"
+    for file in ("Satisfaction/2016", REGISTER):
+        source = made.pack / file
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        (pack / file).parent.mkdir(parents=True, exist_ok=True)
+        copy(source, pack / file)
+    (pack / f"Satisfaction/2016/dpa_had_recueil2016_donnee2015_donnees.{absent}").unlink()
+    (pack / "Satisfaction/2016/dan_mco_recueil2016_donnee2015_donnees.csv").unlink()
+    expected = {r for r in results(made.pack / "Satisfaction") if r.survey == "dpa_had"}
+    assert len(expected) > 100
+    assert facts(make_fact(tmp_path / "home", pack)) == expected
+
+
+def test_a_workbook_that_contradicts_its_file_is_not_published(made: Home, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(made.pack / "Satisfaction/2016", pack / "2016")
+    shutil.copy(made.pack / REGISTER, pack)
+    target = pack / "2016/dpa_had_recueil2016_donnee2015_donnees.xlsx"
+    book = load_workbook(target)
+    cell = book.worksheets[0].cell(2, 1)
+    cell.value = f"{cell.value}".rsplit(",", 1)[0] + ",987"
+    book.save(target)
+    with pytest.raises(ChuError, match="is unique: 1 rows break it"):
+        make_fact(tmp_path / "home", pack)
+
+
+def test_results_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """Percentages, both decimal marks, words for nothing; what is none of them costs its own line alone."""
+    header = [c.name for c in iqss_2019.table.columns]
+    written = {"010000001": "72%", "010000002": "75,09", "010000003": "71.36", "010000004": "Non répondant"}
+    bad = {"010000005": "7O%", "010000006": "101%", "010000007": "-1"}
+    body = [
+        ";".join({"finess": site, "res_dpa_pcd_mco": text, "classe_DPA_pcd_MCO": "A"}.get(name, "") for name in header)
+        for site, text in {**written, **bad}.items()
+    ]
+    (tmp_path / "pack").mkdir()
+    file = tmp_path / "pack" / "resultats-iqss-open-data-2019.csv"
+    file.write_bytes("\n".join([";".join(header), *body]).encode("cp1252"))
+    outcome = deliver(iqss_2019.table, tmp_path / "pack", tmp_path / "work")
+    at = header.index("res_dpa_pcd_mco")
+    assert {row[0]: row[at] for row in outcome.rows} == dict(zip(written, (72.0, 75.09, 71.36, None), strict=True))
+    reasons = ("not_a_number", "out_of_range", "out_of_range")
+    assert outcome.rejected == [(6 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
+
+
+def test_a_column_missing_stops_its_source_alone(made: Home, tmp_path: Path) -> None:
+    shutil.copytree(made.pack / "Satisfaction/2016", tmp_path / "pack")
+    broken = tmp_path / "pack" / "dpa_had_recueil2016_donnee2015_donnees.csv"
+    broken.write_bytes(broken.read_bytes().replace(b"tdp_c_etbt", b"tdp_d_etbt", 1))
+    with pytest.raises(ChuError, match=r"donnees\.csv: 'tdp_c_etbt' missing"):
+        deliver(dpa_had_2016.table, tmp_path / "pack", tmp_path / "stopped")
+    assert deliver(dpa_had_2016_workbook.table, tmp_path / "pack", tmp_path / "read").reading.kept == 60
+
+
+@needs_real_files
+def test_every_result_of_the_real_files(made: Home, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "real").symlink_to(REAL)
+    shutil.copy(made.pack / REGISTER, pack)
+    lake = make_fact(tmp_path / "home", pack)
+    found = facts(lake)
+    assert found == results(REAL)
+    assert len(found) == 53_808
+    regions = Counter(rows(lake, fact_quality_indicator)["region_key"].to_pylist())
+    assert len(regions) == 19
+    # Saint-Pierre-et-Miquelon, by each of the indicators of 2019, is in no region; nothing is unknown.
+    assert regions["99"] == 13
