@@ -221,6 +221,8 @@ if __name__ == "__main__":
         # No way out of this namespace, and ports of our own.
         inner = f"ip link set lo up && exec {shlex.join([sys.executable, *sys.argv, '--inside'])}"
         sys.exit(subprocess.run(["unshare", "--net", "sh", "-c", inner], check=False).returncode)
+    # However it ends, what it started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as everything:
         Path(folder).chmod(0o755)
         rehearse(everything, Path(folder))
