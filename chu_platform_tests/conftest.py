@@ -1,6 +1,11 @@
-"""What several test packages share: one pack, its care database, and the lake made of it by the real command."""
+"""What several test packages share: one pack, its care database, and the lake made of it by the real command.
 
-from collections.abc import Iterator
+`make test` runs two processes: what is expensive and never changed is made by one of them and used by both.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,22 +15,48 @@ from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
 
 CARE = "care"
+# What these fixtures make is shared by no other means than one process.
+OF_ONE_PROCESS = {"marked_pack", "marked_run"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file run in one process, and those of all files that need the same costly fixtures too."""
+    costly = {item.path for item in items if OF_ONE_PROCESS & set(getattr(item, "fixturenames", ()))}
+    for item in items:
+        group = "marked" if item.path in costly else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` fills once for all processes of the test run."""
+    base = factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = root / f"shared-{name}"
+    with (root / f"shared-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic pack, written once; its expected indicators lie beside it. Nobody may change it."""
-    folder = tmp_path_factory.mktemp("delivery") / "pack"
-    write_pack(folder, 0.001, progress=lambda _: None)
-    return folder
+    return once(tmp_path_factory, "delivery", lambda f: write_pack(f / "pack", 0.001, progress=lambda _: None)) / "pack"
 
 
 @pytest.fixture(scope="session")
 def made(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home whose lake `chu materialize` has made of the pack, on the embedded engine. Nobody may change it."""
-    home = Home(tmp_path_factory.mktemp("embedded") / "home", pack)
-    home.materialize()
-    return home
+
+    def make(folder: Path) -> None:
+        Home(folder / "home", pack).materialize()
+
+    folder = once(tmp_path_factory, "embedded", make)
+    return Home(folder / "home", pack)
 
 
 @pytest.fixture(scope="session")
