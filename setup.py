@@ -43,6 +43,7 @@ setup(
         "deployment": ["dagster-postgres>=0.29.27,<0.30"],
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "openpyxl>=3.1",
             "mypy>=1.13",
             "types-psycopg2",
