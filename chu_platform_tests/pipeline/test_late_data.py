@@ -104,7 +104,8 @@ def test_the_figures_of_stays_follow(corrected: Corrected) -> None:
 def test_the_figures_of_consultations_follow(corrected: Corrected) -> None:
     counted = f"""
         SELECT count(*), count(DISTINCT c."Id_patient") FILTER (WHERE p."Id_patient" IS NOT NULL)
-        FROM "Consultation" c LEFT JOIN "Patient" p USING ("Id_patient") WHERE to_char(c."Date", 'YYYY-MM') = '{MONTH}'"""
+        FROM "Consultation" c LEFT JOIN "Patient" p USING ("Id_patient")
+        WHERE to_char(c."Date", 'YYYY-MM') = '{MONTH}'"""
     total = figures(corrected.after.home, kpi_consultation_rate_by_establishment, level="total")
     assert [r["patients"] for r in total] == [corrected.after.sql(counted)[0][1]]
     assert [r["events"] for r in total] == pytest.approx([corrected.after.sql(counted)[0][0]])
