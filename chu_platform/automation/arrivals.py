@@ -50,10 +50,11 @@ class Seen:
 
 @dataclass
 class State:
-    """What the sensor knows: the files, the last content asked for by unit, and what was told of it."""
+    """What the sensor knows: the files, the last content asked for by unit, how often, and what was told of it."""
 
     files: dict[str, Seen] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 
     @staticmethod
@@ -61,11 +62,20 @@ class State:
         """The state that a cursor holds."""
         said = json.loads(cursor) if cursor else {}
         files = {path: Seen(**seen) for path, seen in said.get("files", {}).items()}
-        return State(files, said.get("asked", {}), said.get("told", []))
+        return State(files, said.get("asked", {}), said.get("times", {}), said.get("told", []))
 
     def cursor(self) -> str:
         """The state as a cursor."""
         return json.dumps(asdict(self))
+
+    def run_key(self, name: str) -> str:
+        """The key of the next run for what has been asked for by this name.
+
+        It counts: content that comes back after another one is read again. A look that is made twice, because the
+        daemon stopped before it kept the cursor, gives the same key twice.
+        """
+        self.times[name] = self.times.get(name, 0) + 1
+        return f"{name}:{self.asked[name]}:{self.times[name]}"
 
 
 @dataclass(frozen=True)
@@ -118,25 +128,27 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
         if not paths or arriving & set(paths):
             continue
         try:
-            taken = [state.files[f.relative_to(pack).as_posix()].sha256 or "" for f in unit.files(pack)]
+            taken = [state.files.get(f.relative_to(pack).as_posix()) for f in unit.files(pack)]
         except ChuError as error:
             told.append(str(error))
             continue
+        contents = [seen.sha256 for seen in taken if seen and seen.sha256]
+        if len(contents) < len(taken):  # one of them has come since the listing
+            continue
         # A new slice (a new year) is filled from what has been delivered already.
-        wanted = _key(sorted(taken), unit.slicing)
+        wanted = _key(sorted(contents), unit.slicing)
         before = state.asked.get(unit.name) or _loaded(settings, unit)
         state.asked[unit.name] = wanted
         if before != wanted:
-            requests.append(_request(unit, wanted))
+            requests.append(_request(unit, state.run_key(unit.name)))
     told += [
         f"nobody knows this file: {p}" for p, f in files.items() if p not in arriving and not known_as(f.name, tables)
     ]
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
     if state.asked.get(delivery.name) != listing and not arriving:
         state.asked[delivery.name] = listing
-        requests.append(
-            dg.RunRequest(f"{delivery.name}:{listing}", job_name=REPORTS.name, asset_selection=[key_of(delivery)])
-        )
+        run_key = state.run_key(delivery.name)
+        requests.append(dg.RunRequest(run_key, job_name=REPORTS.name, asset_selection=[key_of(delivery)]))
     return requests, told
 
 
@@ -175,9 +187,9 @@ def _loaded(settings: Settings, unit: Unit) -> str | None:
     return _key(sorted({f["sha256"] for files in said for f in files or ()}), unit.slicing)
 
 
-def _request(unit: Unit, wanted: str) -> dg.RunRequest:
+def _request(unit: Unit, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(
-        f"{unit.name}:{wanted}",
+        run_key,
         job_name=unit.job,
         asset_selection=[key_of(made) for t in unit.tables for made in made_with(t)],
         tags=range_tags(unit.slicing.every() if unit.slicing else None),

@@ -14,7 +14,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
 from chu_platform.care_database.server import EmbeddedPostgres
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, Transient
 from chu_platform.settings import Settings
 from chu_platform.sources.files import fingerprint, one
 
@@ -41,10 +41,7 @@ CAUSES = (
     (r"connection refused|no such file or directory", f"nothing listens there; start the server, or {CHECK}"),
     (r"could not translate host name|name or service not known", f"its host is unknown; {CHECK}"),
     (r"timeout expired|timed out", f"it does not answer; {CHECK} and the network"),
-    (
-        LOST,
-        "the server stopped or cut the connection; run again when it is up",
-    ),
+    (LOST, "the server stopped or cut the connection; run again when it is up"),
     (r"invalid utf-?8", "it holds bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
     (r"no space left on device", "its disk is full"),
 )
@@ -61,8 +58,13 @@ class CareDatabase:
         self._say = say
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
-        self._failure = ""
+        self._failure: ChuError | None = None
         self.fingerprint = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the snapshot has failed; another object reads another moment."""
+        return self._failure is not None
 
     def columns(self, table: str) -> list[str]:
         """Column names of a table, in order; empty when there is no such table in schema public."""
@@ -114,7 +116,7 @@ class CareDatabase:
 
     def _open(self) -> postgres.Connection:
         if self._failure:
-            raise ChuError(self._failure)
+            raise self._failure
         if self._connection is None:
             given = self._settings.postgres_url
             url = given.get_secret_value() if given else self._restored()
@@ -148,13 +150,17 @@ class CareDatabase:
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the driver's errors into ours: what was being done and why it failed, without the address."""
+        """Turn the driver's errors into ours: what was being done and why it failed, without the address.
+
+        A connection that was lost is Transient: the next one may hold.
+        """
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            self._failure = f"the care database {where} failed while {doing}: {self._cause(str(error))}"
-            raise ChuError(self._failure) from None
+            kind = Transient if re.search(LOST, str(error), re.IGNORECASE) else ChuError
+            self._failure = kind(f"the care database {where} failed while {doing}: {self._cause(str(error))}")
+            raise self._failure from None
 
     def _cause(self, message: str) -> str:
         """What happened and what to do, in words that hold nothing of the address."""

@@ -37,10 +37,14 @@ class Platform:
         return CareDatabase(self.settings, self.say)
 
     def renew(self) -> None:
-        """Close what has been opened: the next use opens it anew, after a failure that may well be gone."""
-        for name in ("engine", "care_database"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        """After a failure that may well be gone: the next use opens anew what may have failed.
+
+        A snapshot of the care database that still holds is kept.
+        """
+        self._close("engine")
+        if "care_database" in self.__dict__ and self.care_database.failed:
+            self._close("care_database")
+            self.say("the care database is connected to anew: what is read from now on is of a later moment")
 
     def __enter__(self) -> Self:
         self.lake.prepare()
@@ -49,4 +53,9 @@ class Platform:
     def __exit__(
         self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.renew()
+        self._close("engine")
+        self._close("care_database")
+
+    def _close(self, name: str) -> None:
+        if name in self.__dict__:
+            self.__dict__.pop(name).close()

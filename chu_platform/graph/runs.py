@@ -156,10 +156,11 @@ def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[Slicing,
 
 
 def _following(tables: Sequence[Table], slices: Mapping[Slicing, Slices]) -> list[Table]:
-    """The tables of these slices, and those without slices that follow from one of them."""
+    """The tables of these slices, those without slices that follow from one of them, and the reports."""
     taken: list[Table] = []
     for table in tables:  # each after those it needs
-        if table.slicing in slices or (table.slicing is None and any(n in taken for n in table.needs)):
+        follows = table.layer is Layer.REPORTS or any(n in taken for n in table.needs)
+        if table.slicing in slices or (table.slicing is None and follows):
             taken.append(table)
     return taken
 

@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import dagster as dg
 
 from chu_platform.lake.lake import Lake
 
@@ -28,6 +31,12 @@ class Home:
     @property
     def secrets(self) -> Path:
         return Path(self.settings.get("CHU_SECRETS", self.folder / "secrets"))
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """Dagster's own records of this home."""
+        with dg.DagsterInstance.from_config(str(self.folder / "dagster")) as instance:
+            yield instance
 
     def environment(self) -> dict[str, str]:
         """The settings of this home alone: none of the shell that started the tests."""
@@ -62,7 +71,7 @@ class Home:
             text=True,
         )
 
-    def copy(self, folder: Path, pack: Path | None = None) -> "Home":
+    def copy(self, folder: Path, pack: Path | None = None, settings: Mapping[str, str] | None = None) -> "Home":
         """The same lake, keys and Dagster storage elsewhere; what can be made again is left out."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("work"))
-        return Home(folder, pack or self.pack, self.settings)
+        return Home(folder, pack or self.pack, settings or self.settings)

@@ -1,0 +1,128 @@
+"""A month that breaks a rule is not published, whichever run asks, and what follows from it stays as it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+
+from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.graph.assets import key_of
+from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.reports.check_result import check_result
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.changes import Changeable, changeable
+from chu_platform_tests.pipeline.contents import differences, rows
+from chu_platform_tests.pipeline.home import Home
+
+MONTH, OTHER_MONTH = "2019-03", "2018-11"
+TOO_LONG = 400  # days
+SERVED = [consultation, fact_consultation, kpi_consultation_rate_by_diagnosis, fact_hospitalisation]
+SERVED += [kpi_hospitalisation_rate]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule that the month breaks, in words of the error, and what follows from its table."""
+
+    table: Table
+    check: str
+    said: str
+    downstream: Table
+
+
+RULES = [
+    Broken(
+        consultation,
+        "unique_Num_consultation",
+        "sources/Consultation: (Num_consultation) is unique: 1 rows break it",
+        fact_consultation,
+    ),
+    Broken(
+        fact_hospitalisation,
+        "range_days",
+        "facts/fact_hospitalisation: days lies between 0 and 366: 1 rows break it",
+        kpi_hospitalisation_rate,
+    ),
+]
+
+
+def materialize(changed: Changeable, *tables: Table) -> tuple[int, str]:
+    """Make the month of these tables, and the reports."""
+    keys = " or ".join(f"key:{t.layer}/{t.name}" for t in tables)
+    done = changed.home.chu("materialize", "--select", f"{keys} or group:reports", "--partitions", MONTH)
+    return done.returncode, done.stderr
+
+
+def checks(home: Home) -> Mapping[str, tuple[Status, str]]:
+    """How each of the rules went the last time: in Dagster's log, and in the report."""
+    keys = {b.check: dg.AssetCheckKey(key_of(b.table), b.check) for b in RULES}
+    with home.instance() as instance:
+        last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    report = {(r["table"], r["check"]): r["status"] for r in rows(home.lake, check_result).to_pylist()}
+    return {b.check: (last[keys[b.check]].status, report[b.table.name, b.check]) for b in RULES}
+
+
+def made_by_runs(home: Home, table: Table) -> int:
+    """How often the table was made."""
+    with home.instance() as instance:
+        return len(instance.fetch_materializations(key_of(table), limit=1000).records)
+
+
+def retries(home: Home) -> int:
+    """How often a step was tried again."""
+    with home.instance() as instance:
+        logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+    return sum(entry.dagster_event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY for entry in logs)
+
+
+def unchanged(made: Home, home: Home) -> None:
+    """What is served is what was served before."""
+    for table in SERVED:
+        assert home.lake.version(table) == made.lake.version(table), table.folder
+        assert differences(rows(made.lake, table), rows(home.lake, table)) == [], table.folder
+
+
+def test_a_month_with_a_broken_rule(made: Home, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    changed = changeable(made, postgres, tmp_path, "broken")
+    home = changed.home
+    # A consultation of the month bears the number of one of another month, where no constraint hinders it.
+    ((constraint,),) = changed.sql(
+        "SELECT conname FROM pg_constraint WHERE conrelid = '\"Consultation\"'::regclass AND contype = 'p'"
+    )
+    changed.sql(f'ALTER TABLE "Consultation" DROP CONSTRAINT "{constraint}" CASCADE')
+    changed.sql(f"""
+        INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Code_diag", "Date")
+        SELECT (SELECT min("Num_consultation") FROM "Consultation" WHERE to_char("Date", 'YYYY-MM') = '{OTHER_MONTH}'),
+               "Id_patient", "Code_diag", DATE '{MONTH}-30' FROM "Consultation" LIMIT 1""")
+    right = changed.edit_stay(MONTH, lambda _: {"Jour_Hospitalisation": str(TOO_LONG)})
+
+    before = {b.downstream: made_by_runs(home, b.downstream) for b in RULES}
+    status, said = materialize(changed, consultation, hospitalisations, *SERVED)
+    assert status == 1
+    for broken in RULES:
+        assert broken.said in said
+        assert checks(home)[broken.check] == (Status.FAILED, "failed")
+        assert made_by_runs(home, broken.downstream) == before[broken.downstream]
+    unchanged(made, home)
+    assert retries(home) == 0, "bad rows do not get better"
+
+    # Another run asks for what follows: it gets what was there before.
+    status, said = materialize(changed, fact_consultation, *(b.downstream for b in RULES))
+    assert status == 0, said
+    assert all(made_by_runs(home, b.downstream) == before[b.downstream] + 1 for b in RULES)
+    assert all(checks(home)[b.check] == (Status.FAILED, "failed") for b in RULES)
+    unchanged(made, home)
+
+    changed.sql(f'DELETE FROM "Consultation" WHERE "Date" = \'{MONTH}-30\' AND "Heure_debut" IS NULL')
+    changed.edit_stay(MONTH, lambda _: right)
+    status, said = materialize(changed, consultation, hospitalisations, *SERVED)
+    assert status == 0, said
+    assert all(checks(home)[b.check] == (Status.SUCCEEDED, "passed") for b in RULES)
+    unchanged(made, home)
