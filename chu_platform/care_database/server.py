@@ -353,6 +353,8 @@ class EmbeddedPostgres:
             )
         if done.returncode != 0:
             cause = _last_lines(self._log)
+            if "wrong ownership" in cause:
+                raise ChuError(f"{self.folder} belongs to another user: remove it, the dump is restored anew")
             raise ChuError(f"the embedded PostgreSQL did not start: {cause} (log: {self._log})")
 
     def keep(self) -> None:

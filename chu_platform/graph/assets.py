@@ -202,9 +202,9 @@ def _check_results(verdicts: Mapping[Table, Sequence[Verdict]]) -> Iterator[dg.A
             )
 
 
-def _metadata(platform: Platform, table: Table, published: Published, outcome: Outcome) -> dict[str, str | int | float]:
+def _metadata(platform: Platform, table: Table, published: Published, outcome: Outcome) -> dict[str, Any]:
     """What is said of the table as a whole, after the run."""
-    said: dict[str, str | int | float] = {
+    said: dict[str, Any] = {
         "dagster/row_count": published.table_rows,
         "bytes": published.table_size,
         "files": published.table_files,
@@ -213,6 +213,8 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         "run_seconds": round(outcome.seconds, 2),
         "dagster/uri": str(platform.lake.path(table)),
     }
+    if table.preview:
+        said["preview"] = dg.MetadataValue.md(platform.lake.markdown(table, table.preview))
     if outcome.reading:
         said["delivery_rows_in"] = outcome.reading.rows_in
         said["delivery_rows_kept"] = outcome.reading.kept

@@ -25,21 +25,21 @@ def catalogue() -> Sequence[Table]:
 
 def declared_at(table: Table) -> tuple[Path, int]:
     """File and line where a table is declared."""
-    file = Path(_modules()[table])
+    file, variable = _modules()[table]
     lines = file.read_text(encoding="utf-8").splitlines()
-    return file, next((n for n, line in enumerate(lines, 1) if line.startswith(f"{table.name} = ")), 1)
+    return file, next(number for number, line in enumerate(lines, 1) if line.startswith(f"{variable} = "))
 
 
 @cache
-def _modules() -> Mapping[Table, str]:
-    tables: dict[Table, str] = {}
+def _modules() -> Mapping[Table, tuple[Path, str]]:
+    """The module file that declares each table, and the variable it is declared as."""
+    tables: dict[Table, tuple[Path, str]] = {}
     for layer in LAYERS:
         package = import_module(f"chu_platform.{layer}")
         for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
             module = import_module(f"chu_platform.{layer}.{name}")
-            for found in vars(module).values():
-                # A module that is named after the table declares it; others import it.
-                declares = isinstance(found, Table) and (found not in tables or name == found.name.lower())
-                if declares and found.layer.value == layer:
-                    tables[found] = inspect.getfile(module)
+            for variable, found in vars(module).items():
+                # A module declares the table that it is named after; others import it.
+                if isinstance(found, Table) and found.layer.value == layer and variable == name:
+                    tables[found] = (Path(inspect.getfile(module)), variable)
     return tables

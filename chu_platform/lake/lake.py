@@ -104,6 +104,12 @@ class Lake:
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
         return rows
 
+    def markdown(self, table: Table, query: str) -> str:
+        """The rows of a query over `{this}`, the table now, as a Markdown table."""
+        found = duckdb.connect().sql(query.format(this=self.relation(table)))
+        lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
+        return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
+
     def staging_folder(self, table: Table) -> Path:
         """Where rows of the table wait before they are published: on its own file system."""
         return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"

@@ -24,7 +24,9 @@ STATUSES = {
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
     """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
-    every = [t for table in tables for t in (table, *_rejects(table))]
+    # Reports are judged in the very run that makes this table, too late for it.
+    judged = [table for table in tables if table.layer is not Layer.REPORTS]
+    every = [t for table in judged for t in (table, *_rejects(table))]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_rules}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
@@ -84,5 +86,16 @@ check_result = Table(
         Column("run_id", STRING, "Dagster run", "Exécution"),
     ],
     rows=Computed(check_results, given=("instance", "tables")),
+    preview="""
+        SELECT "layer", "table", "check", status, severity, threshold, measured FROM (
+            SELECT '**all**' AS "layer", count(DISTINCT concat("layer", "table")) || ' tables' AS "table",
+                   count(*) || ' checks' AS "check",
+                   count(*) FILTER (status = 'failed') || ' failed, ' || count(*) FILTER (status = 'not run') || ' not run' AS status,
+                   NULL AS severity, NULL AS threshold, NULL AS measured, 0 AS place
+            FROM {this}
+            UNION ALL
+            SELECT "layer", "table", "check", status, severity, threshold, measured, 1 FROM {this} WHERE status <> 'passed'
+        ) ORDER BY place, status, "layer", "table", "check" LIMIT 100
+    """,
     rules=[one_of("status", ["passed", "failed", "not run"]), one_of("severity", ["error", "warning"])],
 )

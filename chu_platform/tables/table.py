@@ -86,6 +86,7 @@ class Table:
 
     `label` is French, for readers; `grain` says what one row is. `reads` names the inputs. `rules` are those beyond
     what the columns say already (nullability and key). `slicing` is None for a table that is written whole.
+    `preview` is a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Table:
     layout: Layout = Layout()
     slicing: Slicing | None = None
     maintenance: Policy = STANDARD
+    preview: str | None = None
 
     @property
     def folder(self) -> str:

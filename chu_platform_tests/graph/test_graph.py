@@ -1,0 +1,84 @@
+"""The graph is what was reviewed, and no table lacks what the UI shows of it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from chu_platform.build import build_defs
+from chu_platform.graph.assets import key_of
+from chu_platform.graph.catalogue import catalogue, declared_at
+from chu_platform.graph.step import made_with
+from chu_platform.tables.table import Table
+from chu_platform_tests.graph.golden import GOLDEN, graph
+
+EVERY = [made for table in catalogue() for made in made_with(table)]
+ASSETS = build_defs().resolve_asset_graph()
+
+
+def test_the_graph_is_the_one_that_was_reviewed() -> None:
+    """A wanted difference is written by `python -m chu_platform_tests.graph.golden`."""
+    assert graph() == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
+def test_every_table_has_an_owner_a_freshness_policy_and_a_check(table: Table) -> None:
+    node = ASSETS.get(key_of(table))
+    assert all(owner.startswith("team:") for owner in node.owners)
+    assert len(node.owners) == 1
+    assert isinstance(node.freshness_policy, dg.FreshnessPolicy)
+    assert ASSETS.get_check_keys_for_assets({key_of(table)})
+
+
+@pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
+def test_the_ui_is_told_what_a_table_is(table: Table) -> None:
+    node = ASSETS.get(key_of(table))
+    assert node.group_name == table.layer.value
+    assert node.description
+    assert node.kinds >= {"deltalake"}
+    schema = node.metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    columns = schema.columns
+    assert [c.name for c in columns] == [c.name for c in table.columns]
+    assert all(c.description and c.tags["sensitivity"] for c in columns)
+    identifying = {c.name for c in columns if c.tags["sensitivity"] == "identifying"}
+    assert identifying == {c.name for c in table.columns if c.identifying}
+    assert {"partition_by", "z_order_by", "dagster/code_references", "dagster/table_name"} <= node.metadata.keys()
+
+
+@pytest.mark.parametrize("table", catalogue(), ids=lambda t: f"{t.layer}/{t.name}")
+def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
+    file, number = declared_at(table)
+    declaration = file.read_text(encoding="utf-8").splitlines()[number - 1]
+    assert declaration.startswith(f"{file.stem} = ")
+    assert file.parent.name == table.layer.value
+    assert file.stem in (table.name.lower(), f"{table.name.lower()}_scratch")
+
+
+@pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
+def test_maintenance_hangs_below_the_table_and_shares_the_pool_of_its_writer(table: Table) -> None:
+    node = ASSETS.get(dg.AssetKey(["maintenance", f"{table.layer.value}_{table.name}"]))
+    assert node.parent_keys == {key_of(table)}
+    assert node.pools == ASSETS.get(key_of(table)).pools != set()
+
+
+def test_the_code_location_loads_where_nothing_runs() -> None:
+    """Neither an engine, a database, a pack nor a lake are there; and nothing says a warning."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}
+    nowhere = {
+        "CHU_HOME": "/nowhere",
+        "CHU_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "CHU_ENGINE": "spark",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", "import chu_platform.definitions"],
+        env={**environment, **nowhere, "CHU_ENGINE": "spark", "CHU_SPARK_REMOTE": "sc://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
