@@ -211,7 +211,8 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         "delta_version": published.version,
         "slices_changed" if table.slicing else "partitions_changed": len(published.changed),
         "run_seconds": round(outcome.seconds, 2),
-        "dagster/uri": str(platform.lake.path(table)),
+        # Not `dagster/uri`: the UI leaves that out of the page of the asset.
+        "location": dg.MetadataValue.path(str(platform.lake.path(table))),
     }
     if table.preview:
         said["preview"] = dg.MetadataValue.md(platform.lake.markdown(table, table.preview))
