@@ -130,8 +130,9 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
     return dg.AssetSpec(
         key_of(table),
-        # A delivery is read whole whatever slices are wanted, so its rejects are always all of them.
-        partitions_def=table.slicing.partitions if table.slicing else None,
+        # Also the rejects, although they are always all of a delivery: Dagster refuses to backfill a step that makes
+        # assets of different partitions.
+        partitions_def=made_by.slicing.partitions if made_by.slicing else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
         description=f"{table.label}. One row: {table.grain}.",
@@ -210,7 +211,8 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         "delta_version": published.version,
         "slices_changed" if table.slicing else "partitions_changed": len(published.changed),
         "run_seconds": round(outcome.seconds, 2),
-        "dagster/uri": str(platform.lake.path(table)),
+        # Not `dagster/uri`: the UI leaves that out of the page of the asset.
+        "location": dg.MetadataValue.path(str(platform.lake.path(table))),
     }
     if table.preview:
         said["preview"] = dg.MetadataValue.md(platform.lake.markdown(table, table.preview))

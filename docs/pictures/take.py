@@ -1,33 +1,140 @@
-"""Take the pictures of README.md from a running `make run` of the demonstration pack.
+"""Take the pictures of the docs, by clicking, from a running `make run` of the demonstration pack.
 
     pip install playwright && python docs/pictures/take.py http://127.0.0.1:3000 /usr/bin/chromium
 
+It clicks what a person would: it backfills the deaths of 2016 to 2020 and has one table maintained, and waits for both.
 Needs a Chromium; nothing of the platform depends on this.
 """
 
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 FOLDER = Path(__file__).parent
-PAGES = {
-    "graph": "/asset-groups",
-    "indicator": "/assets/kpis/kpi_deaths_by_region?view=overview",
-    "partitions": "/assets/facts/fact_consultation?view=partitions",
-    "checks": "/assets/dimensions/bridge_professional_establishment?view=checks",
+WIDTH, HEIGHT = 1400, 800
+# Pages go on drawing for a while after what is waited for is there.
+SETTLE_MS = 2_500
+RUN_MS = 600_000
+
+
+def go(page: Page, path: str, until: str) -> None:
+    """Open a page of the UI and wait until it shows a text."""
+    page.goto(path)
+    page.get_by_text(until).first.wait_for()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def button(page: Page, name: str) -> Locator:
+    """The first button of that name."""
+    return page.get_by_role("button", name=name).first
+
+
+def graph(page: Page) -> None:
+    """The groups of the graph, with all the room they can have."""
+    go(page, "/asset-groups", "Materialize all")
+    page.get_by_text("Hide navigation").click()
+    # The button that hides the list of groups has no name.
+    page.locator("button[class*=Button_filled]").filter(has_not_text=re.compile(r"\S")).first.click()
+    page.wait_for_timeout(SETTLE_MS)
+    page.mouse.dblclick(WIDTH / 2, HEIGHT - 50)  # fits the graph into the window
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def indicator(page: Page) -> None:
+    """An indicator."""
+    go(page, "/assets/kpis/kpi_deaths_by_region?view=overview", "non-nullable")
+
+
+def partitions(page: Page) -> None:
+    """A month of a fact table."""
+    go(page, "/assets/facts/fact_consultation?view=partitions&partition=2019-03", "dagster/partition_row_count")
+
+
+def checks(page: Page) -> None:
+    """The checks of a table, and the history of one."""
+    go(page, "/assets/dimensions/bridge_professional_establishment?view=checks", "Plots")
+    page.get_by_text("weights_sum_to_one").first.click()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def backfill(page: Page) -> None:
+    """The dialog of a backfill, as it is launched."""
+    go(page, "/asset-groups", "Materialize all")
+    page.locator(".CodeMirror").first.click()
+    page.keyboard.type('key:"sources/deces" or key:"facts/fact_death"')
+    page.wait_for_timeout(SETTLE_MS)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(SETTLE_MS)
+    button(page, "Materialize all").click()
+    button(page, "Confirm").click()
+    years = page.get_by_placeholder("ex: ")
+    years.fill("[2016...2020]")
+    years.press("Enter")
+    page.get_by_text("5 partitions").wait_for()
+
+
+def backfill_result(page: Page) -> None:
+    """The backfill that was in the dialog, once it is done."""
+    button(page, "Launch backfill").click()
+    said = page.get_by_text("Created backfill").first
+    said.wait_for()
+    name = re.split(r"\s+", said.inner_text().strip())[-1]
+    go(page, f"/runs/b/{name}", "Partitions target")
+    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=RUN_MS)
+    page.get_by_text("100% completed").nth(2).wait_for(timeout=RUN_MS)
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def automation(page: Page) -> None:
+    """Schedules and sensors, and which of them run."""
+    go(page, "/automation", "reports_follow_runs")
+
+
+def maintenance(page: Page) -> None:
+    """What the maintenance of a table found and did."""
+    address = "/assets/maintenance/reports_check_result?view=overview"
+    go(page, address, "acts_at_commits")
+    button(page, "Materialize").click()
+    page.get_by_text("Launched run").wait_for()
+    page.get_by_text("files_before").wait_for(timeout=RUN_MS)
+    page.wait_for_timeout(SETTLE_MS)
+    page.get_by_text("Metadata", exact=True).first.scroll_into_view_if_needed()
+
+
+def check_report(page: Page) -> None:
+    """The report of all checks: how many, over how many tables, how many failed."""
+    go(page, "/assets/reports/check_result?view=overview", "preview")
+    page.get_by_text("[Show Markdown]").first.click()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+PICTURES: dict[str, Callable[[Page], None]] = {
+    "graph": graph,
+    "indicator": indicator,
+    "partitions": partitions,
+    "checks": checks,
+    "backfill": backfill,
+    "backfill_result": backfill_result,
+    "automation": automation,
+    "maintenance": maintenance,
+    "check_report": check_report,
 }
 
 
 def main(address: str, browser_path: str) -> None:
-    """Write one PNG a page."""
+    """Write one PNG a picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1500, "height": 900})
-        for name, path in PAGES.items():
-            page.goto(address + path)
-            page.wait_for_timeout(9000)
+        page = browser.new_page(base_url=address, viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(60_000)
+        for name, show in PICTURES.items():
+            show(page)
             page.screenshot(path=FOLDER / f"{name}.png")
+            print(name)
         browser.close()
 
 

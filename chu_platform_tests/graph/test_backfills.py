@@ -1,0 +1,14 @@
+"""What Dagster asks of assets that a backfill makes in one run."""
+
+import dagster as dg
+
+from chu_platform.build import build_defs
+
+
+def test_assets_of_a_step_have_the_same_partitions() -> None:
+    """Dagster refuses to backfill a step that cannot be cut when its assets are partitioned differently."""
+    steps = [a for a in build_defs().assets or () if isinstance(a, dg.AssetsDefinition)]
+    partitioned = [a for a in steps if any(s.partitions_def for s in a.specs)]
+    assert partitioned
+    for step in steps:
+        assert len({s.partitions_def for s in step.specs}) == 1, step.keys
