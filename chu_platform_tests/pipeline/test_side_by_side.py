@@ -1,0 +1,80 @@
+"""Two backfills of overlapping years and the maintenance of their table, at once: nothing is lost, nothing doubled."""
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from deltalake import DeltaTable, write_deltalake
+
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.sources.deces import deces
+from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.home import PATIENCE, Home
+
+DEATHS = "DECES EN FRANCE/deces.csv"
+KEY = f"{fact_death.layer}/{fact_death.name}"
+MAINTENANCE = f"maintenance/{fact_death.layer}_{fact_death.name}"
+BACKFILLS = (("2005", "2015"), ("2011", "2019"))
+# A death of each year of both, of their common years, and of no year of either.
+LATE_YEARS = ("1995", "2006", "2012", "2013", "2018")
+ASKED_FOR = {str(year) for year in range(2005, 2020)}
+SHRED_YEAR, SHREDS = "2013", 40
+
+
+def test_overlapping_backfills_and_a_maintenance_run(made: Home, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    file = pack / DEATHS
+    file.parent.mkdir(parents=True)
+    shutil.copy(made.pack / DEATHS, file)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.writelines(f"TARD,JEAN,1,1930-01-01,75056,PARIS,,{year}-06-01,75056,{year}\n" for year in LATE_YEARS)
+    home = made.copy(tmp_path / "home", pack)
+    home.materialize("--select", "key:sources/deces")
+    shred(home)
+
+    commands = [("--select", KEY, "--partition-range", f"{first}...{last}") for first, last in BACKFILLS]
+    commands.insert(1, ("--select", MAINTENANCE))
+    running = [asset_materialize(home, *arguments) for arguments in commands]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in running]
+    assert [p.returncode for p in running] == [0, 0, 0], said
+
+    before = Counter(rows(made.lake, fact_death)["death_year"].to_pylist())
+    after = Counter(rows(home.lake, fact_death)["death_year"].to_pylist())
+    late = Counter(year for year in LATE_YEARS if year in ASKED_FOR)
+    assert after == before + late
+    with duckdb.connect() as connection:
+        delivered = connection.from_arrow(rows(home.lake, deces))  # noqa: F841 - DuckDB finds it by its name
+        expected = connection.execute(
+            "SELECT death_year, count(*) FROM (SELECT DISTINCT * FROM delivered) GROUP BY 1"
+        ).fetchall()
+    assert {y: n for y, n in expected if y in ASKED_FOR} == {y: n for y, n in after.items() if y in ASKED_FOR}
+    with home.instance() as instance:
+        statuses = {run.run_id: run.status for run in instance.get_runs(limit=len(commands))}
+    assert set(statuses.values()) == {dg.DagsterRunStatus.SUCCESS}
+    operations = [entry["operation"] for entry in DeltaTable(home.lake.path(fact_death)).history()]
+    assert "OPTIMIZE" in operations, "maintenance had nothing to do: this tests nothing"
+
+
+def shred(home: Home) -> None:
+    """Lay the rows of one year in many small files, as many small commits would have left them."""
+    path = home.lake.path(fact_death)
+    found = DeltaTable(path).to_pyarrow_table(filters=[("death_year", "=", SHRED_YEAR)])
+    DeltaTable(path).delete(f"death_year = '{SHRED_YEAR}'")
+    size = -(-len(found) // SHREDS)
+    for start in range(0, len(found), size):
+        write_deltalake(path, found.slice(start, size), mode="append")
+
+
+def asset_materialize(home: Home, *arguments: str) -> "subprocess.Popen[str]":
+    """Start Dagster's own command in the home."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "chu_platform.definitions", *arguments],
+        env={**home.environment(), "DAGSTER_HOME": str(home.folder / "dagster")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
