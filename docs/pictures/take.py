@@ -96,19 +96,20 @@ def automation(page: Page) -> None:
 
 def maintenance(page: Page) -> None:
     """What the maintenance of a table found and did."""
-    address = "/assets/maintenance/dimensions_dim_date?view=overview"
-    go(page, address, "acts_at_commits")
+    go(page, "/assets/maintenance/dimensions_dim_date?view=overview", "acts_at_commits")
     button(page, "Materialize").click()
     page.get_by_text("Launched run").wait_for()
-    page.get_by_text("files_before").wait_for(timeout=RUN_MS)
-    page.wait_for_timeout(SETTLE_MS)
-    page.get_by_text("Metadata", exact=True).first.scroll_into_view_if_needed()
+    page.get_by_text("View", exact=True).last.click()
+    page.get_by_text("Success", exact=True).first.wait_for(timeout=RUN_MS)
+    go(page, "/assets/maintenance/dimensions_dim_date?view=overview", "files_before")
+    page.get_by_text("Description", exact=True).first.click()  # folded, so that there is room for the rest
 
 
 def check_report(page: Page) -> None:
     """The report of all checks: how many, over how many tables, how many failed."""
     go(page, "/assets/reports/check_result?view=overview", "preview")
-    page.get_by_text("[Show Markdown]").first.click()
+    for folded in ("Status", "Description", "Columns"):
+        page.get_by_text(folded, exact=True).first.click()
     page.wait_for_timeout(SETTLE_MS)
 
 
