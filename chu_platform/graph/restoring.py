@@ -16,8 +16,9 @@ from chu_platform.lake.restore import restore
 def restore_table(platform: Platform, instance: dg.DagsterInstance, name: str, version: int) -> int:
     """Restore the table called `layer/table`; gives the new version.
 
-    The graph sees the table as made anew, so that what follows from it follows. Raises ChuError for a table or a
-    version that does not exist, or that cannot be gone back to.
+    The graph sees the table as made anew, and what depends on it as behind; that does not follow on its own, since no
+    check has looked at the restored rows. Raises ChuError for a table or a version that does not exist, or that
+    cannot be gone back to.
     """
     every = {f"{t.layer}/{t.name}": t for table in catalogue() for t in made_with(table)}
     if name not in every:
@@ -26,5 +27,7 @@ def restore_table(platform: Platform, instance: dg.DagsterInstance, name: str, v
     spark = platform.engine if platform.settings.engine == "spark" else None
     now = restore(platform.lake, table, version, "chu restore", spark)
     said = {"restored_version": version, "delta_version": now}
-    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(table), metadata=said))
+    # Of an asset with partitions, Dagster overlooks an event without one.
+    for partition in table.slicing.keys if table.slicing else (None,):
+        instance.report_runless_asset_event(dg.AssetMaterialization(key_of(table), metadata=said, partition=partition))
     return now

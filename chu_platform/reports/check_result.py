@@ -87,7 +87,7 @@ check_result = Table(
     ],
     rows=Computed(check_results, given=("instance", "tables")),
     preview="""
-        SELECT "layer", "table", "check", status, severity, threshold, measured FROM (
+        SELECT status, "layer", "table", "check", measured, threshold, severity FROM (
             SELECT '**all**' AS "layer", count(DISTINCT concat("layer", "table")) || ' tables' AS "table",
                    count(*) || ' checks' AS "check",
                    count(*) FILTER (status = 'failed') || ' failed, ' || count(*) FILTER (status = 'not run') || ' not run' AS status,

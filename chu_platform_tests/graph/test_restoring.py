@@ -1,0 +1,30 @@
+"""What Dagster is told of a table that was brought back to one of its versions."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+from deltalake import DeltaTable
+
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.assets import key_of
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.restoring import restore_table
+from chu_platform.settings import Settings
+from chu_platform.tables.slices import DEATH_YEARS
+from chu_platform_tests.pipeline.home import Home
+
+
+def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_path: Path) -> None:
+    """Without that, what depends on the table would not be shown as behind."""
+    lake = tmp_path / "lake"
+    shutil.copytree(made.lake.path(fact_death), lake / fact_death.folder)
+    delta = DeltaTable(lake / fact_death.folder)
+    first, rows = delta.version(), delta.to_pyarrow_dataset().count_rows()
+    delta.delete("death_year = '2019'")
+    assert delta.to_pyarrow_dataset().count_rows() < rows
+    settings = Settings(home=tmp_path, lake=lake)
+    with Platform(settings, print) as platform, dg.DagsterInstance.ephemeral() as instance:
+        restore_table(platform, instance, "facts/fact_death", first)
+        assert instance.get_materialized_partitions(key_of(fact_death)) == set(DEATH_YEARS.keys)
+    assert DeltaTable(lake / fact_death.folder).to_pyarrow_dataset().count_rows() == rows
