@@ -124,7 +124,7 @@ PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
     "backfill_result": (backfill_result, 460),
     "automation": (automation, 500),
     "maintenance": (maintenance, 900),
-    "check_report": (check_report, 700),
+    "check_report": (check_report, 840),
 }
 
 
