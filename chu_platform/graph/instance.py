@@ -37,6 +37,8 @@ concurrency:
     max_concurrent_runs: 2
 run_monitoring:
   enabled: true
+  # A run whose process was killed tells nobody: after four hours it counts as failed.
+  max_runtime_seconds: 14400
   free_slots_after_run_end_seconds: 60
 """
 

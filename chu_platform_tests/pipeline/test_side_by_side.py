@@ -36,7 +36,9 @@ def test_overlapping_backfills_and_a_maintenance_run(made: Home, tmp_path: Path)
     home.materialize("--select", "key:sources/deces")
     shred(home)
 
-    commands = [("--select", KEY, "--partition-range", f"{first}...{last}") for first, last in BACKFILLS]
+    commands: list[tuple[str, ...]] = [
+        ("--select", KEY, "--partition-range", f"{first}...{last}") for first, last in BACKFILLS
+    ]
     commands.insert(1, ("--select", MAINTENANCE))
     running = [asset_materialize(home, *arguments) for arguments in commands]
     said = [process.communicate(timeout=PATIENCE)[0] for process in running]
