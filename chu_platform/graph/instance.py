@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -19,6 +20,8 @@ from chu_platform.settings import Settings
 
 # Every run of the main job carries this tag: under the lock, an unfinished one is of a process that is gone.
 MAIN_JOB_TAG: Final = "chu/main_job"
+# Dagster's own tag of every run that the daemon's code server has started.
+SERVED_TAG: Final = GRPC_INFO_TAG
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 CONFIGURATION = """\
 telemetry:
@@ -40,6 +43,11 @@ run_monitoring:
   # A run whose process was killed tells nobody: after four hours it counts as failed.
   max_runtime_seconds: 14400
   free_slots_after_run_end_seconds: 60
+# A run whose process was ended from outside is made again; what a step failed of is the step's own matter.
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
 """
 
 
@@ -82,13 +90,15 @@ def exclusive(settings: Settings) -> Iterator[None]:
         yield
 
 
-def close_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Mark as failed what a killed main job left unfinished, free its pools; gives the number of runs.
+def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG) -> int:
+    """Mark as failed what a killed process left unfinished, free its pools; gives the number of runs.
 
-    To be called under `exclusive`, before the first run.
+    `tag` is one that all runs of that process carry. To be called when no such process is left: for the main job
+    under `exclusive`, for the servers before they start.
     """
-    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
-    dead = instance.get_runs(dg.RunsFilter(statuses=unfinished, tags={MAIN_JOB_TAG: "true"}))
+    waiting = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+    begun = [status for status in dg.DagsterRunStatus if status not in (*FINISHED, *waiting)]
+    dead = [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
     for run in dead:
         instance.report_run_failed(run, "The process of this run was ended from outside.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
