@@ -182,18 +182,13 @@ def _materialize(settings: Settings, select: str, partitions: str | None, say: C
     say(f"done; the lake is {settings.lake_folder}")
 
 
-<<<<<<< HEAD
 def _serve(settings: Settings, port: int, read_only: bool = False) -> None:
-    from chu_platform.graph.instance import prepare_dagster_home
-=======
-def _serve(settings: Settings, port: int) -> None:
     from chu_platform.graph.instance import SERVED_TAG, close_dead_runs, open_instance
->>>>>>> proofs
     from chu_platform.serve import serve as serve_until_interrupted
 
     require_free_port(port)
     with open_instance(settings) as instance:
-        if dead := close_dead_runs(instance, SERVED_TAG):
+        if not read_only and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} run(s) as failed that killed servers had left", flush=True)
     try:
         serve_until_interrupted(settings, port, lambda line: print(line, flush=True), read_only)
