@@ -19,6 +19,7 @@ CARE = "care"
 OF_ONE_PROCESS = {"marked_pack", "marked_run"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file run in one process, and those of all files that need the same costly fixtures too."""
     costly = {item.path for item in items if OF_ONE_PROCESS & set(getattr(item, "fixturenames", ()))}
