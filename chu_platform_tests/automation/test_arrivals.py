@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from chu_platform.automation.arrivals import INTERVAL_SECONDS, State, look
 from chu_platform.settings import Settings
@@ -144,8 +145,8 @@ def test_each_correction_is_read_once_also_one_that_goes_back(sensor: Sensor) ->
 def test_the_dump_is_read_where_no_database_is_named(sensor: Sensor) -> None:
     sensor.drop("BDD PostgreSQL/DATA2023", b"PGDMP")
     assert sensor.look(3) == ["care_database"]
-    url = {"postgres_url": "postgresql://reader@host/care"}
-    named = Sensor(Settings(_env_file=None, home=sensor.settings.home, sources=sensor.pack, **url))
+    url = SecretStr("postgresql://reader@host/care")
+    named = Sensor(Settings(_env_file=None, home=sensor.settings.home, sources=sensor.pack, postgres_url=url))
     assert named.look(3) == []
 
 
