@@ -115,9 +115,10 @@ def disturbed(
     changed = [folder for folder in before if before[folder] != after[folder]]
     assert len(changed) > 10, "the packs must differ, or this tests nothing"
     with Watcher(home, changed) as watcher:
+        # First: what a later run finds as it should be is not committed again.
+        kill(home, None, 0, DIES_BEFORE_THE_COMMIT)
         for line, seconds in MOMENTS:
             kill(home, line, seconds)
-        kill(home, None, 0, DIES_BEFORE_THE_COMMIT)
         home.materialize()
     return Disturbed(home, watcher, before, after)
 
