@@ -13,7 +13,7 @@ import dagster as dg
 
 from chu_platform.lake.lake import Lake
 
-PATIENCE = 300
+PATIENCE = 600
 
 
 @dataclass(frozen=True)
