@@ -29,7 +29,7 @@ run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is 
 	@$(BIN)/chu run
 
 test: install ## run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
 	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \

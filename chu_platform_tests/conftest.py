@@ -1,6 +1,7 @@
 """What several test packages share: one pack, its care database, and the lake made of it by the real command.
 
-`make test` runs two processes: what is expensive and never changed is made by one of them and used by both.
+`make test` runs two processes, each a file at a time: what is costly and never changed is made by one of them and used
+by both.
 """
 
 import fcntl
@@ -15,17 +16,6 @@ from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
 
 CARE = "care"
-# What these fixtures make is shared by no other means than one process.
-OF_ONE_PROCESS = {"marked_pack", "marked_run"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process, and those of all files that need the same costly fixtures too."""
-    costly = {item.path for item in items if OF_ONE_PROCESS & set(getattr(item, "fixturenames", ()))}
-    for item in items:
-        group = "marked" if item.path in costly else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
