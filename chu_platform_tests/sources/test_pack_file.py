@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from chu_platform.graph.catalogue import catalogue
 from chu_platform.settings import Settings
 from chu_platform.sources.pack_file import pack_file
 from chu_platform.tables.table import Computed
@@ -16,7 +17,7 @@ def listed(pack: Path, url: str | None = None) -> dict[str, tuple[str, str | Non
     """State and readers of each file."""
     assert isinstance(pack_file.rows, Computed)
     settings = Settings(home=pack, sources=pack, postgres_url=SecretStr(url) if url else None)
-    found = pack_file.rows.function(settings=settings).to_pylist()
+    found = pack_file.rows.function(settings=settings, tables=catalogue()).to_pylist()
     assert [row["bytes"] for row in found] == [(pack / row["path"]).stat().st_size for row in found]
     return {row["path"]: (row["state"], row["read_by"]) for row in found}
 
