@@ -50,7 +50,9 @@ def run(port: Port = DEFAULT_PORT) -> None:
 @app.command()
 def materialize(
     select: Annotated[str, typer.Option(help="Dagster's asset selection syntax")] = "*",
-    partitions: Annotated[str | None, typer.Option(help="KEY or FIRST...LAST, e.g. 2019-01...2019-12")] = None,
+    partitions: Annotated[
+        str | None, typer.Option(help="years or months: KEY or FIRST...LAST, e.g. 2019 or 2019-01...2019-12")
+    ] = None,
 ) -> None:
     """Make the whole graph, or a part of it, without any server."""
     from chu_platform.graph.instance import exclusive

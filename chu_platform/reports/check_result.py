@@ -90,7 +90,8 @@ check_result = Table(
         SELECT status, "layer", "table", "check", measured, threshold, severity FROM (
             SELECT '**all**' AS "layer", count(DISTINCT concat("layer", "table")) || ' tables' AS "table",
                    count(*) || ' checks' AS "check",
-                   count(*) FILTER (status = 'failed') || ' failed, ' || count(*) FILTER (status = 'not run') || ' not run' AS status,
+                   count(*) FILTER (status = 'failed' AND blocking) || ' failed, '
+                   || count(*) FILTER (status = 'failed' AND NOT blocking) || ' warnings, ' || count(*) FILTER (status = 'not run') || ' not run' AS status,
                    NULL AS severity, NULL AS threshold, NULL AS measured, 0 AS place
             FROM {this}
             UNION ALL
