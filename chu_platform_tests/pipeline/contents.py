@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.lake import Lake
 from chu_platform.sources.delivered import Delivered, rejects_of
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table
 
 
 def every_table() -> Sequence[Table]:
@@ -87,5 +87,5 @@ def digest(path: Path) -> str:
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """The fingerprint of every table."""
-    return {t.folder: digest(lake.path(t)) for t in every_table()}
+    """The fingerprint of every table of data; reports tell of runs and moments."""
+    return {t.folder: digest(lake.path(t)) for t in every_table() if t.layer is not Layer.REPORTS}
