@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster lint lock clean
+.PHONY: help install run test test-cluster test-serving lint lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: install ## run the whole test suite
 test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
 	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \
 		$(BIN)/python -m pytest chu_platform_tests/pipeline/test_engines.py'
+
+test-serving: install ## drop files before the servers, restart them in the middle (minutes)
+	@CHU_TEST_SERVING=true $(BIN)/python -m pytest chu_platform_tests/automation/test_serving.py
 
 lint: install ## check style and types
 	@$(BIN)/ruff check --no-cache .
