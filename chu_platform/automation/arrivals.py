@@ -17,17 +17,17 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name
+from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, read_by, reading_job_name
+from chu_platform.care_database.database import DUMP_PATTERN
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, range_tags
 from chu_platform.graph.catalogue import catalogue
-from chu_platform.graph.step import made_with
 from chu_platform.lake.lake import Lake
 from chu_platform.reports.delivery import delivery
 from chu_platform.settings import Settings, load_settings
-from chu_platform.sources.arrivals import delivered_files, known_as, pattern_of
+from chu_platform.sources.arrivals import delivered_files, known_as
 from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import fingerprint, one
 from chu_platform.tables.slices import Slicing
@@ -95,24 +95,15 @@ class Unit:
         """The files it takes. Raises ChuError when there are none yet, or not all, or several that differ."""
         source = self.tables[0].rows
         assert isinstance(source, Delivered)
-        if isinstance(source.reader, DeliveredFiles):
-            return source.reader.files(pack)
-        pattern = pattern_of(self.tables[0])
-        assert pattern
-        return [one(pack, pattern)]
+        reader = source.reader
+        return reader.files(pack) if isinstance(reader, DeliveredFiles) else [one(pack, DUMP_PATTERN)]
 
 
-def units(tables: Sequence[Table], settings: Settings) -> Sequence[Unit]:
+def units(settings: Settings) -> Sequence[Unit]:
     """A unit for each source of files, and one for the dump, if the care database is restored from it."""
-    found: list[Unit] = []
-    care: list[Table] = []
-    for table in tables:
-        reader = table.rows.reader if isinstance(table.rows, Delivered) else None
-        if isinstance(reader, DeliveredFiles):
-            found.append(Unit(table.name, reading_job_name(table.slicing), [table]))
-        elif isinstance(reader, CareTable):
-            care.append(table)
-    return [*found, *([Unit(CARE_DATABASE.name, CARE_DATABASE.name, care)] if settings.postgres_url is None else [])]
+    files = [Unit(t.name, reading_job_name(t.slicing), [t]) for t in read_by(DeliveredFiles)]
+    care = [Unit(CARE_DATABASE.name, CARE_DATABASE.name, read_by(CareTable))] if settings.postgres_url is None else []
+    return [*files, *care]
 
 
 def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunRequest], list[str]]:
@@ -123,7 +114,7 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
     arriving = _look_at_files(files, state, now)
     told = [f"still arriving: {path}" for path in sorted(arriving)]
     requests = []
-    for unit in units(tables, settings):
+    for unit in units(settings):
         paths = [p for p, f in files.items() if any(known_as(f.name, [t]) for t in unit.tables)]
         if not paths or arriving & set(paths):
             continue

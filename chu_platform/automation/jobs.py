@@ -12,15 +12,15 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.maintenance import GROUP
-from chu_platform.graph.step import made_with
 from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.tables.slices import SLICINGS, Slicing
 from chu_platform.tables.table import Layer, Table
 
 
-def _read_by(kind: type) -> Sequence[Table]:
+def read_by(kind: type) -> Sequence[Table]:
+    """The delivered tables whose reader is of a kind."""
     return [t for t in catalogue() if isinstance(t.rows, Delivered) and isinstance(t.rows.reader, kind)]
 
 
@@ -34,13 +34,11 @@ def reading_job_name(slicing: Slicing | None) -> str:
     return f"read_files_by_{slicing.name}" if slicing else "read_files"
 
 
-CARE_DATABASE: Final = _job(
-    "care_database", _read_by(CareTable), "Every table of the care database, from one snapshot."
-)
+CARE_DATABASE: Final = _job("care_database", read_by(CareTable), "Every table of the care database, from one snapshot.")
 READING: Final = [
     _job(
         reading_job_name(slicing),
-        [t for t in _read_by(DeliveredFiles) if t.slicing is slicing],
+        [t for t in read_by(DeliveredFiles) if t.slicing is slicing],
         f"Delivered files{f' by {slicing.name}' if slicing else ''}; started for those that have arrived.",
     )
     for slicing in (None, *SLICINGS)

@@ -12,13 +12,13 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from chu_platform.automation.conditions import FOLLOWS
 from chu_platform.automation.notice import failure_notice
-from chu_platform.errors import ChuError, Transient, keep_trace
 from chu_platform.graph.catalogue import declared_at
 from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import Outcome, RuleBroken, made_with, make
+from chu_platform.graph.step import Outcome, RuleBroken, make
+from chu_platform.graph.telling import failures_told, tell
 from chu_platform.lake.audit import Verdict
 from chu_platform.lake.publish import Published
-from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.rules import Rule
 from chu_platform.tables.slices import Slices
@@ -63,24 +63,13 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         platform: Platform = context.resources.platform
         slices = _slices(table, context)
-        try:
-            outcome = make(platform, table, slices, context.run_id, context.instance)
-        except RuleBroken as broken:
-            yield from _check_results(broken.verdicts)
-            raise dg.Failure(str(broken), allow_retries=False) from None
-        except Transient as error:
-            platform.renew()
-            raise dg.Failure(str(error), allow_retries=True) from None
-        except ChuError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
-        except Exception as error:
-            # Dagster keeps messages of exceptions, and libraries quote values of rows in theirs.
-            log = keep_trace(error, platform.settings.logs_folder)
-            said = f"unexpected {type(error).__name__}; where it happened is in {log}"
-            raise dg.Failure(said, allow_retries=False) from None
-        platform.say(_line(table, outcome))
-        if not platform.says_to_dagster:
-            context.log.info(_line(table, outcome))
+        with failures_told(platform):
+            try:
+                outcome = make(platform, table, slices, context.run_id, context.instance)
+            except RuleBroken as broken:
+                yield from _check_results(broken.verdicts)
+                raise
+        tell(platform, context, _line(table, outcome))
         if slices:
             _tell_slices(context, key_of(table), slices, outcome.published[table])
         yield from _check_results(outcome.verdicts)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from chu_platform.automation.notice import failure_notice
-from chu_platform.errors import ChuError, keep_trace
 from chu_platform.graph.assets import PLATFORM, RETRIES, key_of, pool_of
 from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import made_with
+from chu_platform.graph.telling import failures_told, tell
 from chu_platform.lake.maintenance import Report, maintain
+from chu_platform.sources.delivered import made_with
 from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.table import Table
 
@@ -49,17 +49,9 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
                     asset_key=maintenance_key(maintained), metadata={"skipped_because": "not in the lake yet"}
                 )
                 continue
-            try:
+            with failures_told(platform):
                 report = maintain(platform.lake, maintained, maintained.maintenance, context.run_id, spark)
-            except ChuError as error:
-                raise dg.Failure(str(error), allow_retries=False) from None
-            except Exception as error:
-                log = keep_trace(error, platform.settings.logs_folder)
-                said = f"unexpected {type(error).__name__}; where it happened is in {log}"
-                raise dg.Failure(said, allow_retries=False) from None
-            platform.say(_line(maintained, report))
-            if not platform.says_to_dagster:
-                context.log.info(_line(maintained, report))
+            tell(platform, context, _line(maintained, report))
             yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
 
     return step

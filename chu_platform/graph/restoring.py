@@ -9,8 +9,8 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import made_with
 from chu_platform.lake.restore import restore
+from chu_platform.sources.delivered import made_with
 
 
 def restore_table(platform: Platform, instance: dg.DagsterInstance, name: str, version: int) -> int:

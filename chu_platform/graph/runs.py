@@ -23,8 +23,7 @@ from chu_platform.graph.assets import key_of, range_tags
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import MAIN_JOB_TAG
 from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import made_with
-from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import require_pack
 from chu_platform.tables.slices import Slices, Slicing

@@ -20,7 +20,7 @@ from chu_platform.graph.platform import Platform
 from chu_platform.graph.progress import signs_of_life
 from chu_platform.lake.audit import Verdict, audit
 from chu_platform.lake.publish import Published, publish
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.sources.reading import Reading, ReadingContext, read, write_rejects
 from chu_platform.tables.rules import Counts
 from chu_platform.tables.slices import Slices
@@ -46,11 +46,6 @@ class Outcome:
     verdicts: Mapping[Table, Sequence[Verdict]]
     seconds: float
     reading: Reading | None = None
-
-
-def made_with(table: Table) -> Sequence[Table]:
-    """The tables that the step of a table makes: the table itself, and its rejects when it is delivered."""
-    return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
 
 
 def make(

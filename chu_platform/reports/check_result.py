@@ -11,7 +11,7 @@ import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.sources.delivered import made_with
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
 from chu_platform.tables.rules import one_of
 from chu_platform.tables.table import Computed, Layer, Table, Zone
@@ -26,7 +26,7 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
     # Reports are judged in the very run that makes this table, too late for it.
     judged = [table for table in tables if table.layer is not Layer.REPORTS]
-    every = [t for table in judged for t in (table, *_rejects(table))]
+    every = [made for table in judged for made in made_with(table)]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_rules}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
@@ -53,10 +53,6 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
             }
         )
     return pa.Table.from_pylist(rows, arrow_schema(check_result.columns))
-
-
-def _rejects(table: Table) -> Sequence[Table]:
-    return [rejects_of(table)] if isinstance(table.rows, Delivered) else []
 
 
 def _moment(timestamp: float) -> str:

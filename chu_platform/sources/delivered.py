@@ -185,6 +185,11 @@ def rejects_of(table: Table) -> Table:
     )
 
 
+def made_with(table: Table) -> Sequence[Table]:
+    """The tables that the step of a table makes: the table itself, and its rejects when it is delivered."""
+    return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(repr(n[:LONGEST_NAME]) for n in names[:4])
     return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
