@@ -8,12 +8,13 @@ from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.births import not_before_birth
 from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event, none_in
+from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -83,13 +84,7 @@ fact_consultation = Table(
         between("age", 0, 130),
         # Night slots end on the next day, which is right; none is longer than a day.
         between("duration_minutes", 0, 1439),
-        none_in(
-            "not_before_birth",
-            "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
-            "a consultation does not come before the patient's birth; such ones count without an age",
-            dim_patient,
-            blocking=False,
-        ),
+        not_before_birth("a consultation"),
         last_event("date", 31),
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),

@@ -7,11 +7,12 @@ from chu_platform.dimensions.dim_date import dim_date
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_patient import dim_patient
+from chu_platform.facts.births import not_before_birth
 from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event, none_in
+from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -73,13 +74,7 @@ fact_hospitalisation = Table(
         as_many_as(hospitalisations),
         between("days", 0, 366),
         between("age", 0, 130),
-        none_in(
-            "not_before_birth",
-            "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
-            "a stay does not come before the patient's birth; such ones count without an age",
-            dim_patient,
-            blocking=False,
-        ),
+        not_before_birth("a stay"),
         last_event("date", 400),
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),

@@ -30,12 +30,11 @@ from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.maintenance import Policy
 from chu_platform.tables.slices import CAMPAIGNS
 from chu_platform.tables.table import Layout, Table
+from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.lake.ageing import age
 from chu_platform_tests.lake.tables import COLUMNS, put, rows_of, visits
 from chu_platform_tests.pipeline.contents import digest
 
-# So little data is not worth the work of the optimising compiler.
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 POLICY = Policy()
 EIGHT_DAYS = timedelta(days=8)
 ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
@@ -53,11 +52,7 @@ with Lake(Path(sys.argv[1])).writing(visits(), wait=False):
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One Spark server for all tests of this module."""
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        reason = "Java 17 or 21 is needed for the maintenance on Spark"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require_java()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
         engine = Engine(Settings(_env_file=None, home=tmp_path_factory.mktemp("spark"), engine="spark"))

@@ -2,30 +2,25 @@
 
 import json
 import os
-import shutil
 
 import pytest
 from deltalake import DeltaTable
 
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.contents import differences, every_table, rows
 from chu_platform_tests.pipeline.home import Home
 
 # Engines add up in another order.
 TOLERANCE = 1e-9
-# So little data is not worth the work of the optimising compiler.
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="module")
 def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The lake of the same pack and pseudonymisation key, on Spark: a server of its own, or CHU_TEST_SPARK_REMOTE."""
     remote = os.environ.get("CHU_TEST_SPARK_REMOTE")
-    if not (remote or os.environ.get("JAVA_HOME") or shutil.which("java")):
-        reason = "Java 17 or 21 is needed to compare the engines"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    if not remote:
+        require_java()
     settings = {"CHU_ENGINE": "spark", "CHU_SECRETS": str(made.secrets), "JDK_JAVA_OPTIONS": JAVA_OPTIONS}
     if remote:
         settings["CHU_SPARK_REMOTE"] = remote

@@ -1,0 +1,23 @@
+"""What tests on Spark need of the machine.
+
+Here: Java, or why a test is left out. Not here: any server.
+"""
+
+import os
+import shutil
+from typing import Final
+
+import pytest
+
+# So little data is not worth the work of the optimising compiler.
+JAVA_OPTIONS: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def require_java() -> None:
+    """Skip a test on Spark where there is no Java; in CI that is a failure."""
+    if os.environ.get("JAVA_HOME") or shutil.which("java"):
+        return
+    reason = "Java 17 or 21 is needed for the tests on Spark"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
