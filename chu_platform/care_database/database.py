@@ -17,6 +17,7 @@ from chu_platform.care_database.server import EmbeddedPostgres
 from chu_platform.errors import ChuError, Transient
 from chu_platform.settings import Settings
 from chu_platform.sources.files import fingerprint, one
+from chu_platform.tables.duckdb_sql import sql_name
 
 DUMP_PATTERN = r"DATA2023(\.dump)?"
 FINGERPRINT_LENGTH = 16
@@ -78,16 +79,16 @@ class CareDatabase:
 
     def count(self, table: str) -> int:
         """Number of rows of a table in the snapshot."""
-        found = self._table(f"counting table {table!r}", f"SELECT count(*) FROM public.{_quoted(table)}")
+        found = self._table(f"counting table {table!r}", f"SELECT count(*) FROM public.{sql_name(table)}")
         return int(found[0][0].as_py())
 
     def stream(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of a table in the snapshot, every column as text, batch by batch as they come."""
-        listed = ", ".join(f"{_quoted(c)}::text AS {_quoted(c)}" for c in columns)
+        listed = ", ".join(f"{sql_name(c)}::text AS {sql_name(c)}" for c in columns)
         doing = f"reading table {table!r}"
         with self._open().cursor() as cursor:
             with self._errors(doing):
-                cursor.execute(f"SELECT {listed} FROM public.{_quoted(table)}")
+                cursor.execute(f"SELECT {listed} FROM public.{sql_name(table)}")
                 reader = cursor.fetch_record_batch()
             while True:
                 with self._errors(doing):
@@ -177,7 +178,3 @@ def _with_timeout(url: str) -> str:
     if "connect_timeout" in url or not url.startswith(("postgresql://", "postgres://")):
         return url
     return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

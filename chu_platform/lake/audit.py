@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow as pa
 
-from chu_platform.lake.lake import Lake, files_relation
+from chu_platform.lake.lake import Lake, active_files, files_relation
+from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.rules import Counts, Rule, Sides
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
@@ -52,7 +52,7 @@ def audit(
     """
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(f"SET temp_directory = '{str(staged.parent / 'spill').replace(chr(39), chr(39) * 2)}'")
+        connection.execute(f"SET temp_directory = {sql_text(str(staged.parent / 'spill'))}")
         connection.execute("SET preserve_insertion_order = false")
         files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
         connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files_relation(table, files)}")
@@ -89,10 +89,9 @@ def _rows_before(lake: Lake, table: Table, slices: Slices | None) -> int | None:
     delta = lake.open(table)
     if delta is None:
         return None
-    files = pa.table(delta.get_add_actions()).to_pylist()
     return sum(
         f["num_records"] or 0
-        for f in files
+        for f in active_files(delta)
         if slices is None or slices.holds((f.get("partition") or {}).get(slices.slicing.column))
     )
 

@@ -19,6 +19,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from chu_platform.tables.columns import sql_type
+from chu_platform.tables.duckdb_sql import sql_path, sql_text
 from chu_platform.tables.table import Table
 
 MEMORY_LIMIT: Final = "3GB"
@@ -54,7 +55,7 @@ def canonical_files(table: Table, root: Path, files: Sequence[Path], target: Pat
             groups[file.parent.relative_to(root).as_posix()].append(file)
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(f"SET temp_directory = '{_quoted(target / 'spill')}'")
+        connection.execute(f"SET temp_directory = {sql_text(str(target / 'spill'))}")
         return [f for folder in sorted(groups) for f in _partition(connection, table, groups[folder], folder, target)]
 
 
@@ -66,7 +67,7 @@ def _partition(
     inside = [c for c in table.columns if c.name not in table.partition_by]
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in inside)
     order = ", ".join(f'"{name}" NULLS FIRST' for name in _order(table))
-    listed = ", ".join(f"'{_quoted(f)}'" for f in sorted(files))
+    listed = ", ".join(sql_path(f) for f in sorted(files))
     rows = f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false) ORDER BY {order}"
     whole = place / "sorted.parquet"
     count = _copy(connection, rows, whole)
@@ -79,7 +80,7 @@ def _partition(
         between = f"file_row_number BETWEEN {first} AND {first + ROWS_PER_FILE - 1}"
         _copy(
             connection,
-            f"SELECT {names} FROM read_parquet('{_quoted(whole)}', file_row_number = true) WHERE {between} "
+            f"SELECT {names} FROM read_parquet({sql_path(whole)}, file_row_number = true) WHERE {between} "
             "ORDER BY file_row_number",
             part,
         )
@@ -97,7 +98,7 @@ def _order(table: Table) -> list[str]:
 
 def _copy(connection: duckdb.DuckDBPyConnection, rows: str, file: Path) -> int:
     options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_PER_GROUP}"
-    return int(connection.execute(f"COPY ({rows}) TO '{_quoted(file)}' ({options})").fetchall()[0][0])
+    return int(connection.execute(f"COPY ({rows}) TO {sql_text(str(file))} ({options})").fetchall()[0][0])
 
 
 def _named(file: Path, folder: str, number: int) -> CanonicalFile:
@@ -106,7 +107,3 @@ def _named(file: Path, folder: str, number: int) -> CanonicalFile:
     return CanonicalFile(
         "" if folder == "." else folder, file.replace(file.with_name(f"part-{content}.parquet")), content
     )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

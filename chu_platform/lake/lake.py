@@ -74,12 +74,16 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def version(self, table: Table) -> int:
-        """Version of the table now. Raises ChuError when it was never written."""
+    def require(self, table: Table) -> DeltaTable:
+        """The Delta table as it is now. Raises ChuError when it was never written."""
         delta = self.open(table)
         if delta is None:
             raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
-        return delta.version()
+        return delta
+
+    def version(self, table: Table) -> int:
+        """Version of the table now. Raises ChuError when it was never written."""
+        return self.require(table).version()
 
     def provenance(self, table: Table) -> dict[str, Any]:
         """What the last publication of the table says of itself; empty when there is none."""
@@ -91,9 +95,7 @@ class Lake:
 
         The files are those of the Delta log; the platform's tables have no deletion vectors and no column mapping.
         """
-        delta = self.open(table)
-        if delta is None:
-            raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
+        delta = self.require(table)
         if version is not None:
             delta.load_as_version(version)
         return files_relation(table, delta.file_uris())
@@ -147,6 +149,12 @@ class Lake:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
+    """The files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition`, and more."""
+    files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
+    return files
 
 
 def files_relation(table: Table, files: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from chu_platform.lake.lake import BeingWritten, Lake
 from chu_platform.lake.operations import DeltaRs, Operations, SparkSql
 from chu_platform.lake.properties import table_properties
 from chu_platform.lake.provenance import last_publication, operation_metadata, with_metadata
-from chu_platform.lake.state import State, fragmented, measure, opened
+from chu_platform.lake.state import State, fragmented, measure
 from chu_platform.tables.maintenance import Policy
 from chu_platform.tables.table import Table
 
@@ -103,7 +103,7 @@ def maintain(lake: Lake, table: Table, policy: Policy, run: str, spark: Engine |
 
 def _do(lake: Lake, table: Table, policy: Policy, run: str, operations: Operations, operation: Operation) -> None:
     path = lake.path(table).resolve()
-    delta = opened(lake, table)
+    delta = lake.require(table)
     metadata = operation_metadata(table, operation, run, last_publication(delta))
     match operation:
         case Operation.SET_PROPERTIES:

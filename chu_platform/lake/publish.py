@@ -19,7 +19,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
 from deltalake.exceptions import CommitFailedError
@@ -27,7 +26,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.canonical import CanonicalFile, canonical_files, content_of
-from chu_platform.lake.lake import Lake
+from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.properties import statistics_columns, table_properties
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
@@ -80,15 +79,15 @@ def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, prove
         for folder in by_folder.keys() | current.files.keys()
         if not current.holds(folder, by_folder.get(folder, []), scratch / "old")
     )
-    version = current.version
-    if changed or version is None or not current.same_shape:
+    delta = current.delta
+    if changed or delta is None or not current.same_shape:
         adds = [
             _moved_in(lake.path(table), table, file, files[file.path], partitions[folder], current.suffix)
             for folder in changed
             for file in by_folder.get(folder, [])
         ]
         removes = [action for folder in changed for action in current.removes(folder)]
-        version = _commit(lake, table, adds, removes, current, provenance)
+        delta = _commit(lake, table, adds, removes, current, provenance)
     rows_by_slice: Counter[str] = Counter()
     size_by_slice: Counter[str] = Counter()
     if slices:
@@ -96,9 +95,9 @@ def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, prove
             key = slices.key_of(partitions[file.folder][slices.slicing.column])
             rows_by_slice[key] += files[file.path].rows
             size_by_slice[key] += files[file.path].size
-    lying = pa.table(DeltaTable(lake.path(table)).get_add_actions()).to_pylist()
+    lying = active_files(delta)
     return Published(
-        version,
+        delta.version(),
         sum(f.rows for f in files.values()),
         sum(f.size for f in files.values()),
         rows_by_slice,
@@ -118,17 +117,16 @@ class _Current:
         self._table = table
         self._root = lake.path(table)
         self.delta = lake.open(table)
-        self.version = self.delta.version() if self.delta else None
         self.same_shape = self.delta is not None and _same_shape(self.delta, Schema.from_arrow(table.schema), table)
         if self.delta and not self.same_shape and slices and not slices.whole:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
             )
         # A file of another schema may hold the same bytes; its name must not be both removed and added.
-        self.suffix = f"-{self.version}" if self.delta and not self.same_shape else ""
+        self.suffix = f"-{self.delta.version()}" if self.delta and not self.same_shape else ""
         self.files: dict[str, list[dict[str, Any]]] = defaultdict(list)
         if self.delta is not None:
-            for file in pa.table(self.delta.get_add_actions()).to_pylist():
+            for file in active_files(self.delta):
                 partition = _as_text(file.get("partition"))
                 if slices is None or slices.holds(partition[slices.slicing.column]):
                     folder = file["path"].rpartition("/")[0]
@@ -174,7 +172,7 @@ def _commit(
     removes: list[RemoveAction],
     current: _Current,
     provenance: Mapping[str, Any],
-) -> int:
+) -> DeltaTable:
     schema = Schema.from_arrow(table.schema)
     # Without retries of delta-rs' own: what another tool commits meanwhile may have changed the files looked at.
     properties = CommitProperties(
@@ -208,7 +206,7 @@ def _commit(
             )
         except CommitFailedError:
             raise Transient(f"another tool wrote {table.folder} at the same time: run again") from None
-    return DeltaTable(path).version()
+    return DeltaTable(path)
 
 
 def _slice_of(folder: str, slices: Slices | None) -> str:

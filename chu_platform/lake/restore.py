@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
-from chu_platform.lake.lake import Lake
+from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.operations import DeltaRs, SparkSql
 from chu_platform.lake.provenance import last_publication, operation_metadata
-from chu_platform.lake.state import opened
 from chu_platform.tables.table import Table
 
 
@@ -28,7 +26,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
     declared, or another process writes the table.
     """
     path = lake.path(table).resolve()
-    now = opened(lake, table).version()
+    now = lake.require(table).version()
     with lake.writing(table, wait=False):
         if not 0 <= version <= now:
             raise ChuError(f"{table.folder} has no version {version}: its versions go to {now}")
@@ -47,7 +45,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
             )
         metadata = operation_metadata(table, "restore", run, last_publication(delta))
         (SparkSql(spark) if spark else DeltaRs()).restore(path, version, metadata)
-        return opened(lake, table).version()
+        return lake.require(table).version()
 
 
 def _readable(path: Path, version: int) -> DeltaTable | None:
@@ -56,8 +54,7 @@ def _readable(path: Path, version: int) -> DeltaTable | None:
         delta = DeltaTable(path, version=version)
     except DeltaError:
         return None
-    paths = pa.table(delta.get_add_actions()).column("path").to_pylist()
-    return delta if all((path / p).is_file() for p in paths) else None
+    return delta if all((path / f["path"]).is_file() for f in active_files(delta)) else None
 
 
 def _readable_versions(path: Path, last: int) -> Iterator[int]:

@@ -12,11 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 from deltalake import DeltaTable
 
-from chu_platform.errors import ChuError
-from chu_platform.lake.lake import Lake
+from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.operations import Partition
 from chu_platform.lake.properties import table_properties
 from chu_platform.tables.maintenance import HOUR, Policy
@@ -42,7 +40,6 @@ class State:
     commits: int
     expired_files: int
     expired_size: int
-    log_files: int
     expired_log_files: int
     has_properties: bool
 
@@ -54,10 +51,10 @@ class State:
 
 def measure(lake: Lake, table: Table, policy: Policy) -> State:
     """Measure the table, changing nothing. Raises ChuError when it was never written."""
-    delta = opened(lake, table)
-    files = _files(delta)
+    delta = lake.require(table)
+    files = active_files(delta)
     expired = _expired(lake.path(table), delta, policy)
-    log, last_checkpoint, expired_log = _log(lake.path(table) / "_delta_log", policy.log_retention)
+    last_checkpoint, expired_log = _log(lake.path(table) / "_delta_log", policy.log_retention)
     configuration = delta.metadata().configuration
     return State(
         version=delta.version(),
@@ -67,7 +64,6 @@ def measure(lake: Lake, table: Table, policy: Policy) -> State:
         commits=delta.version() - last_checkpoint,
         expired_files=len(expired),
         expired_size=sum(expired),
-        log_files=log,
         expired_log_files=expired_log,
         has_properties=all(configuration.get(name) == value for name, value in table_properties(table, policy).items()),
     )
@@ -75,20 +71,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> State:
 
 def fragmented(lake: Lake, table: Table, policy: Policy) -> Sequence[Partition]:
     """The partitions with more than one small file."""
-    return [partition for partition, _ in _small_by_partition(_files(opened(lake, table)), policy)]
-
-
-def opened(lake: Lake, table: Table) -> DeltaTable:
-    """The Delta table as it is now. Raises ChuError when it was never written."""
-    delta = lake.open(table)
-    if delta is None:
-        raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
-    return delta
-
-
-def _files(delta: DeltaTable) -> list[dict[str, Any]]:
-    files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
-    return files
+    return [partition for partition, _ in _small_by_partition(active_files(lake.require(table)), policy)]
 
 
 def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> list[tuple[Partition, int]]:
@@ -101,8 +84,8 @@ def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> l
     return [(dict(partition), count) for partition, count in counts.items() if count > 1]
 
 
-def _log(folder: Path, retention: timedelta) -> tuple[int, int, int]:
-    """Number of log files, version of the last checkpoint (-1: none), number of files that clean-up may delete.
+def _log(folder: Path, retention: timedelta) -> tuple[int, int]:
+    """Version of the last checkpoint (-1: none), number of files that clean-up may delete.
 
     A version within the retention needs the commits from the last checkpoint before it on: what lies before the
     newest checkpoint that is older than the retention is needed by none.
@@ -113,7 +96,7 @@ def _log(folder: Path, retention: timedelta) -> tuple[int, int, int]:
     old = [version for version, f in checkpoints if f.stat().st_mtime <= cutoff]
     needed_from = max(old, default=-1)
     last = max((version for version, _ in checkpoints), default=-1)
-    return len(found), last, sum(version < needed_from for version, _, _ in found)
+    return last, sum(version < needed_from for version, _, _ in found)
 
 
 def _expired(path: Path, delta: DeltaTable, policy: Policy) -> list[int]:

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import Expected, Origin, RawRows
-from chu_platform.sources.duckdb_sql import sql_name, sql_path
 from chu_platform.sources.parquet_text import parquet_rows
 from chu_platform.tables.cadence import Cadence
+from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from chu_platform.errors import ChuError
 from chu_platform.sources.csv_records import LONGEST_RECORD, Survey, Writing
 from chu_platform.sources.delivered import MOST_REJECTS, Expected, Origin, RawRows
-from chu_platform.sources.duckdb_sql import sql_path, sql_text
+from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
 if TYPE_CHECKING:
     from chu_platform.sources.reading import ReadingContext

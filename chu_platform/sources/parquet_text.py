@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from chu_platform.sources.delivered import Malformed, Origin, RawRows
-from chu_platform.sources.duckdb_sql import sql_name, sql_path
+from chu_platform.tables.duckdb_sql import sql_name, sql_path
 
 
 def parquet_rows(

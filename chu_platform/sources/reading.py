@@ -29,9 +29,9 @@ from chu_platform.sources.delivered import (
     Origin,
     RawRows,
 )
-from chu_platform.sources.duckdb_sql import sql_name, sql_text
 from chu_platform.sources.row_sql import FRENCH_DATE, RowSql
 from chu_platform.tables.columns import arrow_schema
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.sources.delivered import Delivered, RawRows
-from chu_platform.sources.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, Column, sql_type
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
 _WHOLE = "CASE WHEN regexp_full_match(trim({{text}}), '[+-]?\\d+') THEN try_cast(trim({{text}}) AS {type}) END"

@@ -12,10 +12,10 @@ from chu_platform.settings import Settings
 from chu_platform.sources.csv_format import CsvFormat
 from chu_platform.sources.delivered import Check, Delivered
 from chu_platform.sources.delivered_files import DeliveredFiles, Format
-from chu_platform.sources.duckdb_sql import sql_name, sql_path
 from chu_platform.sources.reading import Reading, ReadingContext, read
 from chu_platform.sources.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Layer, Table, Zone
 
