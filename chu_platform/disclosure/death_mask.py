@@ -58,7 +58,7 @@ death_mask = Table(
             "cell": columns_of("deaths", columns=["year", "region_code", "sex", "age_band"]),
             "grain": (),
             "level": columns_of("deaths", columns=["sex", "age_band"]),
-            **dict.fromkeys(("weight", "is_masked", "reason"), ["deaths.deaths"]),
+            **dict.fromkeys(("weight", "is_masked", "reason"), ("deaths.deaths",)),
             EVERY_ROW: columns_of("deaths", columns=["year", "region_code", "sex", "age_band"]),
         },
     ),

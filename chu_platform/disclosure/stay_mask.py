@@ -77,6 +77,7 @@ def _of_persons(measure: str) -> str:
         WHERE c.indicator <> 'hidden sex' OR c.{measure} > 0
         """
 
+
 TABLES: Final = ("stays", "diagnoses", "sexes")
 CELL_COLUMNS: Final = (
     *columns_of(*TABLES, columns=["period_grain", "period_start"]),

@@ -76,7 +76,7 @@ class _Box:
         border, fill = self.hue
         head = (
             f'<text x="{self.x + 10}" y="{self.y + 17}" font-weight="600" fill="{INK}">{_cut(self.title, 40)}</text>'
-            f'<text x="{self.x + 10}" y="{self.y + 32}" font-size="11" fill="{FAINT}">{_cut(self.subtitle, 48)}</text>'
+            f'<text x="{self.x + 10}" y="{self.y + 32}" font-size="11" fill="{FAINT}">{_cut(self.subtitle, 44)}</text>'
         )
         lines = "".join(
             f'<text x="{self.x + 10}" y="{y + 4}" fill="{INK}">{_cut(name, 42)}</text>' for name, y in self.ys.items()
@@ -106,7 +106,7 @@ def columns_picture(table: Table, link: Link) -> str:
     subtitle = f"{LAYERS[table.layer]} · {table.label}"
     target = _Box(table.name, subtitle, HUES[table.layer], columns)
     height = max(y - GAP, target.height + MARGIN) + MARGIN
-    target.place(MARGIN + BOX + BETWEEN, max(MARGIN, min((height - target.height) // 2, 400)))
+    target.place(MARGIN + BOX + BETWEEN, max(MARGIN, min((height - target.height) // 2, 80)))
     lines = []
     for origin, kinds in lineage.rows.items():
         lines.append(_column_line(left, target, origin, EVERY_ROW_LABEL, ROWS, sorted(kinds)))

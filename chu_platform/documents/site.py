@@ -53,6 +53,7 @@ class OriginShown:
 
     @property
     def word(self) -> str:
+        """The kind, in French."""
         return words.KINDS[self.kind]
 
 
@@ -80,14 +81,17 @@ class RuleShown:
 
     @property
     def status(self) -> str:
+        """As in `reports/check_result`."""
         return self.check.status if self.check else "not run"
 
     @property
     def word(self) -> str:
+        """The status, in French."""
         return words.STATUSES[self.status]
 
     @property
     def breaks(self) -> bool:
+        """Whether the rule was broken the last time."""
         return self.status == "failed"
 
 
@@ -163,14 +167,18 @@ class Site:
         return None
 
     def _rendered(self, path: str, template: str | None = None, **said: object) -> str:
-        return _environment().get_template(template or path).render(
-            root=_relative(path, ""),
-            link=lambda target: _relative(path, target),
-            page_of=places.page_of,
-            places=places,
-            words=words,
-            in_ui=self._in_ui,
-            **said,
+        return (
+            _environment()
+            .get_template(template or path)
+            .render(
+                root=_relative(path, ""),
+                link=lambda target: _relative(path, target),
+                page_of=places.page_of,
+                places=places,
+                words=words,
+                in_ui=self._in_ui,
+                **said,
+            )
         )
 
     def _dictionary(self) -> dict[str, Any]:
@@ -208,7 +216,9 @@ class Site:
         def link(other: Table) -> str:
             return _relative(path, places.page_of(other))
 
-        rows = [_origin(origin, kind, path) for origin, kinds in lineage_of(table).rows.items() for kind in sorted(kinds)]
+        rows = [
+            _origin(origin, kind, path) for origin, kinds in lineage_of(table).rows.items() for kind in sorted(kinds)
+        ]
         return {
             "table": table,
             "rows": self._state.rows(table),

@@ -6,8 +6,6 @@ the reader knows the files and the place in them.
 Here: declarations in, one step of lineage out. Not here: the way back to the sources (sources).
 """
 
-import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +15,7 @@ from chu_platform.errors import ChuError
 from chu_platform.lineage.kinds import Kind, merged, through
 from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
 from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import readable
 from chu_platform.sources.fixed_width_format import FixedWidthFormat

@@ -97,9 +97,9 @@ check_result = Table(
                     "blocking",
                     "description",
                 ),
-                [DECLARATIONS],
+                (DECLARATIONS,),
             ),
-            **dict.fromkeys(("status", "measured", "evaluated_at", "run_id"), [EVENT_LOG]),
+            **dict.fromkeys(("status", "measured", "evaluated_at", "run_id"), (EVENT_LOG,)),
         },
     ),
     preview="""

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from chu_platform.lineage.sources import influences_of, values_of
-from chu_platform.lineage.tables import Field
 from chu_platform.sources.delivered import made_with
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
 from chu_platform.tables.table import DECLARATIONS, Computed, Layer, Table, Zone
@@ -20,6 +18,10 @@ def _rows(tables: Sequence[Table]) -> pa.Table:
 
 
 def _of(table: Table) -> Iterator[dict[str, object]]:
+    # Not before it is made: a code location need not load a parser of SQL.
+    from chu_platform.lineage.sources import influences_of, values_of
+    from chu_platform.lineage.tables import Field
+
     for column in table.columns:
         field = Field(table, column.name)
         for ends, direct in ((values_of(field), True), (influences_of(field), False)):
@@ -53,17 +55,26 @@ column_source = Table(
         Column("source_column", STRING, "its column", "Colonne source", key=True),
         Column("delivery", STRING, "file, database table or other place it is read from", "Livraison", key=True),
         Column("delivered_as", STRING, "header, positions, or part of the file’s name", "Colonne livrée", key=True),
-        Column("direct", BOOLEAN, "its value is passed on; else it decides about values or rows", "Directe", nullable=False),
+        Column(
+            "direct", BOOLEAN, "its value is passed on; else it decides about values or rows", "Directe", nullable=False
+        ),
     ],
     rows=Computed(
         _rows,
         given=("tables",),
         from_columns=dict.fromkeys(
             (
-                "layer", "table", "column", "source_layer", "source_table", "source_column", "delivery",
-                "delivered_as", "direct",
+                "layer",
+                "table",
+                "column",
+                "source_layer",
+                "source_table",
+                "source_column",
+                "delivery",
+                "delivered_as",
+                "direct",
             ),
-            [DECLARATIONS],
+            (DECLARATIONS,),
         ),
     ),
 )

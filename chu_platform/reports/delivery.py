@@ -59,7 +59,7 @@ delivery = Table(
         deliveries,
         given=("settings", "tables", "before"),
         from_columns={
-            **dict.fromkeys(("path", "bytes", "sha256", "modified_at", "first_seen", "present"), [PACK]),
+            **dict.fromkeys(("path", "bytes", "sha256", "modified_at", "first_seen", "present"), (PACK,)),
             "known_as": [PACK, DECLARATIONS],
         },
     ),

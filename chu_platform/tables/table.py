@@ -95,8 +95,8 @@ class Computed:
 
     `columns` limits what is loaded of an input, for those that are large. `given` names what else the function takes:
     `settings` (for a secret key, or the pack's folder), `instance` (Dagster's), `tables` (the catalogue), `before`
-    (the rows of the table as it is). `from_columns` says of each column what it is made from: "input.column" of `reads`,
-    or what lies outside; nothing for a constant. Under EVERY_ROW stands what decides which rows there are.
+    (the rows of the table as it is). `from_columns` says of each column what it is made from: "input.column" of
+    `reads`, or what lies outside; nothing for a constant. Under EVERY_ROW stands what decides which rows there are.
     """
 
     function: "Callable[..., pa.Table]"
