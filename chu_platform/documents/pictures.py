@@ -75,7 +75,7 @@ class _Box:
     def drawn(self) -> str:
         border, fill = self.hue
         head = (
-            f'<text x="{self.x + 10}" y="{self.y + 17}" font-weight="600" fill="{INK}">{_cut(self.title, 40)}</text>'
+            f'<text x="{self.x + 10}" y="{self.y + 17}" {_title(self.href)}>{_cut(self.title, 40)}</text>'
             f'<text x="{self.x + 10}" y="{self.y + 32}" font-size="11" fill="{FAINT}">{_cut(self.subtitle, 44)}</text>'
         )
         lines = "".join(
@@ -85,7 +85,7 @@ class _Box:
             f'<rect x="{self.x}" y="{self.y}" width="{BOX}" height="{self.height}" rx="4" fill="{fill}" '
             f'stroke="{border}"/>'
         )
-        return frame + _linked(head, self.href) + lines
+        return _linked(frame + head + lines, self.href)
 
 
 def columns_picture(table: Table, link: Link) -> str:
@@ -220,17 +220,17 @@ def _depths(parents: Mapping[object, Sequence[object]]) -> dict[object, int]:
 
 def _node(node: object, x: int, y: int, link: Link, strong: bool) -> str:
     if isinstance(node, Table):
-        title, subtitle, hue, href = node.name, LAYERS[node.layer], HUES[node.layer], link(node)
+        title, subtitle, hue, href = node.name, LAYERS[node.layer], HUES[node.layer], None if strong else link(node)
     else:
         title, subtitle, hue, href = str(node), "hors du lac", HUES["outside"], None
     border, fill = hue
     drawn = (
         f'<rect x="{x}" y="{y}" width="{NODE}" height="{NODE_HEIGHT}" rx="4" fill="{fill}" stroke="{border}" '
         f'stroke-width="{2.5 if strong else 1}"/>'
-        f'<text x="{x + 8}" y="{y + 17}" font-size="12" font-weight="600" fill="{INK}">{_cut(title, 28)}</text>'
+        f'<text x="{x + 8}" y="{y + 17}" {_title(href)}>{_cut(title, 28)}</text>'
         f'<text x="{x + 8}" y="{y + 32}" font-size="11" fill="{FAINT}">{_cut(subtitle, 32)}</text>'
     )
-    return _linked(drawn, None if strong else href)
+    return _linked(drawn, href)
 
 
 def _node_line(start: tuple[int, int], end: tuple[int, int], masks: bool) -> str:
@@ -238,6 +238,10 @@ def _node_line(start: tuple[int, int], end: tuple[int, int], masks: bool) -> str
     bend = 35
     stroke = MASK if masks else 'stroke="#8c8c8c" stroke-width="1"'
     return f'<path d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" {stroke}/>'
+
+
+def _title(href: str | None) -> str:
+    return f'font-weight="600" fill="{INK}"' + (' text-decoration="underline"' if href else "")
 
 
 def _linked(drawn: str, href: str | None) -> str:

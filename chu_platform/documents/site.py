@@ -261,7 +261,8 @@ def _origin(origin: Origin, kind: Kind, path: str) -> OriginShown:
     if isinstance(origin, Outside):
         text = f"{origin.place} : {origin.column}" if origin.column else origin.place
         return OriginShown(text, None, kind)
-    return OriginShown(f"{origin.table.name}.{origin.column}", _relative(path, places.page_of(origin.table)), kind)
+    href = _relative(path, places.page_of(origin.table)) + f"#colonne-{origin.column}"
+    return OriginShown(f"{origin.table.layer}/{origin.table.name}.{origin.column}", href, kind)
 
 
 def _ends(ends: Ends) -> Sequence[str]:
