@@ -153,7 +153,7 @@ def undeclared() -> Iterator[tuple[Table, str]]:
     yield replace(one, rows=replace(one.rows, from_columns=wrong)), "patient.Number"
 
 
-@pytest.mark.parametrize(("wrong", "named_column"), undeclared())
+@pytest.mark.parametrize(("wrong", "named_column"), list(undeclared()))
 def test_what_python_makes_must_be_declared(wrong: Table, named_column: str) -> None:
     with pytest.raises(ChuError, match=named_column):
         lineage_of(wrong)

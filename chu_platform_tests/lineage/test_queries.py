@@ -10,22 +10,22 @@ INPUTS = {
     "stay": {"id": "INT", "patient": "STRING", "day": "DATE", "days": "INT", "code": "STRING"},
     "person": {"patient": "STRING", "sex": "STRING", "Born": "DATE"},
 }
-I, T, A, C = Kind.IDENTITY, Kind.TRANSFORMATION, Kind.AGGREGATION, Kind.CONDITION
+SAME, MADE, SUM, IF = Kind.IDENTITY, Kind.TRANSFORMATION, Kind.AGGREGATION, Kind.CONDITION
 
 
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("s.days AS x", {"days": I}),
-        ("s.days + s.id AS x", {"days": T, "id": T}),
+        ("s.days AS x", {"days": SAME}),
+        ("s.days + s.id AS x", {"days": MADE, "id": MADE}),
         ("'constant' AS x", {}),
         # Chosen by a condition, the value stays what it was.
-        ("CASE WHEN s.code = 'A' THEN s.days END AS x", {"days": I, "code": C}),
+        ("CASE WHEN s.code = 'A' THEN s.days END AS x", {"days": SAME, "code": IF}),
         # Of constants, the condition says which: it is what the value is made from.
-        ("CASE s.code WHEN 'A' THEN 1 ELSE 2 END AS x", {"code": T}),
-        ("row_number() OVER (PARTITION BY s.code ORDER BY s.day) AS x", {"code": T, "day": T}),
-        ("lead(s.day) OVER (PARTITION BY s.code ORDER BY s.id) AS x", {"day": A, "code": C, "id": C}),
-        ("max(s.days) OVER () = s.days AS x", {"days": A}),
+        ("CASE s.code WHEN 'A' THEN 1 ELSE 2 END AS x", {"code": MADE}),
+        ("row_number() OVER (PARTITION BY s.code ORDER BY s.day) AS x", {"code": MADE, "day": MADE}),
+        ("lead(s.day) OVER (PARTITION BY s.code ORDER BY s.id) AS x", {"day": SUM, "code": IF, "id": IF}),
+        ("max(s.days) OVER () = s.days AS x", {"days": SUM}),
     ],
 )
 def test_an_expression(expression: str, expected: dict[str, Kind]) -> None:
@@ -44,11 +44,11 @@ def test_counts_are_made_from_what_they_count() -> None:
         INPUTS,
     )
     assert found.columns == {
-        "code": {("stay", "code"): I},
-        "n": {("stay", "code"): A},
-        "patients": {("stay", "patient"): A},
-        "longer": {("stay", "days"): A},
-        "days": {("stay", "days"): A, ("stay", "patient"): C},
+        "code": {("stay", "code"): SAME},
+        "n": {("stay", "code"): SUM},
+        "patients": {("stay", "patient"): SUM},
+        "longer": {("stay", "days"): SUM},
+        "days": {("stay", "days"): SUM, ("stay", "patient"): IF},
     }
     assert found.rows == {("stay", "code"): {Kind.GROUPING}}
 
@@ -61,7 +61,7 @@ def test_joins_filters_and_distinct_rows_decide_which_rows_there_are() -> None:
         """,
         INPUTS,
     )
-    assert found.columns == {"id": {("stay", "id"): I}, "born": {("person", "Born"): I}}
+    assert found.columns == {"id": {("stay", "id"): SAME}, "born": {("person", "Born"): SAME}}
     assert found.rows == {
         ("person", "patient"): {Kind.GROUPING, Kind.JOIN},
         ("person", "Born"): {Kind.GROUPING},
@@ -75,8 +75,8 @@ def test_columns_of_a_union_correspond_by_position() -> None:
         "SELECT patient AS who, NULL AS born FROM {stay} UNION ALL SELECT sex, Born FROM {person}", INPUTS
     )
     assert found.columns == {
-        "who": {("stay", "patient"): I, ("person", "sex"): I},
-        "born": {("person", "Born"): I},
+        "who": {("stay", "patient"): SAME, ("person", "sex"): SAME},
+        "born": {("person", "Born"): SAME},
     }
 
 
