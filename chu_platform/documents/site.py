@@ -114,7 +114,7 @@ class Site:
     """All documents on a lake. `in_ui` says that they are served beside the Dagster UI, to which they link then."""
 
     def __init__(self, lake: Lake, in_ui: bool) -> None:
-        self._state = State(lake)
+        self._lake = lake
         self._in_ui = in_ui
 
     @cached_property
@@ -137,29 +137,33 @@ class Site:
 
     def document(self, path: str) -> Document | None:
         """The document at a path; None where there is none."""
-        text = self._text(path)
-        return None if text is None else Document(text, MEDIA_TYPES[Path(path).suffix])
+        return self._document(path, State(self._lake))
 
     def write(self, folder: Path) -> int:
         """Write all documents below a folder; their number."""
         paths = self.paths()
+        state = State(self._lake)
         for path in paths:
-            document = self.document(path)
+            document = self._document(path, state)
             assert document
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(document.text, encoding="utf-8")
         return len(paths)
 
-    def _text(self, path: str) -> str | None:
+    def _document(self, path: str, state: State) -> Document | None:
+        text = self._text(path, state)
+        return None if text is None else Document(text, MEDIA_TYPES[Path(path).suffix])
+
+    def _text(self, path: str, state: State) -> str | None:
         if path == places.STYLE:
             return files("chu_platform.documents").joinpath("templates", places.STYLE).read_text(encoding="utf-8")
         if path in (places.DICTIONARY, places.DICTIONARY_TEXT):
-            return self._rendered(path, **self._dictionary())
+            return self._rendered(path, **self._dictionary(state))
         if path in (places.QUALITY, places.QUALITY_TEXT):
-            return self._rendered(path, **self._quality())
+            return self._rendered(path, **self._quality(state))
         if path in self.tables:
-            return self._rendered(path, "table.html", **self._table(path))
+            return self._rendered(path, "table.html", **self._table(path, state))
         for suffix, picture in (("-chaine.svg", chain_picture), (".svg", columns_picture)):
             page = path.removesuffix(suffix) + ".html"
             if path.endswith(suffix) and page in self.tables:
@@ -181,16 +185,16 @@ class Site:
             )
         )
 
-    def _dictionary(self) -> dict[str, Any]:
-        checks = self._state.checks()
-        rows = {table: self._state.rows(table) for table in self.tables.values()}
+    def _dictionary(self, state: State) -> dict[str, Any]:
+        checks = state.checks
+        rows = {table: state.rows(table) for table in self.tables.values()}
         layers = {layer: [t for t in rows if t.layer is layer] for layer in words.LAYERS}
         columns = {table: list(self._columns(table, places.DICTIONARY)) for table in rows}
         rules = {table: self._rules(table, checks) for table in rows}
         return {"layers": layers, "rows": rows, "columns": columns, "rules": rules}
 
-    def _quality(self) -> dict[str, Any]:
-        checks = self._state.checks()
+    def _quality(self, state: State) -> dict[str, Any]:
+        checks = state.checks
         rules = {table: self._rules(table, checks) for table in self.tables.values()}
         every = [rule for found in rules.values() for rule in found]
         broken = [(t, r) for t, found in rules.items() for r in found if r.breaks]
@@ -200,17 +204,17 @@ class Site:
             "statuses": Counter(rule.status for rule in every),
             "broken": sorted(broken, key=lambda one: not one[1].rule.blocking),
             "evaluated_at": max((c.evaluated_at for c in checks.values() if c.evaluated_at), default=None),
-            "deliveries": list(self._deliveries()),
+            "deliveries": list(self._deliveries(state)),
         }
 
-    def _deliveries(self) -> Iterator[DeliveryShown]:
+    def _deliveries(self, state: State) -> Iterator[DeliveryShown]:
         for path, table in self.tables.items():
             if isinstance(table.rows, Delivered) and table.layer is not Layer.REJECTS:
-                kept, rejected = self._state.rows(table), self._state.rows(rejects_of(table))
+                kept, rejected = state.rows(table), state.rows(rejects_of(table))
                 if kept is not None and rejected is not None:
                     yield DeliveryShown(table, path, kept, rejected)
 
-    def _table(self, path: str) -> dict[str, Any]:
+    def _table(self, path: str, state: State) -> dict[str, Any]:
         table = self.tables[path]
 
         def link(other: Table) -> str:
@@ -221,10 +225,10 @@ class Site:
         ]
         return {
             "table": table,
-            "rows": self._state.rows(table),
+            "rows": state.rows(table),
             "columns": list(self._columns(table, path)),
             "deciding": rows,
-            "rules": self._rules(table, self._state.checks()),
+            "rules": self._rules(table, state.checks),
             "feeds": [t for t in self.tables.values() if any(read is table for read in t.reads.values())],
             "columns_picture": columns_picture(table, link),
             "chain_picture": chain_picture(table, link),

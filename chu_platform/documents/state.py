@@ -5,6 +5,7 @@ Here: looking. Not here: showing (site). A webserver may have no lake: then ther
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -25,19 +26,26 @@ class Check:
 
 
 class State:
-    """What is in a lake at the moment of each question."""
+    """What is in a lake, each looked up when it is asked for first."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
+        self._rows: dict[Table, int | None] = {}
 
     def rows(self, table: Table) -> int | None:
         """Number of rows of the current version; None when it was never written, or cannot be read from here."""
+        if table not in self._rows:
+            self._rows[table] = self._counted(table)
+        return self._rows[table]
+
+    def _counted(self, table: Table) -> int | None:
         try:
             delta = self._lake.open(table)
             return None if delta is None else sum(file["num_records"] for file in active_files(delta))
         except (OSError, DeltaError):
             return None
 
+    @cached_property
     def checks(self) -> Mapping[tuple[str, str, str], Check]:
         """The last result of each check, by layer, table and check; nothing where there is no report."""
         columns = ("layer", "table", "check", "status", "measured", "evaluated_at")

@@ -20,7 +20,7 @@ from chu_platform.settings import Settings
 from chu_platform.sources.csv_format import CsvFormat
 from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Query, Table
+from chu_platform.tables.table import Computed, Layer, Query, Table
 from chu_platform_tests.pipeline.home import Home
 
 TABLES = {(t.layer, t.name): t for t in catalogue()}
@@ -92,6 +92,8 @@ def test_what_python_makes_of_a_query_is_made_from_the_declared_columns(table: T
     rows = table.rows
     assert isinstance(rows, Query) and rows.finish
     whole = made.lake.arrow(table)
+    if "period_grain" in whole.column_names:
+        whole = whole.filter(pc.equal(whole["period_grain"], "year"))
     given = whole.drop_columns(list(rows.from_columns))
     if "scores" in {c for used in rows.from_columns.values() for c in used}:
         given = given.append_column("scores", pa.array([[40.0 + n, 60.0, 80.0 + n % 7] for n in range(len(given))]))
@@ -124,7 +126,7 @@ def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
 
 @pytest.mark.parametrize("table", FUNCTIONS, ids=lambda t: t.name)
 def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made: Home) -> None:
-    """With these columns alone it gives the whole table; without any one of them, nothing."""
+    """With these columns alone it gives the same as with all; without any one of them, nothing."""
     rows = table.rows
     assert isinstance(rows, Computed)
     declared = sorted({o for used in rows.from_columns.values() for o in used if isinstance(o, str)})
@@ -132,16 +134,15 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
     for origin in declared:
         name, column = origin.split(".")
         needed[name].append(column)
-    inputs = {name: made.lake.arrow(table.reads[name], columns) for name, columns in needed.items()}
+    every = {name: made.lake.arrow(read)[:MOST_ROWS] for name, read in table.reads.items()}
+    inputs = {name: every[name].select(columns) for name, columns in needed.items()}
     given = {"settings": Settings(home=made.folder)} if rows.given else {}
-    found = rows.function(**inputs, **given)
-    assert distribution(found.select([c.name for c in table.columns])) == distribution(made.lake.arrow(table))
+    assert distribution(rows.function(**inputs, **given)) == distribution(rows.function(**every, **given))
     for name, columns in needed.items():
         for column in columns:
             without = {**inputs, name: inputs[name].drop_columns([column])[:0]}
             with pytest.raises(Exception, match=column):
                 rows.function(**without, **given)
-    assert EVERY_ROW not in {c.name for c in table.columns}
 
 
 def headers(pack: Path, reader: DeliveredFiles) -> list[set[str]]:
