@@ -57,7 +57,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
     def _document(self, request: Request) -> Response:
         document = self._site.document(request.path_params["path"] or DICTIONARY)
-        headers = {**self.make_security_headers(), "Content-Security-Policy": CONTENT_POLICY}  # type: ignore[no-untyped-call]
+        headers = {**self.make_security_headers(), "Content-Security-Policy": CONTENT_POLICY}
         if document is None:
             return PlainTextResponse("Aucun document à cette adresse.\n", 404, headers)
         return Response(document.text, headers=headers, media_type=document.media_type)

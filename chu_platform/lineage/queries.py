@@ -41,7 +41,7 @@ def lineage_of_query(sql: str, inputs: Mapping[str, Mapping[str, str]], dialect:
         tree = parse_one(re.sub(r"\{(\w+)\}", r"\1", sql), dialect=dialect)
         _spread_stacks(tree)
         # Names are compared as they are written in the declarations.
-        schema = {name: dict(columns) for name, columns in inputs.items()}
+        schema: dict[str, object] = {name: dict(columns) for name, columns in inputs.items()}
         scope = build_scope(qualify(tree, schema=schema, dialect=dialect, quote_identifiers=False))
     except SqlglotError as error:
         raise ChuError(f"the lineage of a query cannot be followed: {error}") from None

@@ -162,7 +162,7 @@ def _of_rejects(table: Table) -> Lineage:
     assert isinstance(rows, Delivered)
     delivery = delivery_of(rows)
     wheres = {"file": FILE_NAME, "line": "numéro de ligne"}
-    columns = {
+    columns: dict[str, dict[Origin, Kind]] = {
         c.name: {Outside(delivery, wheres.get(c.name, "ligne entière")): Kind.TRANSFORMATION} for c in table.columns
     }
     return Lineage(columns, {})

@@ -112,16 +112,15 @@ def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path) 
 def test_numbers_of_rows_are_those_of_the_lake(folder: Path, made: Home) -> None:
     for layer, name in (("sources", "deces"), ("published", "kpi_satisfaction_by_region"), ("rejects", "deces")):
         one = table(layer, name)
-        (count,) = duckdb.sql(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
+        (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
         shown = f"{count:,}".replace(",", " ")
         assert f"Lignes {shown} Clé" in page(folder, page_of(one)).replace("\u202f", " ")
 
 
 def test_the_quality_report_says_what_the_last_checks_found(folder: Path, made: Home) -> None:
     report = made.lake.relation(table("reports", "check_result"))
-    found = duckdb.sql(
-        f"SELECT layer || '/' || \"table\", description FROM {report} WHERE status = 'failed'"
-    ).fetchall()
+    broken_rules = f"SELECT layer || '/' || \"table\", description FROM {report} WHERE status = 'failed'"
+    found = duckdb.connect().execute(broken_rules).fetchall()
     assert found
     broken = page(folder, "qualite.html").split("Règles non respectées")[1].split("Lignes livrées")[0]
     assert broken.count("avertit") + broken.count("bloque la publication") == len(found)

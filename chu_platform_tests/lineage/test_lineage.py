@@ -144,6 +144,7 @@ def test_every_column_has_a_lineage(one: Table) -> None:
 
 
 def undeclared() -> Iterator[tuple[Table, str]]:
+    assert isinstance(exact_deaths.rows, Query)
     yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={})), "rate_per_1000, rate_low, rate_high"
     yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={"rate_low": ["births"]})), "births"
     one = table(Layer.PSEUDONYMS, "patient_pseudonym")
