@@ -9,7 +9,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
-    package_data={"chu_platform": ["references/data/*.csv"]},
+    package_data={"chu_platform": ["references/data/*.csv", "documents/templates/*"]},
     # Why each of these that is not obvious is here: docs/decisions/0005-dependencies.md.
     install_requires=[
         "dagster>=1.13.27,<1.14",
@@ -36,6 +36,8 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        "sqlglot>=30.1,<31",
+        "jinja2>=3.1,<4",
         "requests>=2.32",
     ],
     extras_require={

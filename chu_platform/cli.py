@@ -125,6 +125,33 @@ def kpi(
         show_rows(rows, title=name)
 
 
+@app.command()
+def dictionary(
+    folder: Annotated[Path, typer.Argument(help="folder to write; what it holds of an earlier time is replaced")],
+) -> None:
+    """Write the data dictionary, the lineage of every table and the quality report, in French: HTML, Markdown, SVG."""
+    from chu_platform.documents.places import DICTIONARY
+    from chu_platform.documents.site import Site
+    from chu_platform.lake.lake import Lake
+
+    written = Site(Lake(load_settings().lake_folder), in_ui=False).write(folder)
+    print(f"{written} documents; open {folder / DICTIONARY}")
+
+
+@app.command()
+def lineage(
+    openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: an OpenLineage event a line")],
+) -> None:
+    """Write the column lineage of every table as OpenLineage events, for a catalogue."""
+    from chu_platform.graph.catalogue import catalogue
+    from chu_platform.lineage.openlineage import write_events
+    from chu_platform.sources.delivered import made_with
+
+    tables = [made for table in catalogue() for made in made_with(table)]
+    written = write_events(tables, load_settings().lake_folder, openlineage)
+    print(f"{written} events in {openlineage}")
+
+
 @app.command("demo-pack")
 def demo_pack(
     folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],

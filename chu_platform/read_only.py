@@ -1,4 +1,4 @@
-"""The webserver for auditors: Dagster's own, which refuses whatever would change something.
+"""The webserver for auditors: the platform's own, which refuses whatever would change something.
 
 `dagster-webserver --read-only` leaves refusing to each mutation, and some do not ask (setNuxSeen, logTelemetry). Here
 no mutation is executed, whichever it is and whatever a later version adds.
@@ -8,18 +8,13 @@ Here: what is refused, and the command `python -m chu_platform.read_only`. Not h
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import dagster as dg
 import typer
-import uvicorn
-from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
-from dagster_webserver.version import __version__
-from dagster_webserver.webserver import DagsterWebserver
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.routing import BaseRoute, Route
+
+from chu_platform.webserver import Webserver, host
 
 REFUSAL: Final = "this webserver is read-only: no mutation is executed"
 GRAPHQL: Final = "/graphql"
@@ -34,17 +29,16 @@ class NoMutation(ASTValidationRule):
             self.report_error(GraphQLError(REFUSAL, node))
 
 
-class ReadOnlyWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's webserver without mutations, and without routes that take anything but questions."""
+class ReadOnlyWebserver(Webserver):
+    """The webserver without mutations, and without routes that take anything but questions."""
 
     def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
         """The rules of GraphQL, and ours."""
         return (*super().build_graphql_validation_rules(), NoMutation)
 
     def build_routes(self) -> list[BaseRoute]:
-        """Dagster's routes; those for reporting assets are left out, and any other that is not for reading."""
-        routes: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
-        return [r for r in routes if _path(r) == GRAPHQL or _methods(r) <= {"GET", "HEAD"}]
+        """The webserver's routes; those for reporting assets are left out, and any other that is not for reading."""
+        return [r for r in super().build_routes() if _path(r) == GRAPHQL or _methods(r) <= {"GET", "HEAD"}]
 
 
 def _path(route: BaseRoute) -> str:
@@ -57,17 +51,12 @@ def _methods(route: BaseRoute) -> set[str]:
 
 def main(
     workspace: Annotated[Path, typer.Option("-w", help="workspace file")],
-    host: Annotated[str, typer.Option("-h", help="address to listen on")] = "127.0.0.1",
+    address: Annotated[str, typer.Option("-h", help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option("-p", help="port to listen on")] = 3001,
 ) -> None:
     """Serve the Dagster UI of DAGSTER_HOME to readers, until interrupted."""
-    target = WorkspaceFileTarget([str(workspace)])
-    with dg.DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
-        # Dagster's own refusals too: its UI then shows no buttons that would not work.
-        with WorkspaceProcessContext(instance, target, version=__version__, read_only=True) as context:
-            app: Any = ReadOnlyWebserver(context).create_asgi_app()
-            uvicorn.run(app, host=host, port=port, log_level="warning")
+    # Dagster's own refusals too: its UI then shows no buttons that would not work.
+    host(ReadOnlyWebserver, workspace, address, port, read_only=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from chu_platform.documents.places import ROOT
 from chu_platform.errors import ChuError
 from chu_platform.settings import PROJECT, Settings
 
@@ -56,7 +57,9 @@ def serve(settings: Settings, port: int, say: Callable[[str], None], read_only: 
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
     name, module = (
-        ("read-only-webserver", "chu_platform.read_only") if read_only else ("dagster-webserver", "dagster_webserver")
+        ("read-only-webserver", "chu_platform.read_only")
+        if read_only
+        else ("dagster-webserver", "chu_platform.webserver")
     )
     with ExitStack() as stack:
         ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
@@ -72,6 +75,7 @@ def serve(settings: Settings, port: int, say: Callable[[str], None], read_only: 
             daemon = _Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
         say(f"Dagster UI  http://{HOST}:{port}{' (read-only)' if read_only else ''}")
+        say(f"documents   http://{HOST}:{port}{ROOT}")
         say(f"lake        {settings.lake_folder}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")

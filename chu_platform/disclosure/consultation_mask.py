@@ -23,8 +23,8 @@ from chu_platform.kpis.kpi_consultation_rate_by_professional import (
     kpi_consultation_rate_by_professional as by_professional,
 )
 from chu_platform.privacy.diagnoses import diagnosis_cells, diagnosis_relations
-from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, over_time, same_period, small
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.privacy.publication import MASK_COLUMNS, Measures, columns_of, mask, over_time, same_period, small
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
 
 CELLS: Final = f"""
     SELECT '{by_establishment.name}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
@@ -65,6 +65,19 @@ RELATIONS: Final = [
     same_period(TOTAL, "c.level = 'speciality'"),
 ]
 
+PERIODS: Final = ("period_grain", "period_start")
+TABLES: Final = ("establishments", "diagnoses", "specialities")
+CELL_COLUMNS: Final = (
+    *columns_of(*TABLES, columns=PERIODS),
+    *columns_of("establishments", "diagnoses", columns=["level", "code"]),
+    *columns_of("specialities", columns=["profession", "speciality"]),
+)
+COUNTS: Final = (
+    *columns_of(*TABLES, columns=["events", "patients"]),
+    *columns_of("establishments", "diagnoses", columns=["base_patients"]),
+    "specialities.professionals",
+)
+
 
 def _rows(
     establishments: pa.Table,
@@ -98,5 +111,20 @@ consultation_mask = Table(
         "establishment": dim_establishment,
         "diagnosis": dim_diagnosis,
     },
-    rows=Computed(_rows),
+    rows=Computed(
+        _rows,
+        from_columns={
+            "indicator": (),
+            "cell": CELL_COLUMNS,
+            "grain": columns_of(*TABLES, columns=["period_grain"]),
+            "level": columns_of("establishments", "diagnoses", columns=["level"]),
+            "weight": columns_of(*TABLES, columns=["events"]),
+            **dict.fromkeys(("is_masked", "reason"), COUNTS),
+            EVERY_ROW: [
+                *CELL_COLUMNS,
+                *columns_of("establishment", columns=["establishment_key", "department_code", "region_key"]),
+                *columns_of("diagnosis", columns=["diagnosis_key", "category_code", "chapter_code"]),
+            ],
+        },
+    ),
 )

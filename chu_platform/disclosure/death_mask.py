@@ -8,8 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
-from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, same_period, small
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.privacy.publication import MASK_COLUMNS, Measures, columns_of, mask, same_period, small
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
 
 CELLS: Final = f"""
     SELECT '{kpi_deaths_by_region.name}' AS indicator, concat_ws('|', year, region_code, sex, age_band) AS cell,
@@ -51,5 +51,15 @@ death_mask = Table(
     owner="team:privacy",
     columns=MASK_COLUMNS,
     reads={"deaths": kpi_deaths_by_region},
-    rows=Computed(_rows),
+    rows=Computed(
+        _rows,
+        from_columns={
+            "indicator": (),
+            "cell": columns_of("deaths", columns=["year", "region_code", "sex", "age_band"]),
+            "grain": (),
+            "level": columns_of("deaths", columns=["sex", "age_band"]),
+            **dict.fromkeys(("weight", "is_masked", "reason"), ("deaths.deaths",)),
+            EVERY_ROW: columns_of("deaths", columns=["year", "region_code", "sex", "age_band"]),
+        },
+    ),
 )

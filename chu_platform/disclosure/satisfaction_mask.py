@@ -11,8 +11,8 @@ from typing import Final
 import pyarrow as pa
 
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
-from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, same_period, small
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.privacy.publication import MASK_COLUMNS, Measures, columns_of, mask, same_period, small
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
 
 CELLS: Final = f"""
     SELECT '{kpi_satisfaction_by_region.name}' AS indicator, concat_ws('|', year, survey, region_code) AS cell,
@@ -37,5 +37,19 @@ satisfaction_mask = Table(
     owner="team:privacy",
     columns=MASK_COLUMNS,
     reads={"satisfaction": kpi_satisfaction_by_region},
-    rows=Computed(_rows),
+    rows=Computed(
+        _rows,
+        from_columns={
+            "indicator": (),
+            "cell": columns_of("satisfaction", columns=["year", "survey", "region_code"]),
+            "grain": (),
+            "level": (),
+            "weight": ["satisfaction.answers"],
+            **dict.fromkeys(
+                ("is_masked", "reason"),
+                columns_of("satisfaction", columns=["answers", "recommendation_answers"]),
+            ),
+            EVERY_ROW: columns_of("satisfaction", columns=["year", "survey", "region_code"]),
+        },
+    ),
 )

@@ -19,8 +19,8 @@ from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import (
     kpi_hospitalisation_rate_by_sex_and_age as by_sex_and_age,
 )
 from chu_platform.privacy.diagnoses import diagnosis_cells, diagnosis_relations
-from chu_platform.privacy.publication import MASK_COLUMNS, Measures, mask, over_time, same_period, small
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.privacy.publication import MASK_COLUMNS, Measures, columns_of, mask, over_time, same_period, small
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
 
 MEASURES: Final = ["events", "days", "patients", "base_patients"]
 CELLS: Final = f"""
@@ -78,6 +78,14 @@ def _of_persons(measure: str) -> str:
         """
 
 
+TABLES: Final = ("stays", "diagnoses", "sexes")
+CELL_COLUMNS: Final = (
+    *columns_of(*TABLES, columns=["period_grain", "period_start"]),
+    *columns_of("diagnoses", columns=["level", "code"]),
+    *columns_of("sexes", columns=["sex", "age_band"]),
+)
+
+
 def _rows(stays: pa.Table, diagnoses: pa.Table, sexes: pa.Table, diagnosis: pa.Table) -> pa.Table:
     inputs = {"stays": stays, "diagnoses": diagnoses, "sexes": sexes, "diagnosis": diagnosis}
     # Patients and the base sum over the sexes only: in a year, a patient is of several ages.
@@ -99,5 +107,19 @@ stay_mask = Table(
         "sexes": by_sex_and_age,
         "diagnosis": dim_diagnosis,
     },
-    rows=Computed(_rows),
+    rows=Computed(
+        _rows,
+        from_columns={
+            "indicator": (),
+            "cell": CELL_COLUMNS,
+            "grain": columns_of(*TABLES, columns=["period_grain"]),
+            "level": ["diagnoses.level", *columns_of("sexes", columns=["sex", "age_band"])],
+            "weight": columns_of(*TABLES, columns=["events"]),
+            **dict.fromkeys(("is_masked", "reason"), columns_of(*TABLES, columns=MEASURES)),
+            EVERY_ROW: [
+                *CELL_COLUMNS,
+                *columns_of("diagnosis", columns=["diagnosis_key", "category_code", "chapter_code"]),
+            ],
+        },
+    ),
 )

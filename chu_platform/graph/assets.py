@@ -12,6 +12,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from chu_platform.automation.conditions import FOLLOWS
 from chu_platform.automation.notice import failure_notice
+from chu_platform.documents.places import QUALITY, ROOT, page_of
 from chu_platform.graph.catalogue import declared_at
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.step import Outcome, RuleBroken, make
@@ -114,6 +115,9 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         "label": table.label,
         "partition_by": ", ".join(table.partition_by) or "-",
         "z_order_by": ", ".join(table.layout.z_order_by) or "-",
+        "lineage_page": dg.MetadataValue.url(ROOT + page_of(table)),
+        "data_dictionary": dg.MetadataValue.url(ROOT),
+        "quality_report": dg.MetadataValue.url(ROOT + QUALITY),
     }
     if isinstance(rows, Query):
         metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
@@ -202,6 +206,7 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         "run_seconds": round(outcome.seconds, 2),
         # Not `dagster/uri`: the UI leaves that out of the page of the asset.
         "location": dg.MetadataValue.path(str(platform.lake.path(table))),
+        "dagster/column_lineage": _column_lineage(table),
     }
     if table.preview:
         said["preview"] = dg.MetadataValue.md(platform.lake.markdown(table, table.preview))
@@ -211,6 +216,22 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         said["delivery_rows_rejected"] = len(outcome.reading.rejects)
         said["delivery_files"] = ", ".join(o.name for o in outcome.reading.origins)
     return said
+
+
+def _column_lineage(table: Table) -> dg.TableColumnLineage:
+    """The columns that each column is made from, or masked by, one step back.
+
+    Told with each version and not with the definition: a code location then loads without following any query.
+    """
+    from chu_platform.lineage.tables import Field, lineage_of
+
+    columns = lineage_of(table).columns
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(key_of(o.table), o.column) for o in origins if isinstance(o, Field)]
+            for name, origins in columns.items()
+        }
+    )
 
 
 def _line(table: Table, outcome: Outcome) -> str:

@@ -14,6 +14,7 @@ from chu_platform.kpis.rates import (
     NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
+    RATES_FROM,
     with_rates,
 )
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -40,6 +41,7 @@ kpi_consultation_rate_by_diagnosis = Table(
     rows=Query(
         by_diagnosis("consultation"),
         finish=with_rates,
+        from_columns=RATES_FROM,
     ),
     rules=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),

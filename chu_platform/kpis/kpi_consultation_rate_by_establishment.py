@@ -18,6 +18,7 @@ from chu_platform.kpis.rates import (
     NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
+    RATES_FROM,
     of_each_patient,
     period_join,
     with_rates,
@@ -84,6 +85,7 @@ kpi_consultation_rate_by_establishment = Table(
                       AND b.sex = 'all' AND b.age_band = 'all'
         """,
         finish=with_rates,
+        from_columns=RATES_FROM,
     ),
     rules=[
         none_in(

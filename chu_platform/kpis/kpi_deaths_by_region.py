@@ -76,6 +76,7 @@ kpi_deaths_by_region = Table(
         LEFT JOIN counted n ON n.death_year = c.death_year AND n.region_key = c.region_key AND n.sex = c.sex AND n.age_band = c.age_band
         """,
         finish=with_rate,
+        from_columns=dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("deaths", "population")),
     ),
     rules=[
         sums_to(

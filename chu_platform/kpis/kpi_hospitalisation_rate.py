@@ -13,6 +13,7 @@ from chu_platform.kpis.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
+    STAY_RATES_FROM,
     of_each_patient,
     period_join,
     with_stay_rates,
@@ -50,6 +51,7 @@ kpi_hospitalisation_rate = Table(
         WHERE p.domain = 'hospitalisation'
         """,
         finish=with_stay_rates,
+        from_columns=STAY_RATES_FROM,
     ),
     rules=[
         NUMERATOR_IN_BASE,

@@ -15,6 +15,7 @@ from chu_platform.kpis.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
+    STAY_RATES_FROM,
     with_stay_rates,
 )
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
@@ -42,6 +43,7 @@ kpi_hospitalisation_rate_by_diagnosis = Table(
     rows=Query(
         by_diagnosis("hospitalisation", ["days"]),
         finish=with_stay_rates,
+        from_columns=STAY_RATES_FROM,
     ),
     rules=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),

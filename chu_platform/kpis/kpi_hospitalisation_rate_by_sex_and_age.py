@@ -17,6 +17,7 @@ from chu_platform.kpis.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
+    STAY_RATES_FROM,
     finite,
     of_each_patient,
     period_join,
@@ -122,6 +123,13 @@ kpi_hospitalisation_rate_by_sex_and_age = Table(
         LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {period_join("n")}
         """,
         finish=_with_standardised,
+        from_columns={
+            **STAY_RATES_FROM,
+            **dict.fromkeys(
+                ("standardised_intensity", "standardised_low", "standardised_high"),
+                ("events", "patient_years", "period_grain", "period_start", "sex", "age_band"),
+            ),
+        },
     ),
     rules=[
         holds(

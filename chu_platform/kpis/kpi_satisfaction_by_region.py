@@ -111,6 +111,7 @@ kpi_satisfaction_by_region = Table(
         FROM summed s LEFT JOIN {{region}} r ON r.region_key = s.region_key
         """,
         finish=_with_interval,
+        from_columns=dict.fromkeys(("score_low", "score_high"), ("scores",)),
     ),
     rules=[
         none_in(

@@ -3,7 +3,7 @@
 Here: rate of use and intensity, as columns and as a computation. Not here: any one indicator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -72,6 +72,12 @@ RATE_COLUMNS: Final[Sequence[Column]] = (
     Column("intensity_low", DOUBLE, "lower limit, 95 %, exact Poisson", "Intensité : borne basse"),
     Column("intensity_high", DOUBLE, "upper limit, 95 %, exact Poisson", "Intensité : borne haute"),
 )
+# What `with_rates` and `with_stay_rates` make each figure from.
+RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("patients", "base_patients")),
+    **dict.fromkeys(("intensity", "intensity_low", "intensity_high"), ("events", "patient_years")),
+}
+STAY_RATES_FROM: Final[Mapping[str, Sequence[str]]] = {**RATES_FROM, "mean_length_of_stay": ("days", "events")}
 NUMERATOR_IN_BASE: Final = holds(
     "numerator_in_base", "patients <= base_patients", "patients with an event are patients of the base"
 )

@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chu_platform.errors import ChuError
+from chu_platform.tables.table import Outside
 
 KEY_FILE = "pseudonymisation.key"
 KEY_BYTES = 32
+# What the lineage of a pseudonym ends in, beside the identifier.
+SECRET_KEY = Outside("clé secrète, hors du lac")
 
 
 def pseudonymisation_key(folder: Path) -> bytes:

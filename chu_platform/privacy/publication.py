@@ -37,6 +37,11 @@ MASK_COLUMNS: Final[Sequence[Column]] = (
 TIME_GRAINS: Final = (("month", "quarter"), ("quarter", "year"), ("year", "all"))
 
 
+def columns_of(*inputs: str, columns: Sequence[str]) -> Sequence[str]:
+    """The same columns of several inputs of a mask, as its declaration names them."""
+    return [f"{name}.{column}" for name in inputs for column in columns]
+
+
 def small(column: str) -> str:
     """SQL: whether a count is from 1 to 10, or a fraction of one up to 10."""
     return f"({column} > 0 AND {column} <= 10)"

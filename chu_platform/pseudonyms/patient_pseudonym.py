@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.privacy.pseudonyms import pseudonymisation_key, pseudonyms
+from chu_platform.privacy.pseudonyms import SECRET_KEY, pseudonymisation_key, pseudonyms
 from chu_platform.settings import Settings
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -38,6 +38,11 @@ patient_pseudonym = Table(
         ),
     ],
     reads={"patient": patient},
-    rows=Computed(_rows, columns={"patient": ["Id_patient"]}, given=("settings",)),
+    rows=Computed(
+        _rows,
+        columns={"patient": ["Id_patient"]},
+        given=("settings",),
+        from_columns={"Id_patient": ["patient.Id_patient"], "patient_key": ["patient.Id_patient", SECRET_KEY]},
+    ),
     rules=[unique("patient_key")],
 )

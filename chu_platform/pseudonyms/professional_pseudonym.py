@@ -6,7 +6,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chu_platform.privacy.pseudonyms import pseudonymisation_key, pseudonyms
+from chu_platform.privacy.pseudonyms import SECRET_KEY, pseudonymisation_key, pseudonyms
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
@@ -14,6 +14,8 @@ from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rules import unique
 from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+EVERYONE = ("care.Identifiant", "register.identifiant", "activity.identifiant")
 
 
 def _rows(care: pa.Table, register: pa.Table, activity: pa.Table, settings: Settings) -> pa.Table:
@@ -54,6 +56,7 @@ professional_pseudonym = Table(
         _rows,
         columns={"care": ["Identifiant"], "register": ["identifiant"], "activity": ["identifiant"]},
         given=("settings",),
+        from_columns={"Identifiant": EVERYONE, "professional_key": [*EVERYONE, SECRET_KEY]},
     ),
     rules=[unique("professional_key")],
 )

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+from chu_platform.tables.table import Computed, Layer, Layout, Outside, Table, Zone
 
 FIRST, LAST = date(1900, 1, 1), date(2099, 12, 31)
 
@@ -27,6 +27,14 @@ def _rows() -> pa.Table:
     )
 
 
+COLUMNS = [
+    Column("date", DATE, "the day", "Date", key=True),
+    Column("year", INTEGER, "year", "Année", nullable=False),
+    Column("quarter", INTEGER, "quarter of the year, 1 to 4", "Trimestre", nullable=False),
+    Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
+    Column("iso_week", INTEGER, "ISO 8601 week", "Semaine ISO", nullable=False),
+    Column("iso_weekday", INTEGER, "1 Monday to 7 Sunday", "Jour de la semaine", nullable=False),
+]
 calendar = Table(
     name="calendar",
     layer=Layer.REFERENCES,
@@ -34,14 +42,7 @@ calendar = Table(
     grain="one day",
     label="Calendrier",
     owner="team:references",
-    columns=[
-        Column("date", DATE, "the day", "Date", key=True),
-        Column("year", INTEGER, "year", "Année", nullable=False),
-        Column("quarter", INTEGER, "quarter of the year, 1 to 4", "Trimestre", nullable=False),
-        Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
-        Column("iso_week", INTEGER, "ISO 8601 week", "Semaine ISO", nullable=False),
-        Column("iso_weekday", INTEGER, "1 Monday to 7 Sunday", "Jour de la semaine", nullable=False),
-    ],
-    rows=Computed(_rows),
+    columns=COLUMNS,
+    rows=Computed(_rows, from_columns={c.name: [Outside("calendrier grégorien")] for c in COLUMNS}),
     layout=Layout(z_order_by=["date"]),
 )

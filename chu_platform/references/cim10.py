@@ -6,9 +6,12 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 import duckdb
 import pyarrow as pa
 
-from chu_platform.references.packaged import cim10_codes, packaged
+from chu_platform.references.packaged import cim10_codes, packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Layout, Outside, Table, Zone
+
+PLACE = "cim10.csv.gz (paquet edsnlp)"
+CODE = Outside(PLACE, "code")
 
 
 def _rows() -> pa.Table:
@@ -37,6 +40,15 @@ cim10 = Table(
         Column("chapter_code", STRING, "roman numeral of the chapter", "Chapitre", nullable=False),
         Column("chapter_label", STRING, "title of the chapter", "Libellé du chapitre", nullable=False),
     ],
-    rows=Computed(_rows),
+    rows=Computed(
+        _rows,
+        from_columns={
+            "code": [CODE],
+            "label": [Outside(PLACE, "long")],
+            "category_code": [CODE],
+            **{c: [CODE, *packaged_columns("cim10_chapters")[c]] for c in ("chapter_code", "chapter_label")},
+            EVERY_ROW: [CODE],
+        },
+    ),
     layout=Layout(partition_by=["chapter_code"], z_order_by=["code"]),
 )

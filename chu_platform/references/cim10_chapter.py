@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged
+from chu_platform.references.packaged import packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
@@ -27,5 +27,5 @@ cim10_chapter = Table(
         Column("last_category", STRING, "last three-character code", "Dernière catégorie", nullable=False),
         Column("chapter_label", STRING, "title", "Libellé du chapitre", nullable=False),
     ],
-    rows=Computed(_rows),
+    rows=Computed(_rows, from_columns=packaged_columns("cim10_chapters")),
 )

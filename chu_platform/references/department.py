@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged
+from chu_platform.references.packaged import packaged, packaged_columns
 from chu_platform.references.region import region
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rules import foreign_key
@@ -34,6 +34,6 @@ department = Table(
         Column("department_label", STRING, "name of the department", "Département", nullable=False),
         Column("region_code", STRING, "region it belongs to", "Code région", nullable=False),
     ],
-    rows=Computed(_rows),
+    rows=Computed(_rows, from_columns=packaged_columns("departments")),
     rules=[foreign_key("region_code", region)],
 )

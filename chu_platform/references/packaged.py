@@ -4,6 +4,7 @@ Here: reading. Not here: the reference tables.
 """
 
 import gzip
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from chu_platform.errors import ChuError
+from chu_platform.tables.table import Outside
 
 DATA = Path(__file__).parent / "data"
 
@@ -21,6 +23,12 @@ def packaged(name: str) -> pa.Table:
     names = path.read_text(encoding="utf-8").splitlines()[1].split(",")
     options = csv.ConvertOptions(column_types={n: pa.string() for n in names}, strings_can_be_null=False)
     return csv.read_csv(path, csv.ReadOptions(skip_rows=1), convert_options=options)
+
+
+def packaged_columns(name: str) -> Mapping[str, Sequence[Outside]]:
+    """Where the columns of a table come from that are those of a CSV file of `data`."""
+    header = (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
+    return {column: [Outside(f"{name}.csv (fourni avec la plateforme)", column)] for column in header}
 
 
 def cim10_codes() -> pa.Table:

@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged
+from chu_platform.references.packaged import packaged, packaged_columns
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
@@ -33,5 +33,5 @@ region = Table(
         Column("region_label", STRING, "name of the region", "Région", nullable=False),
         Column("population_2019", LONG, "inhabitants on 1 January 2019", "Population 2019", nullable=False),
     ],
-    rows=Computed(_rows),
+    rows=Computed(_rows, from_columns=packaged_columns("regions")),
 )

@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged
+from chu_platform.references.packaged import packaged, packaged_columns
 from chu_platform.references.region import region
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rules import foreign_key
@@ -27,6 +27,6 @@ survey_region = Table(
         Column("survey_label", STRING, "label in the files", "Libellé de l’enquête", key=True),
         Column("region_code", STRING, "region it stands for", "Code région", nullable=False),
     ],
-    rows=Computed(_rows),
+    rows=Computed(_rows, from_columns=packaged_columns("survey_regions")),
     rules=[foreign_key("region_code", region)],
 )

@@ -14,7 +14,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from chu_platform.sources.delivered import made_with
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
 from chu_platform.tables.rules import one_of
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, Computed, Layer, Table, Zone
 
 STATUSES = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
@@ -81,7 +81,27 @@ check_result = Table(
         Column("evaluated_at", STRING, "moment of the evaluation, UTC, ISO 8601", "Évalué le"),
         Column("run_id", STRING, "Dagster run", "Exécution"),
     ],
-    rows=Computed(check_results, given=("instance", "tables")),
+    rows=Computed(
+        check_results,
+        given=("instance", "tables"),
+        from_columns={
+            **dict.fromkeys(
+                (
+                    "layer",
+                    "table",
+                    "check",
+                    "type",
+                    "column",
+                    "threshold",
+                    "severity",
+                    "blocking",
+                    "description",
+                ),
+                (DECLARATIONS,),
+            ),
+            **dict.fromkeys(("status", "measured", "evaluated_at", "run_id"), (EVENT_LOG,)),
+        },
+    ),
     preview="""
         SELECT status, "layer", "table", "check", measured, threshold, severity FROM (
             SELECT '**all**' AS "layer", count(DISTINCT concat("layer", "table")) || ' tables' AS "table",

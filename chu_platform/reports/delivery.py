@@ -12,7 +12,7 @@ from chu_platform.settings import Settings
 from chu_platform.sources.arrivals import delivered_files, known_as
 from chu_platform.sources.files import fingerprint
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.table import DECLARATIONS, PACK, Computed, Layer, Table, Zone
 
 
 def deliveries(settings: Settings, tables: Sequence[Table], before: pa.Table) -> pa.Table:
@@ -55,5 +55,12 @@ delivery = Table(
         ),
         Column("present", BOOLEAN, "whether it is still there", "Présent", nullable=False),
     ],
-    rows=Computed(deliveries, given=("settings", "tables", "before")),
+    rows=Computed(
+        deliveries,
+        given=("settings", "tables", "before"),
+        from_columns={
+            **dict.fromkeys(("path", "bytes", "sha256", "modified_at", "first_seen", "present"), (PACK,)),
+            "known_as": [PACK, DECLARATIONS],
+        },
+    ),
 )

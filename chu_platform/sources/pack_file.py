@@ -18,7 +18,7 @@ from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import NEVER_DELIVERED, every_file, find
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.rules import one_of
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.table import DECLARATIONS, PACK, Computed, Layer, Table, Zone
 
 READ: Final = "read"
 COPY: Final = "copy_of_a_file_that_is_read"
@@ -80,6 +80,15 @@ pack_file = Table(
         Column("state", STRING, "read, or why it is not", "État", nullable=False),
         Column("read_by", STRING, "the source tables that read it, or would", "Tables sources"),
     ],
-    rows=Computed(_rows, given=("settings", "tables")),
+    rows=Computed(
+        _rows,
+        given=("settings", "tables"),
+        from_columns={
+            "path": [PACK],
+            "bytes": [PACK],
+            "state": [PACK, DECLARATIONS],
+            "read_by": [PACK, DECLARATIONS],
+        },
+    ),
     rules=[one_of("state", [READ, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN])],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -54,16 +54,39 @@ class Layout:
     z_order_by: Sequence[str] = ()
 
 
+# In `from_columns`: what decides which rows there are, whatever the column.
+EVERY_ROW: Final = "*"
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Where values come from that no table holds: a delivered or packaged file, Dagster's log; French, for readers.
+
+    `column` says where in it: a header, positions, a part of the name.
+    """
+
+    place: str
+    column: str = ""
+
+
+# What a function is `given` beside its inputs.
+PACK: Final = Outside("dossier livré")
+DECLARATIONS: Final = Outside("déclarations des tables")
+EVENT_LOG: Final = Outside("journal d’exécution de Dagster")
+
+
 @dataclass(frozen=True)
 class Query:
     """Rows made by Spark SQL over the tables read: `{name}` stands for the input of that name.
 
     `finish` completes the result in Python where SQL has no words for it (an interval of a statistics library, a
-    keyed hash): it takes the query's rows as an Arrow table and gives the table's.
+    keyed hash): it takes the query's rows as an Arrow table and gives the table's. `from_columns` then says of each
+    column that it makes which columns of the query's rows it is made from: nobody can read that from Python.
     """
 
     sql: str
     finish: "Callable[[pa.Table], pa.Table] | None" = None
+    from_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,12 +95,14 @@ class Computed:
 
     `columns` limits what is loaded of an input, for those that are large. `given` names what else the function takes:
     `settings` (for a secret key, or the pack's folder), `instance` (Dagster's), `tables` (the catalogue), `before`
-    (the rows of the table as it is).
+    (the rows of the table as it is). `from_columns` says of each column what it is made from: "input.column" of
+    `reads`, or what lies outside; nothing for a constant. Under EVERY_ROW stands what decides which rows there are.
     """
 
     function: "Callable[..., pa.Table]"
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     given: Sequence[str] = ()
+    from_columns: Mapping[str, Sequence[str | Outside]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

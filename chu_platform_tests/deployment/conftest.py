@@ -19,7 +19,7 @@ from chu_platform_tests.test_cli import free_port
 
 # What nobody may see: the passwords of both databases, a token, and the key of the pseudonyms.
 SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71e5" * 8)
-ORDINARY = "from dagster_webserver.cli import main; main()"
+ORDINARY = "import typer; from chu_platform.webserver import main; typer.run(main)"
 
 
 @pytest.fixture(scope="package")
@@ -80,7 +80,7 @@ def read_only(instance_home: Home, database: tuple[str, str], postgres: Embedded
 def ordinary(
     instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres, read_only: Webserver
 ) -> Iterator[Webserver]:
-    """Dagster's own webserver on a copy of the same instance."""
+    """The ordinary webserver on a copy of the same instance."""
     connection = psycopg2.connect(postgres.url(CARE))
     connection.autocommit = True
     with connection.cursor() as cursor:

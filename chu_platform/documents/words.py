@@ -1,0 +1,80 @@
+"""French words for what the declarations call in English.
+
+Here: words. Not here: where they stand (templates).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from chu_platform.lineage.kinds import Kind as Lineage
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
+from chu_platform.tables.rules import Kind as RuleKind
+from chu_platform.tables.table import Layer, Zone
+
+LAYERS: Final[Mapping[Layer, str]] = {
+    Layer.PUBLISHED: "Indicateurs publiés",
+    Layer.KPIS: "Indicateurs exacts",
+    Layer.DISCLOSURE: "Décisions de masquage",
+    Layer.FACTS: "Faits",
+    Layer.DIMENSIONS: "Dimensions",
+    Layer.REFERENCES: "Référentiels",
+    Layer.PSEUDONYMS: "Pseudonymes",
+    Layer.SOURCES: "Sources, telles que livrées",
+    Layer.REJECTS: "Lignes rejetées",
+    Layer.REPORTS: "Rapports",
+}
+ZONES: Final[Mapping[Zone, str]] = {
+    Zone.RESTRICTED: "restreinte",
+    Zone.PSEUDONYMISED: "pseudonymisée",
+    Zone.PUBLISHED: "publiée",
+}
+KINDS: Final[Mapping[Lineage, str]] = {
+    Lineage.IDENTITY: "reprise",
+    Lineage.TRANSFORMATION: "calcul",
+    Lineage.AGGREGATION: "agrégat",
+    Lineage.CONDITION: "condition",
+    Lineage.MASK: "masquage",
+    Lineage.JOIN: "jointure",
+    Lineage.FILTER: "filtre",
+    Lineage.GROUPING: "regroupement",
+}
+RULES: Final[Mapping[RuleKind, str]] = {
+    RuleKind.NOT_NULL: "valeur obligatoire",
+    RuleKind.UNIQUE: "unicité",
+    RuleKind.FOREIGN_KEY: "clé étrangère",
+    RuleKind.DOMAIN: "valeurs admises",
+    RuleKind.RANGE: "intervalle",
+    RuleKind.CONSISTENCY: "cohérence",
+    RuleKind.RECONCILIATION: "rapprochement",
+    RuleKind.ROW_COUNT: "nombre de lignes",
+    RuleKind.FRESHNESS: "fraîcheur",
+}
+STATUSES: Final[Mapping[str, str]] = {"passed": "respecté", "failed": "non respecté", "not run": "pas encore évalué"}
+_TYPES: Final[Mapping[pa.DataType, str]] = {
+    STRING: "texte",
+    INTEGER: "entier",
+    LONG: "entier",
+    DOUBLE: "nombre",
+    BOOLEAN: "oui ou non",
+    DATE: "date",
+}
+
+
+def type_word(type_: pa.DataType) -> str:
+    """A type, for readers."""
+    return _TYPES.get(type_, "décimal exact")
+
+
+def sensitivity(zone: Zone, identifying: bool) -> str:
+    """Who may see a column."""
+    return "identifiante" if identifying else ZONES[zone]
+
+
+def number(value: float | None) -> str:
+    """A number with French separators; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return text.replace(",", "\u202f").replace(".", ",")

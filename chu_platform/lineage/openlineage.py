@@ -1,0 +1,112 @@
+"""The lineage as OpenLineage events, for who runs a catalogue: one JobEvent a table, as it is declared.
+
+https://openlineage.io/spec/2-0-2/OpenLineage.json. A JobEvent tells of a job apart from its runs: here, which columns
+of which datasets make those of the table. Datasets of the lake are named as OpenLineage names files, so that what Spark
+or another engine tells of the same folders joins them.
+
+Here: declarations as events. Not here: how lineage is found (tables), sending them anywhere.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from chu_platform.lineage.kinds import Kind
+from chu_platform.lineage.tables import Field, Origin, lineage_of
+from chu_platform.tables.columns import sql_type
+from chu_platform.tables.table import Outside, Query, Table
+
+PRODUCER: Final = "https://chu-platform.invalid/chu_platform"
+SPEC: Final = "https://openlineage.io/spec"
+# The namespace of jobs, and of what lies outside the lake.
+NAMESPACE: Final = "chu_platform"
+LAKE_NAMESPACE: Final = "file"
+_TRANSFORMATIONS: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.IDENTITY: ("DIRECT", "IDENTITY"),
+    Kind.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
+    Kind.AGGREGATION: ("DIRECT", "AGGREGATION"),
+    Kind.CONDITION: ("INDIRECT", "CONDITIONAL"),
+    Kind.MASK: ("INDIRECT", "CONDITIONAL"),
+    Kind.JOIN: ("INDIRECT", "JOIN"),
+    Kind.FILTER: ("INDIRECT", "FILTER"),
+    Kind.GROUPING: ("INDIRECT", "GROUP_BY"),
+}
+
+Json = dict[str, Any]
+
+
+def write_events(tables: Iterable[Table], lake: Path, file: Path) -> int:
+    """Write the events of tables, a line each; their number."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    lines = [json.dumps(event_of(table, lake, now), ensure_ascii=False) for table in tables]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return len(lines)
+
+
+def event_of(table: Table, lake: Path, time: str) -> Json:
+    """The JobEvent of a table of the lake, at a time in ISO 8601."""
+    lineage = lineage_of(table)
+    origins = dict.fromkeys([*(o for found in lineage.columns.values() for o in found), *lineage.rows])
+    inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(origins, lake)}
+    inputs.pop(_name(table, lake), None)
+    job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=f"{table.label}: {table.grain}")}
+    if isinstance(table.rows, Query):
+        job["sql"] = _facet("1-1-0", "SQLJobFacet", query=table.rows.sql, dialect="spark")
+    return {
+        "eventTime": time,
+        "producer": PRODUCER,
+        "schemaURL": f"{SPEC}/2-0-2/OpenLineage.json#/$defs/JobEvent",
+        "job": {"namespace": NAMESPACE, "name": f"{table.layer}/{table.name}", "facets": job},
+        "inputs": list(inputs.values()),
+        "outputs": [_output(table, lake)],
+    }
+
+
+def _output(table: Table, lake: Path) -> Json:
+    lineage = lineage_of(table)
+    columns = {
+        name: {"inputFields": [_input_field(origin, [kind], lake) for origin, kind in origins.items()]}
+        for name, origins in lineage.columns.items()
+    }
+    rows = [_input_field(origin, sorted(kinds), lake) for origin, kinds in lineage.rows.items()]
+    fields = [
+        {"name": c.name, "type": sql_type(c.type), "description": f"{c.label}. {c.description}"} for c in table.columns
+    ]
+    return {
+        "namespace": LAKE_NAMESPACE,
+        "name": _name(table, lake),
+        "facets": {
+            "documentation": _facet("1-1-0", "DocumentationDatasetFacet", description=f"{table.label}: {table.grain}"),
+            "schema": _facet("1-2-0", "SchemaDatasetFacet", fields=fields),
+            "columnLineage": _facet("1-2-0", "ColumnLineageDatasetFacet", fields=columns, dataset=rows),
+        },
+    }
+
+
+def _input_field(origin: Origin, kinds: Iterable[Kind], lake: Path) -> Json:
+    (namespace, name), *_ = _datasets([origin], lake)
+    transformations = []
+    for kind in kinds:
+        type_, subtype = _TRANSFORMATIONS[kind]
+        transformations.append({"type": type_, "subtype": subtype, "masking": kind is Kind.MASK})
+    field = origin.column or origin.place if isinstance(origin, Outside) else origin.column
+    return {"namespace": namespace, "name": name, "field": field, "transformations": transformations}
+
+
+def _datasets(origins: Iterable[Origin], lake: Path) -> Iterator[tuple[str, str]]:
+    """Namespace and name of the dataset of each origin."""
+    for origin in origins:
+        if isinstance(origin, Field):
+            yield LAKE_NAMESPACE, _name(origin.table, lake)
+        else:
+            yield NAMESPACE, origin.place
+
+
+def _name(table: Table, lake: Path) -> str:
+    return str(lake / table.folder)
+
+
+def _facet(version: str, name: str, **content: object) -> Json:
+    return {"_producer": PRODUCER, "_schemaURL": f"{SPEC}/facets/{version}/{name}.json#/$defs/{name}", **content}

@@ -1,0 +1,168 @@
+"""The lineage of a table: what each of its columns is made from, one step back.
+
+Queries are followed (queries); of what Python makes, the declaration says it (`from_columns`); of what is delivered,
+the reader knows the files and the place in them.
+
+Here: declarations in, one step of lineage out. Not here: the way back to the sources (sources).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from chu_platform.errors import ChuError
+from chu_platform.lineage.kinds import Kind, merged, through
+from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.sources.files import readable
+from chu_platform.sources.fixed_width_format import FixedWidthFormat
+from chu_platform.tables.columns import STRING, Column, sql_type
+from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Outside, Query, Table
+
+FILE_NAME: Final = "nom du fichier"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a table of the lake."""
+
+    table: Table
+    column: str
+
+
+Origin = Field | Outside
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """`columns`: for each column of the table, in their order, its origins; nothing for a constant of the declaration.
+
+    `rows`: what decides which rows there are, whatever the column.
+    """
+
+    columns: Mapping[str, Mapping[Origin, Kind]]
+    rows: Mapping[Origin, frozenset[Kind]]
+
+
+@cache
+def lineage_of(table: Table) -> Lineage:
+    """The lineage of a table. Raises ChuError naming a column of which nothing is known."""
+    rows = table.rows
+    if table.layer is Layer.REJECTS:
+        return _of_rejects(table)
+    if isinstance(rows, Query):
+        return _of_query(table, rows)
+    if isinstance(rows, Computed):
+        return _of_function(table, rows)
+    return Lineage({c.name: dict(_delivered(table, rows, c)) for c in table.columns}, {})
+
+
+def _of_query(table: Table, rows: Query) -> Lineage:
+    inputs = {name: {c.name: sql_type(c.type) for c in read.columns} for name, read in table.reads.items()}
+    try:
+        found = lineage_of_query(rows.sql, inputs)
+    except ChuError as error:
+        raise ChuError(f"{table.layer}/{table.name}: {error}") from None
+    result = {name: _origins(table, uses) for name, uses in found.columns.items()}
+    for name, made_from in rows.from_columns.items():
+        if unknown := [used for used in made_from if used not in found.columns]:
+            raise ChuError(f"{table.layer}/{table.name}: its query has no column {unknown[0]}, which makes {name}")
+        of_each = ({o: through(k, Kind.TRANSFORMATION) for o, k in result[used].items()} for used in made_from)
+        result[name] = merged(*of_each)
+    return Lineage(_complete(table, result), {_field(table, cell): kinds for cell, kinds in found.rows.items()})
+
+
+def _origins(table: Table, uses: Mapping[Cell, Kind]) -> dict[Origin, Kind]:
+    """Columns of inputs as columns of tables. What disclosure decides about a figure that is no count is a mask."""
+    found: dict[Origin, Kind] = {}
+    for cell, kind in uses.items():
+        field = _field(table, cell)
+        masks = kind is Kind.CONDITION and field.table.layer is Layer.DISCLOSURE and table.layer is Layer.PUBLISHED
+        # An input may be read under two names.
+        found[field] = Kind.MASK if masks and Kind.AGGREGATION not in uses.values() else found.get(field, kind)
+    return found
+
+
+def _field(table: Table, cell: Cell) -> Field:
+    name, column = cell
+    return Field(table.reads[name], column)
+
+
+def _of_function(table: Table, rows: Computed) -> Lineage:
+    found = {
+        name: {_declared(table, one): Kind.TRANSFORMATION for one in made_from}
+        for name, made_from in rows.from_columns.items()
+    }
+    decides = found.pop(EVERY_ROW, {})
+    columns = _complete(table, found)
+    return Lineage(columns, dict.fromkeys(decides, frozenset([Kind.FILTER])))
+
+
+def _declared(table: Table, origin: str | Outside) -> Origin:
+    if isinstance(origin, Outside):
+        return origin
+    name, _, column = origin.partition(".")
+    read = table.reads.get(name)
+    if read is None or column not in {c.name for c in read.columns}:
+        raise ChuError(f"{table.layer}/{table.name} reads no {origin}, which its from_columns names")
+    return Field(read, column)
+
+
+def _complete(table: Table, found: Mapping[str, Mapping[Origin, Kind]]) -> Mapping[str, Mapping[Origin, Kind]]:
+    missing = [c.name for c in table.columns if c.name not in found]
+    if missing:
+        raise ChuError(
+            f"{table.layer}/{table.name}: nothing says what {', '.join(missing)} is made from: name it in from_columns"
+        )
+    return {c.name: found[c.name] for c in table.columns}
+
+
+def _delivered(table: Table, rows: Delivered, column: Column) -> Iterator[tuple[Origin, Kind]]:
+    """Where the delivery holds a column, or which columns it is derived from."""
+    expression = rows.derived.get(column.name)
+    if expression is None:
+        kind = Kind.IDENTITY if column.type == STRING and column.name not in rows.typing else Kind.TRANSFORMATION
+        yield _place(rows, column.name), kind
+        return
+    names = {c.name.lower(): c.name for c in table.columns}
+    for used in columns_in(expression, "duckdb"):
+        if used.lower() in names:
+            yield Field(table, names[used.lower()]), Kind.TRANSFORMATION
+        else:
+            # A part of the file's name: the reader refuses a column that is neither.
+            yield Outside(delivery_of(rows), f"{FILE_NAME}, partie « {used} »"), Kind.TRANSFORMATION
+
+
+def delivery_of(rows: Delivered) -> str:
+    """What a delivered table is read from, as a reader would name it."""
+    reader = rows.reader
+    if isinstance(reader, CareTable):
+        return f"PostgreSQL, table « {reader.name} »"
+    assert isinstance(reader, DeliveredFiles)
+    return readable(reader.pattern)
+
+
+def _place(rows: Delivered, column: str) -> Outside:
+    reader = rows.reader
+    if isinstance(reader, DeliveredFiles):
+        formats = list(reader.formats.values())
+        if isinstance(formats[0], FixedWidthFormat):
+            first, last = formats[0].columns[column]
+            where = f"caractère {first}" if first == last else f"caractères {first} à {last}"
+            return Outside(delivery_of(rows), where)
+    others = rows.spellings.get(column, ())
+    return Outside(delivery_of(rows), column + (f" (ou {', '.join(others)})" if others else ""))
+
+
+def _of_rejects(table: Table) -> Lineage:
+    rows = table.rows
+    assert isinstance(rows, Delivered)
+    delivery = delivery_of(rows)
+    wheres = {"file": FILE_NAME, "line": "numéro de ligne"}
+    columns: dict[str, dict[Origin, Kind]] = {
+        c.name: {Outside(delivery, wheres.get(c.name, "ligne entière")): Kind.TRANSFORMATION} for c in table.columns
+    }
+    return Lineage(columns, {})

@@ -1,0 +1,92 @@
+"""What each column of each table is made from, one step back: names only, no data.
+
+Here: the declaration of this one table. Not here: how lineage is found (lineage).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from chu_platform.lineage.kinds import Kind
+from chu_platform.sources.delivered import made_with
+from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, Computed, Layer, Outside, Table, Zone
+
+if TYPE_CHECKING:
+    from chu_platform.lineage.tables import Origin
+
+OUTSIDE = "outside"
+
+
+def _rows(tables: Sequence[Table]) -> pa.Table:
+    rows = [row for table in tables for made in made_with(table) for row in _of(made)]
+    return pa.Table.from_pylist(rows, arrow_schema(column_lineage.columns))
+
+
+def _of(table: Table) -> Iterator[dict[str, object]]:
+    # Not before it is made: a code location need not load a parser of SQL.
+    from chu_platform.lineage.tables import lineage_of
+
+    lineage = lineage_of(table)
+    for column, origins in lineage.columns.items():
+        for origin, kind in origins.items():
+            yield _row(table, column, origin, kind)
+    for origin, kinds in lineage.rows.items():
+        for kind in sorted(kinds):
+            yield _row(table, EVERY_ROW, origin, kind)
+
+
+def _row(table: Table, column: str, origin: "Origin", kind: Kind) -> dict[str, object]:
+    outside = isinstance(origin, Outside)
+    return {
+        "layer": table.layer.value,
+        "table": table.name,
+        "column": column,
+        "from_layer": OUTSIDE if isinstance(origin, Outside) else origin.table.layer.value,
+        "from_table": origin.place if isinstance(origin, Outside) else origin.table.name,
+        "from_column": (origin.column or "-") if outside else origin.column,
+        "kind": kind.value,
+        "direct": kind.direct,
+    }
+
+
+column_lineage = Table(
+    name="column_lineage",
+    layer=Layer.REPORTS,
+    zone=Zone.PUBLISHED,
+    grain="one column of one table and one column that it is made from, or that decides about it, one step back",
+    label="Lignage des colonnes",
+    owner="team:platform",
+    columns=[
+        Column("layer", STRING, "layer of the table", "Couche", key=True),
+        Column("table", STRING, "table", "Table", key=True),
+        Column("column", STRING, "column; * for what decides which rows there are", "Colonne", key=True),
+        Column(
+            "from_layer",
+            STRING,
+            "layer of the table it is made from; outside the lake: outside",
+            "Couche d’origine",
+            key=True,
+        ),
+        Column("from_table", STRING, "table, file or database table it is made from", "Table d’origine", key=True),
+        Column("from_column", STRING, "column, or where in the file", "Colonne d’origine", key=True),
+        Column(
+            "kind",
+            STRING,
+            "identity, transformation, aggregation; condition, mask; join, filter, grouping",
+            "Nature",
+            key=True,
+        ),
+        Column("direct", BOOLEAN, "the value itself is passed on", "Directe", nullable=False),
+    ],
+    rows=Computed(
+        _rows,
+        given=("tables",),
+        from_columns=dict.fromkeys(
+            ("layer", "table", "column", "from_layer", "from_table", "from_column", "kind", "direct"), (DECLARATIONS,)
+        ),
+    ),
+    rules=[one_of("kind", list(Kind))],
+)

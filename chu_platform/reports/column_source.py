@@ -1,0 +1,80 @@
+"""Where each column of each table ends: the columns of deliveries, all the way back. Names only, no data.
+
+Here: the declaration of this one table. Not here: how lineage is found (lineage).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from chu_platform.sources.delivered import made_with
+from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
+from chu_platform.tables.table import DECLARATIONS, Computed, Layer, Table, Zone
+
+
+def _rows(tables: Sequence[Table]) -> pa.Table:
+    rows = [row for table in tables for made in made_with(table) for row in _of(made)]
+    return pa.Table.from_pylist(rows, arrow_schema(column_source.columns))
+
+
+def _of(table: Table) -> Iterator[dict[str, object]]:
+    # Not before it is made: a code location need not load a parser of SQL.
+    from chu_platform.lineage.sources import influences_of, values_of
+    from chu_platform.lineage.tables import Field
+
+    for column in table.columns:
+        field = Field(table, column.name)
+        for ends, direct in ((values_of(field), True), (influences_of(field), False)):
+            for end in ends:
+                yield {
+                    "layer": table.layer.value,
+                    "table": table.name,
+                    "column": column.name,
+                    "source_layer": end.field.table.layer.value,
+                    "source_table": end.field.table.name,
+                    "source_column": end.field.column,
+                    "delivery": end.outside.place,
+                    "delivered_as": end.outside.column or "-",
+                    "direct": direct,
+                }
+
+
+column_source = Table(
+    name="column_source",
+    layer=Layer.REPORTS,
+    zone=Zone.PUBLISHED,
+    grain="one column of one table and one delivered column that it ends in",
+    label="Sources des colonnes",
+    owner="team:platform",
+    columns=[
+        Column("layer", STRING, "layer of the table", "Couche", key=True),
+        Column("table", STRING, "table", "Table", key=True),
+        Column("column", STRING, "column", "Colonne", key=True),
+        Column("source_layer", STRING, "layer of the last table on the way back", "Couche source", key=True),
+        Column("source_table", STRING, "last table on the way back", "Table source", key=True),
+        Column("source_column", STRING, "its column", "Colonne source", key=True),
+        Column("delivery", STRING, "file, database table or other place it is read from", "Livraison", key=True),
+        Column("delivered_as", STRING, "header, positions, or part of the file’s name", "Colonne livrée", key=True),
+        Column(
+            "direct", BOOLEAN, "its value is passed on; else it decides about values or rows", "Directe", nullable=False
+        ),
+    ],
+    rows=Computed(
+        _rows,
+        given=("tables",),
+        from_columns=dict.fromkeys(
+            (
+                "layer",
+                "table",
+                "column",
+                "source_layer",
+                "source_table",
+                "source_column",
+                "delivery",
+                "delivered_as",
+                "direct",
+            ),
+            (DECLARATIONS,),
+        ),
+    ),
+)

@@ -1,0 +1,87 @@
+"""The webserver: Dagster's own, with the platform's documents below /documents/.
+
+Here: the route to the documents, and the command `python -m chu_platform.webserver`. Not here: the documents
+(documents), what the read-only webserver refuses (read_only), who may come (a proxy before it).
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import dagster as dg
+import typer
+import uvicorn
+from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._utils.log import configure_loggers
+from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
+from dagster_webserver.version import __version__
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from chu_platform.documents.places import DICTIONARY, ROOT
+from chu_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from chu_platform.documents.site import Site
+
+# Milliseconds between two looks of an open page: what `dagster-webserver` takes.
+POLL_RATE: Final = 2000
+# The documents load a style of this server, and nothing else from anywhere.
+CONTENT_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
+    """Dagster's webserver with the documents."""
+
+    def build_routes(self) -> list[BaseRoute]:
+        """Those of the documents before Dagster's, whose last one takes every path."""
+        routes: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
+        return [
+            Route(ROOT.rstrip("/"), lambda _: RedirectResponse(ROOT)),
+            Route(ROOT + "{path:path}", self._document),
+            *routes,
+        ]
+
+    @cached_property
+    def _site(self) -> "Site":
+        # Not before somebody asks: the declarations import statistics libraries, and the UI would wait for them.
+        from chu_platform.documents.site import Site
+        from chu_platform.lake.lake import Lake
+
+        return Site(Lake(load_settings().lake_folder), in_ui=True)
+
+    def _document(self, request: Request) -> Response:
+        document = self._site.document(request.path_params["path"] or DICTIONARY)
+        headers = {**self.make_security_headers(), "Content-Security-Policy": CONTENT_POLICY}
+        if document is None:
+            return PlainTextResponse("Aucun document à cette adresse.\n", 404, headers)
+        return Response(document.text, headers=headers, media_type=document.media_type)
+
+
+def host(server: type[Webserver], workspace: Path, address: str, port: int, read_only: bool) -> None:
+    """Serve the instance of DAGSTER_HOME by a kind of webserver, until interrupted."""
+    configure_loggers()
+    target = WorkspaceFileTarget([str(workspace)])
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
+        with WorkspaceProcessContext(instance, target, version=__version__, read_only=read_only) as context:
+            app: Any = server(context, live_data_poll_rate=POLL_RATE).create_asgi_app()
+            uvicorn.run(app, host=address, port=port, log_level="warning")
+
+
+def main(
+    workspace: Annotated[Path, typer.Option("-w", help="workspace file")],
+    address: Annotated[str, typer.Option("-h", help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("-p", help="port to listen on")] = 3000,
+) -> None:
+    """Serve the Dagster UI of DAGSTER_HOME and the documents, until interrupted."""
+    host(Webserver, workspace, address, port, read_only=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,63 @@
+"""The documents in the servers' shape: linked from the assets, open in the ordinary and in the read-only webserver."""
+
+import urllib.request
+
+import pytest
+
+from chu_platform_tests.deployment.webservers import Webserver
+
+ASSETS = """
+{ assetNodes { assetKey { path } metadataEntries { label ... on UrlMetadataEntry { url } } } }
+"""
+
+
+@pytest.fixture(params=["read_only", "ordinary"])
+def server(request: pytest.FixtureRequest) -> Webserver:
+    found: Webserver = request.getfixturevalue(request.param)
+    return found
+
+
+def links(server: Webserver) -> dict[str, dict[str, str]]:
+    """The addresses in the metadata of each asset, by asset and label."""
+    return {
+        "/".join(node["assetKey"]["path"]): {e["label"]: e["url"] for e in node["metadataEntries"] if "url" in e}
+        for node in server.graphql(ASSETS)["data"]["assetNodes"]
+    }
+
+
+def test_the_documents_open_from_the_metadata_of_an_asset(server: Webserver) -> None:
+    found = links(server)
+    assert all("lineage_page" in of for asset, of in found.items() if not asset.startswith("maintenance/"))
+    for name, heading in (
+        ("published/kpi_deaths_by_region", "Décès par région (publié)"),
+        ("sources/Consultation", "Consultations"),
+        ("reports/column_source", "Sources des colonnes"),
+    ):
+        status, body = server.get(found[name]["lineage_page"])
+        assert status == 200 and f"<h1>{heading}</h1>" in body.decode()
+        assert b"<svg " in body
+    for label, heading in (("data_dictionary", "Dictionnaire des données"), ("quality_report", "Rapport qualité")):
+        status, body = server.get(found["facts/fact_death"][label])
+        assert status == 200 and f"<h1>{heading}</h1>" in body.decode()
+
+
+def test_a_page_loads_nothing_from_elsewhere_and_no_script(server: Webserver) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/documents/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src" not in policy and "unsafe-inline" not in policy
+    assert server.get("/documents/style.css")[0] == 200
+    body = server.get("/documents/tables/published/kpi_deaths_by_region.html")[1].decode()
+    assert "<script" not in body and ' style="' not in body
+    assert body.replace('xmlns="http://www.w3.org/2000/svg"', "").count("://") == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing.html", "tables/published/nothing.html", "../etc/passwd", "%2e%2e/settings.py"]
+)
+def test_what_is_no_document_is_not_found(server: Webserver, path: str) -> None:
+    status, body = server.get(f"/documents/{path}")
+    assert (status, body.decode()) == (404, "Aucun document à cette adresse.\n")
+
+
+def test_documents_take_nothing(server: Webserver) -> None:
+    assert server.post("/documents/", b"{}")[0] == 405

@@ -1,0 +1,138 @@
+"""The documents as files: complete, linked, and with the numbers of the lake."""
+
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import duckdb
+import pytest
+
+from chu_platform.documents.places import page_of
+from chu_platform.documents.site import Site
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lake.lake import Lake
+from chu_platform.sources.delivered import made_with
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.home import Home
+
+EVERY = [made for table in catalogue() for made in made_with(table)]
+
+
+class Page(HTMLParser):
+    """What a test asks of a page: links, ids, headings, cells, and whether all that was opened is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        self.links += [said["href"] or ""] if "href" in said else []
+        self.ids |= {said["id"] or ""} if "id" in said else set()
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def folder(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documents that the command writes of a made lake."""
+    folder = tmp_path_factory.mktemp("documents") / "new"
+    done = made.chu("dictionary", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(folder: Path) -> Mapping[Path, Page]:
+    return {file: Page(file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")}
+
+
+def page(folder: Path, name: str) -> str:
+    """The text of a page as a reader sees it, spaces evened out."""
+    return re.sub(r"\s+", " ", " ".join(Page((folder / name).read_text(encoding="utf-8")).text))
+
+
+def table(layer: str, name: str) -> Table:
+    return next(t for t in EVERY if (t.layer, t.name) == (layer, name))
+
+
+def test_every_link_leads_to_a_file_and_a_place_in_it(folder: Path, pages: Mapping[Path, Page]) -> None:
+    assert len(pages) == len(EVERY) + 2
+    dead = []
+    for file, one in pages.items():
+        assert one.open == []
+        for link in one.links:
+            path, _, place = link.partition("#")
+            target = (file.parent / path).resolve() if path else file
+            if not target.is_file() or (place and place not in pages[target].ids):
+                dead.append((file.name, link))
+    assert dead == []
+
+
+def test_pictures_are_well_formed_and_link_to_pages(folder: Path) -> None:
+    pictures = list(folder.rglob("*.svg"))
+    assert len(pictures) == 2 * len(EVERY)
+    for picture in pictures:
+        for anchor in ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}a"):
+            assert (picture.parent / anchor.attrib["href"]).is_file()
+
+
+def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path, Page]) -> None:
+    markdown = (folder / "dictionnaire.md").read_text(encoding="utf-8")
+    for one in EVERY:
+        shown = " ".join(pages[folder / page_of(one)].text)
+        assert one.label in shown and one.grain in shown
+        for column in one.columns:
+            assert column.name in shown and column.label in shown and column.description in shown
+            assert f"| `{column.name}` | {column.label} |" in markdown
+        assert all(rule.description in shown for rule in one.all_rules)
+
+
+def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path) -> None:
+    text = (folder / "tables/published/kpi_deaths_by_region.html").read_text(encoding="utf-8")
+    row = text.split('<tr id="colonne-deaths">')[1].split("</tr>")[0]
+    assert "kpis/kpi_deaths_by_region.deaths" in row
+    assert re.search(r'disclosure/death_mask.is_masked</a> <span class="kind">masquage', row)
+    assert "<li>deces.csv : date_deces</li>" in row
+    assert "masquage" not in text.split('<tr id="colonne-population">')[1].split("</tr>")[0]
+
+
+def test_numbers_of_rows_are_those_of_the_lake(folder: Path, made: Home) -> None:
+    for layer, name in (("sources", "deces"), ("published", "kpi_satisfaction_by_region"), ("rejects", "deces")):
+        one = table(layer, name)
+        (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
+        shown = f"{count:,}".replace(",", " ")
+        assert f"Lignes {shown} Clé" in page(folder, page_of(one)).replace("\u202f", " ")
+
+
+def test_the_quality_report_says_what_the_last_checks_found(folder: Path, made: Home) -> None:
+    report = made.lake.relation(table("reports", "check_result"))
+    broken_rules = f"SELECT layer || '/' || \"table\", description FROM {report} WHERE status = 'failed'"
+    found = duckdb.connect().execute(broken_rules).fetchall()
+    assert found
+    broken = page(folder, "qualite.html").split("Règles non respectées")[1].split("Lignes livrées")[0]
+    assert broken.count("avertit") + broken.count("bloque la publication") == len(found)
+    for name, description in found:
+        assert name in broken and description in broken
+
+
+def test_without_a_lake_there_are_no_numbers_and_no_error(tmp_path: Path) -> None:
+    site = Site(Lake(tmp_path / "nowhere"), in_ui=True)
+    document = site.document("tables/facts/fact_death.html")
+    quality = site.document("qualite.html")
+    assert document and "illisible d’ici" in document.text and 'href="/assets/facts/fact_death"' in document.text
+    assert quality and "lisible d’ici" in quality.text
+    assert not (tmp_path / "nowhere").exists()
+    assert site.document("nothing.html") is None

@@ -1,0 +1,206 @@
+"""The lineage of the tables, against what was worked out by hand from the delivery to the publication."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from chu_platform.errors import ChuError
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact_deaths
+from chu_platform.lineage.kinds import Kind
+from chu_platform.lineage.sources import Ends, influences_of, values_of
+from chu_platform.lineage.tables import Field, lineage_of
+from chu_platform.sources.delivered import made_with
+from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
+from chu_platform.tables.table import PACK as OUTSIDE
+from chu_platform.tables.table import Computed, Layer, Query, Table, Zone
+
+EVERY = [made for table in catalogue() for made in made_with(table)]
+PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
+
+# Words of a query, the same whatever is delivered: names of grains, levels, surveys, and the cells of a full grid.
+CONSTANT = {
+    "kpi_consultation_rate_by_establishment": {"period_grain", "level"},
+    "kpi_consultation_rate_by_diagnosis": {"period_grain", "level"},
+    "kpi_consultation_rate_by_professional": {"period_grain"},
+    "kpi_hospitalisation_rate": {"period_grain"},
+    "kpi_hospitalisation_rate_by_diagnosis": {"period_grain", "level"},
+    "kpi_hospitalisation_rate_by_sex_and_age": {"period_grain", "sex", "age_band"},
+    "kpi_satisfaction_by_region": {"survey"},
+    "publication_coverage": {"indicator", "grain"},
+}
+
+
+def table(layer: Layer, name: str) -> Table:
+    return next(t for t in EVERY if t.layer is layer and t.name == name)
+
+
+def named(ends: Ends) -> set[str]:
+    return {f"{e.field.table.name}.{e.field.column}" for e in ends}
+
+
+def constant(one: Table) -> set[str]:
+    return {c.name for c in one.columns if not values_of(Field(one, c.name))}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        (
+            "kpi_deaths_by_region",
+            "deaths",
+            {
+                *("deces.date_deces", "deces.date_naissance", "deces.sexe"),
+                *("deces_insee_fixe.datedeces", "deces_insee_fixe.datenaiss", "deces_insee_fixe.sexe"),
+                *("deces_insee_csv.datedeces", "deces_insee_csv.datenaiss", "deces_insee_csv.sexe"),
+                "department.region_code",
+            },
+        ),
+        ("kpi_deaths_by_region", "population", {"region.population_2019"}),
+        (
+            "kpi_deaths_by_region",
+            "year",
+            {"deces.date_deces", "deces_insee_fixe.datedeces", "deces_insee_csv.datedeces"},
+        ),
+        ("kpi_hospitalisation_rate", "days", {"Hospitalisations.Jour_Hospitalisation"}),
+        # Patients are counted by their pseudonym.
+        ("kpi_hospitalisation_rate", "patients", {"patient_pseudonym.patient_key", "Patient.Id_patient"}),
+        (
+            "kpi_satisfaction_by_region",
+            "score_low",
+            {"esatis48h_mco.score_all_rea_ajust", "esatisca_mco.score_all_ajust"},
+        ),
+    ],
+)
+def test_a_published_column_ends_in_these_delivered_columns(name: str, column: str, expected: set[str]) -> None:
+    assert named(values_of(Field(table(Layer.PUBLISHED, name), column))) == expected
+
+
+def test_what_decides_about_the_deaths_ends_in_delivered_columns_too() -> None:
+    """Equal lines are one death, so every column of the key decides; the place of death gives the region."""
+    found = named(influences_of(Field(table(Layer.PUBLISHED, "kpi_deaths_by_region"), "deaths")))
+    assert found >= {
+        "deces.nom",
+        "deces.prenom",
+        "deces.lieu_naissance",
+        "deces.code_lieu_deces",
+        "deces.numero_acte_deces",
+    }
+    assert "Patient.Nom" not in found
+
+
+@pytest.mark.parametrize(
+    ("column", "place", "within"),
+    [
+        ("date_deces", "deces.csv", "date_deces"),
+        ("sexe", "deces.csv", "sexe"),
+    ],
+)
+def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, within: str) -> None:
+    ends = values_of(Field(table(Layer.SOURCES, "deces"), column))
+    assert [(e.outside.place, e.outside.column) for e in ends] == [(place, within)]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "place", "within"),
+    [
+        ("deces_insee_fixe", "nom", "deces-YYYY.txt", "caractères 1 à 80"),
+        ("deces_insee_fixe", "sexe", "deces-YYYY.txt", "caractère 81"),
+        ("deces_insee_csv", "periode", "deces-YYYY.csv", "nom du fichier, partie « period »"),
+        ("Consultation", "month", "PostgreSQL, table « Consultation »", "Date"),
+        ("participants", "finess", "YYYY", "finess"),
+    ],
+)
+def test_where_a_delivery_holds_a_column(name: str, column: str, place: str, within: str) -> None:
+    (end,) = values_of(Field(table(Layer.SOURCES, name), column))
+    assert place in end.outside.place and end.outside.column.startswith(within)
+
+
+@pytest.mark.parametrize("one", PUBLISHED, ids=lambda t: f"{t.layer}/{t.name}")
+def test_every_published_column_ends_in_source_columns(one: Table) -> None:
+    assert constant(one) == CONSTANT.get(one.name, set())
+    assert [c for c in constant(one) if not influences_of(Field(one, c))] == []
+
+
+def test_a_published_column_without_source_columns_is_found() -> None:
+    """Else the test above would say nothing."""
+    twin = table(Layer.PUBLISHED, "kpi_deaths_by_region")
+    assert isinstance(twin.rows, Query)
+    sql = twin.rows.sql.replace("k.population", "42 AS population")
+    assert constant(replace(twin, rows=Query(sql))) == {"population"}
+
+
+@pytest.mark.parametrize("one", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
+def test_every_column_has_a_lineage(one: Table) -> None:
+    """One that Python makes and no `from_columns` tells of is an error."""
+    found = lineage_of(one)
+    assert list(found.columns) == [c.name for c in one.columns]
+    known = {(t, c.name) for t in EVERY for c in t.columns}
+    fields = [o for origins in [*found.columns.values(), found.rows] for o in origins if isinstance(o, Field)]
+    assert [f for f in fields if (f.table, f.column) not in known] == []
+    assert {f.table for f in fields} <= {*one.reads.values(), one}
+
+
+def undeclared() -> Iterator[tuple[Table, str]]:
+    assert isinstance(exact_deaths.rows, Query)
+    yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={})), "rate_per_1000, rate_low, rate_high"
+    yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={"rate_low": ["births"]})), "births"
+    one = table(Layer.PSEUDONYMS, "patient_pseudonym")
+    assert isinstance(one.rows, Computed)
+    yield replace(one, rows=replace(one.rows, from_columns={"Id_patient": ["patient.Id_patient"]})), "patient_key"
+    wrong = {**one.rows.from_columns, "patient_key": ["patient.Number"]}
+    yield replace(one, rows=replace(one.rows, from_columns=wrong)), "patient.Number"
+
+
+@pytest.mark.parametrize(("wrong", "named_column"), list(undeclared()))
+def test_what_python_makes_must_be_declared(wrong: Table, named_column: str) -> None:
+    with pytest.raises(ChuError, match=named_column):
+        lineage_of(wrong)
+
+
+def test_a_masked_figure_names_its_mask_and_no_other_column_does() -> None:
+    twin = table(Layer.PUBLISHED, "kpi_satisfaction_by_region")
+    mask = Field(table(Layer.DISCLOSURE, "satisfaction_mask"), "is_masked")
+    masked = {c for c, origins in lineage_of(twin).columns.items() if origins.get(mask) is Kind.MASK}
+    assert masked == {
+        *("answers", "score_weighted", "score_mean", "score_low", "score_high"),
+        *("recommendation_rate", "recommendation_answers"),
+    }
+
+
+def test_a_column_that_is_only_counted_with_is_not_masked() -> None:
+    coverage = table(Layer.PUBLISHED, "publication_coverage")
+    assert Kind.MASK not in {k for origins in lineage_of(coverage).columns.values() for k in origins.values()}
+
+
+def test_a_condition_on_the_way_makes_an_influence() -> None:
+    source = Table(
+        "source",
+        Layer.SOURCES,
+        Zone.RESTRICTED,
+        "",
+        "",
+        "",
+        [Column(n, STRING, "", "") for n in "abc"],
+        Computed(pa.table),
+    )
+    source = replace(source, rows=Computed(pa.table, from_columns={n: [OUTSIDE] for n in "abc"}))
+    middle = Table(
+        "middle", Layer.FACTS, Zone.PSEUDONYMISED, "", "", "", [Column("x", DATE, "", "")],
+        Query("SELECT CASE WHEN b = 'b' THEN a END AS x FROM {source} WHERE c = 'c'"), {"source": source},
+    )  # fmt: skip
+    last = Table(
+        "last",
+        Layer.KPIS,
+        Zone.PSEUDONYMISED,
+        "",
+        "",
+        "",
+        [Column("y", DOUBLE, "", "")],
+        Query("SELECT x AS y FROM {m}"),
+        {"m": middle},
+    )
+    assert named(values_of(Field(last, "y"))) == {"source.a"}
+    assert named(influences_of(Field(last, "y"))) == {"source.b", "source.c"}

@@ -1,0 +1,178 @@
+"""The lineage says what is so: inputs are changed, column by column, and what changes behind them is compared with it.
+
+The queries run on the real engine over the tables of a made lake, the Python functions as they are.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from chu_platform.engine.engine import Engine
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lineage.kinds import Kind
+from chu_platform.lineage.tables import Field, lineage_of
+from chu_platform.settings import Settings
+from chu_platform.sources.csv_format import CsvFormat
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.tables.table import Computed, Layer, Query, Table
+from chu_platform_tests.pipeline.home import Home
+
+TABLES = {(t.layer, t.name): t for t in catalogue()}
+# Few rows, and among them every way of a query: union, left join, anti join or stack, window, list, grouping.
+QUERIES = [
+    TABLES[Layer.FACTS, "fact_satisfaction"],
+    TABLES[Layer.KPIS, "kpi_satisfaction_by_region"],
+    TABLES[Layer.DIMENSIONS, "dim_professional"],
+    TABLES[Layer.DIMENSIONS, "dim_establishment"],
+    TABLES[Layer.PUBLISHED, "kpi_satisfaction_by_region"],
+]
+FINISHED = [t for t in catalogue() if isinstance(t.rows, Query) and t.rows.finish]
+FUNCTIONS = [t for t in catalogue() if isinstance(t.rows, Computed) and t.reads]
+MOST_ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(Settings(home=tmp_path_factory.mktemp("engine")))
+    yield engine
+    engine.close()
+
+
+def changed(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Other values of the same type in every row, most of them of the same set: joins still find some."""
+    rolled = pa.chunked_array([pa.concat_arrays([values[1:].combine_chunks(), values[:1].combine_chunks()])])
+    if pa.types.is_boolean(values.type):
+        return pc.invert(values)
+    if pc.equal(rolled, values).to_pylist().count(True) < len(values) / 2:
+        return rolled
+    return pa.chunked_array([pa.nulls(len(values), values.type)])
+
+
+def distribution(rows: pa.Table) -> dict[str, list[str]]:
+    """The values of each column, without their order."""
+    return {name: sorted(map(str, rows[name].to_pylist())) for name in rows.column_names}
+
+
+def result(engine: Engine, table: Table, inputs: Mapping[str, pa.Table]) -> pa.Table:
+    assert isinstance(table.rows, Query)
+    frames = {name: engine.session.createDataFrame(rows) for name, rows in inputs.items()}
+    rows = engine.arrow(engine.query(table.rows.sql, frames))
+    return table.rows.finish(rows) if table.rows.finish else rows
+
+
+@pytest.mark.parametrize("table", QUERIES, ids=lambda t: f"{t.layer}/{t.name}")
+def test_a_column_changes_with_the_columns_it_is_made_from_and_with_no_others(
+    table: Table, engine: Engine, made: Home
+) -> None:
+    inputs = {name: made.lake.arrow(read)[:MOST_ROWS] for name, read in table.reads.items()}
+    lineage = lineage_of(table)
+    before = distribution(result(engine, table, inputs))
+    for name, rows in inputs.items():
+        for i, column in enumerate(rows.column_names):
+            field = Field(table.reads[name], column)
+            told = {c for c, origins in lineage.columns.items() if field in origins}
+            if not told and field in lineage.rows:
+                continue  # decides about rows, so about every column
+            after = distribution(
+                result(engine, table, {**inputs, name: rows.set_column(i, column, changed(rows[column]))})
+            )
+            found = {c.name for c in table.columns if after[c.name] != before[c.name]}
+            assert found <= told or field in lineage.rows, f"{name}.{column} also changes {found - told}"
+
+
+@pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
+def test_what_python_makes_of_a_query_is_made_from_the_declared_columns(table: Table, made: Home) -> None:
+    """Both ways: each declared column changes the result, and no other does."""
+    rows = table.rows
+    assert isinstance(rows, Query) and rows.finish
+    whole = made.lake.arrow(table)
+    if "period_grain" in whole.column_names:
+        whole = whole.filter(pc.is_in(whole["period_grain"], pa.array(["quarter", "year", "all"])))
+    given = whole.drop_columns(list(rows.from_columns))
+    if "scores" in {c for used in rows.from_columns.values() for c in used}:
+        given = given.append_column("scores", pa.array([[40.0 + n, 60.0, 80.0 + n % 7] for n in range(len(given))]))
+    before = rows.finish(given)
+    made_from: dict[str, set[str]] = {name: set() for name in rows.from_columns}
+    for i, column in enumerate(given.column_names):
+        after = rows.finish(given.set_column(i, column, disturbed(given[column])))
+        for name in made_from:
+            if not same(before[name], after[name]):
+                made_from[name].add(column)
+    assert made_from == {name: set(used) for name, used in rows.from_columns.items()}
+
+
+def disturbed(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers somewhat greater, lists with other numbers, other values in another order."""
+    if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
+        greater = pc.add(pc.multiply(values.cast(pa.float64()), 1.5), np.arange(len(values)) % 3)
+        return greater.cast(values.type, safe=False)
+    if pa.types.is_list(values.type):
+        return pa.chunked_array([pa.array([[v + n % 5 for v in one] for n, one in enumerate(values.to_pylist())])])
+    if pa.types.is_boolean(values.type):
+        return pc.invert(values)
+    return pa.chunked_array([pa.concat_arrays([values[7:].combine_chunks(), values[:7].combine_chunks()])])
+
+
+def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    """Whether two columns hold the same numbers, in whatever order of rows."""
+    return bool(sorted(map(str, one.to_pylist())) == sorted(map(str, other.to_pylist())))
+
+
+@pytest.mark.parametrize("table", FUNCTIONS, ids=lambda t: t.name)
+def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made: Home) -> None:
+    """With these columns alone it gives the whole table; without any one of them, nothing."""
+    rows = table.rows
+    assert isinstance(rows, Computed)
+    declared = sorted({o for used in rows.from_columns.values() for o in used if isinstance(o, str)})
+    needed: dict[str, list[str]] = {name: [] for name in table.reads}
+    for origin in declared:
+        name, column = origin.split(".")
+        needed[name].append(column)
+    inputs = {name: made.lake.arrow(table.reads[name], columns) for name, columns in needed.items()}
+    given = {"settings": Settings(home=made.folder)} if rows.given else {}
+    found = rows.function(**inputs, **given)
+    assert distribution(found.select([c.name for c in table.columns])) == distribution(made.lake.arrow(table))
+    for name, columns in needed.items():
+        for column in columns:
+            without = {**inputs, name: inputs[name].drop_columns([column])[:0]}
+            with pytest.raises(Exception, match=column):
+                rows.function(**without, **given)
+
+
+def headers(pack: Path, reader: DeliveredFiles) -> list[set[str]]:
+    """The names in the first line of each CSV file of a reader, read without the platform."""
+    files = [f for f in pack.rglob("*") if re.fullmatch(reader.pattern, f.name, re.IGNORECASE)]
+    lines = [f.read_bytes().split(b"\n", 1)[0] for f in files if f.suffix.lower() == ".csv"]
+    return [{n.strip(b'"\r \xef\xbb\xbf').decode("cp1252") for n in re.split(rb"[;,]", line)} for line in lines]
+
+
+def test_delivered_columns_are_in_the_headers_of_the_delivered_files(pack: Path) -> None:
+    seen = 0
+    for table in catalogue():
+        rows = table.rows
+        if not isinstance(rows, Delivered) or not isinstance(rows.reader, DeliveredFiles):
+            continue
+        if not isinstance(rows.reader.formats.get(".csv"), CsvFormat):
+            continue
+        for header in headers(pack, rows.reader):
+            seen += 1
+            for name, origins in lineage_of(table).columns.items():
+                if name in rows.derived or name in rows.optional:
+                    continue
+                ((place, kind),) = origins.items()
+                names = re.split(r" \(ou |, |\)", place.column)
+                assert kind.direct and set(names) & header, f"{table.name}.{name}: {place.column}"
+    assert seen > 15
+
+
+def test_kinds_of_edges_that_queries_can_have_all_occur() -> None:
+    """Else a kind would be one that nobody uses."""
+    found = {k for t in catalogue() for origins in lineage_of(t).columns.values() for k in origins.values()}
+    found |= {k for t in catalogue() for kinds in lineage_of(t).rows.values() for k in kinds}
+    assert found == set(Kind)

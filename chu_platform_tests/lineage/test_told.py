@@ -1,0 +1,99 @@
+"""The lineage where others read it: the tables of the lake, Dagster's metadata, OpenLineage events."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.reports.column_lineage import column_lineage
+from chu_platform.reports.column_source import column_source
+from chu_platform.sources.delivered import made_with
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.home import Home
+
+EVERY = {f"{made.layer}/{made.name}": made for table in catalogue() for made in made_with(table)}
+
+
+def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object, ...]]:
+    query = f"SELECT {select} FROM {made.lake.relation(table)} WHERE {where} ORDER BY ALL"
+    return duckdb.connect().execute(query).fetchall()
+
+
+def test_one_step_back_is_a_table(made: Home) -> None:
+    deaths = "layer = 'published' AND \"table\" = 'kpi_deaths_by_region' AND \"column\" = 'deaths'"
+    assert rows(made, column_lineage, "from_layer, from_table, from_column, kind, direct", deaths) == [
+        ("disclosure", "death_mask", "is_masked", "mask", False),
+        ("kpis", "kpi_deaths_by_region", "deaths", "identity", True),
+    ]
+    delivered = "layer = 'sources' AND \"table\" = 'Patient' AND \"column\" = 'Nom'"
+    assert rows(made, column_lineage, "from_layer, from_table, from_column, kind", delivered) == [
+        ("outside", "PostgreSQL, table « Patient »", "Nom", "identity")
+    ]
+
+
+def test_the_whole_way_back_is_a_table(made: Home) -> None:
+    days = "layer = 'published' AND \"table\" = 'kpi_hospitalisation_rate' AND \"column\" = 'days' AND direct"
+    assert rows(made, column_source, "source_layer, source_table, source_column, delivery, delivered_as", days) == [
+        ("sources", "Hospitalisations", "Jour_Hospitalisation", "hospitalisations.csv", "Jour_Hospitalisation")
+    ]
+
+
+def test_the_tables_hold_names_and_no_data(made: Home) -> None:
+    names = {n for t in EVERY.values() for n in (t.layer.value, t.name, *(c.name for c in t.columns))}
+    told = 'layer, "table", source_layer, source_table, source_column, "column"'
+    assert {n for row in rows(made, column_source, told, "true") for n in row} <= names
+
+
+def test_dagster_is_told_with_each_version(made: Home) -> None:
+    key = dg.AssetKey(["published", "kpi_deaths_by_region"])
+    with made.instance() as instance:
+        event = instance.get_latest_materialization_event(key)
+    assert event and event.asset_materialization
+    told = event.asset_materialization.metadata["dagster/column_lineage"].value
+    assert isinstance(told, dg.TableColumnLineage)
+    assert {(d.asset_key.to_user_string(), d.column_name) for d in told.deps_by_column["deaths"]} == {
+        ("kpis/kpi_deaths_by_region", "deaths"),
+        ("disclosure/death_mask", "is_masked"),
+    }
+
+
+@pytest.fixture(scope="module")
+def events(made: Home, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    file = tmp_path_factory.mktemp("events") / "events.jsonl"
+    done = made.chu("lineage", "--openlineage", str(file))
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {event["job"]["name"]: event for event in found}
+
+
+def test_openlineage_tells_of_every_table_and_column(events: dict[str, dict[str, Any]], made: Home) -> None:
+    assert events.keys() == EVERY.keys()
+    for name, event in events.items():
+        # What the specification requires of a JobEvent, its datasets and the facets.
+        assert {"eventTime", "producer", "schemaURL", "job", "inputs", "outputs"} == event.keys()
+        assert str(event["schemaURL"]).endswith("/2-0-2/OpenLineage.json#/$defs/JobEvent")
+        (output,) = event["outputs"]
+        assert output["name"] == str(made.lake.path(EVERY[name]))
+        columns = [c.name for c in EVERY[name].columns]
+        assert [f["name"] for f in output["facets"]["schema"]["fields"]] == columns
+        lineage = output["facets"]["columnLineage"]
+        assert list(lineage["fields"]) == columns
+        for facet in output["facets"].values():
+            assert facet["_producer"] and facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
+        used = [*(i for f in lineage["fields"].values() for i in f["inputFields"]), *lineage["dataset"]]
+        known = {(d["namespace"], d["name"]) for d in [*event["inputs"], output]}
+        assert {(i["namespace"], i["name"]) for i in used} <= known
+        assert all(i["field"] and i["transformations"] for i in used)
+
+
+def test_openlineage_tells_of_masks(events: dict[str, dict[str, Any]], made: Home) -> None:
+    (output,) = events["published/kpi_deaths_by_region"]["outputs"]
+    masked = output["facets"]["columnLineage"]["fields"]["deaths"]["inputFields"]
+    assert [(Path(i["name"]).name, i["field"], i["transformations"]) for i in masked] == [
+        ("kpi_deaths_by_region", "deaths", [{"type": "DIRECT", "subtype": "IDENTITY", "masking": False}]),
+        ("death_mask", "is_masked", [{"type": "INDIRECT", "subtype": "CONDITIONAL", "masking": True}]),
+    ]
