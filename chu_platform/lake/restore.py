@@ -43,7 +43,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
                 f"{table.folder} had other columns at version {version}: go back to the code of that time and "
                 "materialise it again"
             )
-        metadata = operation_metadata(table, "restore", run, last_publication(delta))
+        metadata = operation_metadata(table, "restore", run, last_publication(delta), version)
         (SparkSql(spark) if spark else DeltaRs()).restore(path, version, metadata)
         return lake.require(table).version()
 
