@@ -1,0 +1,174 @@
+"""`chu trace`: a published figure walked back to the delivered lines, and computed again from them.
+
+Here: gathering all that is known of one cell at one version, and what differs between two. Not here: how it is printed
+(report).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from chu_platform.lake.lake import Lake
+from chu_platform.settings import Settings
+from chu_platform.tables.duckdb_sql import sql_text
+from chu_platform.tables.table import Table, Zone
+from chu_platform.trace.cells import Cell
+from chu_platform.trace.chain import Chain, Step, chain_of
+from chu_platform.trace.evidence import SourceRows
+from chu_platform.trace.lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
+from chu_platform.trace.recompute import Difference, Recomputation, differences, figures_of, recomputation
+
+
+@dataclass(frozen=True)
+class TracedSource:
+    """The rows of a source table that take part in a cell.
+
+    `rows` gives, by the value that names a row, the fingerprints of the rows of that name; `texts` their columns, if they
+    were asked for. `lines` are those of the delivered `files`; `problem` says why there are none.
+    """
+
+    source: SourceRows
+    step: Step
+    rows: Mapping[str, Sequence[int]]
+    files: Sequence[RecordedFile]
+    lines: Mapping[str, Sequence[Line]]
+    problem: str | None
+    texts: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return sum(map(len, self.rows.values()))
+
+    @property
+    def names_identify(self) -> bool:
+        """Whether the values that name the rows are identities, which nobody sees unasked."""
+        named = [c for c in self.source.table.columns if f'"{c.name}"' in self.source.match or c.name in self.source.match]
+        return any(c.identifying for c in named)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All that is known of a cell at a version.
+
+    `exact` and `computed` are the figures of the exact indicator and those from the delivered rows; None for whoever may not
+    read the zones they come from. `reason` is that of the mask.
+    """
+
+    cell: Cell
+    chain: Chain
+    reason: str | None
+    exact: Mapping[str, Any] | None
+    computed: Mapping[str, Any] | None
+    differences: Sequence[Difference]
+    sources: Sequence[TracedSource]
+
+    @property
+    def closed(self) -> Sequence[Zone]:
+        """The zones that whoever asks may not read."""
+        return sorted({s.table.zone for s in self.chain.steps if s.closed})
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether the figures are their recomputation; None when there is none."""
+        return None if self.computed is None else not self.differences
+
+
+def trace(lake: Lake, settings: Settings, cell: Cell, rows: bool = False, deliveries: Deliveries | None = None) -> Trace:
+    """Trace a cell. With `rows`, the delivered rows themselves are gathered too: the caller must log that.
+
+    Raises ChuError when a version of the chain does not read any more.
+    """
+    chain = chain_of(lake, cell.table, cell.version)
+    exact_table, mask_table = cell.table.reads["exact"], cell.table.reads["mask"]
+    exact = reason = None
+    masked = False
+    if _may_read(lake, exact_table):
+        exact = _exact_row(lake, chain, exact_table, cell)
+        masked, reason = _mask(lake, chain, mask_table, cell)
+    if exact is None or any(s.closed for s in chain.steps):
+        return Trace(cell, chain, reason, exact, None, [], [])
+    with recomputation(lake, cell.table, chain) as again:
+        again.choose(cell.row)
+        computed = again.figures()
+        found = differences(cell.table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, {cell.name: masked})
+        there = deliveries or Deliveries(settings)
+        sources = [_source_rows(lake, there, chain, again, source, rows) for source in again.evidence.sources]
+    figures = {name: computed.to_pylist()[0][name] for name in figures_of(cell.table)}
+    return Trace(cell, chain, reason, {n: exact[n] for n in figures}, figures, found, sources)
+
+
+def _may_read(lake: Lake, table: Table) -> bool:
+    return os.access(lake.path(table), os.R_OK | os.X_OK)
+
+
+def _exact_row(lake: Lake, chain: Chain, table: Table, cell: Cell) -> Mapping[str, Any]:
+    rows = lake.arrow(table, version=chain.at(table)).to_pylist()
+    found: Mapping[str, Any] = next(r for r in rows if all(r[k] == v for k, v in cell.key.items()))
+    return found
+
+
+def _mask(lake: Lake, chain: Chain, table: Table, cell: Cell) -> tuple[bool, str | None]:
+    rows = lake.arrow(table, version=chain.at(table)).to_pylist()
+    found = next(r for r in rows if (r["indicator"], r["cell"]) == (cell.table.name, cell.name))
+    return found["is_masked"], found["reason"]
+
+
+def _source_rows(
+    lake: Lake, deliveries: Deliveries, chain: Chain, again: Recomputation, source: SourceRows, with_texts: bool
+) -> TracedSource:
+    """The rows of one source, and their lines if it is delivered as files."""
+    connection = again.connection
+    step = chain.step(source.table)
+    connection.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT value FROM ({source.values}) w(value)")
+    shown = ", r::VARCHAR" if with_texts else ""
+    found = connection.execute(
+        f"SELECT value, hash(r){shown} FROM (SELECT {source.match} AS value, r FROM "
+        f'"raw_{source.table.name}" r) SEMI JOIN wanted USING (value) ORDER BY value'
+    ).fetchall()
+    rows: dict[str, list[int]] = {}
+    for value, print_, *_ in found:
+        rows.setdefault(value, []).append(print_)
+    files = list(dict.fromkeys(f for said in step.publications for f in deliveries.recorded(said)))
+    lines: Mapping[str, Sequence[Line]] = {}
+    problem = None
+    if rows and is_delivered_as_files(source.table):
+        lines, problem = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
+    return TracedSource(source, step, rows, files, lines, problem, [text for _, _, *rest in found for text in rest])
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """What became of the rows of a source between two traces, by the values that name them."""
+
+    then: TracedSource
+    now: TracedSource
+    added: Sequence[str]
+    removed: Sequence[str]
+    changed: Sequence[str]
+
+
+def source_changes(then: Trace, now: Trace) -> Sequence[SourceChange]:
+    """The sources whose rows of the cell are not the same ones in both traces."""
+    found = []
+    for old, new in zip(then.sources, now.sources, strict=True):
+        added = [v for v in new.rows if v not in old.rows]
+        removed = [v for v in old.rows if v not in new.rows]
+        changed = [v for v in new.rows if v in old.rows and sorted(new.rows[v]) != sorted(old.rows[v])]
+        if added or removed or changed:
+            found.append(SourceChange(old, new, added, removed, changed))
+    return found
+
+
+def changed_steps(then: Trace, now: Trace) -> Sequence[tuple[Step, Step]]:
+    """The tables of both chains that have another version, from the figure back to the deliveries."""
+    new = {s.table: s for s in now.chain.steps}
+    return [(s, new[s.table]) for s in then.chain.steps if s.table in new and new[s.table].version != s.version]
+
+
+def described(table: Table, key: Mapping[str, Any]) -> str:
+    """The words of the command that name a cell."""
+    return " ".join([table.folder, *(f"{c}={v}" if " " not in str(v) else f"{c}={sql_text(str(v))}" for c, v in key.items())])
