@@ -3,6 +3,7 @@
 Here: arguments, exit status, what is printed. Not here: the work.
 """
 
+import secrets
 import signal
 import sys
 import time
@@ -89,6 +90,40 @@ def trace(
     from chu_platform.trace.command import run_trace
 
     if not run_trace(load_settings(), table, key or [], rows, as_of, print):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    sample: Annotated[int | None, typer.Option(min=1, help="so many published cells, at random; all if not given")] = None,
+    seed: Annotated[int | None, typer.Option(help="draw the same sample again")] = None,
+) -> None:
+    """Compare published figures, delivered files and the data of all tables with what is recorded: 0 if all is right."""
+    from chu_platform.trace.verify import verify as verify_all
+
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    result = verify_all(load_settings(), sample, drawn, _clock())
+    for finding in result.found:
+        print(f"FOUND {finding}")
+    looked_at = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
+    print(f"{looked_at}: {len(result.found) or 'no'} finding{'' if len(result.found) == 1 else 's'}")
+    if result.found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(
+    table: Annotated[str, typer.Argument(help="table, e.g. published/kpis/kpi_deaths_by_region or facts/fact_death")],
+    as_of: Annotated[int | None, typer.Option(help="version to make again; that of now if not given")] = None,
+) -> None:
+    """Make a version of a table again from what is recorded, beside the lake, and compare: exit status 0 if equal."""
+    from chu_platform.trace.rebuild import rebuild as make_again
+    from chu_platform.trace.rebuild import told
+
+    found = make_again(load_settings(), table, as_of, _clock())
+    for line in told(found, table):
+        print(line)
+    if not found.equal:
         raise typer.Exit(1)
 
 

@@ -69,7 +69,7 @@ def make(
             before = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = _stage(platform, table, slices, versions, staged, instance)
+                reading = stage(platform, table, slices, versions, staged, instance)
                 counts = _counts(reading)
                 verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
             _warn(platform, verdicts)
@@ -107,7 +107,7 @@ def _counts(reading: Reading | None) -> Counts:
     return Counts(reading.rows_in, reading.kept, len(reading.rejects)) if reading else Counts()
 
 
-def _stage(
+def stage(
     platform: Platform,
     table: Table,
     slices: Slices | None,
@@ -115,6 +115,10 @@ def _stage(
     folders: Mapping[Table, Path],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
+    """Write the rows of the table (its `slices`) below its folder in `folders`, from its inputs at `versions`.
+
+    Rejects are written where `folders` has a place for them. What was read, of a delivered table.
+    """
     rows = table.rows
     staged = folders[table]
     if isinstance(rows, Delivered):

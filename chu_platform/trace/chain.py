@@ -44,6 +44,10 @@ class Chain:
 
     steps: Sequence[Step]
 
+    def has(self, table: Table) -> bool:
+        """Whether a table is in the chain."""
+        return any(s.table is table for s in self.steps)
+
     def at(self, table: Table) -> int:
         """The version of a table in the chain, the newest if several were read. Raises ChuError when it has none."""
         found = [s.version for s in self.steps if s.table is table]

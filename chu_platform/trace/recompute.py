@@ -54,6 +54,17 @@ class Recomputation:
         self.connection = connection
         self.inputs = Inputs(lake, connection, chain.at, self.evidence.family)
 
+    def serves(self, published: Table, chain: Chain) -> bool:
+        """Whether these are the delivered rows of another indicator and its chain too."""
+        if EVIDENCE[published.name].family != self.evidence.family:
+            return False
+        return all(chain.has(t) and chain.at(t) == version for t, version in self.inputs.versions.items())
+
+    def turn_to(self, published: Table) -> None:
+        """Take the cells of another indicator of the same family."""
+        self.published = published
+        self.evidence = EVIDENCE[published.name]
+
     @property
     def keys(self) -> Sequence[str]:
         """The key columns of a cell."""
