@@ -95,7 +95,9 @@ def trace(
 
 @app.command()
 def verify(
-    sample: Annotated[int | None, typer.Option(min=1, help="so many published cells, at random; all if not given")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="so many published cells, at random; all if not given")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="draw the same sample again")] = None,
 ) -> None:
     """Compare published figures, delivered files and the data of all tables with what is recorded: 0 if all is right."""

@@ -86,9 +86,7 @@ def _text(column: str) -> str:
     return f"CAST({sql_name(column)} AS VARCHAR)"
 
 
-def _require_value(
-    connection: duckdb.DuckDBPyConnection, rows: str, table: Table, column: str, value: str
-) -> None:
+def _require_value(connection: duckdb.DuckDBPyConnection, rows: str, table: Table, column: str, value: str) -> None:
     known = [v for (v,) in connection.execute(f"SELECT DISTINCT {_text(column)} v FROM {rows} ORDER BY v").fetchall()]
     if value not in known:
         listed = ", ".join(known[:MOST_LISTED]) + (" ..." if len(known) > MOST_LISTED else "")

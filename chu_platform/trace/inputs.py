@@ -176,8 +176,7 @@ def _load_places(connection: duckdb.DuckDBPyConnection) -> None:
 def _load_deaths(connection: duckdb.DuckDBPyConnection) -> None:
     """death(key, year, sex, region, band): each death once, whichever files name it."""
     lines = " UNION ALL ".join(
-        f"SELECT {key} AS key, sexe, date_naissance, date_deces, {place} AS place, death_year "
-        f'FROM "raw_{table.name}"'
+        f'SELECT {key} AS key, sexe, date_naissance, date_deces, {place} AS place, death_year FROM "raw_{table.name}"'
         for table, (key, place) in DEATHS.items()
     )
     bands = oracle_care.AGE_BANDS

@@ -5,9 +5,8 @@ Here: the table as it was declared, its inputs, the comparison. Not here: making
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,39 +58,39 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
     Raises ChuError when it cannot be: a version that is past the retention, a delivered file that is another one now, or a
     table that tells of a moment.
     """
-    with Platform(settings, say) as platform:
-        lake = platform.lake
-        table = find_table(name)
-        at = version_of(lake, table, version)
-        said = list(publications(lake.path(table), at))
-        if table.layer is Layer.REJECTS:
-            raise ChuError(f"{table.folder} is made with its source: rebuild sources/{table.name}")
-        if not said:
-            raise ChuError(f"{table.folder}@{at} has no recorded publication: there is nothing to rebuild it from")
-        if (delta := readable(lake.path(table), at)) is None:
-            raise ChuError(f"{table.folder}@{at} does not read any more: its files or its commit are past the retention")
-        notes: list[str] = []
-        conditions: list[str] = []
-        with _place(lake, table) as place, duckdb.connect() as connection:
-            connection.execute(f"SET temp_directory = {sql_text(str(place / 'spill'))}")
-            then = table
-            for number, publication in enumerate(said):
-                then, found = _as_it_was(lake, table, publication)
-                notes += found
-                slices = _slices(then, publication)
-                own = "true" if slices is None or slices.whole else slices.predicate()
-                wanted = " AND ".join([own, *(f"NOT {c}" for c in conditions)])
-                staged = place / f"rows{number}"
-                _make(platform, then, slices, publication, staged, say)
-                files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
-                part = f"SELECT * FROM {files_relation(then, files)} WHERE {wanted}"
-                connection.execute(f"CREATE TABLE again AS {part}" if not number else f"INSERT INTO again {part}")
-                conditions.append(own)
-            # Rows of slices that no publication of the log tells of are left out on both sides.
-            told = " OR ".join(conditions)
-            stored = f"(SELECT * FROM {files_relation(then, delta.file_uris())} WHERE {told})"
-            connection.execute(f"CREATE VIEW stored AS FROM {stored}")
-            return _compared(connection, then, list(dict.fromkeys(notes)))
+    lake = Lake(settings.lake_folder)
+    table = find_table(name)
+    if table.layer is Layer.REJECTS:
+        raise ChuError(f"{table.folder} is made with its source: rebuild sources/{table.name}")
+    at = version_of(lake, table, version)
+    said = list(publications(lake.path(table), at))
+    if not said:
+        raise ChuError(f"{table.folder}@{at} has no recorded publication: there is nothing to rebuild it from")
+    delta = readable(lake.path(table), at)
+    if delta is None:
+        raise ChuError(f"{table.folder}@{at} does not read any more: its files or its commit are past the retention")
+    notes: list[str] = []
+    covered: list[str] = []
+    with Platform(settings, say) as platform, _place(lake, table) as place, duckdb.connect() as connection:
+        connection.execute(f"SET temp_directory = {sql_text(str(place / 'spill'))}")
+        then = table
+        for number, publication in enumerate(said):
+            then, found = _as_it_was(lake, table, publication)
+            notes += found
+            slices = _slices(then, publication)
+            own = "true" if slices is None or slices.whole else slices.predicate()
+            # What a newer publication made again is not of this one.
+            wanted = " AND ".join([own, *(f"NOT coalesce({c}, false)" for c in covered)])
+            staged = place / f"rows{number}"
+            _make(platform, then, slices, publication, staged, say)
+            files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
+            part = f"SELECT * FROM {files_relation(then, files)} WHERE {wanted}"
+            connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
+            covered.append(own)
+        # Slices that no publication of the log tells of are left out on both sides.
+        stored = f"SELECT * FROM {files_relation(then, delta.file_uris())} WHERE {' OR '.join(covered)}"
+        connection.execute(f"CREATE VIEW stored AS {stored}")
+        return _compared(connection, then, list(dict.fromkeys(notes)))
 
 
 @contextmanager

@@ -4,8 +4,7 @@ Here: the computation and the comparison. Not here: which rows make which cell (
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,11 +85,26 @@ class Recomputation:
         return with_figures(self.evidence, counted, self.keys)
 
 
-@contextmanager
-def recomputation(lake: Lake, published: Table, chain: Chain) -> Iterator[Recomputation]:
-    """A recomputation, for the time of the context."""
-    with duckdb.connect() as connection:
-        yield Recomputation(lake, published, chain, connection)
+class Recomputations:
+    """Recomputations one after the other; those of a family over the same versions share their delivered rows."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._open: Recomputation | None = None
+
+    def of(self, published: Table, chain: Chain) -> Recomputation:
+        """The recomputation of an indicator; the one before is closed, unless it serves."""
+        if self._open is None or not self._open.serves(published, chain):
+            self.close()
+            self._open = Recomputation(self._lake, published, chain, duckdb.connect())
+        self._open.turn_to(published)
+        return self._open
+
+    def close(self) -> None:
+        """Let go of the delivered rows."""
+        if self._open is not None:
+            self._open.connection.close()
+            self._open = None
 
 
 def differences(

@@ -158,7 +158,9 @@ def _verdict(found: Trace) -> Iterator[str]:
 
 
 def _equal(found: Trace) -> str:
-    return {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}[found.equal]
+    return {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}[
+        found.equal
+    ]
 
 
 def _changed_code(old: Step, new: Step) -> str:
@@ -224,5 +226,3 @@ def rows_shown(found: Trace) -> tuple[Sequence[str], int]:
     """Which restricted tables' rows a trace shows, and how many rows."""
     tables = [s.source.table.folder for s in found.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
     return tables, sum(s.count for s in found.sources)
-
-

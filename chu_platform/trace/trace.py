@@ -19,7 +19,7 @@ from chu_platform.trace.cells import Cell
 from chu_platform.trace.chain import Chain, Step, chain_of
 from chu_platform.trace.evidence import SourceRows
 from chu_platform.trace.lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
-from chu_platform.trace.recompute import Difference, Recomputation, differences, figures_of, recomputation
+from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences, figures_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class TracedSource:
     @property
     def names_identify(self) -> bool:
         """Whether the values that name the rows are identities, which nobody sees unasked."""
-        named = [c for c in self.source.table.columns if f'"{c.name}"' in self.source.match or c.name in self.source.match]
+        named = [
+            c for c in self.source.table.columns if f'"{c.name}"' in self.source.match or c.name in self.source.match
+        ]
         return any(c.identifying for c in named)
 
 
@@ -77,32 +79,41 @@ class Trace:
         return None if self.computed is None else not self.differences
 
 
-def trace(lake: Lake, settings: Settings, cell: Cell, rows: bool = False, deliveries: Deliveries | None = None) -> Trace:
-    """Trace a cell. With `rows`, the delivered rows themselves are gathered too: the caller must log that.
+class Tracer:
+    """Traces cells of one lake, over the delivered folder as it is now."""
 
-    Raises ChuError when a version of the chain does not read any more.
-    """
-    chain = chain_of(lake, cell.table, cell.version)
-    exact_table, mask_table = cell.table.reads["exact"], cell.table.reads["mask"]
-    exact = reason = None
-    masked = False
-    if _may_read(lake, exact_table):
+    def __init__(self, settings: Settings) -> None:
+        self.lake = Lake(settings.lake_folder)
+        self._deliveries = Deliveries(settings)
+        self._recomputations = Recomputations(self.lake)
+
+    def close(self) -> None:
+        """Let go of the delivered rows."""
+        self._recomputations.close()
+
+    def trace(self, cell: Cell, rows: bool = False) -> Trace:
+        """Trace a cell. With `rows`, the delivered rows themselves are gathered too: the caller must log that.
+
+        Raises ChuError when a version of the chain does not read any more.
+        """
+        lake, table = self.lake, cell.table
+        chain = chain_of(lake, table, cell.version)
+        exact_table, mask_table = table.reads["exact"], table.reads["mask"]
+        if not all(os.access(lake.path(t), os.R_OK | os.X_OK) for t in (exact_table, mask_table)):
+            return Trace(cell, chain, None, None, None, [], [])
         exact = _exact_row(lake, chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell)
-    if exact is None or any(s.closed for s in chain.steps):
-        return Trace(cell, chain, reason, exact, None, [], [])
-    with recomputation(lake, cell.table, chain) as again:
+        figures = figures_of(table)
+        shown = {name: exact[name] for name in figures}
+        if any(s.closed for s in chain.steps):
+            return Trace(cell, chain, reason, shown, None, [], [])
+        again = self._recomputations.of(table, chain)
         again.choose(cell.row)
         computed = again.figures()
-        found = differences(cell.table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, {cell.name: masked})
-        there = deliveries or Deliveries(settings)
-        sources = [_source_rows(lake, there, chain, again, source, rows) for source in again.evidence.sources]
-    figures = {name: computed.to_pylist()[0][name] for name in figures_of(cell.table)}
-    return Trace(cell, chain, reason, {n: exact[n] for n in figures}, figures, found, sources)
-
-
-def _may_read(lake: Lake, table: Table) -> bool:
-    return os.access(lake.path(table), os.R_OK | os.X_OK)
+        found = differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, {cell.name: masked})
+        sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.evidence.sources]
+        values = computed.to_pylist()[0]
+        return Trace(cell, chain, reason, shown, {name: values[name] for name in figures}, found, sources)
 
 
 def _exact_row(lake: Lake, chain: Chain, table: Table, cell: Cell) -> Mapping[str, Any]:
@@ -171,4 +182,6 @@ def changed_steps(then: Trace, now: Trace) -> Sequence[tuple[Step, Step]]:
 
 def described(table: Table, key: Mapping[str, Any]) -> str:
     """The words of the command that name a cell."""
-    return " ".join([table.folder, *(f"{c}={v}" if " " not in str(v) else f"{c}={sql_text(str(v))}" for c, v in key.items())])
+    return " ".join(
+        [table.folder, *(f"{c}={v}" if " " not in str(v) else f"{c}={sql_text(str(v))}" for c, v in key.items())]
+    )

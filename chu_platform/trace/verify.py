@@ -9,7 +9,7 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.chain import chain_of, step_of
 from chu_platform.trace.evidence import EVIDENCE
 from chu_platform.trace.lines import Deliveries
-from chu_platform.trace.recompute import Difference, Recomputation, differences, recomputation
+from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences
 
 # Differing cells of one indicator that are named; the others are counted.
 MOST_NAMED: Final = 20
@@ -157,31 +157,24 @@ def _is_publication(commit: Commit) -> bool:
     return bool(said) and "operation" not in said
 
 
-def _verify_figures(
-    lake: Lake, sample: int | None, seed: int, result: Verified, say: Callable[[str], None]
-) -> None:
+def _verify_figures(lake: Lake, sample: int | None, seed: int, result: Verified, say: Callable[[str], None]) -> None:
     """Every published figure, or those of a sample of cells, is its recomputation, masked as its mask says."""
     published = _lying(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE])
     cells = {t: lake.arrow(t) for t in published}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
         say(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
-    again: Recomputation | None = None
-    with ExitStack() as stack:
+    with closing(Recomputations(lake)) as recomputations:
         # Those of a family one after the other: they share their delivered rows.
         for table in sorted((t for t in published if len(cells[t])), key=lambda t: EVIDENCE[t.name].family):
             chain = chain_of(lake, table, lake.version(table))
             try:
-                if again is None or not again.serves(table, chain):
-                    stack.close()
-                    again = stack.enter_context(recomputation(lake, table, chain))
-                again.turn_to(table)
-                found = _figure_differences(lake, table, chain.at, cells[table], again)
+                found = _figure_differences(lake, table, chain.at, cells[table], recomputations.of(table, chain))
             except (duckdb.Error, ChuError) as error:
                 # Most often a file that is gone, which is named already. DuckDB's words may quote rows.
                 why = str(error) if isinstance(error, ChuError) else type(error).__name__
                 result.found.append(f"indicator {table.folder} cannot be computed again: {why}")
-                again = None
+                recomputations.close()
                 continue
             result.cells += len(cells[table])
             result.found += _named(table, found)
