@@ -100,7 +100,7 @@ def verify(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="draw the same sample again")] = None,
 ) -> None:
-    """Compare published figures, delivered files and the data of all tables with what is recorded: 0 if all is right."""
+    """Compare published figures, delivered files and table data with what is recorded: exit status 0 if right."""
     from chu_platform.trace.verify import verify as verify_all
 
     drawn = secrets.randbelow(10**6) if seed is None else seed

@@ -1,8 +1,8 @@
 """The code of each published version, kept in the lake: `<zone>/.code/<code version>.json`.
 
-A commit names the code version that made its rows; the file of that name holds the columns, the query or the declaration
-of the delivery, and the text of the Python with all of the platform's that it uses. From the lake alone, without the
-repository, it can be read what made a version.
+A commit names the code version that made its rows; the file of that name holds the columns, the query or the
+declaration of the delivery, and the text of the Python with all of the platform's that it uses. From the lake alone,
+without the repository, it can be read what made a version.
 
 Here: writing and reading these files. Not here: which code belongs to a table (tables.code).
 """

@@ -50,7 +50,7 @@ def operation_metadata(
     table: Table, operation: str, run: str, publication: Mapping[str, Any], restored_version: int | None = None
 ) -> str:
     """User metadata of a commit that makes no rows: `operation` is what it does, `run` who does it."""
-    said = {
+    said: dict[str, Any] = {
         "run": run,
         "asset": f"{table.layer}/{table.name}",
         "operation": operation,

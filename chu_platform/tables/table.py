@@ -162,7 +162,7 @@ class Table:
 
     @cached_property
     def code_version(self) -> str:
-        """Fingerprint of what makes the rows: the columns, the query or declaration, and the Python with all it uses."""
+        """Fingerprint of what makes the rows: columns, query or declaration, and the Python with all it uses."""
         rows = self.rows
         parts = [f"{self.layer}/{self.name}", str(self.schema)]
         if isinstance(rows, Query):

@@ -45,8 +45,8 @@ class Cell:
 def find_cell(lake: Lake, name: str, words: Sequence[str], version: int | None) -> Cell:
     """The cell of the table `name` whose key is as in `words` (`column=value`), at a version or now.
 
-    Key columns that are not named are `all`, where there is such a row. Raises ChuError for a table, column or value that
-    does not exist, and when the words fit several cells.
+    Key columns that are not named are `all`, where there is such a row. Raises ChuError for a table, column or value
+    that does not exist, and when the words fit several cells.
     """
     table = find_table(name)
     if table.layer is not Layer.PUBLISHED or table.name not in EVIDENCE:
@@ -96,8 +96,10 @@ def _require_value(connection: duckdb.DuckDBPyConnection, rows: str, table: Tabl
 def _total(table: Table, asked: Mapping[str, str], found: pa.Table) -> pa.Table:
     """The one row that is a total in every column that was not named. Raises ChuError when there is none."""
     missing = [c for c in table.key if c not in asked]
+    # A column with a total need not be given, if all the others are.
+    needed = [c for c in missing if ALL not in found[c].to_pylist()] or missing
     totals = [i for i, row in enumerate(found.to_pylist()) if all(row[c] == ALL for c in missing)]
     if len(totals) == 1:
         return found.slice(totals[0], 1)
-    choices = "; ".join(f"{c}={'|'.join(sorted({str(v) for v in found[c].to_pylist()})[:8])}" for c in missing)
-    raise ChuError(f"{len(found)} cells match: also give {', '.join(missing)} ({choices})")
+    choices = "; ".join(f"{c}={'|'.join(sorted({str(v) for v in found[c].to_pylist()})[:8])}" for c in needed)
+    raise ChuError(f"{len(found)} cells match: also give {', '.join(needed)} ({choices})")

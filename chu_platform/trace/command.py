@@ -23,7 +23,7 @@ def run_trace(
 ) -> bool:
     """Trace a cell and say what was found; whether its figures are their recomputation.
 
-    An earlier version is also compared with now. With `rows`, delivered rows are shown, and who saw them is logged first.
+    An earlier version is also compared with now. With `rows`, delivered rows are shown; who sees them is logged first.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake

@@ -1,7 +1,7 @@
 """The lines of delivered files that rows of a source table come from.
 
-Source tables hold no line numbers: a line added at the top of a delivery would change every row. The file is read again,
-by the same reader, if it is still the one that was read, and its rows are matched.
+Source tables hold no line numbers: a line added at the top of a delivery would change every row. The file is read
+again, by the same reader, if it is still the one that was read, and its rows are matched.
 
 Here: files as recorded and as they are now, and their lines. Not here: which rows are wanted (evidence).
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -26,7 +26,8 @@ from chu_platform.sources.reading import ReadingContext
 from chu_platform.sources.row_sql import RowSql
 from chu_platform.tables.table import Table, Zone
 
-SHORT: int = 12
+# Characters of a fingerprint that are shown where it stands beside others.
+SHORT: Final = 12
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`chu rebuild`: a past version of a table made again from what is recorded of it, and compared; the lake stays as it is.
+"""`chu rebuild`: a past version of a table, made again from what is recorded of it and compared, beside the lake.
 
 Here: the table as it was declared, its inputs, the comparison. Not here: making rows (graph.step).
 """
@@ -55,7 +55,7 @@ class Rebuilt:
 def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[str], None]) -> Rebuilt:
     """Make a version of a table again, in a place of its own, and compare it.
 
-    Raises ChuError when it cannot be: a version that is past the retention, a delivered file that is another one now, or a
+    Raises ChuError when it cannot be: a version past the retention, a delivered file that is another one now, or a
     table that tells of a moment.
     """
     lake = Lake(settings.lake_folder)
@@ -103,7 +103,7 @@ def _place(lake: Lake, table: Table) -> Iterator[Path]:
 
 
 def _as_it_was(lake: Lake, table: Table, publication: Mapping[str, Any]) -> tuple[Table, Sequence[str]]:
-    """The declaration that a publication was made by, as far as the lake keeps it, and what is of today in its place."""
+    """The declaration that a publication was made by, as far as the lake keeps it, and what is of today instead."""
     code_version = publication.get("code_version", "")
     if code_version == table.code_version:
         return table, []
@@ -183,8 +183,8 @@ def _require_files(platform: Platform, table: Table, publication: Mapping[str, A
     for file in Deliveries(platform.settings).recorded(publication):
         if file.problem:
             raise ChuError(
-                f"{table.folder} was made of {file.name}, which is {file.problem}; set CHU_SOURCES to a folder that has "
-                "it as it was"
+                f"{table.folder} was made of {file.name}, which is {file.problem}; set CHU_SOURCES to a folder that "
+                "has it as it was"
             )
 
 
@@ -211,8 +211,8 @@ def told(found: Rebuilt, name: str) -> Iterator[str]:
         yield f"EQUAL: {name} has {found.stored} rows, and the same ones came out"
         return
     yield (
-        f"NOT EQUAL: of {found.stored} rows of {name}, {found.only_stored} did not come out; of {found.rebuilt} made again, "
-        f"{found.only_rebuilt} are not in it"
+        f"NOT EQUAL: of {found.stored} rows of {name}, {found.only_stored} did not come out; of {found.rebuilt} made "
+        f"again, {found.only_rebuilt} are not in it"
     )
     for column, number in found.columns.items():
         yield f"  {column} differs in {number} rows of the same key"

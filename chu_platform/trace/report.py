@@ -90,9 +90,9 @@ def _step(lake: Lake, step: Step) -> Iterator[str]:
     if not step.publications:
         yield "    no publication of the platform is recorded for it"
     for said in step.publications:
-        slices = f", slices {said['slices']}" if said.get("slices") else ""
+        code, slices = said.get("code_version", "?"), f", slices {said['slices']}" if said.get("slices") else ""
         rows = ", ".join(f"{n} {what}" for what, n in said.get("rows", {}).items())
-        yield f"    made by run {said['run']}, code {said.get('code_version', '?')}{slices}{f'; rows: {rows}' if rows else ''}"
+        yield f"    made by run {said['run']}, code {code}{slices}{f'; rows: {rows}' if rows else ''}"
         read = [f"{folder}@{version}" for folder, version in said.get("read", {}).items()]
         if read:
             yield f"    read: {', '.join(read)}"
@@ -126,10 +126,8 @@ def _source(source: TracedSource, rows: bool) -> Iterator[str]:
     if not is_delivered_as_files(source.source.table) and source.rows:
         column = source.source.match.partition("::")[0].strip('"')
         if not source.names_identify:
-            keys = [int(v) if v.isdigit() else v for v in source.rows]
-            whole = all(isinstance(k, int) for k in keys)
-            listed = ranges(keys, None if rows else MOST_RANGES) if whole else ", ".join(map(str, keys[:MOST_RANGES]))
-            yield f"    {column}: {listed}"
+            # Of these tables, only Consultation has keys that identify nobody: numbers.
+            yield f"    {column}: {ranges([int(v) for v in source.rows], None if rows else MOST_RANGES)}"
         elif not rows:
             yield f"    {column} identifies persons: shown with --rows, which is logged"
     if rows:
@@ -158,9 +156,8 @@ def _verdict(found: Trace) -> Iterator[str]:
 
 
 def _equal(found: Trace) -> str:
-    return {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}[
-        found.equal
-    ]
+    words = {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}
+    return words[found.equal]
 
 
 def _changed_code(old: Step, new: Step) -> str:

@@ -5,6 +5,8 @@ Here: gathering all that is known of one cell at one version, and what differs b
 """
 
 import os
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,6 @@ import pyarrow as pa
 
 from chu_platform.lake.lake import Lake
 from chu_platform.settings import Settings
-from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.cells import Cell
 from chu_platform.trace.chain import Chain, Step, chain_of
@@ -26,8 +27,8 @@ from chu_platform.trace.recompute import Difference, Recomputation, Recomputatio
 class TracedSource:
     """The rows of a source table that take part in a cell.
 
-    `rows` gives, by the value that names a row, the fingerprints of the rows of that name; `texts` their columns, if they
-    were asked for. `lines` are those of the delivered `files`; `problem` says why there are none.
+    `rows` gives, by the value that names a row, the fingerprints of the rows of that name; `texts` their columns, if
+    they were asked for. `lines` are those of the delivered `files`; `problem` says why there are none.
     """
 
     source: SourceRows
@@ -46,18 +47,16 @@ class TracedSource:
     @property
     def names_identify(self) -> bool:
         """Whether the values that name the rows are identities, which nobody sees unasked."""
-        named = [
-            c for c in self.source.table.columns if f'"{c.name}"' in self.source.match or c.name in self.source.match
-        ]
-        return any(c.identifying for c in named)
+        words = set(re.findall(r"\w+", self.source.match))
+        return any(c.identifying and c.name in words for c in self.source.table.columns)
 
 
 @dataclass(frozen=True)
 class Trace:
     """All that is known of a cell at a version.
 
-    `exact` and `computed` are the figures of the exact indicator and those from the delivered rows; None for whoever may not
-    read the zones they come from. `reason` is that of the mask.
+    `exact` and `computed` are the figures of the exact indicator and those from the delivered rows; None for whoever
+    may not read the zones they come from. `reason` is that of the mask.
     """
 
     cell: Cell
@@ -182,6 +181,4 @@ def changed_steps(then: Trace, now: Trace) -> Sequence[tuple[Step, Step]]:
 
 def described(table: Table, key: Mapping[str, Any]) -> str:
     """The words of the command that name a cell."""
-    return " ".join(
-        [table.folder, *(f"{c}={v}" if " " not in str(v) else f"{c}={sql_text(str(v))}" for c, v in key.items())]
-    )
+    return " ".join([table.folder, *(shlex.quote(f"{column}={value}") for column, value in key.items())])
