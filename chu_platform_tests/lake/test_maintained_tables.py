@@ -36,7 +36,7 @@ def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: P
     maintain(lake, table, POLICY, "a run")
     for code in ("b", "c", "d"):
         write_deltalake(lake.path(table), some(code).cast(table.schema), mode="append")
-    maintain(lake, table, Policy(small_files=2), "a run")
+    maintain(lake, table, replace(POLICY, small_files=2), "a run")
     write_deltalake(lake.path(table), some("e").cast(table.schema), mode="append")
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:
