@@ -34,8 +34,11 @@ def text(file: Path, line: Line) -> str:
 def values(file: Path, number: int) -> dict[str, str]:
     """The line of a number, by the names of the header."""
     separator = SEPARATORS.get(file.name, ";")
-    quoting = csv.QUOTE_MINIMAL if file.name in ("deces.csv", "etablissement_sante.csv") else csv.QUOTE_NONE
-    header, row = csv.reader([lines(file)[0], lines(file)[number - 1]], delimiter=separator, quoting=quoting)
+    both = [lines(file)[0], lines(file)[number - 1]]
+    if file.name in ("deces.csv", "etablissement_sante.csv"):
+        header, row = csv.reader(both, delimiter=separator)
+    else:
+        header, row = csv.reader(both, delimiter=separator, quoting=csv.QUOTE_NONE)
     return dict(zip(header, row, strict=True))
 
 

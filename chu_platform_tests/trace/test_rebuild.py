@@ -4,7 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from chu_platform.disclosure.death_mask import death_mask
 from chu_platform.errors import ChuError
@@ -14,6 +17,7 @@ from chu_platform.graph.step import make
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region as published
 from chu_platform.sources.deces import deces
+from chu_platform.tables.table import Table
 from chu_platform.trace.command import run_trace
 from chu_platform.trace.rebuild import Rebuilt, rebuild, told
 from chu_platform_tests.pipeline.contents import rows
@@ -92,8 +96,8 @@ def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
 
 @pytest.mark.parametrize("table", [published, fact_death], ids=lambda t: t.name)
 @pytest.mark.parametrize("version", [0, 1])
-def test_both_versions_are_made_again(corrected: Corrected, table: object, version: int) -> None:
-    found = again(corrected, getattr(table, "folder"), version)  # noqa: B009
+def test_both_versions_are_made_again(corrected: Corrected, table: Table, version: int) -> None:
+    found = again(corrected, table.folder, version)
     assert found.equal and found.stored == found.rebuilt > 1000 and found.notes == []
 
 
@@ -112,15 +116,11 @@ def test_the_lake_stays_as_it_is(corrected: Corrected) -> None:
 
 def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
     """A published version whose data were changed is not what its inputs make."""
-    import duckdb
-    import pyarrow.parquet as pq
-    from deltalake import DeltaTable
-
     (file,) = DeltaTable(corrected.home.lake.path(published)).file_uris()
     content = Path(file).read_bytes()
     one = "year = 2019 AND region_code = '11' AND sex = 'all' AND age_band = 'all'"
-    changed = duckdb.sql(f"SELECT * REPLACE (CASE WHEN {one} THEN 1 ELSE deaths END AS deaths) FROM '{file}'")
-    table = changed.to_arrow_table()
+    query = f"SELECT * REPLACE (CASE WHEN {one} THEN 1 ELSE deaths END AS deaths) FROM '{file}'"
+    table = duckdb.connect().sql(query).to_arrow_table()
     try:
         pq.write_table(table, file)
         found = again(corrected, published.folder, 1)

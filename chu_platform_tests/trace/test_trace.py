@@ -143,10 +143,14 @@ def test_the_rows_of_consultations_make_the_figure(
     for found in traces[name]:
         keys = ", ".join(only(found, "Consultation").rows) or "NULL"
         start, end = period(found.cell)
-        seen = duckdb.sql(
-            f'SELECT count(*), count(DISTINCT "Id_patient"), min("Date"), max("Date") '
-            f'FROM {tracer.lake.relation(consultation)} WHERE "Num_consultation" IN ({keys})'
-        ).fetchall()[0]
+        seen = (
+            duckdb.connect()
+            .execute(
+                f'SELECT count(*), count(DISTINCT "Id_patient"), min("Date"), max("Date") '
+                f'FROM {tracer.lake.relation(consultation)} WHERE "Num_consultation" IN ({keys})'
+            )
+            .fetchall()[0]
+        )
         assert found.exact and seen[0] == len(only(found, "Consultation").rows)
         assert seen[1] >= found.exact["patients"] and start <= seen[2] and seen[3] < end
         if "establishment" not in name:
@@ -173,6 +177,15 @@ def test_a_wrong_figure_is_named(tracer: Tracer) -> None:
     )
     shown = differences(found.table, found.row, exact, again.figures(), {found.name: True})
     assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked is named"
+
+
+def test_the_command_succeeds_where_all_is_equal(made: Home) -> None:
+    done = made.chu("trace", "published/kpis/kpi_satisfaction_by_region", "year=2019", "survey=ca_mco")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "published/kpis/kpi_satisfaction_by_region year=2019 survey=ca_mco region_code=all, v"
+    )
+    assert done.stdout.rstrip().endswith("\nEQUAL")
 
 
 def said(home: Home, *words: str, rows: bool = False) -> str:
