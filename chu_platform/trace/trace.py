@@ -175,8 +175,9 @@ def source_changes(then: Trace, now: Trace) -> Sequence[SourceChange]:
 
 def changed_steps(then: Trace, now: Trace) -> Sequence[tuple[Step, Step]]:
     """The tables of both chains that have another version, from the figure back to the deliveries."""
-    new = {s.table: s for s in now.chain.steps}
-    return [(s, new[s.table]) for s in then.chain.steps if s.table in new and new[s.table].version != s.version]
+    tables = [t for t in dict.fromkeys(s.table for s in then.chain.steps) if now.chain.has(t)]
+    pairs = ((then.chain.step(t), now.chain.step(t)) for t in tables)
+    return [(old, new) for old, new in pairs if old.version != new.version]
 
 
 def described(table: Table, key: Mapping[str, Any]) -> str:

@@ -94,8 +94,7 @@ def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
     assert f"    added: {FILE}, lines {corrected.line}" in lines
 
 
-@pytest.mark.parametrize("table", [published, fact_death], ids=lambda t: t.name)
-@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize(("table", "version"), [(published, 0), (published, 1), (fact_death, 0)])
 def test_both_versions_are_made_again(corrected: Corrected, table: Table, version: int) -> None:
     found = again(corrected, table.folder, version)
     assert found.equal and found.stored == found.rebuilt > 1000 and found.notes == []
