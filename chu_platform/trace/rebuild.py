@@ -3,6 +3,7 @@
 Here: the table as it was declared, its inputs, the comparison. Not here: making rows (graph.step).
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,6 +162,8 @@ def _make(
         if needed.folder not in read:
             raise ChuError(f"{table.folder}: the version of {needed.folder} that it read is not recorded")
         versions[needed] = read[needed.folder]
+        if not os.access(platform.lake.path(needed), os.R_OK | os.X_OK):
+            raise ChuError(f"{table.folder} was made of {needed.folder}, which you may not read")
         if readable(platform.lake.path(needed), versions[needed]) is None:
             raise ChuError(
                 f"{table.folder} was made of {needed.folder}@{versions[needed]}, which does not read any more: "
