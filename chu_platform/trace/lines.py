@@ -6,7 +6,6 @@ again, by the same reader, if it is still the one that was read, and its rows ar
 Here: files as recorded and as they are now, and their lines. Not here: which rows are wanted (evidence).
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +16,15 @@ import duckdb
 
 from chu_platform.care_database.database import DUMP_PATTERN, CareDatabase
 from chu_platform.errors import ChuError
-from chu_platform.lake.lake import STAGING, Lake
+from chu_platform.lake.lake import Lake
 from chu_platform.settings import Settings
 from chu_platform.sources.delivered import Delivered, Expected
 from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.sources.files import find, fingerprint
 from chu_platform.sources.reading import ReadingContext
 from chu_platform.sources.row_sql import RowSql
-from chu_platform.tables.table import Table, Zone
+from chu_platform.tables.table import Table
+from chu_platform.trace.scratch import scratch
 
 # Characters of a fingerprint that are shown where it stands beside others.
 SHORT: Final = 12
@@ -137,11 +137,8 @@ class Deliveries:
     @contextmanager
     def _context(self, lake: Lake) -> Iterator[ReadingContext]:
         """What a reader needs; copies that it makes of files lie in the restricted zone."""
-        folder = lake.root / Zone.RESTRICTED / STAGING
-        folder.mkdir(exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="trace-") as scratch:
-            care = CareDatabase(self._settings, lambda _: None)
-            yield ReadingContext(self.pack, Path(scratch), care, lambda _: None)
+        with scratch(lake) as folder:
+            yield ReadingContext(self.pack, folder, CareDatabase(self._settings, lambda _: None), lambda _: None)
 
 
 def lines_or_why_not(

@@ -5,6 +5,7 @@ Here: the computation and the comparison. Not here: which rows make which cell (
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ import pyarrow as pa
 
 from chu_platform.lake.lake import Lake
 from chu_platform.tables.columns import DOUBLE, LONG
+from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.table import Table
 from chu_platform.trace.chain import Chain
 from chu_platform.trace.evidence import EVIDENCE, Evidence, with_figures
 from chu_platform.trace.inputs import Inputs
+from chu_platform.trace.scratch import scratch
 
 # Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
 TOLERANCE: Final = 1e-8
@@ -51,6 +54,7 @@ class Recomputation:
         self.published = published
         self.evidence: Evidence = EVIDENCE[published.name]
         self.connection = connection
+        self._numerator = "TABLE"
         self.inputs = Inputs(lake, connection, chain.at, self.evidence.family)
 
     def serves(self, published: Table, chain: Chain) -> bool:
@@ -69,14 +73,20 @@ class Recomputation:
         """The key columns of a cell."""
         return self.published.key
 
-    def choose(self, cells: pa.Table) -> None:
-        """Take these cells: relations `cell`, their keys, and `numerator`, the rows that count in them."""
-        self.connection.execute("DROP TABLE IF EXISTS numerator; DROP TABLE IF EXISTS cell")
+    def choose(self, cells: pa.Table, keep: bool) -> None:
+        """Take these cells: relations `cell`, their keys, and `numerator`, the rows that count in them.
+
+        With `keep`, these are held for further questions; of all cells together they may be too many for that.
+        """
+        kind = self._numerator
+        self.connection.execute(f"DROP {kind} IF EXISTS numerator; DROP TABLE IF EXISTS cell")
+        self._numerator = "TABLE" if keep else "VIEW"
         self.connection.register("chosen", cells.select(list(self.keys)))
         self.connection.execute("CREATE TABLE cell AS FROM chosen")
         self.connection.unregister("chosen")
         self.connection.execute(
-            f"CREATE TABLE numerator AS FROM ({self.evidence.rows}) SEMI JOIN cell USING ({', '.join(self.keys)})"
+            f"CREATE {self._numerator} numerator AS "
+            f"FROM ({self.evidence.rows}) SEMI JOIN cell USING ({', '.join(self.keys)})"
         )
 
     def figures(self) -> pa.Table:
@@ -91,20 +101,23 @@ class Recomputations:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._open: Recomputation | None = None
+        self._stack = ExitStack()
 
     def of(self, published: Table, chain: Chain) -> Recomputation:
         """The recomputation of an indicator; the one before is closed, unless it serves."""
         if self._open is None or not self._open.serves(published, chain):
             self.close()
-            self._open = Recomputation(self._lake, published, chain, duckdb.connect())
+            connection = self._stack.enter_context(duckdb.connect())
+            folder = self._stack.enter_context(scratch(self._lake))
+            connection.execute(f"SET temp_directory = {sql_text(str(folder / 'spill'))}")
+            self._open = Recomputation(self._lake, published, chain, connection)
         self._open.turn_to(published)
         return self._open
 
     def close(self) -> None:
         """Let go of the delivered rows."""
-        if self._open is not None:
-            self._open.connection.close()
-            self._open = None
+        self._open = None
+        self._stack.close()
 
 
 def differences(

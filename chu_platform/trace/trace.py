@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
+from chu_platform.errors import ChuError
 from chu_platform.lake.lake import Lake
 from chu_platform.settings import Settings
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.cells import Cell
 from chu_platform.trace.chain import Chain, Step, chain_of
@@ -107,7 +110,7 @@ class Tracer:
         if any(s.closed for s in chain.steps):
             return Trace(cell, chain, reason, shown, None, [], [])
         again = self._recomputations.of(table, chain)
-        again.choose(cell.row)
+        again.choose(cell.row, keep=True)
         computed = again.figures()
         found = differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, {cell.name: masked})
         sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.evidence.sources]
@@ -116,15 +119,23 @@ class Tracer:
 
 
 def _exact_row(lake: Lake, chain: Chain, table: Table, cell: Cell) -> Mapping[str, Any]:
-    rows = lake.arrow(table, version=chain.at(table)).to_pylist()
-    found: Mapping[str, Any] = next(r for r in rows if all(r[k] == v for k, v in cell.key.items()))
-    return found
+    return _row(lake, table, chain.at(table), cell.key)
 
 
 def _mask(lake: Lake, chain: Chain, table: Table, cell: Cell) -> tuple[bool, str | None]:
-    rows = lake.arrow(table, version=chain.at(table)).to_pylist()
-    found = next(r for r in rows if (r["indicator"], r["cell"]) == (cell.table.name, cell.name))
+    found = _row(lake, table, chain.at(table), {"indicator": cell.table.name, "cell": cell.name})
     return found["is_masked"], found["reason"]
+
+
+def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one row of a key. Raises ChuError when there is none: the tables of a chain do not fit together."""
+    wanted = " AND ".join(f"CAST({sql_name(c)} AS VARCHAR) = {sql_text(str(v))}" for c, v in key.items())
+    with duckdb.connect() as connection:
+        found = connection.sql(f"SELECT * FROM {lake.relation(table, version)} WHERE {wanted}").to_arrow_table()
+    if len(found) != 1:
+        raise ChuError(f"{table.folder}@{version} has {len(found)} rows of this cell: it is not what was published")
+    row: Mapping[str, Any] = found.to_pylist()[0]
+    return row
 
 
 def _source_rows(

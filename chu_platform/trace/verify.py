@@ -6,7 +6,6 @@ Here: the three comparisons and what they find. Not here: how a figure is comput
 import hashlib
 import os
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,7 +21,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.canonical import canonical_files, content_of
 from chu_platform.lake.history import Commit, commits
-from chu_platform.lake.lake import STAGING, Lake, active_files
+from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.provenance import own_words
 from chu_platform.settings import Settings
 from chu_platform.sources.delivered import Delivered, made_with
@@ -31,6 +30,7 @@ from chu_platform.trace.chain import chain_of, step_of
 from chu_platform.trace.evidence import EVIDENCE
 from chu_platform.trace.lines import Deliveries
 from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences
+from chu_platform.trace.scratch import scratch
 
 # Differing cells of one indicator that are named; the others are counted.
 MOST_NAMED: Final = 20
@@ -146,9 +146,8 @@ def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Pa
     )
     if published is None:
         return None  # its publication has left the log: nothing to compare with
-    staging = lake.root / table.zone / STAGING
-    with tempfile.TemporaryDirectory(dir=staging, prefix="verify-") as scratch:
-        again = [f.content for f in canonical_files(table, lake.path(table), files, Path(scratch))]
+    with scratch(lake) as folder_of_copies:
+        again = [f.content for f in canonical_files(table, lake.path(table), files, folder_of_copies)]
     return None if sorted(again) == sorted(filter(None, published)) else "its rows are not those that were published"
 
 
@@ -193,7 +192,7 @@ def _figure_differences(
     lake: Lake, table: Table, version: Callable[[Table], int], shown: pa.Table, again: Recomputation
 ) -> Sequence[Difference]:
     exact, mask = table.reads["exact"], table.reads["mask"]
-    again.choose(shown)
+    again.choose(shown, keep=False)
     masks: dict[str, Any] = {
         row["cell"]: row["is_masked"]
         for row in lake.arrow(mask, ["indicator", "cell", "is_masked"], version(mask)).to_pylist()

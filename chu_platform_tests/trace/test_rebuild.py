@@ -1,6 +1,7 @@
 """A delivery is corrected: the old figure and the new one are explained and made again, and what differs is told."""
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +18,21 @@ from chu_platform.graph.step import make
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region as published
 from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
+from chu_platform.trace.cells import find_cell
 from chu_platform.trace.command import run_trace
 from chu_platform.trace.rebuild import Rebuilt, rebuild, told
+from chu_platform.trace.trace import Tracer
+from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.trace.conftest import settings_of, spoilable
 
 FILE = "DECES EN FRANCE/deces.csv"
 PARIS, MARSEILLE = "75056", "13055"
+LONGEST = {deces_insee_fixe: "deces-2019.txt", deces_insee_csv: "Deces_2019_M02.csv"}
 CELL = ["year=2019", "region_code=11"]
 
 
@@ -40,7 +47,7 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """One death of 2019 was in Marseille, not in Paris."""
+    """One death of 2019 was in Marseille, not in Paris; INSEE's own files of that year name the same deaths, and more."""
     home = spoilable(made, tmp_path_factory.mktemp("corrected"))
     file = home.pack / FILE
     lines = file.read_text(encoding="utf-8").split("\n")
@@ -52,8 +59,10 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
     fields[-2] = MARSEILLE
     lines[at] = ",".join(fields)
     file.write_text("\n".join(lines), encoding="utf-8", newline="")
+    of_year = [death for death in deaths_of(file) if death.date_deces.startswith("2019")]
+    write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom != "STAR*RED")])
     with Platform(settings_of(home), lambda _: None) as platform:
-        for table in (deces, fact_death, exact, death_mask, published):
+        for table in (deces, deces_insee_fixe, deces_insee_csv, fact_death, exact, death_mask, published):
             make(platform, table, table.slicing.every() if table.slicing else None, "the correction")
     return Corrected(home, made.pack, at + 1)
 
@@ -92,6 +101,24 @@ def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
         settings_of(corrected.home), published.folder, ["year=2019", "region_code=93"], False, 0, lines.append
     )
     assert f"    added: {FILE}, lines {corrected.line}" in lines
+
+
+def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(corrected: Corrected) -> None:
+    with closing(Tracer(settings_of(corrected.home))) as tracer:
+        for region in ("04", "11", "84", "94"):
+            found = tracer.trace(find_cell(tracer.lake, published.folder, ["year=2019", f"region_code={region}"], None))
+            assert found.equal, found.differences
+            if region == "11":
+                one, *insee = found.sources
+                delivered = {ln.text for ln in one.lines[FILE]}
+                assert found.exact and found.exact["deaths"] == len(delivered) == len(one.rows)
+                people = {"*".join(text.split(",")[:2]) for text in delivered}
+                for source in insee:
+                    lines = [ln.text for found_lines in source.lines.values() for ln in found_lines]
+                    assert lines and all(any(person in text for person in people) for text in lines)
+                    assert {name for name, there in source.lines.items() if there} > {
+                        f"INSEE/{LONGEST[source.source.table]}"
+                    }
 
 
 @pytest.mark.parametrize(("table", "version"), [(published, 0), (published, 1), (fact_death, 0)])
