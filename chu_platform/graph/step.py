@@ -19,6 +19,7 @@ from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.progress import signs_of_life
 from chu_platform.lake.audit import Verdict, audit
+from chu_platform.lake.code import PACKAGE_VERSION, keep_code
 from chu_platform.lake.publish import Published, publish
 from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.sources.reading import Reading, ReadingContext, read, write_rejects
@@ -68,14 +69,18 @@ def make(
             before = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = _stage(platform, table, slices, versions, staged, instance)
+                reading = stage(platform, table, slices, versions, staged, instance)
                 counts = _counts(reading)
                 verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
             _warn(platform, verdicts)
             if any(v.blocks for found in verdicts.values() for v in found):
                 raise RuleBroken(verdicts)
             provenance = _provenance(table, slices, run_id, versions, reading)
+            if reading is None:
+                provenance["rows"] = {"kept": _rows_in(staged[table])}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
+            # Before the commit that names it: no version is without its code, wherever a run is killed.
+            keep_code(lake, table)
             published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
@@ -102,7 +107,7 @@ def _counts(reading: Reading | None) -> Counts:
     return Counts(reading.rows_in, reading.kept, len(reading.rejects)) if reading else Counts()
 
 
-def _stage(
+def stage(
     platform: Platform,
     table: Table,
     slices: Slices | None,
@@ -110,6 +115,10 @@ def _stage(
     folders: Mapping[Table, Path],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
+    """Write the rows of the table (its `slices`) below its folder in `folders`, from its inputs at `versions`.
+
+    Rejects are written where `folders` has a place for them. What was read, of a delivered table.
+    """
     rows = table.rows
     staged = folders[table]
     if isinstance(rows, Delivered):
@@ -154,6 +163,10 @@ def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
         pq.write_table(typed, staged / "rows.parquet", compression="zstd")
 
 
+def _rows_in(folder: Path) -> int:
+    return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+
+
 def _provenance(
     table: Table, slices: Slices | None, run_id: str, versions: Mapping[Table, int], reading: Reading | None
 ) -> dict[str, Any]:
@@ -162,7 +175,9 @@ def _provenance(
         "run": run_id,
         "asset": f"{table.layer}/{table.name}",
         "slices": f"{slices.first}...{slices.last}" if slices else None,
+        "whole": slices is None or slices.whole,
         "code_version": table.code_version,
+        "package": PACKAGE_VERSION,
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:

@@ -152,6 +152,13 @@ class Delivered:
     blanks: Sequence[str] = ()
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def read_by(self) -> Sequence[object]:
+        """What of the code turns the delivery into rows."""
+        from chu_platform.sources.reading import read  # which needs this declaration
+
+        return [read, self.reader]
+
 
 REJECT_COLUMNS: Sequence[Column] = (
     Column("file", STRING, "delivered file or database table", "Fichier", nullable=False),

@@ -72,14 +72,17 @@ class RowSql:
         """The typed rows, and `reason`, null for the rows to keep."""
         return self._judged([])
 
+    def numbered(self) -> str:
+        """As `judged`, with the number of each row in the order of delivery, `text:number`."""
+        return self._judged([f'{self._raw.number} AS "text:number"'])
+
     def misfits(self, most: int | None) -> str:
         """Number, column, reason and shape of the value of rows that do not fit; the first `most`."""
         column = self._case(lambda m: sql_text(m.column))
         shape = self._case(lambda m: self._shape(m.column))
-        judged = self._judged([f'{self._raw.number} AS "text:number"'])
         limit = f" LIMIT {most}" if most else ""
         return (
-            f'SELECT "text:number", {column}, reason, {shape} FROM ({judged}) '
+            f'SELECT "text:number", {column}, reason, {shape} FROM ({self.numbered()}) '
             f"WHERE reason IS NOT NULL ORDER BY 1{limit}"
         )
 
