@@ -19,6 +19,7 @@ from deltalake.exceptions import TableNotFoundError
 from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.provenance import last_publication
 from chu_platform.tables.columns import sql_type
+from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import Table, Zone
 
 STAGING = ".staging"
@@ -98,7 +99,7 @@ class Lake:
         delta = self.require(table)
         if version is not None:
             delta.load_as_version(version)
-        return files_relation(table, delta.file_uris())
+        return files_relation(table, [self.path(table) / f["path"] for f in active_files(delta)])
 
     def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
@@ -157,12 +158,12 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def files_relation(table: Table, files: Sequence[str]) -> str:
+def files_relation(table: Table, files: Sequence[Path]) -> str:
     """DuckDB relation of the table's columns over Parquet files; partition columns come from the folders' names."""
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
-    listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+    listed = ", ".join(sql_path(f) for f in files)
     types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
     hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
