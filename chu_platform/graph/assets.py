@@ -209,7 +209,7 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         said["delivery_rows_in"] = outcome.reading.rows_in
         said["delivery_rows_kept"] = outcome.reading.kept
         said["delivery_rows_rejected"] = len(outcome.reading.rejects)
-        said["delivery_files"] = ", ".join(o.name for o in outcome.reading.origins)
+        said["deliveries"] = dg.MetadataValue.json([d.said for d in outcome.reading.deliveries])
     return said
 
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ class Lake:
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
         return rows
+
+    def before(self, table: Table) -> pa.Table:
+        """The rows of the table as it is, none when it was never written: in the declared columns, null in those that
+        it was written without.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return table.schema.empty_table()
+        there = {field.name for field in delta.schema().fields}
+        found = self.arrow(replace(table, columns=[c for c in table.columns if c.name in there]))
+        columns = [
+            found[c.name] if c.name in there else pa.nulls(len(found), c.type).cast(c.type) for c in table.columns
+        ]
+        return pa.table(columns, names=[c.name for c in table.columns])
 
     def markdown(self, table: Table, query: str) -> str:
         """The rows of a query over `{this}`, the table now, as a Markdown table."""

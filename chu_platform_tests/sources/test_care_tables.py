@@ -66,12 +66,12 @@ class Reader:
         self.database = CareDatabase(Settings(home=folder, postgres_url=SecretStr(url)), self.remarks.append)
 
     def __call__(self, table: Table) -> tuple[Reading, list[tuple[object, ...]]]:
-        scratch, staged = self._folder / "scratch", self._folder / table.name
-        scratch.mkdir(exist_ok=True)
-        staged.mkdir(exist_ok=True)
+        scratch, staged, aside = self._folder / "scratch", self._folder / table.name, self._folder / "aside"
+        for folder in (scratch, staged, aside):
+            folder.mkdir(exist_ok=True)
         try:
             reading = read(
-                table, None, staged, ReadingContext(self._folder, scratch, self.database, self.remarks.append)
+                table, None, staged, aside, ReadingContext(self._folder, scratch, self.database, self.remarks.append)
             )
         finally:
             assert list(scratch.iterdir()) == []
@@ -95,7 +95,7 @@ def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader
     )
     reading, rows = reader(table_of())
     assert [(r[0], r[1], str(r[2])) for r in rows] == [(1, 'a;"b', "2020-02-29"), (2, None, "None")]
-    assert reading.rejects == [('PostgreSQL table "T"', 3, "Id", "missing", None, ";;c")]
+    assert reading.rejects == [('PostgreSQL table "T"', 3, "Id", "missing", None, ";;;c")]
     assert "'secret'" in reader.remarks[0]
 
 
@@ -213,8 +213,10 @@ def delivered(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Path, table: Table) -> None:
     (tmp_path / "scratch").mkdir()
     (tmp_path / "staged").mkdir()
+    (tmp_path / "aside").mkdir()
     context = ReadingContext(tmp_path, tmp_path / "scratch", delivered, lambda _: None)
-    reading = read(table, None, tmp_path / "staged", context)
+    reading = read(table, None, tmp_path / "staged", tmp_path / "aside", context)
+    assert list((tmp_path / "aside").iterdir()) == []
     assert delivered._server
     connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
     with connection, connection.cursor() as cursor:
