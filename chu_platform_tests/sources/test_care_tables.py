@@ -170,15 +170,14 @@ def test_the_delivered_dump_restored_twice(pack: Path, server: EmbeddedPostgres,
             cursor.execute(f'INSERT INTO "{table.name}" SELECT * FROM "{table.name}"')
     connection.close()
     reader = Reader(server.url("twice"), tmp_path)
-    refused = set()
+    refused = {}
     for table in CARE:
         try:
             reader(table)
         except ChuError as error:
-            assert "holds every row twice" in str(error)
-            refused.add(table.name)
+            refused[table.name] = "holds every row twice" in str(error)
     reader.database.close()
-    assert refused == {"Prescription", "Adher", "AAAA", "date"}
+    assert refused == dict.fromkeys(("Prescription", "Adher", "AAAA", "date"), True)
 
 
 def test_one_snapshot_for_all_tables(server: EmbeddedPostgres, reader: Reader) -> None:

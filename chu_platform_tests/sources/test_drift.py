@@ -1,4 +1,4 @@
-"""Columns that come, go, or change their type, in a CSV file and in a workbook; those of a database: test_care_tables."""
+"""Columns that come, go, or change their type, in a CSV file and in a workbook (of a database: test_care_tables)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +106,7 @@ def test_a_few_wrong_values_or_one_that_is_right_only_cost_rows(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [
-        ("1;a;2020-01-01;1\n".encode(), "utf-8"),
+        (b"1;a;2020-01-01;1\n", "utf-8"),
         ("1;é;2020-01-01;1\n".encode(), "utf-8"),
         ("1;é;2020-01-01;1\n".encode("cp1252"), "cp1252"),
         ("1;é;2020-01-01;1\n".encode() + "2;ù;2020-01-01;1\n".encode("cp1252"), "utf-8, cp1252"),
