@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from chu_platform.reports.readings import Said, delivered_tables, said_of
+from chu_platform.reports.readings import Said, delivered_tables, last_said, said_of
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rules import holds
 from chu_platform.tables.table import Computed, Layer, Table, Zone
@@ -18,9 +18,11 @@ from chu_platform.tables.table import Computed, Layer, Table, Zone
 def delivery_readings(instance: dg.DagsterInstance, tables: Sequence[Table], before: pa.Table) -> pa.Table:
     """The readings known before, and those that runs have told of since."""
     rows = {(r["table"], r["path"], r["sha256"]): r for r in before.to_pylist()}
-    for table in delivered_tables(tables):
+    for table, (newest, _) in last_said(instance, delivered_tables(tables)).items():
         name = f"{table.layer}/{table.name}"
         last = max((r["last_read"] for r in rows.values() if r["table"] == name), default=None)
+        if newest is None or newest.at == last:
+            continue
         for said in said_of(instance, table, last):
             for delivery in said.deliveries:
                 key = name, delivery["name"], delivery["sha256"]
