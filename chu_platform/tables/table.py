@@ -16,7 +16,7 @@ from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.code import texts_of
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.maintenance import STANDARD, Policy
-from chu_platform.tables.rules import Rule, accounted_for, not_null, steady_row_count, unique
+from chu_platform.tables.rules import Rule, accounted_for, all_declared, not_null, steady_row_count, unique
 from chu_platform.tables.slices import Slicing
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Layer(StrEnum):
 
     SOURCES = "sources"
     REJECTS = "rejects"
+    QUARANTINE = "quarantine"
     REFERENCES = "references"
     PSEUDONYMS = "pseudonyms"
     DIMENSIONS = "dimensions"
@@ -160,6 +161,7 @@ class Table:
             *([unique(*self.key)] if self.key else []),
             *self.rules,
             *([] if isinstance(self.rows, Query | Computed) else [accounted_for()]),
+            *([all_declared()] if self.layer is Layer.SOURCES and not isinstance(self.rows, Query | Computed) else []),
             steady_row_count(),
         ]
 

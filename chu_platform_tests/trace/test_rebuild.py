@@ -47,7 +47,7 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """One death of 2019 was in Marseille, not in Paris; INSEE's own files of that year name the same deaths, and more."""
+    """One death of 2019 was in Marseille, not in Paris; INSEE's files of that year name the same deaths, and more."""
     home = spoilable(made, tmp_path_factory.mktemp("corrected"))
     file = home.pack / FILE
     lines = file.read_text(encoding="utf-8").split("\n")
