@@ -126,20 +126,23 @@ def stage(
 ) -> Reading | None:
     """Write the rows of the table (its `slices`) below its folder in `folders`, from its inputs at `versions`.
 
-    Rejects are written where `folders` has a place for them. What was read, of a delivered table.
+    Rejects, and what is set apart, are kept where `folders` has a place for them. What was read, of a delivered table.
     """
     rows = table.rows
     staged = folders[table]
     if isinstance(rows, Delivered):
         scratch = staged.parent / "scratch"
-        scratch.mkdir()
+        scratch.mkdir(exist_ok=True)
         context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
-        reading = read(table, slices, staged, folders[quarantine_of(table)], context)
+        aside = folders.get(quarantine_of(table), scratch / "undeclared")
+        aside.mkdir(exist_ok=True)
+        reading = read(table, slices, staged, aside, context)
         rejects = rejects_of(table)
-        deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        before = platform.lake.before(rejects).to_pylist()
-        write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
+        if rejects in folders:
+            deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            before = platform.lake.before(rejects).to_pylist()
+            write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
         return reading
     if isinstance(rows, Query):
         engine = platform.engine

@@ -119,7 +119,7 @@ class Deliveries:
         delivered = [c.name for c in table.columns if c.name not in source.derived]
         expected = Expected([n for n in delivered if n not in source.optional], source.optional, source.spellings)
         connection.execute("SET preserve_insertion_order = true")
-        with self._context(lake) as context, source.reader.open(table, expected, context) as rows:
+        with self._context(lake) as context, source.reader.open(expected, context) as rows:
             for raw in rows:
                 if raw.origin.name not in good:
                     continue

@@ -19,7 +19,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.step import stage
 from chu_platform.lake.code import kept_code
-from chu_platform.lake.lake import STAGING, Lake, files_relation
+from chu_platform.lake.lake import STAGING, Lake, active_files, files_relation
 from chu_platform.lake.provenance import publications
 from chu_platform.lake.restore import readable
 from chu_platform.settings import Settings
@@ -84,12 +84,13 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
             wanted = " AND ".join([own, *(f"NOT coalesce({c}, false)" for c in covered)])
             staged = place / f"rows{number}"
             _make(platform, then, slices, publication, staged, say)
-            files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
+            files = sorted(staged.rglob("*.parquet"))
             part = f"SELECT * FROM {files_relation(then, files)} WHERE {wanted}"
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(own)
         # Slices that no publication of the log tells of are left out on both sides.
-        stored = f"SELECT * FROM {files_relation(then, delta.file_uris())} WHERE {' OR '.join(covered)}"
+        lying = [lake.path(table) / f["path"] for f in active_files(delta)]
+        stored = f"SELECT * FROM {files_relation(then, lying)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
         return _compared(connection, then, list(dict.fromkeys(notes)))
 
@@ -177,7 +178,7 @@ def _make(
     staged.mkdir()
     reading = stage(platform, table, slices, versions, {table: staged}, None)
     if reading is not None:
-        now = {(o.name, o.fingerprint) for o in reading.origins}
+        now = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if now != {(f["name"], f["sha256"]) for f in publication.get("files", ())}:
             raise ChuError(f"{table.folder}: other files are delivered now than those that were read then")
 
