@@ -140,7 +140,7 @@ def delivery_of(rows: Delivered) -> str:
     """What a delivered table is read from, as a reader would name it."""
     reader = rows.reader
     if isinstance(reader, CareTable):
-        return f"PostgreSQL, table « {reader.name} »"
+        return f"PostgreSQL « {reader.name} »"
     assert isinstance(reader, DeliveredFiles)
     return readable(reader.pattern)
 
