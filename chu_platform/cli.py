@@ -3,6 +3,7 @@
 Here: arguments, exit status, what is printed. Not here: the work.
 """
 
+import secrets
 import signal
 import sys
 import time
@@ -76,6 +77,56 @@ def restore(
     with Platform(settings, _clock()) as platform, open_instance(settings) as instance:
         now = restore_table(platform, instance, table, version)
     print(f"{table} has the rows of version {version} again, as version {now}")
+
+
+@app.command()
+def trace(
+    table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
+    key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; who sees them is logged")] = False,
+    as_of: Annotated[int | None, typer.Option(help="version of the table; it is then compared with now")] = None,
+) -> None:
+    """Walk a published figure back to the delivered lines, and compute it again from them: exit status 0 if equal."""
+    from chu_platform.trace.command import run_trace
+
+    if not run_trace(load_settings(), table, key or [], rows, as_of, print):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="so many published cells, at random; all if not given")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="draw the same sample again")] = None,
+) -> None:
+    """Compare published figures, delivered files and table data with what is recorded: exit status 0 if right."""
+    from chu_platform.trace.verify import verify as verify_all
+
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    result = verify_all(load_settings(), sample, drawn, _clock())
+    for finding in result.found:
+        print(f"FOUND {finding}")
+    looked_at = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
+    print(f"{looked_at}: {len(result.found) or 'no'} finding{'' if len(result.found) == 1 else 's'}")
+    if result.found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(
+    table: Annotated[str, typer.Argument(help="table, e.g. published/kpis/kpi_deaths_by_region or facts/fact_death")],
+    as_of: Annotated[int | None, typer.Option(help="version to make again; that of now if not given")] = None,
+) -> None:
+    """Make a version of a table again from what is recorded, beside the lake, and compare: exit status 0 if equal."""
+    from chu_platform.trace.rebuild import rebuild as make_again
+    from chu_platform.trace.rebuild import told
+
+    found = make_again(load_settings(), table, as_of, _clock())
+    for line in told(found, table):
+        print(line)
+    if not found.equal:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from chu_platform.graph.assets import key_of, range_tags
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.lake import Lake
 from chu_platform.reports.delivery import delivery
+from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
 from chu_platform.sources.arrivals import delivered_files, known_as
 from chu_platform.sources.care_tables import CareTable
@@ -139,7 +140,8 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
     if state.asked.get(delivery.name) != listing and not arriving:
         state.asked[delivery.name] = listing
         run_key = state.run_key(delivery.name)
-        requests.append(dg.RunRequest(run_key, job_name=REPORTS.name, asset_selection=[key_of(delivery)]))
+        keys = [key_of(t) for t in (delivery_reading, delivery)]
+        requests.append(dg.RunRequest(run_key, job_name=REPORTS.name, asset_selection=keys))
     return requests, told
 
 

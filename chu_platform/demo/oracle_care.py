@@ -11,6 +11,22 @@ AGE_BANDS = [f"{low}-{low + 4}" for low in range(0, 85, 5)] + ["85+"]
 
 def compute(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """Tables 1 to 6 by name, from the tables of `oracle_inputs`."""
+    prepare(connection)
+    return {
+        "kpi_consultation_rate_by_establishment": _by_establishment(connection),
+        "kpi_consultation_rate_by_diagnosis": _by_diagnosis(connection, "consultation"),
+        "kpi_hospitalisation_rate": _stays(connection),
+        "kpi_hospitalisation_rate_by_diagnosis": _by_diagnosis(connection, "stay"),
+        "kpi_hospitalisation_rate_by_sex_and_age": _by_sex_and_age(connection),
+        "kpi_consultation_rate_by_professional": _by_professional(connection),
+    }
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what the indicators are counted over, from the tables `patient`, `consultation` and `stay`.
+
+    The macros `age` and `birthday`; `<fact>_period` and `<fact>_in` of both facts; `base_by_cell`.
+    """
     connection.execute(
         """
         -- Completed years by comparison of (month, day): somebody born on 29 February ages on 1 March of
@@ -28,14 +44,6 @@ def compute(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     for fact in ("consultation", "stay"):
         _create_periods(connection, fact)
     _create_person_time(connection)
-    return {
-        "kpi_consultation_rate_by_establishment": _by_establishment(connection),
-        "kpi_consultation_rate_by_diagnosis": _by_diagnosis(connection, "consultation"),
-        "kpi_hospitalisation_rate": _stays(connection),
-        "kpi_hospitalisation_rate_by_diagnosis": _by_diagnosis(connection, "stay"),
-        "kpi_hospitalisation_rate_by_sex_and_age": _by_sex_and_age(connection),
-        "kpi_consultation_rate_by_professional": _by_professional(connection),
-    }
 
 
 def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:

@@ -214,7 +214,10 @@ def _metadata(platform: Platform, table: Table, published: Published, outcome: O
         said["delivery_rows_in"] = outcome.reading.rows_in
         said["delivery_rows_kept"] = outcome.reading.kept
         said["delivery_rows_rejected"] = len(outcome.reading.rejects)
-        said["delivery_files"] = ", ".join(o.name for o in outcome.reading.origins)
+        ever_rejected = sum(p.table_rows for t, p in outcome.published.items() if t.layer is Layer.REJECTS)
+        said["delivery_rows_mended"] = ever_rejected - len(outcome.reading.rejects)
+        said["delivery_columns_undeclared"] = len(outcome.reading.undeclared)
+        said["deliveries"] = dg.MetadataValue.json([d.said for d in outcome.reading.deliveries])
     return said
 
 

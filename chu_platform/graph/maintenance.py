@@ -13,9 +13,9 @@ from chu_platform.graph.assets import PLATFORM, RETRIES, key_of, pool_of
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.telling import failures_told, tell
 from chu_platform.lake.maintenance import Report, maintain
-from chu_platform.sources.delivered import made_with
+from chu_platform.sources.delivered import made_with, quarantine_of
 from chu_platform.tables.cadence import Cadence
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table
 
 GROUP = "maintenance"
 
@@ -26,7 +26,7 @@ def maintenance_key(table: Table) -> dg.AssetKey:
 
 
 def maintenance_of(table: Table) -> dg.AssetsDefinition:
-    """The asset that maintains a table, and its rejects with it when it is delivered.
+    """The asset that maintains a table, and its rejects and its quarantine with it when it is delivered.
 
     It shares the pool of the table's writer, so the two never run at the same time.
     """
@@ -53,6 +53,12 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
                 report = maintain(platform.lake, maintained, maintained.maintenance, context.run_id, spark)
             tell(platform, context, _line(maintained, report))
             yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
+        quarantine = quarantine_of(table)
+        # No asset of its own, and rarely there: what was set apart is kept no longer than anything else.
+        if table.layer is Layer.SOURCES and platform.lake.open(quarantine):
+            with failures_told(platform):
+                report = maintain(platform.lake, quarantine, quarantine.maintenance, context.run_id, spark)
+            tell(platform, context, _line(quarantine, report))
 
     return step
 

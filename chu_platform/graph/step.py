@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.progress import signs_of_life
 from chu_platform.lake.audit import Verdict, audit
+from chu_platform.lake.code import PACKAGE_VERSION, keep_code
 from chu_platform.lake.publish import Published, publish
-from chu_platform.sources.delivered import Delivered, made_with
-from chu_platform.sources.reading import Reading, ReadingContext, read, write_rejects
+from chu_platform.sources.delivered import Delivered, made_with, quarantine_of, rejects_of
+from chu_platform.sources.reading import Reading, ReadingContext, read
+from chu_platform.sources.rejects import with_history, write_rejects
 from chu_platform.tables.rules import Counts
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Computed, Query, Table
@@ -62,20 +65,29 @@ def make(
         with ExitStack() as stack:
             # Each table's own slices: a delivery is always read whole, so its rejects are all of them.
             parts = {t: slices if t is table else None for t in made_with(table)}
-            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in parts}
+            aside = [quarantine_of(table)] if isinstance(table.rows, Delivered) else []
+            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*parts, *aside]}
             for folder in staged.values():
                 folder.mkdir()
             before = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = _stage(platform, table, slices, versions, staged, instance)
+                reading = stage(platform, table, slices, versions, staged, instance)
                 counts = _counts(reading)
                 verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
             _warn(platform, verdicts)
             if any(v.blocks for found in verdicts.values() for v in found):
                 raise RuleBroken(verdicts)
             provenance = _provenance(table, slices, run_id, versions, reading)
+            if reading is None:
+                provenance["rows"] = {"kept": _rows_in(staged[table])}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
+            # Before the commit that names it: no version is without its code, wherever a run is killed.
+            keep_code(lake, table)
+            for quarantine in aside:
+                # What was set apart of an earlier delivery goes when this one has nothing of the kind.
+                if any(staged[quarantine].iterdir()) or lake.open(quarantine):
+                    publish(lake, quarantine, staged[quarantine], None, provenance)
             published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
@@ -99,10 +111,12 @@ def _warn(platform: Platform, verdicts: Mapping[Table, Sequence[Verdict]]) -> No
 
 
 def _counts(reading: Reading | None) -> Counts:
-    return Counts(reading.rows_in, reading.kept, len(reading.rejects)) if reading else Counts()
+    if reading is None:
+        return Counts()
+    return Counts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
 
 
-def _stage(
+def stage(
     platform: Platform,
     table: Table,
     slices: Slices | None,
@@ -110,15 +124,22 @@ def _stage(
     folders: Mapping[Table, Path],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
+    """Write the rows of the table (its `slices`) below its folder in `folders`, from its inputs at `versions`.
+
+    Rejects are written where `folders` has a place for them. What was read, of a delivered table.
+    """
     rows = table.rows
     staged = folders[table]
     if isinstance(rows, Delivered):
         scratch = staged.parent / "scratch"
         scratch.mkdir()
         context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
-        reading = read(table, slices, staged, context)
-        for rejects in folders.keys() - {table}:
-            write_rejects(reading, folders[rejects])
+        reading = read(table, slices, staged, folders[quarantine_of(table)], context)
+        rejects = rejects_of(table)
+        deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        before = platform.lake.before(rejects).to_pylist()
+        write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
         return reading
     if isinstance(rows, Query):
         engine = platform.engine
@@ -138,7 +159,7 @@ def _stage(
         "settings": lambda: platform.settings,
         "instance": lambda: instance,
         "tables": catalogue,
-        "before": lambda: platform.lake.arrow(table) if platform.lake.open(table) else table.schema.empty_table(),
+        "before": lambda: platform.lake.before(table),
     }
     _write_arrow(table, rows.function(**loaded, **{name: given[name]() for name in rows.given}), staged)
     return None
@@ -154,6 +175,10 @@ def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
         pq.write_table(typed, staged / "rows.parquet", compression="zstd")
 
 
+def _rows_in(folder: Path) -> int:
+    return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+
+
 def _provenance(
     table: Table, slices: Slices | None, run_id: str, versions: Mapping[Table, int], reading: Reading | None
 ) -> dict[str, Any]:
@@ -162,10 +187,12 @@ def _provenance(
         "run": run_id,
         "asset": f"{table.layer}/{table.name}",
         "slices": f"{slices.first}...{slices.last}" if slices else None,
+        "whole": slices is None or slices.whole,
         "code_version": table.code_version,
+        "package": PACKAGE_VERSION,
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:
-        said["files"] = [{"name": o.name, "bytes": o.size, "sha256": o.fingerprint} for o in reading.origins]
+        said["files"] = [d.said for d in reading.deliveries]
         said["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
     return said

@@ -54,8 +54,8 @@ def audit(
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = {sql_text(str(staged.parent / 'spill'))}")
         connection.execute("SET preserve_insertion_order = false")
-        files = [str(f) for f in sorted(staged.rglob("*.parquet"))]
-        connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files_relation(table, files)}")
+        files = files_relation(table, sorted(staged.rglob("*.parquet")))
+        connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files}")
 
         def current(other: Table) -> str:
             return lake.relation(other, versions.get(other))

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.provenance import last_publication
 from chu_platform.tables.columns import sql_type
+from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import Table, Zone
 
 STAGING = ".staging"
@@ -98,13 +100,27 @@ class Lake:
         delta = self.require(table)
         if version is not None:
             delta.load_as_version(version)
-        return files_relation(table, delta.file_uris())
+        return files_relation(table, [self.path(table) / f["path"] for f in active_files(delta)])
 
     def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
         return rows
+
+    def before(self, table: Table) -> pa.Table:
+        """The rows of the table as it is, none when it was never written: in the declared columns, null in those that
+        it was written without.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return table.schema.empty_table()
+        there = {field.name for field in delta.schema().fields}
+        found = self.arrow(replace(table, columns=[c for c in table.columns if c.name in there]))
+        columns = [
+            found[c.name] if c.name in there else pa.nulls(len(found), c.type).cast(c.type) for c in table.columns
+        ]
+        return pa.table(columns, names=[c.name for c in table.columns])
 
     def markdown(self, table: Table, query: str) -> str:
         """The rows of a query over `{this}`, the table now, as a Markdown table."""
@@ -157,12 +173,12 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def files_relation(table: Table, files: Sequence[str]) -> str:
+def files_relation(table: Table, files: Sequence[Path]) -> str:
     """DuckDB relation of the table's columns over Parquet files; partition columns come from the folders' names."""
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
-    listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+    listed = ", ".join(sql_path(f) for f in files)
     types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
     hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)

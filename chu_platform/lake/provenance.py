@@ -3,15 +3,18 @@
 A publication says what its rows were made of. Maintenance and restores say "operation", and carry what the
 publication said whose rows the table has now: its own commit may have left the log.
 
-Here: the form, and finding the last publication. Not here: what a publication says (graph.step).
+Here: the form, and finding publications. Not here: what a publication says (graph.step).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from deltalake import CommitProperties, DeltaTable
 
+from chu_platform.lake.history import Commit, commits
 from chu_platform.tables.table import Table
 
 
@@ -20,22 +23,41 @@ def last_publication(delta: DeltaTable) -> dict[str, Any]:
 
     Commits of other tools are passed over.
     """
-    version = delta.version()
-    for commit in delta.history():
-        if commit["version"] <= version and (said := _said(commit)):
-            found: dict[str, Any] = said["publication"] if "operation" in said else said
-            return found
-    return {}
+    return next(publications(Path(unquote(urlsplit(delta.table_uri).path)), delta.version()), {})
 
 
-def operation_metadata(table: Table, operation: str, run: str, publication: Mapping[str, Any]) -> str:
+def publications(path: Path, version: int) -> Iterator[dict[str, Any]]:
+    """What the publications say that the rows of a version come from, the newest first.
+
+    One that made only some slices leaves the others to those before it; one that made the whole table is the last. A
+    restore goes on with the version that it restored.
+    """
+    below = version
+    last: dict[str, Any] = {}
+    for commit in commits(path, version):
+        if commit.version > below or not (said := own_words(commit)):
+            continue
+        publication = said.get("publication", {}) if "operation" in said else said
+        below = said.get("restored_version", below)
+        if publication and publication != last:
+            yield publication
+            last = publication
+            if publication.get("whole", publication.get("slices") is None):
+                return
+
+
+def operation_metadata(
+    table: Table, operation: str, run: str, publication: Mapping[str, Any], restored_version: int | None = None
+) -> str:
     """User metadata of a commit that makes no rows: `operation` is what it does, `run` who does it."""
-    said = {
+    said: dict[str, Any] = {
         "run": run,
         "asset": f"{table.layer}/{table.name}",
         "operation": operation,
         "publication": publication,
     }
+    if restored_version is not None:
+        said["restored_version"] = restored_version
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -44,10 +66,15 @@ def with_metadata(metadata: str) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": metadata})
 
 
-def _said(commit: Mapping[str, Any]) -> dict[str, Any]:
+def files_read(said: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Name and fingerprint of the delivered files that a publication has read: database snapshots are none."""
+    return [(f["name"], f["sha256"]) for f in said.get("files", ()) if not f["name"].startswith("PostgreSQL table ")]
+
+
+def own_words(commit: Commit) -> dict[str, Any]:
     """The user metadata of one of the platform's own commits, or nothing."""
     try:
-        said = json.loads(commit.get("userMetadata") or "{}")
+        said = json.loads(commit.user_metadata or "{}")
     except ValueError:
         return {}
     return said if isinstance(said, dict) and "run" in said else {}

@@ -28,6 +28,7 @@ from chu_platform.errors import ChuError, Transient
 from chu_platform.lake.canonical import CanonicalFile, canonical_files, content_of
 from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.properties import statistics_columns, table_properties
+from chu_platform.lake.provenance import files_read, last_publication, with_metadata
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
 
@@ -88,6 +89,11 @@ def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, prove
         ]
         removes = [action for folder in changed for action in current.removes(folder)]
         delta = _commit(lake, table, adds, removes, current, provenance)
+    elif files_read(provenance) and files_read(provenance) != files_read(last_publication(delta)):
+        # The same rows from other files, such as a delivery in another order: the log must name those that are there.
+        words = json.dumps(provenance, ensure_ascii=False)
+        properties = table_properties(table, table.maintenance)
+        delta.alter.set_table_properties(properties, commit_properties=with_metadata(words))
     rows_by_slice: Counter[str] = Counter()
     size_by_slice: Counter[str] = Counter()
     if slices:

@@ -32,7 +32,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
             raise ChuError(f"{table.folder} has no version {version}: its versions go to {now}")
         if version == now:
             raise ChuError(f"{table.folder} is at version {version} already")
-        delta = _readable(path, version)
+        delta = readable(path, version)
         if delta is None:
             raise ChuError(
                 f"{table.folder} cannot go back to version {version}: its files or its commit are past the retention; "
@@ -43,12 +43,12 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
                 f"{table.folder} had other columns at version {version}: go back to the code of that time and "
                 "materialise it again"
             )
-        metadata = operation_metadata(table, "restore", run, last_publication(delta))
+        metadata = operation_metadata(table, "restore", run, last_publication(delta), version)
         (SparkSql(spark) if spark else DeltaRs()).restore(path, version, metadata)
         return lake.require(table).version()
 
 
-def _readable(path: Path, version: int) -> DeltaTable | None:
+def readable(path: Path, version: int) -> DeltaTable | None:
     """The table at a version, or None when the log or the folder has not all of it."""
     try:
         delta = DeltaTable(path, version=version)
@@ -58,7 +58,7 @@ def _readable(path: Path, version: int) -> DeltaTable | None:
 
 
 def _readable_versions(path: Path, last: int) -> Iterator[int]:
-    return (version for version in range(last + 1) if _readable(path, version))
+    return (version for version in range(last + 1) if readable(path, version))
 
 
 def _columns(schema: Schema) -> list[tuple[str, Any]]:

@@ -1,66 +1,178 @@
-"""Every file seen in the delivered folder, and which table takes it.
+"""The register of deliveries: every file ever seen in the delivered folder, and every snapshot of a database server.
 
 Here: the declaration of this one table. Not here: reading deliveries (sources), acting on arrivals (automation).
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 
+from chu_platform.errors import ChuError
+from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings
-from chu_platform.sources.arrivals import delivered_files, known_as
-from chu_platform.sources.files import fingerprint
+from chu_platform.sources.arrivals import COPY, EMPTY, NOT_A_DELIVERY, REFUSED, TAKEN, UNKNOWN, UNUSED, Fate, fates
+from chu_platform.sources.files import fingerprint, modified_at
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, PACK, Computed, Layer, Table, Zone
+from chu_platform.tables.rules import holds, one_of
+from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, PACK, Computed, Layer, Table, Zone
+
+FILE: Final = "file"
+SERVER: Final = "server"
+SERVER_PATH: Final = "PostgreSQL"
+READ: Final = "read"
+NOT_READ_YET: Final = "not_read_yet"
+UNREADABLE: Final = "unreadable"
+# In place of the fingerprint of a file that cannot be read.
+NO_FINGERPRINT: Final = "-"
+
+Row = dict[str, Any]
 
 
-def deliveries(settings: Settings, tables: Sequence[Table], before: pa.Table) -> pa.Table:
-    """The files seen before, and those that are there now; a file is read again only when size or time changed."""
-    seen = {row["path"]: {**row, "present": False} for row in before.to_pylist()}
+def deliveries(settings: Settings, tables: Sequence[Table], readings: pa.Table, before: pa.Table) -> pa.Table:
+    """What was seen before, what lies there now, and what was read of each."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    read = readings.to_pylist()
+    rows = {(r["path"], r["sha256"]): {**r, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
-    for file in delivered_files(pack) if pack.is_dir() else ():
-        path, status = file.relative_to(pack).as_posix(), file.stat()
-        modified = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
-        old = seen.get(path)
-        same = old is not None and (old["bytes"], old["modified_at"]) == (status.st_size, modified)
-        seen[path] = {
-            "path": path,
-            "bytes": status.st_size,
-            "sha256": old["sha256"] if old and same else fingerprint(file),
-            "modified_at": modified,
-            "known_as": ", ".join(known_as(file.name, tables)) or None,
-            "first_seen": old["first_seen"] if old else now,
-            "present": True,
-        }
-    return pa.Table.from_pylist(list(seen.values()), arrow_schema(delivery.columns))
+    lying = fates(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
+    known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
+    for file, fate in lying.items():
+        if row := _lying(file, file.relative_to(pack).as_posix(), fate, known):
+            old = rows.get((row["path"], row["sha256"]), {})
+            rows[row["path"], row["sha256"]] = {**old, **row, "last_seen": now}
+    fed = _readings_by_delivery(rows.values(), read)
+    servers = [sha256 for path, sha256 in fed if path == SERVER_PATH]
+    last = max(servers, key=lambda s: max(r["last_read"] for r in fed[SERVER_PATH, s]), default=None)
+    for key in fed:
+        # Also a file that came and went between two reports.
+        kind = SERVER if key[0] == SERVER_PATH else FILE
+        present = kind == SERVER and settings.postgres_url is not None and key[1] == last
+        rows.setdefault(key, {"path": key[0], "sha256": key[1], "present": present})["kind"] = kind
+        rows[key]["present"] |= present
+    found = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
+    return pa.Table.from_pylist(found, arrow_schema(delivery.columns))
+
+
+def _lying(file: Path, path: str, fate: Fate, known: Mapping[tuple[str, int, str], str]) -> Row | None:
+    """A file that lies there now; it is hashed only when neither its reading nor an earlier look has done so."""
+    try:
+        status = file.stat()
+        sha256 = known.get((path, status.st_size, modified_at(status))) or fingerprint(file)
+        state = fate.state
+    except FileNotFoundError:
+        return None
+    except ChuError:
+        sha256, state = NO_FINGERPRINT, UNREADABLE
+    return {
+        "kind": FILE,
+        "path": path,
+        "sha256": sha256,
+        "bytes": status.st_size,
+        "modified_at": modified_at(status),
+        "present": True,
+        "state": state,
+        "known_as": ", ".join(fate.tables) or None,
+    }
+
+
+def _readings_by_delivery(rows: Sequence[Row] | Any, read: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
+    """The readings of each path and fingerprint; of a database, those of the dump it was restored from, or of all of
+    a server's snapshot.
+    """
+    dumps = {r["sha256"]: r["path"] for r in rows if r.get("state") in (TAKEN, READ, NOT_READ_YET)}
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for reading in read:
+        of_database = reading["modified_at"] is None
+        path = dumps.get(reading["sha256"], SERVER_PATH) if of_database else reading["path"]
+        found[path, reading["sha256"]].append(reading)
+    return found
+
+
+def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
+    """A row with what is known of its readings."""
+    first = min((r["first_read"] for r in readings), default=now)
+    last = max((r["last_read"] for r in readings), default=None)
+    row["first_seen"] = row.get("first_seen") or first
+    row["last_seen"] = row.get("last_seen") or last or row["first_seen"]
+    if row["kind"] == SERVER:
+        row["last_seen"] = last
+    if readings:
+        row["state"] = READ
+        row["known_as"] = ", ".join(sorted({r["table"].rpartition("/")[2] for r in readings}))
+        row["encoding"] = readings[0]["encoding"]
+        row["separator"] = readings[0]["separator"]
+        row["undeclared"] = ", ".join(dict.fromkeys(r["undeclared"] for r in readings if r["undeclared"])) or None
+        row |= {name: sum(r[name] for r in readings) for name in ("rows_in", "rows_kept", "rows_rejected")}
+        row["fed"] = "; ".join(sorted(f"{r['table']} {r['versions']}" for r in readings))
+        if row["kind"] == FILE and row.get("bytes") is None:
+            row["bytes"], row["modified_at"] = readings[0]["bytes"], readings[0]["modified_at"]
+    elif row.get("state") in (None, TAKEN):
+        row["state"] = NOT_READ_YET
+    return row
 
 
 delivery = Table(
     name="delivery",
     layer=Layer.REPORTS,
     zone=Zone.RESTRICTED,
-    grain="one path of the delivered folder, as it was seen the last time",
-    label="Livraisons",
+    grain="one content of one path of the delivered folder, or one snapshot of a database server",
+    label="Registre des livraisons",
     owner="team:platform",
     columns=[
-        Column("path", STRING, "path within the delivered folder", "Chemin", key=True),
-        Column("bytes", LONG, "size", "Taille (octets)", nullable=False),
-        Column("sha256", STRING, "fingerprint of the content", "Empreinte SHA-256", nullable=False),
-        Column("modified_at", STRING, "last change of the file, UTC, ISO 8601", "Modifié le", nullable=False),
-        Column("known_as", STRING, "source tables that take it; null for a file nobody knows", "Tables sources"),
+        Column("path", STRING, "path within the delivered folder; PostgreSQL for a server", "Chemin", key=True),
+        Column(
+            "sha256",
+            STRING,
+            "SHA-256 of the content; of a server, its name of the snapshot; - for what cannot be read",
+            "Empreinte SHA-256 ou instantané",
+            key=True,
+        ),
+        Column("kind", STRING, "file or server", "Nature", nullable=False),
+        Column("bytes", LONG, "size of a file", "Taille (octets)"),
+        Column("modified_at", STRING, "last change of the file, UTC, ISO 8601", "Modifié le"),
         Column(
             "first_seen", STRING, "when it was seen first, UTC, ISO 8601", "Vu pour la première fois", nullable=False
         ),
-        Column("present", BOOLEAN, "whether it is still there", "Présent", nullable=False),
+        Column("last_seen", STRING, "when it was seen last, UTC, ISO 8601", "Vu pour la dernière fois", nullable=False),
+        Column("present", BOOLEAN, "whether it is there now, with this content", "Présent", nullable=False),
+        Column("state", STRING, "read, or why no table has read it", "État", nullable=False),
+        Column("known_as", STRING, "source tables that take it; null for a file nobody knows", "Tables sources"),
+        Column("encoding", STRING, "encoding of a text", "Encodage"),
+        Column("separator", STRING, "separator of its fields", "Séparateur"),
+        Column("undeclared", STRING, "columns that are not declared: in quarantine", "Colonnes non déclarées"),
+        Column("rows_in", LONG, "rows delivered, to all tables that read it", "Lignes livrées"),
+        Column("rows_kept", LONG, "rows kept", "Lignes retenues"),
+        Column("rows_rejected", LONG, "rows rejected", "Lignes rejetées"),
+        Column("fed", STRING, "tables it fed, with the Delta versions after it was read", "Tables et versions"),
     ],
+    reads={"readings": delivery_reading},
     rows=Computed(
         deliveries,
         given=("settings", "tables", "before"),
         from_columns={
-            **dict.fromkeys(("path", "bytes", "sha256", "modified_at", "first_seen", "present"), (PACK,)),
-            "known_as": [PACK, DECLARATIONS],
+            EVERY_ROW: [PACK, "readings.path", "readings.sha256"],
+            "kind": ["readings.path"],
+            "path": [PACK, "readings.path"],
+            "sha256": [PACK, "readings.sha256"],
+            "bytes": [PACK, "readings.bytes"],
+            "modified_at": [PACK, "readings.modified_at"],
+            "first_seen": [PACK, "readings.first_read"],
+            "last_seen": [PACK, "readings.last_read"],
+            "present": [PACK],
+            "state": [PACK, DECLARATIONS, "readings.path"],
+            "known_as": [PACK, DECLARATIONS, "readings.table"],
+            **{name: [f"readings.{name}"] for name in ("encoding", "separator", "undeclared")},
+            **{name: [f"readings.{name}"] for name in ("rows_in", "rows_kept", "rows_rejected")},
+            "fed": ["readings.table", "readings.versions"],
         },
     ),
+    rules=[
+        one_of("kind", [FILE, SERVER]),
+        one_of("state", [READ, NOT_READ_YET, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
+        holds("rows_in_are_kept_or_rejected", "rows_in = rows_kept + rows_rejected", "rows in = kept + rejected"),
+    ],
 )

@@ -51,14 +51,14 @@ class CsvFormat:
             header = _Header.of(file, origin.name)
             separator = max(self.separator, key=header.text.decode("latin-1").count)
             names = self._names(header.text, separator)
-            present = expected.match(origin.name, names, context.remark, self._separator_hint(names))
+            columns = expected.match(origin.name, names, context.remark, self._separator_hint(names))
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
             writing = Writing(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
             survey = Survey(file, origin.name, writing, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             survey.run(Path(scratch) / "normalised.csv", MOST_REJECTS)
             if not survey.records and not survey.malformed:
                 raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
-            listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in present)
+            listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (
                 f"read_csv({sql_path(survey.read)}, auto_detect = false, header = true, "
                 f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
@@ -67,12 +67,15 @@ class CsvFormat:
             yield RawRows(
                 origin,
                 relation,
-                names=present,
+                names=columns.names,
                 rows=survey.records,
                 number="row_number() OVER ()",
                 malformed=survey.malformed,
                 locate=lambda _, numbers: survey.locate(numbers),
                 constants=constants,
+                undeclared=columns.undeclared,
+                encoding=survey.encoding,
+                separator=separator,
             )
 
     def _names(self, header: bytes, separator: str) -> list[str]:

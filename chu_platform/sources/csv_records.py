@@ -163,9 +163,11 @@ class Block:
         self._final = final
         self.odd: list[Odd] = []
         is_utf8 = _is_utf8(self._delivered)
+        self.says_utf8 = not self._delivered.isascii() and bool(LOOKS_LIKE_UTF8.search(self._delivered))
+        self.in_fallback = False
         if not is_utf8:
             self._text = self._converted() or self._delivered
-        self.converted = self._text is not self._delivered
+        self.converted = self.in_fallback = self._text is not self._delivered
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
         self.lines = len(self._ends)
         candidates: set[int] = set() if is_utf8 or self.converted else self._not_utf8()
@@ -305,6 +307,7 @@ class Block:
         if not _is_utf8(bare):
             try:
                 bare = bare.decode(writing.fallback or "utf-8").encode()
+                self.in_fallback = True
             except UnicodeDecodeError:
                 return Odd(index, count, f"not_{(writing.fallback or 'utf-8').replace('-', '')}")
             rewrite = True
@@ -345,6 +348,7 @@ class Survey:
         self._body = body
         self._line = line
         self._extents: list[_Extent] = []
+        self._says_utf8 = self._in_fallback = False
         self.read = file
         self.records = 0
         self.malformed: list[Malformed] = []
@@ -359,6 +363,8 @@ class Survey:
             for extent, block in self._blocks():
                 self._extents.append(extent)
                 self._set_aside(extent, block, most_malformed)
+                self._says_utf8 |= block.says_utf8
+                self._in_fallback |= block.in_fallback
                 # What stands before the header would be taken for it.
                 if target is None and (self._line > 2 or not block.as_it_stands):
                     target = copy.open("wb")
@@ -372,6 +378,13 @@ class Survey:
         finally:
             if target is not None:
                 target.close()
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the records, or both where there are lines of each."""
+        if not self._in_fallback:
+            return "utf-8"
+        return f"utf-8, {self._writing.fallback}" if self._says_utf8 else f"{self._writing.fallback}"
 
     def locate(self, numbers: Sequence[int]) -> list[tuple[int, str]]:
         """Line and text of records, given by their numbers (from 1 on, ascending)."""

@@ -4,16 +4,17 @@ Here: the declaration. Not here: reading (delivered_files, care_tables and the f
 (reading).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.columns import LONG, STRING, Column
-from chu_platform.tables.rules import rejected_share
+from chu_platform.tables.rules import as_many_open_as_rejected, rejected_share
 from chu_platform.tables.table import Layer, Table, Zone
 
 if TYPE_CHECKING:
@@ -26,17 +27,23 @@ if TYPE_CHECKING:
 MOST_REJECTS = 1_000_000
 # Nor is it what it seems when more of its rows than this are rejected: nothing of it is published.
 LARGEST_REJECTED_SHARE = 0.5
-# A header that is really a row must not put a whole address into a message.
+# A header that is really a row must not put a name, a number or an address into a message: at most this many
+# characters, a letter first, no more digits in a row than a year has.
 LONGEST_NAME = 40
+PLAUSIBLE_NAME: Final = re.compile(r"(?!.*\d{5})[^\W\d_][\w .()°%/'’-]*")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """One file or database table that was read: enough to recognise it again, nothing of its content."""
+    """One file or database table that was read: enough to recognise it again, nothing of its content.
+
+    `modified` is when the file was last changed (`files.modified_at`); None for a table of a database.
+    """
 
     name: str
     size: int
     fingerprint: str
+    modified: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class RawRows:
     `rows` is their number, counted by other means than the relation. `number` is the SQL expression of a
     row's number, from 1 on, in the order of delivery; `locate` gives the lines (or row numbers of a database
     table) and texts of the rows with these numbers, ascending. `malformed` are those that are no rows.
-    `constants` are text columns that the file's name gives.
+    `constants` are text columns that the file's name gives. `undeclared` are the columns of the delivery that no
+    declaration names: what the relation calls each, and what its header does ("": nothing). `encoding` and
+    `separator` are those that the file was found to be written in, where it is text.
     """
 
     origin: Origin
@@ -67,6 +76,19 @@ class RawRows:
     locate: "Callable[[duckdb.DuckDBPyConnection, Sequence[int]], Sequence[tuple[int, str]]]"
     malformed: Sequence[Malformed] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
+    undeclared: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
+    separator: str | None = None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The names to read a delivery's columns by, in its order; those of `undeclared` clash with no declared one, and
+    go with what the header calls them.
+    """
+
+    names: Sequence[str]
+    undeclared: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -80,12 +102,11 @@ class Expected:
     optional: Sequence[str] = ()
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> list[str]:
-        """The names to read a delivery's columns by: those that nobody declared get a name that clashes with
-        none.
+    def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> Matched:
+        """The names to read a delivery's columns by.
 
         Raises ChuError when a required column is missing or a declared one stands twice; `hint` says why, if
-        the reader has an idea. Columns that nobody declared are remarked, and go no further.
+        the reader has an idea. Columns that nobody declared are remarked; their values are set apart (quarantine).
         """
         declared = {*self.required, *self.optional}
         header = [self._declared(c, header) for c in header]
@@ -101,8 +122,9 @@ class Expected:
                 found += f": {_listed(added)}"
             raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{found}")
         if any(added):
-            remark(f"{name}: {_listed([c for c in added if c])} not declared, not read further")
-        return [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
+            remark(f"{name}: {_listed([c for c in added if c])} not declared, kept in quarantine, passed on to nothing")
+        names = [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
+        return Matched(names, {n: c for n, c in zip(names, header, strict=True) if c not in declared})
 
     def _declared(self, name: str, header: Sequence[str]) -> str:
         """The declared name of a column that the header spells in another way, else its own."""
@@ -113,9 +135,7 @@ class Expected:
 class Reader(Protocol):
     """A kind of delivery. Raises ChuError when the delivery is missing, unreadable or has other columns."""
 
-    def open(
-        self, table: Table, expected: Expected, context: "ReadingContext"
-    ) -> AbstractContextManager[Iterator[RawRows]]:
+    def open(self, expected: Expected, context: "ReadingContext") -> AbstractContextManager[Iterator[RawRows]]:
         """The delivered files or tables, one by one."""
         ...
 
@@ -152,9 +172,23 @@ class Delivered:
     blanks: Sequence[str] = ()
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def read_by(self) -> Sequence[object]:
+        """What of the code turns the delivery into rows."""
+        from chu_platform.sources.reading import read  # which needs this declaration
+
+        return [read, self.reader]
+
 
 REJECT_COLUMNS: Sequence[Column] = (
     Column("file", STRING, "delivered file or database table", "Fichier", nullable=False),
+    Column(
+        "delivery",
+        STRING,
+        "SHA-256 of the file, or snapshot of the database, in which the row stood on this line first",
+        "Livraison",
+        nullable=False,
+    ),
     Column("line", LONG, "line of the file, or row number of the table", "Ligne", nullable=False),
     Column("column", STRING, "first column that does not fit", "Colonne"),
     Column("reason", STRING, "reason code", "Motif du rejet", nullable=False),
@@ -166,6 +200,13 @@ REJECT_COLUMNS: Sequence[Column] = (
         identifying=True,
     ),
     Column("row", STRING, "the whole row as delivered", "Ligne telle que livrée", identifying=True),
+    Column("first_seen", STRING, "when it was rejected first, UTC, ISO 8601", "Premier rejet", nullable=False),
+    Column(
+        "mended_by",
+        STRING,
+        "the delivery that no longer holds it: its SHA-256 or snapshot, or `withdrawn`; null while the reject is open",
+        "Corrigé par",
+    ),
 )
 
 
@@ -181,7 +222,34 @@ def rejects_of(table: Table) -> Table:
         owner=table.owner,
         columns=REJECT_COLUMNS,
         rows=table.rows,
-        rules=[rejected_share(LARGEST_REJECTED_SHARE)],
+        rules=[rejected_share(LARGEST_REJECTED_SHARE), as_many_open_as_rejected("mended_by")],
+    )
+
+
+QUARANTINE_COLUMNS: Sequence[Column] = (
+    Column("file", STRING, "delivered file or database table", "Fichier", nullable=False),
+    Column("delivery", STRING, "SHA-256 of the file, or snapshot of the database", "Livraison", nullable=False),
+    Column("number", LONG, "number of the row among those of the file, from 1 on", "Numéro de ligne", nullable=False),
+    Column("column", STRING, "what the delivery calls the column", "Colonne", nullable=False, identifying=True),
+    Column("value", STRING, "value as delivered", "Valeur", nullable=False, identifying=True),
+)
+
+
+@cache
+def quarantine_of(table: Table) -> Table:
+    """The table of what a delivery holds in columns that the declaration of a table does not name.
+
+    It is no asset of the graph, so that nothing can be made of it, and exists once there was such a column.
+    """
+    return Table(
+        name=table.name,
+        layer=Layer.QUARANTINE,
+        zone=Zone.RESTRICTED,
+        grain=f"one value of a column that {table.name} does not declare",
+        label=f"Quarantaine : {table.label}",
+        owner=table.owner,
+        columns=QUARANTINE_COLUMNS,
+        rows=table.rows,
     )
 
 
@@ -190,6 +258,13 @@ def made_with(table: Table) -> Sequence[Table]:
     return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
 
 
+def shown(name: str) -> str:
+    """A column's name as a message may hold it: what can be no name gives its shape, letters as a and digits as 9."""
+    if PLAUSIBLE_NAME.fullmatch(name) and len(name) <= LONGEST_NAME:
+        return name
+    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name[:LONGEST_NAME]))
+
+
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(n[:LONGEST_NAME]) for n in names[:4])
-    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    shown_names = ", ".join(repr(shown(n)) for n in names[:4])
+    return shown_names + (f" and {len(names) - 4} more" if len(names) > 4 else "")

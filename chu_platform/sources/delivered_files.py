@@ -15,7 +15,6 @@ from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import Expected, Origin, RawRows
 from chu_platform.sources.files import find, readable, same, unchanging
 from chu_platform.tables.cadence import Cadence
-from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
     from chu_platform.sources.reading import ReadingContext
@@ -54,12 +53,7 @@ class DeliveredFiles:
     cadence: Cadence = Cadence.YEARLY
 
     @contextmanager
-    def open(
-        self,
-        table: Table,  # noqa: ARG002 - other readers need it
-        expected: Expected,
-        context: "ReadingContext",
-    ) -> Iterator[Iterator[RawRows]]:
+    def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
         with closing(self._rows(self.files(context.pack), expected, context)) as rows:
             yield rows

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chu_platform.errors import ChuError
@@ -90,11 +91,18 @@ def fingerprint(file: Path) -> str:
         raise ChuError(f"{file} cannot be read: {error.strerror}; check its permissions") from None
 
 
+def modified_at(status: os.stat_result) -> str:
+    """When a file was last changed, to the nanosecond: UTC, ISO 8601."""
+    seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+
+
 @contextmanager
 def unchanging(pack: Path, file: Path) -> Iterator[Origin]:
     """The file as an origin. Raises ChuError when it changed while it was read, whatever else went wrong."""
     before = _state(file)
-    origin = Origin(file.relative_to(pack).as_posix(), file.stat().st_size, fingerprint(file))
+    status = file.stat()
+    origin = Origin(file.relative_to(pack).as_posix(), status.st_size, fingerprint(file), modified_at(status))
     changed = ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")
     try:
         yield origin

@@ -44,7 +44,7 @@ class FixedWidthFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Blanks around a value are no part of it."""
-        names = expected.match(origin.name, list(self.columns), context.remark)
+        columns = expected.match(origin.name, list(self.columns), context.remark)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             start, ending = _start(file, origin.name)
             longest = max(last for _, last in self.columns.values())
@@ -65,12 +65,13 @@ class FixedWidthFormat:
             yield RawRows(
                 origin,
                 f"(SELECT {cells} FROM {lines})",
-                names=names,
+                names=columns.names,
                 rows=survey.records,
                 number="row_number() OVER ()",
                 malformed=survey.malformed,
                 locate=lambda _, numbers: survey.locate(numbers),
                 constants=constants,
+                encoding=survey.encoding,
             )
 
 

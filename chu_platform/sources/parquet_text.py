@@ -9,14 +9,14 @@ from pathlib import Path
 
 import duckdb
 
-from chu_platform.sources.delivered import Malformed, Origin, RawRows
+from chu_platform.sources.delivered import Malformed, Matched, Origin, RawRows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 
 
 def parquet_rows(
     file: Path,
     origin: Origin,
-    names: Sequence[str],
+    columns: Matched,
     rows: int,
     lines: Sequence[int] | None = None,
     malformed: Sequence[Malformed] = (),
@@ -27,7 +27,7 @@ def parquet_rows(
 
     def locate(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> Sequence[tuple[int, str]]:
         """A row is shown with its fields joined by semicolons, null as nothing."""
-        text = " || ';' || ".join(f"coalesce({sql_name(n)}, '')" for n in names)
+        text = " || ';' || ".join(f"coalesce({sql_name(n)}, '')" for n in columns.names)
         wanted = connection.execute(
             f"SELECT file_row_number + 1, {text} FROM {relation} "
             "WHERE file_row_number + 1 IN (SELECT unnest($1::BIGINT[])) ORDER BY 1",
@@ -38,10 +38,11 @@ def parquet_rows(
     return RawRows(
         origin,
         relation,
-        names,
+        columns.names,
         rows,
         number="file_row_number + 1",
         locate=locate,
         malformed=malformed,
         constants=constants or {},
+        undeclared=columns.undeclared,
     )

@@ -9,28 +9,26 @@ from, and how it is typed (row_sql).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.sources.delivered import (
     LARGEST_REJECTED_SHARE,
     MOST_REJECTS,
-    REJECT_COLUMNS,
     Delivered,
     Expected,
     Origin,
     RawRows,
+    shown,
 )
+from chu_platform.sources.rejects import Reject
 from chu_platform.sources.row_sql import FRENCH_DATE, RowSql
-from chu_platform.tables.columns import arrow_schema
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Table
@@ -38,7 +36,7 @@ from chu_platform.tables.table import Table
 if TYPE_CHECKING:
     from chu_platform.care_database.database import CareDatabase
 
-__all__ = ["FRENCH_DATE", "Reading", "ReadingContext", "read", "write_rejects"]
+__all__ = ["FRENCH_DATE", "ReadDelivery", "Reading", "ReadingContext", "read"]
 
 MEMORY_LIMIT = "2GB"
 # Rows that a partition gathers before they are written as a row group: DuckDB's default of four times as
@@ -49,9 +47,8 @@ DISK_TROUBLE = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
 )
 
-
-# A row of REJECT_COLUMNS.
-Reject = tuple[str, int, str | None, str, str | None, str]
+# A column of which so many values are there and not one fits has another type now; fewer may be misspelled.
+RETYPED_FROM = 10
 
 
 @dataclass
@@ -64,22 +61,72 @@ class ReadingContext:
     remark: Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class ReadDelivery:
+    """A file or database table that was read: how it is written, and what became of its rows.
+
+    `undeclared` are the columns that are not declared, as messages may hold them.
+    """
+
+    origin: Origin
+    encoding: str | None
+    separator: str | None
+    rows_in: int
+    kept: int
+    rejected: int
+    undeclared: Sequence[str]
+
+    @staticmethod
+    def of(raw: RawRows, kept: int, rejected: int) -> "ReadDelivery":
+        """What is known of it once it was read."""
+        rows_in = raw.rows + len(raw.malformed)
+        undeclared = [shown(name) for name in raw.undeclared.values() if name]
+        return ReadDelivery(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, undeclared)
+
+    @property
+    def said(self) -> dict[str, object]:
+        """What commits and events say of it: nothing of its content."""
+        return {
+            "name": self.origin.name,
+            "bytes": self.origin.size,
+            "sha256": self.origin.fingerprint,
+            "modified": self.origin.modified,
+            "encoding": self.encoding,
+            "separator": self.separator,
+            "rows": {"in": self.rows_in, "kept": self.kept, "rejected": self.rejected},
+            "undeclared": self.undeclared,
+        }
+
+
 @dataclass
 class Reading:
-    """What was read: rows in = kept + rejected."""
+    """What was read: rows in = kept + rejected, in each delivery and in all."""
 
-    rows_in: int = 0
-    kept: int = 0
+    deliveries: list[ReadDelivery] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
-    origins: list[Origin] = field(default_factory=list)
+
+    @property
+    def rows_in(self) -> int:
+        """Rows of all deliveries."""
+        return sum(d.rows_in for d in self.deliveries)
+
+    @property
+    def kept(self) -> int:
+        """Rows kept of all deliveries."""
+        return sum(d.kept for d in self.deliveries)
+
+    @property
+    def undeclared(self) -> Sequence[str]:
+        """Columns of any delivery that are not declared, as messages may hold them."""
+        return list(dict.fromkeys(name for d in self.deliveries for name in d.undeclared))
 
 
-def read(table: Table, slices: Slices | None, staged: Path, context: ReadingContext) -> Reading:
-    """Read a delivered table: its kept rows of `slices` as Parquet below `staged`; counts and rejects as the
-    result.
+def read(table: Table, slices: Slices | None, staged: Path, quarantine: Path, context: ReadingContext) -> Reading:
+    """Read a delivered table: its kept rows of `slices` as Parquet below `staged`, what columns hold that are not
+    declared below `quarantine`; counts and rejects as the result.
 
-    Raises ChuError when the delivery cannot be read, when most of a file's rows are rejected, or when the
-    rows that come out are not as many as went in.
+    Raises ChuError when the delivery cannot be read, when a column has another type than is declared, when most of a
+    file's rows are rejected, or when the rows that come out are not as many as went in.
     """
     source = table.rows
     assert isinstance(source, Delivered)
@@ -89,7 +136,7 @@ def read(table: Table, slices: Slices | None, staged: Path, context: ReadingCont
     expected = Expected(required, source.optional, source.spellings)
     with (
         _own_words(table.name),
-        source.reader.open(table, expected, context) as files,
+        source.reader.open(expected, context) as files,
         duckdb.connect() as connection,
     ):
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
@@ -100,9 +147,8 @@ def read(table: Table, slices: Slices | None, staged: Path, context: ReadingCont
                 sql = RowSql(table, source, raw)
                 kept = _keep(connection, table, sql, slices, staged, number)
                 rejects = _rejects(connection, sql, raw, kept)
-                reading.origins.append(raw.origin)
-                reading.rows_in += raw.rows + len(raw.malformed)
-                reading.kept += kept
+                _quarantine(connection, raw, quarantine / f"file{number}.parquet")
+                reading.deliveries.append(ReadDelivery.of(raw, kept, len(rejects)))
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
         came_out = f"{reading.kept} kept and {len(reading.rejects)} rejected came out"
@@ -148,6 +194,8 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
     if kept != raw.rows:
         # The numbers of rows are those of their order in the file.
         connection.execute("SET preserve_insertion_order = true")
+        if kept <= raw.rows - RETYPED_FROM:
+            _refuse_retyped(connection, name, sql)
         found = connection.execute(sql.misfits(1 if too_many else None)).fetchall()
         places = raw.locate(connection, [number for number, *_ in found])
         rejects += [
@@ -169,11 +217,32 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
     return rejects
 
 
-def write_rejects(reading: Reading, staged: Path) -> None:
-    """The rejects as one Parquet file below `staged`."""
-    schema = arrow_schema(REJECT_COLUMNS)
-    arrays = [pa.array([reject[i] for reject in reading.rejects], f.type) for i, f in enumerate(schema)]
-    pq.write_table(pa.table(arrays, schema=schema), staged / "rejects.parquet")
+def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSql) -> None:
+    """Raise ChuError when no value of a column fits its type: then the column has another one in this delivery."""
+    query = sql.fitting()
+    for column, there, fitting in connection.execute(query).fetchall() if query else ():
+        if there >= RETYPED_FROM and not fitting:
+            ((reason, shape),) = connection.execute(sql.misfit_of(column)).fetchall()
+            raise ChuError(
+                f"{name}: the column {column!r} has another type now: none of its {there} values fits ({reason}, "
+                f"shape {shape}); nothing was published, ask for it as it was, or declare the new type"
+            )
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:
+    """Write what stands in the columns that are not declared, value by value."""
+    if not raw.undeclared:
+        return
+    connection.execute("SET preserve_insertion_order = true")
+    cells = ", ".join(
+        f"{{'column': {sql_text(word or name)}, 'value': {sql_name(name)}}}" for name, word in raw.undeclared.items()
+    )
+    rows = f'SELECT {raw.number} AS "number", unnest([{cells}]) AS cell FROM {raw.relation}'
+    connection.execute(
+        f'COPY (SELECT {sql_text(raw.origin.name)} AS file, {sql_text(raw.origin.fingerprint)} AS delivery, "number", '
+        f'cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
+        f"TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+    )
 
 
 @contextmanager

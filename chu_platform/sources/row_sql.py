@@ -58,11 +58,11 @@ class RowSql:
         given = [c for c in table.columns if c.name not in source.derived]
         self._present = [c for c in given if c.name in raw.names]
         self._absent = [c for c in given if c.name not in raw.names]
+        self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
         self._misfits = [
             *(
-                _Misfit(f"{_text_of(c.name)} IS NOT NULL AND {sql_name(c.name)} IS NULL", c.name, _REASONS[c.type])
-                for c in self._present
-                if _can_fail(c)
+                _Misfit(f"{_text_of(name)} IS NOT NULL AND {sql_name(name)} IS NULL", name, reason)
+                for name, reason in self._reasons.items()
             ),
             *(_Misfit(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in given if c.required),
             *(_Misfit(f"NOT ({k.condition})", k.column, k.reason) for k in source.checks),
@@ -72,15 +72,35 @@ class RowSql:
         """The typed rows, and `reason`, null for the rows to keep."""
         return self._judged([])
 
+    def numbered(self) -> str:
+        """As `judged`, with the number of each row in the order of delivery, `text:number`."""
+        return self._judged([f'{self._raw.number} AS "text:number"'])
+
     def misfits(self, most: int | None) -> str:
         """Number, column, reason and shape of the value of rows that do not fit; the first `most`."""
         column = self._case(lambda m: sql_text(m.column))
         shape = self._case(lambda m: self._shape(m.column))
-        judged = self._judged([f'{self._raw.number} AS "text:number"'])
         limit = f" LIMIT {most}" if most else ""
         return (
-            f'SELECT "text:number", {column}, reason, {shape} FROM ({judged}) '
+            f'SELECT "text:number", {column}, reason, {shape} FROM ({self.numbered()}) '
             f"WHERE reason IS NOT NULL ORDER BY 1{limit}"
+        )
+
+    def fitting(self) -> str | None:
+        """Of each column whose text may not be of its type: its name, the number of values, and of those that fit, in
+        a row each; None when there is no such column.
+        """
+        counted = ", ".join(
+            f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"
+            for c in self._reasons
+        )
+        return f"SELECT unnest([{counted}], recursive := true) FROM ({self._judged([])})" if self._reasons else None
+
+    def misfit_of(self, column: str) -> str:
+        """Reason code and shape of a value of a column that does not fit its type."""
+        return (
+            f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._judged([])}) "
+            f"WHERE {_text_of(column)} IS NOT NULL AND {sql_name(column)} IS NULL LIMIT 1"
         )
 
     def _judged(self, also: Sequence[str]) -> str:

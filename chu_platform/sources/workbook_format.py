@@ -6,7 +6,7 @@ Here: one sheet to rows of text, or to the lines of a CSV file that were pasted 
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ class WorkbookFormat:
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
         (_, header), *body = _cells(file, origin.name, self.sheet)
-        names = expected.match(origin.name, header, context.remark)
+        columns = expected.match(origin.name, header, context.remark)
         if not body:
             raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
         wide = [Malformed(n, "too_many_fields", ";".join(r)) for n, r in body if any(r[len(header) :])]
@@ -48,11 +48,11 @@ class WorkbookFormat:
         arrays = [pa.array([r[i] if i < len(r) else "" for _, r in kept], pa.string()) for i in range(len(header))]
         raw = context.scratch / "workbook.parquet"
         try:
-            pq.write_table(pa.table(arrays, names=names), raw)
+            pq.write_table(pa.table(arrays, names=columns.names), raw)
             yield parquet_rows(
                 raw,
                 origin,
-                names,
+                columns,
                 len(kept),
                 lines=[n for n, _ in kept],
                 malformed=wide,
@@ -89,7 +89,8 @@ class PastedCsvFormat:
                     target.write("\n" * (number - at) + line + "\n")
                     at = number + 1
             with self.lines.rows(pasted, origin, expected, constants, context) as rows:
-                yield rows
+                # How the lines were written down here says nothing of the workbook.
+                yield replace(rows, encoding=None)
         finally:
             pasted.unlink(missing_ok=True)
 

@@ -31,8 +31,9 @@ class Policy:
     small_share: float = 0.5
     expired_files: int = 1
     commits: int = 20
-    retention: timedelta = timedelta(days=7)
-    log_retention: timedelta = timedelta(days=30)
+    # A figure of last month is explained and made again from the versions of then: two months are within reach.
+    retention: timedelta = timedelta(days=62)
+    log_retention: timedelta = timedelta(days=400)
 
     def __post_init__(self) -> None:
         if self.retention < SHORTEST_RETENTION:

@@ -31,15 +31,17 @@ class Kind(StrEnum):
     RECONCILIATION = "reconciliation"
     ROW_COUNT = "row count"
     FRESHNESS = "freshness"
+    DRIFT = "schema drift"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of a delivery, in all slices; all 0 for tables that are not delivered."""
+    """Rows of a delivery, in all slices, and its columns that are not declared; all 0 for tables not delivered."""
 
     delivered: int = 0
     kept: int = 0
     rejected: int = 0
+    undeclared: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,28 @@ def accounted_for() -> Rule:
         Kind.RECONCILIATION,
         "rows delivered = rows kept + rows rejected",
         lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
+    )
+
+
+def all_declared() -> Rule:
+    """The delivery has no column that the table does not declare: a warning, since none is passed on."""
+    return Rule(
+        "columns_are_declared",
+        Kind.DRIFT,
+        "columns delivered that are not declared, kept in quarantine",
+        lambda s: f"SELECT {s.counts.undeclared}",
+        blocking=False,
+    )
+
+
+def as_many_open_as_rejected(mended: str) -> Rule:
+    """The rejects that are open, those whose column `mended` is null, are those of the delivery."""
+    return Rule(
+        "open_rejects_are_those_of_the_delivery",
+        Kind.RECONCILIATION,
+        "as many open rejects as rows rejected",
+        lambda s: f'SELECT abs(count(*) FILTER ("{mended}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}',
+        mended,
     )
 
 

@@ -4,7 +4,6 @@ Here: the declaration and what follows from it alone. Not here: Dagster, Delta, 
 """
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from chu_platform.tables.cadence import Cadence
+from chu_platform.tables.code import texts_of
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.maintenance import STANDARD, Policy
-from chu_platform.tables.rules import Rule, accounted_for, not_null, steady_row_count, unique
+from chu_platform.tables.rules import Rule, accounted_for, all_declared, not_null, steady_row_count, unique
 from chu_platform.tables.slices import Slicing
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Layer(StrEnum):
 
     SOURCES = "sources"
     REJECTS = "rejects"
+    QUARANTINE = "quarantine"
     REFERENCES = "references"
     PSEUDONYMS = "pseudonyms"
     DIMENSIONS = "dimensions"
@@ -160,6 +161,7 @@ class Table:
             *([unique(*self.key)] if self.key else []),
             *self.rules,
             *([] if isinstance(self.rows, Query | Computed) else [accounted_for()]),
+            *([all_declared()] if self.layer is Layer.SOURCES and not isinstance(self.rows, Query | Computed) else []),
             steady_row_count(),
         ]
 
@@ -178,14 +180,21 @@ class Table:
         return min(needed, key=lambda c: c.fail, default=Cadence.YEARLY)
 
     @cached_property
-    def code_version(self) -> str:
-        """Fingerprint of what makes the rows: the columns and the query or function."""
+    def code(self) -> Mapping[str, str]:
+        """The text of the Python that makes the rows, by qualified name; empty for a query that needs none."""
         rows = self.rows
-        parts = [str(self.schema)]
         if isinstance(rows, Query):
-            parts += [rows.sql, inspect.getsource(rows.finish) if rows.finish else ""]
-        elif isinstance(rows, Computed):
-            parts.append(inspect.getsource(rows.function))
-        else:
+            return texts_of(rows.finish)
+        return texts_of(rows.function) if isinstance(rows, Computed) else texts_of(*rows.read_by)
+
+    @cached_property
+    def code_version(self) -> str:
+        """Fingerprint of what makes the rows: columns, query or declaration, and the Python with all it uses."""
+        rows = self.rows
+        parts = [f"{self.layer}/{self.name}", str(self.schema)]
+        if isinstance(rows, Query):
+            parts.append(rows.sql)
+        elif not isinstance(rows, Computed):
             parts.append(repr(rows))
+        parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]

@@ -76,7 +76,9 @@ def running(server: Webserver, process: "subprocess.Popen[str]") -> Iterator[Web
                 if server.get("/server_info")[0] == 200:
                     break
             except OSError:
-                assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()  # or its output would never end
+                    raise AssertionError(process.communicate()[0]) from None
                 time.sleep(0.1)
         yield server
     finally:

@@ -166,6 +166,6 @@ def test_two_versions_of_one_period_are_never_read(tmp_path: Path) -> None:
 
 def test_no_file_of_deaths_at_all(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
-    assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "optional").reading.origins == []
+    assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "optional").reading.deliveries == []
     with pytest.raises(ChuError, match=r"no file named like deces\.csv"):
         deliver(deces, tmp_path / "pack", tmp_path / "needed")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 from chu_platform.lake.lake import Lake
 from chu_platform.lake.publish import Published, publish
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.maintenance import Policy
 from chu_platform.tables.rules import holds
 from chu_platform.tables.slices import CAMPAIGNS, Slices
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
+POLICY = Policy(retention=timedelta(days=7), log_retention=timedelta(days=30))
 COLUMNS = (
     Column("code", STRING, "code", "Code", key=True),
     Column("campaign_year", STRING, "year of the campaign", "Année"),
@@ -38,6 +40,7 @@ def visits(columns: Sequence[Column] = COLUMNS, rows: Computed | None = None) ->
         rows=rows or Computed(lambda: pa.table({})),
         rules=[holds("number_not_negative", "number >= 0", "a number is not negative")],
         slicing=CAMPAIGNS,
+        maintenance=POLICY,
     )
 
 

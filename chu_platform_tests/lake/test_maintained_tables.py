@@ -15,9 +15,8 @@ from chu_platform.lake.lake import Lake
 from chu_platform.lake.maintenance import maintain
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import STRING, WEIGHT, Column
-from chu_platform.tables.maintenance import Policy
 from chu_platform.tables.table import Layout
-from chu_platform_tests.lake.tables import COLUMNS, put, rows_of, visits
+from chu_platform_tests.lake.tables import COLUMNS, POLICY, put, rows_of, visits
 
 
 def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: Path) -> None:
@@ -34,10 +33,10 @@ def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: P
         return rows_of({"2017": [code]}).append_column("weight", weight).append_column("long", pa.array(["é" * 40]))
 
     put(lake, table, some("a"))
-    maintain(lake, table, Policy(), "a run")
+    maintain(lake, table, POLICY, "a run")
     for code in ("b", "c", "d"):
         write_deltalake(lake.path(table), some(code).cast(table.schema), mode="append")
-    maintain(lake, table, Policy(small_files=2), "a run")
+    maintain(lake, table, replace(POLICY, small_files=2), "a run")
     write_deltalake(lake.path(table), some("e").cast(table.schema), mode="append")
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:

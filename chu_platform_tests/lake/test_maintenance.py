@@ -32,10 +32,9 @@ from chu_platform.tables.slices import CAMPAIGNS
 from chu_platform.tables.table import Layout, Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.lake.ageing import age
-from chu_platform_tests.lake.tables import COLUMNS, put, rows_of, visits
+from chu_platform_tests.lake.tables import COLUMNS, POLICY, put, rows_of, visits
 from chu_platform_tests.pipeline.contents import digest
 
-POLICY = Policy()
 EIGHT_DAYS = timedelta(days=8)
 ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
 HELD = """
@@ -385,6 +384,7 @@ def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, engine: Engi
         "asset": "sources/visits",
         "operation": "restore",
         "publication": {"run": "test"},
+        "restored_version": good,
     }
 
 

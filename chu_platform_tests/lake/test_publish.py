@@ -59,6 +59,23 @@ def codes(lake: Lake, table: Table) -> dict[str | None, list[str]]:
     return {year: sorted(listed) for year, listed in found.items()}
 
 
+@pytest.mark.parametrize("name", ["a lake", "100%", "lac [1] é", "what?*", "it's"])
+def test_a_lake_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path / name)
+    table = visits()
+    put(lake, table, rows_of(FIRST))
+    put(lake, table, rows_of({"2019": ["g"]}), CAMPAIGNS.between("2019", "2019"))
+    found = lake.arrow(table)
+    assert sorted(zip(*(found[c].to_pylist() for c in ("campaign_year", "code")), strict=True)) == [
+        ("2017", "a"),
+        ("2017", "b"),
+        ("2018", "c"),
+        ("2019", "g"),
+    ]
+    assert found.schema == lake.arrow(table, version=0).schema
+    assert len(lake.arrow(table, version=0)) == 6
+
+
 def codes_at(lake: Lake, version: int) -> dict[str | None, list[str]]:
     found: dict[str | None, list[str]] = {}
     for row in lake.arrow(visits(), version=version).to_pylist():

@@ -1,37 +1,58 @@
 """The pack with unmistakable identities, and the lake made of it."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform_tests.conftest import once
 from chu_platform_tests.pipeline.canaries import WORD, plant_in_database, plant_in_files
 from chu_platform_tests.pipeline.home import Home
 
 MARKED = "marked"
+MARKED_COPY = "marked_copy"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A home made of the marked pack by one undisturbed run, with the same keys, and what the run printed.
+
+    The run has read the care database where CHU_POSTGRES_URL says, with a password.
+    """
+
+    home: Home
+    printed: str
 
 
 @pytest.fixture(scope="session")
 def marked_pack(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pack like the other one, but for its identities and some rows: what a later delivery may be."""
-    target = tmp_path_factory.mktemp("marked-delivery") / "pack"
-    plant_in_files(pack, target)
-    dump = target / "BDD PostgreSQL" / "DATA2023"
-    plant_in_database(postgres, dump, MARKED)
-    postgres.dump(MARKED, dump)
-    return target
+
+    def make(folder: Path) -> None:
+        plant_in_files(pack, folder / "pack")
+        dump = folder / "pack" / "BDD PostgreSQL" / "DATA2023"
+        plant_in_database(postgres, dump, MARKED)
+        postgres.dump(MARKED, dump)
+
+    return once(tmp_path_factory, "marked-delivery", make) / "pack"
 
 
 @pytest.fixture(scope="session")
-def marked_run(
+def marked(
     made: Home, marked_pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Home, CompletedProcess[str]]:
-    """A home made of the marked pack by one undisturbed run, with the same keys, and what the run printed.
+) -> Marked:
+    """The lake of the marked pack. Nobody may change it."""
 
-    It reads the care database where CHU_POSTGRES_URL says, with a password.
-    """
-    url = postgres.url(MARKED).replace("@/", f":{WORD}password@/")
-    settings = {"CHU_POSTGRES_URL": url, "CHU_SECRETS": str(made.secrets)}
-    home = Home(tmp_path_factory.mktemp("marked") / "home", marked_pack, settings)
-    return home, home.materialize()
+    def home_in(folder: Path) -> Home:
+        return Home(folder / "home", marked_pack, {"CHU_SECRETS": str(made.secrets)})
+
+    def make(folder: Path) -> None:
+        postgres.restore(marked_pack / "BDD PostgreSQL" / "DATA2023", MARKED_COPY)
+        url = postgres.url(MARKED_COPY).replace("@/", f":{WORD}password@/")
+        home = home_in(folder)
+        done = Home(home.folder, home.pack, {**home.settings, "CHU_POSTGRES_URL": url}).materialize()
+        (folder / "printed").write_text(done.stdout + done.stderr, encoding="utf-8")
+
+    folder = once(tmp_path_factory, "marked", make)
+    return Marked(home_in(folder), (folder / "printed").read_text(encoding="utf-8"))

@@ -12,7 +12,6 @@ from deltalake import DeltaTable
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.lake import Lake
 from chu_platform.sources.delivered import Delivered, rejects_of
-from chu_platform.sources.pack_file import pack_file
 from chu_platform.tables.table import Layer, Table
 
 
@@ -88,6 +87,6 @@ def digest(path: Path) -> str:
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """The fingerprint of every table of data; reports, and the list of the pack's files, tell of runs and settings."""
-    data = [t for t in every_table() if t.layer is not Layer.REPORTS and t is not pack_file]
+    """The fingerprint of every table of data; reports tell of runs."""
+    data = [t for t in every_table() if t.layer is not Layer.REPORTS]
     return {t.folder: digest(lake.path(t)) for t in data}

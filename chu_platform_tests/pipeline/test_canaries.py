@@ -2,7 +2,6 @@
 
 import zlib
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +16,8 @@ from chu_platform.sources.patient import patient
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.canaries import NUMBERS, SIGNS, WORD, signs_in
+from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.home import Home
-
-Run = tuple[Home, CompletedProcess[str]]
 
 
 @pytest.mark.parametrize(
@@ -32,14 +30,14 @@ Run = tuple[Home, CompletedProcess[str]]
     ],
     ids=lambda t: f"{t.layer}/{t.name}",
 )
-def test_the_identities_are_in_the_restricted_tables(marked_run: Run, table: Table) -> None:
+def test_the_identities_are_in_the_restricted_tables(marked: Marked, table: Table) -> None:
     """Without this, not finding them elsewhere would say nothing."""
-    home, _ = marked_run
+    home = marked.home
     assert signs_in(home.lake.path(table))
 
 
-def test_every_kind_of_identity_was_planted(marked_run: Run) -> None:
-    home, _ = marked_run
+def test_every_kind_of_identity_was_planted(marked: Marked) -> None:
+    home = marked.home
     values = {
         str(value)
         for table in (patient, professionnel_sante, deces)
@@ -50,46 +48,42 @@ def test_every_kind_of_identity_was_planted(marked_run: Run) -> None:
 
 
 @pytest.mark.parametrize("zone", ["pseudonymised", "published"])
-def test_no_identity_is_in_a_zone_that_is_not_restricted(marked_run: Run, zone: str) -> None:
-    home, _ = marked_run
+def test_no_identity_is_in_a_zone_that_is_not_restricted(marked: Marked, zone: str) -> None:
+    home = marked.home
     assert signs_in(home.lake.root / zone) == []
 
 
-def test_no_identity_is_in_a_delta_log_of_any_zone(marked_run: Run) -> None:
-    home, _ = marked_run
+def test_no_identity_is_in_a_delta_log_of_any_zone(marked: Marked) -> None:
+    home = marked.home
     logs = list(home.lake.root.rglob("_delta_log"))
     assert len(logs) > 60
     assert [sign for log in logs for sign in signs_in(log)] == []
 
 
-def test_no_identity_is_in_the_storage_of_dagster(marked_run: Run) -> None:
-    home, _ = marked_run
+def test_no_identity_is_in_the_storage_of_dagster(marked: Marked) -> None:
+    home = marked.home
     assert (home.folder / "dagster" / "history" / "runs.db").exists()
     assert signs_in(home.folder / "dagster") == []
 
 
-def test_no_identity_is_in_what_else_a_run_leaves(marked_run: Run) -> None:
-    home, _ = marked_run
+def test_no_identity_is_in_what_else_a_run_leaves(marked: Marked) -> None:
+    home = marked.home
     assert signs_in(home.folder, left_out=[home.lake.root, home.folder / "dagster"]) == []
 
 
-def test_no_identity_nor_password_is_printed(marked_run: Run) -> None:
-    _, done = marked_run
-    assert SIGNS.search((done.stdout + done.stderr).encode()) is None
+def test_no_identity_nor_password_is_printed(marked: Marked) -> None:
+    assert SIGNS.search(marked.printed.encode()) is None
 
 
-def test_no_identity_is_in_what_a_failed_run_says_and_leaves(
-    marked_run: Run, marked_pack: Path, tmp_path: Path
-) -> None:
+def test_no_identity_is_in_what_a_failed_run_says_and_leaves(marked: Marked, marked_pack: Path, tmp_path: Path) -> None:
     """Deliveries without their headers: the first row of persons stands where names of columns are expected."""
-    done, _ = marked_run
     pack = tmp_path / "pack"
     for name in ("DECES EN FRANCE/deces.csv", "Etablissement de SANTE/professionnel_sante.csv"):
         (pack / name).parent.mkdir(parents=True, exist_ok=True)
         lines = (marked_pack / name).read_bytes().split(b"\n")
         assert WORD.encode() in lines[1]
         (pack / name).write_bytes(b"\n".join(lines[1:]))
-    home = Home(tmp_path / "home", pack, done.settings)
+    home = Home(tmp_path / "home", pack, {"CHU_POSTGRES_URL": f"postgresql://reader:{WORD}password@localhost/care"})
     failed = home.chu("materialize", "--select", "key:sources/deces or key:sources/professionnel_sante")
     assert failed.returncode == 1
     assert failed.stderr.count("FAILED") == 2

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from chu_platform.lake.lake import STAGING
+from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
@@ -106,12 +106,12 @@ class Disturbed:
 def disturbed(
     made: Home,
     marked_pack: Path,
-    marked_run: tuple[Home, CompletedProcess[str]],
+    marked: Marked,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Disturbed:
     """The lake of one pack, on which runs of another pack were killed; the last run was left in peace."""
     home = made.copy(tmp_path_factory.mktemp("killed") / "home", marked_pack)
-    before, after = digests(home.lake), digests(marked_run[0].lake)
+    before, after = digests(home.lake), digests(marked.home.lake)
     changed = [folder for folder in before if before[folder] != after[folder]]
     assert len(changed) > 10, "the packs must differ, or this tests nothing"
     with Watcher(home, changed) as watcher:

@@ -15,7 +15,6 @@ from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consult
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
-from chu_platform.sources.pack_file import pack_file
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
@@ -81,9 +80,7 @@ def test_of_each_table_by_month_only_that_month_is_rewritten(corrected: Correcte
 def test_what_does_not_follow_from_it_has_no_new_version(corrected: Corrected) -> None:
     before, after = corrected.before.lake, corrected.after.home.lake
     unrelated = [
-        t
-        for t in every_table()
-        if t.layer is not Layer.REPORTS and t is not pack_file and not needed_by(t) & {consultation, hospitalisations}
+        t for t in every_table() if t.layer is not Layer.REPORTS and not needed_by(t) & {consultation, hospitalisations}
     ]
     assert len(unrelated) > 40
     assert [t.folder for t in unrelated if before.version(t) != after.version(t)] == []

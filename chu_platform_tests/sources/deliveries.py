@@ -10,7 +10,7 @@ import duckdb
 from chu_platform.care_database.database import CareDatabase
 from chu_platform.settings import Settings
 from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Check, Delivered
+from chu_platform.sources.delivered import Check, Delivered, Origin
 from chu_platform.sources.delivered_files import DeliveredFiles, Format
 from chu_platform.sources.reading import Reading, ReadingContext, read
 from chu_platform.sources.workbook_format import WorkbookFormat
@@ -48,11 +48,17 @@ def table_of(csv: Format | None = None) -> Table:
 
 @dataclass
 class Outcome:
-    """What a reading gave: counts and rejects, remarks, kept rows."""
+    """What a reading gave: counts and rejects, remarks, kept rows, what undeclared columns hold."""
 
     reading: Reading
     remarks: list[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+    quarantine: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def origins(self) -> list[Origin]:
+        """The files or tables that were read."""
+        return [d.origin for d in self.reading.deliveries]
 
     @property
     def rejected(self) -> list[tuple[int, str | None, str]]:
@@ -62,19 +68,21 @@ class Outcome:
 
 def deliver(table: Table, pack: Path, work: Path, slices: Slices | None = None, order: str = "1") -> Outcome:
     """Read a table from `pack`; the care database is the one of its dump."""
-    scratch, staged = work / "scratch", work / "staged"
+    scratch, staged, aside = work / "scratch", work / "staged", work / "aside"
     scratch.mkdir(parents=True)
     staged.mkdir()
+    aside.mkdir()
     remarks: list[str] = []
     database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), remarks.append)
     try:
-        reading = read(table, slices, staged, ReadingContext(pack, scratch, database, remarks.append))
+        reading = read(table, slices, staged, aside, ReadingContext(pack, scratch, database, remarks.append))
     finally:
         database.close()
         left = sorted(f.name for f in scratch.rglob("*"))
         assert left == [], "temporary copies are gone whatever happened"
     assert reading.rows_in == reading.kept + len(reading.rejects)
-    return Outcome(reading, remarks, stored(staged, [c.name for c in table.columns], order))
+    found = stored(staged, [c.name for c in table.columns], order)
+    return Outcome(reading, remarks, found, stored(aside, ["file", "number", "column", "value"], "ALL"))
 
 
 def stored(staged: Path, columns: Sequence[str], order: str = "1") -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -66,12 +67,12 @@ class Reader:
         self.database = CareDatabase(Settings(home=folder, postgres_url=SecretStr(url)), self.remarks.append)
 
     def __call__(self, table: Table) -> tuple[Reading, list[tuple[object, ...]]]:
-        scratch, staged = self._folder / "scratch", self._folder / table.name
-        scratch.mkdir(exist_ok=True)
-        staged.mkdir(exist_ok=True)
+        scratch, staged, aside = self._folder / "scratch", self._folder / table.name, self._folder / "aside"
+        for folder in (scratch, staged, aside):
+            folder.mkdir(exist_ok=True)
         try:
             reading = read(
-                table, None, staged, ReadingContext(self._folder, scratch, self.database, self.remarks.append)
+                table, None, staged, aside, ReadingContext(self._folder, scratch, self.database, self.remarks.append)
             )
         finally:
             assert list(scratch.iterdir()) == []
@@ -85,7 +86,7 @@ def reader(server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Reader]:
     reader.database.close()
 
 
-def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader) -> None:
+def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader, tmp_path: Path) -> None:
     execute(
         server,
         'CREATE TABLE "T" (secret text, day date, "Id" int, x varchar)',
@@ -95,8 +96,11 @@ def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader
     )
     reading, rows = reader(table_of())
     assert [(r[0], r[1], str(r[2])) for r in rows] == [(1, 'a;"b', "2020-02-29"), (2, None, "None")]
-    assert reading.rejects == [('PostgreSQL table "T"', 3, "Id", "missing", None, ";;c")]
-    assert "'secret'" in reader.remarks[0]
+    assert reading.rejects == [('PostgreSQL table "T"', 3, "Id", "missing", None, ";;;c")]
+    assert "'secret' not declared, kept in quarantine" in reader.remarks[0]
+    assert reading.undeclared == ["secret"]
+    apart = stored(tmp_path / "aside", ["file", "number", "column", "value"], "ALL")
+    assert apart == [('PostgreSQL table "T"', n, "secret", "CANARY") for n in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -116,14 +120,64 @@ def test_a_table_or_a_column_missing(server: EmbeddedPostgres, reader: Reader, d
         reader(table_of())
 
 
-def test_a_dump_restored_twice(server: EmbeddedPostgres, reader: Reader) -> None:
+def test_a_missing_or_retyped_column_stops_its_table_and_no_other(server: EmbeddedPostgres, reader: Reader) -> None:
     execute(
         server,
-        'CREATE TABLE "T" AS SELECT i "Id", i::text x, current_date AS day FROM generate_series(1, 99) i',
-        'INSERT INTO "T" SELECT * FROM "T"',
+        'CREATE TABLE "T" AS SELECT i "Id", i::text x, timestamp \'2020-02-29\' AS day FROM generate_series(1, 30) i',
+        'CREATE TABLE "U" AS SELECT 1 "Id", current_date AS day',
+        'CREATE TABLE "V" AS SELECT 1 "Id", \'a\' x, current_date AS day',
     )
-    with pytest.raises(ChuError, match="holds every row twice"):
-        reader(table_of(key=False))
+    with pytest.raises(ChuError, match="'day' has another type now: none of its 30 values fits"):
+        reader(table_of("T"))
+    with pytest.raises(ChuError, match="'x' missing among its 2 columns"):
+        reader(table_of("U"))
+    assert reader(table_of("V"))[0].kept == 1
+
+
+PAIRS = "generate_series(1, 2)"
+NUMBERS = "generate_series(1, 99) i"
+TWICE = {
+    "T": f"{NUMBERS}, {PAIRS}",
+    "PairsBefore": f"(SELECT i / 2 i FROM {NUMBERS}) t, {PAIRS}",
+    "Nulls": f"(SELECT nullif(i, 3) i FROM {NUMBERS}) t, {PAIRS}",
+}
+ONCE = {
+    "OneAlone": f"(SELECT i FROM {NUMBERS}, {PAIRS} UNION ALL SELECT 100 UNION ALL SELECT 101) t",
+    "SomePairs": f"(SELECT i / 2 i FROM {NUMBERS}) t",
+    # Nine pairs may be what there is to say.
+    "Short": f"generate_series(1, 9) i, {PAIRS}",
+}
+
+
+def test_a_table_that_holds_every_row_twice(server: EmbeddedPostgres, reader: Reader) -> None:
+    for name, rows in (TWICE | ONCE).items():
+        execute(server, f'CREATE TABLE "{name}" AS SELECT i "Id", i::text x, current_date AS day FROM {rows}')
+    for name in TWICE:
+        for key in (True, False):
+            with pytest.raises(ChuError, match=f'"{name}" holds every row twice: a dump was restored over a restored'):
+                reader(table_of(name, key))
+    for name in ONCE:
+        assert reader(table_of(name, key=False))[0].rejects == []
+
+
+def test_the_delivered_dump_restored_twice(pack: Path, server: EmbeddedPostgres, tmp_path: Path) -> None:
+    """What PostgreSQL makes of it: tables with a key refuse the rows that they have, the others take them again."""
+    server.restore(pack / "BDD PostgreSQL" / "DATA2023", "twice")
+    connection = psycopg2.connect(server.url("twice"))
+    connection.autocommit = True
+    for table in CARE:
+        with connection.cursor() as cursor, suppress(psycopg2.errors.UniqueViolation):
+            cursor.execute(f'INSERT INTO "{table.name}" SELECT * FROM "{table.name}"')
+    connection.close()
+    reader = Reader(server.url("twice"), tmp_path)
+    refused = {}
+    for table in CARE:
+        try:
+            reader(table)
+        except ChuError as error:
+            refused[table.name] = "holds every row twice" in str(error)
+    reader.database.close()
+    assert refused == dict.fromkeys(("Prescription", "Adher", "AAAA", "date"), True)
 
 
 def test_one_snapshot_for_all_tables(server: EmbeddedPostgres, reader: Reader) -> None:
@@ -213,8 +267,10 @@ def delivered(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Path, table: Table) -> None:
     (tmp_path / "scratch").mkdir()
     (tmp_path / "staged").mkdir()
+    (tmp_path / "aside").mkdir()
     context = ReadingContext(tmp_path, tmp_path / "scratch", delivered, lambda _: None)
-    reading = read(table, None, tmp_path / "staged", context)
+    reading = read(table, None, tmp_path / "staged", tmp_path / "aside", context)
+    assert list((tmp_path / "aside").iterdir()) == []
     assert delivered._server
     connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
     with connection, connection.cursor() as cursor:

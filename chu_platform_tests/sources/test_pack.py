@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 from openpyxl import load_workbook
 
@@ -17,7 +16,6 @@ from chu_platform.sources.deces import deces
 from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
-from chu_platform.sources.reading import Reading, write_rejects
 from chu_platform.tables.table import Table
 from chu_platform_tests.sources.deliveries import Outcome, deliver
 
@@ -45,10 +43,10 @@ def sheet_rows(file: Path) -> int:
 @pytest.mark.parametrize("table", FILES, ids=lambda t: t.name)
 def test_every_row_of_every_file(pack: Path, tmp_path: Path, table: Table) -> None:
     outcome = deliver(table, pack, tmp_path)
-    files = [pack / o.name for o in outcome.reading.origins]
+    files = [pack / o.name for o in outcome.origins]
     assert outcome.reading.rows_in == sum(sheet_rows(f) if f.suffix == ".xlsx" else records(f) for f in files)
     assert len(outcome.rows) == outcome.reading.kept
-    for origin in outcome.reading.origins:
+    for origin in outcome.origins:
         said = subprocess.run(["sha256sum", pack / origin.name], capture_output=True, text=True, check=True).stdout
         assert origin.fingerprint == said.split()[0]
 
@@ -86,12 +84,6 @@ def test_impossible_dates_of_death(pack: Path, tmp_path: Path) -> None:
     assert len(after.reading.rejects) == len(before.rejects) + len(bad)
     ours = [(line, reason) for line, _, reason in after.rejected if line >= first]
     assert ours == [(first + odd.index(d), "not_a_date" if d else "missing") for d in bad]
-
-
-def test_rejects_as_a_table(tmp_path: Path) -> None:
-    rejects = [("f", 2, None, "nul_byte", None, "x"), ("f", 3, "c", "missing", "a9", "y")]
-    write_rejects(Reading(2, 0, rejects), tmp_path)
-    assert [tuple(r.values()) for r in pq.read_table(tmp_path / "rejects.parquet").to_pylist()] == rejects
 
 
 def _stays(tmp_path: Path, *rows: str) -> Outcome:

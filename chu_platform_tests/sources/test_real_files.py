@@ -101,7 +101,7 @@ def test_care_quality(tmp_path: Path, name: str) -> None:
     table, expected = QUALITY[name]
     outcome = deliver(table, REAL, tmp_path)
     assert (outcome.reading.rows_in, outcome.reading.kept, outcome.remarks) == (expected, expected, [])
-    origins = outcome.reading.origins
+    origins = outcome.origins
     if len(origins) > 1:
         assert sum(len(texts(REAL / origin.name)) for origin in origins) == expected
         return

@@ -1,0 +1,95 @@
+"""Every reading of a delivered file or database table: how it was written, its rows, the versions it fed.
+
+Here: the declaration of this one table. Not here: the register of the files (delivery).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+
+from chu_platform.reports.readings import Said, delivered_tables, last_said, said_of
+from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
+from chu_platform.tables.rules import holds
+from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
+
+
+def delivery_readings(instance: dg.DagsterInstance, tables: Sequence[Table], before: pa.Table) -> pa.Table:
+    """The readings known before, and those that runs have told of since."""
+    rows = {(r["table"], r["path"], r["sha256"]): r for r in before.to_pylist()}
+    for table, (newest, _) in last_said(instance, delivered_tables(tables)).items():
+        name = f"{table.layer}/{table.name}"
+        last = max((r["last_read"] for r in rows.values() if r["table"] == name), default=None)
+        if newest is None or newest.at == last:
+            continue
+        for said in said_of(instance, table, last):
+            for delivery in said.deliveries:
+                key = name, delivery["name"], delivery["sha256"]
+                rows[key] = _row(name, delivery, said, rows.get(key))
+    return pa.Table.from_pylist(list(rows.values()), arrow_schema(delivery_reading.columns))
+
+
+def _row(table: str, delivery: Mapping[str, Any], said: Said, old: Mapping[str, Any] | None) -> dict[str, Any]:
+    version = said.metadata["delta_version"]
+    versions = {*(int(v) for v in old["versions"].split(", ")), version} if old else {version}
+    return {
+        "path": delivery["name"],
+        "sha256": delivery["sha256"],
+        "table": table,
+        "bytes": delivery["bytes"],
+        "modified_at": delivery["modified"],
+        "encoding": delivery["encoding"],
+        "separator": delivery["separator"],
+        "undeclared": ", ".join(delivery["undeclared"]) or None,
+        "rows_in": delivery["rows"]["in"],
+        "rows_kept": delivery["rows"]["kept"],
+        "rows_rejected": delivery["rows"]["rejected"],
+        "versions": ", ".join(str(v) for v in sorted(versions)),
+        "first_read": old["first_read"] if old else said.at,
+        "last_read": said.at,
+    }
+
+
+# What only the runs know.
+TOLD: Final = (
+    *("path", "sha256", "bytes", "modified_at", "encoding", "separator", "undeclared", "versions"),
+    *("rows_in", "rows_kept", "rows_rejected", "first_read", "last_read"),
+)
+
+delivery_reading = Table(
+    name="delivery_reading",
+    layer=Layer.REPORTS,
+    zone=Zone.RESTRICTED,
+    grain="one delivered file or database table, as one source table has read it",
+    label="Lectures des livraisons",
+    owner="team:platform",
+    columns=[
+        Column("path", STRING, "path within the delivered folder, or the database table", "Fichier ou table", key=True),
+        Column(
+            "sha256",
+            STRING,
+            "SHA-256 of the file, or of the dump that was restored; of a server, its name of the snapshot",
+            "Empreinte SHA-256 ou instantané",
+            key=True,
+        ),
+        Column("table", STRING, "source table that read it", "Table source", key=True),
+        Column("bytes", LONG, "size; of a database table, of its rows as they passed", "Taille (octets)"),
+        Column("modified_at", STRING, "last change of the file, UTC, ISO 8601", "Modifié le"),
+        Column("encoding", STRING, "encoding of a text", "Encodage"),
+        Column("separator", STRING, "separator of its fields", "Séparateur"),
+        Column("undeclared", STRING, "columns that are not declared: in quarantine", "Colonnes non déclarées"),
+        Column("rows_in", LONG, "rows delivered", "Lignes livrées", nullable=False),
+        Column("rows_kept", LONG, "rows kept", "Lignes retenues", nullable=False),
+        Column("rows_rejected", LONG, "rows rejected", "Lignes rejetées", nullable=False),
+        Column("versions", STRING, "Delta versions of the table after it was read", "Versions Delta", nullable=False),
+        Column("first_read", STRING, "first reading, UTC, ISO 8601", "Première lecture", nullable=False),
+        Column("last_read", STRING, "last reading, UTC, ISO 8601", "Dernière lecture", nullable=False),
+    ],
+    rows=Computed(
+        delivery_readings,
+        given=("instance", "tables", "before"),
+        from_columns={EVERY_ROW: [EVENT_LOG], **dict.fromkeys(TOLD, (EVENT_LOG,)), "table": [EVENT_LOG, DECLARATIONS]},
+    ),
+    rules=[holds("rows_in_are_kept_or_rejected", "rows_in = rows_kept + rows_rejected", "rows in = kept + rejected")],
+)

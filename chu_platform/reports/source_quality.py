@@ -1,0 +1,101 @@
+"""How the last delivery of each source was read: the share of its rows that were rejected, and what blocks.
+
+Here: the declaration of this one table. Not here: the rule that blocks (tables.rules), the rejects (sources).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import dagster as dg
+import pyarrow as pa
+
+from chu_platform.reports.readings import delivered_tables, last_said
+from chu_platform.sources.delivered import LARGEST_REJECTED_SHARE
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
+
+READ: Final = "read"
+STOPPED: Final = "stopped"
+NOT_READ: Final = "not_read"
+
+
+def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
+    """One row a source, from what the last run that made it has said."""
+    rows = []
+    for table, (said, stopped) in last_said(instance, delivered_tables(tables)).items():
+        told = said.metadata if said else {}
+        rows_in, rejected = told.get("delivery_rows_in"), told.get("delivery_rows_rejected")
+        rows.append(
+            {
+                "source": table.name,
+                "label": table.label,
+                "state": STOPPED if stopped else READ if said else NOT_READ,
+                "deliveries": len(said.deliveries) if said else None,
+                "rows_in": rows_in,
+                "rows_kept": told.get("delivery_rows_kept"),
+                "rows_rejected": rejected,
+                "rejected_share": rejected / rows_in if rows_in else None,
+                "threshold": LARGEST_REJECTED_SHARE,
+                "open_rejects": rejected,
+                "mended_rejects": told.get("delivery_rows_mended"),
+                "undeclared_columns": told.get("delivery_columns_undeclared"),
+                "delta_version": told.get("delta_version"),
+                "read_at": said.at if said else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, arrow_schema(source_quality.columns))
+
+
+# What only the runs know.
+TOLD: Final = (
+    *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rejected_share", "open_rejects"),
+    *("mended_rejects", "undeclared_columns", "delta_version", "read_at"),
+)
+
+source_quality = Table(
+    name="source_quality",
+    layer=Layer.REPORTS,
+    zone=Zone.PUBLISHED,
+    grain="one source, as its delivery was read the last time",
+    label="Qualité des livraisons",
+    owner="team:platform",
+    columns=[
+        Column("source", STRING, "source table", "Source", key=True),
+        Column("label", STRING, "what it is called for readers", "Intitulé", nullable=False),
+        Column(
+            "state",
+            STRING,
+            "read; stopped: a later run has published nothing of it; not_read: no run has read it",
+            "État",
+            nullable=False,
+        ),
+        Column("deliveries", LONG, "files or database tables read", "Livraisons lues"),
+        Column("rows_in", LONG, "rows delivered", "Lignes livrées"),
+        Column("rows_kept", LONG, "rows kept", "Lignes retenues"),
+        Column("rows_rejected", LONG, "rows rejected", "Lignes rejetées"),
+        Column("rejected_share", DOUBLE, "rows rejected / rows delivered, 0 to 1", "Part rejetée"),
+        Column("threshold", DOUBLE, "share above which nothing is published", "Seuil bloquant", nullable=False),
+        Column("open_rejects", LONG, "rejected rows that no later delivery has mended", "Rejets ouverts"),
+        Column("mended_rejects", LONG, "rejected rows that a later delivery has mended", "Rejets corrigés"),
+        Column("undeclared_columns", LONG, "columns that are not declared: in quarantine", "Colonnes non déclarées"),
+        Column("delta_version", LONG, "Delta version of the table after it was read", "Version Delta"),
+        Column("read_at", STRING, "moment of the reading, UTC, ISO 8601", "Lu le"),
+    ],
+    rows=Computed(
+        source_qualities,
+        given=("instance", "tables"),
+        from_columns={
+            EVERY_ROW: [DECLARATIONS],
+            **dict.fromkeys(("source", "label", "threshold"), (DECLARATIONS,)),
+            **dict.fromkeys(TOLD, (EVENT_LOG,)),
+        },
+    ),
+    preview="""
+        SELECT "source", state, rows_in, rows_kept, rows_rejected,
+               printf('%.4f %%', 100 * rejected_share) AS rejected_share,
+               printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns
+        FROM {this} ORDER BY state = 'read', rejected_share DESC NULLS LAST, "source" LIMIT 100
+    """,
+    rules=[one_of("state", [READ, STOPPED, NOT_READ])],
+)

@@ -1,0 +1,373 @@
+"""The register of deliveries over five runs of two small sources, as an auditor reads it with delta-rs."""
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from pydantic import SecretStr
+
+from chu_platform.graph.assets import PLATFORM, asset_of
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.graph.instance import open_instance
+from chu_platform.graph.platform import Platform
+from chu_platform.reports.delivery import deliveries, delivery
+from chu_platform.reports.delivery_reading import delivery_reading
+from chu_platform.reports.source_quality import source_quality
+from chu_platform.settings import Settings
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.care_tables import CareTable
+from chu_platform.sources.delivered import Delivered
+from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform_tests.pipeline.home import Home
+
+PEOPLE, ACTIVITIES = "Etablissement de SANTE/professionnel_sante.csv", "activite_professionnel_sante.csv"
+SOURCES = [professionnel_sante, activite_professionnel_sante]
+REPORTS = [delivery_reading, delivery, source_quality]
+HEADER = "identifiant;civilite;categorie_professionnelle;nom;prenom;commune;profession;specialite;type_identifiant"
+# Two professionals without a number, then one.
+NUMBERS = ["11", "12", "", "14", ""]
+MENDED = ["11", "12", "13", "14", ""]
+LAKE_TABLES = {
+    "people": "restricted/sources/professionnel_sante",
+    "rejects": "restricted/rejects/professionnel_sante",
+    "activities": "restricted/sources/activite_professionnel_sante",
+    "quarantine": "restricted/quarantine/activite_professionnel_sante",
+    "register": "restricted/reports/delivery",
+    "readings": "restricted/reports/delivery_reading",
+    "quality": "published/reports/source_quality",
+}
+
+
+def people(numbers: list[str]) -> bytes:
+    rows = [f"{number};Mme;Civil;Nom{n};Zoé;Lyon;Médecin;;RPPS" for n, number in enumerate(numbers, 1)]
+    return "\n".join([HEADER, *rows, ""]).encode("cp1252")
+
+
+def activities(header: str, *rows: str) -> bytes:
+    return "\n".join([f"identifiant;identifiant_organisation;{header}", *rows, ""]).encode()
+
+
+PLAIN = activities("mode_exercice", "1;F1;Salarie", "2;F2;Liberal")
+ADDED = activities("mode_exercice;telephone", "1;F1;Salarie;0612345678", "2;F2;Liberal;")
+LACKING = activities("autre", "1;F1;Salarie", "2;F2;Liberal")
+
+
+@dataclass
+class Moment:
+    """What an auditor sees after a run: rows and versions of tables, and what the run said."""
+
+    rows: Mapping[str, list[dict[str, Any]]]
+    versions: Mapping[str, int]
+    failed: Mapping[str, str]
+    said: list[str]
+
+    def registered(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The rows of the register, by path and the start of the fingerprint."""
+        return {(r["path"], r["sha256"][:8]): r for r in self.rows["register"]}
+
+
+@dataclass
+class House:
+    """A pack, a lake and Dagster's storage of their own."""
+
+    folder: Path
+    moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def pack(self) -> Path:
+        return self.folder / "pack"
+
+    def put(self, **files: bytes) -> None:
+        for name, content in files.items():
+            path = self.pack / {"people": PEOPLE, "activities": ACTIVITIES}.get(name, f"{name}.txt")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def run(self) -> None:
+        settings = Settings(_env_file=None, home=self.folder, sources=self.pack)
+        said: list[str] = []
+        failed = {}
+        with Platform(settings, said.append) as platform, open_instance(settings) as instance:
+            for tables in (SOURCES, REPORTS):
+                assets = [asset_of(t) for t in tables]
+                run = dg.materialize(
+                    assets,
+                    resources={PLATFORM: platform},
+                    instance=instance,
+                    raise_on_error=False,
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                )
+                for event in run.get_step_failure_events():
+                    failure = event.step_failure_data.user_failure_data
+                    failed[str(event.step_key)] = (failure and failure.description) or "unknown"
+        found = {n: DeltaTable(p) for n, f in LAKE_TABLES.items() if (p := self.folder / "lake" / f).exists()}
+        rows = {name: delta.to_pyarrow_table().to_pylist() for name, delta in found.items()}
+        self.moments.append(Moment(rows, {n: d.version() for n, d in found.items()}, failed, said))
+
+
+def start(content: bytes) -> str:
+    """The start of a fingerprint."""
+    return sha256(content).hexdigest()[:8]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Five runs: a delivery, the same, a corrected one, one in which a column is missing, one in which it is back."""
+    house = House(tmp_path_factory.mktemp("house"))
+    house.put(people=people(NUMBERS), activities=PLAIN, note=b"nobody knows")
+    house.run()
+    house.run()
+    house.put(people=people(MENDED), activities=ADDED)
+    (house.pack / "note.txt").unlink()
+    house.run()
+    house.put(people=people(MENDED[:4]), activities=LACKING)
+    house.run()
+    house.put(activities=PLAIN)
+    house.run()
+    return house
+
+
+def test_every_file_is_registered_with_how_it_was_read_or_why_not(house: House) -> None:
+    found = house.moments[0].registered()
+    read = found[PEOPLE, start(people(NUMBERS))]
+    expected = {
+        "kind": "file",
+        "bytes": len(people(NUMBERS)),
+        "present": True,
+        "state": "read",
+        "known_as": "professionnel_sante",
+        "encoding": "cp1252",
+        "separator": ";",
+        "undeclared": None,
+        "rows_in": 5,
+        "rows_kept": 3,
+        "rows_rejected": 2,
+        "fed": "sources/professionnel_sante 0",
+    }
+    assert {name: read[name] for name in expected} == expected
+    assert found[ACTIVITIES, start(PLAIN)]["encoding"] == "utf-8"
+    unknown = found["note.txt", start(b"nobody knows")]
+    assert (unknown["state"], unknown["known_as"], unknown["rows_in"]) == ("unknown", None, None)
+    assert len(found) == 3
+
+
+def test_the_same_pack_again_makes_no_version_but_of_reports(house: House) -> None:
+    first, second, *_ = house.moments
+    data = ("people", "rejects", "activities")
+    assert [(first.versions[t], second.versions[t]) for t in data] == [(0, 0)] * 3
+    assert second.registered().keys() == first.registered().keys()
+    assert {r["fed"] for r in second.rows["register"]} == {r["fed"] for r in first.rows["register"]}
+
+
+def test_what_was_replaced_or_removed_stays_listed(house: House) -> None:
+    first, third = house.moments[0].registered(), house.moments[2].registered()
+    assert first.keys() < third.keys()
+    gone = {key for key, row in third.items() if not row["present"]}
+    assert gone == first.keys()
+    for key in gone:
+        unchanged = ("sha256", "bytes", "modified_at", "first_seen", "state", "rows_in", "rows_rejected", "fed")
+        assert {n: third[key][n] for n in unchanged} == {n: first[key][n] for n in unchanged}
+    assert third[PEOPLE, start(people(MENDED))]["fed"] == "sources/professionnel_sante 1"
+
+
+def test_an_added_column_is_in_quarantine_and_reported_and_passed_on_to_nothing(house: House) -> None:
+    before, after = house.moments[1], house.moments[2]
+    assert "quarantine" not in before.rows
+    apart = [(r["file"], r["delivery"][:8], r["number"], r["column"], r["value"]) for r in after.rows["quarantine"]]
+    assert apart == [(ACTIVITIES, start(ADDED), 1, "telephone", "0612345678")]
+    assert after.versions["activities"] == 0, "the declared columns are as they were"
+    row = after.registered()[ACTIVITIES, start(ADDED)]
+    assert (row["undeclared"], row["state"], row["fed"]) == (
+        "telephone",
+        "read",
+        "sources/activite_professionnel_sante 0",
+    )
+    warned = [line for line in after.said if line.startswith("WARNING sources/activite_professionnel_sante")]
+    assert ["columns delivered that are not declared" in line for line in warned] == [True]
+    assert any("'telephone' not declared, kept in quarantine" in line for line in after.said)
+    assert house.moments[4].rows["quarantine"] == [], "it goes with the column"
+
+
+def test_no_value_of_an_added_column_is_outside_its_quarantine(house: House) -> None:
+    holding = {
+        file.relative_to(house.folder / "lake").parts[:3]
+        for file in (house.folder / "lake").rglob("*")
+        if file.is_file() and b"0612345678" in file.read_bytes()
+    }
+    assert holding == {("restricted", "quarantine", "activite_professionnel_sante")}
+    assert not any(b"0612345678" in f.read_bytes() for f in (house.folder / "dagster").rglob("*") if f.is_file())
+    log = house.folder / "lake" / LAKE_TABLES["quarantine"] / "_delta_log"
+    assert not any(b"0612345678" in f.read_bytes() for f in log.iterdir())
+
+
+def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
+    third, fourth = house.moments[2:4]
+    ((asset, cause),) = fourth.failed.items()
+    assert asset == "sources__activite_professionnel_sante"
+    assert "'mode_exercice' missing among its 3 columns" in cause
+    assert fourth.versions["activities"] == third.versions["activities"]
+    assert fourth.versions["people"] == third.versions["people"], "the row that was left out had been rejected"
+    row = fourth.registered()[ACTIVITIES, start(LACKING)]
+    assert (row["state"], row["known_as"], row["rows_in"]) == ("not_read_yet", "activite_professionnel_sante", None)
+    states = {r["source"]: r["state"] for r in fourth.rows["quality"]}
+    assert (states["professionnel_sante"], states["activite_professionnel_sante"]) == ("read", "stopped")
+    assert {s for name, s in states.items() if name not in ("professionnel_sante", "activite_professionnel_sante")} == {
+        "not_read"
+    }
+
+
+def test_a_mended_row_leaves_the_open_rejects_and_stays_in_the_history(house: House) -> None:
+    def told(moment: Moment) -> list[tuple[object, ...]]:
+        rows = moment.rows["rejects"]
+        return sorted((r["line"], r["reason"], r["delivery"][:8], (r["mended_by"] or "-")[:8]) for r in rows)
+
+    one, two, three = start(people(NUMBERS)), start(people(MENDED)), start(people(MENDED[:4]))
+    assert told(house.moments[0]) == [(4, "missing", one, "-"), (6, "missing", one, "-")]
+    assert told(house.moments[2]) == [(4, "missing", one, two), (6, "missing", one, "-")]
+    assert told(house.moments[3]) == [(4, "missing", one, two), (6, "missing", one, three)]
+    first_seen = {r["line"]: r["first_seen"] for r in house.moments[0].rows["rejects"]}
+    assert {r["line"]: r["first_seen"] for r in house.moments[3].rows["rejects"]} == first_seen
+
+
+def test_the_share_of_a_source_follows_its_deliveries(house: House) -> None:
+    def quality(moment: Moment) -> tuple[object, ...]:
+        row = next(r for r in moment.rows["quality"] if r["source"] == "professionnel_sante")
+        names = ("rows_in", "rows_kept", "rows_rejected", "rejected_share", "open_rejects", "mended_rejects")
+        return tuple(row[name] for name in names)
+
+    assert quality(house.moments[0]) == (5, 3, 2, 0.4, 2, 0)
+    assert quality(house.moments[2]) == (5, 4, 1, 0.2, 1, 1)
+    assert quality(house.moments[3]) == (4, 4, 0, 0.0, 0, 2)
+    assert {r["threshold"] for r in house.moments[0].rows["quality"]} == {0.5}
+
+
+def test_a_content_that_comes_back_is_the_same_delivery_with_one_more_version(house: House) -> None:
+    row = house.moments[4].registered()[ACTIVITIES, start(PLAIN)]
+    assert (row["present"], row["state"]) == (True, "read")
+    assert row["first_seen"] == house.moments[0].registered()[ACTIVITIES, start(PLAIN)]["first_seen"]
+    assert row["last_seen"] >= row["first_seen"]
+
+
+def test_a_commit_says_of_each_file_how_it_was_read(house: House) -> None:
+    history = DeltaTable(house.folder / "lake" / LAKE_TABLES["people"]).history()
+    (file,) = json.loads(next(c for c in history if c["version"] == 0)["userMetadata"])["files"]
+    content = people(NUMBERS)
+    expected = {
+        "name": PEOPLE,
+        "bytes": len(content),
+        "sha256": sha256(content).hexdigest(),
+        "encoding": "cp1252",
+        "separator": ";",
+        "rows": {"in": 5, "kept": 3, "rejected": 2},
+        "undeclared": [],
+    }
+    assert {name: file[name] for name in expected} == expected
+
+
+def registered(pack: Path, url: str | None = None) -> dict[str, tuple[str, str | None]]:
+    """State and tables of the files of a pack of which nothing has been read."""
+    settings = Settings(_env_file=None, home=pack, sources=pack, postgres_url=SecretStr(url) if url else None)
+    none = {t: t.schema.empty_table() for t in (delivery, delivery_reading)}
+    found = deliveries(settings, catalogue(), none[delivery_reading], none[delivery]).to_pylist()
+    assert [row["sha256"] for row in found] == [sha256((pack / r["path"]).read_bytes()).hexdigest() for r in found]
+    return {row["path"]: (row["state"], row["known_as"]) for row in found}
+
+
+def test_the_34_files_of_the_surveys_are_taken(pack: Path) -> None:
+    surveys = {path: said for path, said in registered(pack).items() if path.startswith("Satisfaction/")}
+    states = Counter(state for state, _ in surveys.values())
+    assert states == {"not_read_yet": 34, "not_a_delivery": 2, "empty": 1}
+    workbook = "Satisfaction/2016/dpa_had_recueil2016_donnee2015_donnees.xlsx"
+    assert surveys[workbook] == ("not_read_yet", "dpa_had_2016_classeur")
+
+
+def test_a_whole_pack_is_read_or_the_reason_is_told(made: Home) -> None:
+    rows = DeltaTable(made.lake.path(delivery)).to_pyarrow_table().to_pylist()
+    found = {row["path"]: row for row in rows}
+    assert found.keys() == {f.relative_to(made.pack).as_posix() for f in made.pack.rglob("*") if f.is_file()}
+    assert Counter(row["state"] for row in rows) == {"read": len(rows) - 3, "not_a_delivery": 2, "empty": 1}
+    for path, row in found.items():
+        said = subprocess.run(["sha256sum", made.pack / path], capture_output=True, text=True, check=True).stdout
+        assert row["sha256"] == said.split()[0]
+        if row["state"] == "read":
+            assert row["rows_in"] == row["rows_kept"] + row["rows_rejected"] > 0
+    tables = [t for t in catalogue() if isinstance(t.rows, Delivered)]
+    kept = sum(DeltaTable(made.lake.path(t)).to_pyarrow_dataset().count_rows() for t in tables)
+    assert sum(row["rows_kept"] or 0 for row in rows) == kept
+    dump = found["BDD PostgreSQL/DATA2023"]
+    assert dump["fed"].count("; ") + 1 == sum(isinstance(t.rows.reader, CareTable) for t in tables)  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def own(pack: Path, tmp_path: Path) -> Path:
+    """A pack of a few files that may be changed."""
+    shutil.copytree(pack / "Satisfaction", tmp_path / "pack" / "Satisfaction")
+    (tmp_path / "pack" / "DATA2023").write_bytes(b"PGDMP")
+    return tmp_path / "pack"
+
+
+def test_why_no_table_reads_a_file(own: Path) -> None:
+    (own / "enquete.csv").write_text("a;b\n")
+    (own / "note.txt.part").write_text("a")
+    found = registered(own)
+    assert found["enquete.csv"] == ("unknown", None)
+    assert found["note.txt.part"] == ("not_a_delivery", None)
+    assert found["DATA2023"][0] == "not_read_yet"
+    assert registered(own, "postgresql://nowhere/care")["DATA2023"][0] == "care_database_is_given"
+
+
+def test_a_copy_is_not_read_and_two_versions_neither(own: Path) -> None:
+    original = own / "Satisfaction/2019/resultats-iqss-open-data-2019.csv"
+    copy = own / "resultats-iqss-open-data-2019.csv"
+    shutil.copy(original, copy)
+    found = registered(own)
+    states = [found[f.relative_to(own).as_posix()] for f in (original, copy)]
+    assert sorted(states) == [("copy_of_a_file_that_is_read", "iqss_2019"), ("not_read_yet", "iqss_2019")]
+    copy.write_bytes(copy.read_bytes() + b"\n")
+    found = registered(own)
+    states = [found[f.relative_to(own).as_posix()] for f in (original, copy)]
+    assert states == [("source_refused", "iqss_2019")] * 2
+
+
+def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
+    """Two nights, of which the second found one row more in a table."""
+    nights = [("5:5:@0/1", {"Patient": (4, 0), "Adher": (6, 0)}), ("9:9:@0/2", {"Patient": (4, 0), "Adher": (7, 1)})]
+    readings = [
+        {
+            "path": f'PostgreSQL table "{table}"',
+            "sha256": snapshot,
+            "table": f"sources/{table}",
+            "bytes": 7,
+            "rows_in": rows,
+            "rows_kept": rows,
+            "rows_rejected": 0,
+            "versions": str(version),
+            "first_read": f"2026-01-0{night}T02:00:00+00:00",
+            "last_read": f"2026-01-0{night}T02:00:00+00:00",
+        }
+        for night, (snapshot, tables) in enumerate(nights, 1)
+        for table, (rows, version) in tables.items()
+    ]
+    (tmp_path / "pack").mkdir()
+    settings = Settings(
+        _env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x")
+    )
+    told = pa.Table.from_pylist(readings, delivery_reading.schema)
+    found = deliveries(settings, catalogue(), told, delivery.schema.empty_table()).to_pylist()
+    assert [(r["path"], r["kind"], r["bytes"], r["sha256"], r["present"], r["rows_in"], r["fed"]) for r in found] == [
+        ("PostgreSQL", "server", None, "5:5:@0/1", False, 10, "sources/Adher 0; sources/Patient 0"),
+        ("PostgreSQL", "server", None, "9:9:@0/2", True, 11, "sources/Adher 1; sources/Patient 0"),
+    ]
+    assert {r["known_as"] for r in found} == {"Adher, Patient"}
+    again = deliveries(settings, catalogue(), told, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
+    assert again == found

@@ -1,0 +1,46 @@
+"""The delivered files, read by the plainest means: what a line of theirs says."""
+
+import csv
+from functools import cache
+from pathlib import Path
+
+from python_calamine import CalamineWorkbook
+
+from chu_platform.trace.lines import Line
+
+SEPARATORS = {"deces.csv": ","}
+ENCODINGS = ("utf-8", "cp1252")
+
+
+@cache
+def lines(file: Path) -> list[str]:
+    """The lines of a text file, or the rows of a workbook joined by semicolons; the first has the index 0."""
+    if file.suffix == ".xlsx":
+        rows = CalamineWorkbook.from_path(file).get_sheet_by_name("Resultats").to_python(skip_empty_area=False)
+        return [";".join(_cell(c) for c in row) for row in rows]
+    for encoding in ENCODINGS:
+        try:
+            return file.read_bytes().decode(encoding).replace("\r\n", "\n").split("\n")
+        except UnicodeDecodeError:
+            continue
+    raise AssertionError(f"{file.name} is in no encoding that is delivered")
+
+
+def text(file: Path, line: Line) -> str:
+    """What stands in the file where a line is said to be; fields in quotes may go over several."""
+    return "\n".join(lines(file)[line.number - 1 : line.number + line.text.count("\n")])
+
+
+def values(file: Path, number: int) -> dict[str, str]:
+    """The line of a number, by the names of the header."""
+    separator = SEPARATORS.get(file.name, ";")
+    both = [lines(file)[0], lines(file)[number - 1]]
+    if file.name in ("deces.csv", "etablissement_sante.csv"):
+        header, row = csv.reader(both, delimiter=separator)
+    else:
+        header, row = csv.reader(both, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return dict(zip(header, row, strict=True))
+
+
+def _cell(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,181 @@
+"""A delivery is corrected: the old figure and the new one are explained and made again, and what differs is told."""
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.disclosure.death_mask import death_mask
+from chu_platform.errors import ChuError
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.platform import Platform
+from chu_platform.graph.step import make
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact
+from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region as published
+from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.tables.table import Table
+from chu_platform.trace.cells import find_cell
+from chu_platform.trace.command import run_trace
+from chu_platform.trace.rebuild import Rebuilt, rebuild, told
+from chu_platform.trace.trace import Tracer
+from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
+from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.trace.conftest import settings_of, spoilable
+
+FILE = "DECES EN FRANCE/deces.csv"
+PARIS, MARSEILLE = "75056", "13055"
+LONGEST = {deces_insee_fixe: "deces-2019.txt", deces_insee_csv: "Deces_2019_M02.csv"}
+CELL = ["year=2019", "region_code=11"]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """The home after the correction, the pack of before, and the number of the line that was corrected."""
+
+    home: Home
+    before: Path
+    line: int
+
+
+@pytest.fixture(scope="module")
+def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
+    """One death of 2019 was in Marseille, not in Paris; INSEE's files of that year name the same deaths, and more."""
+    home = spoilable(made, tmp_path_factory.mktemp("corrected"))
+    file = home.pack / FILE
+    lines = file.read_text(encoding="utf-8").split("\n")
+    often = Counter(lines)
+    at = next(
+        i for i, ln in enumerate(lines) if often[ln] == 1 and ",2019-" in ln and ln.split(",")[-2].startswith("75")
+    )
+    fields = lines[at].split(",")
+    fields[-2] = MARSEILLE
+    lines[at] = ",".join(fields)
+    file.write_text("\n".join(lines), encoding="utf-8", newline="")
+    of_year = [death for death in deaths_of(file) if death.date_deces.startswith("2019")]
+    write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom != "STAR*RED")])
+    with Platform(settings_of(home), lambda _: None) as platform:
+        for table in (deces, deces_insee_fixe, deces_insee_csv, fact_death, exact, death_mask, published):
+            make(platform, table, table.slicing.every() if table.slicing else None, "the correction")
+    return Corrected(home, made.pack, at + 1)
+
+
+def again(corrected: Corrected, table: str, version: int | None, pack: Path | None = None) -> Rebuilt:
+    return rebuild(settings_of(corrected.home, pack), table, version, lambda _: None)
+
+
+def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(corrected: Corrected) -> None:
+    lines: list[str] = []
+    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, 0, lines.append)
+    deaths = {
+        version: next(
+            r["deaths"]
+            for r in corrected.home.lake.arrow(published, version=version).to_pylist()
+            if (r["year"], r["region_code"], r["sex"], r["age_band"]) == (2019, "11", "all", "all")
+        )
+        for version in (0, 1)
+    }
+    assert deaths[0] == deaths[1] + 1
+    told = "\n".join(lines)
+    then, now = told.split("WHAT DIFFERS")
+    assert f"  deaths: {deaths[0]}, equal" in then
+    assert f"{FILE} (sha256 " in then and "changed: " in then, "the file of then is not there any more"
+    assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
+    for table in (deces, fact_death, exact, death_mask, published):
+        assert f"  {table.folder}: version 0 then, 1 now" in now
+    assert f"    {FILE}: sha256 " in now
+    assert "rows of restricted/sources/deces (numerator): 0 changed, 0 added, 1 removed" in now
+    assert now.rstrip().endswith("then: equal to its recomputation; now: equal to its recomputation")
+
+
+def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
+    lines: list[str] = []
+    assert run_trace(
+        settings_of(corrected.home), published.folder, ["year=2019", "region_code=93"], False, 0, lines.append
+    )
+    assert f"    added: {FILE}, lines {corrected.line}" in lines
+
+
+def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(corrected: Corrected) -> None:
+    with closing(Tracer(settings_of(corrected.home))) as tracer:
+        for region in ("04", "11", "84", "94"):
+            found = tracer.trace(find_cell(tracer.lake, published.folder, ["year=2019", f"region_code={region}"], None))
+            assert found.equal, found.differences
+            if region == "11":
+                one, *insee = found.sources
+                delivered = {ln.text for ln in one.lines[FILE]}
+                assert found.exact and found.exact["deaths"] == len(delivered) == len(one.rows)
+                people = {"*".join(text.split(",")[:2]) for text in delivered}
+                for source in insee:
+                    lines = [ln.text for found_lines in source.lines.values() for ln in found_lines]
+                    assert lines and all(any(person in text for person in people) for text in lines)
+                    assert {name for name, there in source.lines.items() if there} > {
+                        f"INSEE/{LONGEST[source.source.table]}"
+                    }
+
+
+@pytest.mark.parametrize(("table", "version"), [(published, 0), (published, 1), (fact_death, 0)])
+def test_both_versions_are_made_again(corrected: Corrected, table: Table, version: int) -> None:
+    found = again(corrected, table.folder, version)
+    assert found.equal and found.stored == found.rebuilt > 1000 and found.notes == []
+
+
+def test_a_delivery_is_made_again_from_the_file_of_then_only(corrected: Corrected) -> None:
+    with pytest.raises(ChuError, match=f"was made of {FILE}, which is changed: .*; set CHU_SOURCES"):
+        again(corrected, "sources/deces", 0)
+    assert again(corrected, "sources/deces", 0, corrected.before).equal
+    assert again(corrected, "sources/deces", 1).equal
+
+
+def test_the_lake_stays_as_it_is(corrected: Corrected) -> None:
+    lake = corrected.home.lake
+    assert [lake.version(t) for t in (deces, fact_death, published)] == [1, 1, 1]
+    assert not list(lake.root.rglob("rebuild-*"))
+
+
+def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
+    """A published version whose data were changed is not what its inputs make."""
+    (file,) = DeltaTable(corrected.home.lake.path(published)).file_uris()
+    content = Path(file).read_bytes()
+    one = "year = 2019 AND region_code = '11' AND sex = 'all' AND age_band = 'all'"
+    query = f"SELECT * REPLACE (CASE WHEN {one} THEN 1 ELSE deaths END AS deaths) FROM '{file}'"
+    table = duckdb.connect().sql(query).to_arrow_table()
+    try:
+        pq.write_table(table, file)
+        found = again(corrected, published.folder, 1)
+    finally:
+        Path(file).write_bytes(content)
+    assert not found.equal
+    assert (found.only_stored, found.only_rebuilt, found.columns) == (1, 1, {"deaths": 1})
+    assert "\n".join(told(found, "it")).startswith("NOT EQUAL: of ")
+
+
+@pytest.mark.parametrize(
+    ("table", "version", "reason"),
+    [
+        ("reports/check_result", None, "tells of the moment it was made at"),
+        ("rejects/deces", None, "rebuild sources/deces"),
+        ("facts/fact_death", 7, "has no version 7"),
+        ("facts/fact_birth", None, "there is no table"),
+    ],
+)
+def test_what_cannot_be_made_again_is_refused(
+    corrected: Corrected, table: str, version: int | None, reason: str
+) -> None:
+    with pytest.raises(ChuError, match=reason):
+        again(corrected, table, version)
+
+
+def test_the_code_that_made_each_version_is_in_the_lake(made: Home) -> None:
+    code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask)['code_version']}.json"
+    text = code.read_text(encoding="utf-8")
+    # Not only the function of the table: what it calls, too.
+    assert '"chu_platform.privacy.suppression.protect"' in text and '"chu_platform.disclosure.death_mask.CELLS"' in text
+    assert len(rows(made.lake, death_mask)) == made.lake.provenance(death_mask)["rows"]["kept"]

@@ -1,0 +1,248 @@
+"""Published figures walked back to the delivered lines, which say themselves what the figures must be."""
+
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from chu_platform.errors import ChuError
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.consultation import consultation
+from chu_platform.tables.table import Layer, Table
+from chu_platform.trace.cells import Cell, find_cell
+from chu_platform.trace.command import run_trace
+from chu_platform.trace.evidence import EVIDENCE
+from chu_platform.trace.recompute import differences
+from chu_platform.trace.report import ranges
+from chu_platform.trace.trace import Trace, TracedSource, Tracer
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.trace import raw
+from chu_platform_tests.trace.conftest import settings_of
+
+CELLS = 3
+PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE}
+STAYS = [name for name in PUBLISHED if "hospitalisation" in name]
+CONSULTATIONS = [name for name in PUBLISHED if "consultation" in name]
+DEATHS = "published/kpis/kpi_deaths_by_region"
+
+
+@pytest.fixture(scope="module")
+def tracer(made: Home) -> Iterator[Tracer]:
+    with closing(Tracer(settings_of(made))) as found:
+        yield found
+
+
+def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
+    """Cells of a table drawn at random, one of them masked if there is any."""
+    rows = tracer.lake.arrow(table)
+    draw = random.Random(f"{seed} {table.name}")
+    masked = [i for i, m in enumerate(rows["is_masked"].to_pylist()) if m]
+    chosen = draw.sample(range(len(rows)), CELLS - bool(masked)) + (draw.sample(masked, 1) if masked else [])
+    version = tracer.lake.version(table)
+    return [Cell(table, version, {k: rows[k][i].as_py() for k in table.key}, rows.slice(i, 1)) for i in chosen]
+
+
+@pytest.fixture(scope="module")
+def traces(tracer: Tracer, seed: int) -> dict[str, Sequence[Trace]]:
+    """Three cells of each indicator, in the order in which they share what is loaded."""
+    order = sorted(PUBLISHED.values(), key=lambda t: EVIDENCE[t.name].family)
+    return {t.name: [tracer.trace(cell) for cell in cells(tracer, t, seed)] for t in order}
+
+
+def only(found: Trace, name: str) -> TracedSource:
+    (source,) = (s for s in found.sources if s.source.table.name == name)
+    return source
+
+
+def delivered(made: Home, source: TracedSource) -> list[dict[str, str]]:
+    """What the delivered files say in the lines of a trace."""
+    return [raw.values(made.pack / name, line.number) for name, found in source.lines.items() for line in found]
+
+
+def period(cell: Cell) -> tuple[date, date]:
+    return cell.values["period_start"], cell.values["period_end"]
+
+
+def test_every_published_indicator_can_be_traced() -> None:
+    every = {t.name for t in catalogue() if t.layer is Layer.PUBLISHED and t.name.startswith("kpi_")}
+    assert PUBLISHED.keys() == EVIDENCE.keys() == every and len(every) == 8
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_figures_of_random_cells_are_their_recomputation(
+    traces: dict[str, Sequence[Trace]], name: str, seed: int
+) -> None:
+    print(f"seed {seed}")
+    assert len(traces[name]) == CELLS
+    for found in traces[name]:
+        assert found.equal, (found.cell.key, found.differences)
+        assert found.computed and found.computed.keys() == found.exact.keys() if found.exact else False
+        assert found.cell.values["is_masked"] == (found.reason is not None)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_line_says_in_the_delivered_file_what_the_trace_says(
+    traces: dict[str, Sequence[Trace]], made: Home, name: str, seed: int
+) -> None:
+    print(f"seed {seed}")
+    for found in traces[name]:
+        for source in found.sources:
+            assert all(file.problem is None for file in source.files)
+            for file, lines in source.lines.items():
+                assert [ln.text for ln in lines] == [raw.text(made.pack / file, ln) for ln in lines]
+                assert len({ln.number for ln in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_the_lines_of_stays_make_the_figure(
+    traces: dict[str, Sequence[Trace]], made: Home, name: str, seed: int
+) -> None:
+    print(f"seed {seed}")
+    for found in traces[name]:
+        rows = delivered(made, only(found, "Hospitalisations"))
+        days = [date(*map(int, reversed(r["Date_Entree"].split("/")))) for r in rows]
+        start, end = period(found.cell)
+        assert all(start <= day < end for day in days)
+        assert found.exact and found.exact["events"] == len(rows)
+        assert found.exact["days"] == sum(int(r["Jour_Hospitalisation"]) for r in rows)
+        assert only(found, "Patient").count == found.exact["base_patients"]
+
+
+def test_the_lines_of_deaths_make_the_figure(traces: dict[str, Sequence[Trace]], made: Home, seed: int) -> None:
+    print(f"seed {seed}")
+    for found in traces["kpi_deaths_by_region"]:
+        rows = delivered(made, only(found, "deces"))
+        assert {r["date_deces"][:4] for r in rows} <= {str(found.cell.key["year"])}
+        # The pack repeats lines byte for byte: the same death, once.
+        assert found.exact and found.exact["deaths"] == len({tuple(r.values()) for r in rows})
+        if found.cell.key["sex"] != "all":
+            assert {r["sexe"] for r in rows} <= {{"M": "1", "F": "2"}[found.cell.key["sex"]]}
+
+
+def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], made: Home, seed: int) -> None:
+    print(f"seed {seed}")
+    for found in traces["kpi_satisfaction_by_region"]:
+        key = found.cell.key
+        source = only(found, "esatis48h_mco" if key["survey"] == "48h_mco" else "esatisca_mco")
+        rows = delivered(made, source)
+        assert {name for name, lines in source.lines.items() if lines} == {
+            name for name in source.lines if str(key["year"]) in name
+        }
+        assert found.exact and found.exact["sites"] == len({r["finess_geo"].zfill(9) for r in rows})
+        for letter in "ABCD":
+            assert found.exact[f"class_{letter.lower()}"] == sum(r["classement"] == letter for r in rows)
+
+
+@pytest.mark.parametrize("name", CONSULTATIONS)
+def test_the_rows_of_consultations_make_the_figure(
+    traces: dict[str, Sequence[Trace]], tracer: Tracer, made: Home, name: str, seed: int
+) -> None:
+    print(f"seed {seed}")
+    for found in traces[name]:
+        keys = ", ".join(only(found, "Consultation").rows) or "NULL"
+        start, end = period(found.cell)
+        seen = (
+            duckdb.connect()
+            .execute(
+                f'SELECT count(*), count(DISTINCT "Id_patient"), min("Date"), max("Date") '
+                f'FROM {tracer.lake.relation(consultation)} WHERE "Num_consultation" IN ({keys})'
+            )
+            .fetchall()[0]
+        )
+        assert found.exact and seen[0] == len(only(found, "Consultation").rows)
+        assert seen[1] >= found.exact["patients"] and start <= seen[2] and seen[3] < end
+        if "establishment" not in name:
+            assert seen[0] == found.exact["events"]
+        else:
+            # Shared out: of each professional's places, those of the cell.
+            attached = delivered(made, only(found, activite_professionnel_sante.name))
+            assert seen[0] >= found.exact["events"] - 1e-9
+            assert bool(attached) == (found.cell.key["level"] not in ("total", "unattached"))
+
+
+def test_a_wrong_figure_is_named(tracer: Tracer) -> None:
+    found = find_cell(tracer.lake, DEATHS, ["year=2019", "region_code=11"], None)
+    traced = tracer.trace(found)
+    wrong = found.row.set_column(found.row.column_names.index("deaths"), "deaths", [[1]])
+    again = tracer._recomputations.of(found.table, traced.chain)
+    again.choose(found.row, keep=True)
+    exact = tracer.lake.arrow(found.table.reads["exact"])
+    (named,) = differences(found.table, wrong, exact, again.figures(), {found.name: False})
+    assert (named.figure, named.found, named.expected) == (
+        "deaths as published",
+        1,
+        traced.exact and traced.exact["deaths"],
+    )
+    shown = differences(found.table, found.row, exact, again.figures(), {found.name: True})
+    assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked is named"
+
+
+def test_the_command_succeeds_where_all_is_equal(made: Home) -> None:
+    done = made.chu("trace", "published/kpis/kpi_satisfaction_by_region", "year=2019", "survey=ca_mco")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "published/kpis/kpi_satisfaction_by_region year=2019 survey=ca_mco region_code=all, v"
+    )
+    assert done.stdout.rstrip().endswith("\nEQUAL")
+
+
+def said(home: Home, *words: str, rows: bool = False) -> str:
+    lines: list[str] = []
+    assert run_trace(settings_of(home), DEATHS, words, rows, None, lines.append)
+    return "\n".join(lines)
+
+
+def test_the_chain_is_told_and_no_identity_unasked(made: Home, tracer: Tracer, tmp_path: Path) -> None:
+    """Identities are shown with --rows alone, and who has seen them is written down."""
+    words = ("year=2019", "region_code=11")
+    source = only(tracer.trace(find_cell(tracer.lake, DEATHS, words, None)), "deces")
+    people = {(row["nom"], row["prenom"]) for row in delivered(made, source)}
+    log = made.lake.root / "restricted" / ".access.log"
+    told = said(made, *words)
+    assert people and not [name for person in people for name in person if re.search(rf"\b{re.escape(name)}\b", told)]
+    assert not log.exists()
+    assert "GROUPING SETS" in told, "the query of the indicator is told"
+    assert source.files[0].sha256 in told and told.endswith("\nEQUAL")
+    home = Home(tmp_path / "home", made.pack)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "lake").symlink_to(made.lake.root)  # the lake is only read, but for the log
+    try:
+        shown = said(home, *words, rows=True)
+        assert all(nom in shown and prenom in shown for nom, prenom in people)
+        (entry,) = map(json.loads, log.read_text().splitlines())
+        assert (entry["tables"], entry["rows"]) == (["restricted/sources/deces"], source.count)
+        assert entry["user"] and entry["time"] and "kpi_deaths_by_region" in entry["what"]
+        assert log.stat().st_mode & 0o777 == 0o600
+    finally:
+        log.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["published/kpis/kpi_births"], "there is no table 'published/kpis/kpi_births'"),
+        (["facts/fact_death"], "pseudonymised/facts/fact_death is not a published indicator"),
+        ([DEATHS, "year"], "'year' is not column=value; the key of kpi_deaths_by_region is year, region_code, sex"),
+        ([DEATHS, "deaths=3"], "has no key column 'deaths'"),
+        ([DEATHS, "year=1800"], "has no year=1800; there are 1971,"),
+        ([DEATHS, "region_code=11"], "also give year (year=1971|"),
+        (["published/kpis/kpi_hospitalisation_rate", "period_grain=year"], "also give period_start"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_question_gets_one_clear_line(tracer: Tracer, words: list[str], told: str) -> None:
+    with pytest.raises(ChuError) as refused:
+        find_cell(tracer.lake, words[0], words[1:], None)
+    assert told in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_lines_are_told_as_ranges() -> None:
+    assert ranges([3, 9, 8, 7, 12, 3], None) == "3, 7-9, 12"
+    assert ranges([1, 3, 5], 2) == "1, 3 and 1 more ranges (--rows lists all)"

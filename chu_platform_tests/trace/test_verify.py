@@ -1,0 +1,93 @@
+"""What was changed since it was recorded is found, and named."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.graph.catalogue import catalogue
+from chu_platform.lake.lake import Lake
+from chu_platform.lake.maintenance import maintain
+from chu_platform.references.region import region
+from chu_platform.tables.maintenance import Policy
+from chu_platform.tables.table import Layer
+from chu_platform.trace.evidence import EVIDENCE
+from chu_platform.trace.verify import _table_findings, verify
+from chu_platform_tests.lake.tables import put, rows_of, visits
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.trace.conftest import settings_of, spoilable
+
+STAYS = "Hospitalisation/Hospitalisations.csv"
+REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
+
+
+def test_nothing_is_found_where_nothing_was_changed(made: Home) -> None:
+    said: list[str] = []
+    found = verify(settings_of(made), None, 0, said.append)
+    assert found.found == []
+    published = [made.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE]
+    assert found.cells == sum(map(len, published)) > 10_000
+    assert found.files > 30 and found.tables > 100
+    assert said, "progress is told"
+
+
+@pytest.fixture(scope="module")
+def spoiled(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What the command finds: one byte of a file, one file, one row within a table's file, one row by another tool."""
+    home = spoilable(made, tmp_path_factory.mktemp("spoiled"))
+    stays = home.pack / STAYS
+    content = bytearray(stays.read_bytes())
+    content[-20] ^= 1
+    stays.write_bytes(content)
+    (home.pack / REGISTER).unlink()
+    (file,) = (Path(f) for f in DeltaTable(home.lake.path(region)).file_uris())
+    rows = pq.read_table(file)
+    first = rows["population_2019"][0].as_py()
+    changed = pa.array([first + 1, *rows["population_2019"].to_pylist()[1:]], pa.int64())
+    pq.write_table(rows.set_column(rows.column_names.index("population_2019"), "population_2019", changed), file)
+    added = home.lake.arrow(fact_satisfaction).slice(0, 1)
+    write_deltalake(home.lake.path(fact_satisfaction), added, mode="append")
+    done = home.chu("verify", "--sample", "1", "--seed", "0")
+    assert done.returncode == 1 and "a sample of 1 cells, seed 0" in done.stdout
+    *told, last = done.stdout.splitlines()
+    found = [line.removeprefix("FOUND ") for line in told if line.startswith("FOUND ")]
+    assert last.endswith(f"tables: {len(found)} findings")
+    return found
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"delivered file {STAYS} (read by Hospitalisations): changed: ",
+        f"delivered file {REGISTER} (read by etablissement_sante): removed: ",
+        "table pseudonymised/references/region: its file part-00000-",
+        "table pseudonymised/facts/fact_satisfaction: its version 1 was committed at ",
+    ],
+    ids=["one byte", "one file", "one row", "another tool"],
+)
+def test_what_was_changed_is_named(spoiled: list[str], named: str) -> None:
+    assert len([f for f in spoiled if f.startswith(named)]) == 1, spoiled
+
+
+def test_and_nothing_else(spoiled: list[str]) -> None:
+    assert len([f for f in spoiled if not f.startswith("indicator ")]) == 4, spoiled
+
+
+def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Path) -> None:
+    lake, table = Lake(tmp_path / "lake"), visits()
+    put(lake, table, rows_of({"2017": ["a", "b"], "2018": ["c"]}))
+    # Two files of one partition with the same rows, as another engine may leave them; then one by maintenance.
+    (file,) = (Path(f) for f in DeltaTable(lake.path(table)).file_uris() if "2017" in f)
+    rows = pq.ParquetFile(file).read()
+    delta = DeltaTable(lake.path(table))
+    delta.optimize.compact()
+    assert list(_table_findings(lake, table)) == []
+    write_deltalake(lake.path(table), rows_of({"2017": ["x"]}), mode="append")
+    maintain(lake, table, Policy(small_files=2), "a run")
+    found = list(_table_findings(lake, table))
+    assert len(found) == 2 and "by another tool (WRITE)" in found[0]
+    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were published")
+    assert len(rows) == 2
