@@ -23,6 +23,7 @@ BOX: Final = 300
 BETWEEN: Final = 220
 NODE: Final = 210
 NODE_HEIGHT: Final = 40
+STEP: Final = 50
 MARGIN: Final = 12
 FONT: Final = "system-ui, 'DejaVu Sans', sans-serif"
 INK: Final = "#1b1b1b"
@@ -168,14 +169,14 @@ def chain_picture(table: Table, link: Link) -> str:
     levels: list[list[object]] = [[] for _ in range(max(depth.values()) + 1)]
     for node in parents:
         levels[depth[node]].append(node)
-    height = max(len(level) for level in levels) * (NODE_HEIGHT + 10) + 2 * MARGIN
+    height = max(2, *(len(level) for level in levels)) * (NODE_HEIGHT + 12) + 2 * MARGIN
     at: dict[object, tuple[int, int]] = {}
     for i, level in enumerate(levels):
         # Each beside what it comes from: the mean height of its parents decides.
         level.sort(key=lambda n: sum(at[p][1] for p in parents[n]) / len(parents[n]) if parents[n] else 0)
         step = (height - 2 * MARGIN) / len(level)
         for j, node in enumerate(level):
-            at[node] = (MARGIN + i * (NODE + 70), int(MARGIN + step * (j + 0.5) - NODE_HEIGHT / 2))
+            at[node] = (MARGIN + i * (NODE + STEP), int(MARGIN + step * (j + 0.5) - NODE_HEIGHT / 2))
     lines = "".join(
         _node_line(at[parent], at[node], _is_mask(parent) and node is table)
         for node, found in parents.items()
@@ -183,7 +184,7 @@ def chain_picture(table: Table, link: Link) -> str:
     )
     nodes = "".join(_node(node, *place, link, node is table) for node, place in at.items())
     title = f"De la livraison à {table.layer}/{table.name}"
-    return _svg(MARGIN * 2 + len(levels) * (NODE + 70) - 70, height, title, lines + nodes)
+    return _svg(MARGIN * 2 + len(levels) * (NODE + STEP) - STEP, height, title, lines + nodes)
 
 
 def _is_mask(node: object) -> bool:
@@ -227,7 +228,7 @@ def _node(node: object, x: int, y: int, link: Link, strong: bool) -> str:
     drawn = (
         f'<rect x="{x}" y="{y}" width="{NODE}" height="{NODE_HEIGHT}" rx="4" fill="{fill}" stroke="{border}" '
         f'stroke-width="{2.5 if strong else 1}"/>'
-        f'<text x="{x + 8}" y="{y + 17}" {_title(href)}>{_cut(title, 28)}</text>'
+        f'<text x="{x + 8}" y="{y + 17}" {_title(href)}>{_cut(title, 26)}</text>'
         f'<text x="{x + 8}" y="{y + 32}" font-size="11" fill="{FAINT}">{_cut(subtitle, 32)}</text>'
     )
     return _linked(drawn, href)
@@ -235,9 +236,11 @@ def _node(node: object, x: int, y: int, link: Link, strong: bool) -> str:
 
 def _node_line(start: tuple[int, int], end: tuple[int, int], masks: bool) -> str:
     x1, y1, x2, y2 = start[0] + NODE, start[1] + NODE_HEIGHT // 2, end[0], end[1] + NODE_HEIGHT // 2
-    bend = 35
+    # Past a level, the line goes over what stands in between.
+    over = 0 if x2 - x1 <= STEP else NODE_HEIGHT * 3 // 2
+    bend = STEP // 2 if not over else (x2 - x1) // 3
     stroke = MASK if masks else 'stroke="#8c8c8c" stroke-width="1"'
-    return f'<path d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" {stroke}/>'
+    return f'<path d="M{x1} {y1} C{x1 + bend} {y1 - over} {x2 - bend} {y2 - over} {x2} {y2}" fill="none" {stroke}/>'
 
 
 def _title(href: str | None) -> str:

@@ -50,6 +50,7 @@ RULES: Final[Mapping[RuleKind, str]] = {
     RuleKind.RECONCILIATION: "rapprochement",
     RuleKind.ROW_COUNT: "nombre de lignes",
     RuleKind.FRESHNESS: "fraîcheur",
+    RuleKind.DRIFT: "dérive du schéma",
 }
 STATUSES: Final[Mapping[str, str]] = {"passed": "respecté", "failed": "non respecté", "not run": "pas encore évalué"}
 _TYPES: Final[Mapping[pa.DataType, str]] = {

@@ -140,7 +140,7 @@ def delivery_of(rows: Delivered) -> str:
     """What a delivered table is read from, as a reader would name it."""
     reader = rows.reader
     if isinstance(reader, CareTable):
-        return f"PostgreSQL, table « {reader.name} »"
+        return f"PostgreSQL « {reader.name} »"
     assert isinstance(reader, DeliveredFiles)
     return readable(reader.pattern)
 
@@ -161,7 +161,13 @@ def _of_rejects(table: Table) -> Lineage:
     rows = table.rows
     assert isinstance(rows, Delivered)
     delivery = delivery_of(rows)
-    wheres = {"file": FILE_NAME, "line": "numéro de ligne"}
+    wheres = {
+        "file": FILE_NAME,
+        "line": "numéro de ligne",
+        "delivery": "empreinte du fichier",
+        "first_seen": "moment de la première lecture",
+        "mended_by": "empreinte du fichier qui corrige",
+    }
     columns: dict[str, dict[Origin, Kind]] = {
         c.name: {Outside(delivery, wheres.get(c.name, "ligne entière")): Kind.TRANSFORMATION} for c in table.columns
     }

@@ -109,7 +109,7 @@ def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, wit
         ("deces_insee_fixe", "nom", "deces-YYYY.txt", "caractères 1 à 80"),
         ("deces_insee_fixe", "sexe", "deces-YYYY.txt", "caractère 81"),
         ("deces_insee_csv", "periode", "deces-YYYY.csv", "nom du fichier, partie « period »"),
-        ("Consultation", "month", "PostgreSQL, table « Consultation »", "Date"),
+        ("Consultation", "month", "PostgreSQL « Consultation »", "Date"),
         ("participants", "finess", "YYYY", "finess"),
     ],
 )

@@ -31,7 +31,7 @@ def test_one_step_back_is_a_table(made: Home) -> None:
     ]
     delivered = "layer = 'sources' AND \"table\" = 'Patient' AND \"column\" = 'Nom'"
     assert rows(made, column_lineage, "from_layer, from_table, from_column, kind", delivered) == [
-        ("outside", "PostgreSQL, table « Patient »", "Nom", "identity")
+        ("outside", "PostgreSQL « Patient »", "Nom", "identity")
     ]
 
 

@@ -114,6 +114,22 @@ def check_report(page: Page) -> None:
     page.wait_for_timeout(SETTLE_MS)
 
 
+def lineage_link(page: Page) -> None:
+    """The metadata of an indicator, with the addresses of its documents."""
+    go(page, "/assets/published/kpi_deaths_by_region?view=overview", "non-nullable")
+    page.get_by_text("lineage_page").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def lineage(page: Page) -> None:
+    """Where that leads to."""
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="/documents/tables/published/").first.click()
+    address = opened.value.url
+    opened.value.close()
+    go(page, address, "Colonnes livrées")
+
+
 # What shows each, and its height in pixels.
 PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
     "graph": (graph, 700),
@@ -125,6 +141,8 @@ PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
     "automation": (automation, 500),
     "maintenance": (maintenance, 900),
     "check_report": (check_report, 840),
+    "lineage_link": (lineage_link, 800),
+    "lineage": (lineage, 1150),
 }
 
 
