@@ -4,7 +4,7 @@ Here: the declaration of this one table. Not here: reading deliveries (sources),
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ def deliveries(settings: Settings, tables: Sequence[Table], readings: pa.Table, 
     """What was seen before, what lies there now, and what was read of each."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     read = readings.to_pylist()
-    rows = {(r["path"], r["sha256"]): {**r, "present": False} for r in before.to_pylist()}
+    rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
     lying = fates(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
@@ -79,11 +79,12 @@ def _lying(file: Path, path: str, fate: Fate, known: Mapping[tuple[str, int, str
     }
 
 
-def _readings_by_delivery(rows: Sequence[Row] | Any, read: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
+def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
     """The readings of each path and fingerprint; of a database, those of the dump it was restored from, or of all of
     a server's snapshot.
     """
-    dumps = {r["sha256"]: r["path"] for r in rows if r.get("state") in (TAKEN, READ, NOT_READ_YET)}
+    # Of copies, the one that is read; a dump that was read stays one when a server takes its place.
+    dumps = {r["sha256"]: r["path"] for r in sorted(rows, key=lambda r: r.get("state") in (TAKEN, READ))}
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for reading in read:
         of_database = reading["modified_at"] is None

@@ -5,13 +5,14 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pydantic import SecretStr
@@ -20,6 +21,8 @@ from chu_platform.graph.assets import PLATFORM, asset_of
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.graph.instance import open_instance
 from chu_platform.graph.platform import Platform
+from chu_platform.lake.lake import Lake
+from chu_platform.lake.publish import publish
 from chu_platform.reports.delivery import deliveries, delivery
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.source_quality import source_quality
@@ -371,3 +374,51 @@ def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
     assert {r["known_as"] for r in found} == {"Adher, Patient"}
     again = deliveries(settings, catalogue(), told, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
     assert again == found
+
+
+def test_a_dump_that_was_read_stays_a_file_when_a_server_takes_its_place(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    dump = tmp_path / "pack" / "DATA2023"
+    dump.write_bytes(b"PGDMP")
+    digest = sha256(b"PGDMP").hexdigest()
+    moment = "2026-01-01T02:00:00+00:00"
+    counts = {"rows_in": 3, "rows_kept": 3, "rows_rejected": 0}
+    reading = {"path": 'PostgreSQL table "Adher"', "sha256": digest, "table": "sources/Adher", "versions": "0"}
+    told = pa.Table.from_pylist(
+        [{**reading, **counts, "first_read": moment, "last_read": moment}], delivery_reading.schema
+    )
+    settings = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack")
+    given = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x"))
+    before = delivery.schema.empty_table()
+    for now in (settings, given):
+        before = deliveries(now, catalogue(), told, before)
+        assert [(r["path"], r["kind"], r["state"], r["fed"]) for r in before.to_pylist()] == [
+            ("DATA2023", "file", "read", "sources/Adher 0")
+        ]
+
+
+def test_a_register_of_before_is_taken_over(tmp_path: Path) -> None:
+    """One whose rows say less: as the first versions of the platform wrote it."""
+    (tmp_path / "pack").mkdir()
+    old = {
+        "path": "deces.csv",
+        "bytes": 9,
+        "sha256": "0" * 64,
+        "modified_at": "2026-01-01T00:00:00+00:00",
+        "known_as": "deces",
+        "first_seen": "2026-01-02T00:00:00+00:00",
+        "present": True,
+    }
+    settings = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack")
+    lake = Lake(tmp_path / "lake")
+    first = replace(delivery, columns=[c for c in delivery.columns if c.name in old])
+    lake.prepare()
+    with lake.staging(first) as staged:
+        pq.write_table(
+            pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns])), staged / "a.parquet"
+        )
+        publish(lake, first, staged, None, {"run": "test"})
+    readings = delivery_reading.schema.empty_table()
+    (row,) = deliveries(settings, catalogue(), readings, lake.before(delivery)).to_pylist()
+    assert {name: row[name] for name in old} == {**old, "present": False}
+    assert (row["kind"], row["state"], row["last_seen"]) == ("file", "not_read_yet", old["first_seen"])
