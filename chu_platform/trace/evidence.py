@@ -325,10 +325,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
         "deaths",
         DEATH_ROWS,
         DEATH_COUNTS,
-        [
-            SourceRows(table, "numerator", f"{key}::VARCHAR", "SELECT row::VARCHAR FROM numerator")
-            for table, (key, _) in DEATHS.items()
-        ],
+        [SourceRows(table, "numerator", key, "SELECT row FROM numerator") for table, (key, _) in DEATHS.items()],
         _death_rates,
     ),
     "kpi_satisfaction_by_region": Evidence(

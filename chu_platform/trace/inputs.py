@@ -38,8 +38,8 @@ MEMORY_LIMIT: Final = "3GB"
 NOBODY: Final = "inconnu"
 # Deaths are the same when they say the same in every column, as far as each kind of file has room for it.
 DEATH_KEY: Final = (
-    # A number of 128 bits: of 25 million deaths, the texts do not fit in memory.
-    "md5_number(concat_ws('\x1f', left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 79), coalesce(sexe::VARCHAR, ''), "
+    # Hashed: of 25 million deaths, the texts would not fit in memory.
+    "md5(concat_ws('\x1f', left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 79), coalesce(sexe::VARCHAR, ''), "
     "CASE length(date_naissance) WHEN 4 THEN date_naissance || '-00-00' WHEN 7 THEN date_naissance || '-00' "
     "ELSE coalesce(nullif(date_naissance, '0000-00-00'), '') END, trim(coalesce({birthplace}, '')), "
     "left(trim(coalesce({town}, '')), 30), left(trim(coalesce({country}, '')), 30), date_deces, "
