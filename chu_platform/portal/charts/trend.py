@@ -277,8 +277,6 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
     if has("masked"):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
     if chart.reference:
-        words_of = (
-            f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
-        )
+        words_of = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
         keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), words_of))
     return keys
