@@ -89,9 +89,8 @@ def described(chart: Dots) -> str:
     parts = [f"{french.counted(len(placed), 'ligne', 'lignes')}."]
     if shown:
         ends = sorted(shown, key=lambda p: p.row.value or 0.0)
-        parts.append(
-            f"De {_value(chart, ends[0].row)} ({ends[0].row.label}) à {_value(chart, ends[-1].row)} ({ends[-1].row.label})."
-        )
+        low, high = (f"{_value(chart, p.row)} ({p.row.label})" for p in (ends[0], ends[-1]))
+        parts.append(f"De {low} à {high}.")
     if chart.reference:
         parts.append(f"{_reference_text(chart, chart.reference)}.")
     if chart.ranked and any(p.ranks for p in placed):
@@ -114,7 +113,7 @@ def dots(chart: Dots, name: str) -> Markup:
 
 
 def rank_text(ranks: tuple[int, int] | None) -> str:
-    """ "1er", or "3e à 12e" where the intervals do not tell."""
+    """As "1er", or "3e à 12e" where the intervals do not tell."""
     if ranks is None:
         return ""
     return (

@@ -147,8 +147,7 @@ def hatching(name: str) -> str:
 
 def withheld(x: float, y: float, width: float, height: float, hatch: str, why: str) -> str:
     """A hatched box in place of a figure that is not shown."""
-    box = element("rect", "withheld", tooltip(why), x=x, y=y, width=width, height=height, rx=2, fill=f"url(#{hatch})")
-    return box
+    return element("rect", "withheld", tooltip(why), x=x, y=y, width=width, height=height, rx=2, fill=f"url(#{hatch})")
 
 
 @dataclass(frozen=True)
@@ -191,5 +190,5 @@ def _attribute(value: object) -> str:
 
 def _round_step(rough: float) -> float:
     """The round number (1, 2, 2.5 or 5 times a power of ten) next above."""
-    power = 10 ** math.floor(math.log10(rough))
+    power = float(10.0 ** math.floor(math.log10(rough)))
     return next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9)), 10 * power)

@@ -1,8 +1,8 @@
 """The map of the regions: one hexagon each, all of the same size, overseas with the others.
 
-Every region has room for its name and its figure, Île-de-France and Mayotte as well as Nouvelle-Aquitaine, and is large
-enough to be touched; an outline would give the eye what has area, not what has patients. Where each hexagon lies is this
-module's own.
+Every region has room for its name and its figure, Île-de-France and Mayotte as well as Nouvelle-Aquitaine, and is
+large enough to be touched; an outline would give the eye what has area, not what has patients. Where each hexagon
+lies is this module's own.
 
 Here: this chart and its words. Not here: what the figures are.
 """
@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from markupsafe import Markup
@@ -208,22 +209,17 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
     keys = []
     if chart.reference:
         value = french.amount(chart.reference.value, chart.unit, chart.digits)
-        for which, text in (
-            (Side.ABOVE, f"au-dessus de {value}"),
-            (Side.BELOW, "en dessous"),
-            (Side.SAME, "ne s’en distingue pas (IC à 95 %)"),
-        ):
-            keys.append(
-                Key(
-                    lambda x, y, s=which: _sample(x, y, s),
-                    f"{text}" if which is not Side.ABOVE else f"{text} ({chart.reference.label})",
-                )
-            )
+        texts = {
+            Side.ABOVE: f"au-dessus de {value} ({chart.reference.label})",
+            Side.BELOW: "en dessous",
+            Side.SAME: "ne s’en distingue pas (IC à 95 %)",
+        }
+        keys += [Key(partial(_sample, which), text) for which, text in texts.items()]
     if any(r.value is None for r in chart.regions):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
     return keys
 
 
-def _sample(x: float, y: float, which: Side) -> str:
+def _sample(which: Side, x: float, y: float) -> str:
     box = element("rect", f"tile-{which.value}", x=x, y=y - 1, width=22, height=14, rx=2)
     return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 11)
