@@ -110,9 +110,9 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
     marks = [
         element("defs", content=hatching(hatch)),
         _grid(chart, y, left, size),
+        _reference(chart, y, left, size),
         *_withheld(chart, xs, step, bottom, hatch),
         *_bands(chart, xs, y),
-        _reference(chart, y, left, size),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
         _ticks(chart, xs, bottom),
@@ -135,7 +135,7 @@ def _vertical(chart: Trend, bottom: float) -> Scale:
 
 def _tick(chart: Trend, y: Scale, value: float) -> str:
     text = french.number(value, tick_digits(y.ticks))
-    return f"{text}{french.NARROW}{chart.unit}" if value == y.ticks[-1] and len(chart.unit) <= 2 else text
+    return f"{text}{french.NO_BREAK}{chart.unit}" if value == y.ticks[-1] and len(chart.unit) <= 2 else text
 
 
 def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
