@@ -1,1 +1,1 @@
-"""The portal: the published indicators as pages for those who decide and those who treat, in French."""
+"""The portal: the published indicators for their readers, in French."""
