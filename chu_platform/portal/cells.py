@@ -10,9 +10,10 @@ from datetime import date
 from typing import Any, Final
 
 from chu_platform.portal.periods import Period, coarser
-from chu_platform.portal.questions import LEVELS, Measure, Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
 
 X = Mapping[str, str]
 
@@ -22,8 +23,16 @@ YEARS: Final = (
     "(SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, "
     "{partial} AS is_partial, * EXCLUDE ({dropped}) FROM {table})"
 )
-# Regions lie on the map from overseas to the mainland by their codes; 99 is no region.
-ELSEWHERE: Final = "99"
+# Neighbours that a page shows; the downloads have all.
+MOST_PEERS: Final = 40
+MOST_PERIODS: Final = 200
+FEWEST_FOR_QUANTILES: Final = 5
+PLURALS: Final = {
+    "region": "régions",
+    "department": "départements",
+    "establishment": "établissements",
+    "chapter": "chapitres",
+}
 BAND_START: Final = re.compile(r"\d+")
 
 
@@ -74,14 +83,13 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
     """The name of a row's X."""
     if "label" in row:
         return str(row["label"])
-    parts = [
-        str(row["region_label"]) if c == "region_code" else p.words[row[c]] if p.words else str(row[c])
-        for p in question.parameters
-        for c in p.columns
-    ]
-    if question.table.name == "kpi_consultation_rate_by_professional":
-        parts = [parts[1] if parts[1] != "Inconnu" else f"{parts[0]} (spécialité inconnue)"]
-    return ", ".join(dict.fromkeys(parts)) or "Ensemble des patients"
+    if "profession" in row:
+        unknown = row["speciality"] == UNKNOWN_LABEL
+        return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
+    parts = [str(row["region_label"])] if "region_label" in row else []
+    parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
+    text = ", ".join(parts) or "Ensemble des patients"
+    return text[:1].upper() + text[1:]
 
 
 def cells(
@@ -174,91 +182,109 @@ def trend(snapshot: Snapshot, question: Question, measure: Measure, x: X, grain:
 
 @dataclass(frozen=True)
 class Peers:
-    """What an X is compared with: the cells of the same period, and what they have in common.
+    """What an X is compared with in the same period, itself included.
 
-    `natural` peers have an order of their own (age bands) and are not ranked.
+    `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
+    (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
+    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow.
     """
 
     title: str
     cells: Sequence[Cell]
-    natural: bool = False
+    natural: bool
+    shown: int
+    masked: int
+    absent: int
+    p20: float | None
+    median: float | None
+    p80: float | None
+    rank: tuple[int, int] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are among `cells`."""
+        return len(self.cells) == self.shown + self.masked + self.absent
 
 
-def peers(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> Peers:
-    """The neighbours of an X in a period, itself among them."""
-    condition, parameters, title, natural = _neighbours(snapshot, question, x)
-    if question.parameters:
-        condition += " AND period_grain = $grain AND period_start = $start"
-        parameters = {**parameters, "start": period.start}
-    found = cells(snapshot, question, measure, condition, {**parameters, "grain": period.grain}, "ALL")
-    if natural:
-        return Peers(title, sorted(found, key=_natural), natural=True)
-    return Peers(title, sorted(found, key=lambda c: (c.value is None, -(c.value or 0.0), c.label)))
+def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
+    """The neighbours of a cell."""
+    condition, parameters, title, natural = _neighbours(question, own)
+    low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
+    value = sql_name(measure.value)
+    summary = snapshot.rows(
+        f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
+        f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
+        f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
+        {**parameters, "low": own.low, "high": own.high},
+    )[0]
+    found = cells(
+        snapshot,
+        question,
+        measure,
+        condition,
+        parameters,
+        f"period_start LIMIT {MOST_PERIODS}"
+        if natural
+        else f"{value} DESC NULLS LAST, {', '.join(question.columns)} LIMIT {MOST_PEERS}",
+    )
+    if not natural and all(c.x != own.x for c in found):
+        found.append(own)
+    ranked = own.low is not None and measure.low is not None and not natural and own.shown
+    quantiles = summary["quantiles"] if summary["shown"] >= FEWEST_FOR_QUANTILES else (None, None, None)
+    return Peers(
+        title,
+        sorted(found, key=_natural) if natural else found,
+        natural,
+        summary["shown"],
+        summary["masked"],
+        summary["whole"] - summary["shown"] - summary["masked"],
+        *quantiles,
+        (summary["above"] + 1, summary["shown"] - summary["below"]) if ranked else None,
+    )
 
 
-def _neighbours(snapshot: Snapshot, question: Question, x: X) -> tuple[str, dict[str, object], str, bool]:
+def _neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
     """Condition, parameters and title of the neighbours; whether they have an order of their own."""
+    x = own.x
+    same_period = {"grain": own.period.grain, "start": own.period.start}
     if not question.parameters:
-        return "period_grain = $grain", {}, "Les autres périodes", True
+        return "period_grain = $grain", {"grain": own.period.grain}, "Les périodes entre elles", True
+    shared: dict[str, object]
+    natural = False
     if "level" in x:
-        return _same_level(snapshot, x)
-    if "profession" in x:
-        return (
-            "profession = $profession",
-            {"profession": x["profession"]},
-            f"Les spécialités : {x['profession']}",
-            False,
-        )
-    if "survey" in x:
-        return "survey = $survey", {"survey": x["survey"]}, "Les régions, même enquête, même année", False
-    if "region_code" in x:
-        shared = {"sex": x["sex"], "age_band": x["age_band"]}
-        return "sex = $sex AND age_band = $age_band", {**shared}, "Les régions, la même année", False
-    return "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
+        condition, shared, title = _same_level(x)
+    elif "profession" in x:
+        condition, shared = "profession = $profession", {"profession": x["profession"]}
+        title = f"Les spécialités : {x['profession']}"
+    elif "survey" in x:
+        condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
+        title = "Les régions, même enquête, même année"
+    elif "region_code" in x:
+        condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
+        title = "Les régions, la même année"
+    else:
+        condition, shared, title, natural = "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
+    return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural
 
 
-def _same_level(snapshot: Snapshot, x: X) -> tuple[str, dict[str, object], str, bool]:
+def _same_level(x: X) -> tuple[str, dict[str, object], str]:
     level = "region" if x["level"] in ("total", "unattached") else x["level"]
     same: dict[str, object] = {"level": level}
     if level not in ("category", "leaf"):
-        return "level = $level", same, f"{LEVELS[level]}s".replace("aus", "aux"), False
+        return "level = $level", same, f"Les {PLURALS[level]}"
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
         f"level = $level AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
         f"(SELECT {inside} FROM published_diagnosis WHERE level = $level AND code = $code))"
     )
-    title = "Catégories du même chapitre" if level == "category" else "Diagnostics de la même catégorie"
-    return condition, {**same, "code": x["code"]}, title, False
+    title = "Les catégories du même chapitre" if level == "category" else "Les diagnostics de la même catégorie"
+    return condition, {**same, "code": x["code"]}, title
 
 
 def _natural(cell: Cell) -> tuple[bool, int, date]:
     """Ages from the youngest, all ages and the unknown one last; periods from the first."""
     age = BAND_START.match(cell.x.get("age_band", ""))
     return ("age_band" in cell.x and age is None, int(age.group()) if age else 0, cell.period.start)
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The value below which a share of the values lie, by linear interpolation; None of fewer than five values."""
-    if len(values) < 5:
-        return None
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
-def rank(cell: Cell, others: Sequence[Cell]) -> tuple[int, int] | None:
-    """The best and the worst rank that the intervals allow, 1 being the highest; None without intervals.
-
-    Another cell is surely above when its lower limit is above this one's upper limit.
-    """
-    if cell.low is None or cell.high is None:
-        return None
-    limits = [(o.low, o.high) for o in others if o.low is not None and o.high is not None and o.x != cell.x]
-    above = sum(low > cell.high for low, _ in limits)
-    below = sum(high < cell.low for _, high in limits)
-    return above + 1, len(limits) + 1 - below
 
 
 def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:

@@ -25,6 +25,16 @@ SURVEYS: Final = {
     "48h_mco": "Hospitalisation de plus de 48 h",
     "ca_mco": "Chirurgie ambulatoire",
 }
+# How a sentence goes on after what was done.
+WHERE: Final = {
+    "unattached": ", sans établissement auquel rattacher la consultation",
+    "region": " dans la région",
+    "department": " dans le département",
+    "establishment": " dans l’établissement",
+    "chapter": " pour un diagnostic de ce chapitre",
+    "category": " pour un diagnostic de cette catégorie",
+    "leaf": " pour ce diagnostic",
+}
 LEVELS: Final = {
     "total": "Ensemble",
     "unattached": "Sans établissement",
@@ -49,7 +59,8 @@ class Count:
 class Measure:
     """A figure of a table: its column, its limits, and what it is made of.
 
-    `interval` says what the limits are; without limits, why there are none. `decimals` are those shown.
+    `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
+    takes the {value} with its unit, and {where} for X. `decimals` are those shown.
     """
 
     key: str
@@ -61,8 +72,8 @@ class Measure:
     interval: str
     numerator: Count | None
     denominator: Count | None
+    sentence: str
     decimals: int = 1
-    ranked: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,8 @@ class Question:
     """One of the eight: the page's address, the question as it is asked, its table and its figures.
 
     `yearly` tables have a column `year` instead of periods. `search` names what X can be searched in. `definition`
-    are paragraphs; `caution` is what must not be concluded.
+    are paragraphs; `caution` is what must not be concluded. `compared_by` is the measure of comparisons, where it is
+    not the one chosen.
     """
 
     number: int
@@ -94,10 +106,10 @@ class Question:
     measures: Sequence[Measure]
     definition: Sequence[str]
     caution: str
-    compared: str
     yearly: bool = False
     search: str | None = None
     has_map: bool = False
+    compared_by: str | None = None
 
     @property
     def columns(self) -> Sequence[str]:
@@ -118,11 +130,20 @@ WILSON: Final = "intervalle de confiance à 95 % (Wilson)"
 POISSON: Final = "intervalle de confiance à 95 % (Poisson exact)"
 
 
-def _use(events: str) -> Sequence[Measure]:
-    """The figures of use: rate and intensity."""
+def _use(events: str, done: str, whose: str = "des patients de la base") -> Sequence[Measure]:
+    """The figures of use: rate and intensity; `done` is what patients with an event have done."""
     return (
         Measure(
-            "taux", "Taux de recours", "‰", "rate_per_1000", "rate_low", "rate_high", WILSON, PATIENTS, BASE
+            "taux",
+            "Taux de recours",
+            "‰",
+            "rate_per_1000",
+            "rate_low",
+            "rate_high",
+            WILSON,
+            PATIENTS,
+            BASE,
+            f"{{value}} {whose} ont {done} au moins une fois{{where}}",
         ),
         Measure(
             "intensite",
@@ -134,6 +155,7 @@ def _use(events: str) -> Sequence[Measure]:
             POISSON,
             Count("events", events),
             TIME,
+            "on compte {value}{where}",
         ),
     )
 
@@ -148,7 +170,7 @@ STAY_LENGTH: Final = Measure(
     "aucun intervalle n’est publié pour une durée moyenne",
     Count("days", "journées"),
     Count("events", "séjours"),
-    ranked=False,
+    "un séjour dure en moyenne {value}{where}",
 )
 SAMPLE_CAUTION: Final = (
     "Les patients sont un échantillon de ceux du groupe : ces taux ne se comparent pas aux taux nationaux. "
@@ -172,14 +194,13 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Consultations par établissement",
         kpi_consultation_rate_by_establishment,
         (Parameter("x", "Lieu", ("level", "code"), "total:total"),),
-        _use("consultations"),
+        _use("consultations", "consulté"),
         (
             *USE_DEFINITION,
             "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
             "Les consultations rattachées et celles qui ne le sont pas font exactement le total.",
         ),
         SAMPLE_CAUTION,
-        "lieux du même niveau",
         search="etablissements",
         has_map=True,
     ),
@@ -190,14 +211,13 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Consultations par diagnostic",
         kpi_consultation_rate_by_diagnosis,
         (Parameter("x", "Diagnostic", ("level", "code"), ""),),
-        _use("consultations"),
+        _use("consultations", "consulté"),
         (
             *USE_DEFINITION,
             "Diagnostics selon la CIM-10 : chapitre, catégorie à trois caractères, diagnostic. Un code absent de la liste "
             "officielle remonte au niveau supérieur et y est compté : aucun n’est perdu.",
         ),
         SAMPLE_CAUTION,
-        "diagnostics voisins",
         search="diagnostics",
     ),
     Question(
@@ -207,10 +227,9 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Hospitalisations",
         kpi_hospitalisation_rate,
         (),
-        (*_use("séjours"), STAY_LENGTH),
+        (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (*USE_DEFINITION, "Durée moyenne de séjour : journées divisées par séjours."),
         SAMPLE_CAUTION,
-        "autres périodes",
     ),
     Question(
         4,
@@ -219,14 +238,13 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Hospitalisations par diagnostic",
         kpi_hospitalisation_rate_by_diagnosis,
         (Parameter("x", "Diagnostic", ("level", "code"), ""),),
-        (*_use("séjours"), STAY_LENGTH),
+        (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (
             *USE_DEFINITION,
             "Diagnostics selon la CIM-10 : chapitre et catégorie à trois caractères. Par diagnostic précis, presque chaque "
             "figure porterait sur 1 à 10 séjours : ce niveau n’est pas publié.",
         ),
         SAMPLE_CAUTION,
-        "diagnostics voisins",
         search="diagnostics",
     ),
     Question(
@@ -236,7 +254,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Hospitalisations par sexe et âge",
         kpi_hospitalisation_rate_by_sex_and_age,
         (SEX, AGE),
-        (*_use("séjours"), STAY_LENGTH),
+        (*_use("séjours", "été hospitalisés", "des patients de ce groupe"), STAY_LENGTH),
         (
             *USE_DEFINITION,
             "Chaque sexe et chaque tranche d’âge ont leur propre base. Par tranche d’âge, la base compte les patients qui ont "
@@ -245,7 +263,6 @@ QUESTIONS: Final[Sequence[Question]] = (
             "chiffres masqués.",
         ),
         SAMPLE_CAUTION,
-        "tranches d’âge",
     ),
     Question(
         6,
@@ -265,8 +282,8 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "de P20 à P80 : un professionnel sur cinq est en dessous, un sur cinq au-dessus",
                 Count("professionals", "professionnels"),
                 None,
+                "la moitié des professionnels font plus de {value}, l’autre moitié moins{where}",
                 2,
-                ranked=False,
             ),
             Measure(
                 "moyenne",
@@ -278,8 +295,8 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "limites à 95 % de l’entonnoir pour un professionnel d’activité médiane",
                 Count("events", "consultations"),
                 Count("worked_months", "mois travaillés"),
+                "un professionnel fait en moyenne {value}{where}",
                 2,
-                ranked=False,
             ),
         ),
         (
@@ -288,7 +305,6 @@ QUESTIONS: Final[Sequence[Question]] = (
             "Aucun professionnel n’est publié seul : il en faut plus de dix par profession et spécialité.",
         ),
         "Rien ici ne juge un professionnel : ni la durée, ni la difficulté des consultations ne sont connues.",
-        "spécialités de la même profession",
     ),
     Question(
         7,
@@ -308,6 +324,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 POISSON,
                 Count("deaths", "décès"),
                 Count("population", "habitants"),
+                "on compte {value} (décès rapportés aux habitants){where}",
                 2,
             ),
             Measure(
@@ -320,8 +337,8 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "un nombre de décès est compté, non estimé : il n’a pas d’intervalle",
                 Count("deaths", "décès"),
                 None,
+                "on compte {value}{where}",
                 0,
-                ranked=False,
             ),
         ),
         (
@@ -332,7 +349,6 @@ QUESTIONS: Final[Sequence[Question]] = (
         ),
         "Un taux brut dépend de l’âge de la population : une région plus âgée a plus de décès, sans être moins bien soignée. "
         "Le lieu est celui du décès, pas du domicile.",
-        "régions",
         yearly=True,
         has_map=True,
     ),
@@ -357,7 +373,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "aucun intervalle n’est publié pour le score pondéré ; la moyenne simple des sites en a un",
                 Count("answers", "réponses"),
                 None,
-                ranked=False,
+                "le score moyen de satisfaction est de {value}{where}",
             ),
             Measure(
                 "moyenne",
@@ -369,6 +385,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "intervalle de confiance à 95 % de la moyenne des sites (Student)",
                 Count("sites_scored", "sites avec score"),
                 Count("sites", "sites"),
+                "la moyenne simple des scores des sites est de {value}{where}",
             ),
             Measure(
                 "recommandation",
@@ -380,7 +397,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 "aucun intervalle n’est publié pour la recommandation",
                 Count("recommendation_answers", "réponses"),
                 None,
-                ranked=False,
+                "{value} des réponses recommandent l’établissement{where}",
             ),
         ),
         (
@@ -389,9 +406,9 @@ QUESTIONS: Final[Sequence[Question]] = (
             "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais mêlées.",
         ),
         "Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",
-        "régions",
         yearly=True,
         has_map=True,
+        compared_by="moyenne",
     ),
 )
 BY_SLUG: Final = {q.slug: q for q in QUESTIONS}

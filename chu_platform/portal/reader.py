@@ -58,6 +58,7 @@ class Snapshot:
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
     _kept: dict[object, Any] = field(default_factory=dict)
+    _making: threading.RLock = field(default_factory=threading.RLock)
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows of a query over the tables, by their names; values only ever as parameters."""
@@ -74,7 +75,9 @@ class Snapshot:
     def once(self, key: object, make: Callable[[], Made]) -> Made:
         """What `make` gives, made once for as long as these versions are served."""
         if key not in self._kept:
-            self._kept[key] = make()
+            with self._making:
+                if key not in self._kept:
+                    self._kept[key] = make()
         made: Made = self._kept[key]
         return made
 
