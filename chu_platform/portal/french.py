@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-# Between groups of three digits, and before ‰, % and « : ; : ! ? » ; it never breaks a line (Lexique de l'Imprimerie nationale).
+# Between groups of three digits and before a unit; it never breaks a line (Lexique de l'Imprimerie nationale).
 NARROW: Final = "\u202f"
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
@@ -64,7 +64,7 @@ def digits_for(values: Sequence[float], most: int = 2) -> int:
 
 
 def counted(n: float, one: str, several: str) -> str:
-    """ "1 patient", "2 patients": French has the singular below two."""
+    """As "1 patient", "2 patients": French has the singular below two."""
     shown = number(n, 0 if float(n).is_integer() else 1)
     return f"{shown}{NO_BREAK}{one if abs(n) < 2 else several}"
 
@@ -75,22 +75,22 @@ def ordinal(n: int) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """ "a, b et c"."""
+    """As "a, b et c"."""
     return " et ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def day(when: date) -> str:
-    """ "1er janvier 2019"."""
+    """As "1er janvier 2019"."""
     return f"{ordinal(when.day) if when.day == 1 else when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
 def month(when: date) -> str:
-    """ "janvier 2019"."""
+    """As "janvier 2019"."""
     return f"{MONTHS[when.month - 1]} {when.year}"
 
 
 def period(grain: str, start: date, end: date) -> str:
-    """A period of the indicators, `end` excluded: "mars 2019", "1er trimestre 2019", "2019", "juin 2015 à mars 2023"."""
+    """A period, `end` excluded: "mars 2019", "1er trimestre 2019", "2019", "juin 2015 à mars 2023"."""
     if grain == "month":
         return month(start)
     if grain == "quarter":
@@ -111,7 +111,7 @@ def in_period(grain: str, start: date, end: date) -> str:
 
 
 def age_band(band: str) -> str:
-    """ "85+" as "85 ans et plus", "0-4" as "0 à 4 ans"."""
+    """Of "85+", "85 ans et plus", of "0-4", "0 à 4 ans"."""
     if band == "all":
         return "Tous âges"
     if band == "unknown":
@@ -122,5 +122,5 @@ def age_band(band: str) -> str:
 
 
 def sex(code: str) -> str:
-    """ "F" as "Femmes"."""
+    """Of "F", "Femmes"."""
     return SEXES[code]

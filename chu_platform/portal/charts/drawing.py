@@ -147,10 +147,7 @@ def hatching(name: str) -> str:
 
 def withheld(x: float, y: float, width: float, height: float, hatch: str, why: str) -> str:
     """A hatched box in place of a figure that is not shown."""
-    box = element(
-        "rect", "withheld", tooltip(why), x=x, y=y, width=width, height=height, rx=2, fill=f"url(#{hatch})"
-    )
-    return box
+    return element("rect", "withheld", tooltip(why), x=x, y=y, width=width, height=height, rx=2, fill=f"url(#{hatch})")
 
 
 @dataclass(frozen=True)
@@ -173,13 +170,15 @@ def legend(keys: Sequence[Key], size: Size, left: float, top: float) -> tuple[st
     return "".join(drawn), (y - top + 20 if keys else 0)
 
 
-def framed(size: Size, name: str, height: float, title: str, description: str, marks: str, linked: bool = False) -> Markup:
+def framed(
+    size: Size, name: str, height: float, title: str, description: str, marks: str, linked: bool = False
+) -> Markup:
     """The whole SVG; `title` and `description` are what a screen reader reads of it. `linked`: marks hold links."""
     label = f"{name}-{size.name}"
     return Markup(  # noqa: S704  everything inside was escaped where it was put in
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart chart-{size.name}" viewBox="0 0 {size.width} '
         f'{math.ceil(height)}" role="{"group" if linked else "img"}" aria-labelledby="{label}-title" '
-        f'aria-describedby="{label}-description" font-family="\'Source Sans 3\', \'Segoe UI\', Arial, sans-serif" '
+        f"aria-describedby=\"{label}-description\" font-family=\"'Source Sans 3', 'Segoe UI', Arial, sans-serif\" "
         f'font-size="{FONT_SIZE}"><title id="{label}-title">{escape(title)}</title>'
         f'<desc id="{label}-description">{escape(description)}</desc>{marks}</svg>'
     )
@@ -191,5 +190,5 @@ def _attribute(value: object) -> str:
 
 def _round_step(rough: float) -> float:
     """The round number (1, 2, 2.5 or 5 times a power of ten) next above."""
-    power = 10 ** math.floor(math.log10(rough))
+    power = float(10.0 ** math.floor(math.log10(rough)))
     return next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9)), 10 * power)

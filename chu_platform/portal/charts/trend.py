@@ -246,7 +246,7 @@ def _last(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
     x, moment = found[-1]
     text = french.amount(moment.value or 0.0, chart.unit, chart.digits)
     half = text_width(text) / 2 + 2
-    top = y(moment.value if moment.high is None else moment.high)
+    top = y(moment.high if moment.high is not None else moment.value or 0.0)
     return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "strong", "middle")
 
 
@@ -277,8 +277,6 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
     if has("masked"):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
     if chart.reference:
-        words_of = (
-            f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
-        )
+        words_of = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
         keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), words_of))
     return keys
