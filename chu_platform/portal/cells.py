@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+import numpy as np
+
 from chu_platform.portal.periods import Period, coarser
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
@@ -18,11 +20,6 @@ from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
 X = Mapping[str, str]
 
 PERIODS: Final = "period_grain, period_start, period_end, is_partial"
-# A table of years as one of periods.
-YEARS: Final = (
-    "(SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, "
-    "{partial} AS is_partial, * EXCLUDE ({dropped}) FROM {table})"
-)
 # Neighbours that a page shows; the downloads have all.
 MOST_PEERS: Final = 40
 MOST_PERIODS: Final = 200
@@ -70,13 +67,8 @@ class Offered:
 
 
 def relation(question: Question) -> str:
-    """The question's table as one of periods."""
-    name = sql_name(question.table.name)
-    if not question.yearly:
-        return name
-    has_partial = any(c.name == "is_partial" for c in question.table.columns)
-    partial, dropped = ("is_partial", "is_partial") if has_partial else ("false", "year")
-    return YEARS.format(partial=partial, dropped=dropped, table=name)
+    """The question's table, quoted."""
+    return sql_name(question.table.name)
 
 
 def label_of(question: Question, row: Mapping[str, Any]) -> str:
@@ -209,38 +201,52 @@ class Peers:
 def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
     """The neighbours of a cell."""
     condition, parameters, title, natural = _neighbours(question, own)
-    low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
     value = sql_name(measure.value)
-    summary = snapshot.rows(
-        f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
-        f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
-        f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
-        {**parameters, "low": own.low, "high": own.high},
-    )[0]
-    found = cells(
-        snapshot,
-        question,
-        measure,
-        condition,
-        parameters,
-        f"period_start LIMIT {MOST_PERIODS}"
-        if natural
-        else f"{value} DESC NULLS LAST, {', '.join(question.columns)} LIMIT {MOST_PEERS}",
-    )
-    if not natural and all(c.x != own.x for c in found):
-        found.append(own)
-    ranked = own.low is not None and measure.low is not None and not natural and own.shown
-    quantiles = summary["quantiles"] if summary["shown"] >= FEWEST_FOR_QUANTILES else (None, None, None)
+    most = MOST_PERIODS if natural else MOST_PEERS
+    order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
+    found = cells(snapshot, question, measure, condition, parameters, f"{order} LIMIT {most + 1}")
+    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
+    ranked = own.low is not None and belongs and not natural
+    if len(found) <= most:
+        summary = _summary(found, own)
+    else:
+        low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
+        summary = snapshot.rows(
+            f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
+            f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
+            f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
+            {**parameters, "low": own.low, "high": own.high},
+        )[0]
+        found = found[:most]
+        if belongs and not natural and all(c.x != own.x for c in found):
+            found.append(own)
+    shown = summary["shown"]
+    quantiles = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
     return Peers(
         title,
         sorted(found, key=_natural) if natural else found,
         natural,
-        summary["shown"],
+        shown,
         summary["masked"],
-        summary["whole"] - summary["shown"] - summary["masked"],
+        summary["whole"] - shown - summary["masked"],
         *quantiles,
-        (summary["above"] + 1, summary["shown"] - summary["below"]) if ranked else None,
+        (summary["above"] + 1, shown - summary["below"]) if ranked else None,
     )
+
+
+def _summary(found: Sequence[Cell], own: Cell) -> Mapping[str, Any]:
+    """What the database says of too many cells to be read, of a few."""
+    values = [c.value for c in found if c.value is not None]
+    limits = [(c.low, c.high) for c in found if c.low is not None and c.high is not None]
+    low, high = own.low or 0.0, own.high or 0.0
+    return {
+        "shown": len(values),
+        "masked": sum(c.masked for c in found),
+        "whole": len(found),
+        "quantiles": [float(q) for q in np.quantile(values, [0.2, 0.5, 0.8])] if values else (None, None, None),
+        "above": sum(bottom > high for bottom, _ in limits),
+        "below": sum(top < low for _, top in limits),
+    }
 
 
 def _neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:

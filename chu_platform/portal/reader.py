@@ -35,7 +35,12 @@ INTERVAL: Final = 1.0
 # table whose rows, made anew, were what they had been.
 PATIENCE: Final = 600.0
 
-Row = Mapping[str, Any]
+# Tables of years are held as tables of periods, so that all are asked in one way.
+YEARS: Final = (
+    "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, "
+    "*"
+)
+
 Made = TypeVar("Made")
 
 
@@ -161,8 +166,13 @@ class Reader:
         for name, table in PUBLISHED.items():
             files = opened[name].file_uris() if name in opened else []
             order = ", ".join(sql_name(c) for c in table.key) or "ALL"
+            columns = {c.name for c in table.columns}
+            rows = "SELECT *"
+            if "year" in columns:
+                # A table without the column has whole years only.
+                rows = YEARS if "is_partial" in columns else f"{YEARS}, false AS is_partial"
             connection.execute(
-                f"CREATE TABLE {sql_name(name)} AS FROM {files_relation(table, files)} ORDER BY {order}"
+                f"CREATE TABLE {sql_name(name)} AS {rows} FROM {files_relation(table, files)} ORDER BY {order}"
             )
         # From here on there is nothing but these rows, whatever a query says.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
