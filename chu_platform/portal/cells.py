@@ -1,0 +1,330 @@
+"""The figures of a question: one cell, its periods, its trend, its neighbours.
+
+Here: queries over a snapshot, and cells as values. Not here: words (sentences), charts, pages.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+
+from chu_platform.portal.periods import Period, coarser
+from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
+
+X = Mapping[str, str]
+
+PERIODS: Final = "period_grain, period_start, period_end, is_partial"
+# Neighbours that a page shows; the downloads have all.
+MOST_PEERS: Final = 40
+MOST_PERIODS: Final = 200
+FEWEST_FOR_QUANTILES: Final = 5
+PLURALS: Final = {
+    "region": "régions",
+    "department": "départements",
+    "establishment": "établissements",
+    "chapter": "chapitres",
+}
+BAND_START: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure: its X, its period, and what it is made of; a masked one has none.
+
+    `numerator` and `denominator` are None too where the measure has none.
+    """
+
+    x: X
+    label: str
+    period: Period
+    partial: bool
+    masked: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    numerator: float | None
+    denominator: float | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a figure to show."""
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A period that a cell exists for."""
+
+    period: Period
+    partial: bool
+    masked: bool
+
+
+def relation(question: Question) -> str:
+    """The question's table, quoted."""
+    return sql_name(question.table.name)
+
+
+def label_of(question: Question, row: Mapping[str, Any]) -> str:
+    """The name of a row's X."""
+    if "label" in row:
+        return str(row["label"])
+    if "profession" in row:
+        unknown = row["speciality"] == UNKNOWN_LABEL
+        return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
+    parts = [str(row["region_label"])] if "region_label" in row else []
+    parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
+    text = ", ".join(parts) or "Ensemble des patients"
+    return text[:1].upper() + text[1:]
+
+
+def cells(
+    snapshot: Snapshot,
+    question: Question,
+    measure: Measure,
+    condition: str,
+    parameters: Mapping[str, object],
+    order: str = "period_start",
+) -> list[Cell]:
+    """The cells that fulfil a condition (SQL with $parameters), in an order."""
+    found = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order}",
+        parameters,
+    )
+    return [_cell(question, measure, row) for row in found]
+
+
+def _cell(question: Question, measure: Measure, row: Mapping[str, Any]) -> Cell:
+    def figure(column: str | None) -> float | None:
+        return None if column is None or row[column] is None else float(row[column])
+
+    return Cell(
+        {c: row[c] for c in question.columns},
+        label_of(question, row),
+        Period(row["period_grain"], row["period_start"], row["period_end"]),
+        row["is_partial"],
+        row["is_masked"],
+        figure(measure.value),
+        figure(measure.low),
+        figure(measure.high),
+        figure(measure.numerator.column if measure.numerator else None),
+        figure(measure.denominator.column if measure.denominator else None),
+    )
+
+
+def of_x(question: Question) -> str:
+    """The condition that a row is of an X, whose columns are the parameters."""
+    return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
+
+
+def offered(snapshot: Snapshot, question: Question, x: X) -> list[Offered]:
+    """The periods that an X has a row for: years first, from the last to the first."""
+    found = snapshot.rows(
+        f"SELECT {PERIODS}, is_masked FROM {relation(question)} WHERE {of_x(question)} "
+        "ORDER BY list_position(['year', 'all', 'quarter', 'month'], period_grain), period_start DESC",
+        dict(x),
+    )
+    return [
+        Offered(
+            Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"], r["is_masked"]
+        )
+        for r in found
+    ]
+
+
+def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
+    """The period asked for, or else the next one that holds it; whether it is the one asked for.
+
+    Nothing asked for: the last whole year that is not masked, else all years, else the last period.
+    """
+    by_text = {o.period.written: o.period for o in periods}
+    if written is None:
+        whole = [o.period for o in periods if o.period.grain == "year" and not o.partial and not o.masked]
+        seen = [o.period for o in periods if not o.masked]
+        fallbacks = [*whole, *(p for p in seen if p.grain == "all"), *seen, *by_text.values()]
+        return (fallbacks[0] if fallbacks else None), True
+    if written in by_text:
+        return by_text[written], True
+    return next((by_text[text] for text in coarser(written) if text in by_text), None), False
+
+
+def cell(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> Cell | None:
+    """The cell of an X in a period, if there is a row."""
+    condition = f"{of_x(question)} AND period_grain = $grain AND period_start = $start"
+    found = cells(snapshot, question, measure, condition, {**x, "grain": period.grain, "start": period.start})
+    return found[0] if found else None
+
+
+def trend(snapshot: Snapshot, question: Question, measure: Measure, x: X, grain: str) -> list[Cell]:
+    """The cells of an X at a grain, over time. Of `all` there is one: years are shown instead."""
+    return cells(
+        snapshot,
+        question,
+        measure,
+        f"{of_x(question)} AND period_grain = $grain",
+        {**x, "grain": "year" if grain == "all" else grain},
+    )
+
+
+@dataclass(frozen=True)
+class Peers:
+    """What an X is compared with in the same period, itself included.
+
+    `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
+    (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
+    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow.
+    """
+
+    title: str
+    cells: Sequence[Cell]
+    natural: bool
+    shown: int
+    masked: int
+    absent: int
+    p20: float | None
+    median: float | None
+    p80: float | None
+    rank: tuple[int, int] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are among `cells`."""
+        return len(self.cells) == self.shown + self.masked + self.absent
+
+
+def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
+    """The neighbours of a cell."""
+    condition, parameters, title, natural = _neighbours(question, own)
+    value = sql_name(measure.value)
+    most = MOST_PERIODS if natural else MOST_PEERS
+    order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
+    found = cells(snapshot, question, measure, condition, parameters, f"{order} LIMIT {most + 1}")
+    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
+    ranked = own.low is not None and belongs and not natural
+    if len(found) <= most:
+        summary = _summary(found, own)
+    else:
+        low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
+        summary = snapshot.rows(
+            f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
+            f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
+            f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
+            {**parameters, "low": own.low, "high": own.high},
+        )[0]
+        found = found[:most]
+        if belongs and not natural and all(c.x != own.x for c in found):
+            found.append(own)
+    shown = summary["shown"]
+    quantiles = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
+    return Peers(
+        title,
+        sorted(found, key=_natural) if natural else found,
+        natural,
+        shown,
+        summary["masked"],
+        summary["whole"] - shown - summary["masked"],
+        *quantiles,
+        (summary["above"] + 1, shown - summary["below"]) if ranked else None,
+    )
+
+
+def _summary(found: Sequence[Cell], own: Cell) -> Mapping[str, Any]:
+    """What the database says of too many cells to be read, of a few."""
+    values = [c.value for c in found if c.value is not None]
+    limits = [(c.low, c.high) for c in found if c.low is not None and c.high is not None]
+    low, high = own.low or 0.0, own.high or 0.0
+    return {
+        "shown": len(values),
+        "masked": sum(c.masked for c in found),
+        "whole": len(found),
+        "quantiles": [float(q) for q in np.quantile(values, [0.2, 0.5, 0.8])] if values else (None, None, None),
+        "above": sum(bottom > high for bottom, _ in limits),
+        "below": sum(top < low for _, top in limits),
+    }
+
+
+def _neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
+    """Condition, parameters and title of the neighbours; whether they have an order of their own."""
+    x = own.x
+    same_period = {"grain": own.period.grain, "start": own.period.start}
+    if not question.parameters:
+        return "period_grain = $grain", {"grain": own.period.grain}, "Les périodes entre elles", True
+    shared: dict[str, object]
+    natural = False
+    if "level" in x:
+        condition, shared, title = _same_level(x)
+    elif "profession" in x:
+        condition, shared = "profession = $profession", {"profession": x["profession"]}
+        title = f"Les spécialités : {x['profession']}"
+    elif "survey" in x:
+        condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
+        title = "Les régions, même enquête, même année"
+    elif "region_code" in x:
+        condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
+        title = "Les régions, la même année"
+    else:
+        condition, shared, title, natural = "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
+    return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural
+
+
+def _same_level(x: X) -> tuple[str, dict[str, object], str]:
+    level = "region" if x["level"] in ("total", "unattached") else x["level"]
+    same: dict[str, object] = {"level": level}
+    if level not in ("category", "leaf"):
+        return "level = $level", same, f"Les {PLURALS[level]}"
+    inside = "chapter_code" if level == "category" else "category_code"
+    condition = (
+        f"level = $level AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
+        f"(SELECT {inside} FROM published_diagnosis WHERE level = $level AND code = $code))"
+    )
+    title = "Les catégories du même chapitre" if level == "category" else "Les diagnostics de la même catégorie"
+    return condition, {**same, "code": x["code"]}, title
+
+
+def _natural(cell: Cell) -> tuple[bool, int, date]:
+    """Ages from the youngest, all ages and the unknown one last; periods from the first."""
+    age = BAND_START.match(cell.x.get("age_band", ""))
+    return ("age_band" in cell.x and age is None, int(age.group()) if age else 0, cell.period.start)
+
+
+def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
+    """What stands above an X: its department, region and the group; the chapter and category; the other survey."""
+    wanted: list[X] = []
+    if x.get("level") == "establishment":
+        place = snapshot.rows(
+            "SELECT department_code, region_code FROM published_establishment WHERE establishment_key = $code",
+            {"code": x["code"]},
+        )
+        wanted = [
+            w
+            for p in place
+            for w in (
+                {"level": "department", "code": p["department_code"]},
+                {"level": "region", "code": p["region_code"]},
+            )
+        ]
+    elif x.get("level") in ("category", "leaf"):
+        place = snapshot.rows(
+            "SELECT category_code, chapter_code FROM published_diagnosis WHERE level = $level AND code = $code", dict(x)
+        )
+        wanted = [
+            {"level": level, "code": p[f"{level}_code"]}
+            for p in place
+            for level in ("category", "chapter")
+            if level != x["level"] and p[f"{level}_code"]
+        ]
+    elif "survey" in x:
+        other = next(s for s in ("48h_mco", "ca_mco") if s != x["survey"])
+        wanted = [{**x, "survey": other}]
+    elif "age_band" in x:
+        wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
+    if question.slug == "consultations-etablissement" and x["level"] != "total":
+        wanted.append({"level": "total", "code": "total"})
+    found = (cell(snapshot, question, measure, w, period) for w in wanted)
+    return [c for c in found if c is not None]
