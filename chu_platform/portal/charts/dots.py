@@ -32,7 +32,7 @@ from chu_platform.portal.charts.drawing import (
     words,
 )
 from chu_platform.portal.charts.ranks import rank_ranges
-from chu_platform.portal.charts.trend import WHY_MASKED
+from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
 MUCH_WIDER: Final = 5
@@ -71,7 +71,7 @@ class Dots:
     reference: Reference | None = None
     bounds: tuple[float, float] | None = None
     value_label: str = "valeur"
-    interval_label: str = "intervalle de confiance à 95 %"
+    interval_label: str = INTERVAL
     also_label: str = ""
 
 

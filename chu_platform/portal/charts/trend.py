@@ -36,6 +36,7 @@ TOP: Final = 30
 PLOT: Final = {WIDE.name: 220, NARROW.name: 190}
 # A mark for each period only where they do not touch.
 LEAST_STEP_OF_MARKS: Final = 9
+INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
 
 
@@ -66,6 +67,7 @@ class Trend:
     digits: int
     moments: Sequence[Moment]
     from_zero: bool = True
+    interval_label: str = INTERVAL
     reference: Reference | None = None
 
 
@@ -261,9 +263,7 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         )
     ]
     if any(m.low is not None for m in chart.moments):
-        keys.append(
-            Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), "intervalle de confiance à 95 %")
-        )
+        keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
     if has("partial"):
         keys.append(
             Key(
