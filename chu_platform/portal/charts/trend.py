@@ -67,6 +67,7 @@ class Trend:
     moments: Sequence[Moment]
     from_zero: bool = True
     reference: Reference | None = None
+    interval_label: str = "intervalle de confiance à 95 %"
 
 
 def described(chart: Trend) -> str:
@@ -208,7 +209,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             continue
         text = _said(chart, moment, moment.value)
         if moment.low is not None and moment.high is not None:
-            text += f" (IC à 95 % : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
+            text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
             text += ", période incomplète"
         look = "dot-partial" if moment.partial else "dot"
@@ -262,7 +263,7 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
     ]
     if any(m.low is not None for m in chart.moments):
         keys.append(
-            Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), "intervalle de confiance à 95 %")
+            Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label)
         )
     if has("partial"):
         keys.append(
