@@ -159,6 +159,19 @@ def cell(snapshot: Snapshot, question: Question, measure: Measure, x: X, period:
     return found[0] if found else None
 
 
+def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Period]:
+    """All periods of a grain that the table has rows of, in order."""
+
+    def find() -> list[Period]:
+        rows = snapshot.rows(
+            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} WHERE period_grain = $grain ORDER BY 1",
+            {"grain": grain},
+        )
+        return [Period(grain, r["period_start"], r["period_end"]) for r in rows]
+
+    return snapshot.once(("periods", question.slug, grain), find)
+
+
 def trend(snapshot: Snapshot, question: Question, measure: Measure, x: X, grain: str) -> list[Cell]:
     """The cells of an X at a grain, over time. Of `all` there is one: years are shown instead."""
     return cells(
@@ -204,7 +217,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
     found = cells(snapshot, question, measure, condition, parameters, f"{order} LIMIT {most + 1}")
     belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
-    ranked = own.low is not None and belongs and not natural
+    ranked = measure.ranked and own.low is not None and belongs and not natural
     if len(found) <= most:
         summary = _summary(found, own)
     else:
@@ -252,7 +265,7 @@ def _neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], 
     x = own.x
     same_period = {"grain": own.period.grain, "start": own.period.start}
     if not question.parameters:
-        return "period_grain = $grain", {"grain": own.period.grain}, "Les périodes entre elles", True
+        return "period_grain = $grain", {"grain": "year"}, "Les années entre elles", True
     shared: dict[str, object]
     natural = False
     if "level" in x:

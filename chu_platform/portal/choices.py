@@ -35,7 +35,7 @@ class Choice:
 
     question: Question
     x: X
-    period: Period | None
+    period: Period
     measure: Measure
     explicit: bool
     periods: Sequence[Offered]
@@ -44,8 +44,7 @@ class Choice:
     def address(self, kind: str = "", **changes: str) -> str:
         """Path and parameters of this view, or of one that differs in some of them."""
         parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
-        if self.period:
-            parameters[PERIOD] = self.period.written
+        parameters[PERIOD] = self.period.written
         parameters[MEASURE] = self.measure.key
         return question_address(self.question, {**parameters, **changes}, kind)
 

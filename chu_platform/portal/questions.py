@@ -61,6 +61,7 @@ class Measure:
 
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
     takes the {value} with its unit, and {where} for X. `decimals` are those shown.
+    `limits` are what the interval is in short, for legends.
     """
 
     key: str
@@ -74,6 +75,12 @@ class Measure:
     denominator: Count | None
     sentence: str
     decimals: int = 1
+    limits: str = "intervalle de confiance à 95 %"
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its limits say how sure a figure is, and so allow ranks."""
+        return self.low is not None and "confiance" in self.limits
 
 
 @dataclass(frozen=True)
@@ -275,28 +282,30 @@ QUESTIONS: Final[Sequence[Question]] = (
             Measure(
                 "mediane",
                 "Médiane par mois travaillé",
-                "consultations par mois travaillé",
+                "par mois travaillé",
                 "median",
                 "p20",
                 "p80",
                 "de P20 à P80 : un professionnel sur cinq est en dessous, un sur cinq au-dessus",
                 Count("professionals", "professionnels"),
                 None,
-                "la moitié des professionnels font plus de {value}, l’autre moitié moins{where}",
+                "le nombre médian de consultations d’un professionnel est de {value}{where}",
                 2,
+                "de P20 à P80",
             ),
             Measure(
                 "moyenne",
                 "Moyenne par mois travaillé",
-                "consultations par mois travaillé",
+                "par mois travaillé",
                 "events_per_worked_month",
                 "funnel_low",
                 "funnel_high",
                 "limites à 95 % de l’entonnoir pour un professionnel d’activité médiane",
                 Count("events", "consultations"),
                 Count("worked_months", "mois travaillés"),
-                "un professionnel fait en moyenne {value}{where}",
+                "le nombre moyen de consultations d’un professionnel est de {value}{where}",
                 2,
+                "limites de l’entonnoir",
             ),
         ),
         (
@@ -324,7 +333,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 POISSON,
                 Count("deaths", "décès"),
                 Count("population", "habitants"),
-                "on compte {value} (décès rapportés aux habitants){where}",
+                "on compte {value} de décès parmi les habitants{where}",
                 2,
             ),
             Measure(

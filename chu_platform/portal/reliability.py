@@ -116,7 +116,8 @@ def problems_of(snapshot: Snapshot) -> Sequence[Check]:
 def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     table = question.table
     counts = snapshot.rows(
-        f"SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked, max(period_end) AS until "
+        "SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked, "
+        "coalesce(max(period_end) FILTER (period_grain = 'all'), max(period_end)) AS until "
         f"FROM {sql_name(table.name)}"
     )[0]
     tables = {(made.layer.value, made.name): made.label for t in upstream(table) for made in made_with(t)}

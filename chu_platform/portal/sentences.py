@@ -18,8 +18,8 @@ WHY_MASKED: Final = (
 
 
 def figure(measure: Measure, value: float) -> str:
-    """A figure with its unit."""
-    return french.amount(value, measure.unit, measure.decimals)
+    """A figure with its unit; a long unit may be broken over lines."""
+    return f"{french.number(value, measure.decimals)}{french.NARROW}{measure.unit}"
 
 
 def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
@@ -50,7 +50,7 @@ def limits(measure: Measure, cell: Cell) -> str | None:
     """The interval of a cell: "7,2 à 9,8 ‰"; None without one."""
     if cell.low is None or cell.high is None:
         return None
-    return french.interval(cell.low, cell.high, measure.unit, measure.decimals)
+    return f"{french.number(cell.low, measure.decimals)} à {figure(measure, cell.high)}"
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
     if peers.p20 is not None and peers.p80 is not None and peers.median is not None and not peers.natural:
         said.append(
             f"Parmi {french.number(peers.shown)} visibles, la médiane est de {figure(measure, peers.median)} ; "
-            f"trois sur cinq sont entre {french.interval(peers.p20, peers.p80, measure.unit, measure.decimals).replace(' à ', ' et ')} (P20 et P80)."
+            f"trois sur cinq sont entre {french.number(peers.p20, measure.decimals)} et {figure(measure, peers.p80)} (P20 et P80)."
         )
     if peers.rank and cell.value is not None:
         best, worst = peers.rank

@@ -1,0 +1,236 @@
+"""What a page of a question shows: its cell, trend, comparison, map, as values and charts.
+
+Here: from a choice to a view. Not here: HTML (templates), files (downloads).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from markupsafe import Markup
+
+from chu_platform.portal import french
+from chu_platform.portal.cells import Cell, Peers, beside, cell, peers, periods_at, trend
+from chu_platform.portal.charts.dots import Dots, Row
+from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.regions import TILES, Region, RegionMap
+from chu_platform.portal.charts.trend import Moment, Trend
+from chu_platform.portal.choices import Choice
+from chu_platform.portal.periods import Period
+from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.sentences import limits
+
+# Longer units stand in the title of a chart, not behind each figure.
+SHORT_UNIT: Final = 8
+NO_FIGURE: Final = "–"
+
+TableRow = list[str | Markup | None]
+
+
+@dataclass(frozen=True)
+class View:
+    """A page of a question; `compared` is the measure of the comparison, `shown_over_time` that of the trend."""
+
+    choice: Choice
+    cell: Cell
+    trend: Sequence[Cell]
+    shown_over_time: Measure
+    peers: Peers
+    compared: Measure
+    beside: Sequence[Cell]
+    trend_chart: Trend
+    dots_chart: Dots
+    map_chart: RegionMap | None
+
+    @property
+    def question(self) -> Question:
+        """Its question."""
+        return self.choice.question
+
+    @property
+    def measure(self) -> Measure:
+        """Its measure."""
+        return self.choice.measure
+
+
+def look(snapshot: Snapshot, choice: Choice) -> View:
+    """The view of a choice. Without a measure asked for, the first one that has a figure is taken."""
+    question, period = choice.question, choice.period
+    own = _cell(snapshot, choice, choice.measure)
+    if not choice.explicit and own.value is None and not own.masked:
+        for measure in question.measures:
+            other = _cell(snapshot, choice, measure)
+            if other.value is not None:
+                choice, own = replace(choice, measure=measure), other
+                break
+    over_time = choice.measure
+    series = trend(snapshot, question, over_time, choice.x, period.grain)
+    if sum(c.value is not None for c in series) <= 1:
+        # A rate of one year alone has no trend: what it counts has one.
+        for measure in question.measures:
+            other_series = trend(snapshot, question, measure, choice.x, period.grain)
+            if sum(c.value is not None for c in other_series) > 1:
+                over_time, series = measure, other_series
+                break
+    compared = question.measure(question.compared_by) or choice.measure
+    neighbours = peers(snapshot, question, compared, own if compared is choice.measure else _cell(snapshot, choice, compared))
+    return View(
+        choice,
+        own,
+        series,
+        over_time,
+        neighbours,
+        compared,
+        beside(snapshot, question, choice.measure, choice.x, period),
+        trend_chart(snapshot, question, over_time, series, period.grain),
+        _dots(snapshot, choice, compared, neighbours),
+        _map(snapshot, choice, compared, neighbours),
+    )
+
+
+def _cell(snapshot: Snapshot, choice: Choice, measure: Measure) -> Cell:
+    found = cell(snapshot, choice.question, measure, choice.x, choice.period)
+    assert found is not None, "a chosen period has a row"
+    return found
+
+
+def trend_chart(
+    snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str
+) -> Trend:
+    """The trend as a chart: every period of the table, also those without a row, where nothing happened."""
+    by_start = {c.period.start: c for c in series}
+    moments = [
+        _moment(period, by_start.get(period.start))
+        for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
+    ]
+    unit, title = _unit(measure)
+    return Trend(title, unit, measure.decimals, moments, from_zero=measure.unit != "sur 100", interval_label=measure.limits)
+
+
+def _moment(period: Period, found: Cell | None) -> Moment:
+    tick = str(period.start.year) if period.start.month == 1 or period.grain == "year" else ""
+    if found is None:
+        return Moment(period.label, tick, None, absent=True)
+    absent = found.value is None and not found.masked
+    return Moment(period.label, tick, found.value, found.low, found.high, found.partial, absent)
+
+
+def _unit(measure: Measure) -> tuple[str, str]:
+    """The unit behind the figures of a chart, and the chart's title, which has a unit that is long."""
+    if len(measure.unit) <= SHORT_UNIT:
+        return measure.unit, measure.label
+    return "", f"{measure.label}, {measure.unit}"
+
+
+def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Dots:
+    unit, title = _unit(measure)
+    drawn = [c for c in found.cells if c.value is not None or c.masked]
+    also: dict[tuple[str, ...], float | None] = {}
+    main = choice.question.measures[0]
+    beside_it = choice.question.compared_by is not None and main is not measure
+    if beside_it:
+        own = _cell(snapshot, choice, main)
+        also = {tuple(c.x.values()): c.value for c in peers(snapshot, choice.question, main, own).cells}
+    rows = [
+        Row(
+            row_label(choice, c),
+            c.value,
+            c.low,
+            c.high,
+            also.get(tuple(c.x.values())),
+            c.x == choice.x and (bool(choice.question.parameters) or c.period == choice.period),
+        )
+        for c in drawn
+    ]
+    return Dots(
+        f"{found.title} : {title[0].lower()}{title[1:]}, {choice.period.label if choice.question.parameters else 'par année'}",
+        unit,
+        measure.decimals,
+        rows,
+        ranked=measure.ranked and found.complete and not found.natural,
+        from_zero=measure.unit != "sur 100",
+        reference=_reference(snapshot, choice, measure, found),
+        value_label=measure.label.lower(),
+        interval_label=measure.limits,
+        also_label=main.label.lower() if beside_it else "",
+    )
+
+
+def row_label(choice: Choice, found: Cell) -> str:
+    """The name of a neighbour."""
+    if not choice.question.parameters:
+        return found.period.label
+    return found.label
+
+
+def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
+    """What neighbours are compared with: France where it is known, else the middle one of those visible."""
+    question = choice.question
+    if "survey" in choice.x:
+        france = cell(snapshot, question, measure, {**choice.x, "region_code": "all"}, choice.period)
+        return Reference("France", france.value) if france and france.value is not None else None
+    if "region_code" in choice.x:
+        counted = [(c.numerator, c.denominator) for c in found.cells if c.value is not None]
+        if measure.unit == "‰" and not found.masked and counted:
+            deaths, people = (sum(part or 0.0 for part in column) for column in zip(*counted, strict=True))
+            return Reference("Ensemble des 18 régions", 1000 * deaths / people) if people else None
+        return None
+    if found.natural or found.median is None:
+        return None
+    return Reference("Médiane des visibles", found.median)
+
+
+def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> RegionMap | None:
+    question = choice.question
+    if not question.has_map or choice.x.get("level") in ("department", "establishment"):
+        return None
+    regions = []
+    for c in found.cells:
+        code = c.x.get("region_code") or c.x["code"]
+        if code in TILES and (c.value is not None or c.masked):
+            name = question.parameters[0].name
+            value = code if "region_code" in c.x else f"region:{code}"
+            regions.append(
+                Region(code, c.label, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
+            )
+    if not regions:
+        return None
+    unit, title = _unit(measure)
+    return RegionMap(
+        f"{title}, {choice.period.label}",
+        unit,
+        measure.decimals,
+        regions,
+        _reference(snapshot, choice, measure, found) if measure.ranked else None,
+    )
+
+
+def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
+    """The columns of a table of cells."""
+    columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
+    if measure.low:
+        columns.append((measure.limits[:1].upper() + measure.limits[1:], True))
+    for count in (measure.numerator, measure.denominator):
+        if count and count.column != measure.value:
+            columns.append((count.words[:1].upper() + count.words[1:], True))
+    return columns
+
+
+def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
+    """A cell as a row of such a table; None stands for a masked figure."""
+    row: TableRow = [first, _shown(found, found.value, measure.decimals)]
+    if measure.low:
+        row.append(None if found.masked else limits(replace(measure, unit=""), found) or NO_FIGURE)
+    for count, value in ((measure.numerator, found.numerator), (measure.denominator, found.denominator)):
+        if count and count.column != measure.value:
+            row.append(_shown(found, value, 0 if value is None or float(value).is_integer() else 1))
+    return row
+
+
+def _shown(found: Cell, value: float | None, digits: int) -> str | None:
+    if found.masked:
+        return None
+    return NO_FIGURE if value is None else french.number(value, digits)
+
+
