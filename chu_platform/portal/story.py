@@ -159,7 +159,9 @@ def change(cells: Iterable[Cell], view: View) -> str:
 
 def highest(cells: Sequence[Cell], view: View) -> str:
     """Which group is the highest, if one is beyond doubt."""
-    groups = [c for c in cells if c.value is not None and c.low is not None and c.x.get("age_band") not in ("all", "unknown")]
+    groups = [
+        c for c in cells if c.value is not None and c.low is not None and c.x.get("age_band") not in ("all", "unknown")
+    ]
     masked = sum(c.masked for c in cells)
     said = f" {french.counted(masked, 'tranche est masquée', 'tranches sont masquées')}." if masked else ""
     if not groups:
@@ -187,7 +189,9 @@ def apart(chart: RegionMap) -> str:
     if not said:
         return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent."
     rest = len(sides[Side.SAME])
-    others = f" ; {french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}" if rest else ""
+    others = (
+        f" ; {french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}" if rest else ""
+    )
     return (
         f"De {whole}, {french.listed(said)}, intervalle entier compris{others}. "
         f"Sur {len(shown)} comparaisons à 95 %, une peut s’écarter par le seul hasard."
@@ -276,7 +280,9 @@ def _way() -> list[tuple[str, str, int]]:
 
 
 def _checks(snapshot: Snapshot) -> str:
-    counted = Counter({r["status"]: r["n"] for r in snapshot.rows("SELECT status, count(*) AS n FROM check_result GROUP BY status")})
+    counted = Counter(
+        {r["status"]: r["n"] for r in snapshot.rows("SELECT status, count(*) AS n FROM check_result GROUP BY status")}
+    )
     if not counted:
         return "Aucun contrôle n’est encore enregistré."
     blocking = snapshot.rows("SELECT count(*) AS n FROM check_result WHERE blocking AND status = 'failed'")[0]["n"]
