@@ -97,6 +97,7 @@ class Story:
     ages: Shown | None
     ages_sentence: str
     deaths: Shown | None
+    deaths_whole: Markup | None
     deaths_sentence: str
     satisfaction: Shown | None
     satisfaction_sentence: str
@@ -130,6 +131,7 @@ def tell(snapshot: Snapshot) -> Story:
         ages=_shown(ages, "ages", _dots),
         ages_sentence=highest(ages.peers.cells, ages) if ages else "",
         deaths=_shown(deaths, "deces", _map),
+        deaths_whole=_whole(deaths.map_chart) if deaths else None,
         deaths_sentence=apart(deaths.map_chart) if deaths and deaths.map_chart else "",
         satisfaction=_shown(survey, "satisfaction", _dots),
         satisfaction_sentence=established(survey.dots_chart) if survey else "",
@@ -248,6 +250,16 @@ def _dots(view: View, name: str) -> tuple[Markup, str]:
 
 def _map(view: View, name: str) -> tuple[Markup, str] | None:
     return (region_map(view.map_chart, name), view.map_chart.title) if view.map_chart else None
+
+
+def _whole(chart: RegionMap | None) -> Markup | None:
+    """The rate of all regions together."""
+    if chart is None or chart.reference is None:
+        return None
+    rate = french.amount(chart.reference.value, chart.unit, chart.digits)
+    return Markup("En {}, <strong>{}</strong> de décès rapportés aux habitants des 18 régions.").format(
+        DEATHS_YEAR, rate
+    )
 
 
 def _volumes(snapshot: Snapshot) -> list[Volume]:
