@@ -131,9 +131,7 @@ def offered(snapshot: Snapshot, question: Question, x: X) -> list[Offered]:
         dict(x),
     )
     return [
-        Offered(
-            Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"], r["is_masked"]
-        )
+        Offered(Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"], r["is_masked"])
         for r in found
     ]
 

@@ -172,5 +172,3 @@ def _most_frequent(snapshot: Snapshot, question: Question, parameter: Parameter)
 def _require_published(snapshot: Snapshot, question: Question) -> None:
     if not snapshot.rows(f"SELECT 1 FROM {sql_name(question.table.name)} LIMIT 1"):
         raise Refused("Cet indicateur n’a pas encore été calculé.", HTTPStatus.NOT_FOUND)
-
-

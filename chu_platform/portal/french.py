@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-# Between groups of three digits and before a unit; it never breaks a line (Lexique de l'Imprimerie nationale).
+# Neither breaks a line: the narrow one between groups of three digits, the other before a unit (Lexique des règles
+# typographiques en usage à l'Imprimerie nationale).
 NARROW: Final = "\u202f"
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
@@ -39,7 +40,7 @@ def number(value: float, digits: int = 0) -> str:
 
 def amount(value: float, unit: str, digits: int = 1) -> str:
     """A number and its unit: "8,4 ‰", "73,7 / 100"; they stay on one line."""
-    return f"{number(value, digits)}{NARROW}{unit.replace(' ', NARROW)}" if unit else number(value, digits)
+    return f"{number(value, digits)}{NO_BREAK}{unit.replace(' ', NO_BREAK)}" if unit else number(value, digits)
 
 
 def per_mille(value: float, digits: int = 1) -> str:

@@ -37,8 +37,7 @@ PATIENCE: Final = 600.0
 
 # Tables of years are held as tables of periods, so that all are asked in one way.
 YEARS: Final = (
-    "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, "
-    "*"
+    "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, *"
 )
 
 Made = TypeVar("Made")

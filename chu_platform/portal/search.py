@@ -88,9 +88,7 @@ def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Res
     )
 
 
-def _results(
-    snapshot: Snapshot, source: str, parameters: dict[str, Any], order: str, level: str | None
-) -> Results:
+def _results(snapshot: Snapshot, source: str, parameters: dict[str, Any], order: str, level: str | None) -> Results:
     named = f"'{level}' AS level" if level else "level"
     rows = snapshot.rows(
         f"SELECT {named}, code, label, detail, visible, count(*) OVER () AS count {source} ORDER BY {order} LIMIT {MOST}",

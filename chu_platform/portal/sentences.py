@@ -80,7 +80,9 @@ def partial(cell: Cell) -> str | None:
     """What a partial period means; None for a whole one."""
     if not cell.partial:
         return None
-    return "Les données ne couvrent qu’une partie de cette période : le chiffre ne se compare pas à une période entière."
+    return (
+        "Les données ne couvrent qu’une partie de cette période : le chiffre ne se compare pas à une période entière."
+    )
 
 
 def left_out(peers: Peers) -> str:
@@ -91,7 +93,9 @@ def left_out(peers: Peers) -> str:
         others = french.counted(peers.shown - drawn, "autre n’est pas dessiné", "autres ne sont pas dessinés")
         said.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
     if peers.masked:
-        said.append(f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')} : 1 à 10 personnes, ou de quoi en retrouver un.")
+        said.append(
+            f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')} : 1 à 10 personnes, ou de quoi en retrouver un."
+        )
     if peers.absent:
         said.append(f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure.")
     return " ".join(said)
@@ -122,5 +126,3 @@ def survey_apart(cell: Cell) -> str | None:
     if "survey" not in cell.x:
         return None
     return f"Enquête : {SURVEYS[cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
-
-

@@ -32,14 +32,15 @@ from chu_platform.portal.charts.drawing import (
     words,
 )
 from chu_platform.portal.charts.ranks import rank_ranges
-from chu_platform.portal.charts.trend import WHY_MASKED
+from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
 MUCH_WIDER: Final = 5
 TOP: Final = 34
 ROW: Final = {WIDE.name: 27, NARROW.name: 44}
-MOST_LABEL: Final = 250
+MOST_LABEL: Final = 270
 CUT: Final = 8
+NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ class Dots:
     reference: Reference | None = None
     bounds: tuple[float, float] | None = None
     value_label: str = "valeur"
-    interval_label: str = "intervalle de confiance à 95 %"
+    interval_label: str = INTERVAL
     also_label: str = ""
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """What the chart shows of a row."""
+    """What the chart shows of a row; no ranks where its interval allows all of them."""
 
     row: Row
     ranks: tuple[int, int] | None
@@ -93,7 +94,9 @@ def described(chart: Dots) -> str:
         parts.append(f"De {low} à {high}.")
     if chart.reference:
         parts.append(f"{_reference_text(chart, chart.reference)}.")
-    if chart.ranked and any(p.ranks for p in placed):
+    if chart.ranked and not any(p.ranks for p in placed):
+        parts.append(f"{NO_RANK.capitalize()}.")
+    elif chart.ranked:
         sure = [p for p in placed if p.ranks and p.ranks[0] == p.ranks[1]]
         if sure:
             said = french.listed([f"{p.row.label} ({french.ordinal(p.ranks[0])})" for p in sure if p.ranks])
@@ -141,7 +144,9 @@ def _placed(chart: Dots) -> list[_Placed]:
         return [_Placed(row, None) for row in rows]
     rows.sort(key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
     intervals = [None if r.low is None or r.high is None else (r.low, r.high) for r in rows]
-    return [_Placed(row, ranks) for row, ranks in zip(rows, rank_ranges(intervals), strict=True)]
+    nothing_told = (1, sum(i is not None for i in intervals))
+    ranges = (None if ranks == nothing_told else ranks for ranks in rank_ranges(intervals))
+    return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]
 
 
 def _bounded(row: Row, bounds: tuple[float, float] | None) -> Row:
@@ -272,6 +277,8 @@ def _keys(chart: Dots, placed: Sequence[_Placed], hatch: str) -> list[Key]:
                 "rangs que les intervalles permettent",
             )
         )
+    elif chart.ranked:
+        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), NO_RANK))
     if any(p.row.value is None for p in placed):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
     return keys

@@ -36,6 +36,7 @@ TOP: Final = 30
 PLOT: Final = {WIDE.name: 220, NARROW.name: 190}
 # A mark for each period only where they do not touch.
 LEAST_STEP_OF_MARKS: Final = 9
+INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
 
 
@@ -66,8 +67,8 @@ class Trend:
     digits: int
     moments: Sequence[Moment]
     from_zero: bool = True
+    interval_label: str = INTERVAL
     reference: Reference | None = None
-    interval_label: str = "intervalle de confiance à 95 %"
 
 
 def described(chart: Trend) -> str:
@@ -111,9 +112,9 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
     marks = [
         element("defs", content=hatching(hatch)),
         _grid(chart, y, left, size),
+        _reference(chart, y, left, size),
         *_withheld(chart, xs, step, bottom, hatch),
         *_bands(chart, xs, y),
-        _reference(chart, y, left, size),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
         _ticks(chart, xs, bottom),
@@ -136,7 +137,7 @@ def _vertical(chart: Trend, bottom: float) -> Scale:
 
 def _tick(chart: Trend, y: Scale, value: float) -> str:
     text = french.number(value, tick_digits(y.ticks))
-    return f"{text}{french.NARROW}{chart.unit}" if value == y.ticks[-1] and len(chart.unit) <= 2 else text
+    return f"{text}{french.NO_BREAK}{chart.unit}" if value == y.ticks[-1] and len(chart.unit) <= 2 else text
 
 
 def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
@@ -209,7 +210,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             continue
         text = _said(chart, moment, moment.value)
         if moment.low is not None and moment.high is not None:
-            text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
+            text += f" (IC à 95 % : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
             text += ", période incomplète"
         look = "dot-partial" if moment.partial else "dot"
@@ -262,9 +263,7 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         )
     ]
     if any(m.low is not None for m in chart.moments):
-        keys.append(
-            Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label)
-        )
+        keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
     if has("partial"):
         keys.append(
             Key(
