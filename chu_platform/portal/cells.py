@@ -211,7 +211,7 @@ class Peers:
 
 def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
     """The neighbours of a cell."""
-    condition, parameters, title, natural = _neighbours(question, own)
+    condition, parameters, title, natural = neighbours(question, own)
     value = sql_name(measure.value)
     most = MOST_PERIODS if natural else MOST_PEERS
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
@@ -260,7 +260,7 @@ def _summary(found: Sequence[Cell], own: Cell) -> Mapping[str, Any]:
     }
 
 
-def _neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
+def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
     """Condition, parameters and title of the neighbours; whether they have an order of their own."""
     x = own.x
     same_period = {"grain": own.period.grain, "start": own.period.start}

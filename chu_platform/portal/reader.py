@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 import duckdb
 from deltalake import DeltaTable
 
-from chu_platform.errors import ChuError, keep_trace
+from chu_platform.errors import keep_trace
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.lake import Lake, files_relation
 from chu_platform.lake.provenance import last_publication
@@ -74,7 +74,7 @@ class Snapshot:
     def table(self, sql: str, parameters: Mapping[str, object] | None = None) -> Any:
         """The rows of a query as an Arrow table."""
         with self.connection.cursor() as cursor:
-            return cursor.execute(sql, dict(parameters or {})).to_arrow_table()
+            return cursor.sql(sql, params=dict(parameters or {})).to_arrow_table()
 
     def once(self, key: object, make: Callable[[], Made]) -> Made:
         """What `make` gives, made once for as long as these versions are served."""
@@ -95,17 +95,14 @@ class Reader:
     """Serves a snapshot, and replaces it when the tables have changed."""
 
     def __init__(self, root: Path, logs: Path | None = None, patience: float = PATIENCE) -> None:
-        """`logs`: folder for the traces of what could not be read. Raises ChuError when nothing is published yet."""
+        """`logs`: folder for the traces of what could not be read."""
         self._lake = Lake(root)
         self._logs = logs
         self._patience = patience
         self._ended = threading.Event()
         self._stamps = self._look()
         self._unfit_since: float | None = None
-        opened = self._open()
-        if not opened:
-            raise ChuError(f"nothing is published in {root}: run `chu materialize` first")
-        self._snapshot = self._load(opened)
+        self._snapshot = self._load(self._open())
 
     @property
     def snapshot(self) -> Snapshot:
