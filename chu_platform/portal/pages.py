@@ -34,6 +34,7 @@ from chu_platform.portal.periods import GRAINS
 from chu_platform.portal.questions import BY_SLUG, LEVELS, QUESTIONS, Question
 from chu_platform.portal.reader import Reader, Snapshot, upstream
 from chu_platform.portal.reliability import Reliability, State, problems_of, reliability
+from chu_platform.portal.story import tell
 from chu_platform.portal.views import SHORT_UNIT, View, columns_of, look, row_label, row_of
 from chu_platform.tables.table import Layer, Table
 
@@ -162,6 +163,13 @@ class Pages:
                 lineage=self._lineage,
             )
         )
+
+    def story(self, request: Request) -> Response:
+        """The story, as the tables tell it now."""
+        single(request.query_params.multi_items(), ())
+        snapshot = self._reader.snapshot
+        told = snapshot.once("story", lambda: tell(snapshot))
+        return HTMLResponse(self.templates.get_template("recit.html").render(here="story", story=told))
 
     def health(self, _request: Request) -> Response:
         """That the portal answers, and which versions it serves."""
@@ -325,6 +333,7 @@ HANDLERS: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
     ("/questions/{slug}", lambda pages: pages.question),
     ("/questions/{slug}/{file}", lambda pages: pages.download),
     ("/recherche/{kind}", lambda pages: pages.search),
+    ("/recit", lambda pages: pages.story),
     ("/methode", lambda pages: pages.method),
     ("/sante", lambda pages: pages.health),
 )
