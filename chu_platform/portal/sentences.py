@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell, Peers
+from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
 
 WHY_MASKED: Final = (
@@ -35,6 +36,13 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     return Markup("{}, {}<strong>{}</strong>{}.").format(
         begin, before, figure(measure, cell.value), after.replace("{where}", where)
     )
+
+
+def sum_of_deaths(period: Period, whole: str) -> Markup:
+    """The finding of all regions together."""
+    return Markup(
+        "{}, <strong>{} décès</strong> sont comptés, les 18 régions et les lieux hors d’elles réunis."
+    ).format(period.when, whole)
 
 
 def named(question: Question, cell: Cell) -> str:
