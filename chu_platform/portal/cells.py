@@ -178,7 +178,8 @@ def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Perio
 
     def find() -> list[Period]:
         rows = snapshot.rows(
-            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} WHERE period_grain = $grain ORDER BY 1",
+            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} "
+            "WHERE period_grain = $grain ORDER BY 1",
             {"grain": grain},
         )
         return [Period(grain, r["period_start"], r["period_end"]) for r in rows]

@@ -97,7 +97,7 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
 
 
 def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What a parameter can be, as groups of (value, label); places and diagnoses only as far as a list can hold them."""
+    """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold."""
     if parameter.words:
         return [("", list(parameter.words.items()))]
     return snapshot.once(("options", question.slug, parameter.name), lambda: _options(snapshot, question, parameter))

@@ -145,8 +145,9 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         )
         for c in drawn
     ]
+    when = choice.period.label if choice.question.parameters else "par année"
     return Dots(
-        f"{found.title} : {title[0].lower()}{title[1:]}, {choice.period.label if choice.question.parameters else 'par année'}",
+        f"{found.title} : {title[0].lower()}{title[1:]}, {when}",
         unit,
         measure.decimals,
         rows,
@@ -207,10 +208,8 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
     if measure.low:
         columns.append((measure.limits[:1].upper() + measure.limits[1:], True))
-    for count in (measure.numerator, measure.denominator):
-        if count and count.column != measure.value:
-            columns.append((count.words[:1].upper() + count.words[1:], True))
-    return columns
+    counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
+    return [*columns, *((c.words[:1].upper() + c.words[1:], True) for c in counts)]
 
 
 def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
