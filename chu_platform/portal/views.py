@@ -24,6 +24,7 @@ from chu_platform.portal.sentences import limits
 # Longer units stand in the title of a chart, not behind each figure.
 SHORT_UNIT: Final = 8
 NO_FIGURE: Final = "–"
+OUT_OF_100: Final = "sur 100"
 
 TableRow = list[str | Markup | None]
 
@@ -105,7 +106,7 @@ def trend_chart(
         for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
     ]
     unit, title = _unit(measure)
-    return Trend(title, unit, measure.decimals, moments, from_zero=measure.unit != "sur 100", interval_label=measure.limits)
+    return Trend(title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits)
 
 
 def _moment(period: Period, found: Cell | None) -> Moment:
@@ -149,7 +150,8 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
-        from_zero=measure.unit != "sur 100",
+        from_zero=measure.unit != OUT_OF_100,
+        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
         reference=_reference(snapshot, choice, measure, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
@@ -161,7 +163,8 @@ def row_label(choice: Choice, found: Cell) -> str:
     """The name of a neighbour."""
     if not choice.question.parameters:
         return found.period.label
-    return found.label
+    # What all neighbours share is in the title.
+    return found.label.split(", ")[0] if "survey" in choice.x else found.label
 
 
 def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
