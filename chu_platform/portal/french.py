@@ -3,6 +3,7 @@
 Here: values to text. Not here: which value is shown, or what a sentence says of it.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 NARROW: Final = "\u202f"
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
+BEFORE: Final = re.compile(r" (?=[;:!?»](?:[\s<]|$))")
+AFTER: Final = re.compile(r"(?<=«) ")
 MASKED: Final = "masqué"
 MONTHS: Final = (
     "janvier",
@@ -120,6 +123,11 @@ def age_band(band: str) -> str:
     if band.endswith("+"):
         return f"{band[:-1]} ans et plus"
     return f"{band.replace('-', ' à ')} ans"
+
+
+def typeset(text: str) -> str:
+    """The same text whose lines do not begin with high punctuation, nor end with an opening guillemet."""
+    return BEFORE.sub(NO_BREAK, AFTER.sub(NO_BREAK, text))
 
 
 def sex(code: str) -> str:

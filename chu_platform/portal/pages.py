@@ -82,19 +82,16 @@ class Pages:
         self.templates.filters["moment"] = _moment
 
     def page(self, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
-        """A page of a template."""
-        return HTMLResponse(self.templates.get_template(template).render(here="", **context), status)
+        """A page of a template; `here` is its entry in the navigation, if it has one."""
+        context.setdefault("here", "")
+        return HTMLResponse(french.typeset(self.templates.get_template(template).render(**context)), status)
 
     def home(self, request: Request) -> Response:
         """The eight questions, each with its figure, trend and reliability."""
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
         cards = [c for q in QUESTIONS if (c := _card(snapshot, q))]
-        return HTMLResponse(
-            self.templates.get_template("home.html").render(
-                here="home", cards=cards, missing=len(QUESTIONS) - len(cards)
-            )
-        )
+        return self.page("home.html", here="home", cards=cards, missing=len(QUESTIONS) - len(cards))
 
     def question(self, request: Request) -> Response:
         """A question, for an X and a Y."""
@@ -158,15 +155,14 @@ class Pages:
         """How everything is calculated, and the state of the data."""
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
-        return HTMLResponse(
-            self.templates.get_template("method.html").render(
-                here="method",
-                questions=[(q, reliability(snapshot, q)) for q in QUESTIONS],
-                problems=snapshot.once("problems", lambda: problems_of(snapshot)),
-                checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
-                versions=[(q.table, snapshot.versions.get(q.table.name)) for q in QUESTIONS],
-                lineage=self._lineage,
-            )
+        return self.page(
+            "method.html",
+            here="method",
+            questions=[(q, reliability(snapshot, q)) for q in QUESTIONS],
+            problems=snapshot.once("problems", lambda: problems_of(snapshot)),
+            checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
+            versions=[(q.table, snapshot.versions.get(q.table.name)) for q in QUESTIONS],
+            lineage=self._lineage,
         )
 
     def story(self, request: Request) -> Response:
@@ -174,7 +170,7 @@ class Pages:
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
         told = snapshot.once("story", lambda: tell(snapshot))
-        return HTMLResponse(self.templates.get_template("recit.html").render(here="story", story=told))
+        return self.page("recit.html", here="story", story=told)
 
     def health(self, _request: Request) -> Response:
         """That the portal answers, and which versions it serves."""

@@ -1,4 +1,4 @@
-"""The story: what a committee is told in ten steps, every figure from the snapshot that is served.
+"""The story: what a committee is told in eleven steps, every figure from the snapshot that is served.
 
 A sentence here says what intervals allow and no more: a change, a highest group, a rank are claimed where intervals do
 not meet, and are said not to be established everywhere else. Where a figure is masked or missing its step says so.
@@ -8,7 +8,7 @@ Here: figures and the sentences that depend on them. Not here: the sentences tha
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -249,7 +249,10 @@ def _dots(view: View, name: str) -> tuple[Markup, str]:
 
 
 def _map(view: View, name: str) -> tuple[Markup, str] | None:
-    return (region_map(view.map_chart, name), view.map_chart.title) if view.map_chart else None
+    if view.map_chart is None:
+        return None
+    whole = replace(view.map_chart, regions=[replace(r, chosen=False) for r in view.map_chart.regions])
+    return region_map(whole, name), whole.title
 
 
 def _whole(chart: RegionMap | None) -> Markup | None:
