@@ -20,6 +20,7 @@ from chu_platform.errors import ChuError
 from chu_platform.portal.choices import question_address
 from chu_platform.portal.questions import QUESTIONS
 
+DATA: Final = re.compile(r"data;dur=([\d.]+)")
 LINK: Final = re.compile(r'(?:href|src)="(/[^"#]*)"')
 WORDS: Final = (
     "clinique",
@@ -39,16 +40,21 @@ ASSETS: Final = "/static/"
 
 @dataclass
 class Page:
-    """What was measured of one kind of page: seconds and bytes (as sent) of each answer, and failures."""
+    """What was measured of one kind of page: seconds and bytes (as sent) of each answer, and failures.
+
+    `data` are the seconds that the portal says it took to find what pages show, of those it made anew.
+    """
 
     seconds: list[float] = field(default_factory=list)
+    data: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     failures: int = 0
 
-    def percentile(self, share: float) -> float:
-        """Milliseconds within which a share (0 to 1) of the answers came."""
-        ordered = sorted(self.seconds)
-        return 1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """Milliseconds that a share (0 to 1) of the times do not exceed; 0 of none."""
+    ordered = sorted(seconds)
+    return 1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def load(address: str, clients: int, seconds: float, say: Callable[[str], None])
         raise ChuError(f"the portal {address} does not answer ({error}): start it with `chu serve`") from None
     say(f"{sum(len(found) for found in plan.values())} addresses, {clients} clients, {seconds:g} s")
     pages: dict[str, Page] = defaultdict(Page)
+    made: set[str] = set()
     lock = threading.Lock()
     end = time.monotonic() + seconds
 
@@ -80,13 +87,17 @@ def load(address: str, clients: int, seconds: float, say: Callable[[str], None])
             if time.monotonic() > end:
                 break
             begun = time.monotonic()
-            status, body = _get(connection, path)
+            answer, body = _get(connection, path)
             took = time.monotonic() - begun
+            timing = DATA.search(answer.headers.get("Server-Timing", ""))
             with lock:
                 page = pages[kind]
                 page.seconds.append(took)
                 page.sizes.append(len(body))
-                page.failures += status != HTTPStatus.OK
+                page.failures += answer.status != HTTPStatus.OK
+                if timing and path not in made:
+                    made.add(path)
+                    page.data.append(float(timing[1]) / 1000)
         connection.close()
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
@@ -100,11 +111,13 @@ def load(address: str, clients: int, seconds: float, say: Callable[[str], None])
 
 def lines(found: Load) -> Iterator[str]:
     """A load run as text."""
-    yield f"{'page':34} {'answers':>8} {'failed':>7} {'p50 ms':>8} {'p95 ms':>8} {'kB sent':>8}"
+    yield f"{'':34} {'':8} {'':7} {'whole answer, ms':>17} {'its data, ms':>17} {'kB':>8}"
+    yield f"{'page':34} {'answers':>8} {'failed':>7} {'p50':>8} {'p95':>8} {'p50':>8} {'p95':>8} {'sent':>8}"
     everything = Page()
     for kind, page in found.pages.items():
         yield _line(kind, page)
         everything.seconds += page.seconds
+        everything.data += page.data
         everything.sizes += page.sizes
         everything.failures += page.failures
     yield _line("all", everything)
@@ -114,16 +127,14 @@ def lines(found: Load) -> Iterator[str]:
 
 def _line(kind: str, page: Page) -> str:
     size = statistics.mean(page.sizes) / 1000
-    return (
-        f"{kind:34} {len(page.seconds):8} {page.failures:7} {page.percentile(0.5):8.1f} "
-        f"{page.percentile(0.95):8.1f} {size:8.1f}"
-    )
+    times = (percentile(of, share) for of in (page.seconds, page.data) for share in (0.5, 0.95))
+    return f"{kind:34} {len(page.seconds):8} {page.failures:7} {' '.join(f'{t:8.1f}' for t in times)} {size:8.1f}"
 
 
-def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
     answer = connection.getresponse()
-    return answer.status, answer.read()
+    return answer, answer.read()
 
 
 def _text(place: str, path: str) -> str:
