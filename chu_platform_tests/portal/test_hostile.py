@@ -18,6 +18,7 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
 MANY = 1000
+LONGEST_LINE = 65_000
 SQL = (
     "' OR '1'='1",
     "total:total' UNION SELECT * FROM read_parquet('/etc/passwd') --",
@@ -100,10 +101,11 @@ def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
             yield "GET", place + draw.choice(PATHS)
             continue
         values = [draw.choice(SQL + PATHS + ODD) for _ in range(draw.randint(1, 3))]
-        query = "&".join(
-            f"{draw.choice(NAMES)}={quote(v, errors='surrogatepass') if draw.random() < 0.9 else v.encode('ascii', 'ignore').decode()}"
+        written = [
+            quote(v, errors="surrogatepass") if draw.random() < 0.9 else v.encode("ascii", "ignore").decode()
             for v in values
-        )
+        ]
+        query = "&".join(f"{draw.choice(NAMES)}={v}" for v in written)
         query = re.sub(r"[\x00-\x20\x7f]", "%20", query)
         yield ("GET" if kind < 4 else draw.choice(METHODS)), f"{draw.choice(bases)}?{query}"
 
@@ -124,7 +126,9 @@ def test_a_thousand_hostile_requests(made: Home, portal: Served) -> None:
         assert not forbidden.search(body), (method, path[:300])
         assert "<script>alert" not in body
         assert "set-cookie" not in answer.headers
-        if answer.status >= 400:
+        if len(path) > LONGEST_LINE:
+            assert answer.status == 400  # the server of HTTP takes no such line, and answers itself
+        elif answer.status >= 400:
             assert '<html lang="fr">' in body, (method, path[:300])
             assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert sum(statuses[s] for s in statuses if s >= 400) > MANY * 0.7, statuses

@@ -20,5 +20,5 @@ def test_a_load_run_measures_every_kind_of_page(portal: Served) -> None:
 
 
 def test_a_portal_that_does_not_answer_is_said_in_one_line() -> None:
-    with pytest.raises(ChuError, match="does not answer .* start it with `chu serve`"):
+    with pytest.raises(ChuError, match=r"does not answer .* start it with `chu serve`"):
         load("http://127.0.0.1:9", 1, 1, print)
