@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from chu_platform.portal import french
 from chu_platform.portal.periods import Period, coarser
-from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.questions import AGES, Measure, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
@@ -37,11 +38,12 @@ BAND_START: Final = re.compile(r"\d+")
 class Cell:
     """One figure: its X, its period, and what it is made of; a masked one has none.
 
-    `numerator` and `denominator` are None too where the measure has none.
+    `numerator` and `denominator` are None too where the measure has none. `name` is what tells it from its neighbours.
     """
 
     x: X
     label: str
+    name: str
     period: Period
     partial: bool
     masked: bool
@@ -80,8 +82,19 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
     parts = [str(row["region_label"])] if "region_label" in row else []
     parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
-    text = ", ".join(parts) or "Ensemble des patients"
+    return _capital(", ".join(parts) or "Ensemble des patients")
+
+
+def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _name(question: Question, row: Mapping[str, Any]) -> str:
+    if not question.parameters:
+        return french.period(row["period_grain"], row["period_start"], row["period_end"])
+    if "region_label" in row:
+        return _capital(row["region_label"])
+    return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
 
 
 def cells(
@@ -107,6 +120,7 @@ def _cell(question: Question, measure: Measure, row: Mapping[str, Any]) -> Cell:
     return Cell(
         {c: row[c] for c in question.columns},
         label_of(question, row),
+        _name(question, row),
         Period(row["period_grain"], row["period_start"], row["period_end"]),
         row["is_partial"],
         row["is_masked"],
@@ -339,3 +353,13 @@ def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, perio
         wanted.append({"level": "total", "code": "total"})
     found = (cell(snapshot, question, measure, w, period) for w in wanted)
     return [c for c in found if c is not None]
+
+
+def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:
+    """The sum of a count over all regions, both sexes and all ages, for the years of which none is masked."""
+    rows = snapshot.rows(
+        f"SELECT period_start, period_end, sum({sql_name(column)}) AS whole FROM {relation(question)} "
+        f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND NOT is_partial "
+        "GROUP BY ALL HAVING NOT bool_or(is_masked) ORDER BY period_start"
+    )
+    return [(Period("year", r["period_start"], r["period_end"]), float(r["whole"])) for r in rows]

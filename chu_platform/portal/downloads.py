@@ -43,7 +43,9 @@ def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Ma
     listed = ", ".join(sql_name(c.name) for c in question.table.columns)
     order = ", ".join(sql_name(c) for c in question.table.key)
     found = snapshot.table(f"SELECT {listed} FROM {relation(question)} WHERE {condition} ORDER BY {order}", parameters)
-    fields = [pa.field(c.name, found.schema.field(c.name).type, metadata={"label": c.label}) for c in question.table.columns]
+    fields = [
+        pa.field(c.name, found.schema.field(c.name).type, metadata={"label": c.label}) for c in question.table.columns
+    ]
     return found.cast(pa.schema(fields))
 
 

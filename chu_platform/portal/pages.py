@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from chu_platform.portal import downloads, french, search, sentences
+from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
-from chu_platform.portal.charts.trend import trend
+from chu_platform.portal.charts.trend import Moment, trend
 from chu_platform.portal.choices import (
     MEASURE,
     PERIOD,
@@ -30,12 +31,12 @@ from chu_platform.portal.choices import (
     question_address,
     single,
 )
-from chu_platform.portal.periods import GRAINS
+from chu_platform.portal.periods import GRAINS, Period
 from chu_platform.portal.questions import BY_SLUG, LEVELS, QUESTIONS, Question
 from chu_platform.portal.reader import Reader, Snapshot, upstream
 from chu_platform.portal.reliability import Reliability, State, problems_of, reliability
 from chu_platform.portal.story import tell
-from chu_platform.portal.views import SHORT_UNIT, View, columns_of, look, row_label, row_of
+from chu_platform.portal.views import View, columns_of, look, row_of
 from chu_platform.tables.table import Layer, Table
 
 FOLDER: Final = Path(__file__).parent
@@ -210,13 +211,13 @@ class Pages:
             "dots": dots(view.dots_chart, "comparaison") if len(view.dots_chart.rows) > 1 else None,
             "peers_table": (
                 columns_of(view.compared, "Comparé"),
-                [row_of(view.compared, _linked(choice, c), c) for c in view.peers.cells],
+                [row_of(view.compared, _linked(choice, c, c.name), c) for c in view.peers.cells],
                 next((i for i, c in enumerate(view.peers.cells) if c == own), None),
             ),
             "map": region_map(view.map_chart, "carte") if view.map_chart else None,
             "beside_table": (
                 columns_of(view.measure, "Repère"),
-                [row_of(view.measure, _linked(choice, c), c) for c in view.beside],
+                [row_of(view.measure, _linked(choice, c, c.label), c) for c in view.beside],
             ),
             "below": below,
             "below_address": lambda x: question_address(question, {"x": x}),
@@ -237,13 +238,15 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
         except Refused:
             return None
         view = look(snapshot, choice)
-        own = view.cell
-        chart = view.trend_chart
+        sums = dict(summed(snapshot, question, "deaths")) if question.slug == "deces-region" else {}
+        if choice.period in sums:
+            return _sum_card(view, sums)
+        own, chart = view.cell, view.trend_chart
         made_of = " / ".join(f"{number} {words}" for words, number in sentences.parts(view.measure, own))
         limits = sentences.limits(view.measure, own)
         detail = " · ".join(part for part in (f"{view.measure.limits} : {limits}" if limits else "", made_of) if part)
         return (
-            view.choice.address(),
+            choice.address(),
             _short(view),
             sentences.headline(question, view.measure, own),
             detail[:1].upper() + detail[1:],
@@ -254,11 +257,33 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
     return Card(question, *made, reliability(snapshot, question)) if made else None
 
 
+def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, Markup, str, Markup]:
+    """The card of a question that has no row for all regions: their sum, and how far apart they are."""
+    period = view.choice.period
+    rated = [c for c in view.peers.cells if c.value is not None]
+    moments = [Moment(p.label, p.short, value) for p, value in sums.items()]
+    whole = french.number(sums[period])
+    detail = ""
+    if rated:
+        low, high = rated[-1], rated[0]
+        detail = (
+            f"Taux bruts de {sentences.figure(view.compared, low.value or 0)} ({low.name}) à "
+            f"{sentences.figure(view.compared, high.value or 0)} ({high.name})"
+        )
+    return (
+        view.choice.address(),
+        whole,
+        sentences.sum_of_deaths(period, whole),
+        detail,
+        sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),
+    )
+
+
 def _short(view: View) -> str | None:
-    """The figure of a card; a long unit is in its sentence."""
+    """The figure of a card; a unit that is no sign is in its sentence."""
     if view.cell.value is None:
         return None
-    unit = view.measure.unit if len(view.measure.unit) <= SHORT_UNIT else ""
+    unit = view.measure.unit if len(view.measure.unit) == 1 else ""
     return french.amount(view.cell.value, unit, view.measure.decimals)
 
 
@@ -278,7 +303,10 @@ def _periods(choice: Choice) -> Mapping[str, Any]:
     groups = []
     for grain, title in GRAINS.items():
         listed = [
-            (o.period.written, f"{o.period.label}{' (incomplète)' if o.partial else ''}{' – masqué' if o.masked else ''}")
+            (
+                o.period.written,
+                f"{o.period.label}{' (incomplète)' if o.partial else ''}{' – masqué' if o.masked else ''}",
+            )
             for o in choice.periods
             if o.period.grain == grain
         ]
@@ -293,16 +321,16 @@ def _periods(choice: Choice) -> Mapping[str, Any]:
     }
 
 
-def _period_label(cell: Any) -> str:
-    return f"{cell.period.label} (incomplète)" if cell.partial else str(cell.period.label)
+def _period_label(cell: Cell) -> str:
+    return f"{cell.period.label} (incomplète)" if cell.partial else cell.period.label
 
 
-def _linked(choice: Choice, cell: Any) -> Markup:
-    """A neighbour's name as a link to its own page."""
+def _linked(choice: Choice, cell: Cell, text: str) -> Markup:
+    """The name of a cell as a link to its own page."""
     changes = {p.name: p.separator.join(cell.x[c] for c in p.columns) for p in choice.question.parameters}
     if not changes:
         changes = {PERIOD: cell.period.written}
-    return Markup('<a href="{}">{}</a>').format(choice.address(**changes), row_label(choice, cell))
+    return Markup('<a href="{}">{}</a>').format(choice.address(**changes), text)
 
 
 def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]:

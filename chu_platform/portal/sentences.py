@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell, Peers
+from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
 
 WHY_MASKED: Final = (
@@ -19,7 +20,7 @@ WHY_MASKED: Final = (
 
 def figure(measure: Measure, value: float) -> str:
     """A figure with its unit; a long unit may be broken over lines."""
-    return f"{french.number(value, measure.decimals)}{french.NARROW}{measure.unit}"
+    return f"{french.number(value, measure.decimals)}{french.NO_BREAK}{measure.unit}"
 
 
 def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
@@ -35,6 +36,13 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     return Markup("{}, {}<strong>{}</strong>{}.").format(
         begin, before, figure(measure, cell.value), after.replace("{where}", where)
     )
+
+
+def sum_of_deaths(period: Period, whole: str) -> Markup:
+    """The finding of all regions together."""
+    return Markup(
+        "{}, <strong>{} décès</strong> sont comptés, les 18 régions et les lieux hors d’elles réunis."
+    ).format(period.when, whole)
 
 
 def named(question: Question, cell: Cell) -> str:

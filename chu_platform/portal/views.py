@@ -22,9 +22,8 @@ from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.sentences import limits
 
 # Longer units stand in the title of a chart, not behind each figure.
-SHORT_UNIT: Final = 8
+LETTER_UNIT: Final = 1
 NO_FIGURE: Final = "–"
-OUT_OF_100: Final = "sur 100"
 
 TableRow = list[str | Markup | None]
 
@@ -75,7 +74,9 @@ def look(snapshot: Snapshot, choice: Choice) -> View:
                 over_time, series = measure, other_series
                 break
     compared = question.measure(question.compared_by) or choice.measure
-    neighbours = peers(snapshot, question, compared, own if compared is choice.measure else _cell(snapshot, choice, compared))
+    neighbours = peers(
+        snapshot, question, compared, own if compared is choice.measure else _cell(snapshot, choice, compared)
+    )
     return View(
         choice,
         own,
@@ -96,9 +97,7 @@ def _cell(snapshot: Snapshot, choice: Choice, measure: Measure) -> Cell:
     return found
 
 
-def trend_chart(
-    snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str
-) -> Trend:
+def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
     """The trend as a chart: every period of the table, also those without a row, where nothing happened."""
     by_start = {c.period.start: c for c in series}
     moments = [
@@ -106,7 +105,9 @@ def trend_chart(
         for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
     ]
     unit, title = _unit(measure)
-    return Trend(title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits)
+    return Trend(
+        title, unit, measure.decimals, moments, from_zero=measure.unit != "sur 100", interval_label=measure.limits
+    )
 
 
 def _moment(period: Period, found: Cell | None) -> Moment:
@@ -119,7 +120,7 @@ def _moment(period: Period, found: Cell | None) -> Moment:
 
 def _unit(measure: Measure) -> tuple[str, str]:
     """The unit behind the figures of a chart, and the chart's title, which has a unit that is long."""
-    if len(measure.unit) <= SHORT_UNIT:
+    if len(measure.unit) <= LETTER_UNIT:
         return measure.unit, measure.label
     return "", f"{measure.label}, {measure.unit}"
 
@@ -135,7 +136,7 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         also = {tuple(c.x.values()): c.value for c in peers(snapshot, choice.question, main, own).cells}
     rows = [
         Row(
-            row_label(choice, c),
+            c.name,
             c.value,
             c.low,
             c.high,
@@ -150,21 +151,13 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
-        from_zero=measure.unit != OUT_OF_100,
-        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
+        from_zero=measure.unit != "sur 100",
         reference=_reference(snapshot, choice, measure, found),
+        bounds=(0.0, 100.0) if measure.unit == "sur 100" else None,
         value_label=measure.label.lower(),
         interval_label=measure.limits,
         also_label=main.label.lower() if beside_it else "",
     )
-
-
-def row_label(choice: Choice, found: Cell) -> str:
-    """The name of a neighbour."""
-    if not choice.question.parameters:
-        return found.period.label
-    # What all neighbours share is in the title.
-    return found.label.split(", ")[0] if "survey" in choice.x else found.label
 
 
 def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
@@ -235,5 +228,3 @@ def _shown(found: Cell, value: float | None, digits: int) -> str | None:
     if found.masked:
         return None
     return NO_FIGURE if value is None else french.number(value, digits)
-
-

@@ -210,7 +210,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             continue
         text = _said(chart, moment, moment.value)
         if moment.low is not None and moment.high is not None:
-            text += f" (IC à 95 % : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
+            text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
             text += ", période incomplète"
         look = "dot-partial" if moment.partial else "dot"
