@@ -9,7 +9,14 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
-    package_data={"chu_platform": ["references/data/*.csv"]},
+    package_data={
+        "chu_platform": [
+            "references/data/*.csv",
+            "portal/templates/*.html",
+            "portal/static/*",
+            "portal/static/fonts/*",
+        ]
+    },
     # Why each of these that is not obvious is here: docs/decisions/0005-dependencies.md.
     install_requires=[
         "dagster>=1.13.27,<1.14",

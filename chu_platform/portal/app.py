@@ -114,7 +114,7 @@ def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) ->
 
 
 def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
-    """The handler, whose unchanged answers are not sent again, and whose errors are a page and a trace without values."""
+    """The handler; unchanged answers are not sent again, errors are a page and a trace without values."""
 
     def answer(request: Request) -> Response:
         try:

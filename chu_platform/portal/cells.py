@@ -5,7 +5,7 @@ Here: queries over a snapshot, and cells as values. Not here: words (sentences),
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -19,8 +19,8 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
 
 X = Mapping[str, str]
+Row = Mapping[str, Any]
 
-PERIODS: Final = "period_grain, period_start, period_end, is_partial"
 # Neighbours that a page shows; the downloads have all.
 MOST_PEERS: Final = 40
 MOST_PERIODS: Final = 200
@@ -97,23 +97,9 @@ def _name(question: Question, row: Mapping[str, Any]) -> str:
     return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
 
 
-def cells(
-    snapshot: Snapshot,
-    question: Question,
-    measure: Measure,
-    condition: str,
-    parameters: Mapping[str, object],
-    order: str = "period_start",
-) -> list[Cell]:
-    """The cells that fulfil a condition (SQL with $parameters), in an order."""
-    found = snapshot.rows(
-        f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order}",
-        parameters,
-    )
-    return [_cell(question, measure, row) for row in found]
+def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
+    """A row as a cell of a measure."""
 
-
-def _cell(question: Question, measure: Measure, row: Mapping[str, Any]) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
@@ -121,7 +107,7 @@ def _cell(question: Question, measure: Measure, row: Mapping[str, Any]) -> Cell:
         {c: row[c] for c in question.columns},
         label_of(question, row),
         _name(question, row),
-        Period(row["period_grain"], row["period_start"], row["period_end"]),
+        _period(row),
         row["is_partial"],
         row["is_masked"],
         figure(measure.value),
@@ -132,22 +118,23 @@ def _cell(question: Question, measure: Measure, row: Mapping[str, Any]) -> Cell:
     )
 
 
+def _period(row: Row) -> Period:
+    return Period(row["period_grain"], row["period_start"], row["period_end"])
+
+
 def of_x(question: Question) -> str:
     """The condition that a row is of an X, whose columns are the parameters."""
     return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
 
 
-def offered(snapshot: Snapshot, question: Question, x: X) -> list[Offered]:
-    """The periods that an X has a row for: years first, from the last to the first."""
-    found = snapshot.rows(
-        f"SELECT {PERIODS}, is_masked FROM {relation(question)} WHERE {of_x(question)} "
-        "ORDER BY list_position(['year', 'all', 'quarter', 'month'], period_grain), period_start DESC",
-        dict(x),
-    )
-    return [
-        Offered(Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"], r["is_masked"])
-        for r in found
-    ]
+def history(snapshot: Snapshot, question: Question, x: X) -> list[Row]:
+    """All rows of an X, at every grain, over time."""
+    return snapshot.rows(f"SELECT * FROM {relation(question)} WHERE {of_x(question)} ORDER BY period_start", dict(x))
+
+
+def offered(rows: Sequence[Row]) -> list[Offered]:
+    """The periods of a history, the last one first."""
+    return [Offered(_period(row), row["is_partial"], row["is_masked"]) for row in reversed(rows)]
 
 
 def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
@@ -166,11 +153,9 @@ def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | No
     return next((by_text[text] for text in coarser(written) if text in by_text), None), False
 
 
-def cell(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> Cell | None:
-    """The cell of an X in a period, if there is a row."""
-    condition = f"{of_x(question)} AND period_grain = $grain AND period_start = $start"
-    found = cells(snapshot, question, measure, condition, {**x, "grain": period.grain, "start": period.start})
-    return found[0] if found else None
+def at(rows: Sequence[Row], period: Period) -> Row:
+    """The row of a history in one of its periods."""
+    return next(r for r in rows if r["period_grain"] == period.grain and r["period_start"] == period.start)
 
 
 def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Period]:
@@ -178,7 +163,8 @@ def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Perio
 
     def find() -> list[Period]:
         rows = snapshot.rows(
-            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} WHERE period_grain = $grain ORDER BY 1",
+            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} "
+            "WHERE period_grain = $grain ORDER BY 1",
             {"grain": grain},
         )
         return [Period(grain, r["period_start"], r["period_end"]) for r in rows]
@@ -186,15 +172,10 @@ def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Perio
     return snapshot.once(("periods", question.slug, grain), find)
 
 
-def trend(snapshot: Snapshot, question: Question, measure: Measure, x: X, grain: str) -> list[Cell]:
-    """The cells of an X at a grain, over time. Of `all` there is one: years are shown instead."""
-    return cells(
-        snapshot,
-        question,
-        measure,
-        f"{of_x(question)} AND period_grain = $grain",
-        {**x, "grain": "year" if grain == "all" else grain},
-    )
+def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: str) -> list[Cell]:
+    """The cells of a history at a grain. Of `all` there is one: years are shown instead."""
+    wanted = "year" if grain == "all" else grain
+    return [as_cell(question, measure, row) for row in rows if row["period_grain"] == wanted]
 
 
 @dataclass(frozen=True)
@@ -203,7 +184,8 @@ class Peers:
 
     `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
     (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
-    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow.
+    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow. `rows` are
+    those of the cells, with every measure.
     """
 
     title: str
@@ -216,6 +198,7 @@ class Peers:
     median: float | None
     p80: float | None
     rank: tuple[int, int] | None
+    rows: Sequence[Row] = field(repr=False)
 
     @property
     def complete(self) -> bool:
@@ -229,7 +212,10 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     value = sql_name(measure.value)
     most = MOST_PERIODS if natural else MOST_PEERS
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
-    found = cells(snapshot, question, measure, condition, parameters, f"{order} LIMIT {most + 1}")
+    rows = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order} LIMIT {most + 1}", parameters
+    )
+    found = [as_cell(question, measure, row) for row in rows]
     belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
     ranked = measure.ranked and own.low is not None and belongs and not natural
     if len(found) <= most:
@@ -256,6 +242,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         summary["whole"] - shown - summary["masked"],
         *quantiles,
         (summary["above"] + 1, shown - summary["below"]) if ranked else None,
+        rows,
     )
 
 
@@ -351,8 +338,20 @@ def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, perio
         wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
     if question.slug == "consultations-etablissement" and x["level"] != "total":
         wanted.append({"level": "total", "code": "total"})
-    found = (cell(snapshot, question, measure, w, period) for w in wanted)
-    return [c for c in found if c is not None]
+    if not wanted:
+        return []
+    parameters: dict[str, object] = {"grain": period.grain, "start": period.start}
+    conditions = []
+    for number, other in enumerate(wanted):
+        conditions.append(" AND ".join(f"{sql_name(c)} = ${c}{number}" for c in other))
+        parameters.update({f"{c}{number}": value for c, value in other.items()})
+    rows = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE period_grain = $grain AND period_start = $start "
+        f"AND (({') OR ('.join(conditions)}))",
+        parameters,
+    )
+    found = [as_cell(question, measure, row) for row in rows]
+    return sorted(found, key=lambda c: wanted.index(c.x))
 
 
 def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:

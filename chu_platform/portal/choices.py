@@ -4,12 +4,12 @@ Here: validation. Whatever is not understood is refused with a sentence in Frenc
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from chu_platform.portal.cells import Offered, X, chosen, offered, relation
+from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.periods import Period, is_written
 from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question
 from chu_platform.portal.reader import Snapshot
@@ -31,7 +31,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Choice:
-    """What a page of a question is about; `asked` is the period of the address when another had to be taken."""
+    """What a page of a question is about.
+
+    `explicit`: the measure was asked for. `rows` are all of X, `periods` those they cover. `asked` is the period of the
+    address when another had to be taken.
+    """
 
     question: Question
     x: X
@@ -39,6 +43,7 @@ class Choice:
     measure: Measure
     explicit: bool
     periods: Sequence[Offered]
+    rows: Sequence[Row] = field(repr=False)
     asked: str | None = None
 
     def address(self, kind: str = "", **changes: str) -> str:
@@ -83,21 +88,22 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
     if written and not is_written(written):
         raise Refused("La période s’écrit 2019, 2019-T2, 2019-05 ou tout.")
     x = _x(snapshot, question, asked)
-    periods = offered(snapshot, question, x)
-    if not periods:
+    rows = history(snapshot, question, x)
+    if not rows:
         _require_published(snapshot, question)
         raise Refused(
             "Rien n’est publié pour ce choix : il n’existe pas, ou n’a aucun événement dans les données.",
             HTTPStatus.NOT_FOUND,
         )
+    periods = offered(rows)
     period, exact = chosen(periods, written)
     if period is None:
         raise Refused("Les données ne couvrent pas cette période.", HTTPStatus.NOT_FOUND)
-    return Choice(question, x, period, measure, MEASURE in asked, periods, None if exact else written)
+    return Choice(question, x, period, measure, MEASURE in asked, periods, rows, None if exact else written)
 
 
 def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What a parameter can be, as groups of (value, label); places and diagnoses only as far as a list can hold them."""
+    """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold."""
     if parameter.words:
         return [("", list(parameter.words.items()))]
     return snapshot.once(("options", question.slug, parameter.name), lambda: _options(snapshot, question, parameter))

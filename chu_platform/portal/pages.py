@@ -3,9 +3,10 @@
 Here: from a request to HTML or a file. Not here: the server and its guards (app), figures (views).
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -86,18 +87,38 @@ class Pages:
         context.setdefault("here", "")
         return HTMLResponse(french.typeset(self.templates.get_template(template).render(**context)), status)
 
+    def _kept(self, snapshot: Snapshot, request: Request, make: Callable[[], HTMLResponse]) -> Response:
+        """A page that depends on nothing but its address, the versions served, and (what is late) the hour."""
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        kept = snapshot.page((request.url.path, request.url.query, hour), make)
+        # Headers are added to what is sent, not to what is kept.
+        return Response(kept.body, kept.status_code, kept.headers)
+
     def home(self, request: Request) -> Response:
         """The eight questions, each with its figure, trend and reliability."""
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
-        cards = [c for q in QUESTIONS if (c := _card(snapshot, q))]
-        return self.page("home.html", here="home", cards=cards, missing=len(QUESTIONS) - len(cards))
+
+        def make() -> HTMLResponse:
+            cards = [c for q in QUESTIONS if (c := _card(snapshot, q))]
+            return self.page("home.html", here="home", cards=cards, missing=len(QUESTIONS) - len(cards))
+
+        return self._kept(snapshot, request, make)
 
     def question(self, request: Request) -> Response:
         """A question, for an X and a Y."""
         snapshot = self._reader.snapshot
-        view = look(snapshot, choose(snapshot, request.path_params["slug"], request.query_params.multi_items()))
-        return self.page("question.html", **self._context(snapshot, view))
+
+        def make() -> HTMLResponse:
+            begun = time.perf_counter()
+            view = look(snapshot, choose(snapshot, request.path_params["slug"], request.query_params.multi_items()))
+            facts = self._facts(snapshot, view)
+            took = time.perf_counter() - begun
+            page = self.page("question.html", **facts, **self._drawn(snapshot, view))
+            page.headers["Server-Timing"] = f"data;dur={1000 * took:.1f}"
+            return page
+
+        return self._kept(snapshot, request, make)
 
     def download(self, request: Request) -> Response:
         """The rows or the chart of a part of a question's page."""
@@ -180,12 +201,20 @@ class Pages:
         """Address of what the UI tells of where a table comes from."""
         return f"{self._ui}/documents/tables/{table.layer.value}/{table.name}" if self._ui else None
 
-    def _context(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
+    def _facts(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
+        """What a page of a question asks of the tables beside its view."""
+        level, question = view.cell.x.get("level"), view.question
+        below = search.inside(snapshot, question, level, view.cell.x["code"]) if level else search.Results([], 0)
+        return {
+            "reliability": reliability(snapshot, question, level, view.choice.period.grain),
+            "below": below,
+            "fields": _fields(snapshot, view.choice, view.cell.label),
+        }
+
+    def _drawn(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
+        """Its sentences, charts, tables and links."""
         choice, own = view.choice, view.cell
         question = choice.question
-        level = own.x.get("level")
-        known = reliability(snapshot, question, level, choice.period.grain)
-        below = search.inside(snapshot, question, level, own.x["code"]) if level else search.Results([], 0)
         return {
             "view": view,
             "question": question,
@@ -200,7 +229,6 @@ class Pages:
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(own),
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
-            "fields": _fields(snapshot, choice, own.label),
             "periods": _periods(choice),
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],
             "trend": trend(view.trend_chart, "evolution"),
@@ -219,11 +247,9 @@ class Pages:
                 columns_of(view.measure, "Repère"),
                 [row_of(view.measure, _linked(choice, c, c.label), c) for c in view.beside],
             ),
-            "below": below,
             "below_address": lambda x: question_address(question, {"x": x}),
             "downloads": _downloads(view),
             "permalink": choice.address(),
-            "reliability": known,
             "sources": [t for t in upstream(question.table) if t.layer is Layer.SOURCES],
             "lineage": self._lineage(question.table),
             "version": snapshot.versions.get(question.table.name),

@@ -35,6 +35,8 @@ INTERVAL: Final = 1.0
 # table whose rows, made anew, were what they had been.
 PATIENCE: Final = 600.0
 
+# Pages of about 100 kB that are kept of a snapshot.
+MOST_PAGES: Final = 300
 # Tables of years are held as tables of periods, so that all are asked in one way.
 YEARS: Final = (
     "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, *"
@@ -62,6 +64,8 @@ class Snapshot:
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
     _kept: dict[object, Any] = field(default_factory=dict)
+    _pages: dict[object, Any] = field(default_factory=dict)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
     _making: threading.RLock = field(default_factory=threading.RLock)
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
@@ -83,6 +87,19 @@ class Snapshot:
                 if key not in self._kept:
                     self._kept[key] = make()
         made: Made = self._kept[key]
+        return made
+
+    def page(self, key: object, make: Callable[[], Made]) -> Made:
+        """What `make` gives, kept for as long as it is one of the last `MOST_PAGES` asked for.
+
+        Pages are made one at a time: several at once would each wait for the interpreter after every query, and the
+        same page, asked for twice, would be made twice.
+        """
+        with self._turn:
+            made: Made = self._pages.pop(key) if key in self._pages else make()
+            self._pages[key] = made
+            while len(self._pages) > MOST_PAGES:
+                del self._pages[next(iter(self._pages))]
         return made
 
     @cached_property

@@ -97,13 +97,19 @@ class Reliability:
 def reliability(snapshot: Snapshot, question: Question, level: str | None = None, grain: str = "year") -> Reliability:
     """The reliability of an indicator; `visible` at a level (None: the coarsest published) and grain."""
     known = snapshot.once(("reliability", question.slug), lambda: _measured(snapshot, question))
-    share = snapshot.rows(
-        "SELECT visible_share FROM publication_coverage WHERE indicator = $indicator AND grain = $grain "
-        "AND ($level IS NULL OR level = $level) ORDER BY cells LIMIT 1",
-        {"indicator": question.table.name, "grain": grain, "level": level},
-    )
-    visible = share[0]["visible_share"] if share else None
+    shares = snapshot.once(("coverage", question.slug), lambda: _shares(snapshot, question))
+    # Without a level: that of the fewest cells, which is the coarsest.
+    visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
     return Reliability(visible=visible, late=_late(known["made"], question.table.cadence), **known)
+
+
+def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:
+    """Share of the events that are visible, by grain and level, the coarsest level first."""
+    rows = snapshot.rows(
+        "SELECT grain, level, visible_share FROM publication_coverage WHERE indicator = $indicator ORDER BY cells",
+        {"indicator": question.table.name},
+    )
+    return {(r["grain"], r["level"]): r["visible_share"] for r in rows}
 
 
 def problems_of(snapshot: Snapshot) -> Sequence[Check]:

@@ -24,7 +24,7 @@ def figure(measure: Measure, value: float) -> str:
 
 
 def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
-    """The finding: "Bretagne : en 2019, 8,4 ‰ des patients ont consulté au moins une fois dans la région." """
+    """The finding, such as "Bretagne : en 2019, 8,4 ‰ des patients ont consulté au moins une fois dans la région"."""
     subject = named(question, cell)
     when = cell.period.when
     begin = f"{subject} : {when[0].lower()}{when[1:]}" if subject else when

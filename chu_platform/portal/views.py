@@ -10,7 +10,7 @@ from typing import Final
 from markupsafe import Markup
 
 from chu_platform.portal import french
-from chu_platform.portal.cells import Cell, Peers, beside, cell, peers, periods_at, trend
+from chu_platform.portal.cells import Cell, Peers, as_cell, at, beside, history, over_time, peers, periods_at
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
@@ -57,44 +57,36 @@ class View:
 def look(snapshot: Snapshot, choice: Choice) -> View:
     """The view of a choice. Without a measure asked for, the first one that has a figure is taken."""
     question, period = choice.question, choice.period
-    own = _cell(snapshot, choice, choice.measure)
+    row = at(choice.rows, period)
+    own = as_cell(question, choice.measure, row)
     if not choice.explicit and own.value is None and not own.masked:
         for measure in question.measures:
-            other = _cell(snapshot, choice, measure)
-            if other.value is not None:
+            if (other := as_cell(question, measure, row)).value is not None:
                 choice, own = replace(choice, measure=measure), other
                 break
-    over_time = choice.measure
-    series = trend(snapshot, question, over_time, choice.x, period.grain)
+    shown = choice.measure
+    series = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:
         # A rate of one year alone has no trend: what it counts has one.
         for measure in question.measures:
-            other_series = trend(snapshot, question, measure, choice.x, period.grain)
+            other_series = over_time(question, measure, choice.rows, period.grain)
             if sum(c.value is not None for c in other_series) > 1:
-                over_time, series = measure, other_series
+                shown, series = measure, other_series
                 break
     compared = question.measure(question.compared_by) or choice.measure
-    neighbours = peers(
-        snapshot, question, compared, own if compared is choice.measure else _cell(snapshot, choice, compared)
-    )
+    neighbours = peers(snapshot, question, compared, as_cell(question, compared, row))
     return View(
         choice,
         own,
         series,
-        over_time,
+        shown,
         neighbours,
         compared,
         beside(snapshot, question, choice.measure, choice.x, period),
-        trend_chart(snapshot, question, over_time, series, period.grain),
+        trend_chart(snapshot, question, shown, series, period.grain),
         _dots(snapshot, choice, compared, neighbours),
         _map(snapshot, choice, compared, neighbours),
     )
-
-
-def _cell(snapshot: Snapshot, choice: Choice, measure: Measure) -> Cell:
-    found = cell(snapshot, choice.question, measure, choice.x, choice.period)
-    assert found is not None, "a chosen period has a row"
-    return found
 
 
 def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
@@ -106,7 +98,7 @@ def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series
     ]
     unit, title = _unit(measure)
     return Trend(
-        title, unit, measure.decimals, moments, from_zero=measure.unit != "sur 100", interval_label=measure.limits
+        title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits
     )
 
 
@@ -132,8 +124,8 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
     main = choice.question.measures[0]
     beside_it = choice.question.compared_by is not None and main is not measure
     if beside_it:
-        own = _cell(snapshot, choice, main)
-        also = {tuple(c.x.values()): c.value for c in peers(snapshot, choice.question, main, own).cells}
+        of_main = (as_cell(choice.question, main, row) for row in found.rows)
+        also = {tuple(c.x.values()): c.value for c in of_main}
     rows = [
         Row(
             c.name,
@@ -145,15 +137,15 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         )
         for c in drawn
     ]
+    when = choice.period.label if choice.question.parameters else "par année"
     return Dots(
-        f"{found.title} : {title[0].lower()}{title[1:]}, {choice.period.label if choice.question.parameters else 'par année'}",
+        f"{found.title} : {title[0].lower()}{title[1:]}, {when}",
         unit,
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
         from_zero=measure.unit != "sur 100",
         reference=_reference(snapshot, choice, measure, found),
-        bounds=(0.0, 100.0) if measure.unit == "sur 100" else None,
         value_label=measure.label.lower(),
         interval_label=measure.limits,
         also_label=main.label.lower() if beside_it else "",
@@ -164,8 +156,9 @@ def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peer
     """What neighbours are compared with: France where it is known, else the middle one of those visible."""
     question = choice.question
     if "survey" in choice.x:
-        france = cell(snapshot, question, measure, {**choice.x, "region_code": "all"}, choice.period)
-        return Reference("France", france.value) if france and france.value is not None else None
+        rows = history(snapshot, question, {**choice.x, "region_code": "all"})
+        whole = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
+        return Reference("France", whole[0].value) if whole and whole[0].value is not None else None
     if "region_code" in choice.x:
         counted = [(c.numerator, c.denominator) for c in found.cells if c.value is not None]
         if measure.unit == "‰" and not found.masked and counted:
@@ -207,10 +200,8 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
     if measure.low:
         columns.append((measure.limits[:1].upper() + measure.limits[1:], True))
-    for count in (measure.numerator, measure.denominator):
-        if count and count.column != measure.value:
-            columns.append((count.words[:1].upper() + count.words[1:], True))
-    return columns
+    counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
+    return [*columns, *((c.words[:1].upper() + c.words[1:], True) for c in counts)]
 
 
 def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
