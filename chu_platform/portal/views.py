@@ -24,6 +24,7 @@ from chu_platform.portal.sentences import limits
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
 NO_FIGURE: Final = "–"
+OUT_OF_100: Final = "sur 100"
 
 TableRow = list[str | Markup | None]
 
@@ -144,7 +145,8 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
-        from_zero=measure.unit != "sur 100",
+        from_zero=measure.unit != OUT_OF_100,
+        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
         reference=_reference(snapshot, choice, measure, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
