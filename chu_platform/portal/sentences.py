@@ -20,7 +20,7 @@ WHY_MASKED: Final = (
 
 def figure(measure: Measure, value: float) -> str:
     """A figure with its unit; a long unit may be broken over lines."""
-    return f"{french.number(value, measure.decimals)}{french.NARROW}{measure.unit}"
+    return f"{french.number(value, measure.decimals)}{french.NO_BREAK}{measure.unit}"
 
 
 def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
