@@ -120,15 +120,16 @@ def test_a_thousand_hostile_requests(made: Home, portal: Served) -> None:
         answer = portal.get(path, method)
         statuses[answer.status] += 1
         assert answer.status < 500, (method, path[:300])
+        if len(path) > LONGEST_LINE:
+            assert answer.status == 400  # the server of HTTP takes no such line, and answers itself
+            continue
         if method != "GET":
             assert answer.status == 405, (method, path[:300])
         body = answer.body.decode(errors="replace")
         assert not forbidden.search(body), (method, path[:300])
         assert "<script>alert" not in body
         assert "set-cookie" not in answer.headers
-        if len(path) > LONGEST_LINE:
-            assert answer.status == 400  # the server of HTTP takes no such line, and answers itself
-        elif answer.status >= 400:
+        if answer.status >= 400:
             assert '<html lang="fr">' in body, (method, path[:300])
             assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert sum(statuses[s] for s in statuses if s >= 400) > MANY * 0.7, statuses

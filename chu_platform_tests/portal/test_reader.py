@@ -94,6 +94,7 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
                 if len(set(counts)) != 1 or len(counts) != 3:
                     mixed.append(counts)
             turn += 1
+            ended.wait(0.02)
 
     with serving(lake.root) as portal:
         portal.reader.follow()
