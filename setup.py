@@ -9,7 +9,15 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
-    package_data={"chu_platform": ["references/data/*.csv", "documents/templates/*"]},
+    package_data={
+        "chu_platform": [
+            "references/data/*.csv",
+            "documents/templates/*",
+            "portal/templates/*.html",
+            "portal/static/*",
+            "portal/static/fonts/*",
+        ]
+    },
     # Why each of these that is not obvious is here: docs/decisions/0005-dependencies.md.
     install_requires=[
         "dagster>=1.13.27,<1.14",
@@ -38,6 +46,8 @@ setup(
         "sqlalchemy>=2",
         "sqlglot>=30.1,<31",
         "jinja2>=3.1,<4",
+        "starlette>=1,<2",
+        "uvicorn>=0.30,<1",
         "requests>=2.32",
     ],
     extras_require={
@@ -47,6 +57,8 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "openpyxl>=3.1",
+            "playwright>=1.50",
+            "axe-playwright-python>=0.1.4",
             "mypy>=1.13",
             "types-psycopg2",
             "types-requests",

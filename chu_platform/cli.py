@@ -15,7 +15,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from chu_platform.errors import ChuError, keep_trace
-from chu_platform.serve import DEFAULT_PORT, require_free_port
+from chu_platform.portal.commands import app as portal
+from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
 
 INTERRUPTED = 130
@@ -23,17 +24,22 @@ DEMO_SCALE = 0.01
 DEMO_SEED = 2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(portal, name="portal")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
+PortalPort = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="port of the portal on this machine; else the one after --port")
+]
 
 
 @app.command()
-def run(port: Port = DEFAULT_PORT) -> None:
+def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     """Do all of it: a demonstration pack if no pack is given, the whole graph, then the servers."""
     from chu_platform.graph.instance import exclusive
 
     settings = load_settings()
     say = _clock()
     require_free_port(port)
+    require_free_port(portal_port_of(port, portal_port), "--portal-port")
     with exclusive(settings):
         if settings.sources is None and not settings.sources_folder.exists():
             from chu_platform.demo.pack import write_pack
@@ -45,7 +51,7 @@ def run(port: Port = DEFAULT_PORT) -> None:
     from chu_platform.show import show_indicators
 
     show_indicators(Lake(settings.lake_folder))
-    _serve(settings, port)
+    _serve(settings, port, portal_port)
 
 
 @app.command()
@@ -132,10 +138,11 @@ def rebuild(
 @app.command()
 def serve(
     port: Port = DEFAULT_PORT,
+    portal_port: PortalPort = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="for auditors: nothing can be changed")] = False,
 ) -> None:
-    """Serve the Dagster UI on what the lake holds."""
-    _serve(load_settings(), port, read_only)
+    """Serve the portal and the Dagster UI on what the lake holds."""
+    _serve(load_settings(), port, portal_port, read_only)
 
 
 @app.command()
@@ -262,16 +269,18 @@ def _materialize(settings: Settings, select: str, partitions: str | None, say: C
     say(f"done; the lake is {settings.lake_folder}")
 
 
-def _serve(settings: Settings, port: int, read_only: bool = False) -> None:
+def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bool = False) -> None:
     from chu_platform.graph.instance import SERVED_TAG, close_dead_runs, open_instance
     from chu_platform.serve import serve as serve_until_interrupted
 
+    portals = portal_port_of(port, portal_port)
     require_free_port(port)
+    require_free_port(portals, "--portal-port")
     with open_instance(settings) as instance:
         if not read_only and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} run(s) as failed that killed servers had left", flush=True)
     try:
-        serve_until_interrupted(settings, port, lambda line: print(line, flush=True), read_only)
+        serve_until_interrupted(settings, port, portals, lambda line: print(line, flush=True), read_only)
     except KeyboardInterrupt:
         print("stopped")
 

@@ -1,4 +1,4 @@
-"""Serving: the Dagster UI and daemon as child processes that never outlive this one.
+"""Serving: the Dagster UI, the portal and the daemon as child processes that never outlive this one.
 
 Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe
 from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -27,12 +27,13 @@ from chu_platform.settings import PROJECT, Settings
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
+LAST_PORT: Final = 65535
 START_TIMEOUT: Final = 120.0
 STOP_TIMEOUT: Final = 10.0
 
 
-def require_free_port(port: int) -> None:
-    """Raise ChuError when the port of this machine cannot be listened on."""
+def require_free_port(port: int, option: str = "--port") -> None:
+    """Raise ChuError when the port of this machine cannot be listened on; `option` chooses another one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -43,16 +44,24 @@ def require_free_port(port: int) -> None:
                 if error.errno == errno.EADDRINUSE
                 else f"cannot be used ({error.strerror})"
             )
-            raise ChuError(f"port {port} of {HOST} {why}: choose another one with --port") from None
+            raise ChuError(f"port {port} of {HOST} {why}: choose another one with {option}") from None
 
 
-def serve(settings: Settings, port: int, say: Callable[[str], None], read_only: bool = False) -> None:
-    """Serve the Dagster UI on `port`, until this process is interrupted; `read_only`: for auditors, without a daemon.
+def portal_port_of(port: int, chosen: int | None) -> int:
+    """The port of the portal: the chosen one, else the one after that of the UI. Raises ChuError when there is none."""
+    if chosen is None and port == LAST_PORT:
+        raise ChuError(f"there is no port after {port} for the portal: choose one with --portal-port")
+    return chosen or port + 1
 
-    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when the port is taken, or when a
+
+def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], None], read_only: bool = False) -> None:
+    """Serve the Dagster UI and the portal until this process is interrupted; `read_only`: without a daemon.
+
+    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when a port is taken, or when a
     child does not start or ends.
     """
     require_free_port(port)
+    require_free_port(portal_port, "--portal-port")
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
@@ -62,20 +71,19 @@ def serve(settings: Settings, port: int, say: Callable[[str], None], read_only: 
         else ("dagster-webserver", "chu_platform.webserver")
     )
     with ExitStack() as stack:
+        address = f"http://{HOST}:{port}"
         ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
-        deadline = time.monotonic() + START_TIMEOUT
-        while not _answers(port):
-            _require_alive([ui])
-            if time.monotonic() > deadline:
-                raise ChuError(f"the Dagster UI does not answer on port {port}: see {ui.log}")
-            time.sleep(0.1)
-        children = [ui]
+        portal_command = ("chu_platform.portal", str(portal_port), address)
+        portal = stack.enter_context(_Child("portal", portal_command, logs))
+        children = [ui, portal]
+        _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
         if not read_only:
             # Only now: in a new DAGSTER_HOME both would create the same files.
             daemon = _Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
-        say(f"Dagster UI  http://{HOST}:{port}{' (read-only)' if read_only else ''}")
-        say(f"documents   http://{HOST}:{port}{ROOT}")
+        say(f"portal      http://{HOST}:{portal_port}")
+        say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")
+        say(f"documents   {address}{ROOT}")
         say(f"lake        {settings.lake_folder}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
@@ -118,10 +126,21 @@ def _require_alive(children: Sequence[_Child]) -> None:
             raise ChuError(f"{child.name} ended; its log is {child.log}")
 
 
-def _answers(port: int) -> bool:
+def _wait_for_answers(children: Sequence[_Child], places: Mapping[_Child, tuple[int, str]]) -> None:
+    """Wait until each child answers at its port and path. Raises ChuError when one ends, or takes too long."""
+    deadline = time.monotonic() + START_TIMEOUT
+    for child, (port, path) in places.items():
+        while not _answers(port, path):
+            _require_alive(children)
+            if time.monotonic() > deadline:
+                raise ChuError(f"{child.name} does not answer on port {port}: see {child.log}")
+            time.sleep(0.1)
+
+
+def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/server_info")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

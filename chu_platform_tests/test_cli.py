@@ -46,7 +46,7 @@ def free_port() -> int:
 def serving(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     """`chu serve`, once its UI is up."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "chu_platform.cli", "serve", "--port", str(port)],
+        [sys.executable, "-m", "chu_platform.cli", "serve", "--port", str(port), "--portal-port", str(free_port())],
         env=environment(home, {}),
         stdout=subprocess.PIPE,
         text=True,
@@ -89,6 +89,8 @@ def gone(home: Path) -> bool:
         (("nothing",), 2),
         (("serve", "--port", "many"), 2),
         (("serve", "--port", "70000"), 2),
+        (("serve", "--port", "65535"), 1),
+        (("serve", "--portal-port", "0"), 2),
         (("demo-pack",), 2),
         (("demo-pack", "pack", "--scale", "0"), 1),
         (("demo-pack", "pack", "--scale", "7"), 1),
@@ -143,7 +145,7 @@ def test_a_failure_nobody_foresaw_tells_no_value(
         raise ValueError(name)
 
     monkeypatch.setattr("chu_platform.cli.load_settings", lambda: Settings(home=tmp_path))
-    monkeypatch.setattr("chu_platform.cli.require_free_port", lambda _: fail())
+    monkeypatch.setattr("chu_platform.cli.require_free_port", lambda *_: fail())
     monkeypatch.setattr(sys, "argv", ["chu", "run"])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -1,1 +1,1 @@
-"""The eight indicators as published, masked. One module a table."""
+"""The eight indicators as published, masked, and what their readers search them by. One module a table."""

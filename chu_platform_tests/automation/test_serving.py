@@ -70,7 +70,7 @@ class Transfer(threading.Thread):
 @contextmanager
 def serving(home: Home) -> Iterator[None]:
     """`chu serve`, once it is up; killed at the end, with all that it started."""
-    process = home.start("serve", "--port", str(free_port()))
+    process = home.start("serve", "--port", str(free_port()), "--portal-port", str(free_port()))
     assert process.stdout
     started: set[tuple[int, str]] = set()
     try:

@@ -72,7 +72,8 @@ def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]
 def read_only(instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres) -> Iterator[Webserver]:
     """The read-only webserver, by the command that users have."""
     server = Webserver(free_port(), _url(postgres, "dagster"), *database)
-    with running(server, instance_home.start("serve", "--read-only", "--port", str(server.port))) as it:
+    ports = ("--port", str(server.port), "--portal-port", str(free_port()))
+    with running(server, instance_home.start("serve", "--read-only", *ports)) as it:
         yield it
 
 

@@ -1,0 +1,1 @@
+"""The portal: the published indicators for their readers, in French."""

@@ -1,0 +1,138 @@
+"""The server of the portal: routes, guards, errors.
+
+Nothing is written, nothing but GET and HEAD is answered, nothing is loaded from elsewhere, and a page that cannot be
+made says so in French.
+
+Here: the ASGI application. Not here: what pages show (pages).
+"""
+
+import hashlib
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chu_platform.errors import keep_trace
+from chu_platform.portal.choices import Refused
+from chu_platform.portal.pages import FOLDER, HANDLERS, SVG, Handler, Pages
+from chu_platform.portal.reader import Reader
+
+LONGEST_ADDRESS: Final = 2000
+# No inline script or style, nothing from elsewhere; images also from the page itself, for PNG made in the browser.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+TEXTS: Final = {
+    HTTPStatus.NOT_FOUND: "Cette page n’existe pas.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Le portail se lit seulement : rien ne peut y être envoyé.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "Cette adresse est trop longue.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Une erreur est survenue. Elle est notée dans le journal du portail.",
+}
+
+
+class Guard:
+    """Refuses what is not for reading before anything else looks at it, and adds the headers to all answers."""
+
+    def __init__(self, app: ASGIApp, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        refusal = None
+        if scope["method"] not in ("GET", "HEAD"):
+            refusal = HTTPStatus.METHOD_NOT_ALLOWED
+        elif len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
+            refusal = HTTPStatus.REQUEST_URI_TOO_LONG
+        if refusal:
+            answer = error_page(self._pages, refusal, TEXTS[refusal])
+            if refusal is HTTPStatus.METHOD_NOT_ALLOWED:
+                answer.headers["Allow"] = "GET, HEAD"
+            await answer(scope, receive, send_guarded)
+        else:
+            await self._app(scope, receive, send_guarded)
+
+
+def error_page(pages: Pages, status: HTTPStatus, message: str) -> Response:
+    """A page that says what is wrong and where to go on."""
+    return pages.page("error.html", status, message=message, number=status.value)
+
+
+def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) -> Starlette:
+    """The application over a reader; `ui` is the address of the Dagster UI, `logs` the folder for traces of errors."""
+    pages = Pages(reader, ui)
+
+    def refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return error_page(pages, error.status, error.message)
+
+    def http_error(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        return error_page(pages, status, TEXTS.get(status, "Cette demande ne peut pas être comprise."))
+
+    return Starlette(
+        routes=[
+            *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in HANDLERS),
+            Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
+        ],
+        middleware=[Middleware(Guard, pages=pages), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
+        exception_handlers={Refused: refused, HTTPException: http_error},
+    )
+
+
+def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
+    """The handler; unchanged answers are not sent again, errors are a page and a trace without values."""
+
+    def answer(request: Request) -> Response:
+        try:
+            made = handler(request)
+        except Refused:
+            raise
+        except Exception as error:
+            if logs:
+                keep_trace(error, logs)
+            return error_page(pages, HTTPStatus.INTERNAL_SERVER_ERROR, TEXTS[HTTPStatus.INTERNAL_SERVER_ERROR])
+        if made.status_code == HTTPStatus.OK:
+            tag = f'"{hashlib.sha256(made.body).hexdigest()[:20]}"'
+            if request.headers.get("if-none-match") == tag:
+                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+            made.headers["ETag"] = tag
+            if made.media_type == SVG:
+                # Opened alone in a browser it may hold nothing but what it draws.
+                made.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        return made
+
+    return answer

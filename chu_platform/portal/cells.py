@@ -1,0 +1,364 @@
+"""The figures of a question: one cell, its periods, its trend, its neighbours.
+
+Here: queries over a snapshot, and cells as values. Not here: words (sentences), charts, pages.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+
+from chu_platform.portal import french
+from chu_platform.portal.periods import Period, coarser
+from chu_platform.portal.questions import AGES, Measure, Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
+
+X = Mapping[str, str]
+Row = Mapping[str, Any]
+
+# Neighbours that a page shows; the downloads have all.
+MOST_PEERS: Final = 40
+MOST_PERIODS: Final = 200
+FEWEST_FOR_QUANTILES: Final = 5
+PLURALS: Final = {
+    "region": "régions",
+    "department": "départements",
+    "establishment": "établissements",
+    "chapter": "chapitres",
+}
+BAND_START: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure: its X, its period, and what it is made of; a masked one has none.
+
+    `numerator` and `denominator` are None too where the measure has none. `name` is what tells it from its neighbours.
+    """
+
+    x: X
+    label: str
+    name: str
+    period: Period
+    partial: bool
+    masked: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    numerator: float | None
+    denominator: float | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a figure to show."""
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A period that a cell exists for."""
+
+    period: Period
+    partial: bool
+    masked: bool
+
+
+def relation(question: Question) -> str:
+    """The question's table, quoted."""
+    return sql_name(question.table.name)
+
+
+def label_of(question: Question, row: Mapping[str, Any]) -> str:
+    """The name of a row's X."""
+    if "label" in row:
+        return str(row["label"])
+    if "profession" in row:
+        unknown = row["speciality"] == UNKNOWN_LABEL
+        return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
+    parts = [str(row["region_label"])] if "region_label" in row else []
+    parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
+    return _capital(", ".join(parts) or "Ensemble des patients")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _name(question: Question, row: Mapping[str, Any]) -> str:
+    if not question.parameters:
+        return french.period(row["period_grain"], row["period_start"], row["period_end"])
+    if "region_label" in row:
+        return _capital(row["region_label"])
+    return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
+
+
+def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
+    """A row as a cell of a measure."""
+
+    def figure(column: str | None) -> float | None:
+        return None if column is None or row[column] is None else float(row[column])
+
+    return Cell(
+        {c: row[c] for c in question.columns},
+        label_of(question, row),
+        _name(question, row),
+        _period(row),
+        row["is_partial"],
+        row["is_masked"],
+        figure(measure.value),
+        figure(measure.low),
+        figure(measure.high),
+        figure(measure.numerator.column if measure.numerator else None),
+        figure(measure.denominator.column if measure.denominator else None),
+    )
+
+
+def _period(row: Row) -> Period:
+    return Period(row["period_grain"], row["period_start"], row["period_end"])
+
+
+def of_x(question: Question) -> str:
+    """The condition that a row is of an X, whose columns are the parameters."""
+    return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
+
+
+def history(snapshot: Snapshot, question: Question, x: X) -> list[Row]:
+    """All rows of an X, at every grain, over time."""
+    return snapshot.rows(f"SELECT * FROM {relation(question)} WHERE {of_x(question)} ORDER BY period_start", dict(x))
+
+
+def offered(rows: Sequence[Row]) -> list[Offered]:
+    """The periods of a history, the last one first."""
+    return [Offered(_period(row), row["is_partial"], row["is_masked"]) for row in reversed(rows)]
+
+
+def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
+    """The period asked for, or else the next one that holds it; whether it is the one asked for.
+
+    Nothing asked for: the last whole year that is not masked, else all years, else the last period.
+    """
+    by_text = {o.period.written: o.period for o in periods}
+    if written is None:
+        whole = [o.period for o in periods if o.period.grain == "year" and not o.partial and not o.masked]
+        seen = [o.period for o in periods if not o.masked]
+        fallbacks = [*whole, *(p for p in seen if p.grain == "all"), *seen, *by_text.values()]
+        return (fallbacks[0] if fallbacks else None), True
+    if written in by_text:
+        return by_text[written], True
+    return next((by_text[text] for text in coarser(written) if text in by_text), None), False
+
+
+def at(rows: Sequence[Row], period: Period) -> Row:
+    """The row of a history in one of its periods."""
+    return next(r for r in rows if r["period_grain"] == period.grain and r["period_start"] == period.start)
+
+
+def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Period]:
+    """All periods of a grain that the table has rows of, in order."""
+
+    def find() -> list[Period]:
+        rows = snapshot.rows(
+            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} "
+            "WHERE period_grain = $grain ORDER BY 1",
+            {"grain": grain},
+        )
+        return [Period(grain, r["period_start"], r["period_end"]) for r in rows]
+
+    return snapshot.once(("periods", question.slug, grain), find)
+
+
+def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: str) -> list[Cell]:
+    """The cells of a history at a grain. Of `all` there is one: years are shown instead."""
+    wanted = "year" if grain == "all" else grain
+    return [as_cell(question, measure, row) for row in rows if row["period_grain"] == wanted]
+
+
+@dataclass(frozen=True)
+class Peers:
+    """What an X is compared with in the same period, itself included.
+
+    `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
+    (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
+    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow. `rows` are
+    those of the cells, with every measure.
+    """
+
+    title: str
+    cells: Sequence[Cell]
+    natural: bool
+    shown: int
+    masked: int
+    absent: int
+    p20: float | None
+    median: float | None
+    p80: float | None
+    rank: tuple[int, int] | None
+    rows: Sequence[Row] = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are among `cells`."""
+        return len(self.cells) == self.shown + self.masked + self.absent
+
+
+def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
+    """The neighbours of a cell."""
+    condition, parameters, title, natural = neighbours(question, own)
+    value = sql_name(measure.value)
+    most = MOST_PERIODS if natural else MOST_PEERS
+    order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
+    rows = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order} LIMIT {most + 1}", parameters
+    )
+    found = [as_cell(question, measure, row) for row in rows]
+    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
+    ranked = measure.ranked and own.low is not None and belongs and not natural
+    if len(found) <= most:
+        summary = _summary(found, own)
+    else:
+        low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
+        summary = snapshot.rows(
+            f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
+            f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
+            f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
+            {**parameters, "low": own.low, "high": own.high},
+        )[0]
+        found = found[:most]
+        if belongs and not natural and all(c.x != own.x for c in found):
+            found.append(own)
+    shown = summary["shown"]
+    quantiles = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
+    return Peers(
+        title,
+        sorted(found, key=_natural) if natural else found,
+        natural,
+        shown,
+        summary["masked"],
+        summary["whole"] - shown - summary["masked"],
+        *quantiles,
+        (summary["above"] + 1, shown - summary["below"]) if ranked else None,
+        rows,
+    )
+
+
+def _summary(found: Sequence[Cell], own: Cell) -> Mapping[str, Any]:
+    """What the database says of too many cells to be read, of a few."""
+    values = [c.value for c in found if c.value is not None]
+    limits = [(c.low, c.high) for c in found if c.low is not None and c.high is not None]
+    low, high = own.low or 0.0, own.high or 0.0
+    return {
+        "shown": len(values),
+        "masked": sum(c.masked for c in found),
+        "whole": len(found),
+        "quantiles": [float(q) for q in np.quantile(values, [0.2, 0.5, 0.8])] if values else (None, None, None),
+        "above": sum(bottom > high for bottom, _ in limits),
+        "below": sum(top < low for _, top in limits),
+    }
+
+
+def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
+    """Condition, parameters and title of the neighbours; whether they have an order of their own."""
+    x = own.x
+    same_period = {"grain": own.period.grain, "start": own.period.start}
+    if not question.parameters:
+        return "period_grain = $grain", {"grain": "year"}, "Les années entre elles", True
+    shared: dict[str, object]
+    natural = False
+    if "level" in x:
+        condition, shared, title = _same_level(x)
+    elif "profession" in x:
+        condition, shared = "profession = $profession", {"profession": x["profession"]}
+        title = f"Les spécialités : {x['profession']}"
+    elif "survey" in x:
+        condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
+        title = "Les régions, même enquête, même année"
+    elif "region_code" in x:
+        condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
+        title = "Les régions, la même année"
+    else:
+        condition, shared, title, natural = "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
+    return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural
+
+
+def _same_level(x: X) -> tuple[str, dict[str, object], str]:
+    level = "region" if x["level"] in ("total", "unattached") else x["level"]
+    same: dict[str, object] = {"level": level}
+    if level not in ("category", "leaf"):
+        return "level = $level", same, f"Les {PLURALS[level]}"
+    inside = "chapter_code" if level == "category" else "category_code"
+    condition = (
+        f"level = $level AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
+        f"(SELECT {inside} FROM published_diagnosis WHERE level = $level AND code = $code))"
+    )
+    title = "Les catégories du même chapitre" if level == "category" else "Les diagnostics de la même catégorie"
+    return condition, {**same, "code": x["code"]}, title
+
+
+def _natural(cell: Cell) -> tuple[bool, int, date]:
+    """Ages from the youngest, all ages and the unknown one last; periods from the first."""
+    age = BAND_START.match(cell.x.get("age_band", ""))
+    return ("age_band" in cell.x and age is None, int(age.group()) if age else 0, cell.period.start)
+
+
+def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
+    """What stands above an X: its department, region and the group; the chapter and category; the other survey."""
+    wanted: list[X] = []
+    if x.get("level") == "establishment":
+        place = snapshot.rows(
+            "SELECT department_code, region_code FROM published_establishment WHERE establishment_key = $code",
+            {"code": x["code"]},
+        )
+        wanted = [
+            w
+            for p in place
+            for w in (
+                {"level": "department", "code": p["department_code"]},
+                {"level": "region", "code": p["region_code"]},
+            )
+        ]
+    elif x.get("level") in ("category", "leaf"):
+        place = snapshot.rows(
+            "SELECT category_code, chapter_code FROM published_diagnosis WHERE level = $level AND code = $code", dict(x)
+        )
+        wanted = [
+            {"level": level, "code": p[f"{level}_code"]}
+            for p in place
+            for level in ("category", "chapter")
+            if level != x["level"] and p[f"{level}_code"]
+        ]
+    elif "survey" in x:
+        other = next(s for s in ("48h_mco", "ca_mco") if s != x["survey"])
+        wanted = [{**x, "survey": other}]
+    elif "age_band" in x:
+        wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
+    if question.slug == "consultations-etablissement" and x["level"] != "total":
+        wanted.append({"level": "total", "code": "total"})
+    if not wanted:
+        return []
+    parameters: dict[str, object] = {"grain": period.grain, "start": period.start}
+    conditions = []
+    for number, other in enumerate(wanted):
+        conditions.append(" AND ".join(f"{sql_name(c)} = ${c}{number}" for c in other))
+        parameters.update({f"{c}{number}": value for c, value in other.items()})
+    rows = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE period_grain = $grain AND period_start = $start "
+        f"AND (({') OR ('.join(conditions)}))",
+        parameters,
+    )
+    found = [as_cell(question, measure, row) for row in rows]
+    return sorted(found, key=lambda c: wanted.index(c.x))
+
+
+def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:
+    """The sum of a count over all regions, both sexes and all ages, for the years of which none is masked."""
+    rows = snapshot.rows(
+        f"SELECT period_start, period_end, sum({sql_name(column)}) AS whole FROM {relation(question)} "
+        f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND NOT is_partial "
+        "GROUP BY ALL HAVING NOT bool_or(is_masked) ORDER BY period_start"
+    )
+    return [(Period("year", r["period_start"], r["period_end"]), float(r["whole"])) for r in rows]

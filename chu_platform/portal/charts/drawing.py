@@ -1,0 +1,194 @@
+"""The common ground of the charts: elements, looks, scales, legends, and the frame that names a chart for all readers.
+
+Here: SVG text. Not here: any one chart.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Size:
+    """A width a chart is drawn for, in pixels."""
+
+    name: str
+    width: int
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is only room for one thing beside another."""
+        return self.width < 500
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that others are compared with, drawn as a line."""
+
+    label: str
+    value: float
+
+
+WIDE: Final = Size("wide", 760)
+NARROW: Final = Size("narrow", 350)
+FONT_SIZE: Final = 13
+# Of the font, the mean width of a letter as a part of its size: enough to place words, not to set type.
+LETTER: Final = 0.5
+# What each class looks like in an SVG that is on its own; portal.css says the same for light and dark pages.
+LOOKS: Final[dict[str, str]] = {
+    "ink": 'fill="#17242e"',
+    "soft": 'fill="#4c5b66"',
+    "strong": 'fill="#17242e" font-weight="600"',
+    "grid": 'stroke="#dbe2e6" stroke-width="1" fill="none"',
+    "axis": 'stroke="#7b8a94" stroke-width="1" fill="none"',
+    "line": 'stroke="#0b5d78" stroke-width="2.25" fill="none" stroke-linejoin="round" stroke-linecap="round"',
+    "line-partial": 'stroke="#0b5d78" stroke-width="2" fill="none" stroke-dasharray="3 4" stroke-linecap="round"',
+    "band": 'fill="#0b5d78" fill-opacity="0.14"',
+    "whisker": 'stroke="#0b5d78" stroke-width="2" fill="none"',
+    "dot": 'fill="#0b5d78" stroke="#ffffff" stroke-width="1.5"',
+    "dot-partial": 'fill="#ffffff" stroke="#0b5d78" stroke-width="2"',
+    "dot-chosen": 'fill="#a3440b" stroke="#ffffff" stroke-width="1.5"',
+    "whisker-chosen": 'stroke="#a3440b" stroke-width="2.5" fill="none"',
+    "also": 'fill="none" stroke="#4c5b66" stroke-width="1.75"',
+    "reference": 'stroke="#4c5b66" stroke-width="1.25" fill="none" stroke-dasharray="6 4"',
+    "hatch": 'stroke="#9aa7af" stroke-width="1.25"',
+    "withheld": 'stroke="#9aa7af" stroke-width="1"',
+    "row": 'fill="#f2f5f6"',
+    "tile-above": 'fill="#f6d9c3" stroke="#a3440b" stroke-width="2"',
+    "tile-below": 'fill="#c9e3ee" stroke="#0b5d78" stroke-width="2"',
+    "tile-same": 'fill="#eef1f3" stroke="#9aa7af" stroke-width="1"',
+    "tile-chosen": 'fill="none" stroke="#17242e" stroke-width="3.5"',
+}
+
+
+def element(tag: str, look: str = "", content: str = "", **attributes: object) -> str:
+    """One element: `look` is its class, `content` is SVG already; `text_anchor=` becomes text-anchor."""
+    given = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{_attribute(value)}"' for name, value in attributes.items()
+    )
+    classes = f' class="{look}" {LOOKS[look]}' if look else ""
+    return f"<{tag}{classes}{given}>{content}</{tag}>" if content else f"<{tag}{classes}{given}/>"
+
+
+def words(x: float, y: float, text: str, look: str = "ink", anchor: str = "start", size: float = FONT_SIZE) -> str:
+    """A line of text."""
+    return element("text", look, escape(text), x=x, y=y, text_anchor=anchor, font_size=size)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, look: str) -> str:
+    """A straight line."""
+    return element("line", look, x1=x1, y1=y1, x2=x2, y2=y2)
+
+
+def tooltip(text: str) -> str:
+    """What a mark says when it is pointed at."""
+    return f"<title>{escape(text)}</title>"
+
+
+def path(points: Sequence[tuple[float, float]], closed: bool = False) -> str:
+    """Points as the data of a path."""
+    moves = " ".join(f"{'L' if i else 'M'}{_attribute(x)} {_attribute(y)}" for i, (x, y) in enumerate(points))
+    return f"{moves}Z" if closed else moves
+
+
+def text_width(text: str, size: float = FONT_SIZE) -> float:
+    """About how wide a text is, in pixels."""
+    return len(text) * size * LETTER
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From values to pixels, linearly; `ticks` are round values within."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: Sequence[float]
+
+    def __call__(self, value: float) -> float:
+        """Pixel of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def inside(self, value: float) -> float:
+        """The value, or the nearest one the scale shows."""
+        return min(max(value, self.low), self.high)
+
+
+def scale(values: Sequence[float], start: float, end: float, from_zero: bool, steps: int = 5) -> Scale:
+    """A scale over the values whose ends are round; it begins at zero when asked to."""
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if from_zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if high <= low:
+        low, high = (0.0, max(high, 1.0)) if from_zero else (low - 1, high + 1)
+    step = _round_step((high - low) / steps)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = [round(i * step, 10) for i in range(first, last + 1)]
+    return Scale(ticks[0], ticks[-1], start, end, ticks)
+
+
+def tick_digits(ticks: Sequence[float]) -> int:
+    """Digits after the comma that ticks need."""
+    return next((d for d in range(4) if all(abs(t - round(t, d)) < 1e-9 for t in ticks)), 4)
+
+
+def hatching(name: str) -> str:
+    """The pattern of what is withheld, to be filled with `url(#name)`."""
+    return (
+        f'<pattern id="{escape(name)}" width="7" height="7" patternUnits="userSpaceOnUse" '
+        f'patternTransform="rotate(45)">{line(0, 0, 0, 7, "hatch")}</pattern>'
+    )
+
+
+def withheld(x: float, y: float, width: float, height: float, hatch: str, why: str) -> str:
+    """A hatched box in place of a figure that is not shown."""
+    return element("rect", "withheld", tooltip(why), x=x, y=y, width=width, height=height, rx=2, fill=f"url(#{hatch})")
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: a sample, drawn in a box of 22 by 12 pixels at a place, and its words."""
+
+    sample: Callable[[float, float], str]
+    text: str
+
+
+def legend(keys: Sequence[Key], size: Size, left: float, top: float) -> tuple[str, float]:
+    """The entries, in as many lines as they need, and the height of these."""
+    x, y, drawn = left, top, []
+    for key in keys:
+        room = 30 + text_width(key.text, 12.5)
+        if x > left and x + room > size.width:
+            x, y = left, y + 20
+        drawn.append(key.sample(x, y) + words(x + 28, y + 10.5, key.text, "soft", size=12.5))
+        x += room + 18
+    return "".join(drawn), (y - top + 20 if keys else 0)
+
+
+def framed(
+    size: Size, name: str, height: float, title: str, description: str, marks: str, linked: bool = False
+) -> Markup:
+    """The whole SVG; `title` and `description` are what a screen reader reads of it. `linked`: marks hold links."""
+    label = f"{name}-{size.name}"
+    return Markup(  # noqa: S704  everything inside was escaped where it was put in
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart chart-{size.name}" viewBox="0 0 {size.width} '
+        f'{math.ceil(height)}" role="{"group" if linked else "img"}" aria-labelledby="{label}-title" '
+        f"aria-describedby=\"{label}-description\" font-family=\"'Source Sans 3', 'Segoe UI', Arial, sans-serif\" "
+        f'font-size="{FONT_SIZE}"><title id="{label}-title">{escape(title)}</title>'
+        f'<desc id="{label}-description">{escape(description)}</desc>{marks}</svg>'
+    )
+
+
+def _attribute(value: object) -> str:
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape(str(value))
+
+
+def _round_step(rough: float) -> float:
+    """The round number (1, 2, 2.5 or 5 times a power of ten) next above."""
+    power = float(10.0 ** math.floor(math.log10(rough)))
+    return next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9)), 10 * power)

@@ -1,0 +1,26 @@
+"""Which ranks intervals allow.
+
+Here: intervals to ranks. Not here: how ranks are shown.
+"""
+
+from collections.abc import Sequence
+
+Interval = tuple[float, float]
+
+
+def rank_ranges(intervals: Sequence[Interval | None]) -> list[tuple[int, int] | None]:
+    """The best and the worst rank each may have, 1 being the highest figure; None where there is no interval.
+
+    Only an interval wholly above another one outranks it. (Two intervals of 95 % that do not meet differ more surely
+    than 95 %: the ranges are on the safe side.)
+    """
+    known = [i for i in intervals if i is not None]
+    ranges: list[tuple[int, int] | None] = []
+    for own in intervals:
+        if own is None:
+            ranges.append(None)
+            continue
+        above = sum(other[0] > own[1] for other in known)
+        below = sum(other[1] < own[0] for other in known)
+        ranges.append((1 + above, len(known) - below))
+    return ranges

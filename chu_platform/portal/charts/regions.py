@@ -1,0 +1,225 @@
+"""The map of the regions: one hexagon each, all of the same size, overseas with the others.
+
+Every region has room for its name and its figure, Île-de-France and Mayotte as well as Nouvelle-Aquitaine, and is
+large enough to be touched; an outline would give the eye what has area, not what has patients. Where each hexagon
+lies is this module's own.
+
+Here: this chart and its words. Not here: what the figures are.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final
+
+from markupsafe import Markup
+
+from chu_platform.portal import french
+from chu_platform.portal.charts.drawing import (
+    NARROW,
+    WIDE,
+    Key,
+    Reference,
+    Size,
+    element,
+    framed,
+    hatching,
+    legend,
+    path,
+    tooltip,
+    withheld,
+    words,
+)
+from chu_platform.portal.charts.trend import WHY_MASKED
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Where a region lies, in hexagons, and its name in lines that fit into one."""
+
+    column: float
+    row: float
+    name: tuple[str, ...]
+
+
+TILES: Final[Mapping[str, _Tile]] = {
+    "32": _Tile(2.5, 0, ("Hauts-de-", "France")),
+    "53": _Tile(1, 1, ("Bretagne",)),
+    "28": _Tile(2, 1, ("Normandie",)),
+    "11": _Tile(3, 1, ("Île-de-", "France")),
+    "44": _Tile(4, 1, ("Grand Est",)),
+    "52": _Tile(1.5, 2, ("Pays de", "la Loire")),
+    "24": _Tile(2.5, 2, ("Centre-Val", "de Loire")),
+    "27": _Tile(3.5, 2, ("Bourgogne-", "Fr.-Comté")),
+    "75": _Tile(2, 3, ("Nouvelle-", "Aquitaine")),
+    "84": _Tile(3, 3, ("Auvergne-", "Rh.-Alpes")),
+    "76": _Tile(2.5, 4, ("Occitanie",)),
+    "93": _Tile(3.5, 4, ("Provence-A.-", "Côte d’Azur")),
+    "94": _Tile(4.75, 4.5, ("Corse",)),
+    "01": _Tile(0.5, 5.75, ("Guade-", "loupe")),
+    "02": _Tile(1.5, 5.75, ("Marti-", "nique")),
+    "03": _Tile(2.5, 5.75, ("Guyane",)),
+    "04": _Tile(3.5, 5.75, ("La", "Réunion")),
+    "06": _Tile(4.5, 5.75, ("Mayotte",)),
+}
+COLUMNS: Final = 5.75
+TOP: Final = 8
+GAP: Final = 3
+WIDEST: Final = 520
+
+
+class Side(Enum):
+    """Where a figure stands to the reference, as far as its interval tells."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    SAME = "same"
+
+
+SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈"}
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region's figure; `value` None: masked. `href`: where the region leads."""
+
+    code: str
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    href: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class RegionMap:
+    """A map. With `reference`, each region says whether its interval lies above it, below it, or holds it."""
+
+    title: str
+    unit: str
+    digits: int
+    regions: Sequence[Region]
+    reference: Reference | None = None
+
+
+def side(region: Region, reference: Reference | None) -> Side:
+    """Above or below only where the whole interval is."""
+    if reference is None or region.low is None or region.high is None:
+        return Side.SAME
+    if region.low > reference.value:
+        return Side.ABOVE
+    return Side.BELOW if region.high < reference.value else Side.SAME
+
+
+def described(chart: RegionMap) -> str:
+    """The map in words."""
+    shown = [r for r in chart.regions if r.value is not None]
+    parts = [f"Carte de {french.counted(len(chart.regions), 'région', 'régions')}, outre-mer compris."]
+    if chart.reference:
+        reference = f"{chart.reference.label} ({french.amount(chart.reference.value, chart.unit, chart.digits)})"
+        for which, text in ((Side.ABOVE, "au-dessus de"), (Side.BELOW, "en dessous de")):
+            names = [r.label for r in shown if side(r, chart.reference) is which]
+            said = french.listed(names) if names else "aucune région"
+            parts.append(f"Nettement {text} la référence, {reference} : {said}.")
+        parts.append("Les autres ne s’en distinguent pas.")
+    if masked := len(chart.regions) - len(shown):
+        parts.append(f"{french.counted(masked, 'région masquée', 'régions masquées')}.")
+    return " ".join(parts)
+
+
+def region_map(chart: RegionMap, name: str) -> Markup:
+    """The chart for wide and for narrow pages; `name` is unique in its page."""
+    return draw(chart, name, WIDE) + draw(chart, name, NARROW)
+
+
+def draw(chart: RegionMap, name: str, size: Size) -> Markup:
+    """The chart for one width."""
+    across = min((size.width - 8) / COLUMNS, WIDEST / COLUMNS)
+    radius = across / math.sqrt(3)
+    left = (size.width - across * COLUMNS) / 2
+    hatch = f"{name}-{size.name}-hatch"
+    marks = [element("defs", content=hatching(hatch))]
+    chosen = ""
+    for region in chart.regions:
+        tile = TILES.get(region.code)
+        if tile is None:
+            continue
+        x, y = left + (tile.column + 0.5) * across, TOP + radius + tile.row * 1.5 * radius
+        drawn = _tile(chart, region, tile, x, y, radius, hatch)
+        marks.append(element("a", content=drawn, href=region.href) if region.href else drawn)
+        if region.chosen:
+            chosen = element("path", "tile-chosen", d=path(_hexagon(x, y, radius), closed=True))
+    rows = max(t.row for t in TILES.values())
+    caption = TOP + radius + rows * 1.5 * radius - radius - 12
+    marks.append(words(left + 0.5 * across, caption, "Outre-mer", "soft", size=12))
+    bottom = TOP + 2 * radius + rows * 1.5 * radius
+    keys, height = legend(_keys(chart, hatch), size, 4, bottom + 14)
+    return framed(
+        size,
+        name,
+        bottom + 18 + height,
+        chart.title,
+        described(chart),
+        "".join(marks) + chosen + keys,
+        linked=any(r.href for r in chart.regions),
+    )
+
+
+def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:
+    where = side(region, chart.reference)
+    small = radius < 45
+    shape = path(_hexagon(x, y, radius - GAP / 2), closed=True)
+    drawn = [tooltip(_said(chart, region)), element("path", f"tile-{where.value}", d=shape)]
+    if region.value is None:
+        drawn = [tooltip(_said(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
+        half = radius * 0.6
+        drawn.append(element("rect", "row", x=x - half, y=y - half * 0.75, width=2 * half, height=1.5 * half, rx=4))
+    name_size = 9.5 if small else 12.5
+    first = y - (name_size if len(tile.name) == 2 else name_size / 2) + 1
+    for number, text in enumerate(tile.name):
+        drawn.append(words(x, first + number * (name_size + 1), text, "ink", "middle", name_size))
+    if region.value is None:
+        drawn.append(words(x, y + radius * 0.5, french.MASKED, "soft", "middle", name_size))
+    else:
+        text = french.number(region.value, chart.digits)
+        sign = f" {SIGNS[where]}" if chart.reference else ""
+        drawn.append(words(x, y + radius * 0.52, text + sign, "strong", "middle", 12 if small else 15.5))
+    return "".join(drawn)
+
+
+def _said(chart: RegionMap, region: Region) -> str:
+    if region.value is None:
+        return f"{region.label} : {WHY_MASKED}"
+    text = f"{region.label} : {french.amount(region.value, chart.unit, chart.digits)}"
+    if region.low is not None and region.high is not None:
+        text += f" (IC à 95 % : {french.interval(region.low, region.high, chart.unit, chart.digits)})"
+    return text
+
+
+def _hexagon(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+    """The corners of a hexagon that stands on one."""
+    angles = (math.radians(60 * i - 90) for i in range(6))
+    return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
+
+
+def _keys(chart: RegionMap, hatch: str) -> list[Key]:
+    keys = []
+    if chart.reference:
+        value = french.amount(chart.reference.value, chart.unit, chart.digits)
+        texts = {
+            Side.ABOVE: f"au-dessus de {value} ({chart.reference.label})",
+            Side.BELOW: "en dessous",
+            Side.SAME: "ne s’en distingue pas (IC à 95 %)",
+        }
+        keys += [Key(partial(_sample, which), text) for which, text in texts.items()]
+    if any(r.value is None for r in chart.regions):
+        keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    return keys
+
+
+def _sample(which: Side, x: float, y: float) -> str:
+    box = element("rect", f"tile-{which.value}", x=x, y=y - 1, width=22, height=14, rx=2)
+    return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 11)

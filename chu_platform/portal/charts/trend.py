@@ -1,0 +1,282 @@
+"""The trend: a figure over time, with its interval, periods that the data cover in part, and masked ones.
+
+Here: this chart and its words. Not here: which periods it shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from markupsafe import Markup
+
+from chu_platform.portal import french
+from chu_platform.portal.charts.drawing import (
+    NARROW,
+    WIDE,
+    Key,
+    Reference,
+    Scale,
+    Size,
+    element,
+    framed,
+    hatching,
+    legend,
+    line,
+    path,
+    scale,
+    text_width,
+    tick_digits,
+    tooltip,
+    withheld,
+    words,
+)
+
+TOP: Final = 30
+PLOT: Final = {WIDE.name: 220, NARROW.name: 190}
+# A mark for each period only where they do not touch.
+LEAST_STEP_OF_MARKS: Final = 9
+INTERVAL: Final = "intervalle de confiance à 95 %"
+WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed."""
+
+    label: str
+    tick: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    partial: bool = False
+    absent: bool = False
+
+    @property
+    def masked(self) -> bool:
+        """Whether there is a figure that is withheld."""
+        return self.value is None and not self.absent
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order."""
+
+    title: str
+    unit: str
+    digits: int
+    moments: Sequence[Moment]
+    from_zero: bool = True
+    interval_label: str = INTERVAL
+    reference: Reference | None = None
+
+
+def described(chart: Trend) -> str:
+    """The trend in words."""
+    shown = [(m, m.value) for m in chart.moments if m.value is not None]
+    parts = []
+    if chart.moments:
+        parts.append(
+            f"Courbe de {french.counted(len(chart.moments), 'période', 'périodes')}, "
+            f"de {chart.moments[0].label} à {chart.moments[-1].label}."
+        )
+    if whole := [(m, v) for m, v in shown if not m.partial]:
+        lowest, highest = (pick(whole, key=lambda p: p[1]) for pick in (min, max))
+        parts.append(
+            f"Le plus bas : {_said(chart, *lowest)}. Le plus haut : {_said(chart, *highest)}. "
+            f"Dernière période complète : {_said(chart, *whole[-1])}."
+        )
+    for count, one, several in (
+        (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
+        (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
+        (sum(m.absent for m in chart.moments), "période sans donnée", "périodes sans donnée"),
+    ):
+        if count:
+            parts.append(f"{french.counted(count, one, several).capitalize()}.")
+    return " ".join(parts)
+
+
+def trend(chart: Trend, name: str) -> Markup:
+    """The chart for wide and for narrow pages; `name` is unique in its page."""
+    return draw(chart, name, WIDE) + draw(chart, name, NARROW)
+
+
+def draw(chart: Trend, name: str, size: Size) -> Markup:
+    """The chart for one width."""
+    bottom = TOP + PLOT[size.name]
+    y = _vertical(chart, bottom)
+    left = 14 + max(text_width(_tick(chart, y, t)) for t in y.ticks)
+    step = (size.width - left - 14) / max(len(chart.moments), 1)
+    xs = [left + (i + 0.5) * step for i in range(len(chart.moments))]
+    hatch = f"{name}-{size.name}-hatch"
+    marks = [
+        element("defs", content=hatching(hatch)),
+        _grid(chart, y, left, size),
+        _reference(chart, y, left, size),
+        *_withheld(chart, xs, step, bottom, hatch),
+        *_bands(chart, xs, y),
+        *_lines(chart, xs, y),
+        *_dots(chart, xs, y, step),
+        _ticks(chart, xs, bottom),
+        _last(chart, xs, y, size),
+    ]
+    keys, height = legend(_keys(chart, hatch), size, 4, bottom + 34)
+    return framed(size, name, bottom + 38 + height, chart.title, described(chart), "".join(marks) + keys)
+
+
+def _said(chart: Trend, moment: Moment, value: float) -> str:
+    return f"{moment.label}, {french.amount(value, chart.unit, chart.digits)}"
+
+
+def _vertical(chart: Trend, bottom: float) -> Scale:
+    values = [v for m in chart.moments for v in (m.value, m.low, m.high) if v is not None]
+    if chart.reference:
+        values.append(chart.reference.value)
+    return scale(values, bottom, TOP, chart.from_zero, steps=4)
+
+
+def _tick(chart: Trend, y: Scale, value: float) -> str:
+    text = french.number(value, tick_digits(y.ticks))
+    return f"{text}{french.NO_BREAK}{chart.unit}" if value == y.ticks[-1] and len(chart.unit) <= 2 else text
+
+
+def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
+    drawn = []
+    for value in y.ticks:
+        look = "axis" if value == y.ticks[0] else "grid"
+        drawn.append(line(left, y(value), size.width - 8, y(value), look))
+        drawn.append(words(left - 8, y(value) + 4.5, _tick(chart, y, value), "soft", "end"))
+    return "".join(drawn)
+
+
+def _runs(moments: Sequence[Moment], kind: str) -> Iterator[list[int]]:
+    """Numbers of neighbouring moments of a kind."""
+    for is_kind, run in groupby(range(len(moments)), key=lambda i: bool(getattr(moments[i], kind))):
+        if is_kind:
+            yield list(run)
+
+
+def _withheld(chart: Trend, xs: Sequence[float], step: float, bottom: float, hatch: str) -> Iterator[str]:
+    for run in _runs(chart.moments, "masked"):
+        begin, width = xs[run[0]] - step / 2, step * len(run)
+        labels = chart.moments[run[0]].label, chart.moments[run[-1]].label
+        when = labels[0] if len(run) == 1 else f"{labels[0]} à {labels[1]}"
+        yield withheld(begin, TOP, width, bottom - TOP, hatch, f"{when} : {WHY_MASKED}")
+        if width > text_width("masqué") + 8:
+            middle = begin + width / 2
+            half = text_width("masqué") / 2 + 4
+            yield element("rect", "row", x=middle - half, y=bottom - 30, width=2 * half, height=20, rx=3)
+            yield words(middle, bottom - 16, "masqué", "soft", "middle")
+
+
+def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
+    """The intervals: a band over neighbours, a bar where one stands alone."""
+    known = [m.low is not None and m.high is not None for m in chart.moments]
+    for is_known, group in groupby(range(len(xs)), key=known.__getitem__):
+        run = list(group)
+        if not is_known:
+            continue
+        lows = [(xs[i], y(chart.moments[i].low or 0.0)) for i in run]
+        highs = [(xs[i], y(chart.moments[i].high or 0.0)) for i in run]
+        if len(run) == 1:
+            (x, low), (_, high) = lows[0], highs[0]
+            yield line(x, low, x, high, "whisker")
+        else:
+            yield element("path", "band", d=path([*highs, *reversed(lows)], closed=True))
+
+
+def _lines(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
+    """Straight between neighbours that are shown; dashed where one of the two is incomplete."""
+    whole: list[tuple[float, float]] = []
+    for i, (left, right) in enumerate(zip(chart.moments, chart.moments[1:], strict=False)):
+        ends = None
+        if left.value is not None and right.value is not None:
+            ends = [(xs[i], y(left.value)), (xs[i + 1], y(right.value))]
+        if ends and not left.partial and not right.partial:
+            whole = [*whole, ends[1]] if whole else ends
+            continue
+        if whole:
+            yield element("path", "line", d=path(whole))
+            whole = []
+        if ends:
+            yield element("path", "line-partial", d=path(ends))
+    if whole:
+        yield element("path", "line", d=path(whole))
+
+
+def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[str]:
+    for x, moment in zip(xs, chart.moments, strict=True):
+        if moment.value is None:
+            continue
+        text = _said(chart, moment, moment.value)
+        if moment.low is not None and moment.high is not None:
+            text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
+        if moment.partial:
+            text += ", période incomplète"
+        look = "dot-partial" if moment.partial else "dot"
+        crowded = step < LEAST_STEP_OF_MARKS and not moment.partial
+        # Where marks would touch, the line speaks, and the mark only answers the pointer.
+        yield element(
+            "circle", look, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
+            **({"opacity": 0} if crowded else {}),
+        )  # fmt: skip
+
+
+def _ticks(chart: Trend, xs: Sequence[float], bottom: float) -> str:
+    """The ticks that have room; the others stay without words."""
+    drawn, free = [], float("-inf")
+    for x, moment in zip(xs, chart.moments, strict=True):
+        half = text_width(moment.tick) / 2
+        if moment.tick and x - half >= free:
+            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, "soft", "middle")]
+            free = x + half + 8
+    return "".join(drawn)
+
+
+def _reference(chart: Trend, y: Scale, left: float, size: Size) -> str:
+    if not chart.reference:
+        return ""
+    at = y(chart.reference.value)
+    return line(left, at, size.width - 8, at, "reference")
+
+
+def _last(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
+    """The figure of the last whole period, beside its mark."""
+    found = [(x, m) for x, m in zip(xs, chart.moments, strict=True) if m.value is not None and not m.partial]
+    if not found:
+        return ""
+    x, moment = found[-1]
+    text = french.amount(moment.value or 0.0, chart.unit, chart.digits)
+    half = text_width(text) / 2 + 2
+    top = y(moment.high if moment.high is not None else moment.value or 0.0)
+    return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "strong", "middle")
+
+
+def _keys(chart: Trend, hatch: str) -> list[Key]:
+    def has(kind: str) -> bool:
+        return any(getattr(m, kind) for m in chart.moments)
+
+    keys = [
+        Key(
+            lambda x, y: line(x, y + 6, x + 22, y + 6, "line") + element("circle", "dot", cx=x + 11, cy=y + 6, r=4.5),
+            "valeur",
+        )
+    ]
+    if any(m.low is not None for m in chart.moments):
+        keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
+    if has("partial"):
+        keys.append(
+            Key(
+                lambda x, y: (
+                    line(x, y + 6, x + 22, y + 6, "line-partial")
+                    + element("circle", "dot-partial", cx=x + 11, cy=y + 6, r=4.5)
+                ),
+                "période incomplète",
+            )
+        )
+    if has("masked"):
+        keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    if chart.reference:
+        words_of = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
+        keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), words_of))
+    return keys

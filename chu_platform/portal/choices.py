@@ -1,0 +1,180 @@
+"""What a request asks for: question, X, Y and measure, from the parameters of an address, and back.
+
+Here: validation. Whatever is not understood is refused with a sentence in French, never guessed. Not here: figures.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
+from chu_platform.portal.periods import Period, is_written
+from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.duckdb_sql import sql_name
+
+LONGEST: Final = 200
+PERIOD: Final = "periode"
+MEASURE: Final = "mesure"
+
+
+class Refused(Exception):
+    """A request that gets a page of its own: its status, and in French why."""
+
+    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a page of a question is about.
+
+    `explicit`: the measure was asked for. `rows` are all of X, `periods` those they cover. `asked` is the period of the
+    address when another had to be taken.
+    """
+
+    question: Question
+    x: X
+    period: Period
+    measure: Measure
+    explicit: bool
+    periods: Sequence[Offered]
+    rows: Sequence[Row] = field(repr=False)
+    asked: str | None = None
+
+    def address(self, kind: str = "", **changes: str) -> str:
+        """Path and parameters of this view, or of one that differs in some of them."""
+        parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
+        parameters[PERIOD] = self.period.written
+        parameters[MEASURE] = self.measure.key
+        return question_address(self.question, {**parameters, **changes}, kind)
+
+
+def question_address(question: Question, parameters: Mapping[str, str], kind: str = "") -> str:
+    """Path and parameters of a page of a question; `kind` is that of a download."""
+    path = f"/questions/{question.slug}{f'/{kind}' if kind else ''}"
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def single(given: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
+    """Parameters as a mapping. Raises Refused for one that nobody knows, is given twice, or is no text."""
+    found: dict[str, str] = {}
+    for name, value in given:
+        if name not in known:
+            raise Refused("L’adresse contient un paramètre inconnu.")
+        if name in found:
+            raise Refused(f"Le paramètre « {name} » est donné deux fois.")
+        if len(value) > LONGEST or not value.isprintable():
+            raise Refused(f"Le paramètre « {name} » n’est pas un texte lisible d’au plus {LONGEST} caractères.")
+        found[name] = value
+    return found
+
+
+def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> Choice:
+    """The choice of an address. Raises Refused when there is no such question, X, period or measure."""
+    question = BY_SLUG.get(slug)
+    if question is None:
+        raise Refused("Cette question n’existe pas.", HTTPStatus.NOT_FOUND)
+    names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
+    asked = single(given, names)
+    measure = question.measure(asked.get(MEASURE))
+    if measure is None:
+        raise Refused("Cette mesure n’existe pas pour cette question.")
+    written = asked.get(PERIOD) or None
+    if written and not is_written(written):
+        raise Refused("La période s’écrit 2019, 2019-T2, 2019-05 ou tout.")
+    x = _x(snapshot, question, asked)
+    rows = history(snapshot, question, x)
+    if not rows:
+        _require_published(snapshot, question)
+        raise Refused(
+            "Rien n’est publié pour ce choix : il n’existe pas, ou n’a aucun événement dans les données.",
+            HTTPStatus.NOT_FOUND,
+        )
+    periods = offered(rows)
+    period, exact = chosen(periods, written)
+    if period is None:
+        raise Refused("Les données ne couvrent pas cette période.", HTTPStatus.NOT_FOUND)
+    return Choice(question, x, period, measure, MEASURE in asked, periods, rows, None if exact else written)
+
+
+def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold."""
+    if parameter.words:
+        return [("", list(parameter.words.items()))]
+    return snapshot.once(("options", question.slug, parameter.name), lambda: _options(snapshot, question, parameter))
+
+
+def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
+    table = sql_name(question.table.name)
+    if parameter.columns == ("level", "code"):
+        groups = []
+        for level in ("total", "unattached", "region", "department", "chapter"):
+            rows = snapshot.rows(
+                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY strip_accents(label)",
+                {"level": level},
+            )
+            if rows:
+                coded = level in ("department", "chapter")
+                listed = [
+                    (f"{level}:{r['code']}", f"{r['code']} – {r['label']}" if coded else r["label"]) for r in rows
+                ]
+                groups.append((f"{LEVELS[level]}s" if len(rows) > 1 else LEVELS[level], listed))
+        return groups
+    if parameter.columns == ("profession", "speciality"):
+        rows = snapshot.rows(f"SELECT DISTINCT profession, speciality FROM {table} ORDER BY 1, 2")
+        found: dict[str, list[tuple[str, str]]] = {}
+        for r in rows:
+            value = f"{r['profession']}{parameter.separator}{r['speciality']}"
+            found.setdefault(r["profession"], []).append((value, r["speciality"]))
+        return list(found.items())
+    rows = snapshot.rows(
+        f"SELECT DISTINCT region_code, region_label FROM {table} "
+        "ORDER BY region_code <> 'all', region_code = '99', strip_accents(region_label)"
+    )
+    return [("", [(r["region_code"], _capital(r["region_label"])) for r in rows])]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _x(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:
+    x: dict[str, str] = {}
+    for parameter in question.parameters:
+        value = asked.get(parameter.name) or parameter.default or _most_frequent(snapshot, question, parameter)
+        parts = value.split(parameter.separator, len(parameter.columns) - 1)
+        if len(parts) != len(parameter.columns):
+            raise Refused(f"Le paramètre « {parameter.name} » n’a pas la forme attendue.")
+        if parameter.words and value not in parameter.words:
+            raise Refused(f"Le paramètre « {parameter.name} » n’a pas une valeur connue.")
+        x.update(zip(parameter.columns, parts, strict=True))
+    return x
+
+
+def _most_frequent(snapshot: Snapshot, question: Question, parameter: Parameter) -> str:
+    """The X to begin with: the one with most events that is not masked."""
+
+    def find() -> str:
+        columns = ", ".join(parameter.columns)
+        events = "deaths" if question.yearly else "events"
+        chapter = "AND level = 'chapter' AND code <> 'inconnu'" if "level" in parameter.columns else ""
+        fixed = "AND sex = 'all' AND age_band = 'all'" if question.yearly else ""
+        rows = snapshot.rows(
+            f"SELECT {columns} FROM {relation(question)} WHERE NOT is_partial {chapter} {fixed} "
+            f"ORDER BY period_grain = 'all' DESC, is_masked, {events} DESC NULLS LAST, {columns} LIMIT 1"
+        )
+        if not rows:
+            _require_published(snapshot, question)
+        return parameter.separator.join(str(v) for v in rows[0].values()) if rows else parameter.separator
+
+    return snapshot.once(("default", question.slug, parameter.name), find)
+
+
+def _require_published(snapshot: Snapshot, question: Question) -> None:
+    if not snapshot.rows(f"SELECT 1 FROM {sql_name(question.table.name)} LIMIT 1"):
+        raise Refused("Cet indicateur n’a pas encore été calculé.", HTTPStatus.NOT_FOUND)

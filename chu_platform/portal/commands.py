@@ -1,0 +1,24 @@
+"""The commands of the portal: `chu portal ...`.
+
+Here: arguments and what is printed. Not here: the work.
+"""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="The portal of the published indicators: measure it, take it along.")
+
+
+@app.command()
+def load(
+    address: Annotated[str, typer.Argument(help="address of a running portal")] = "http://127.0.0.1:3001",
+    clients: Annotated[int, typer.Option(min=1, max=64, help="readers at the same time")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="how long they read")] = 20,
+) -> None:
+    """Measure a running portal: p50 and p95 of each page, bytes, time of the first page."""
+    from chu_platform.portal.load import lines
+    from chu_platform.portal.load import load as run
+
+    for line in lines(run(address, clients, seconds, print)):
+        print(line)

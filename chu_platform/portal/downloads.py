@@ -1,0 +1,97 @@
+"""A view as a file: CSV for a spreadsheet, Parquet for a program, SVG for a document.
+
+Here: files. Not here: which rows a view has (views, cells).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from io import BytesIO
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chu_platform.portal.cells import neighbours, of_x, relation
+from chu_platform.portal.charts import dots, regions, trend
+from chu_platform.portal.charts.drawing import WIDE
+from chu_platform.portal.questions import Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.views import View
+from chu_platform.tables.columns import DOUBLE, LONG
+from chu_platform.tables.duckdb_sql import sql_name
+
+MASKED: Final = "masqué"
+# What a spreadsheet would take for a formula.
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows_over_time(snapshot: Snapshot, view: View) -> pa.Table:
+    """The published rows of the trend."""
+    grain = "year" if view.choice.period.grain == "all" else view.choice.period.grain
+    parameters = {**view.choice.x, "grain": grain}
+    return _rows(snapshot, view.question, f"{of_x(view.question)} AND period_grain = $grain", parameters)
+
+
+def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
+    """The published rows of the comparison: all of them, also those that the page does not draw."""
+    condition, parameters, _, _ = neighbours(view.question, view.cell)
+    return _rows(snapshot, view.question, condition, parameters)
+
+
+def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Mapping[str, object]) -> pa.Table:
+    listed = ", ".join(sql_name(c.name) for c in question.table.columns)
+    order = ", ".join(sql_name(c) for c in question.table.key)
+    found = snapshot.table(f"SELECT {listed} FROM {relation(question)} WHERE {condition} ORDER BY {order}", parameters)
+    fields = [
+        pa.field(c.name, found.schema.field(c.name).type, metadata={"label": c.label}) for c in question.table.columns
+    ]
+    return found.cast(pa.schema(fields))
+
+
+def as_csv(question: Question, rows: pa.Table) -> bytes:
+    """Rows for a French spreadsheet: UTF-8 with a mark, semicolons, commas; a masked figure says so."""
+    figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
+    lines = [[c.label for c in question.table.columns]]
+    for row in rows.to_pylist():
+        hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
+        lines.append([MASKED if name in hidden else _written(value) for name, value in row.items()])
+    text = "".join(";".join(_quoted(cell) for cell in line) + "\r\n" for line in lines)
+    return text.encode("utf-8-sig")
+
+
+def as_parquet(rows: pa.Table) -> bytes:
+    """Rows with their names and types; the French labels are in the metadata of the columns."""
+    buffer = BytesIO()
+    pq.write_table(rows, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def as_svg(view: View, kind: str) -> bytes | None:
+    """A chart of the view that can be shown alone; None when there is none of that kind."""
+    if kind == "evolution":
+        return trend.draw(view.trend_chart, kind, WIDE).encode()
+    if kind == "comparaison":
+        return dots.draw(view.dots_chart, kind, WIDE).encode()
+    return regions.draw(_unlinked(view.map_chart), kind, WIDE).encode() if view.map_chart else None
+
+
+def _unlinked(chart: regions.RegionMap) -> regions.RegionMap:
+    return replace(chart, regions=[replace(region, href="") for region in chart.regions])
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "oui" if value else "non"
+    if isinstance(value, float):
+        return repr(value).replace(".", ",").removesuffix(",0")
+    if isinstance(value, date):
+        return value.isoformat()
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ';"\r\n') else text

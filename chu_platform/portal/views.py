@@ -1,0 +1,223 @@
+"""What a page of a question shows: its cell, trend, comparison, map, as values and charts.
+
+Here: from a choice to a view. Not here: HTML (templates), files (downloads).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from markupsafe import Markup
+
+from chu_platform.portal import french
+from chu_platform.portal.cells import Cell, Peers, as_cell, at, beside, history, over_time, peers, periods_at
+from chu_platform.portal.charts.dots import Dots, Row
+from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.regions import TILES, Region, RegionMap
+from chu_platform.portal.charts.trend import Moment, Trend
+from chu_platform.portal.choices import Choice
+from chu_platform.portal.periods import Period
+from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.sentences import limits
+
+# Longer units stand in the title of a chart, not behind each figure.
+LETTER_UNIT: Final = 1
+NO_FIGURE: Final = "–"
+OUT_OF_100: Final = "sur 100"
+
+TableRow = list[str | Markup | None]
+
+
+@dataclass(frozen=True)
+class View:
+    """A page of a question; `compared` is the measure of the comparison, `shown_over_time` that of the trend."""
+
+    choice: Choice
+    cell: Cell
+    trend: Sequence[Cell]
+    shown_over_time: Measure
+    peers: Peers
+    compared: Measure
+    beside: Sequence[Cell]
+    trend_chart: Trend
+    dots_chart: Dots
+    map_chart: RegionMap | None
+
+    @property
+    def question(self) -> Question:
+        """Its question."""
+        return self.choice.question
+
+    @property
+    def measure(self) -> Measure:
+        """Its measure."""
+        return self.choice.measure
+
+
+def look(snapshot: Snapshot, choice: Choice) -> View:
+    """The view of a choice. Without a measure asked for, the first one that has a figure is taken."""
+    question, period = choice.question, choice.period
+    row = at(choice.rows, period)
+    own = as_cell(question, choice.measure, row)
+    if not choice.explicit and own.value is None and not own.masked:
+        for measure in question.measures:
+            if (other := as_cell(question, measure, row)).value is not None:
+                choice, own = replace(choice, measure=measure), other
+                break
+    shown = choice.measure
+    series = over_time(question, shown, choice.rows, period.grain)
+    if sum(c.value is not None for c in series) <= 1:
+        # A rate of one year alone has no trend: what it counts has one.
+        for measure in question.measures:
+            other_series = over_time(question, measure, choice.rows, period.grain)
+            if sum(c.value is not None for c in other_series) > 1:
+                shown, series = measure, other_series
+                break
+    compared = question.measure(question.compared_by) or choice.measure
+    neighbours = peers(snapshot, question, compared, as_cell(question, compared, row))
+    return View(
+        choice,
+        own,
+        series,
+        shown,
+        neighbours,
+        compared,
+        beside(snapshot, question, choice.measure, choice.x, period),
+        trend_chart(snapshot, question, shown, series, period.grain),
+        _dots(snapshot, choice, compared, neighbours),
+        _map(snapshot, choice, compared, neighbours),
+    )
+
+
+def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
+    """The trend as a chart: every period of the table, also those without a row, where nothing happened."""
+    by_start = {c.period.start: c for c in series}
+    moments = [
+        _moment(period, by_start.get(period.start))
+        for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
+    ]
+    unit, title = _unit(measure)
+    return Trend(
+        title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits
+    )
+
+
+def _moment(period: Period, found: Cell | None) -> Moment:
+    tick = str(period.start.year) if period.start.month == 1 or period.grain == "year" else ""
+    if found is None:
+        return Moment(period.label, tick, None, absent=True)
+    absent = found.value is None and not found.masked
+    return Moment(period.label, tick, found.value, found.low, found.high, found.partial, absent)
+
+
+def _unit(measure: Measure) -> tuple[str, str]:
+    """The unit behind the figures of a chart, and the chart's title, which has a unit that is long."""
+    if len(measure.unit) <= LETTER_UNIT:
+        return measure.unit, measure.label
+    return "", f"{measure.label}, {measure.unit}"
+
+
+def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Dots:
+    unit, title = _unit(measure)
+    drawn = [c for c in found.cells if c.value is not None or c.masked]
+    also: dict[tuple[str, ...], float | None] = {}
+    main = choice.question.measures[0]
+    beside_it = choice.question.compared_by is not None and main is not measure
+    if beside_it:
+        of_main = (as_cell(choice.question, main, row) for row in found.rows)
+        also = {tuple(c.x.values()): c.value for c in of_main}
+    rows = [
+        Row(
+            c.name,
+            c.value,
+            c.low,
+            c.high,
+            also.get(tuple(c.x.values())),
+            c.x == choice.x and (bool(choice.question.parameters) or c.period == choice.period),
+        )
+        for c in drawn
+    ]
+    when = choice.period.label if choice.question.parameters else "par année"
+    return Dots(
+        f"{found.title} : {title[0].lower()}{title[1:]}, {when}",
+        unit,
+        measure.decimals,
+        rows,
+        ranked=measure.ranked and found.complete and not found.natural,
+        from_zero=measure.unit != OUT_OF_100,
+        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
+        reference=_reference(snapshot, choice, measure, found),
+        value_label=measure.label.lower(),
+        interval_label=measure.limits,
+        also_label=main.label.lower() if beside_it else "",
+    )
+
+
+def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
+    """What neighbours are compared with: France where it is known, else the middle one of those visible."""
+    question = choice.question
+    if "survey" in choice.x:
+        rows = history(snapshot, question, {**choice.x, "region_code": "all"})
+        whole = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
+        return Reference("France", whole[0].value) if whole and whole[0].value is not None else None
+    if "region_code" in choice.x:
+        counted = [(c.numerator, c.denominator) for c in found.cells if c.value is not None]
+        if measure.unit == "‰" and not found.masked and counted:
+            deaths, people = (sum(part or 0.0 for part in column) for column in zip(*counted, strict=True))
+            return Reference("Ensemble des 18 régions", 1000 * deaths / people) if people else None
+        return None
+    if found.natural or found.median is None:
+        return None
+    return Reference("Médiane des visibles", found.median)
+
+
+def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> RegionMap | None:
+    question = choice.question
+    if not question.has_map or choice.x.get("level") in ("department", "establishment"):
+        return None
+    regions = []
+    for c in found.cells:
+        code = c.x.get("region_code") or c.x["code"]
+        if code in TILES and (c.value is not None or c.masked):
+            name = question.parameters[0].name
+            value = code if "region_code" in c.x else f"region:{code}"
+            regions.append(
+                Region(code, c.label, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
+            )
+    if not regions:
+        return None
+    unit, title = _unit(measure)
+    return RegionMap(
+        f"{title}, {choice.period.label}",
+        unit,
+        measure.decimals,
+        regions,
+        _reference(snapshot, choice, measure, found) if measure.ranked else None,
+    )
+
+
+def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
+    """The columns of a table of cells."""
+    columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
+    if measure.low:
+        columns.append((measure.limits[:1].upper() + measure.limits[1:], True))
+    counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
+    return [*columns, *((c.words[:1].upper() + c.words[1:], True) for c in counts)]
+
+
+def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
+    """A cell as a row of such a table; None stands for a masked figure."""
+    row: TableRow = [first, _shown(found, found.value, measure.decimals)]
+    if measure.low:
+        row.append(None if found.masked else limits(replace(measure, unit=""), found) or NO_FIGURE)
+    for count, value in ((measure.numerator, found.numerator), (measure.denominator, found.denominator)):
+        if count and count.column != measure.value:
+            row.append(_shown(found, value, 0 if value is None or float(value).is_integer() else 1))
+    return row
+
+
+def _shown(found: Cell, value: float | None, digits: int) -> str | None:
+    if found.masked:
+        return None
+    return NO_FIGURE if value is None else french.number(value, digits)

@@ -1,0 +1,60 @@
+"""The diagnoses that indicators 2 and 4 have rows of, with their place in the CIM-10: what a reader searches by.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
+from chu_platform.published.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rules import one_of
+from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+
+published_diagnosis = Table(
+    name="published_diagnosis",
+    layer=Layer.PUBLISHED,
+    zone=Zone.PUBLISHED,
+    grain="one chapter, category or leaf that the published indicators have a row of",
+    label="Diagnostics publiés",
+    owner="team:privacy",
+    columns=[
+        Column("level", STRING, "chapter, category or leaf", "Niveau", key=True),
+        Column("code", STRING, "code at that level, without the dot", "Code", key=True),
+        Column("label", STRING, "label of the code", "Libellé", nullable=False),
+        Column("category_code", STRING, "category that holds a leaf", "Catégorie"),
+        Column("chapter_code", STRING, "roman numeral of the chapter", "Chapitre", nullable=False),
+        Column("chapter_label", STRING, "title of the chapter", "Libellé du chapitre", nullable=False),
+    ],
+    reads={
+        "diagnosis": dim_diagnosis,
+        "consultation": kpi_consultation_rate_by_diagnosis,
+        "stay": kpi_hospitalisation_rate_by_diagnosis,
+    },
+    rows=Query(
+        f"""
+        WITH published AS (
+            -- concat: Sail 0.7 refuses a union of columns that carry different comments.
+            SELECT concat(level, '') AS level, concat(code, '') AS code, label FROM {{consultation}}
+            UNION ALL SELECT concat(level, ''), concat(code, ''), label FROM {{stay}}
+        ),
+        named AS (SELECT level, code, min(label) AS label FROM published GROUP BY level, code),
+        place AS (
+            SELECT 'leaf' AS level, diagnosis_key AS code, category_code, chapter_code, chapter_label FROM {{diagnosis}}
+            UNION ALL
+            -- The unknown category lies in more than one chapter: in none that can be named.
+            SELECT 'category', category_code, CAST(NULL AS STRING),
+                   CASE WHEN category_code = '{UNKNOWN}' THEN '{UNKNOWN}' ELSE min(chapter_code) END,
+                   CASE WHEN category_code = '{UNKNOWN}' THEN '{UNKNOWN_LABEL}' ELSE min(chapter_label) END
+            FROM {{diagnosis}} GROUP BY category_code
+            UNION ALL
+            SELECT 'chapter', chapter_code, CAST(NULL AS STRING), chapter_code, min(chapter_label)
+            FROM {{diagnosis}} GROUP BY chapter_code
+        )
+        SELECT n.level, n.code, n.label, p.category_code, p.chapter_code, p.chapter_label
+        FROM named n JOIN place p ON p.level = n.level AND p.code = n.code
+        """
+    ),
+    rules=[one_of("level", ["chapter", "category", "leaf"])],
+    layout=Layout(z_order_by=["level", "code"]),
+)

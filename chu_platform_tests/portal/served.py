@@ -1,0 +1,76 @@
+"""A portal that runs for tests: the real server over a real lake, in a thread, and what is asked of it."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import uvicorn
+
+from chu_platform.portal.app import make_app
+from chu_platform.portal.reader import Reader
+
+UI = "http://127.0.0.1:1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the portal answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text, its unbreakable spaces as plain ones."""
+        return self.body.decode().replace("\u202f", " ").replace("\u00a0", " ")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running portal."""
+
+    port: int
+    reader: Reader
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """Ask for a path, as it is: nothing is normalised."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def page(self, path: str) -> str:
+        """The text of a page that must be there."""
+        answer = self.get(quote(path, safe="/?=&:|%+"))
+        assert answer.status == 200, f"{path}: {answer.status}"
+        return answer.text
+
+
+@contextmanager
+def serving(lake: Path) -> Iterator[Served]:
+    """The portal over a lake, until the end of the block; it does not look for new versions by itself."""
+    reader = Reader(lake)
+    config = uvicorn.Config(make_app(reader, UI), host="127.0.0.1", port=0, log_level="warning", server_header=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield Served(server.servers[0].sockets[0].getsockname()[1], reader)
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,215 @@
+"""Pages say what the published tables hold, masked cells as masked, and where nothing is, why."""
+
+import html
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.portal import french
+from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Measure, Question
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.portal.served import Served
+
+FIGURE = re.compile(r'<dd id="chiffre">(.*?)(?:<small>|</dd>)', re.DOTALL)
+
+
+def published(made: Home, question: Question, where: str = "true") -> list[dict[str, Any]]:
+    """The rows of a question's table, read by delta-rs from the published zone."""
+    table: pa.Table = DeltaTable(made.lake.root / "published" / "kpis" / question.table.name).to_pyarrow_table()
+    with duckdb.connect() as connection:
+        connection.register("published", table)
+        found: list[dict[str, Any]] = (
+            connection.sql(f"SELECT * FROM published WHERE {where} ORDER BY ALL").to_arrow_table().to_pylist()
+        )
+        return found
+
+
+def period_of(row: dict[str, Any]) -> str:
+    """The period of a row as an address has it, worked out here again."""
+    if "year" in row:
+        return str(row["year"])
+    start = row["period_start"]
+    forms = {
+        "all": "tout",
+        "year": f"{start:%Y}",
+        "quarter": f"{start:%Y}-T{(start.month + 2) // 3}",
+        "month": f"{start:%Y-%m}",
+    }
+    return forms[row["period_grain"]]
+
+
+def address(question: Question, row: dict[str, Any], measure: Measure) -> str:
+    x = {p.name: p.separator.join(row[c] for c in p.columns) for p in question.parameters}
+    return f"/questions/{question.slug}?{urlencode({**x, 'periode': period_of(row), 'mesure': measure.key})}"
+
+
+def figure_of(page: str) -> str:
+    found = FIGURE.search(page)
+    assert found
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1])).strip()
+
+
+def some(rows: Sequence[dict[str, Any]], count: int) -> Sequence[dict[str, Any]]:
+    return rows[:: max(len(rows) // count, 1)][:count]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_a_figure_is_that_of_the_published_table(question: Question, made: Home, portal: Served) -> None:
+    rows = published(made, question, "NOT is_masked")
+    for measure in question.measures:
+        shown = [row for row in rows if row[measure.value] is not None]
+        assert shown, measure.key
+        for row in some(shown, 4):
+            page = portal.page(address(question, row, measure))
+            expected = french.number(row[measure.value], measure.decimals)
+            unit = measure.unit
+            assert figure_of(page) == f"{expected} {unit}".replace("\u202f", " "), row
+            for count in (measure.numerator, measure.denominator):
+                if count and row[count.column] is not None:
+                    number = french.number(row[count.column], 0 if float(row[count.column]).is_integer() else 1)
+                    number = number.replace("\u202f", " ")
+                    assert re.search(rf"<dd>{re.escape(number)}</dd>", page), (count, row)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_a_masked_cell_is_shown_as_masked_with_the_reason(question: Question, made: Home, portal: Served) -> None:
+    rows = published(made, question, "is_masked")
+    if not rows:
+        pytest.skip("nothing of it is masked in this pack")
+    for row in some(rows, 2):
+        page = portal.page(address(question, row, question.measures[0]))
+        assert figure_of(page) == "masqué"
+        assert "le chiffre est masqué" in page
+        assert "il porte sur 1 à 10 personnes" in page
+
+
+def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: Served) -> None:
+    page = portal.page("/")
+    for question in QUESTIONS:
+        assert question.title in html.unescape(page).replace("\u202f", " ")
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="chart chart-spark"') == 8
+    assert len(re.findall(r"\d+ contrôles réussis sur \d+", page)) == 8
+    assert len(re.findall(r"Données jusqu’au \d", page)) == 8
+    assert page.count("des lignes sont masquées") == 8
+
+
+def test_the_deaths_of_the_home_page_are_the_sum_of_the_regions_or_none_is_made(made: Home, portal: Served) -> None:
+    regions = published(made, BY_SLUG["deces-region"], "year = 2019 AND sex = 'all' AND age_band = 'all'")
+    page = portal.page("/")
+    if any(row["is_masked"] for row in regions):
+        assert "décès</strong> sont comptés" not in page
+    else:
+        whole = french.number(sum(row["deaths"] for row in regions)).replace("\u202f", " ")
+        assert f"<strong>{whole} décès</strong> sont comptés" in page
+
+
+def test_what_is_late_or_failed_is_said(portal: Served) -> None:
+    """Events of the demonstration pack end years ago: the rules on freshness remark it."""
+    assert "À surveiller" in portal.page("/")
+    page = portal.page("/methode")
+    assert "fraîcheur des données" in page
+    assert "Ce qui est en retard ou en échec" in page
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_a_permanent_link_reopens_exactly_this_view(question: Question, portal: Served) -> None:
+    page = portal.page(f"/questions/{question.slug}")
+    link = re.search(r'<a id="lien" href="([^"]+)"', page)
+    assert link
+    assert portal.page(html.unescape(link[1])) == page
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_files_hold_the_published_rows(question: Question, portal: Served, made: Home) -> None:
+    for part in ("evolution", "comparaison"):
+        answer = portal.get(f"/questions/{question.slug}/{part}.parquet")
+        assert answer.status == 200
+        rows = pq.read_table(BytesIO(answer.body))
+        assert rows.column_names == [c.name for c in question.table.columns]
+        every = published(made, question)
+        assert rows.num_rows > 0
+        assert all(row in every for row in some(rows.to_pylist(), 20))
+        text = portal.get(f"/questions/{question.slug}/{part}.csv").body.decode("utf-8-sig")
+        lines = text.splitlines()
+        assert lines[0].split(";") == [c.label for c in question.table.columns]
+        assert len(lines) == rows.num_rows + 1
+        assert text.count("masqué") >= sum(row["is_masked"] for row in rows.to_pylist())
+        drawing = portal.get(f"/questions/{question.slug}/{part}.svg")
+        assert drawing.headers["content-type"].startswith("image/svg+xml")
+        assert b"<title" in drawing.body and b"<desc" in drawing.body
+
+
+def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, portal: Served) -> None:
+    establishments = published(
+        made,
+        BY_SLUG["consultations-etablissement"],
+        "level = 'establishment' AND period_grain = 'all'",
+    )
+    path = f"consultations-etablissement/comparaison.parquet?x=establishment:{establishments[0]['code']}&periode=tout"
+    answer = portal.get(f"/questions/{path}")
+    assert pq.read_table(BytesIO(answer.body)).num_rows == len(establishments) > 40
+
+
+def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
+    page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
+    assert "La période demandée n’est pas publiée pour ce choix" in page
+    assert re.search(r"<h1[^>]*>Paris : en 2019", page)
+
+
+def test_a_partial_period_is_marked(portal: Served) -> None:
+    page = portal.page("/questions/consultations-etablissement?periode=2023")
+    assert "Période incomplète" in page
+    assert "période incomplète" in page
+
+
+def test_the_two_surveys_are_beside_each_other_never_mixed(made: Home, portal: Served) -> None:
+    question = BY_SLUG["satisfaction-region"]
+    france = published(made, question, "year = 2020 AND region_code = 'all'")
+    page = portal.page("/questions/satisfaction-region?periode=2020")
+    assert "L’autre enquête, à part" in page
+    for row in france:
+        assert french.number(row["score_weighted"], 1) in page
+    regions = pq.read_table(
+        BytesIO(portal.get("/questions/satisfaction-region/comparaison.parquet?periode=2020").body)
+    ).to_pylist()
+    assert {row["survey"] for row in regions} == {"48h_mco"}
+
+
+def test_without_a_rate_the_count_is_shown_and_the_rate_is_explained(portal: Served) -> None:
+    page = portal.page("/questions/deces-region?sexe=F&periode=2018")
+    assert "Nombre de décès" in page.split('id="chiffre"')[0]
+    page = portal.page("/questions/deces-region?periode=2018&mesure=taux")
+    assert "la population n’est connue ici que pour 2019" in page
+
+
+def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(portal: Served) -> None:
+    page = portal.page("/questions/deces-region")
+    assert "selon la région du lieu de décès" in page
+    assert "Sources : " in page
+    assert "<code>kpi_deaths_by_region</code>, version 0" in page
+    assert "<code>death_mask</code> version 0" in page
+    assert 'href="http://127.0.0.1:1/documents/tables/published/kpi_deaths_by_region"' in page
+
+
+def test_pages_need_no_script(portal: Served) -> None:
+    """Every choice is a form with a button, every result a link; scripts only come from here."""
+    for question in QUESTIONS:
+        page = portal.page(f"/questions/{question.slug}")
+        assert page.count("<form") == page.count('<button type="submit"')
+        assert re.findall(r"<script(?! src=\"/static/)", page) == []
+        assert " style=" not in page
+        assert re.findall(r"""(?:src|href)="https?://(?!127\.0\.0\.1:1/)""", page) == []
+
+
+def test_an_unchanged_page_is_not_sent_again(portal: Served) -> None:
+    first = portal.get("/questions/hospitalisations")
+    again = portal.get("/questions/hospitalisations", **{"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
