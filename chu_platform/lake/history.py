@@ -7,7 +7,7 @@ Here: commits, newest first. Not here: what the platform's commits say (provenan
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +19,15 @@ from urllib.parse import unquote
 class Commit:
     """One version of a table: when, by which operation and user metadata, which files it added and removed.
 
-    `added` gives each file's path below the table and its size; `moved` tells that these are rows the table had before.
+    Files are named by their path below the table.
     """
 
     version: int
     time: datetime | None
     operation: str
     user_metadata: str | None
-    added: Mapping[str, int]
+    added: Sequence[str]
     removed: Sequence[str]
-    moved: bool
 
 
 def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
@@ -41,20 +40,17 @@ def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
 
 def _commit(version: int, file: Path) -> Commit:
     info: dict[str, Any] = {}
-    added: dict[str, int] = {}
+    added: list[str] = []
     removed: list[str] = []
-    data_change = False
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             action = json.loads(line)
             if "commitInfo" in action:
                 info = action["commitInfo"]
             elif "add" in action:
-                added[unquote(action["add"]["path"])] = action["add"]["size"]
-                data_change |= action["add"].get("dataChange", True)
+                added.append(unquote(action["add"]["path"]))
             elif "remove" in action:
                 removed.append(unquote(action["remove"]["path"]))
-                data_change |= action["remove"].get("dataChange", True)
     stamp = info.get("timestamp")
     return Commit(
         version,
@@ -63,5 +59,4 @@ def _commit(version: int, file: Path) -> Commit:
         info.get("userMetadata"),
         added,
         removed,
-        moved=not data_change,
     )

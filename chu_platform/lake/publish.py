@@ -34,6 +34,8 @@ from chu_platform.tables.table import Table
 
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9_-]+")
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+# Sail reads no version of before a checkpoint that the log points to: maintenance makes them, when nobody reads.
+NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 # Longer strings are truncated in Parquet footers, and say nothing that a reader would skip files by.
 LONGEST_STATISTIC = 32
 
@@ -93,7 +95,9 @@ def publish(lake: Lake, table: Table, staged: Path, slices: Slices | None, prove
         # The same rows from other files, such as a delivery in another order: the log must name those that are there.
         words = json.dumps(provenance, ensure_ascii=False)
         properties = table_properties(table, table.maintenance)
-        delta.alter.set_table_properties(properties, commit_properties=with_metadata(words))
+        delta.alter.set_table_properties(
+            properties, commit_properties=with_metadata(words), post_commithook_properties=NO_HOOKS
+        )
     rows_by_slice: Counter[str] = Counter()
     size_by_slice: Counter[str] = Counter()
     if slices:
@@ -184,8 +188,6 @@ def _commit(
     properties = CommitProperties(
         custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)}, max_commit_retries=0
     )
-    # Sail reads no version of before a checkpoint that the log points to: maintenance makes them, when nobody reads.
-    hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
     path = lake.path(table)
     if current.delta is None or not current.same_shape:
         create_table_with_add_actions(
@@ -198,7 +200,7 @@ def _commit(
             description=table.grain,
             configuration=table_properties(table, table.maintenance),
             commit_properties=properties,
-            post_commithook_properties=hooks,
+            post_commithook_properties=NO_HOOKS,
         )
     else:
         try:
@@ -208,7 +210,7 @@ def _commit(
                 schema=schema,
                 partition_by=list(table.partition_by),
                 commit_properties=properties,
-                post_commithook_properties=hooks,
+                post_commithook_properties=NO_HOOKS,
             )
         except CommitFailedError:
             raise Transient(f"another tool wrote {table.folder} at the same time: run again") from None

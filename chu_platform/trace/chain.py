@@ -16,7 +16,7 @@ from chu_platform.lake.history import commits
 from chu_platform.lake.lake import Lake
 from chu_platform.lake.provenance import publications
 from chu_platform.sources.delivered import made_with
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,18 @@ class Chain:
         return any(s.table is table for s in self.steps)
 
     def at(self, table: Table) -> int:
-        """The version of a table in the chain, the newest if several were read. Raises ChuError when it has none."""
+        """The version of a table in the chain. Raises ChuError when it is not in it.
+
+        Of several, that which the facts have read, and of these the newest: a dimension may have been made later, of
+        rows that no figure counts yet.
+        """
         found = [s.version for s in self.steps if s.table is table]
         if not found:
             raise ChuError(f"{table.folder} is not among what {self.steps[0].name} says it was made of")
-        return max(found)
+        facts = [s for s in self.steps if s.table.layer is Layer.FACTS and table in s.table.reads.values()]
+        reads = [said.get("read", {}) for s in facts for said in s.publications]
+        counted = [read[table.folder] for read in reads if table.folder in read]
+        return max(counted or found)
 
     def step(self, table: Table) -> Step:
         """The step of a table at that version."""

@@ -83,4 +83,4 @@ def test_the_same_rows_from_another_file_name_the_file_that_is_there(lake: Lake)
     assert published(lake, "in another order", "x", file="b") == 1
     assert lake.provenance(visits())["files"][0]["sha256"] == "b"
     (newest, _) = commits(lake.path(visits()))
-    assert (newest.added, newest.removed) == ({}, [])
+    assert (newest.added, newest.removed) == ([], [])

@@ -22,6 +22,12 @@ def seed() -> int:
     return int(os.environ.get("CHU_TEST_SEED") or secrets.randbelow(10**6))
 
 
+@pytest.fixture(scope="session")
+def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The made lake, elsewhere: what looks at it needs temporary files beside it, and keeps a log of who saw rows."""
+    return made.copy(tmp_path_factory.mktemp("traced") / "home")
+
+
 def spoilable(made: Home, folder: Path) -> Home:
     """A copy of a home and of its pack."""
     shutil.copytree(made.pack, folder / "pack")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -34,8 +33,8 @@ DEATHS = "published/kpis/kpi_deaths_by_region"
 
 
 @pytest.fixture(scope="module")
-def tracer(made: Home) -> Iterator[Tracer]:
-    with closing(Tracer(settings_of(made))) as found:
+def tracer(home: Home) -> Iterator[Tracer]:
+    with closing(Tracer(settings_of(home))) as found:
         yield found
 
 
@@ -61,9 +60,9 @@ def only(found: Trace, name: str) -> TracedSource:
     return source
 
 
-def delivered(made: Home, source: TracedSource) -> list[dict[str, str]]:
+def delivered(home: Home, source: TracedSource) -> list[dict[str, str]]:
     """What the delivered files say in the lines of a trace."""
-    return [raw.values(made.pack / name, line.number) for name, found in source.lines.items() for line in found]
+    return [raw.values(home.pack / name, line.number) for name, found in source.lines.items() for line in found]
 
 
 def period(cell: Cell) -> tuple[date, date]:
@@ -89,24 +88,24 @@ def test_the_figures_of_random_cells_are_their_recomputation(
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_line_says_in_the_delivered_file_what_the_trace_says(
-    traces: dict[str, Sequence[Trace]], made: Home, name: str, seed: int
+    traces: dict[str, Sequence[Trace]], home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
     for found in traces[name]:
         for source in found.sources:
             assert all(file.problem is None for file in source.files)
             for file, lines in source.lines.items():
-                assert [ln.text for ln in lines] == [raw.text(made.pack / file, ln) for ln in lines]
+                assert [ln.text for ln in lines] == [raw.text(home.pack / file, ln) for ln in lines]
                 assert len({ln.number for ln in lines}) == len(lines)
 
 
 @pytest.mark.parametrize("name", STAYS)
 def test_the_lines_of_stays_make_the_figure(
-    traces: dict[str, Sequence[Trace]], made: Home, name: str, seed: int
+    traces: dict[str, Sequence[Trace]], home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
     for found in traces[name]:
-        rows = delivered(made, only(found, "Hospitalisations"))
+        rows = delivered(home, only(found, "Hospitalisations"))
         days = [date(*map(int, reversed(r["Date_Entree"].split("/")))) for r in rows]
         start, end = period(found.cell)
         assert all(start <= day < end for day in days)
@@ -115,10 +114,10 @@ def test_the_lines_of_stays_make_the_figure(
         assert only(found, "Patient").count == found.exact["base_patients"]
 
 
-def test_the_lines_of_deaths_make_the_figure(traces: dict[str, Sequence[Trace]], made: Home, seed: int) -> None:
+def test_the_lines_of_deaths_make_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
     print(f"seed {seed}")
     for found in traces["kpi_deaths_by_region"]:
-        rows = delivered(made, only(found, "deces"))
+        rows = delivered(home, only(found, "deces"))
         assert {r["date_deces"][:4] for r in rows} <= {str(found.cell.key["year"])}
         # The pack repeats lines byte for byte: the same death, once.
         assert found.exact and found.exact["deaths"] == len({tuple(r.values()) for r in rows})
@@ -126,12 +125,12 @@ def test_the_lines_of_deaths_make_the_figure(traces: dict[str, Sequence[Trace]],
             assert {r["sexe"] for r in rows} <= {{"M": "1", "F": "2"}[found.cell.key["sex"]]}
 
 
-def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], made: Home, seed: int) -> None:
+def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
     print(f"seed {seed}")
     for found in traces["kpi_satisfaction_by_region"]:
         key = found.cell.key
         source = only(found, "esatis48h_mco" if key["survey"] == "48h_mco" else "esatisca_mco")
-        rows = delivered(made, source)
+        rows = delivered(home, source)
         assert {name for name, lines in source.lines.items() if lines} == {
             name for name in source.lines if str(key["year"]) in name
         }
@@ -142,7 +141,7 @@ def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], 
 
 @pytest.mark.parametrize("name", CONSULTATIONS)
 def test_the_rows_of_consultations_make_the_figure(
-    traces: dict[str, Sequence[Trace]], tracer: Tracer, made: Home, name: str, seed: int
+    traces: dict[str, Sequence[Trace]], tracer: Tracer, home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
     for found in traces[name]:
@@ -162,7 +161,7 @@ def test_the_rows_of_consultations_make_the_figure(
             assert seen[0] == found.exact["events"]
         else:
             # Shared out: of each professional's places, those of the cell.
-            attached = delivered(made, only(found, activite_professionnel_sante.name))
+            attached = delivered(home, only(found, activite_professionnel_sante.name))
             assert seen[0] >= found.exact["events"] - 1e-9
             assert bool(attached) == (found.cell.key["level"] not in ("total", "unattached"))
 
@@ -184,8 +183,8 @@ def test_a_wrong_figure_is_named(tracer: Tracer) -> None:
     assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked is named"
 
 
-def test_the_command_succeeds_where_all_is_equal(made: Home) -> None:
-    done = made.chu("trace", "published/kpis/kpi_satisfaction_by_region", "year=2019", "survey=ca_mco")
+def test_the_command_succeeds_where_all_is_equal(home: Home) -> None:
+    done = home.chu("trace", "published/kpis/kpi_satisfaction_by_region", "year=2019", "survey=ca_mco")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(
         "published/kpis/kpi_satisfaction_by_region year=2019 survey=ca_mco region_code=all, v"
@@ -199,29 +198,23 @@ def said(home: Home, *words: str, rows: bool = False) -> str:
     return "\n".join(lines)
 
 
-def test_the_chain_is_told_and_no_identity_unasked(made: Home, tracer: Tracer, tmp_path: Path) -> None:
+def test_the_chain_is_told_and_no_identity_unasked(home: Home, tracer: Tracer) -> None:
     """Identities are shown with --rows alone, and who has seen them is written down."""
     words = ("year=2019", "region_code=11")
     source = only(tracer.trace(find_cell(tracer.lake, DEATHS, words, None)), "deces")
-    people = {(row["nom"], row["prenom"]) for row in delivered(made, source)}
-    log = made.lake.root / "restricted" / ".access.log"
-    told = said(made, *words)
+    people = {(row["nom"], row["prenom"]) for row in delivered(home, source)}
+    log = home.lake.root / "restricted" / ".access.log"
+    told = said(home, *words)
     assert people and not [name for person in people for name in person if re.search(rf"\b{re.escape(name)}\b", told)]
     assert not log.exists()
     assert "GROUPING SETS" in told, "the query of the indicator is told"
     assert source.files[0].sha256 in told and told.endswith("\nEQUAL")
-    home = Home(tmp_path / "home", made.pack)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "lake").symlink_to(made.lake.root)  # the lake is only read, but for the log
-    try:
-        shown = said(home, *words, rows=True)
-        assert all(nom in shown and prenom in shown for nom, prenom in people)
-        (entry,) = map(json.loads, log.read_text().splitlines())
-        assert (entry["tables"], entry["rows"]) == (["restricted/sources/deces"], source.count)
-        assert entry["user"] and entry["time"] and "kpi_deaths_by_region" in entry["what"]
-        assert log.stat().st_mode & 0o777 == 0o600
-    finally:
-        log.unlink(missing_ok=True)
+    shown = said(home, *words, rows=True)
+    assert all(nom in shown and prenom in shown for nom, prenom in people)
+    (entry,) = map(json.loads, log.read_text().splitlines())
+    assert (entry["tables"], entry["rows"]) == (["restricted/sources/deces"], source.count)
+    assert entry["user"] and entry["time"] and "kpi_deaths_by_region" in entry["what"]
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

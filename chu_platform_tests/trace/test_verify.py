@@ -24,11 +24,11 @@ STAYS = "Hospitalisation/Hospitalisations.csv"
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 
 
-def test_nothing_is_found_where_nothing_was_changed(made: Home) -> None:
+def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     said: list[str] = []
-    found = verify(settings_of(made), None, 0, said.append)
+    found = verify(settings_of(home), None, 0, said.append)
     assert found.found == []
-    published = [made.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE]
+    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
     assert said, "progress is told"
