@@ -30,6 +30,7 @@ from chu_platform.portal.choices import PERIOD
 from chu_platform.portal.questions import QUESTIONS
 
 STATIC: Final = "/static/"
+STATIC_FILES: Final = Path(__file__).parent / "static"
 HOME: Final = "index.html"
 BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
 # Attributes of our own templates: always in double quotes, and escaped.
@@ -58,13 +59,13 @@ class Exported:
     files: int
 
 
-def export(app: ASGIApp, static: Path, folder: Path, now: datetime) -> Exported:
-    """Write the copy into a folder that is not there or empty. Raises ChuError when it holds something."""
+def export(app: ASGIApp, folder: Path, now: datetime) -> Exported:
+    """Write the copy; `now` is the day it names. Raises ChuError when the folder holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ChuError(f"{folder} is not empty: choose a folder that is, or a new one")
+        raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
     found = asyncio.run(_walk(app))
     names = {address: _file_of(address, answer) for address, answer in found.items()}
-    shutil.copytree(static, folder / "static", dirs_exist_ok=True)
+    shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
     pages = 0
     for address, answer in found.items():
         path = folder / names[address]
