@@ -50,7 +50,7 @@ def pages(copy: Path) -> Iterator[tuple[Path, Links]]:
 
 
 def test_every_link_leads_to_a_file_of_the_copy(copy: Path) -> None:
-    known = {path: links for path, links in pages(copy)}
+    known = dict(pages(copy))
     assert len(known) > 50
     for path, links in known.items():
         for address in links.addresses:
