@@ -43,6 +43,11 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
+        "starlette>=1.0,<2",
+        "uvicorn>=0.30",
+        "jinja2>=3.1,<4",
+        "markupsafe>=3",
         "requests>=2.32",
     ],
     extras_require={
@@ -52,6 +57,9 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "openpyxl>=3.1",
+            # The portal in Chromium, which the machine must have; without it those tests are skipped.
+            "playwright>=1.49",
+            "axe-playwright-python>=0.1.4",
             "mypy>=1.13",
             "types-psycopg2",
             "types-requests",

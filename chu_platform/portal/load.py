@@ -94,7 +94,8 @@ def load(address: str, clients: int, seconds: float, say: Callable[[str], None])
                 page = pages[kind]
                 page.seconds.append(took)
                 page.sizes.append(len(body))
-                page.failures += answer.status != HTTPStatus.OK
+                # A search that finds one leads to its page.
+                page.failures += answer.status >= HTTPStatus.BAD_REQUEST
                 if timing and path not in made:
                     made.add(path)
                     page.data.append(float(timing[1]) / 1000)

@@ -364,7 +364,7 @@ def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]
     parts = [("evolution", "Évolution", True), ("comparaison", "Comparaison", True), ("carte", "Carte", False)]
     found = []
     for part, title, has_rows in parts:
-        if part == "carte" and view.map_chart is None:
+        if (part == "carte" and view.map_chart is None) or (part == "evolution" and not view.trend):
             continue
         links = [(view.choice.address(f"{part}.svg"), "SVG", True)]
         if has_rows:

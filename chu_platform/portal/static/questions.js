@@ -1,11 +1,6 @@
 // Comfort for pages of a question; all of it works without, by the buttons and links of the page.
 "use strict";
 
-// Choosing in a list shows the figure at once.
-for (const form of document.querySelectorAll("form[data-auto]")) {
-  form.addEventListener("change", () => form.requestSubmit());
-}
-
 // A chart as PNG, drawn here from its SVG, beside each link to an SVG.
 for (const link of document.querySelectorAll("a[data-chart]")) {
   const button = document.createElement("button");

@@ -1,0 +1,177 @@
+"""A reader's way through the portal, in a real browser: without scripts, with the keyboard alone."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from chu_platform.portal import french
+from chu_platform.portal.questions import BY_SLUG, Question
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.portal.served import Served
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, portal: Served) -> Iterator[Page]:
+    """The home page, in a browser that runs no script; its console must stay silent."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(portal.address)
+    yield page
+    context.close()
+    assert said == []
+
+
+def visible(made: Home, slug: str, where: dict[str, Any]) -> dict[str, Any]:
+    """A published row that is not masked."""
+    name = BY_SLUG[slug].table.name
+    table: pa.Table = DeltaTable(made.lake.root / "published" / "kpis" / name).to_pyarrow_table()
+    value = BY_SLUG[slug].measures[0].value
+    rows = [
+        row
+        for row in table.to_pylist()
+        if not row["is_masked"] and row[value] is not None and all(row[c] == v for c, v in where.items())
+    ]
+    assert rows, f"nothing visible of {slug} with {where}"
+    return rows[len(rows) // 2]
+
+
+def shows(page: Page, question: Question, row: dict[str, Any]) -> None:
+    """The page shows the figure of the row."""
+    measure = question.measures[0]
+    expected = french.number(row[measure.value], measure.decimals).replace("\u202f", " ")
+    shown = page.locator("#chiffre").inner_text().replace("\u202f", " ").replace("\u00a0", " ")
+    assert shown.startswith(f"{expected} "), shown
+
+
+class Reader:
+    """Does what a reader does, and counts it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.interactions = 0
+
+    def open(self, question: Question) -> None:
+        self.page.get_by_role("link", name=question.title).click()
+        self.interactions += 1
+
+    def choose(self, label: str, value: str) -> None:
+        self.page.get_by_label(label, exact=True).select_option(value)
+        self.interactions += 1
+
+    def show(self) -> None:
+        self.page.get_by_role("button", name="Afficher").click()
+        self.interactions += 1
+
+    def search(self, label: str, words: str) -> None:
+        self.page.get_by_label(label).fill(words)
+        self.page.get_by_label(label).press("Enter")
+        self.interactions += 1
+
+
+# Of each question: the list to choose X in, and the columns that make its value.
+LISTS = {
+    "consultations-etablissement": ("Lieu", ("level", "code"), {"period_grain": "all", "level": "department"}),
+    "consultations-diagnostic": ("Diagnostic", ("level", "code"), {"period_grain": "all", "level": "chapter"}),
+    "hospitalisations": ("Période", ("period_start",), {"period_grain": "year"}),
+    "hospitalisations-diagnostic": ("Diagnostic", ("level", "code"), {"period_grain": "all", "level": "chapter"}),
+    "hospitalisations-sexe-age": ("Âge", ("age_band",), {"period_grain": "all", "sex": "all"}),
+    "consultations-professionnel": ("Profession et spécialité", ("profession", "speciality"), {"period_grain": "all"}),
+    "deces-region": ("Région du décès", ("region_code",), {"year": 2019, "sex": "all", "age_band": "all"}),
+    "satisfaction-region": ("Région", ("region_code",), {"year": 2020, "survey": "48h_mco"}),
+}
+
+
+@pytest.mark.parametrize("slug", LISTS)
+def test_each_question_is_answered_for_a_chosen_x_in_three_interactions(slug: str, made: Home, page: Page) -> None:
+    question = BY_SLUG[slug]
+    label, columns, where = LISTS[slug]
+    row = visible(made, slug, where)
+    reader = Reader(page)
+    reader.open(question)
+    if slug == "hospitalisations":
+        reader.choose(label, f"{row['period_start']:%Y}")
+    else:
+        separator = question.parameters[0].separator
+        reader.choose(label, separator.join(row[c] for c in columns))
+    reader.show()
+    assert reader.interactions <= 3
+    # The page goes on with the period it had, where that is published; the row is of all periods.
+    if where.get("period_grain") == "all":
+        page.goto(re.sub(r"periode=[^&]+", "periode=tout", page.url))
+    shows(page, question, row)
+
+
+def test_an_establishment_is_reached_by_search_in_three_interactions(made: Home, page: Page) -> None:
+    question = BY_SLUG["consultations-etablissement"]
+    row = visible(made, question.slug, {"level": "establishment"})
+    reader = Reader(page)
+    reader.open(question)
+    reader.search("Chercher un établissement", row["code"][1:])
+    assert reader.interactions <= 3
+    assert page.url.endswith(f"x=establishment%3A{row['code']}")
+    shows(page, question, row)
+
+
+def test_the_keyboard_alone_is_enough(made: Home, browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    page.goto(portal.address)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Aller au contenu")).to_be_focused()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if "combien de décès" in page.evaluate("document.activeElement.textContent").lower():
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("en 2019")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "field-region":
+            break
+    # Choosing changes nothing yet: keys pass over other regions before they reach this one.
+    page.keyboard.type("Bret")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Bretagne")
+    page.close()
+
+
+def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    page.goto(f"{portal.address}/questions/deces-region")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG : Évolution").click()
+    assert download.value.suggested_filename == "deces-region-evolution.png"
+    assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_no_page_is_wider_than_the_screen(width: int, browser: Browser, portal: Served) -> None:
+    """320 pixels is what 1280 become at 400 %."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for path in ("/", "/questions/consultations-professionnel", "/questions/satisfaction-region", "/methode"):
+        page.goto(portal.address + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.close()

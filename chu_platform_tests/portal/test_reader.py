@@ -1,0 +1,184 @@
+"""The reader serves one consistent set of versions, and the last good one while tables are rewritten."""
+
+import re
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform.lake.lake import Lake
+from chu_platform.lake.publish import publish
+from chu_platform.portal.questions import QUESTIONS
+from chu_platform.portal.reader import Reader
+from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
+from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.published.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
+from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.published.publication_coverage import publication_coverage
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.portal.served import Served, serving
+
+MASK = "pseudonymised/disclosure/consultation_mask"
+# Tables under one mask, and the count of each that the home page shows.
+TOGETHER = {
+    kpi_consultation_rate_by_establishment: "patients",
+    kpi_consultation_rate_by_diagnosis: "patients",
+    kpi_consultation_rate_by_professional: "professionals",
+}
+ROUNDS = 4
+CLIENTS = 4
+FIRST = 1001
+
+
+@pytest.fixture
+def lake(made: Home, tmp_path: Path) -> Lake:
+    """A copy of the published zone alone: the portal needs no other."""
+    shutil.copytree(made.lake.root / "published", tmp_path / "lake" / "published")
+    return Lake(tmp_path / "lake")
+
+
+def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> None:
+    """Publish the table anew with one count in every row that is not masked, under a version of its mask."""
+    rows = lake.arrow(table)
+    counts = pa.array([None if m else count for m in rows["is_masked"].to_pylist()], rows.schema.field(column).type)
+    rows = rows.set_column(rows.column_names.index(column), rows.schema.field(column), counts)
+    with lake.staging(table) as staging:
+        staged = staging / "rows"
+        staged.mkdir()
+        if table.partition_by:
+            pq.write_to_dataset(rows, staged, partition_cols=list(table.partition_by))
+        else:
+            pq.write_table(rows, staged / "rows.parquet")
+        publish(lake, table, staged, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
+
+
+def remake(lake: Lake, count: int) -> None:
+    """Publish all of the family, one table after the other, as a run does."""
+    for table, column in TOGETHER.items():
+        rewrite(lake, table, column, count, count)
+    rows = lake.arrow(publication_coverage)
+    with lake.staging(publication_coverage) as staging:
+        (staging / "rows").mkdir()
+        rows = rows.set_column(3, rows.schema.field("cells"), pa.array([count] * len(rows), pa.int64()))
+        pq.write_table(rows, staging / "rows" / "rows.parquet")
+        provenance = {"run": "r", "asset": "published/publication_coverage", "read": {MASK: count}}
+        publish(lake, publication_coverage, staging / "rows", None, provenance)
+
+
+def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_deleted(lake: Lake) -> None:
+    """No request fails, and no page shows figures of two versions."""
+    mixed: list[Sequence[str]] = []
+    failed: list[tuple[str, int]] = []
+    seen: set[str] = set()
+    ended = threading.Event()
+    remake(lake, FIRST - 1)
+
+    def client(portal: Served, number: int) -> None:
+        paths = ["/", *(f"/questions/{q.slug}" for q in QUESTIONS), "/recherche/diagnostics?q=a"]
+        turn = number
+        while not ended.is_set():
+            path = "/" if turn % 2 else paths[turn % len(paths)]
+            answer = portal.get(path)
+            if answer.status != 200:
+                failed.append((path, answer.status))
+            if path == "/":
+                # The stays of card 3 and on are no part of the family.
+                counts = consultation_counts(answer.text)
+                seen.update(counts)
+                if len(set(counts)) != 1 or len(counts) != 3:
+                    mixed.append(counts)
+            turn += 1
+            ended.wait(0.02)
+
+    with serving(lake.root) as portal:
+        portal.reader.follow()
+        clients = [threading.Thread(target=client, args=(portal, n)) for n in range(CLIENTS)]
+        for thread in clients:
+            thread.start()
+        for number in range(FIRST, FIRST + ROUNDS):
+            remake(lake, number)
+            for table in TOGETHER:
+                DeltaTable(lake.path(table)).vacuum(0, dry_run=False, enforce_retention_duration=False)
+            ended.wait(0.7)
+        ended.set()
+        for thread in clients:
+            thread.join()
+        portal.reader.refresh()
+        last = consultation_counts(portal.page("/"))
+        portal.reader.close()
+    assert failed == []
+    assert mixed == []
+    assert len(seen) > 2, "the pages never changed: this tests nothing"
+    assert set(last) == {str(FIRST + ROUNDS - 1)}
+
+
+def consultation_counts(page: str) -> list[str]:
+    """The counts on the cards of the three consultation indicators."""
+    cards = re.findall(r'<li class="card">(.*?)</li>', page, re.DOTALL)
+    of_consultations = [c for c in cards if "/questions/consultations-" in c]
+    found = [re.search(r"(\d[\d ]*) (?:patients distincts|professionnels)\b", c) for c in of_consultations]
+    return [m[1].replace(" ", "") for m in found if m]
+
+
+def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
+    reader = Reader(lake.root)
+    before = reader.snapshot
+    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 9)
+    reader.refresh()
+    assert reader.snapshot is before
+    remake(lake, FIRST + 1)
+    reader.refresh()
+    assert reader.snapshot is not before
+    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.name].number == 2
+
+
+def test_tables_that_never_fit_are_served_in_the_end(lake: Lake) -> None:
+    """A run that failed in the middle must not keep the others from being seen for ever."""
+    reader = Reader(lake.root, patience=0)
+    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 9)
+    reader.refresh()
+    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.name].number == 1
+
+
+def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tmp_path: Path) -> None:
+    reader = Reader(lake.root, tmp_path / "logs")
+    before = reader.snapshot
+    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 0)
+    path = lake.path(kpi_consultation_rate_by_establishment)
+    hidden = {file: file.with_suffix(".hidden") for file in path.rglob("*.parquet")}
+    for file, away in hidden.items():
+        file.rename(away)
+    reader.refresh()
+    assert reader.snapshot is before
+    assert reader.snapshot.rows("SELECT count(*) AS n FROM kpi_consultation_rate_by_establishment")[0]["n"] > 0
+    assert (tmp_path / "logs" / "errors.log").exists()
+    for file, away in hidden.items():
+        away.rename(file)
+    reader.refresh()
+    assert reader.snapshot is not before
+
+
+def test_a_lake_without_published_tables_says_so(tmp_path: Path, lake: Lake) -> None:
+    with serving(tmp_path / "empty") as portal:
+        assert "8 indicateurs n’ont pas encore été calculés" in portal.page("/")
+        answer = portal.get("/questions/hospitalisations")
+        assert (answer.status, "n’a pas encore été calculé" in answer.text) == (404, True)
+        assert portal.get("/methode").status == portal.get("/recherche/diagnostics?q=a").status == 200
+        # The first materialisation is seen without a restart.
+        shutil.copytree(lake.root, tmp_path / "empty")
+        portal.reader.refresh()
+        assert portal.get("/questions/hospitalisations").status == 200
+
+
+def test_only_the_published_zone_is_served(made: Home) -> None:
+    reader = Reader(made.lake.root)
+    served = {r["table_name"] for r in reader.snapshot.rows("SELECT table_name FROM duckdb_tables()")}
+    folders = {p.parent.name for p in (made.lake.root / "published").glob("*/*/_delta_log")}
+    assert served == folders
+    assert kpi_hospitalisation_rate.name in served
