@@ -45,9 +45,11 @@ setup(
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
         "sqlglot>=30.1,<31",
+        # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
+        "starlette>=1.0,<2",
+        "uvicorn>=0.30",
         "jinja2>=3.1,<4",
-        "starlette>=1,<2",
-        "uvicorn>=0.30,<1",
+        "markupsafe>=3",
         "requests>=2.32",
     ],
     extras_require={
@@ -57,7 +59,8 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "openpyxl>=3.1",
-            "playwright>=1.50",
+            # The portal in Chromium, which the machine must have; without it those tests are skipped.
+            "playwright>=1.49",
             "axe-playwright-python>=0.1.4",
             "mypy>=1.13",
             "types-psycopg2",

@@ -3,6 +3,8 @@
 Here: arguments and what is printed. Not here: the work.
 """
 
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,3 +24,18 @@ def load(
 
     for line in lines(run(address, clients, seconds, print)):
         print(line)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
+) -> None:
+    """Write a copy that needs no server: the published views by year, and the story."""
+    from chu_platform.portal.app import make_app
+    from chu_platform.portal.export import export as write
+    from chu_platform.portal.reader import Reader
+    from chu_platform.settings import load_settings
+
+    settings = load_settings()
+    done = write(make_app(Reader(settings.lake_folder), logs=settings.logs_folder), folder, datetime.now())
+    print(f"{done.pages} pages and {done.files} files in {folder}; begin with {folder / 'index.html'}")

@@ -1,7 +1,7 @@
 """A copy of the portal that needs no server: its pages as files whose links lead to each other.
 
-The pages are those that the application gives to a reader who opens the home page, the story and the method, and then
-every view that a page of a question offers by its links and lists. Months and quarters stay with the portal itself:
+The pages are those that the application gives to a reader who opens the home page, the story, the method and the eight
+questions, and all views and files that these offer by links and lists. Months and quarters stay with the portal itself:
 they would make ten times as many files.
 
 Here: which pages, and how their addresses become files. Not here: any content of theirs.
@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape, unescape
@@ -27,12 +27,12 @@ from starlette.types import ASGIApp, Message
 from chu_platform.errors import ChuError
 from chu_platform.portal import french
 from chu_platform.portal.choices import PERIOD
+from chu_platform.portal.questions import QUESTIONS
 
 STATIC: Final = "/static/"
+STATIC_FILES: Final = Path(__file__).parent / "static"
 HOME: Final = "index.html"
-BEGIN: Final = ("/", "/recit", "/methode")
-# Two steps from these: a question with its files, then each X and each year of it.
-DEPTH: Final = 2
+BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
 # Attributes of our own templates: always in double quotes, and escaped.
 ADDRESS: Final = re.compile(r'(?P<name> href| src)="(?P<address>/[^"]*)"')
 FORM: Final = re.compile(r"<form\b.*?</form>", re.DOTALL)
@@ -59,13 +59,16 @@ class Exported:
     files: int
 
 
-def export(app: ASGIApp, static: Path, folder: Path, now: datetime) -> Exported:
-    """Write the copy into a folder that is not there or empty. Raises ChuError when it holds something."""
+def export(app: ASGIApp, folder: Path, now: datetime, begin: Sequence[str] = BEGIN) -> Exported:
+    """Write the copy of the pages to begin with and of all they offer; `now` is the day it names.
+
+    Raises ChuError when the folder holds something already: nothing is written then.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ChuError(f"{folder} is not empty: choose a folder that is, or a new one")
-    found = asyncio.run(_walk(app))
+        raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
+    found = asyncio.run(_walk(app, begin))
     names = {address: _file_of(address, answer) for address, answer in found.items()}
-    shutil.copytree(static, folder / "static", dirs_exist_ok=True)
+    shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
     pages = 0
     for address, answer in found.items():
         path = folder / names[address]
@@ -78,22 +81,12 @@ def export(app: ASGIApp, static: Path, folder: Path, now: datetime) -> Exported:
     return Exported(pages, len(found) - pages)
 
 
-async def _walk(app: ASGIApp) -> Mapping[str, Answer]:
-    """The answers by address, from the first pages on."""
-    found: dict[str, Answer] = {}
-    waiting = list(BEGIN)
-    for depth in range(DEPTH + 1):
-        following: list[str] = []
-        for address in waiting:
-            if address in found:
-                continue
-            answer = await _ask(app, address)
-            if answer.status == HTTPStatus.OK:
-                found[address] = answer
-                if depth < DEPTH and answer.media == "text/html":
-                    following += _offered(answer.body.decode())
-        waiting = following
-    return found
+async def _walk(app: ASGIApp, begin: Sequence[str]) -> Mapping[str, Answer]:
+    """The first pages and all that they offer, by address."""
+    first = {address: await _ask(app, address) for address in begin}
+    offered = dict.fromkeys(address for page in first.values() for address in _offered(page.body.decode()))
+    others = {address: await _ask(app, address) for address in offered if address not in first}
+    return {address: answer for address, answer in (first | others).items() if answer.status == HTTPStatus.OK}
 
 
 def _offered(page: str) -> Iterator[str]:
@@ -195,7 +188,7 @@ def _lists(form: str, names: Mapping[str, str]) -> str:
 
 
 def _choices(form: str) -> Iterator[tuple[str, list[tuple[str, str, bool]]]]:
-    """The lists of a form: label, and (text, address, is chosen) of each option, other fields as they are."""
+    """The lists of a form: label, and (text, address, is chosen) of each option while the other fields stay."""
     fields = _Fields()
     fields.feed(form)
     own = {name: next((v for v, _, chosen in options if chosen), "") for name, options in fields.lists.items()}

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from chu_platform.documents.places import ROOT, page_of
 from chu_platform.portal import downloads, french, search, sentences
 from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
@@ -199,7 +200,7 @@ class Pages:
 
     def _lineage(self, table: Table) -> str | None:
         """Address of what the UI tells of where a table comes from."""
-        return f"{self._ui}/documents/tables/{table.layer.value}/{table.name}" if self._ui else None
+        return f"{self._ui}{ROOT}{page_of(table)}" if self._ui else None
 
     def _facts(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
         """What a page of a question asks of the tables beside its view."""
@@ -364,7 +365,7 @@ def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]
     parts = [("evolution", "Évolution", True), ("comparaison", "Comparaison", True), ("carte", "Carte", False)]
     found = []
     for part, title, has_rows in parts:
-        if part == "carte" and view.map_chart is None:
+        if (part == "carte" and view.map_chart is None) or (part == "evolution" and not view.trend):
             continue
         links = [(view.choice.address(f"{part}.svg"), "SVG", True)]
         if has_rows:

@@ -115,6 +115,8 @@ def _unit(measure: Measure) -> tuple[str, str]:
     """The unit behind the figures of a chart, and the chart's title, which has a unit that is long."""
     if len(measure.unit) <= LETTER_UNIT:
         return measure.unit, measure.label
+    if measure.unit in measure.label.lower():
+        return "", measure.label
     return "", f"{measure.label}, {measure.unit}"
 
 

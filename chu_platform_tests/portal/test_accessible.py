@@ -1,0 +1,155 @@
+"""Accessibility, in Chromium: axe-core on every kind of page, the keyboard alone, phone width, zoom, no script, paper.
+
+Skipped where there is no Chromium.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from chu_platform.portal.questions import QUESTIONS
+from chu_platform_tests.portal.served import Served
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+ADDRESSES = {
+    "home": "/",
+    "story": "/recit",
+    "method": "/methode",
+    "search": "/recherche/diagnostics?q=a",
+    "error": "/n-existe-pas",
+    "month": "/questions/hospitalisations?periode=2019-01",
+    **{q.slug: f"/questions/{q.slug}" for q in QUESTIONS},
+}
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PHONE, NARROWEST, DESK = 390, 320, 1280
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, portal: Served) -> Iterator[Page]:
+    opened = browser.new_page(base_url=portal.address, viewport={"width": DESK, "height": 800})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_axe_finds_nothing_to_object_to(name: str, page: Page) -> None:
+    # Every page once; the two colour schemes and the phone are spread over them.
+    number = list(ADDRESSES).index(name)
+    page.emulate_media(color_scheme="dark" if number % 2 else "light", reduced_motion="reduce")
+    page.set_viewport_size({"width": PHONE if number % 3 == 0 else DESK, "height": 800})
+    page.goto(ADDRESSES[name])
+    found = Axe().run(page, options=WCAG)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_nothing_has_to_be_scrolled_sideways_at_four_hundred_percent(name: str, page: Page) -> None:
+    # 1280 pixels at 400 % are 320 (WCAG 1.4.10).
+    page.set_viewport_size({"width": NARROWEST, "height": 256})
+    page.goto(ADDRESSES[name])
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST
+
+
+def test_colours_keep_their_contrast_in_both_schemes(page: Page) -> None:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for address in ("/recit", "/questions/satisfaction-region"):
+            page.goto(address)
+            found = Axe().run(page, options={"runOnly": ["color-contrast"]})
+            assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_keyboard_alone_goes_from_home_to_a_figure_of_ones_choice(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "contenu"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if "hospitalisations?" in str(page.evaluate("document.activeElement.href ?? ''")):
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "periode":
+            break
+    before = page.url
+    page.keyboard.press("ArrowDown")
+    chosen = page.evaluate("document.activeElement.value")
+    # Choosing alone changes nothing (WCAG 3.2.2): lists are walked through with arrows.
+    assert page.url == before
+    while page.evaluate("document.activeElement.textContent.trim()") != "Afficher":
+        page.keyboard.press("Tab")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert f"periode={chosen}" in page.url and page.locator("h1").is_visible()
+
+
+def test_the_story_is_told_with_arrows_and_in_full_screen(page: Page) -> None:
+    page.goto("/recit")
+    page.get_by_role("button", name="Plein écran").press("Enter")
+    seen = page.locator(".step:visible")
+    assert seen.count() == 1
+    for number in range(2, 12):
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("location.hash") == f"#etape-{number}"
+        assert page.evaluate("document.activeElement.id") == f"titre-{number}"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("location.hash") == "#etape-11"
+    page.keyboard.press("Home")
+    assert seen.get_attribute("id") == "etape-1"
+    page.evaluate("document.exitFullscreen?.().catch(() => {})")
+    page.keyboard.press("Escape")
+    page.wait_for_function("!document.documentElement.classList.contains('presenting')")
+    assert seen.count() == 11
+
+
+def test_the_story_prints_a_page_a_step(page: Page) -> None:
+    page.goto("/recit")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 11
+
+
+def test_without_script_all_of_it_is_there(browser: Browser, portal: Served) -> None:
+    context = browser.new_context(base_url=portal.address, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/recit")
+    assert page.locator(".step:visible").count() == 11 and page.locator("svg.chart:visible").count() >= 4
+    page.locator('#etape-1 a[rel="next"]').click()
+    assert page.url.endswith("#etape-2")
+    page.goto("/questions/deces-region")
+    page.get_by_role("button", name="Afficher").click()
+    assert "region=" in page.url and page.locator("svg.chart:visible").count() >= 2
+    context.close()
+
+
+def test_a_chart_keeps_the_size_of_its_text_on_a_phone(page: Page) -> None:
+    page.goto("/questions/satisfaction-region")
+    for width, kind in ((DESK, "wide"), (PHONE, "narrow")):
+        page.set_viewport_size({"width": width, "height": 800})
+        shown = page.locator("svg.chart:visible")
+        assert shown.count() > 0
+        assert all(f"chart-{kind}" in (shown.nth(i).get_attribute("class") or "") for i in range(shown.count()))
+        heights = page.evaluate(
+            "[...document.querySelectorAll('svg.chart-' + '"
+            + kind
+            + "' + ' text')].map(t => t.getBoundingClientRect().height)"
+        )
+        assert min(heights) >= 9

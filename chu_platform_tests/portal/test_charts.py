@@ -1,0 +1,234 @@
+"""Charts: what is drawn, what is said of it, and what must never be drawn."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from markupsafe import Markup
+
+from chu_platform.portal import french
+from chu_platform.portal.charts import dots, drawing, regions, trend
+from chu_platform.portal.charts.dots import Dots, Row
+from chu_platform.portal.charts.drawing import NARROW, WIDE, Reference
+from chu_platform.portal.charts.ranks import rank_ranges
+from chu_platform.portal.charts.regions import TILES, Region, RegionMap, Side
+from chu_platform.portal.charts.sparkline import sparkline
+from chu_platform.portal.charts.trend import Moment, Trend
+from chu_platform.references.packaged import packaged
+
+SVG = "{http://www.w3.org/2000/svg}"
+STYLE = Path(trend.__file__).parents[1] / "static" / "portal.css"
+NASTY = "Saint-Jean <\"&'> & Cie"
+YEARS = Trend(
+    f"Recours, {NASTY}",
+    "‰",
+    1,
+    [
+        Moment("2015", "2015", 12.0, 10.0, 14.0, partial=True),
+        Moment("2016", "2016", 20.0, 18.0, 22.0),
+        Moment("2017", "2017", None),
+        Moment("2018", "2018", None),
+        Moment("2019", "2019", 10.0, 9.0, 11.0),
+        Moment("2020", "2020", 30.0, 28.0, 32.0),
+        Moment("2021", "2021", None, absent=True),
+    ],
+    reference=Reference("Groupe", 15.0),
+)
+PLACES = Dots(
+    "Score",
+    "/ 100",
+    1,
+    [
+        Row("Bas", 60.0, 58.0, 62.0),
+        Row(NASTY, None),
+        Row("Haut", 80.0, 78.0, 82.0, also=79.0, chosen=True),
+        Row("Vague", 70.0, 20.0, 120.0),
+        Row("Milieu", 71.0, 69.0, 73.0),
+    ],
+    bounds=(0.0, 100.0),
+    reference=Reference("France", 70.0),
+    also_label="pondérée",
+)
+FRANCE = RegionMap(
+    "Décès",
+    "‰",
+    1,
+    [
+        Region("11", "Île-de-France", 6.0, 5.9, 6.1, href="/a?b=1&c=2"),
+        Region("94", "Corse", 9.0, 8.0, 10.0),
+        Region("06", "Mayotte", 12.0, 11.0, 13.0, chosen=True),
+        Region("53", NASTY, None),
+    ],
+    Reference("Les régions", 9.0),
+)
+DRAWN: dict[str, Callable[[drawing.Size], Markup]] = {
+    "trend": lambda size: trend.draw(YEARS, "t", size),
+    "dots": lambda size: dots.draw(PLACES, "d", size),
+    "regions": lambda size: regions.draw(FRANCE, "r", size),
+    "spark": lambda _: sparkline(NASTY, "‰", 1, YEARS.moments, "s"),
+}
+
+
+def parsed(chart: Markup) -> ET.Element:
+    return ET.fromstring(str(chart))
+
+
+def of_class(chart: Markup, name: str) -> list[ET.Element]:
+    return [e for e in parsed(chart).iter() if e.get("class") == name]
+
+
+def texts(chart: Markup) -> list[str]:
+    return [
+        "".join(e.itertext()).replace("\u00a0", " ").replace("\u202f", " ") for e in parsed(chart).iter(f"{SVG}text")
+    ]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_chart_is_well_formed_named_and_within_the_content_policy(name: str, size: drawing.Size) -> None:
+    chart = DRAWN[name](size)
+    root = parsed(chart)
+    ids = {e.get("id") for e in root.iter() if e.get("id")}
+    assert root.get("aria-labelledby") in ids and root.get("aria-describedby") in ids
+    assert "".join(root.find(f"{SVG}title").itertext()) and "".join(root.find(f"{SVG}desc").itertext())  # type: ignore[union-attr]
+    assert not re.search(r"<style|<script|\bstyle=|\bon[a-z]+=|javascript:", str(chart))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
+@pytest.mark.parametrize("name", ["trend", "dots", "regions"])
+def test_nothing_is_drawn_outside_the_picture(name: str, size: drawing.Size) -> None:
+    root = parsed(DRAWN[name](size))
+    width, height = (float(v) for v in root.get("viewBox", "").split()[2:])
+    for mark in root.iter():
+        for attribute, most in (
+            ("x", width),
+            ("x1", width),
+            ("cx", width),
+            ("y", height),
+            ("y1", height),
+            ("cy", height),
+        ):
+            value = mark.get(attribute)
+            assert value is None or -0.5 <= float(value) <= most + 0.5, ET.tostring(mark)
+        if mark.tag == f"{SVG}text":
+            room = drawing.text_width("".join(mark.itertext()), float(mark.get("font-size", "13")))
+            start = (
+                float(mark.get("x", "0"))
+                - {"start": 0, "middle": room / 2, "end": room}[mark.get("text-anchor", "start")]
+            )
+            assert start >= -2 and start + room <= width + 2, ET.tostring(mark)
+
+
+def test_a_chart_says_by_its_class_what_the_style_sheet_colours() -> None:
+    styled = set(re.findall(r"\.chart \.([a-z-]+)", STYLE.read_text()))
+    coloured = {name for name, look in drawing.LOOKS.items() if "#" in look}
+    assert coloured == styled
+
+
+def test_a_masked_period_is_hatched_and_breaks_the_line() -> None:
+    chart = trend.draw(YEARS, "t", WIDE)
+    hatched = [e for e in of_class(chart, "withheld") if "2017" in "".join(e.itertext())]
+    assert len(hatched) == 1 and "2018" in "".join(hatched[0].itertext())
+    assert "masqué" in texts(chart)
+    # Whole years are joined where they are neighbours: 2019 and 2020 alone; the incomplete 2015 by a dashed line.
+    assert len(of_class(chart, "line")) == 2  # the curve, and its sample in the legend
+    assert len(of_class(chart, "line-partial")) == 2
+    assert len(of_class(chart, "dot")) == 3 + 1 and len(of_class(chart, "dot-partial")) == 1 + 1
+
+
+def test_a_masked_or_absent_period_is_never_drawn_as_zero() -> None:
+    chart = trend.draw(YEARS, "t", WIDE)
+    zero = max(float(e.get("y1", "0")) for e in of_class(chart, "axis"))
+    in_plot = [e for e in parsed(chart).iter(f"{SVG}circle") if e.find(f"{SVG}title") is not None]
+    assert len(in_plot) == 4 and all(float(e.get("cy", "0")) < zero - 1 for e in in_plot)
+    assert len(of_class(chart, "withheld")) == 1 + 1  # the absent year is not hatched: nothing is withheld
+
+
+def test_the_words_of_a_trend_leave_incomplete_periods_out_of_its_extremes() -> None:
+    said = trend.described(YEARS).replace("\u00a0", " ")
+    assert "Le plus bas : 2019, 10,0 ‰. Le plus haut : 2020, 30,0 ‰. Dernière période complète : 2020, 30,0 ‰." in said
+    assert "1 période incomplète." in said and "2 périodes masquées." in said and "1 période sans donnée." in said
+
+
+def test_a_trend_of_nothing_but_masked_periods_is_drawn() -> None:
+    chart = Trend("Vide", "‰", 1, [Moment("2019", "2019", None)])
+    assert of_class(trend.draw(chart, "t", NARROW), "withheld")
+    assert parsed(trend.draw(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
+
+
+def test_the_axis_of_a_trend_begins_at_zero_unless_told() -> None:
+    assert "0" in texts(trend.draw(YEARS, "t", WIDE))
+    scores = Trend("Score", "", 1, [Moment("2019", "2019", 73.0), Moment("2020", "2020", 74.0)], from_zero=False)
+    assert "0" not in texts(trend.draw(scores, "t", WIDE))
+
+
+def test_ranks_follow_from_intervals_alone() -> None:
+    assert rank_ranges([(8, 9), (5, 6), (1, 2)]) == [(1, 1), (2, 2), (3, 3)]
+    assert rank_ranges([(8, 9), (5, 8.5), (1, 5.5)]) == [(1, 2), (1, 3), (2, 3)]
+    assert rank_ranges([(1, 2), None, (1, 2)]) == [(1, 2), None, (1, 2)]
+
+
+def test_rank_ranges_hold_every_order_that_the_intervals_allow() -> None:
+    intervals = [(3.0, 6.0), (5.0, 9.0), (1.0, 2.0), (5.5, 5.8), (2.0, 3.5)]
+    for (a, ra), (b, rb) in combinations(zip(intervals, rank_ranges(intervals), strict=True), 2):
+        assert ra is not None and rb is not None
+        surely_above = a[0] > b[1] or b[0] > a[1]
+        # Where two intervals meet, neither may be told to come first.
+        assert surely_above == (ra[1] < rb[0] or rb[1] < ra[0]) or surely_above
+
+
+def test_the_rows_of_a_dot_plot_come_highest_first_and_masked_last() -> None:
+    labels = [t for t in texts(dots.draw(PLACES, "d", WIDE)) if t in {"Bas", "Haut", "Vague", "Milieu", NASTY}]
+    assert labels == ["Haut", "Milieu", "Vague", "Bas", NASTY]
+
+
+def test_a_rank_is_given_only_where_the_interval_allows_less_than_all() -> None:
+    shown = texts(dots.draw(PLACES, "d", WIDE))
+    assert "80,0 / 100 (78,0 à 82,0) · 1er à 2e" in shown
+    assert "70,0 / 100 (20,0 à 100,0)" in shown  # ends at the bound; no rank: it may have any
+    assert "masqué" in shown
+    alike = Dots("x", "", 0, [Row("a", 1.0, 0.0, 3.0), Row("b", 2.0, 0.0, 3.0)])
+    assert dots.NO_RANK in texts(dots.draw(alike, "d", WIDE))
+
+
+def test_an_interval_far_wider_than_the_others_is_cut_with_an_arrow() -> None:
+    arrows = [e for e in of_class(dots.draw(PLACES, "d", WIDE), "whisker") if e.tag == f"{SVG}path"]
+    assert len(arrows) == 2
+
+
+def test_every_region_has_a_tile_and_no_two_overlap() -> None:
+    assert set(TILES) == set(packaged("regions")["region_code"].to_pylist())
+    for one, other in combinations(TILES.values(), 2):
+        across, down = one.column - other.column, (one.row - other.row) * 1.5 / 3**0.5
+        assert across**2 + down**2 > 0.99
+
+
+@pytest.mark.parametrize(("low", "high", "where"), [(8, 8.9, Side.BELOW), (9.1, 9.9, Side.ABOVE), (8, 10, Side.SAME)])
+def test_a_region_stands_apart_only_with_its_whole_interval(low: float, high: float, where: Side) -> None:
+    region = Region("94", "Corse", 9.0, low, high)
+    assert regions.side(region, Reference("Les régions", 9.0)) is where
+
+
+def test_a_region_speaks_by_sign_and_number_not_by_colour_alone() -> None:
+    shown = texts(regions.draw(FRANCE, "r", WIDE))
+    assert {"6,0 ▼", "9,0 ≈", "12,0 ▲", "masqué"} <= set(shown)
+    said = regions.described(FRANCE).replace("\u00a0", " ")
+    assert "Nettement au-dessus de la référence, Les régions (9,0 ‰) : Mayotte." in said
+    assert "Nettement en dessous de la référence, Les régions (9,0 ‰) : Île-de-France." in said
+    assert "1 région masquée." in said
+
+
+def test_a_region_leads_to_its_page_and_stays_readable_for_screen_readers() -> None:
+    root = parsed(regions.draw(FRANCE, "r", WIDE))
+    links = list(root.iter(f"{SVG}a"))
+    assert [link.get("href") for link in links] == ["/a?b=1&c=2"] and root.get("role") == "group"
+    assert "Île-de-France : 6,0 ‰ (IC à 95 % : 5,9 à 6,1 ‰)" in "".join(links[0].itertext()).replace("\u00a0", " ")
+
+
+def test_a_sparkline_shows_whole_periods_only() -> None:
+    chart = sparkline("Recours", "‰", 1, YEARS.moments, "s")
+    assert len(of_class(chart, "dot")) == 1 + 1  # 2016 stands alone; the last is 2020
+    assert f"De 2016 : {french.amount(20, '‰')} à 2020 : {french.amount(30, '‰')}." in str(chart)
