@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape, unescape
@@ -59,11 +59,14 @@ class Exported:
     files: int
 
 
-def export(app: ASGIApp, folder: Path, now: datetime) -> Exported:
-    """Write the copy; `now` is the day it names. Raises ChuError when the folder holds something already."""
+def export(app: ASGIApp, folder: Path, now: datetime, begin: Sequence[str] = BEGIN) -> Exported:
+    """Write the copy of the pages to begin with and of all they offer; `now` is the day it names.
+
+    Raises ChuError when the folder holds something already: nothing is written then.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
-    found = asyncio.run(_walk(app))
+    found = asyncio.run(_walk(app, begin))
     names = {address: _file_of(address, answer) for address, answer in found.items()}
     shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
     pages = 0
@@ -78,9 +81,9 @@ def export(app: ASGIApp, folder: Path, now: datetime) -> Exported:
     return Exported(pages, len(found) - pages)
 
 
-async def _walk(app: ASGIApp) -> Mapping[str, Answer]:
+async def _walk(app: ASGIApp, begin: Sequence[str]) -> Mapping[str, Answer]:
     """The first pages and all that they offer, by address."""
-    first = {address: await _ask(app, address) for address in BEGIN}
+    first = {address: await _ask(app, address) for address in begin}
     offered = dict.fromkeys(address for page in first.values() for address in _offered(page.body.decode()))
     others = {address: await _ask(app, address) for address in offered if address not in first}
     return {address: answer for address, answer in (first | others).items() if answer.status == HTTPStatus.OK}

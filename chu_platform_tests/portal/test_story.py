@@ -31,14 +31,37 @@ def plain(text: str) -> str:
     return re.sub(r"<[^>]+>", "", text).replace("\u202f", " ").replace("\u00a0", " ")
 
 
+def cell(
+    x: dict[str, str],
+    period: Period,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    partial: bool = False,
+) -> Cell:
+    return Cell(
+        x=x,
+        label="",
+        name="",
+        period=period,
+        partial=partial,
+        masked=value is None,
+        value=value,
+        low=low,
+        high=high,
+        numerator=None,
+        denominator=None,
+    )
+
+
 def year(n: int, value: float | None, low: float | None, high: float | None, partial: bool = False) -> Cell:
     period = Period("year", date(n, 1, 1), date(n + 1, 1, 1))
-    return Cell({}, "", period, partial, value is None, value, low, high, None, None)
+    return cell({}, period, value, low, high, partial)
 
 
 def band(age: str, value: float | None, low: float | None = None, high: float | None = None) -> Cell:
     period = Period("year", date(2019, 1, 1), date(2020, 1, 1))
-    return Cell({"age_band": age}, age, period, False, value is None, value, low, high, None, None)
+    return cell({"age_band": age}, period, value, low, high)
 
 
 def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, portal: Served) -> None:
