@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 DESK = {"width": 1280, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 # A sheet of A4 across, without its margins, at 96 pixels an inch.
-SHEET = {"width": 1024, "height": 695}
+SHEET = {"width": 1024, "height": 700}
 # What shows each: address, window, dark or light, and whether the whole page.
 PICTURES = {
     "portal_home": ("/", DESK, "light", True),
@@ -43,7 +43,7 @@ def main(address: str, browser_path: str) -> None:
 
 
 def printed(browser: Browser, address: str) -> None:
-    """Steps of the story on paper, and the whole of it as PDF."""
+    """Steps of the story on paper."""
     page = browser.new_page(base_url=address, viewport=SHEET)
     page.goto("/recit")
     page.emulate_media(media="print")
@@ -51,8 +51,6 @@ def printed(browser: Browser, address: str) -> None:
     for step in PRINTED:
         page.locator(f"#etape-{step}").screenshot(path=FOLDER / f"portal_story_{step}.png")
         print(f"portal_story_{step}")
-    page.pdf(path=FOLDER / "portal_story.pdf", prefer_css_page_size=True)
-    print("portal_story.pdf")
 
 
 if __name__ == "__main__":
