@@ -127,7 +127,7 @@ def of_x(question: Question) -> str:
     return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
 
 
-def history(snapshot: Snapshot, question: Question, x: X) -> list[Row]:
+def history(snapshot: Snapshot, question: Question, x: X) -> Sequence[Row]:
     """All rows of an X, at every grain, over time."""
     return snapshot.rows(f"SELECT * FROM {relation(question)} WHERE {of_x(question)} ORDER BY period_start", dict(x))
 
@@ -232,7 +232,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         if belongs and not natural and all(c.x != own.x for c in found):
             found.append(own)
     shown = summary["shown"]
-    quantiles = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
+    p20, median, p80 = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
     return Peers(
         title,
         sorted(found, key=_natural) if natural else found,
@@ -240,7 +240,9 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         shown,
         summary["masked"],
         summary["whole"] - shown - summary["masked"],
-        *quantiles,
+        p20,
+        median,
+        p80,
         (summary["above"] + 1, shown - summary["below"]) if ranked else None,
         rows,
     )
@@ -342,9 +344,9 @@ def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, perio
         return []
     parameters: dict[str, object] = {"grain": period.grain, "start": period.start}
     conditions = []
-    for number, other in enumerate(wanted):
-        conditions.append(" AND ".join(f"{sql_name(c)} = ${c}{number}" for c in other))
-        parameters.update({f"{c}{number}": value for c, value in other.items()})
+    for number, one in enumerate(wanted):
+        conditions.append(" AND ".join(f"{sql_name(c)} = ${c}{number}" for c in one))
+        parameters.update({f"{c}{number}": value for c, value in one.items()})
     rows = snapshot.rows(
         f"SELECT * FROM {relation(question)} WHERE period_grain = $grain AND period_start = $start "
         f"AND (({') OR ('.join(conditions)}))",

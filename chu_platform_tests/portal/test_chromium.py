@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,10 @@ def visible(made: Home, slug: str, where: dict[str, Any]) -> dict[str, Any]:
     name = BY_SLUG[slug].table.name
     table: pa.Table = DeltaTable(made.lake.root / "published" / "kpis" / name).to_pyarrow_table()
     value = BY_SLUG[slug].measures[0].value
+    every: list[dict[str, Any]] = table.to_pylist()
     rows = [
         row
-        for row in table.to_pylist()
+        for row in every
         if not row["is_masked"] and row[value] is not None and all(row[c] == v for c, v in where.items())
     ]
     assert rows, f"nothing visible of {slug} with {where}"
@@ -90,7 +91,7 @@ class Reader:
 
 
 # Of each question: the list to choose X in, and the columns that make its value.
-LISTS = {
+LISTS: Mapping[str, tuple[str, Sequence[str], dict[str, Any]]] = {
     "consultations-etablissement": ("Lieu", ("level", "code"), {"period_grain": "all", "level": "department"}),
     "consultations-diagnostic": ("Diagnostic", ("level", "code"), {"period_grain": "all", "level": "chapter"}),
     "hospitalisations": ("Période", ("period_start",), {"period_grain": "year"}),

@@ -20,6 +20,7 @@ from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_co
 from chu_platform.published.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.published.publication_coverage import publication_coverage
+from chu_platform.reports.check_result import check_result
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
@@ -174,6 +175,27 @@ def test_a_lake_without_published_tables_says_so(tmp_path: Path, lake: Lake) -> 
         shutil.copytree(lake.root, tmp_path / "empty")
         portal.reader.refresh()
         assert portal.get("/questions/hospitalisations").status == 200
+
+
+def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -> None:
+    rows = lake.arrow(check_result).to_pylist()
+    for row in rows:
+        if (row["layer"], row["table"]) == ("published", "kpi_deaths_by_region"):
+            row["evaluated_at"] = "2020-01-01T00:00:00+00:00"
+        if (row["layer"], row["table"]) == ("kpis", "kpi_hospitalisation_rate") and row["blocking"]:
+            row["status"] = "failed"
+    with lake.staging(check_result) as staging:
+        (staging / "rows").mkdir()
+        pq.write_table(pa.Table.from_pylist(rows, check_result.schema), staging / "rows" / "rows.parquet")
+        publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
+    with serving(lake.root) as portal:
+        cards = re.findall(r'<li class="card">(.*?)</li>', portal.page("/"), re.DOTALL)
+        assert ["En échec" in card for card in cards] == [False, False, True, False, False, False, True, False]
+        assert "Périmé : calculé il y a" in cards[6]
+        assert "échecs bloquants" in cards[2]
+        assert "la dernière version valable est montrée" in portal.page("/questions/hospitalisations")
+        assert "Périmé : calculé il y a" in portal.page("/questions/deces-region")
+        assert "périmé : calculé il y a" in portal.page("/methode")
 
 
 def test_only_the_published_zone_is_served(made: Home) -> None:
