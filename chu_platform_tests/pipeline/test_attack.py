@@ -48,7 +48,7 @@ def lake(request: pytest.FixtureRequest, made: Home, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("larger")
     write_pack(folder / "pack", 0.004, seed=7, progress=lambda _: None)
     home = Home(folder / "home", folder / "pack")
-    home.materialize()
+    home.materialize("--select", "+group:published")
     yield home.lake
 
 
