@@ -44,6 +44,8 @@ LOOKS: Final[dict[str, str]] = {
     "ink": 'fill="#17242e"',
     "soft": 'fill="#4c5b66"',
     "strong": 'fill="#17242e" font-weight="600"',
+    # With a halo: it may lie over a line.
+    "value": 'fill="#17242e" font-weight="600" stroke="#ffffff" stroke-width="4" paint-order="stroke"',
     "grid": 'stroke="#dbe2e6" stroke-width="1" fill="none"',
     "axis": 'stroke="#7b8a94" stroke-width="1" fill="none"',
     "line": 'stroke="#0b5d78" stroke-width="2.25" fill="none" stroke-linejoin="round" stroke-linecap="round"',
