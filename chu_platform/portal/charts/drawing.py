@@ -6,6 +6,7 @@ Here: SVG text. Not here: any one chart.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Final
 
@@ -69,9 +70,7 @@ LOOKS: Final[dict[str, str]] = {
 
 def element(tag: str, look: str = "", content: str = "", **attributes: object) -> str:
     """One element: `look` is its class, `content` is SVG already; `text_anchor=` becomes text-anchor."""
-    given = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{_attribute(value)}"' for name, value in attributes.items()
-    )
+    given = "".join([f' {_name(name)}="{_attribute(value)}"' for name, value in attributes.items()])
     classes = f' class="{look}" {LOOKS[look]}' if look else ""
     return f"<{tag}{classes}{given}>{content}</{tag}>" if content else f"<{tag}{classes}{given}/>"
 
@@ -186,8 +185,16 @@ def framed(
     )
 
 
+@cache
+def _name(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
+
+
 def _attribute(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape(str(value))
+    # A page has thousands of these, nearly all numbers, which need no escaping.
+    if isinstance(value, float):
+        return f"{value:.1f}".removesuffix(".0")
+    return str(value) if isinstance(value, int) else escape(str(value))
 
 
 def _round_step(rough: float) -> float:
