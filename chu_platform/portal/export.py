@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from markupsafe import Markup
 from starlette.types import ASGIApp, Message
 
 from chu_platform.errors import ChuError
@@ -32,6 +33,8 @@ from chu_platform.portal.questions import QUESTIONS
 STATIC: Final = "/static/"
 STATIC_FILES: Final = Path(__file__).parent / "static"
 HOME: Final = "index.html"
+LISTED: Final = Markup('<details><summary>{}</summary><ul class="choices">{}</ul></details>')
+CURRENT: Final = Markup(' aria-current="true"')
 BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
 # Attributes of our own templates: always in double quotes, and escaped.
 ADDRESS: Final = re.compile(r'(?P<name> href| src)="(?P<address>/[^"]*)"')
@@ -178,12 +181,11 @@ def _lists(form: str, names: Mapping[str, str]) -> str:
     for label, choices in _choices(form):
         here = [(text, address, chosen) for text, address, chosen in choices if address in names or chosen]
         if len(here) > 1:
-            links = "".join(
-                f'<li><a href="{escape(address)}"{" aria-current=" + chr(34) + "true" + chr(34) if chosen else ""}>'
-                f"{escape(text)}</a></li>"
+            links = Markup("").join(
+                Markup('<li><a href="{}"{}>{}</a></li>').format(address, CURRENT if chosen else "", text)
                 for text, address, chosen in here
             )
-            drawn.append(f"<details><summary>{escape(label)}</summary><ul>{links}</ul></details>")
+            drawn.append(LISTED.format(label, links))
     return "".join(drawn)
 
 

@@ -68,9 +68,9 @@ def test_years_are_chosen_from_links(copy: Path) -> None:
     chosen = re.search(r"<summary>Période</summary>(.*?)</details>", page, re.DOTALL)
     assert chosen
     linked = dict(re.findall(r'<a href="([^"]+)"[^>]*>(\d{4})', chosen[1]))
-    assert {"2018", "2019"} <= set(linked.values())
-    address = next(a for a, text in linked.items() if text == "2018")
-    assert "2018" in (copy / "questions" / address).read_text(encoding="utf-8")
+    assert {"2017", "2019"} <= set(linked.values())
+    address = next(a for a, text in linked.items() if text == "2017")
+    assert "en 2017," in (copy / "questions" / address).read_text(encoding="utf-8")
 
 
 def test_a_copy_names_its_day(copy: Path) -> None:

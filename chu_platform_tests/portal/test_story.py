@@ -66,19 +66,14 @@ def band(age: str, value: float | None, low: float | None = None, high: float | 
 
 def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, portal: Served) -> None:
     page = plain(portal.page("/recit"))
-    ask = duckdb.connect().execute
-    stays = ask(
-        f"SELECT events FROM {made.lake.relation(kpi_hospitalisation_rate)} WHERE period_grain = 'all'"
-    ).fetchall()[0][0]
-    consultations = ask(
-        f"SELECT events FROM {made.lake.relation(kpi_consultation_rate_by_establishment)} "
-        "WHERE period_grain = 'all' AND level = 'total'"
-    ).fetchall()[0][0]
-    deaths = ask(
-        f"SELECT sum(deaths) FROM {made.lake.relation(kpi_deaths_by_region)} "
-        "WHERE year = 2019 AND sex = 'all' AND age_band = 'all'"
-    ).fetchall()[0][0]
-    for count in (stays, consultations, deaths):
+    counts = [
+        ("events", kpi_hospitalisation_rate, "period_grain = 'all'"),
+        ("events", kpi_consultation_rate_by_establishment, "period_grain = 'all' AND level = 'total'"),
+        ("deaths", kpi_deaths_by_region, "year = 2019 AND sex = 'all' AND age_band = 'all'"),
+    ]
+    for column, table, where in counts:
+        sql = f"SELECT sum({column}) FROM {made.lake.relation(table)} WHERE {where}"
+        count = duckdb.connect().sql(sql).fetchall()[0][0]
         assert f"{round(count):,}".replace(",", " ") in page
 
 

@@ -6,6 +6,7 @@ Here: SVG text. Not here: any one chart.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Final
 
@@ -43,6 +44,8 @@ LOOKS: Final[dict[str, str]] = {
     "ink": 'fill="#17242e"',
     "soft": 'fill="#4c5b66"',
     "strong": 'fill="#17242e" font-weight="600"',
+    # With a halo: it may lie over a line.
+    "value": 'fill="#17242e" font-weight="600" stroke="#ffffff" stroke-width="4" paint-order="stroke"',
     "grid": 'stroke="#dbe2e6" stroke-width="1" fill="none"',
     "axis": 'stroke="#7b8a94" stroke-width="1" fill="none"',
     "line": 'stroke="#0b5d78" stroke-width="2.25" fill="none" stroke-linejoin="round" stroke-linecap="round"',
@@ -67,9 +70,7 @@ LOOKS: Final[dict[str, str]] = {
 
 def element(tag: str, look: str = "", content: str = "", **attributes: object) -> str:
     """One element: `look` is its class, `content` is SVG already; `text_anchor=` becomes text-anchor."""
-    given = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{_attribute(value)}"' for name, value in attributes.items()
-    )
+    given = "".join([f' {_name(name)}="{_attribute(value)}"' for name, value in attributes.items()])
     classes = f' class="{look}" {LOOKS[look]}' if look else ""
     return f"<{tag}{classes}{given}>{content}</{tag}>" if content else f"<{tag}{classes}{given}/>"
 
@@ -184,8 +185,16 @@ def framed(
     )
 
 
+@cache
+def _name(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
+
+
 def _attribute(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape(str(value))
+    # A page has thousands of these, nearly all numbers, which need no escaping.
+    if isinstance(value, float):
+        return f"{value:.1f}".removesuffix(".0")
+    return str(value) if isinstance(value, int) else escape(str(value))
 
 
 def _round_step(rough: float) -> float:

@@ -249,7 +249,7 @@ def _last(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
     text = french.amount(moment.value or 0.0, chart.unit, chart.digits)
     half = text_width(text) / 2 + 2
     top = y(moment.high if moment.high is not None else moment.value or 0.0)
-    return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "strong", "middle")
+    return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "value", "middle")
 
 
 def _keys(chart: Trend, hatch: str) -> list[Key]:
