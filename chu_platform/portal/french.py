@@ -46,11 +46,6 @@ def amount(value: float, unit: str, digits: int = 1) -> str:
     return f"{number(value, digits)}{NO_BREAK}{unit.replace(' ', NO_BREAK)}" if unit else number(value, digits)
 
 
-def per_mille(value: float, digits: int = 1) -> str:
-    """A rate that is already per 1 000: 8.42 as "8,4 ‰"."""
-    return amount(value, "‰", digits)
-
-
 def percent(share: float, digits: int = 1) -> str:
     """A share of 1: 0.084 as "8,4 %"."""
     return amount(100 * share, "%", digits)
@@ -59,12 +54,6 @@ def percent(share: float, digits: int = 1) -> str:
 def interval(low: float, high: float, unit: str = "", digits: int = 1) -> str:
     """Limits as "7,2 à 9,8 ‰"."""
     return f"{number(low, digits)} à {amount(high, unit, digits)}"
-
-
-def digits_for(values: Sequence[float], most: int = 2) -> int:
-    """Digits after the comma that tell values apart: one, or more (up to `most`) when all are below one."""
-    largest = max((abs(v) for v in values), default=0.0)
-    return 1 if largest >= 1 or largest == 0 else most
 
 
 def counted(n: float, one: str, several: str) -> str:

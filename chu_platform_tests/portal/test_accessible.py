@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.portal.served import Served
@@ -46,9 +46,16 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser, portal: Served) -> BrowserContext:
+    # One for all: fonts and styles are loaded once.
+    return browser.new_context(base_url=portal.address)
+
+
 @pytest.fixture
-def page(browser: Browser, portal: Served) -> Iterator[Page]:
-    opened = browser.new_page(base_url=portal.address, viewport={"width": DESK, "height": 800})
+def page(context: BrowserContext) -> Iterator[Page]:
+    opened = context.new_page()
+    opened.set_viewport_size({"width": DESK, "height": 800})
     yield opened
     opened.close()
 

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, sync_playwright
 FOLDER = Path(__file__).parent
 DESK = {"width": 1280, "height": 1000}
 PHONE = {"width": 390, "height": 844}
-# A sheet of A4 across, without its margins, at 96 pixels an inch.
-SHEET = {"width": 1024, "height": 700}
+# A sheet of A4 across, at 96 pixels an inch, and its margin.
+SHEET = {"width": 1123, "height": 794}
+MARGIN = 46
 # What shows each: address, window, dark or light, and whether the whole page.
 PICTURES = {
     "portal_home": ("/", DESK, "light", True),
@@ -48,8 +49,12 @@ def printed(browser: Browser, address: str) -> None:
     page.goto("/recit")
     page.emulate_media(media="print")
     page.evaluate("document.fonts.ready")
+    page.evaluate(f"document.body.style.padding = '{MARGIN}px'")
     for step in PRINTED:
-        page.locator(f"#etape-{step}").screenshot(path=FOLDER / f"portal_story_{step}.png")
+        box = page.locator(f"#etape-{step}").bounding_box()
+        assert box
+        sheet = {"x": 0, "y": box["y"] - MARGIN, "width": SHEET["width"], "height": MARGIN + box["height"]}
+        page.screenshot(path=FOLDER / f"portal_story_{step}.png", full_page=True, clip=sheet)
         print(f"portal_story_{step}")
 
 
