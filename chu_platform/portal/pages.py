@@ -91,7 +91,7 @@ class Pages:
     def _kept(self, snapshot: Snapshot, request: Request, make: Callable[[], HTMLResponse]) -> Response:
         """A page that depends on nothing but its address, the versions served, and (what is late) the hour."""
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        kept = snapshot.page((request.url.path, request.url.query, hour), make)
+        kept = snapshot.page((self._ui, request.url.path, request.url.query, hour), make)
         # Headers are added to what is sent, not to what is kept.
         return Response(kept.body, kept.status_code, kept.headers)
 

@@ -144,6 +144,10 @@ class Reader:
             numbers = {name: delta.version() for name, delta in opened.items()}
             if numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
                 loaded = self._load(opened)
+                # delta-rs numbers a table's history from the version that is loaded, also when its log has a newer one
+                # by now: what a commit says of itself is that commit's only as long as none has come.
+                if {name: delta.version() for name, delta in self._open().items()} != numbers:
+                    return
                 if not fits(loaded.versions):
                     self._unfit_since = self._unfit_since or time.monotonic()
                     if time.monotonic() - self._unfit_since < self._patience:
