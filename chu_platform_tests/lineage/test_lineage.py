@@ -30,6 +30,7 @@ CONSTANT = {
     "kpi_hospitalisation_rate_by_sex_and_age": {"period_grain", "sex", "age_band"},
     "kpi_satisfaction_by_region": {"survey"},
     "publication_coverage": {"indicator", "grain"},
+    "published_diagnosis": {"level"},
 }
 
 
