@@ -33,7 +33,7 @@ def test_the_code_location_has_one_name() -> None:
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
-    assert services.keys() == {"postgres", "spark", *OURS}
+    assert services.keys() == {"postgres", "spark", "portal", *OURS}
     for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -48,7 +48,9 @@ def test_only_what_needs_a_secret_or_the_data_has_it(services: dict[str, dict[st
     }
     assert having == {"postgres_password": {"postgres", *OURS}, "chu_postgres_url": {"code"}}
     volumes = {n: {v.split(":")[0] for v in d.get("volumes", [])} for n, d in services.items()}
-    assert {n for n, v in volumes.items() if "lake" in v} == {"code", "spark"}
+    assert {n for n, v in volumes.items() if "lake" in v} == {"code", "spark", "portal"}
+    assert services["portal"]["volumes"] == ["lake:/var/lib/chu-lake:ro"]
+    assert services["portal"]["user"] == "65534:65534", "the zones that are not published keep others out"
     assert {n for n, v in volumes.items() if "keys" in v} == {"code"}
 
 
