@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster test-serving lint lock clean
+.PHONY: help install run test test-attack test-cluster test-serving lint lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is 
 
 test: install ## run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-attack: install ## attack what is published of a larger pack too (minutes)
+	@CHU_TEST_ATTACK=true $(BIN)/python -m pytest chu_platform_tests/pipeline/test_attack.py
 
 test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
 	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \

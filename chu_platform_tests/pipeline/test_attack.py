@@ -1,5 +1,6 @@
 """The published tables give no masked cell back, even to who knows every sum that ties them together."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -45,6 +46,8 @@ def lake(request: pytest.FixtureRequest, made: Home, tmp_path_factory: pytest.Te
     if request.param == "the pack of all tests":
         yield made.lake
         return
+    if os.environ.get("CHU_TEST_ATTACK") != "true":
+        pytest.skip("takes minutes: make test-attack")
     folder = tmp_path_factory.mktemp("larger")
     write_pack(folder / "pack", 0.004, seed=7, progress=lambda _: None)
     home = Home(folder / "home", folder / "pack")
