@@ -4,6 +4,8 @@ Here: the route to the documents, and the command `python -m chu_platform.webser
 (documents), what the read-only webserver refuses (read_only), who may come (a proxy before it).
 """
 
+import signal
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -65,6 +67,8 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
 def host(server: type[Webserver], workspace: Path, address: str, port: int, read_only: bool) -> None:
     """Serve the instance of DAGSTER_HOME by a kind of webserver, until interrupted."""
+    # uvicorn raises the signal again when it has stopped: the contexts below must end, and their code server with them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_loggers()
     target = WorkspaceFileTarget([str(workspace)])
     with dg.DagsterInstance.get() as instance:

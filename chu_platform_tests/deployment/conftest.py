@@ -22,7 +22,7 @@ SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71
 ORDINARY = "import typer; from chu_platform.webserver import main; typer.run(main)"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home whose Dagster instance is docker/dagster.yaml on a real PostgreSQL, after a run that failed in part."""
     connection = psycopg2.connect(postgres.url(CARE))
@@ -54,7 +54,7 @@ def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pyte
     return home
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]:
     """Ids of a started and of a failed run, in an instance with a limit, a dynamic partition and a materialisation."""
     with pytest.MonkeyPatch.context() as environment:
@@ -68,7 +68,7 @@ def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]
     return started, failed
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def read_only(instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres) -> Iterator[Webserver]:
     """The read-only webserver, by the command that users have."""
     server = Webserver(free_port(), _url(postgres, "dagster"), *database)
@@ -77,7 +77,7 @@ def read_only(instance_home: Home, database: tuple[str, str], postgres: Embedded
         yield it
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def ordinary(
     instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres, read_only: Webserver
 ) -> Iterator[Webserver]:

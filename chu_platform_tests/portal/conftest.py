@@ -8,7 +8,7 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def portal(made: Home) -> Iterator[Served]:
     with serving(made.lake.root) as served:
         yield served

@@ -196,7 +196,7 @@ def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(port
     assert "Sources : " in page
     assert "<code>kpi_deaths_by_region</code>, version 0" in page
     assert "<code>death_mask</code> version 0" in page
-    assert 'href="http://127.0.0.1:1/documents/tables/published/kpi_deaths_by_region"' in page
+    assert 'href="http://127.0.0.1:1/documents/tables/published/kpi_deaths_by_region.html"' in page
 
 
 def test_pages_need_no_script(portal: Served) -> None:

@@ -193,7 +193,7 @@ def test_an_added_column_is_in_quarantine_and_reported_and_passed_on_to_nothing(
     assert (row["undeclared"], row["state"], row["fed"]) == (
         "telephone",
         "read",
-        "sources/activite_professionnel_sante 0",
+        "sources/activite_professionnel_sante 1",
     )
     warned = [line for line in after.said if line.startswith("WARNING sources/activite_professionnel_sante")]
     assert ["columns delivered that are not declared" in line for line in warned] == [True]
