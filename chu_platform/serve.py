@@ -51,6 +51,8 @@ def portal_port_of(port: int, chosen: int | None) -> int:
     """The port of the portal: the chosen one, else the one after that of the UI. Raises ChuError when there is none."""
     if chosen is None and port == LAST_PORT:
         raise ChuError(f"there is no port after {port} for the portal: choose one with --portal-port")
+    if chosen == port:
+        raise ChuError(f"the portal cannot have the port of the UI, {port}: choose another one with --portal-port")
     return chosen or port + 1
 
 

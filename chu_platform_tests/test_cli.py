@@ -91,6 +91,7 @@ def gone(home: Path) -> bool:
         (("serve", "--port", "70000"), 2),
         (("serve", "--port", "65535"), 1),
         (("serve", "--portal-port", "0"), 2),
+        (("serve", "--port", "4000", "--portal-port", "4000"), 1),
         (("demo-pack",), 2),
         (("demo-pack", "pack", "--scale", "0"), 1),
         (("demo-pack", "pack", "--scale", "7"), 1),

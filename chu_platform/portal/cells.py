@@ -150,7 +150,8 @@ def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | No
         return (fallbacks[0] if fallbacks else None), True
     if written in by_text:
         return by_text[written], True
-    return next((by_text[text] for text in coarser(written) if text in by_text), None), False
+    longer = next((by_text[text] for text in coarser(written) if text in by_text), None)
+    return (longer if longer and longer.holds_year(written) else None), False
 
 
 def at(rows: Sequence[Row], period: Period) -> Row:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from chu_platform.errors import ChuError
+
 app = typer.Typer(no_args_is_help=True, help="The portal of the published indicators: measure it, take it along.")
 
 
@@ -37,5 +39,8 @@ def export(
     from chu_platform.settings import load_settings
 
     settings = load_settings()
-    done = write(make_app(Reader(settings.lake_folder), logs=settings.logs_folder), folder, datetime.now())
+    reader = Reader(settings.lake_folder)
+    if not reader.snapshot.versions:
+        raise ChuError(f"nothing is published in the lake {settings.lake_folder} yet: materialise it first")
+    done = write(make_app(reader, logs=settings.logs_folder), folder, datetime.now())
     print(f"{done.pages} pages and {done.files} files in {folder}; begin with {folder / 'index.html'}")

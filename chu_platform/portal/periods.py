@@ -5,7 +5,7 @@ Here: month, quarter, year and all, as parameters of an address and as French wo
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from chu_platform.portal import french
@@ -34,6 +34,10 @@ class Period:
         if self.grain == "quarter":
             return f"{year}-T{self.start.month // 3 + 1}"
         return f"{year}-{self.start.month:02d}"
+
+    def holds_year(self, written: str) -> bool:
+        """Whether the year of a written period is, at least in part, in this one."""
+        return self.start.year <= int(written[:4]) <= (self.end - timedelta(days=1)).year
 
     @property
     def label(self) -> str:

@@ -43,8 +43,11 @@ def columns_of(*inputs: str, columns: Sequence[str]) -> Sequence[str]:
 
 
 def small(column: str) -> str:
-    """SQL: whether a count is from 1 to 10, or a fraction of one up to 10."""
-    return f"({column} > 0 AND {column} <= 10)"
+    """SQL: whether a count is from 1 to 10, or a fraction of one up to 10.
+
+    Shares have twelve decimals, so that those of ten events may come to a trace more than 10.
+    """
+    return f"({column} > 0 AND {column} < 10.000001)"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,9 @@ def _lying(lake: Lake, tables: Sequence[Table]) -> Sequence[Table]:
 def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callable[[str], None]) -> None:
     """The files that each delivered table has read last are there, byte for byte."""
     deliveries = Deliveries(settings)
+    if not deliveries.pack.is_dir():
+        result.found.append(f"the delivered folder {deliveries.pack} does not exist: set CHU_SOURCES to the right one")
+        return
     problems: dict[str, tuple[str, list[str]]] = {}
     seen: set[str] = set()
     delivered = _lying(lake, [t for t in catalogue() if isinstance(t.rows, Delivered)])

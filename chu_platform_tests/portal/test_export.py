@@ -12,6 +12,7 @@ from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
 from chu_platform.portal.export import BEGIN, export
 from chu_platform.portal.questions import QUESTIONS
+from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
 NOW = datetime(2026, 3, 1)
@@ -82,3 +83,10 @@ def test_a_folder_that_holds_something_is_left_alone(portal: Served, tmp_path: P
     with pytest.raises(ChuError, match="nothing was written"):
         export(make_app(portal.reader), tmp_path, NOW)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_of_a_lake_without_published_tables_there_is_no_copy(tmp_path: Path) -> None:
+    done = Home(tmp_path / "home", tmp_path).chu("portal", "export", str(tmp_path / "copy"))
+    assert done.returncode == 1
+    assert "nothing is published" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "copy").exists()

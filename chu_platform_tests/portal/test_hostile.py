@@ -178,6 +178,8 @@ def test_head_answers_without_a_body(portal: Served) -> None:
     ("path", "status", "why"),
     [
         ("/questions/rien", 404, "Cette question n’existe pas"),
+        ("/questions/hospitalisations?periode=9999", 404, "Les données ne couvrent pas cette période"),
+        ("/questions/consultations-professionnel?periode=1900-T1", 404, "Les données ne couvrent pas cette période"),
         ("/questions/deces-region?region=zz", 404, "Rien n’est publié pour ce choix"),
         ("/questions/deces-region?sexe=X", 400, "n’a pas une valeur connue"),
         ("/questions/deces-region?periode=hier", 400, "La période s’écrit"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from chu_platform.privacy import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
+from chu_platform.privacy.publication import small
 from chu_platform_tests.privacy.tables import grid
 
 
@@ -25,6 +27,14 @@ def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: 
         if len(hidden) and not mask[parent]:
             assert values[hidden].sum() > SMALL_CELL
             assert values[hidden].sum() > len(hidden)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [("0", False), ("0.5", True), ("10", True), ("10.000000000004", True), ("10.5", False), ("11", False)],
+)
+def test_a_count_is_small_up_to_ten_whatever_its_shares_come_to(count: str, expected: bool) -> None:
+    assert duckdb.connect().execute(f"SELECT {small(f'{count}::DOUBLE')}").fetchall() == [(expected,)]
 
 
 def test_nothing_small_masks_nothing() -> None:
