@@ -14,6 +14,7 @@ from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultatio
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.sources.consultation import consultation
+from chu_platform.sources.delivered import rejects_of
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.slices import MONTHLY
 from chu_platform.tables.table import Layer, Table
@@ -79,9 +80,9 @@ def test_of_each_table_by_month_only_that_month_is_rewritten(corrected: Correcte
 
 def test_what_does_not_follow_from_it_has_no_new_version(corrected: Corrected) -> None:
     before, after = corrected.before.lake, corrected.after.home.lake
-    unrelated = [
-        t for t in every_table() if t.layer is not Layer.REPORTS and not needed_by(t) & {consultation, hospitalisations}
-    ]
+    # The rejects of the corrected file say which file they were looked for in.
+    follows = {consultation, hospitalisations, rejects_of(hospitalisations)}
+    unrelated = [t for t in every_table() if t.layer is not Layer.REPORTS and not needed_by(t) & follows]
     assert len(unrelated) > 40
     assert [t.folder for t in unrelated if before.version(t) != after.version(t)] == []
 
