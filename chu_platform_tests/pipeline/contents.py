@@ -87,6 +87,6 @@ def digest(path: Path) -> str:
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """The fingerprint of every table of data; reports tell of runs."""
-    data = [t for t in every_table() if t.layer is not Layer.REPORTS]
+    """The fingerprint of every table of data; reports tell of runs, and rejects of when they were seen first."""
+    data = [t for t in every_table() if t.layer not in (Layer.REPORTS, Layer.REJECTS)]
     return {t.folder: digest(lake.path(t)) for t in data}
