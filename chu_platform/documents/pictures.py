@@ -6,14 +6,14 @@ Here: drawing. Not here: finding lineage (lineage), the pages around (site).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
 from chu_platform.documents.words import LAYERS
 from chu_platform.lineage.kinds import Kind
-from chu_platform.lineage.tables import Field, Lineage, Origin, lineage_of
+from chu_platform.lineage.tables import Field, Origin, lineage_of
 from chu_platform.tables.table import Layer, Table
 
 ROW: Final = 20
@@ -94,7 +94,7 @@ def columns_picture(table: Table, link: Link) -> str:
     lineage = lineage_of(table)
     used: dict[object, dict[str, None]] = defaultdict(dict)
     origins: dict[object, Origin] = {}
-    for origin in _every(lineage):
+    for origin in lineage.origins:
         if not (isinstance(origin, Field) and origin.table is table):
             used[_place(origin)][_name(origin)] = None
             origins.setdefault(_place(origin), origin)
@@ -150,10 +150,6 @@ def _origin_box(origin: Origin, columns: list[str], link: Link) -> _Box:
     return _Box(origin.place, "hors du lac", HUES["outside"], columns)
 
 
-def _every(lineage: Lineage) -> Iterable[Origin]:
-    return dict.fromkeys([*(o for found in lineage.columns.values() for o in found), *lineage.rows])
-
-
 def _place(origin: Origin) -> object:
     return origin.table if isinstance(origin, Field) else origin.place
 
@@ -199,7 +195,7 @@ def _ancestry(table: Table) -> dict[object, list[object]]:
         node = waiting.pop(0)
         if node in found:
             continue
-        places = (_place(o) for o in _every(lineage_of(node))) if isinstance(node, Table) else ()
+        places = (_place(o) for o in lineage_of(node).origins) if isinstance(node, Table) else ()
         found[node] = [p for p in dict.fromkeys(places) if p is not node]
         waiting += found[node]
     return found

@@ -47,9 +47,7 @@ def write_events(tables: Iterable[Table], lake: Path, file: Path) -> int:
 
 def event_of(table: Table, lake: Path, time: str) -> Json:
     """The JobEvent of a table of the lake, at a time in ISO 8601."""
-    lineage = lineage_of(table)
-    origins = dict.fromkeys([*(o for found in lineage.columns.values() for o in found), *lineage.rows])
-    inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(origins, lake)}
+    inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(lineage_of(table).origins, lake)}
     inputs.pop(_name(table, lake), None)
     job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=f"{table.label}: {table.grain}")}
     if isinstance(table.rows, Query):

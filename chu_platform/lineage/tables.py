@@ -6,7 +6,7 @@ the reader knows the files and the place in them.
 Here: declarations in, one step of lineage out. Not here: the way back to the sources (sources).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -45,6 +45,11 @@ class Lineage:
 
     columns: Mapping[str, Mapping[Origin, Kind]]
     rows: Mapping[Origin, frozenset[Kind]]
+
+    @property
+    def origins(self) -> Collection[Origin]:
+        """Everything that its columns and rows come from, each once, in order."""
+        return dict.fromkeys([*(o for found in self.columns.values() for o in found), *self.rows])
 
 
 @cache
