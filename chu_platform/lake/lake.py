@@ -100,7 +100,7 @@ class Lake:
         delta = self.require(table)
         if version is not None:
             delta.load_as_version(version)
-        return files_relation(table, [self.path(table) / f["path"] for f in active_files(delta)])
+        return files_relation(table, active_paths(self.path(table), delta))
 
     def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
@@ -171,6 +171,11 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     """The files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition`, and more."""
     files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
     return files
+
+
+def active_paths(path: Path, delta: DeltaTable) -> list[Path]:
+    """Where the files of the table in the folder `path` lie, at its loaded version."""
+    return [path / f["path"] for f in active_files(delta)]
 
 
 def files_relation(table: Table, files: Sequence[Path]) -> str:

@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError
 
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
-from chu_platform.lake.lake import Lake, active_files
+from chu_platform.lake.lake import Lake, active_paths
 from chu_platform.lake.operations import DeltaRs, SparkSql
 from chu_platform.lake.provenance import last_publication, operation_metadata
 from chu_platform.tables.table import Table
@@ -54,7 +54,7 @@ def readable(path: Path, version: int) -> DeltaTable | None:
         delta = DeltaTable(path, version=version)
     except DeltaError:
         return None
-    return delta if all((path / f["path"]).is_file() for f in active_files(delta)) else None
+    return delta if all(file.is_file() for file in active_paths(path, delta)) else None
 
 
 def _readable_versions(path: Path, last: int) -> Iterator[int]:

@@ -23,7 +23,7 @@ from deltalake import DeltaTable
 
 from chu_platform.errors import keep_trace
 from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake, active_files, files_relation
+from chu_platform.lake.lake import Lake, active_paths, files_relation
 from chu_platform.lake.provenance import last_publication
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
@@ -181,8 +181,7 @@ class Reader:
     def _load(self, opened: Mapping[str, DeltaTable]) -> Snapshot:
         connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
         for name, table in PUBLISHED.items():
-            lying = active_files(opened[name]) if name in opened else []
-            files = [self._lake.path(table) / f["path"] for f in lying]
+            files = active_paths(self._lake.path(table), opened[name]) if name in opened else []
             order = ", ".join(sql_name(c) for c in table.key) or "ALL"
             columns = {c.name for c in table.columns}
             rows = "SELECT *"

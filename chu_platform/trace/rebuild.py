@@ -19,7 +19,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.platform import Platform
 from chu_platform.graph.step import stage
 from chu_platform.lake.code import kept_code
-from chu_platform.lake.lake import STAGING, Lake, active_files, files_relation
+from chu_platform.lake.lake import STAGING, Lake, active_paths, files_relation
 from chu_platform.lake.provenance import publications
 from chu_platform.lake.restore import readable
 from chu_platform.settings import Settings
@@ -89,7 +89,7 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(own)
         # Slices that no publication of the log tells of are left out on both sides.
-        lying = [lake.path(table) / f["path"] for f in active_files(delta)]
+        lying = active_paths(lake.path(table), delta)
         stored = f"SELECT * FROM {files_relation(then, lying)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
         return _compared(connection, then, list(dict.fromkeys(notes)))
