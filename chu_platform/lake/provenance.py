@@ -42,7 +42,7 @@ def publications(path: Path, version: int) -> Iterator[dict[str, Any]]:
         if publication and publication != last:
             yield publication
             last = publication
-            if publication.get("whole", publication.get("slices") is None):
+            if made_whole(publication):
                 return
 
 
@@ -66,9 +66,19 @@ def with_metadata(metadata: str) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": metadata})
 
 
+def made_whole(publication: Mapping[str, Any]) -> bool:
+    """Whether a publication made all of its table; those of before say so by naming no slices."""
+    return bool(publication.get("whole", publication.get("slices") is None))
+
+
+def is_database_table(name: str) -> bool:
+    """Whether what a publication has read by this name is a table of the care database (`sources.care_tables`)."""
+    return name.startswith("PostgreSQL table ")
+
+
 def files_read(said: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     """Name and fingerprint of the delivered files that a publication has read: database snapshots are none."""
-    return [(f["name"], f["sha256"]) for f in said.get("files", ()) if not f["name"].startswith("PostgreSQL table ")]
+    return [(f["name"], f["sha256"]) for f in said.get("files", ()) if not is_database_table(f["name"])]
 
 
 def own_words(commit: Commit) -> dict[str, Any]:

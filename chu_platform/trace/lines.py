@@ -17,6 +17,7 @@ import duckdb
 from chu_platform.care_database.database import DUMP_PATTERN, CareDatabase
 from chu_platform.errors import ChuError
 from chu_platform.lake.lake import Lake
+from chu_platform.lake.provenance import is_database_table
 from chu_platform.settings import Settings
 from chu_platform.sources.delivered import Delivered, Expected
 from chu_platform.sources.delivered_files import DeliveredFiles
@@ -69,7 +70,7 @@ class Deliveries:
         found = []
         for said in publication.get("files", ()):
             name, sha256 = said["name"], said["sha256"]
-            if name.startswith("PostgreSQL table "):
+            if is_database_table(name):
                 found.append(self._dump(sha256))
             else:
                 found.append(RecordedFile(name, sha256, self._problem(self.pack / name, sha256)))

@@ -22,7 +22,7 @@ from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.canonical import canonical_files, content_of
 from chu_platform.lake.history import Commit, commits
 from chu_platform.lake.lake import Lake, active_files
-from chu_platform.lake.provenance import own_words
+from chu_platform.lake.provenance import made_whole, own_words
 from chu_platform.settings import Settings
 from chu_platform.sources.delivered import Delivered, made_with
 from chu_platform.tables.table import Layer, Table, Zone
@@ -106,7 +106,7 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
         said = own_words(commit)
         if not said:
             strangers.append(commit)
-        elif "operation" not in said and said.get("whole", said.get("slices") is None):
+        elif "operation" not in said and made_whole(said):
             break
     for commit in strangers:
         when = f" at {commit.time:%Y-%m-%d %H:%M:%S}" if commit.time else ""
