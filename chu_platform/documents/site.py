@@ -22,7 +22,7 @@ from chu_platform.lake.lake import Lake
 from chu_platform.lineage.kinds import Kind
 from chu_platform.lineage.sources import Ends, influences_of, values_of
 from chu_platform.lineage.tables import Field, Origin, lineage_of
-from chu_platform.sources.delivered import Delivered, made_with, rejects_of
+from chu_platform.sources.delivered import made_with
 from chu_platform.tables.columns import Column
 from chu_platform.tables.rules import Rule
 from chu_platform.tables.table import Layer, Outside, Table
@@ -93,21 +93,6 @@ class RuleShown:
     def breaks(self) -> bool:
         """Whether the rule was broken the last time."""
         return self.status == "failed"
-
-
-@dataclass(frozen=True)
-class DeliveryShown:
-    """A delivered table with its numbers of rows, kept and rejected."""
-
-    table: Table
-    href: str
-    kept: int
-    rejected: int
-
-    @property
-    def share(self) -> float:
-        """Rejected rows in percent of those delivered."""
-        return 100 * self.rejected / (self.kept + self.rejected) if self.rejected else 0.0
 
 
 class Site:
@@ -207,12 +192,11 @@ class Site:
             "deliveries": list(self._deliveries(state)),
         }
 
-    def _deliveries(self, state: State) -> Iterator[DeliveryShown]:
+    def _deliveries(self, state: State) -> Iterator[tuple[str, Table, Mapping[str, Any]]]:
+        """The page of each source, the source, and how it was read."""
         for path, table in self.tables.items():
-            if isinstance(table.rows, Delivered) and table.layer is not Layer.REJECTS:
-                kept, rejected = state.rows(table), state.rows(rejects_of(table))
-                if kept is not None and rejected is not None:
-                    yield DeliveryShown(table, path, kept, rejected)
+            if table.layer is Layer.SOURCES and table.name in state.sources:
+                yield path, table, state.sources[table.name]
 
     def _table(self, path: str, state: State) -> dict[str, Any]:
         table = self.tables[path]
@@ -289,4 +273,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = words.number
+    environment.filters["percent"] = words.percent
     return environment

@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError
 from chu_platform.errors import ChuError
 from chu_platform.lake.lake import Lake, active_files
 from chu_platform.reports.check_result import check_result
+from chu_platform.reports.source_quality import source_quality
 from chu_platform.tables.table import Table
 
 
@@ -48,12 +49,19 @@ class State:
     @cached_property
     def checks(self) -> Mapping[tuple[str, str, str], Check]:
         """The last result of each check, by layer, table and check; nothing where there is no report."""
-        columns = ("layer", "table", "check", "status", "measured", "evaluated_at")
-        try:
-            found: list[dict[str, Any]] = self._lake.arrow(check_result, columns).to_pylist()
-        except (ChuError, OSError, DeltaError):
-            return {}
         return {
             (row["layer"], row["table"], row["check"]): Check(row["status"], row["measured"], row["evaluated_at"])
-            for row in found
+            for row in self._report(check_result)
         }
+
+    @cached_property
+    def sources(self) -> Mapping[str, Mapping[str, Any]]:
+        """How each source was read the last time, as in `reports/source_quality`; nothing where there is no report."""
+        return {row["source"]: row for row in self._report(source_quality)}
+
+    def _report(self, report: Table) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._lake.arrow(report).to_pylist()
+        except (ChuError, OSError, DeltaError):
+            return []
+        return found

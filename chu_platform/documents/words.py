@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from chu_platform.lineage.kinds import Kind as Lineage
+from chu_platform.reports.source_quality import NOT_READ, READ, STOPPED
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
 from chu_platform.tables.rules import Kind as RuleKind
 from chu_platform.tables.table import Layer, Zone
@@ -53,6 +54,11 @@ RULES: Final[Mapping[RuleKind, str]] = {
     RuleKind.DRIFT: "dérive du schéma",
 }
 STATUSES: Final[Mapping[str, str]] = {"passed": "respecté", "failed": "non respecté", "not run": "pas encore évalué"}
+DELIVERY_STATES: Final[Mapping[str, str]] = {
+    READ: "lue",
+    STOPPED: "arrêtée : la dernière version reste",
+    NOT_READ: "pas encore lue",
+}
 _TYPES: Final[Mapping[pa.DataType, str]] = {
     STRING: "texte",
     INTEGER: "entier",
@@ -79,3 +85,8 @@ def number(value: float | None) -> str:
         return "–"
     text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
     return text.replace(",", "\u202f").replace(".", ",")
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in percent, without the sign; a dash where there is none."""
+    return number(None if share is None else 100 * share)
