@@ -52,6 +52,21 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Late:
+    """A table made `days` ago, which is longer than expected; `stale`: longer than its cadence bears at all."""
+
+    days: int
+    stale: bool
+
+    @property
+    def words(self) -> str:
+        """For readers."""
+        return (
+            f"{'périmé' if self.stale else 'en retard'} : calculé il y a {self.days} jour{'s' if self.days > 1 else ''}"
+        )
+
+
+@dataclass(frozen=True)
 class Reliability:
     """What stands behind an indicator.
 
@@ -66,7 +81,7 @@ class Reliability:
     until: date | None
     made: datetime | None
     version: Version | None
-    late: str | None
+    late: Late | None
     checks: int
     passed: int
     problems: Sequence[Check]
@@ -89,7 +104,7 @@ class Reliability:
     @property
     def state(self) -> State:
         """How much attention it needs."""
-        if self.failed or (self.late and self.late.startswith("périmé")):
+        if self.failed or (self.late and self.late.stale):
             return State.FAILED
         return State.REMARK if self.problems or self.late else State.GOOD
 
@@ -157,12 +172,9 @@ def _check(labels: Mapping[tuple[str, str], str], row: Mapping[str, Any]) -> Che
     )
 
 
-def _late(made: datetime | None, cadence: Cadence) -> str | None:
+def _late(made: datetime | None, cadence: Cadence) -> Late | None:
     """How late a table is that was made at a moment; None when it is not, or when nothing tells."""
     if made is None:
         return None
     age = datetime.now(UTC) - made
-    if age <= cadence.warn:
-        return None
-    days = age.days
-    return f"{'périmé' if age > cadence.fail else 'en retard'} : calculé il y a {days} jour{'s' if days > 1 else ''}"
+    return Late(age.days, age > cadence.fail) if age > cadence.warn else None

@@ -13,8 +13,8 @@ from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
 
 WHY_MASKED: Final = (
-    "Ce chiffre est masqué : il porte sur 1 à 10 personnes ou événements, ou bien, avec les autres chiffres publiés, il "
-    "permettrait d’en retrouver un par addition ou soustraction. Il n’est ni nul, ni inconnu : il n’est pas publié."
+    "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, ou quand, avec les autres chiffres publiés, "
+    "il permettrait d’en retrouver un par addition ou soustraction. Il n’est ni nul, ni inconnu : il n’est pas publié."
 )
 
 
@@ -75,7 +75,7 @@ def missing(measure: Measure, cell: Cell) -> str | None:
     if cell.value is not None:
         return None
     if cell.masked:
-        return WHY_MASKED
+        return f"Ce chiffre est masqué. {WHY_MASKED}"
     if measure.value == "rate_per_1000" and "region_code" in cell.x:
         return (
             "Ce taux n’est pas calculé : la population n’est connue ici que pour 2019, par région, tous sexes et âges. "
