@@ -12,12 +12,12 @@ dim_insurer = Table(
     name="dim_insurer",
     layer=Layer.DIMENSIONS,
     zone=Zone.PSEUDONYMISED,
-    grain="one insurer, the absence of one, and the unknown one",
+    grain="une mutuelle, l’absence de mutuelle, et le membre inconnu",
     label="Mutuelles",
     owner="team:dimensions",
     columns=[
-        Column("insurer_key", STRING, "number of the insurer; 0 none", "Mutuelle", key=True),
-        Column("insurer_label", STRING, "name", "Nom de la mutuelle", nullable=False),
+        Column("insurer_key", STRING, "numéro de la mutuelle ; 0 : aucune", "Mutuelle", key=True),
+        Column("insurer_label", STRING, "nom de la mutuelle", "Nom de la mutuelle", nullable=False),
     ],
     reads={"insurer": mutuelle},
     rows=Query(

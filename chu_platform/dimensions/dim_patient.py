@@ -14,13 +14,13 @@ dim_patient = Table(
     name="dim_patient",
     layer=Layer.DIMENSIONS,
     zone=Zone.PSEUDONYMISED,
-    grain="one patient of the group, and the unknown one",
+    grain="un patient du groupe, et le membre inconnu",
     label="Patients (pseudonymisés)",
     owner="team:dimensions",
     columns=[
-        Column("patient_key", STRING, "pseudonym", "Patient", key=True),
-        Column("sex", STRING, "F, M or unknown", "Sexe", nullable=False),
-        Column("birth_year", INTEGER, "year of birth", "Année de naissance"),
+        Column("patient_key", STRING, "pseudonyme du patient", "Patient", key=True),
+        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
+        Column("birth_year", INTEGER, "année de naissance ; vide si inconnue", "Année de naissance"),
     ],
     reads={"patient": patient, "pseudonym": patient_pseudonym},
     rows=Query(

@@ -12,13 +12,13 @@ dim_region = Table(
     name="dim_region",
     layer=Layer.DIMENSIONS,
     zone=Zone.PSEUDONYMISED,
-    grain="one region of France, one member for elsewhere (99), and the unknown one",
+    grain="une région de France, un membre pour ailleurs (99), et le membre inconnu",
     label="Régions",
     owner="team:dimensions",
     columns=[
-        Column("region_key", STRING, "INSEE code; 99 elsewhere", "Région", key=True),
-        Column("region_label", STRING, "name", "Nom de la région", nullable=False),
-        Column("population_2019", LONG, "inhabitants on 1 January 2019", "Population 2019"),
+        Column("region_key", STRING, "code Insee de la région ; 99 : ailleurs", "Région", key=True),
+        Column("region_label", STRING, "nom de la région", "Nom de la région", nullable=False),
+        Column("population_2019", LONG, "habitants au 1er janvier 2019", "Population 2019"),
     ],
     reads={"region": region},
     rows=Query(

@@ -12,13 +12,13 @@ dim_speciality = Table(
     name="dim_speciality",
     layer=Layer.DIMENSIONS,
     zone=Zone.PSEUDONYMISED,
-    grain="one speciality, and the unknown one",
+    grain="une spécialité, et le membre inconnu",
     label="Spécialités",
     owner="team:dimensions",
     columns=[
-        Column("speciality_key", STRING, "code", "Spécialité", key=True),
-        Column("function_label", STRING, "function", "Fonction", nullable=False),
-        Column("speciality_label", STRING, "speciality", "Libellé de la spécialité", nullable=False),
+        Column("speciality_key", STRING, "code de la spécialité", "Spécialité", key=True),
+        Column("function_label", STRING, "fonction", "Fonction", nullable=False),
+        Column("speciality_label", STRING, "spécialité", "Libellé de la spécialité", nullable=False),
     ],
     reads={"speciality": specialites},
     rows=Query(

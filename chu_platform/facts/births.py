@@ -8,11 +8,11 @@ from chu_platform.tables.rules import Rule, none_in
 
 
 def not_before_birth(event: str) -> Rule:
-    """An event (`a stay`) is not dated before its patient's birth: a warning, since such ones count without an age."""
+    """An event (`un séjour`) is not dated before its patient's birth: a warning, as such ones count without an age."""
     return none_in(
         "not_before_birth",
         "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
-        f"{event} does not come before the patient's birth; such ones count without an age",
+        f"{event} ne précède pas la naissance du patient, sous peine d’être compté sans âge",
         dim_patient,
         blocking=False,
     )

@@ -128,7 +128,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         partitions_def=made_by.slicing.partitions if made_by.slicing else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
-        description=f"{table.label}. One row: {table.grain}.",
+        description=table.said,
         kinds={"deltalake", "sparksql" if isinstance(rows, Query) else "python"},
         owners=[table.owner],
         tags={"zone": table.zone.value},
@@ -158,7 +158,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 c.name,
                 sql_type(c.type),
-                description=f"{c.label}. {c.description}",
+                description=c.said,
                 tags={"sensitivity": _sensitivity(table, c)},
                 constraints=dg.TableColumnConstraints(nullable=not c.required, unique=[c.name] == table.key),
             )

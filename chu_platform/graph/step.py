@@ -25,7 +25,7 @@ from chu_platform.lake.publish import Published, publish
 from chu_platform.sources.delivered import Delivered, made_with, quarantine_of, rejects_of
 from chu_platform.sources.reading import Reading, ReadingContext, read
 from chu_platform.sources.rejects import with_history, write_rejects
-from chu_platform.tables.rules import Counts
+from chu_platform.tables.rules import Counts, Kind
 from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Computed, Query, Table
 
@@ -98,8 +98,9 @@ def _broken(table: Table, verdicts: Sequence[Verdict]) -> str:
     said = []
     for verdict in verdicts:
         rule = verdict.rule
-        beyond = " rows break it" if rule.most == 0 else f", not {rule.threshold}"
-        said.append(f"{rule.description}: {verdict.measured or 0:g}{beyond}")
+        counted = "columns" if rule.kind is Kind.DRIFT else "rows"
+        beyond = f" {counted} break it" if rule.most == 0 else f", not {rule.least:g} to {rule.most:g}"
+        said.append(f"« {rule.description} »: {verdict.measured or 0:g}{beyond}")
     return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
 
 

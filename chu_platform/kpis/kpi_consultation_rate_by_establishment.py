@@ -30,7 +30,7 @@ kpi_consultation_rate_by_establishment = Table(
     name="kpi_consultation_rate_by_establishment",
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
-    grain="one establishment, department, region, the unattached or the total, in one period with consultations",
+    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
     label="Taux de consultation par établissement",
     owner="team:kpis",
     columns=[
@@ -91,7 +91,7 @@ kpi_consultation_rate_by_establishment = Table(
         none_in(
             "attached_and_unattached_sum_to_total",
             "SELECT count(*) FROM (SELECT sum(CASE level WHEN 'total' THEN -events ELSE events END) AS gap FROM {this} WHERE level IN ('region', 'unattached', 'total') GROUP BY period_grain, period_start HAVING abs(gap) > 1e-6)",
-            "regions and unattached sum to the total",
+            "la somme des régions et des consultations non rattachées est le total",
         ),
         NUMERATOR_IN_BASE,
     ],

@@ -25,7 +25,7 @@ kpi_hospitalisation_rate = Table(
     name="kpi_hospitalisation_rate",
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
-    grain="one period from the first stay to the last",
+    grain="une période, du premier séjour au dernier",
     label="Taux d’hospitalisation",
     owner="team:kpis",
     columns=[
@@ -60,7 +60,7 @@ kpi_hospitalisation_rate = Table(
             "SELECT sum(events) FROM {this} WHERE period_grain = 'month'",
             fact_hospitalisation,
             "SELECT count(*) FROM {other}",
-            "the stays of the months sum to all stays",
+            "la somme des séjours des mois est le nombre de tous les séjours",
         ),
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),

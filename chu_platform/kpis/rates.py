@@ -15,62 +15,72 @@ from chu_platform.tables.rules import holds
 from chu_platform.tables.sql import UNKNOWN
 
 PERIOD_COLUMNS: Final[Sequence[Column]] = (
-    Column("period_grain", STRING, "month, quarter, year or all", "Période", key=True),
-    Column("period_start", DATE, "first day of the period", "Début (inclus)", key=True),
-    Column("period_end", DATE, "first day after the period", "Fin (exclue)", nullable=False),
+    Column(
+        "period_grain", STRING, "month, quarter, year ou all : mois, trimestre, année ou ensemble", "Période", key=True
+    ),
+    Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+    Column("period_end", DATE, "premier jour après la période", "Fin (exclue)", nullable=False),
     Column(
         "is_partial",
         BOOLEAN,
-        "the data cover only a part of the period",
+        "vrai si les données ne couvrent qu’une partie de la période",
         "Période incomplète",
         nullable=False,
     ),
 )
 LEVEL_COLUMNS: Final[Sequence[Column]] = (
-    Column("level", STRING, "level of the hierarchy", "Niveau", key=True),
-    Column("code", STRING, "code at that level", "Code", key=True),
-    Column("label", STRING, "label of the code", "Libellé", nullable=False),
+    Column("level", STRING, "niveau de la hiérarchie", "Niveau", key=True),
+    Column("code", STRING, "code à ce niveau", "Code", key=True),
+    Column("label", STRING, "libellé du code", "Libellé", nullable=False),
 )
 COUNT_COLUMNS: Final[Sequence[Column]] = (
     Column(
         "events",
         DOUBLE,
-        "number of events, shared out where an event has several places",
+        "nombre d’événements, réparti quand un événement a plusieurs lieux",
         "Événements",
         nullable=False,
     ),
-    Column("patients", LONG, "distinct patients with at least one event", "Patients distincts", nullable=False),
+    Column(
+        "patients",
+        LONG,
+        "nombre de patients distincts ayant au moins un événement",
+        "Patients distincts",
+        nullable=False,
+    ),
 )
 STAY_COLUMNS: Final[Sequence[Column]] = (
-    Column("days", LONG, "days of the stays", "Journées", nullable=False),
-    Column("mean_length_of_stay", DOUBLE, "days per stay", "Durée moyenne de séjour (jours)"),
+    Column("days", LONG, "nombre de jours des séjours", "Journées", nullable=False),
+    Column("mean_length_of_stay", DOUBLE, "nombre de jours par séjour", "Durée moyenne de séjour (jours)"),
 )
 RATE_COLUMNS: Final[Sequence[Column]] = (
     Column(
         "base_patients",
         LONG,
-        "patients of the base: the denominator of the rate",
+        "nombre de patients de la base : dénominateur du taux",
         "Patients de la base",
         nullable=False,
     ),
     Column(
         "patient_years",
         DOUBLE,
-        "time the base was observed: the denominator of the intensity",
+        "temps d’observation de la base, en années : dénominateur de l’intensité",
         "Patients-années",
         nullable=False,
     ),
     Column(
         "rate_per_1000",
         DOUBLE,
-        "patients with an event per 1 000 patients of the base",
+        "nombre de patients ayant un événement pour 1 000 patients de la base",
         "Taux de recours (‰)",
     ),
-    Column("rate_low", DOUBLE, "lower limit, 95 %, Wilson", "Taux : borne basse"),
-    Column("rate_high", DOUBLE, "upper limit, 95 %, Wilson", "Taux : borne haute"),
-    Column("intensity", DOUBLE, "events per 1 000 patient-years", "Intensité (pour 1 000 patients-années)"),
-    Column("intensity_low", DOUBLE, "lower limit, 95 %, exact Poisson", "Intensité : borne basse"),
-    Column("intensity_high", DOUBLE, "upper limit, 95 %, exact Poisson", "Intensité : borne haute"),
+    Column("rate_low", DOUBLE, "borne basse à 95 %, méthode de Wilson", "Taux : borne basse"),
+    Column("rate_high", DOUBLE, "borne haute à 95 %, méthode de Wilson", "Taux : borne haute"),
+    Column(
+        "intensity", DOUBLE, "nombre d’événements pour 1 000 patients-années", "Intensité (pour 1 000 patients-années)"
+    ),
+    Column("intensity_low", DOUBLE, "borne basse à 95 %, méthode exacte de Poisson", "Intensité : borne basse"),
+    Column("intensity_high", DOUBLE, "borne haute à 95 %, méthode exacte de Poisson", "Intensité : borne haute"),
 )
 # What `with_rates` and `with_stay_rates` make each figure from.
 RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
@@ -79,7 +89,7 @@ RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
 }
 STAY_RATES_FROM: Final[Mapping[str, Sequence[str]]] = {**RATES_FROM, "mean_length_of_stay": ("days", "events")}
 NUMERATOR_IN_BASE: Final = holds(
-    "numerator_in_base", "patients <= base_patients", "patients with an event are patients of the base"
+    "numerator_in_base", "patients <= base_patients", "les patients ayant un événement sont des patients de la base"
 )
 # Over the rows of `of_each_patient`: patients, without the member that stands for patients nobody knows, who are not in
 # the base either.

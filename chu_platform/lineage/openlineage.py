@@ -49,7 +49,7 @@ def event_of(table: Table, lake: Path, time: str) -> Json:
     """The JobEvent of a table of the lake, at a time in ISO 8601."""
     inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(lineage_of(table).origins, lake)}
     inputs.pop(_name(table, lake), None)
-    job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=f"{table.label}: {table.grain}")}
+    job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=table.said)}
     if isinstance(table.rows, Query):
         job["sql"] = _facet("1-1-0", "SQLJobFacet", query=table.rows.sql, dialect="spark")
     return {
@@ -69,14 +69,12 @@ def _output(table: Table, lake: Path) -> Json:
         for name, origins in lineage.columns.items()
     }
     rows = [_input_field(origin, sorted(kinds), lake) for origin, kinds in lineage.rows.items()]
-    fields = [
-        {"name": c.name, "type": sql_type(c.type), "description": f"{c.label}. {c.description}"} for c in table.columns
-    ]
+    fields = [{"name": c.name, "type": sql_type(c.type), "description": c.said} for c in table.columns]
     return {
         "namespace": LAKE_NAMESPACE,
         "name": _name(table, lake),
         "facets": {
-            "documentation": _facet("1-1-0", "DocumentationDatasetFacet", description=f"{table.label}: {table.grain}"),
+            "documentation": _facet("1-1-0", "DocumentationDatasetFacet", description=table.said),
             "schema": _facet("1-2-0", "SchemaDatasetFacet", fields=fields),
             "columnLineage": _facet("1-2-0", "ColumnLineageDatasetFacet", fields=columns, dataset=rows),
         },

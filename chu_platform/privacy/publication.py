@@ -21,16 +21,18 @@ from chu_platform.privacy.suppression import protect
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column
 
 MASK_COLUMNS: Final[Sequence[Column]] = (
-    Column("indicator", STRING, "table of the indicator", "Indicateur", key=True),
-    Column("cell", STRING, "key of the row, its parts joined by |", "Cellule", key=True),
-    Column("grain", STRING, "period grain of the row", "Période", nullable=False),
-    Column("level", STRING, "level of the row", "Niveau", nullable=False),
-    Column("weight", DOUBLE, "events of the row", "Événements", nullable=False),
-    Column("is_masked", BOOLEAN, "the row is published without figures", "Masquée", nullable=False),
+    Column("indicator", STRING, "table de l’indicateur", "Indicateur", key=True),
+    Column("cell", STRING, "clé de la ligne, ses parties jointes par |", "Cellule", key=True),
+    Column(
+        "grain", STRING, "nature de la période de la ligne : month, quarter, year ou all", "Période", nullable=False
+    ),
+    Column("level", STRING, "niveau de la ligne", "Niveau", nullable=False),
+    Column("weight", DOUBLE, "nombre d’événements de la ligne", "Événements", nullable=False),
+    Column("is_masked", BOOLEAN, "vrai si les chiffres de la ligne sont masqués", "Masquée", nullable=False),
     Column(
         "reason",
         STRING,
-        "primary: from 1 to 10; secondary: it would give a masked one back",
+        "primary : de 1 à 10 ; secondary : permettrait de retrouver un chiffre masqué ; vide si rien n’est masqué",
         "Motif du masquage",
     ),
 )

@@ -31,12 +31,12 @@ def published(
         name=name,
         layer=Layer.PUBLISHED,
         zone=Zone.PUBLISHED,
-        grain=f"{exact.grain}, as far as published",
+        grain=f"{exact.grain} ; seulement ce qui est publié",
         label=f"{exact.label} (publié)",
         owner="team:privacy",
         columns=[
             *columns,
-            Column("is_masked", BOOLEAN, "the figures are withheld", "Masqué", nullable=False),
+            Column("is_masked", BOOLEAN, "vrai si les chiffres sont masqués", "Masqué", nullable=False),
         ],
         reads={"exact": exact, "mask": mask},
         rows=Query(

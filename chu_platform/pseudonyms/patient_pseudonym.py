@@ -23,15 +23,15 @@ patient_pseudonym = Table(
     name="patient_pseudonym",
     layer=Layer.PSEUDONYMS,
     zone=Zone.RESTRICTED,
-    grain="one patient known to a source",
+    grain="un patient connu d’une source",
     label="Pseudonymes des patients",
     owner="team:privacy",
     columns=[
-        Column("Id_patient", INTEGER, "identifier as delivered", "Identifiant", key=True, identifying=True),
+        Column("Id_patient", INTEGER, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
         Column(
             "patient_key",
             STRING,
-            "keyed hash of the identifier",
+            "pseudonyme : empreinte de l’identifiant sous une clé secrète",
             "Pseudonyme",
             nullable=False,
             identifying=True,

@@ -33,15 +33,15 @@ professional_pseudonym = Table(
     name="professional_pseudonym",
     layer=Layer.PSEUDONYMS,
     zone=Zone.RESTRICTED,
-    grain="one professional known to a source",
+    grain="un professionnel connu d’une source",
     label="Pseudonymes des professionnels",
     owner="team:privacy",
     columns=[
-        Column("Identifiant", STRING, "identifier as delivered", "Identifiant", key=True, identifying=True),
+        Column("Identifiant", STRING, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
         Column(
             "professional_key",
             STRING,
-            "keyed hash of the identifier",
+            "pseudonyme : empreinte de l’identifiant sous une clé secrète",
             "Pseudonyme",
             nullable=False,
             identifying=True,

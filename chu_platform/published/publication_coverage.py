@@ -14,19 +14,21 @@ publication_coverage = Table(
     name="publication_coverage",
     layer=Layer.PUBLISHED,
     zone=Zone.PUBLISHED,
-    grain="one level of one published indicator at one grain",
+    grain="un niveau d’un indicateur publié, pour une nature de période",
     label="Part visible des indicateurs publiés",
     owner="team:privacy",
     columns=[
-        Column("indicator", STRING, "table", "Indicateur", key=True),
-        Column("grain", STRING, "period grain", "Période", key=True),
-        Column("level", STRING, "level", "Niveau", key=True),
-        Column("cells", LONG, "rows", "Cellules", nullable=False),
-        Column("cells_masked", LONG, "rows without figures", "Cellules masquées", nullable=False),
+        Column("indicator", STRING, "table de l’indicateur", "Indicateur", key=True),
+        Column("grain", STRING, "nature de la période : month, quarter, year ou all", "Période", key=True),
+        Column("level", STRING, "niveau de l’indicateur", "Niveau", key=True),
+        Column("cells", LONG, "nombre de lignes", "Cellules", nullable=False),
+        Column(
+            "cells_masked", LONG, "nombre de lignes dont les chiffres sont masqués", "Cellules masquées", nullable=False
+        ),
         Column(
             "visible_share",
             DOUBLE,
-            "share of the events that lie in visible rows, rounded to a thousandth",
+            "part des événements qui sont dans des lignes visibles, de 0 à 1, arrondie au millième",
             "Part visible des événements",
         ),
     ],

@@ -28,18 +28,18 @@ def _rows() -> pa.Table:
 
 
 COLUMNS = [
-    Column("date", DATE, "the day", "Date", key=True),
-    Column("year", INTEGER, "year", "Année", nullable=False),
-    Column("quarter", INTEGER, "quarter of the year, 1 to 4", "Trimestre", nullable=False),
-    Column("month", STRING, "month, YYYY-MM", "Mois", nullable=False),
-    Column("iso_week", INTEGER, "ISO 8601 week", "Semaine ISO", nullable=False),
-    Column("iso_weekday", INTEGER, "1 Monday to 7 Sunday", "Jour de la semaine", nullable=False),
+    Column("date", DATE, "le jour", "Date", key=True),
+    Column("year", INTEGER, "année du jour", "Année", nullable=False),
+    Column("quarter", INTEGER, "trimestre de l’année, de 1 à 4", "Trimestre", nullable=False),
+    Column("month", STRING, "mois, AAAA-MM", "Mois", nullable=False),
+    Column("iso_week", INTEGER, "semaine ISO 8601", "Semaine ISO", nullable=False),
+    Column("iso_weekday", INTEGER, "de 1 (lundi) à 7 (dimanche)", "Jour de la semaine", nullable=False),
 ]
 calendar = Table(
     name="calendar",
     layer=Layer.REFERENCES,
     zone=Zone.PSEUDONYMISED,
-    grain="one day",
+    grain="un jour",
     label="Calendrier",
     owner="team:references",
     columns=COLUMNS,

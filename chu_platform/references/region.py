@@ -19,19 +19,19 @@ region = Table(
     name="region",
     layer=Layer.REFERENCES,
     zone=Zone.PSEUDONYMISED,
-    grain="one region of France (2016 boundaries)",
+    grain="une région de France (découpage de 2016)",
     label="Régions",
     owner="team:references",
     columns=[
         Column(
             "region_code",
             STRING,
-            "INSEE code of the region; some are also codes of departments",
+            "code Insee de la région ; certains sont aussi des codes de départements",
             "Code région",
             key=True,
         ),
-        Column("region_label", STRING, "name of the region", "Région", nullable=False),
-        Column("population_2019", LONG, "inhabitants on 1 January 2019", "Population 2019", nullable=False),
+        Column("region_label", STRING, "nom de la région", "Région", nullable=False),
+        Column("population_2019", LONG, "habitants au 1er janvier 2019", "Population 2019", nullable=False),
     ],
     rows=Computed(_rows, from_columns=packaged_columns("regions")),
 )

@@ -43,20 +43,32 @@ column_source = Table(
     name="column_source",
     layer=Layer.REPORTS,
     zone=Zone.PUBLISHED,
-    grain="one column of one table and one delivered column that it ends in",
+    grain="une colonne d’une table et une colonne livrée où son lignage aboutit",
     label="Sources des colonnes",
     owner="team:platform",
     columns=[
-        Column("layer", STRING, "layer of the table", "Couche", key=True),
-        Column("table", STRING, "table", "Table", key=True),
-        Column("column", STRING, "column", "Colonne", key=True),
-        Column("source_layer", STRING, "layer of the last table on the way back", "Couche source", key=True),
-        Column("source_table", STRING, "last table on the way back", "Table source", key=True),
-        Column("source_column", STRING, "its column", "Colonne source", key=True),
-        Column("delivery", STRING, "file, database table or other place it is read from", "Livraison", key=True),
-        Column("delivered_as", STRING, "header, positions, or part of the file’s name", "Colonne livrée", key=True),
+        Column("layer", STRING, "couche de la table", "Couche", key=True),
+        Column("table", STRING, "nom de la table", "Table", key=True),
+        Column("column", STRING, "nom de la colonne", "Colonne", key=True),
         Column(
-            "direct", BOOLEAN, "its value is passed on; else it decides about values or rows", "Directe", nullable=False
+            "source_layer", STRING, "couche de la dernière table en remontant le lignage", "Couche source", key=True
+        ),
+        Column("source_table", STRING, "dernière table en remontant le lignage", "Table source", key=True),
+        Column("source_column", STRING, "colonne de cette table", "Colonne source", key=True),
+        Column(
+            "delivery",
+            STRING,
+            "fichier, table de la base de données ou autre lieu d’où elle est lue",
+            "Livraison",
+            key=True,
+        ),
+        Column("delivered_as", STRING, "en-tête, positions ou partie du nom du fichier", "Colonne livrée", key=True),
+        Column(
+            "direct",
+            BOOLEAN,
+            "vrai si sa valeur est transmise ; sinon elle décide de valeurs ou de lignes",
+            "Directe",
+            nullable=False,
         ),
     ],
     rows=Computed(

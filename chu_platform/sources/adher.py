@@ -12,12 +12,12 @@ adher = Table(
     name="Adher",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one membership of a patient in an insurer",
+    grain="une adhésion d’un patient à une mutuelle",
     label="Adhésions aux mutuelles",
     owner="team:care-data",
     columns=[
-        Column("Id_patient", INTEGER, "patient", "Identifiant du patient", identifying=True),
-        Column("Id_mut", INTEGER, "insurer", "Identifiant de la mutuelle"),
+        Column("Id_patient", INTEGER, "numéro du patient", "Identifiant du patient", identifying=True),
+        Column("Id_mut", INTEGER, "numéro de la mutuelle", "Identifiant de la mutuelle"),
     ],
     rows=Delivered(CareTable("Adher")),
 )

@@ -73,16 +73,16 @@ class Indicator:
 
     def columns(self) -> Iterator[Column]:
         """The columns of the source table."""
-        yield Column(self.value, DOUBLE, f"result of {self.code} ({self.unit})", f"{self.label} : résultat")
+        yield Column(self.value, DOUBLE, f"résultat de {self.code} ({self.unit})", f"{self.label} : résultat")
         for name, type_, description, label in (
-            (self.denominator, INTEGER, "records or stays that make the result", "dénominateur"),
-            (self.lower, DOUBLE, "lower bound of the confidence interval", "borne basse"),
-            (self.upper, DOUBLE, "upper bound of the confidence interval", "borne haute"),
-            (self.category, STRING, "class, or why there is none", "classe"),
-            (self.control, STRING, "outcome of the inspection of a sample", "contrôle"),
+            (self.denominator, INTEGER, "dossiers ou séjours dont le résultat est tiré", "dénominateur"),
+            (self.lower, DOUBLE, "borne basse de l’intervalle de confiance", "borne basse"),
+            (self.upper, DOUBLE, "borne haute de l’intervalle de confiance", "borne haute"),
+            (self.category, STRING, "classe, ou pourquoi il n’y en a pas", "classe"),
+            (self.control, STRING, "issue du contrôle d’un échantillon", "contrôle"),
         ):
             if name:
-                yield Column(name, type_, f"{self.code}: {description}", f"{self.label} : {label}")
+                yield Column(name, type_, f"{self.code} : {description}", f"{self.label} : {label}")
         yield from self.also
 
     @property
@@ -149,8 +149,8 @@ class CareQuality:
             name=self.name,
             layer=Layer.SOURCES,
             zone=Zone.RESTRICTED,
-            grain="one site",
-            label=f"{self.label}, recueil {self.campaign}",
+            grain="un site",
+            label=f"{self.label}, campagne {self.campaign}",
             owner="team:surveys",
             columns=columns,
             rows=Delivered(
@@ -173,29 +173,29 @@ def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
 
 def finess(name: str = "finess", label: str = "FINESS") -> Column:
     """FINESS number of the site, the key of its file."""
-    return Column(name, STRING, "FINESS of the site", label, key=True)
+    return Column(name, STRING, "numéro FINESS du site", label, key=True)
 
 
 def site_name(name: str) -> Column:
     """Name of the site."""
-    return Column(name, STRING, "name of the site", "Raison sociale")
+    return Column(name, STRING, "nom du site", "Raison sociale")
 
 
 def region(name: str) -> Column:
     """Region of the site: those before 2016 in files up to 2015."""
-    return Column(name, STRING, "region label", "Région")
+    return Column(name, STRING, "libellé de la région", "Région")
 
 
 def category(name: str) -> Column:
     """Kind of establishment."""
-    return Column(name, STRING, "kind of establishment: CH, CHU, CLCC, private", "Catégorie")
+    return Column(name, STRING, "nature de l’établissement : CH, CHU, CLCC, privé", "Catégorie")
 
 
 def data_year(name: str = "Sources") -> Column:
     """Year of the data."""
-    return Column(name, INTEGER, "year of the data", "Année des données")
+    return Column(name, INTEGER, "année des données", "Année des données")
 
 
 def responded() -> Column:
     """Whether the site took part."""
-    return Column("repondant", STRING, "whether the site took part: Oui, Non", "Répondant")
+    return Column("repondant", STRING, "participation du site : Oui, Non", "Répondant")

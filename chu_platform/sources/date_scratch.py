@@ -12,12 +12,12 @@ date_scratch = Table(
     name="date",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one row of a scratch table without a key",
+    grain="une ligne d’une table de travail sans clé",
     label="Table de travail date",
     owner="team:care-data",
     columns=[
-        Column("date1", STRING, "date as text dd/MM/yyyy", "Date 1"),
-        Column("date2", STRING, "date as text dd/MM/yyyy", "Date 2"),
+        Column("date1", STRING, "date en texte, JJ/MM/AAAA", "Date 1"),
+        Column("date2", STRING, "date en texte, JJ/MM/AAAA", "Date 2"),
     ],
     rows=Delivered(CareTable("date")),
 )

@@ -17,45 +17,45 @@ from chu_platform.tables.table import Layer, Table, Zone
 # Names of INSEE's own files without their suffix: deces-2019, deces-2020-t1, Deces_2020_M01.
 INSEE_NAME: Final = r"deces[-_](?P<period>\d{4}(?:[-_][mt]\d\d?)?)"
 
-NOM: Final = Column("nom", STRING, "family name", "Nom", identifying=True)
-PRENOM: Final = Column("prenom", STRING, "first names", "Prénoms", identifying=True)
-SEXE: Final = Column("sexe", INTEGER, "1 male, 2 female", "Sexe")
+NOM: Final = Column("nom", STRING, "nom de famille", "Nom", identifying=True)
+PRENOM: Final = Column("prenom", STRING, "prénoms", "Prénoms", identifying=True)
+SEXE: Final = Column("sexe", INTEGER, "1 : homme, 2 : femme", "Sexe")
 DATE_NAISSANCE: Final = Column(
     "date_naissance",
     STRING,
-    "birth date, possibly partial (00, or a year only) or impossible",
+    "date de naissance, parfois partielle (00, ou l’année seule) ou impossible",
     "Date de naissance",
     identifying=True,
 )
 DATE_DECES: Final = Column(
-    "date_deces", STRING, "date of death, day or month possibly 00", "Date de décès", identifying=True, nullable=False
+    "date_deces", STRING, "date de décès ; jour ou mois parfois 00", "Date de décès", identifying=True, nullable=False
 )
-DEATH_YEAR: Final = Column("death_year", STRING, "year of death", "Année du décès")
+DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès")
 
 
 def code_lieu_naissance(name: str) -> Column:
     """INSEE code of the place of birth, under the name that a file gives it."""
-    return Column(name, STRING, "INSEE code of the place of birth", "Code du lieu de naissance", identifying=True)
+    return Column(name, STRING, "code Insee du lieu de naissance", "Code du lieu de naissance", identifying=True)
 
 
 def lieu_naissance(name: str) -> Column:
     """Town of birth, under the name that a file gives it."""
-    return Column(name, STRING, "place of birth", "Lieu de naissance", identifying=True)
+    return Column(name, STRING, "lieu de naissance", "Lieu de naissance", identifying=True)
 
 
 def pays_naissance(name: str) -> Column:
     """Country of birth, under the name that a file gives it."""
-    return Column(name, STRING, "country of birth", "Pays de naissance", identifying=True)
+    return Column(name, STRING, "pays de naissance", "Pays de naissance", identifying=True)
 
 
 def code_lieu_deces(name: str) -> Column:
     """INSEE code of the place of death, under the name that a file gives it."""
-    return Column(name, STRING, "INSEE code of the place of death", "Code du lieu de décès", identifying=True)
+    return Column(name, STRING, "code Insee du lieu de décès", "Code du lieu de décès", identifying=True)
 
 
 def numero_acte(name: str) -> Column:
     """Number of the certificate, under the name that a file gives it."""
-    return Column(name, STRING, "number of the certificate", "Numéro de l’acte de décès", identifying=True)
+    return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
 
 
 def possible(column: str) -> Check:
@@ -77,23 +77,34 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
     ones. Names read `NOM*PRENOMS/`, dates `AAAAMMJJ`.
     """
     columns: Sequence[Column] = [
-        Column("nomprenom", STRING, "family name*first names/", "Nom et prénoms", identifying=True),
+        Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
         SEXE,
-        Column("datenaiss", STRING, "birth date AAAAMMJJ, 00 unknown", "Date de naissance (Insee)", identifying=True),
+        Column(
+            "datenaiss",
+            STRING,
+            "date de naissance AAAAMMJJ ; 00 : inconnu",
+            "Date de naissance (Insee)",
+            identifying=True,
+        ),
         code_lieu_naissance("lieunaiss"),
         lieu_naissance("commnaiss"),
         pays_naissance("paysnaiss"),
         Column(
             "datedeces",
             STRING,
-            "date of death AAAAMMJJ, 00 unknown",
+            "date de décès AAAAMMJJ ; 00 : inconnu",
             "Date de décès (Insee)",
             identifying=True,
             nullable=False,
         ),
         code_lieu_deces("lieudeces"),
         numero_acte("actedeces"),
-        Column("periode", STRING, "when the deaths of the file were registered, from its name", "Période du fichier"),
+        Column(
+            "periode",
+            STRING,
+            "période où les décès du fichier ont été enregistrés, d’après son nom",
+            "Période du fichier",
+        ),
         NOM,
         PRENOM,
         DATE_NAISSANCE,
@@ -105,7 +116,7 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
         name=name,
         layer=Layer.SOURCES,
         zone=Zone.RESTRICTED,
-        grain="one line of one file of the register of deaths; files of longer periods repeat those of shorter ones",
+        grain="une ligne d’un fichier du registre des décès ; les fichiers de périodes longues répètent ceux de périodes plus courtes",
         label=label,
         owner="team:registers",
         columns=columns,

@@ -181,30 +181,30 @@ class Delivered:
 
 
 REJECT_COLUMNS: Sequence[Column] = (
-    Column("file", STRING, "delivered file or database table", "Fichier", nullable=False),
+    Column("file", STRING, "fichier ou table de la base de données livrés", "Fichier", nullable=False),
     Column(
         "delivery",
         STRING,
-        "SHA-256 of the file, or snapshot of the database, in which the row stood on this line first",
+        "SHA-256 du fichier, ou instantané de la base de données, où la ligne a figuré d’abord à ce numéro",
         "Livraison",
         nullable=False,
     ),
-    Column("line", LONG, "line of the file, or row number of the table", "Ligne", nullable=False),
-    Column("column", STRING, "first column that does not fit", "Colonne"),
-    Column("reason", STRING, "reason code", "Motif du rejet", nullable=False),
+    Column("line", LONG, "numéro de ligne dans le fichier ou dans la table", "Ligne", nullable=False),
+    Column("column", STRING, "première colonne non conforme", "Colonne"),
+    Column("reason", STRING, "code du motif", "Motif du rejet", nullable=False),
     Column(
         "shape",
         STRING,
-        "shape of the value: letters as a, digits as 9",
+        "forme de la valeur : a pour une lettre, 9 pour un chiffre",
         "Forme de la valeur",
         identifying=True,
     ),
-    Column("row", STRING, "the whole row as delivered", "Ligne telle que livrée", identifying=True),
-    Column("first_seen", STRING, "when it was rejected first, UTC, ISO 8601", "Premier rejet", nullable=False),
+    Column("row", STRING, "ligne entière telle que livrée", "Ligne telle que livrée", identifying=True),
+    Column("first_seen", STRING, "moment du premier rejet, UTC, ISO 8601", "Premier rejet", nullable=False),
     Column(
         "mended_by",
         STRING,
-        "the delivery that no longer holds it: its SHA-256 or snapshot, or `withdrawn`; null while the reject is open",
+        "livraison qui ne la contient plus : SHA-256 ou instantané, ou withdrawn (retirée) ; vide tant que le rejet est ouvert",
         "Corrigé par",
     ),
 )
@@ -217,7 +217,7 @@ def rejects_of(table: Table) -> Table:
         name=table.name,
         layer=Layer.REJECTS,
         zone=Zone.RESTRICTED,
-        grain=f"one row of {table.name} that was delivered and could not be kept",
+        grain=f"une ligne de {table.name} livrée, qui n’a pas pu être gardée",
         label=f"Rejets : {table.label}",
         owner=table.owner,
         columns=REJECT_COLUMNS,
@@ -227,11 +227,13 @@ def rejects_of(table: Table) -> Table:
 
 
 QUARANTINE_COLUMNS: Sequence[Column] = (
-    Column("file", STRING, "delivered file or database table", "Fichier", nullable=False),
-    Column("delivery", STRING, "SHA-256 of the file, or snapshot of the database", "Livraison", nullable=False),
-    Column("number", LONG, "number of the row among those of the file, from 1 on", "Numéro de ligne", nullable=False),
-    Column("column", STRING, "what the delivery calls the column", "Colonne", nullable=False, identifying=True),
-    Column("value", STRING, "value as delivered", "Valeur", nullable=False, identifying=True),
+    Column("file", STRING, "fichier ou table de la base de données livrés", "Fichier", nullable=False),
+    Column("delivery", STRING, "SHA-256 du fichier, ou instantané de la base de données", "Livraison", nullable=False),
+    Column(
+        "number", LONG, "numéro de la ligne parmi celles du fichier, à partir de 1", "Numéro de ligne", nullable=False
+    ),
+    Column("column", STRING, "nom de la colonne dans la livraison", "Colonne", nullable=False, identifying=True),
+    Column("value", STRING, "valeur telle que livrée", "Valeur", nullable=False, identifying=True),
 )
 
 
@@ -245,7 +247,7 @@ def quarantine_of(table: Table) -> Table:
         name=table.name,
         layer=Layer.QUARANTINE,
         zone=Zone.RESTRICTED,
-        grain=f"one value of a column that {table.name} does not declare",
+        grain=f"une valeur d’une colonne que {table.name} ne déclare pas",
         label=f"Quarantaine : {table.label}",
         owner=table.owner,
         columns=QUARANTINE_COLUMNS,

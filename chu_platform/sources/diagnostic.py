@@ -12,12 +12,12 @@ diagnostic = Table(
     name="Diagnostic",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one CIM-10 code with the label of the group",
+    grain="un code CIM-10 avec le libellé du groupe",
     label="Diagnostics du groupe",
     owner="team:care-data",
     columns=[
-        Column("Code_diag", STRING, "CIM-10 code without the dot", "Code diagnostic", key=True),
-        Column("Diagnostic", STRING, "label of the group", "Libellé"),
+        Column("Code_diag", STRING, "code CIM-10 sans le point", "Code diagnostic", key=True),
+        Column("Diagnostic", STRING, "libellé du groupe", "Libellé"),
     ],
     rows=Delivered(CareTable("Diagnostic")),
 )

@@ -32,7 +32,7 @@ dpa_had_2016 = CareQuality(
         finess(),
         data_year(),
         region("lib_reg"),
-        Column("code_reg", STRING, "region code; overseas, 97 and two digits", "Code région"),
+        Column("code_reg", STRING, "code de la région ; outre-mer, 97 et deux chiffres", "Code région"),
         site_name("raison_sociale"),
         category("lib_cat"),
         responded(),

@@ -28,8 +28,10 @@ ete_ortho_2018 = CareQuality(
             denominator="ete_ortho_cible_etbt",
             category="ete_ortho_pos_seuil_etbt",
             also=[
-                Column("ete_ortho_obs_etbt", INTEGER, "stays with the event", "Événements observés"),
-                Column("ete_ortho_att_etbt", DOUBLE, "stays with the event that are expected", "Événements attendus"),
+                Column("ete_ortho_obs_etbt", INTEGER, "nombre de séjours avec l’événement", "Événements observés"),
+                Column(
+                    "ete_ortho_att_etbt", DOUBLE, "nombre attendu de séjours avec l’événement", "Événements attendus"
+                ),
             ],
         )
     ],

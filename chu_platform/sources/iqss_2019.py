@@ -22,13 +22,13 @@ from chu_platform.tables.columns import STRING, Column
 
 def _graded(code: str, graded: str, label: str, unit: str) -> Indicator:
     """An indicator with class, result and evolution; the class is named in another letter case."""
-    evolution = Column(f"evol_{code}", STRING, f"{code}: change of class: -1, 0, 1", f"{label} : évolution")
+    evolution = Column(f"evol_{code}", STRING, f"{code} : évolution de la classe : -1, 0, 1", f"{label} : évolution")
     return Indicator(code, label, unit, value=f"res_{code}", category=f"classe_{graded}", also=[evolution])
 
 
 def _obliged(code: str, sector: str) -> Column:
     return Column(
-        f"obligatoire_{code}", STRING, "whether the site must take part: 1, 0", f"Recueil obligatoire, {sector}"
+        f"obligatoire_{code}", STRING, "recueil obligatoire pour le site : 1, 0", f"Recueil obligatoire, {sector}"
     )
 
 
@@ -41,7 +41,7 @@ iqss_2019 = CareQuality(
     ),
     identity=[
         finess(),
-        Column("finess_pmsi", STRING, "FINESS that the stays are declared under", "FINESS PMSI"),
+        Column("finess_pmsi", STRING, "numéro FINESS sous lequel les séjours sont déclarés", "FINESS PMSI"),
         site_name("nom_ES"),
         region("region"),
         category("type"),

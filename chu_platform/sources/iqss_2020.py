@@ -18,7 +18,7 @@ iqss_2020 = CareQuality(
     known=False,
     identity=[
         finess(),
-        Column("finess_pmsi", STRING, "FINESS that the stays are declared under", "FINESS PMSI"),
+        Column("finess_pmsi", STRING, "numéro FINESS sous lequel les séjours sont déclarés", "FINESS PMSI"),
         site_name("nom_ES"),
         region("region"),
         category("type"),

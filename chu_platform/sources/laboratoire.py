@@ -12,13 +12,13 @@ laboratoire = Table(
     name="Laboratoire",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one laboratory",
+    grain="un laboratoire",
     label="Laboratoires",
     owner="team:care-data",
     columns=[
-        Column("Id_labo", INTEGER, "number", "Identifiant du laboratoire", key=True),
-        Column("Laboratoire", STRING, "name", "Laboratoire"),
-        Column("Pays", STRING, "country", "Pays"),
+        Column("Id_labo", INTEGER, "numéro du laboratoire", "Identifiant du laboratoire", key=True),
+        Column("Laboratoire", STRING, "nom du laboratoire", "Laboratoire"),
+        Column("Pays", STRING, "pays du laboratoire", "Pays"),
     ],
     rows=Delivered(CareTable("Laboratoire")),
 )

@@ -15,14 +15,16 @@ lexiques = Table(
     name="lexiques",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one variable of one lexicon",
+    grain="une variable d’un lexique",
     label="Lexiques des enquêtes",
     owner="team:surveys",
     columns=[
-        Column("enquete", STRING, "survey, from the name of the file", "Enquête", key=True),
-        Column("recueil", STRING, "year of the campaign, from the name of the file", "Année de recueil", key=True),
-        Column("NAME", STRING, "name of a column of the survey’s files", "Nom de la variable", key=True),
-        Column("LABEL", STRING, "what it means; some say nothing", "Libellé de la variable"),
+        Column("enquete", STRING, "enquête, d’après le nom du fichier", "Enquête", key=True),
+        Column("recueil", STRING, "année de la campagne, d’après le nom du fichier", "Année de campagne", key=True),
+        Column("NAME", STRING, "nom d’une colonne des fichiers de l’enquête", "Nom de la variable", key=True),
+        Column(
+            "LABEL", STRING, "ce que la colonne signifie ; certains libellés ne disent rien", "Libellé de la variable"
+        ),
     ],
     rows=Delivered(
         DeliveredFiles(

@@ -12,13 +12,13 @@ mutuelle = Table(
     name="Mutuelle",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one complementary insurer",
+    grain="une mutuelle (assurance complémentaire)",
     label="Mutuelles",
     owner="team:care-data",
     columns=[
-        Column("Id_Mut", INTEGER, "number of the insurer", "Identifiant de la mutuelle", key=True),
-        Column("Nom", STRING, "name", "Nom"),
-        Column("Adresse", STRING, "address, always empty", "Adresse"),
+        Column("Id_Mut", INTEGER, "numéro de la mutuelle", "Identifiant de la mutuelle", key=True),
+        Column("Nom", STRING, "nom de la mutuelle", "Nom"),
+        Column("Adresse", STRING, "adresse, toujours vide", "Adresse"),
     ],
     rows=Delivered(CareTable("Mutuelle")),
 )

@@ -12,12 +12,12 @@ prescription = Table(
     name="Prescription",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one medication prescribed in a consultation",
+    grain="un médicament prescrit dans une consultation",
     label="Prescriptions",
     owner="team:care-data",
     columns=[
-        Column("Num_consultation", INTEGER, "consultation", "Numéro de consultation"),
-        Column("Code_CIS", STRING, "medication", "Code CIS"),
+        Column("Num_consultation", INTEGER, "numéro de la consultation", "Numéro de consultation"),
+        Column("Code_CIS", STRING, "code CIS du médicament", "Code CIS"),
     ],
     rows=Delivered(CareTable("Prescription")),
 )

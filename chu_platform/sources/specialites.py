@@ -12,13 +12,13 @@ specialites = Table(
     name="Specialites",
     layer=Layer.SOURCES,
     zone=Zone.RESTRICTED,
-    grain="one speciality",
+    grain="une spécialité",
     label="Spécialités",
     owner="team:care-data",
     columns=[
-        Column("Code_specialite", STRING, "code", "Code de spécialité", key=True),
-        Column("Fonction", STRING, "function", "Fonction"),
-        Column("Specialite", STRING, "speciality", "Spécialité"),
+        Column("Code_specialite", STRING, "code de la spécialité", "Code de spécialité", key=True),
+        Column("Fonction", STRING, "fonction", "Fonction"),
+        Column("Specialite", STRING, "spécialité", "Spécialité"),
     ],
     rows=Delivered(CareTable("Specialites")),
 )

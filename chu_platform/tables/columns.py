@@ -24,8 +24,10 @@ WEIGHT: Final = pa.decimal128(20, 12)
 class Column:
     """One column of a table.
 
-    `description` is English, for engineers; `label` is French, for readers. `key` columns make up the grain together
-    and are never null. `identifying` columns exist in the restricted zone only, and never reach Delta statistics.
+    `label` and `description` are French, for readers: what the column is called, and what its values are (units, what
+    null means, what they are computed from), so that it reads on after the label. `key` columns make up the grain
+    together and are never null. `identifying` columns exist in the restricted zone only, and never reach Delta
+    statistics.
     """
 
     name: str
@@ -35,6 +37,11 @@ class Column:
     key: bool = False
     nullable: bool = True
     identifying: bool = False
+
+    @property
+    def said(self) -> str:
+        """Label and description in one text, where there is room for one only."""
+        return f"{self.label} – {self.description}"
 
     @property
     def required(self) -> bool:

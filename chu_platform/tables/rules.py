@@ -64,7 +64,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; `name` is unique within its table.
+    """One rule; `name` is unique within its table. `description` is French, for readers: what must be true.
 
     What `query` measures must lie between `least` and `most`; nothing measured (null) breaks no rule. Rows that break
     a `blocking` rule are not published; others are a warning.
@@ -82,8 +82,9 @@ class Rule:
 
     @property
     def threshold(self) -> str:
-        """The bounds, in words of a table."""
-        return f"= {self.most:g}" if self.least == self.most else f"{self.least:g} ... {self.most:g}"
+        """The bounds, as a French reader sees them in a table."""
+        said = f"= {self.most:g}" if self.least == self.most else f"{self.least:g} à {self.most:g}"
+        return said.replace(".", ",")
 
     def allows(self, measured: float | None) -> bool:
         """Whether the rule holds for what was measured."""
@@ -95,7 +96,7 @@ def not_null(column: str) -> Rule:
     return Rule(
         f"not_null_{column}",
         Kind.NOT_NULL,
-        f"{column} is never null",
+        f"{column} est toujours renseigné",
         lambda s: f'SELECT count(*) FILTER ("{column}" IS NULL) FROM {s.staged}',
         column,
     )
@@ -107,7 +108,7 @@ def unique(*columns: str) -> Rule:
     return Rule(
         f"unique_{columns[0]}",
         Kind.UNIQUE,
-        f"({', '.join(columns)}) is unique",
+        f"({', '.join(columns)}) est unique",
         lambda s: f"SELECT sum(n - 1)::BIGINT FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)",
         ", ".join(columns),
     )
@@ -119,7 +120,7 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Rul
     return Rule(
         f"foreign_key_{column}",
         Kind.FOREIGN_KEY,
-        f"every {column} exists in {table.name}.{target}",
+        f"toute valeur de {column} existe dans {table.name}.{target}",
         lambda s: (
             f'SELECT sum(n)::BIGINT FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) WHERE v IS NOT '
             f'NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
@@ -135,7 +136,7 @@ def one_of(column: str, values: Sequence[str]) -> Rule:
     return Rule(
         f"domain_{column}",
         Kind.DOMAIN,
-        f"{column} is one of {', '.join(values)}",
+        f"{column} prend l’une des valeurs {', '.join(values)}",
         lambda s: f'SELECT count(*) FILTER ("{column}" NOT IN ({listed})) FROM {s.staged}',
         column,
     )
@@ -146,7 +147,7 @@ def between(column: str, low: float, high: float) -> Rule:
     return Rule(
         f"range_{column}",
         Kind.RANGE,
-        f"{column} lies between {low:g} and {high:g}",
+        f"{column} est compris entre {low:g} et {high:g}",
         lambda s: f'SELECT count(*) FILTER ("{column}" NOT BETWEEN {low} AND {high}) FROM {s.staged}',
         column,
     )
@@ -181,7 +182,7 @@ def as_many_as(table: "Table") -> Rule:
     return Rule(
         f"as_many_as_{table.name}",
         Kind.RECONCILIATION,
-        f"as many rows as {table.layer}/{table.name}",
+        f"autant de lignes que dans {table.layer}/{table.name}",
         lambda s: (
             f"SELECT abs((SELECT count(*) FROM {s.staged}) - (SELECT count(*) FROM {other}))::BIGINT"
             if (other := s.same_slices(table))
@@ -210,7 +211,7 @@ def accounted_for() -> Rule:
     return Rule(
         "rows_in_are_kept_or_rejected",
         Kind.RECONCILIATION,
-        "rows delivered = rows kept + rows rejected",
+        "lignes livrées = lignes gardées + lignes rejetées",
         lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
     )
 
@@ -220,7 +221,7 @@ def all_declared() -> Rule:
     return Rule(
         "columns_are_declared",
         Kind.DRIFT,
-        "columns delivered that are not declared, kept in quarantine",
+        "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
         lambda s: f"SELECT {s.counts.undeclared}",
         blocking=False,
     )
@@ -231,7 +232,7 @@ def as_many_open_as_rejected(mended: str) -> Rule:
     return Rule(
         "open_rejects_are_those_of_the_delivery",
         Kind.RECONCILIATION,
-        "as many open rejects as rows rejected",
+        "autant de rejets ouverts que de lignes rejetées",
         lambda s: f'SELECT abs(count(*) FILTER ("{mended}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}',
         mended,
     )
@@ -242,7 +243,7 @@ def rejected_share(most: float) -> Rule:
     return Rule(
         "rejected_share",
         Kind.RECONCILIATION,
-        "rows rejected, as a share of the rows delivered",
+        f"au plus {100 * most:g} % des lignes livrées sont rejetées",
         lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
         most=most,
     )
@@ -253,7 +254,8 @@ def steady_row_count() -> Rule:
     return Rule(
         "row_count",
         Kind.ROW_COUNT,
-        "change of the number of rows, as a share of the last version's",
+        f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * SHRINKS_BY:g} % "
+        f"et n’augmente pas de plus de {100 * GROWS_BY:g} %",
         lambda s: f"SELECT count(*) / nullif({s.rows_before or 0}, 0) - 1 FROM {s.staged}",
         least=-SHRINKS_BY,
         most=GROWS_BY,
@@ -266,7 +268,7 @@ def last_event(column: str, days: int, as_date: str | None = None) -> Rule:
     return Rule(
         "last_event",
         Kind.FRESHNESS,
-        f"age in days of the last {column}",
+        f"au plus {days} jours depuis la dernière valeur de {column}",
         # Events of the future are a matter of other rules.
         lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
         column,

@@ -110,8 +110,9 @@ class Computed:
 class Table:
     """One table: one Dagster asset, one Delta table.
 
-    `label` is French, for readers; `grain` says what one row is. `reads` names the inputs. `rules` are those beyond
-    what the columns say already (nullability and key). `slicing` is None for a table that is written whole.
+    `label` and `grain` are French, for readers; the grain says what one row is, and reads on after "Une ligne :".
+    `reads` names the inputs. `rules` are those beyond what the columns say already (nullability and key). `slicing` is
+    None for a table that is written whole.
     `preview` is a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
     """
 
@@ -129,6 +130,11 @@ class Table:
     slicing: Slicing | None = None
     maintenance: Policy = STANDARD
     preview: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Label and grain in one text, where there is room for one only."""
+        return f"{self.label}. Une ligne : {self.grain}."
 
     @property
     def folder(self) -> str:

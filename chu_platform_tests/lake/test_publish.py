@@ -264,9 +264,9 @@ def broken(column: str, value: object) -> pa.Table:
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("number", -4711, "a number is not negative: 1 rows break it"),
-        ("code", "a", r"\(code\) is unique: 1 rows break it"),
-        ("code", None, "code is never null: 1 rows break it"),
+        ("number", -4711, "a number is not negative »: 1 rows break it"),
+        ("code", "a", r"\(code\) est unique »: 1 rows break it"),
+        ("code", None, "code est toujours renseigné »: 1 rows break it"),
     ],
 )
 def test_rows_that_break_a_rule_leave_the_table_as_it_was(

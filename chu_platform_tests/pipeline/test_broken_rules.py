@@ -41,13 +41,13 @@ RULES = [
     Broken(
         consultation,
         "unique_Num_consultation",
-        "sources/Consultation: (Num_consultation) is unique: 1 rows break it",
+        "sources/Consultation: « (Num_consultation) est unique »: 1 rows break it",
         fact_consultation,
     ),
     Broken(
         fact_hospitalisation,
         "range_days",
-        "facts/fact_hospitalisation: days lies between 0 and 366: 1 rows break it",
+        "facts/fact_hospitalisation: « days est compris entre 0 et 366 »: 1 rows break it",
         kpi_hospitalisation_rate,
     ),
 ]
