@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from chu_platform.documents.words import LAYERS
+from chu_platform.documents.words import KINDS, LAYERS
 from chu_platform.lineage.kinds import Kind
 from chu_platform.lineage.tables import Field, Origin, lineage_of
 from chu_platform.tables.table import Layer, Table
@@ -128,7 +128,7 @@ def _column_line(
     left: Mapping[object, _Box], target: _Box, origin: Origin, column: str, stroke: str, kinds: Sequence[Kind]
 ) -> str:
     y2 = target.ys[column]
-    said = f"<title>{escape(_name(origin))} → {escape(column)} ({', '.join(kinds)})</title>"
+    said = f"<title>{escape(_name(origin))} → {escape(column)} ({', '.join(KINDS[kind] for kind in kinds)})</title>"
     box = left.get(_place(origin))
     if box is None:  # derived from another column of the same table: an arc at its right
         x, y1 = target.x + BOX, target.ys[_name(origin)]

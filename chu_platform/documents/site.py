@@ -274,4 +274,5 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = words.number
     environment.filters["percent"] = words.percent
+    environment.filters["moment"] = words.moment
     return environment

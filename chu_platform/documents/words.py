@@ -1,14 +1,16 @@
-"""French words for what the declarations call in English.
+"""French words for what the code calls in English, and figures and moments as French readers write them.
 
 Here: words. Not here: where they stand (templates).
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
 
 from chu_platform.lineage.kinds import Kind as Lineage
+from chu_platform.portal import french
 from chu_platform.reports.source_quality import NOT_READ, READ, STOPPED
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
 from chu_platform.tables.rules import Kind as RuleKind
@@ -90,3 +92,9 @@ def number(value: float | None) -> str:
 def percent(share: float | None) -> str:
     """A share from 0 to 1 in percent, without the sign; a dash where there is none."""
     return number(None if share is None else 100 * share)
+
+
+def moment(said: str) -> str:
+    """A moment in ISO 8601, as reports say it, in words and in its own zone: "27 novembre 2026 à 16:55"."""
+    when = datetime.fromisoformat(said)
+    return f"{french.day(when)} à {when:%H:%M}"
