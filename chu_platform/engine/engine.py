@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 RETRIES: Final = 3
 DEFAULT_PORT: Final = 15002
 CONNECT_SECONDS: Final = 5
-# These loggers print the texts of errors, which may quote values of rows.
+# These loggers print the texts of errors, which may quote values of rows. Not `disabled`: whoever configures logging,
+# as Dagster does, enables all loggers again.
 for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
-    logging.getLogger(_name).disabled = True
+    logging.getLogger(_name).addFilter(lambda _record: False)
 
 
 def _require_answer(address: str) -> None:
@@ -82,7 +83,7 @@ class Engine:
     def _errors(self, doing: str) -> Iterator[None]:
         """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only.
 
-        An engine that has died, or answers nothing for long, is Transient: another one may do.
+        An engine that has died, answers nothing for long, or has ended the session is Transient: another one may do.
         """
         try:
             with watched(self._answers, self._give_up, self._settings.engine_patience):
@@ -101,6 +102,8 @@ class Engine:
                 raise Transient(
                     f"the engine stopped while {doing} (out of memory?); its log: {self._server.log}"
                 ) from None
+            if not self._answers(CONNECT_SECONDS):
+                raise Transient(f"the engine has ended the session, or is gone, while {doing}") from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
                 f"the engine failed while {doing} ({condition or type(error).__name__}); details: {log}"

@@ -24,12 +24,16 @@ from chu_platform.errors import ChuError
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 180.0
+# A session ends when nothing was asked of it for so long. A large file is read without the engine, for longer than the
+# quarter of an hour, or hour, that servers wait; these servers have one client, and end with it.
+SESSION_SECONDS = 7 * 24 * 3600
 SPARK_SUBMIT_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 SPARK_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.connect.grpc.binding.address": HOST,
+    "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_SECONDS}s",
     "spark.driver.bindAddress": HOST,
     "spark.driver.host": HOST,
     "spark.driver.memory": "4g",
@@ -66,6 +70,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_SECONDS)},
             )
         self.address = f"sc://{HOST}:{port}"
         deadline = time.monotonic() + START_TIMEOUT

@@ -2,18 +2,34 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from chu_platform.engine import server
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import Transient
 from chu_platform.graph.platform import Platform
 from chu_platform.settings import Settings
 
 LONG_QUERY = "SELECT sum(a.id * b.id % 7) AS n FROM range(1000000) a CROSS JOIN range({rows}) b"
+
+# Fails of a value, after logging was configured as Dagster does it. Loggers keep the stream of when they were made.
+FAILS = """
+import logging.config, pathlib, sys
+from chu_platform.engine.engine import Engine
+from chu_platform.settings import Settings
+logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+engine = Engine(Settings(_env_file=None, home=pathlib.Path(sys.argv[1]), engine="embedded"))
+try:
+    engine.arrow(engine.query("SELECT CAST('DUPONT' AS INT) AS n", {}))
+finally:
+    engine.close()
+"""
 
 
 def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -> None:
@@ -58,3 +74,24 @@ def test_a_killed_engine_is_transient(tmp_path: Path) -> None:
             engine.arrow(engine.query("SELECT 2 AS n", {}))
     finally:
         engine.close()
+
+
+def test_a_session_that_the_server_has_ended_is_transient_and_the_next_one_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "SESSION_SECONDS", 1)
+    settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
+    with Platform(settings, lambda _: None) as platform:
+        platform.engine.arrow(platform.engine.query("SELECT 1 AS n", {}))
+        time.sleep(4)
+        with pytest.raises(Transient, match="has ended the session"):
+            platform.engine.arrow(platform.engine.query("SELECT 2 AS n", {}))
+        platform.renew()
+        assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+
+
+def test_texts_of_the_engines_errors_are_not_printed_whoever_configures_logging(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FAILS, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "the engine failed while" in done.stderr
+    assert "DUPONT" not in done.stdout + done.stderr
+    assert "DUPONT" in (tmp_path / "work" / "logs" / "engine-errors.log").read_text()
