@@ -60,7 +60,7 @@ class Measure:
     """A figure of a table: its column, its limits, and what it is made of.
 
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
-    takes the {value} with its unit, and {where} for X. `decimals` are those shown.
+    takes the {value} with its unit, {whose} patients it is a part of, and {where} for X. `decimals` are those shown.
     `limits` are what the interval is in short, for legends.
     """
 
@@ -137,7 +137,7 @@ WILSON: Final = "intervalle de confiance à 95 % (Wilson)"
 POISSON: Final = "intervalle de confiance à 95 % (Poisson exact)"
 
 
-def _use(events: str, done: str, whose: str = "des patients de la base") -> Sequence[Measure]:
+def _use(events: str, done: str) -> Sequence[Measure]:
     """The figures of use: rate and intensity; `done` is what patients with an event have done."""
     return (
         Measure(
@@ -150,7 +150,7 @@ def _use(events: str, done: str, whose: str = "des patients de la base") -> Sequ
             WILSON,
             PATIENTS,
             BASE,
-            f"{{value}} {whose} ont {done} au moins une fois{{where}}",
+            f"{{value}} {{whose}} ont {done} au moins une fois{{where}}",
         ),
         Measure(
             "intensite",
@@ -207,7 +207,8 @@ QUESTIONS: Final[Sequence[Question]] = (
             "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
             "Les consultations rattachées et celles qui ne le sont pas font exactement le total.",
         ),
-        SAMPLE_CAUTION,
+        f"{SAMPLE_CAUTION} Le taux d’un lieu rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
+        "a consulté, et suit d’abord la taille du lieu.",
         search="etablissements",
         has_map=True,
     ),
@@ -261,7 +262,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Hospitalisations par sexe et âge",
         kpi_hospitalisation_rate_by_sex_and_age,
         (SEX, AGE),
-        (*_use("séjours", "été hospitalisés", "des patients de ce groupe"), STAY_LENGTH),
+        (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (
             *USE_DEFINITION,
             "Chaque sexe et chaque tranche d’âge ont leur propre base. Par tranche d’âge, la base compte les patients qui ont "
@@ -333,7 +334,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 POISSON,
                 Count("deaths", "décès"),
                 Count("population", "habitants"),
-                "on compte {value} de décès parmi les habitants{where}",
+                "le taux brut de mortalité est de {value}{where}",
                 2,
             ),
             Measure(
