@@ -34,6 +34,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "survey": SURVEYS,
     "region_code": {ALL: "France"},
 }
+# From the youngest; all ages and the unknown one last.
+AGE_ORDER: Final = "try_cast(regexp_extract(age_band, '[0-9]+') AS INT) NULLS LAST, age_band"
 # What a spreadsheet would take for a formula.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -53,7 +55,7 @@ def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
 
 def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Mapping[str, object]) -> pa.Table:
     listed = ", ".join(sql_name(c.name) for c in question.table.columns)
-    order = ", ".join(sql_name(c) for c in question.table.key)
+    order = ", ".join(AGE_ORDER if c == "age_band" else sql_name(c) for c in question.table.key)
     found = snapshot.table(f"SELECT {listed} FROM {relation(question)} WHERE {condition} ORDER BY {order}", parameters)
     fields = [
         pa.field(c.name, found.schema.field(c.name).type, metadata={"label": c.label}) for c in question.table.columns

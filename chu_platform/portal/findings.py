@@ -7,6 +7,7 @@ Here: claims and their words. Not here: the figures themselves (cells, views), n
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell
@@ -15,6 +16,10 @@ from chu_platform.portal.charts.ranks import rank_ranges
 from chu_platform.portal.charts.regions import Region, RegionMap, Side, side
 from chu_platform.portal.questions import Measure
 from chu_platform.portal.sentences import figure
+
+NEVER_SHRINKS: Final = (
+    "La base ne diminue pas quand des patients décèdent ou partent : une part de la baisse peut en venir."
+)
 
 
 def change_title(noun: str, cells: Sequence[Cell]) -> str:
@@ -48,7 +53,8 @@ def change(measure: Measure, cells: Iterable[Cell]) -> str:
     if direction is None:
         return f"En {was} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
     if direction:
-        return f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
+        said = f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
+        return said if direction > 0 else f"{said} {NEVER_SHRINKS}"
     return f"Aucune évolution n’est établie depuis {was} : les deux intervalles se recouvrent."
 
 

@@ -207,7 +207,7 @@ QUESTIONS: Final[Sequence[Question]] = (
             "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
             "Les consultations rattachées et celles qui ne le sont pas font exactement le total.",
         ),
-        f"{SAMPLE_CAUTION} Le taux d’un lieu rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
+        f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
         "a consulté, et suit d’abord la taille du lieu.",
         search="etablissements",
         has_map=True,

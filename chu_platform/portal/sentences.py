@@ -150,14 +150,15 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
         )
     if peers.rank and cell.value is not None:
         best, worst = peers.rank
+        among = f"{peers.shown}{' visibles' if peers.masked else ''}"
         if (best, worst) == (1, peers.shown):
             said.append("Aucun rang n’est établi : l’intervalle les permet tous.")
         elif best == worst:
-            said.append(f"Rang établi : {french.ordinal(best)} sur {peers.shown}, du plus élevé au plus bas.")
+            said.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
         else:
             said.append(
                 f"Les intervalles ne permettent qu’une fourchette de rangs : du {french.ordinal(best)} au "
-                f"{french.ordinal(worst)} sur {peers.shown}, du plus élevé au plus bas."
+                f"{french.ordinal(worst)} sur {among}, du plus élevé au plus bas."
             )
     return " ".join(said) or None
 

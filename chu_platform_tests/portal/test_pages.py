@@ -203,6 +203,15 @@ def test_a_csv_names_what_the_page_names(portal: Served) -> None:
     assert (row["Niveau"], row["Code"]) == ("Sans établissement", "sans établissement")
 
 
+def test_a_csv_begins_with_the_youngest(portal: Served) -> None:
+    text = portal.get("/questions/hospitalisations-sexe-age/comparaison.csv").body.decode("utf-8-sig")
+    ages = [row["Tranche d’âge"] for row in csv.DictReader(StringIO(text), delimiter=";")]
+    assert [*ages[:3], *ages[-4:]] == [
+        *("0 à 4 ans", "5 à 9 ans", "10 à 14 ans"),
+        *("80 à 84 ans", "85 ans et plus", "Tous âges", "Âge inconnu"),
+    ]
+
+
 def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, portal: Served) -> None:
     establishments = published(
         made,
