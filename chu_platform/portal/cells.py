@@ -85,7 +85,8 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
 
 def _name(question: Question, row: Mapping[str, Any]) -> str:
     if not question.parameters:
-        return french.period(row["period_grain"], row["period_start"], row["period_end"])
+        period = french.period(row["period_grain"], row["period_start"], row["period_end"])
+        return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
         return french.capital(row["region_label"])
     return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
@@ -97,6 +98,12 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
+    def limit(column: str | None) -> float | None:
+        value = figure(column)
+        if value is None or measure.bounds is None:
+            return value
+        return min(max(value, measure.bounds[0]), measure.bounds[1])
+
     return Cell(
         {c: row[c] for c in question.columns},
         label_of(question, row),
@@ -105,8 +112,8 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         row["is_partial"],
         row["is_masked"],
         figure(measure.value),
-        figure(measure.low),
-        figure(measure.high),
+        limit(measure.low),
+        limit(measure.high),
         figure(measure.numerator.column if measure.numerator else None),
         figure(measure.denominator.column if measure.denominator else None),
     )
@@ -177,10 +184,10 @@ def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: 
 class Peers:
     """What an X is compared with in the same period, itself included.
 
-    `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
-    (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
-    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow. `rows` are
-    those of the cells, with every measure.
+    `cells` are all of them, the highest first; of more than `MOST_PEERS` the highest that have a figure, and the chosen
+    one. `natural` ones have an order of their own (age bands) and no ranks. Of all of them, `shown` have a figure,
+    `masked` are masked, `absent` have none; `p20`, `median` and `p80` are over the figures shown. `rank` is the best
+    and the worst that the intervals allow. `rows` are those of the cells, with every measure.
     """
 
     title: str
@@ -221,7 +228,8 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         {**parameters, "low": own.low, "high": own.high},
     )[0]
     if len(found) > most:
-        found = found[:most]
+        # Of so many, those without a figure would only hide the others.
+        found = [c for c in found[:most] if c.shown]
         if belongs and not natural and all(c.x != own.x for c in found):
             found.append(own)
     shown = summary["shown"]

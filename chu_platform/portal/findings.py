@@ -166,7 +166,7 @@ def established_title(subject: str, chart: Dots | None) -> str:
         return f"{subject} : sans intervalles à comparer, aucun rang n’est établi"
     sure = sum(best == worst for _, best, worst in ranks)
     if not sure:
-        return f"{subject} : aucun classement des régions n’est établi"
+        return f"{subject} : aucun rang de région n’est établi"
     return f"{subject} : {french.counted(sure, 'rang de région est établi', 'rangs de régions sont établis')} sur {len(ranks)}"
 
 

@@ -61,7 +61,8 @@ class Measure:
 
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
     takes the {value} with its unit, {whose} patients it is a part of, and {where} for X. `decimals` are those shown.
-    `limits` are what the interval is in short, for legends.
+    `limits` are what the interval is in short, for legends; `bounds` are the least and the greatest value there can be,
+    where pages end an interval.
     """
 
     key: str
@@ -76,6 +77,7 @@ class Measure:
     sentence: str
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
+    bounds: tuple[float, float] | None = None
 
     @property
     def ranked(self) -> bool:
@@ -396,6 +398,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 Count("sites_scored", "sites avec score"),
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
+                bounds=(0, 100),
             ),
             Measure(
                 "recommandation",
@@ -412,7 +415,8 @@ QUESTIONS: Final[Sequence[Question]] = (
         ),
         (
             "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
-            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student).",
+            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student), "
+            "que les pages arrêtent à 0 et à 100 ; les fichiers ont les limites calculées.",
             "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais mêlées.",
         ),
         "Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",

@@ -132,9 +132,9 @@ def left_out(peers: Peers) -> str:
         others = french.counted(peers.shown - drawn, "autre n’est pas dessiné", "autres ne sont pas dessinés")
         said.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
     if peers.masked:
-        said.append(
-            f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')} : 1 à 10 personnes, ou de quoi en retrouver un."
-        )
+        undrawn = "" if peers.complete else ", non dessinés" if peers.masked > 1 else ", non dessiné"
+        masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
+        said.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
     if peers.absent:
         said.append(f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure.")
     return " ".join(said)

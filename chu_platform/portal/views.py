@@ -147,7 +147,6 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
         from_zero=measure.unit != OUT_OF_100,
-        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
         reference=_reference(snapshot, choice, measure, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,

@@ -48,7 +48,6 @@ PLACES = Dots(
         Row("Vague", 70.0, 20.0, 120.0),
         Row("Milieu", 71.0, 69.0, 73.0),
     ],
-    bounds=(0.0, 100.0),
     reference=Reference("France", 70.0),
     also_label="pondérée",
 )
@@ -188,7 +187,7 @@ def test_the_rows_of_a_dot_plot_come_highest_first_and_masked_last() -> None:
 def test_a_rank_is_given_only_where_the_interval_allows_less_than_all() -> None:
     shown = texts(dots.draw(PLACES, "d", WIDE))
     assert "80,0 / 100 (78,0 à 82,0) · 1er à 2e" in shown
-    assert "70,0 / 100 (20,0 à 100,0)" in shown  # ends at the bound; no rank: it may have any
+    assert "70,0 / 100 (20,0 à 120,0)" in shown  # no rank: it may have any
     assert "masqué" in shown
     alike = Dots("x", "", 0, [Row("a", 1.0, 0.0, 3.0), Row("b", 2.0, 0.0, 3.0)])
     assert dots.NO_RANK in texts(dots.draw(alike, "d", WIDE))

@@ -186,7 +186,7 @@ def test_a_title_counts_the_ranks_that_hold() -> None:
 
     a, b, c = Row("a", 50.0, 49.0, 51.0), Row("b", 71.0, 66.0, 76.0), Row("c", 72.0, 67.0, 77.0)
     assert title(a, b, c) == "Satisfaction de 2020 : 1 rang de région est établi sur 3"
-    assert title(b, c) == "Satisfaction de 2020 : aucun classement des régions n’est établi"
+    assert title(b, c) == "Satisfaction de 2020 : aucun rang de région n’est établi"
     assert title(Row("a", 50.0), Row("b", 60.0)).endswith("sans intervalles à comparer, aucun rang n’est établi")
     assert title(Row("a", None)) == "Satisfaction de 2020 : aucun score de région n’est visible"
     assert established_title("Scores", None) == "Scores : aucun score de région n’est visible"

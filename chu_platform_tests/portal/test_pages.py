@@ -223,6 +223,28 @@ def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, port
     assert pq.read_table(BytesIO(answer.body)).num_rows == len(establishments) > 40
 
 
+def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made: Home, portal: Served) -> None:
+    where = "level = 'establishment' AND period_grain = 'all'"
+    rows = published(made, BY_SLUG["consultations-etablissement"], where)
+    masked = [row for row in rows if row["is_masked"]]
+    page = portal.page(f"/questions/consultations-etablissement?x=establishment:{masked[0]['code']}&periode=tout")
+    comparison = page.split('id="titre-comparaison"')[1].split("<h3>")[0]
+    drawn = comparison.split("<tbody>")[1].split("</tbody>")[0] if "<tbody>" in comparison else ""
+    assert drawn.count("<tr") <= min(len(rows) - len(masked), 40) + 1
+    assert f"{french.number(len(masked))} chiffres masqués, non dessinés".replace("\u202f", " ") in comparison
+
+
+def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served) -> None:
+    question = BY_SLUG["satisfaction-region"]
+    wide = published(made, question, "score_high > 100 OR score_low < 0")
+    assert wide, "the demonstration pack has regions of few sites"
+    for row in some(wide, 3):
+        page = portal.page(address(question, row, question.measures[1]))
+        low, high = max(row["score_low"], 0.0), min(row["score_high"], 100.0)
+        assert f"{french.number(low, 1)} à {french.number(high, 1)} sur 100" in page
+        assert french.number(max(row["score_high"], -row["score_low"]), 1) not in page
+
+
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
     page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page
@@ -230,6 +252,7 @@ def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(por
 
 
 def test_a_partial_period_is_marked(portal: Served) -> None:
+    assert "2015 (incomplète)" in portal.page("/questions/hospitalisations").split('id="titre-comparaison"')[1]
     page = portal.page("/questions/consultations-etablissement?periode=2023")
     assert "Période incomplète" in page
     assert "période incomplète" in page

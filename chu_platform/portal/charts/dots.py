@@ -4,7 +4,7 @@ Here: this chart and its words. Not here: which rows it has.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -57,10 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Dots:
-    """A dot plot. `ranked`: the highest comes first, with the ranks its interval allows; else rows stay as given.
-
-    `bounds` are the least and the greatest value there can be: intervals end there.
-    """
+    """A dot plot. `ranked`: the highest comes first, with the ranks its interval allows; else rows stay as given."""
 
     title: str
     unit: str
@@ -69,7 +66,6 @@ class Dots:
     ranked: bool = True
     from_zero: bool = False
     reference: Reference | None = None
-    bounds: tuple[float, float] | None = None
     value_label: str = "valeur"
     interval_label: str = INTERVAL
     also_label: str = ""
@@ -139,20 +135,13 @@ def draw(chart: Dots, name: str, size: Size) -> Markup:
 
 
 def _placed(chart: Dots) -> list[_Placed]:
-    rows = [_bounded(row, chart.bounds) for row in chart.rows]
     if not chart.ranked:
-        return [_Placed(row, None) for row in rows]
-    rows.sort(key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
+        return [_Placed(row, None) for row in chart.rows]
+    rows = sorted(chart.rows, key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
     intervals = [None if r.low is None or r.high is None else (r.low, r.high) for r in rows]
     nothing_told = (1, sum(i is not None for i in intervals))
     ranges = (None if ranks == nothing_told else ranks for ranks in rank_ranges(intervals))
     return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]
-
-
-def _bounded(row: Row, bounds: tuple[float, float] | None) -> Row:
-    if bounds is None or row.low is None or row.high is None:
-        return row
-    return replace(row, low=max(row.low, bounds[0]), high=min(row.high, bounds[1]))
 
 
 def _plot(placed: Sequence[_Placed], chart: Dots, size: Size) -> tuple[float, float]:
