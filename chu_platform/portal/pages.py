@@ -303,11 +303,9 @@ def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, 
     whole = french.number(sums[period])
     detail = ""
     if rated:
-        low, high = rated[-1], rated[0]
-        detail = (
-            f"Taux bruts de {sentences.figure(view.compared, low.value or 0)} ({low.name}) à "
-            f"{sentences.figure(view.compared, high.value or 0)} ({high.name})"
-        )
+        # Without names: the lowest and the highest figure may be apart by chance.
+        ends = (rated[-1].value or 0.0, rated[0].value or 0.0)
+        detail = f"Taux bruts des régions : {french.interval(*ends, view.compared.unit, view.compared.decimals)}"
     return (
         view.choice.address(),
         whole,
