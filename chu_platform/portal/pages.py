@@ -386,8 +386,8 @@ def _checks_table(checks: Sequence[Check]) -> tuple[list[tuple[str, bool]], list
     rows = []
     for check in checks:
         result = ("échec bloquant" if check.blocking else "remarque") if check.run else "pas encore évalué"
-        about = f"{check.about} ({check.columns})" if check.columns else check.about
-        rows.append([check.table, about, result, sentences.measured(check), check.bounds])
+        about = f"{check.about} ({french.listed(check.columns)})" if check.columns else check.about
+        rows.append([check.table, about, result, sentences.measured(check), sentences.bounds(check)])
     return columns, rows
 
 

@@ -3,7 +3,6 @@
 Here: measuring it, from what is published. Not here: how a page says it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +10,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 from chu_platform.graph.catalogue import catalogue
-from chu_platform.portal import french
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version, upstream
 from chu_platform.sources.delivered import made_with
@@ -34,8 +32,6 @@ LABELS: Final = {
 }
 # Remarks of one rule alone, where its kind says too little.
 NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance du patient, comptés sans âge"}
-# A bound in the words of a rule: "= 0", "-0.1 ... 1".
-NUMBER: Final = re.compile(r"-?\d[\d.]*(?:e[+-]?\d+)?")
 
 
 class State(StrEnum):
@@ -61,18 +57,12 @@ class Check:
 
     table: str
     about: str
-    columns: str | None
+    columns: Sequence[str]
     blocking: bool
     run: bool
     measured: float | None
     threshold: str
     is_age: bool
-
-    @property
-    def bounds(self) -> str:
-        """What is right, as the French write it: "0", "−0,1 à 1"."""
-        shown = NUMBER.sub(lambda found: french.measured(float(found[0])), self.threshold)
-        return shown.removeprefix("= ").replace(" ... ", " à ")
 
 
 @dataclass(frozen=True)
@@ -206,7 +196,7 @@ def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> C
     return Check(
         table.label if table else row["table"],
         NAMED.get(row["check"]) or LABELS.get(row["type"], row["type"]),
-        french.listed([labels.get(name, name) for name in names]) or None,
+        [labels.get(name, name) for name in names],
         row["blocking"],
         is_run,
         row["measured"],

@@ -3,6 +3,7 @@
 Here: words. Not here: figures (cells), charts, pages.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,8 @@ WHY_MASKED: Final = (
 )
 
 NO_FIGURE: Final = "–"
+# A bound in the words of a rule: "= 0", "-0.1 ... 1".
+NUMBER: Final = re.compile(r"-?\d[\d.]*(?:e[+-]?\d+)?")
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",
@@ -179,7 +182,9 @@ def reasons(found: Reliability) -> list[str]:
     if found.late:
         said.append(f"{found.late.words.capitalize()}.")
     if found.remarks:
-        said += [f"Remarque sur « {c.table} » : {c.about} ({measured(c)} ; prévu : {c.bounds})." for c in found.remarks]
+        said += [
+            f"Remarque sur « {c.table} » : {c.about} ({measured(c)} ; prévu : {bounds(c)})." for c in found.remarks
+        ]
     if found.waiting:
         said.append(
             f"{french.counted(len(found.waiting), 'contrôle n’a pas encore été évalué', 'contrôles n’ont pas encore été évalués')}."
@@ -189,10 +194,16 @@ def reasons(found: Reliability) -> list[str]:
     elif not said:
         said.append("Aucun contrôle n’a échoué, et le calcul est à l’heure.")
     said += [
-        f"Données plus anciennes que prévu : dans « {c.table} », l’âge du dernier événement est de {measured(c)} jours (prévu : {c.bounds})."
+        f"Données plus anciennes que prévu : dans « {c.table} », l’âge du dernier événement est de {measured(c)} jours (prévu : {bounds(c)})."
         for c in found.old
     ]
     return said
+
+
+def bounds(check: Check) -> str:
+    """What a check allows, as the French write it: "0", "−0,1 à 1"."""
+    shown = NUMBER.sub(lambda found: french.measured(float(found[0])), check.threshold)
+    return shown.removeprefix("= ").replace(" ... ", " à ")
 
 
 def measured(check: Check) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from chu_platform.portal.reliability import LABELS, Check, Late, Reliability, State
-from chu_platform.portal.sentences import CRITERIA, STATES, reasons
+from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reasons
 from chu_platform.tables.rules import Kind
 
 
 def check(kind: Kind, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> Check:
     is_age = kind is Kind.FRESHNESS
-    return Check("Séjours", LABELS[kind.value], None, blocking, run, 12.0 if run else None, threshold, is_age)
+    return Check("Séjours", LABELS[kind.value], (), blocking, run, 12.0 if run else None, threshold, is_age)
 
 
 def known(problems: Sequence[Check] = (), late: Late | None = None, checks: int = 10) -> Reliability:
@@ -56,11 +56,11 @@ def test_all_that_is_remarked_is_among_the_reasons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threshold", "bounds"),
+    ("threshold", "text"),
     [("= 0", "0"), ("0 ... 31", "0 à 31"), ("-0.1 ... 1", "−0,1 à 1"), ("= 1e+06", "1\u202f000\u202f000")],
 )
-def test_a_threshold_is_written_in_french(threshold: str, bounds: str) -> None:
-    assert check(Kind.RANGE, threshold=threshold).bounds == bounds
+def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
+    assert bounds(check(Kind.RANGE, threshold=threshold)) == text
 
 
 def test_every_kind_of_check_and_every_state_has_french_words() -> None:
