@@ -8,6 +8,9 @@ if ! [ -s "$secret" ]; then
     echo "chu: $secret is missing or empty: there is no default password (docker/README.md, \"Secrets\")" >&2
     exit 1
 fi
-umask 077
-printf '%s:*:dagster:dagster:%s\n' "$DAGSTER_POSTGRES_HOST" "$(sed 's/[\\:]/\\&/g' "$secret")" > "$PGPASSFILE"
+# In a shell of its own: what the command publishes must be readable for others.
+(
+    umask 077
+    printf '%s:*:dagster:dagster:%s\n' "$DAGSTER_POSTGRES_HOST" "$(sed 's/[\\:]/\\&/g' "$secret")" > "$PGPASSFILE"
+)
 exec "$@"

@@ -8,8 +8,9 @@ them share one network namespace without a way out, where the names of services 
 and the published ports of compose.yaml are not rehearsed, nor is the image of PostgreSQL, for which the embedded one
 stands.
 
-Then: every health check, a run launched through the webserver, the whole main job in the container of the code, and
-what the read-only webserver says to a mutation. Ends with status 0 if all of it went well.
+Then: every health check, a run launched through the webserver, the whole main job in the container of the code, what
+the portal shows of it and which zones keep it out, and what the read-only webserver says to a mutation. Ends with
+status 0 if all of it went well.
 """
 
 import json
@@ -18,6 +19,7 @@ import re
 import secrets
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,9 +35,11 @@ from typing import Any
 import yaml
 
 from chu_platform.demo.pack import write_pack
+from chu_platform.portal.questions import QUESTIONS
 
 HERE = Path(__file__).resolve().parent
-OWNER = 10001
+# The user of both images.
+OWNER = "10001:10001"
 PATIENCE = 180
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParams: {
@@ -50,19 +55,36 @@ ASSETS = [
     ["pseudonyms", "patient_pseudonym"],
     ["dimensions", "dim_patient"],
 ]
+# What the portal must not be able to do, tried as the portal.
+INTRUDE = """
+import pathlib, sys
+lake = pathlib.Path("/var/lib/chu-lake")
+for zone in ("restricted", "pseudonymised"):
+    try:
+        found = list((lake / zone).iterdir())
+    except PermissionError:
+        continue
+    sys.exit(f"{zone} lets it in")
+try:
+    (lake / "published" / "mine").touch()
+except OSError:
+    sys.exit(0)
+sys.exit("it writes into the lake")
+"""
 
 
 class Service:
     """A service of compose.yaml, as far as it can be had without an engine."""
 
-    def __init__(self, name: str, declared: dict[str, Any], work: Path, volumes: dict[str, Path]) -> None:
+    def __init__(self, name: str, declared: dict[str, Any], work: Path) -> None:
         self.name = name
         self.declared = declared
         container = _output("buildah", "from", declared["image"])
         self.container = container
         self.root = Path(_output("buildah", "mount", container))
         config = json.loads(_output("buildah", "inspect", container))["Docker"]["config"]
-        self.entrypoint: list[str] = config["Entrypoint"]
+        self.command: list[str] = [*declared.get("entrypoint", config["Entrypoint"]), *declared.get("command", [])]
+        self.user, self.group = declared.get("user", OWNER).split(":")
         self.environment = dict(e.split("=", 1) for e in config["Env"]) | declared.get("environment", {})
         self.mounts = [(work / f"tmp-{name}", "/tmp", "rw"), (work / "hosts", "/etc/hosts", "ro")]  # noqa: S108
         (work / f"tmp-{name}").mkdir(mode=0o777)
@@ -70,9 +92,19 @@ class Service:
         self.mounts += [(work / "secrets" / s, f"/run/secrets/{s}", "ro") for s in declared.get("secrets", [])]
         for volume in declared.get("volumes", []):
             source, target, *mode = volume.split(":")
-            here = volumes.get(source) or HERE / source
+            is_path = source.startswith(("/", "."))
+            here = HERE / source if is_path else self._volume(work / "volumes" / source, target)
             self.mounts.append((here, target, mode[0] if mode else "rw"))
         self.mounts.sort(key=lambda m: m[1])
+
+    def _volume(self, folder: Path, target: str) -> Path:
+        """A named volume; the first service that has it gives it owner and mode of its image's folder."""
+        if not folder.exists():
+            there = (self.root / target.lstrip("/")).stat()
+            folder.mkdir(parents=True)
+            os.chown(folder, there.st_uid, there.st_gid)
+            folder.chmod(stat.S_IMODE(there.st_mode))
+        return folder
 
     def start(self, command: list[str], log: Path | None = None) -> "subprocess.Popen[bytes]":
         """Start a command in the image, as the engine would."""
@@ -84,7 +116,7 @@ class Service:
                 steps.append(f'mount -o remount,bind,ro "$root{target}"')
         steps.append('mount -o remount,bind,ro "$root"')
         steps.append('mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"')
-        user = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups", "--pdeathsig=KILL"]
+        user = [f"--reuid={self.user}", f"--regid={self.group}", "--clear-groups", "--pdeathsig=KILL"]
         hardened = ["setpriv", *user, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
         variables = [f"{k}={v}" for k, v in self.environment.items()]
         inside = shlex.join(["env", "-i", *variables, *hardened, *command])
@@ -155,6 +187,19 @@ def _postgres(stack: ExitStack, work: Path, pack: Path, password: str) -> None:
     run("pg_restore", *local, "--dbname=care", "--no-owner", str(pack / "BDD PostgreSQL" / "DATA2023"))
 
 
+def started(services: dict[str, Any]) -> list[str]:
+    """The services that are rehearsed, in the order of `depends_on`: all but PostgreSQL."""
+    needs = TopologicalSorter({name: declared.get("depends_on", {}) for name, declared in services.items()})
+    return [name for name in needs.static_order() if name != "postgres"]
+
+
+def _answered() -> int:
+    """How many questions the home page of the portal answers."""
+    with urllib.request.urlopen("http://127.0.0.1:3002/", timeout=60) as answer:
+        text: str = answer.read().decode()
+    return text.count('<li class="card">')
+
+
 def rehearse(stack: ExitStack, work: Path) -> None:
     """Start everything in the order of `depends_on`, and try it."""
     pack = work / "pack"
@@ -169,21 +214,14 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     url = f"postgresql://dagster:{password.replace(':', '%3A').replace(chr(92), '%5C')}@postgres/care"
     (work / "secrets" / "chu_postgres_url").write_text(url + "\n")
     (work / "hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename} {' '.join(services)}\n")
-    volumes = {}
-    for name, mode in (("home", 0o755), ("lake", 0o750), ("keys", 0o700)):
-        volumes[name] = work / name
-        volumes[name].mkdir()
-        os.chown(volumes[name], OWNER, OWNER)
-        volumes[name].chmod(mode)
     _postgres(stack, work, pack, password)
 
     running: dict[str, Service] = {}
-    for name in ("spark", "code", "webserver", "webserver-read-only", "daemon"):
-        declared = services[name]
-        service = running[name] = Service(name, declared, work, volumes)
+    for name in started(services):
+        service = running[name] = Service(name, services[name], work)
         stack.callback(_output, "buildah", "rm", service.container)
         log = work / f"{name}.log"
-        process = service.start([*service.entrypoint, *declared.get("command", [])], log)
+        process = service.start(service.command, log)
         stack.callback(process.wait, 60)
         stack.callback(process.kill)
         begun = time.monotonic()
@@ -203,16 +241,23 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     log = work / "materialize.log"
     main_job = running["code"].start(["chu", "materialize"], log).wait()
     print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
+    deadline = time.monotonic() + PATIENCE
+    while (shown := _answered()) < len(QUESTIONS) and time.monotonic() < deadline:
+        time.sleep(1)
+    print(f"the portal answers {shown} of {len(QUESTIONS)} questions")
+    intrusion = running["portal"].start(["python", "-c", INTRUDE], work / "intrusion.log").wait()
+    print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
+
     recorded = _graphql(3001, "{ runsOrError { ... on Runs { results { status } } } }")["data"]["runsOrError"]
     print(f"the read-only webserver knows {len(recorded['results'])} runs")
 
     refused = _graphql(3001, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})
     print(f"the read-only webserver on a mutation: {refused['errors'][0]['message']}")
     outputs = "".join(p.read_text(errors="replace") for p in work.glob("*.log"))
-    shown = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
-    leaked = any(text in outputs + shown for text in (password, url.split("@")[0].rpartition(":")[2]))
+    info = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
+    leaked = any(text in outputs + info for text in (password, url.split("@")[0].rpartition(":")[2]))
     print(f"the password in a log or in the instance's page: {leaked}")
-    if status != "SUCCESS" or main_job or leaked or refused["data"]:
+    if status != "SUCCESS" or main_job or shown < len(QUESTIONS) or intrusion or leaked or refused["data"]:
         raise SystemExit("the rehearsal failed")
 
 

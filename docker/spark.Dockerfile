@@ -9,7 +9,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends openjdk-17-jre-headless procps \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid "${UID}" --user-group --no-create-home --home-dir /tmp chu \
-    && install -d -o chu -g chu -m 0750 /var/lib/chu-lake \
+    && install -d -o chu -g chu -m 0755 /var/lib/chu-lake \
     && python3 -m venv /opt/spark
 
 COPY requirements.lock /build/

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-import numpy as np
-
 from chu_platform.portal import french
 from chu_platform.portal.periods import Period, coarser
 from chu_platform.portal.questions import AGES, Measure, Question
@@ -82,18 +80,15 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
     parts = [str(row["region_label"])] if "region_label" in row else []
     parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
-    return _capital(", ".join(parts) or "Ensemble des patients")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return french.capital(", ".join([*parts[:1], *map(french.small, parts[1:])]) or "Ensemble des patients")
 
 
 def _name(question: Question, row: Mapping[str, Any]) -> str:
     if not question.parameters:
-        return french.period(row["period_grain"], row["period_start"], row["period_end"])
+        period = french.period(row["period_grain"], row["period_start"], row["period_end"])
+        return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
-        return _capital(row["region_label"])
+        return french.capital(row["region_label"])
     return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
 
 
@@ -103,6 +98,12 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
+    def limit(column: str | None) -> float | None:
+        value = figure(column)
+        if value is None or measure.bounds is None:
+            return value
+        return min(max(value, measure.bounds[0]), measure.bounds[1])
+
     return Cell(
         {c: row[c] for c in question.columns},
         label_of(question, row),
@@ -111,8 +112,8 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         row["is_partial"],
         row["is_masked"],
         figure(measure.value),
-        figure(measure.low),
-        figure(measure.high),
+        limit(measure.low),
+        limit(measure.high),
         figure(measure.numerator.column if measure.numerator else None),
         figure(measure.denominator.column if measure.denominator else None),
     )
@@ -183,10 +184,10 @@ def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: 
 class Peers:
     """What an X is compared with in the same period, itself included.
 
-    `cells` are at most `MOST_PEERS`, the highest first, and the chosen one; `natural` ones have an order of their own
-    (age bands) and no ranks. Of all of them, `shown` have a figure, `masked` are masked, `absent` have none; `p20`,
-    `median` and `p80` are over the figures shown. `rank` is the best and the worst that the intervals allow. `rows` are
-    those of the cells, with every measure.
+    `cells` are all of them, the highest first; of more than `MOST_PEERS` the highest that have a figure, and the chosen
+    one. `natural` ones have an order of their own (age bands) and no ranks. Of all of them, `shown` have a figure,
+    `masked` are masked, `absent` have none; `p20`, `median` and `p80` are over the figures shown. `rank` is the best
+    and the worst that the intervals allow. `rows` are those of the cells, with every measure.
     """
 
     title: str
@@ -219,17 +220,16 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     found = [as_cell(question, measure, row) for row in rows]
     belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
     ranked = measure.ranked and own.low is not None and belongs and not natural
-    if len(found) <= most:
-        summary = _summary(found, own)
-    else:
-        low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
-        summary = snapshot.rows(
-            f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
-            f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
-            f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
-            {**parameters, "low": own.low, "high": own.high},
-        )[0]
-        found = found[:most]
+    low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
+    summary = snapshot.rows(
+        f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
+        f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
+        f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
+        {**parameters, "low": own.low, "high": own.high},
+    )[0]
+    if len(found) > most:
+        # Of so many, those without a figure would only hide the others.
+        found = [c for c in found[:most] if c.shown]
         if belongs and not natural and all(c.x != own.x for c in found):
             found.append(own)
     shown = summary["shown"]
@@ -249,21 +249,6 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     )
 
 
-def _summary(found: Sequence[Cell], own: Cell) -> Mapping[str, Any]:
-    """What the database says of too many cells to be read, of a few."""
-    values = [c.value for c in found if c.value is not None]
-    limits = [(c.low, c.high) for c in found if c.low is not None and c.high is not None]
-    low, high = own.low or 0.0, own.high or 0.0
-    return {
-        "shown": len(values),
-        "masked": sum(c.masked for c in found),
-        "whole": len(found),
-        "quantiles": [float(q) for q in np.quantile(values, [0.2, 0.5, 0.8])] if values else (None, None, None),
-        "above": sum(bottom > high for bottom, _ in limits),
-        "below": sum(top < low for _, top in limits),
-    }
-
-
 def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
     """Condition, parameters and title of the neighbours; whether they have an order of their own."""
     x = own.x
@@ -279,10 +264,10 @@ def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], s
         title = f"Les spécialités : {x['profession']}"
     elif "survey" in x:
         condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
-        title = "Les régions, même enquête, même année"
+        title = "Les régions"
     elif "region_code" in x:
         condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
-        title = "Les régions, la même année"
+        title = "Les régions"
     else:
         condition, shared, title, natural = "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
     return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
+from chu_platform.portal import french
 from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.periods import Period, is_written
 from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question
@@ -136,11 +137,7 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         f"SELECT DISTINCT region_code, region_label FROM {table} "
         "ORDER BY region_code <> 'all', region_code = '99', strip_accents(region_label)"
     )
-    return [("", [(r["region_code"], _capital(r["region_label"])) for r in rows])]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return [("", [(r["region_code"], french.capital(r["region_label"])) for r in rows])]
 
 
 def _x(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:

@@ -15,13 +15,27 @@ import pyarrow.parquet as pq
 from chu_platform.portal.cells import neighbours, of_x, relation
 from chu_platform.portal.charts import dots, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
-from chu_platform.portal.questions import Question
+from chu_platform.portal.periods import GRAINS
+from chu_platform.portal.questions import AGES, LEVELS, SEXES, SURVEYS, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.views import View
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.sql import ALL
 
 MASKED: Final = "masqué"
+# Codes of the published tables, as a French reader knows them; a band such as 5-9 would be a date to a spreadsheet.
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "period_grain": {grain: label.lower() for grain, label in GRAINS.items()},
+    "level": LEVELS,
+    "code": {"unattached": "sans établissement"},
+    "sex": SEXES,
+    "age_band": AGES,
+    "survey": SURVEYS,
+    "region_code": {ALL: "France"},
+}
+# From the youngest; all ages and the unknown one last.
+AGE_ORDER: Final = "try_cast(regexp_extract(age_band, '[0-9]+') AS INT) NULLS LAST, age_band"
 # What a spreadsheet would take for a formula.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -41,7 +55,7 @@ def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
 
 def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Mapping[str, object]) -> pa.Table:
     listed = ", ".join(sql_name(c.name) for c in question.table.columns)
-    order = ", ".join(sql_name(c) for c in question.table.key)
+    order = ", ".join(AGE_ORDER if c == "age_band" else sql_name(c) for c in question.table.key)
     found = snapshot.table(f"SELECT {listed} FROM {relation(question)} WHERE {condition} ORDER BY {order}", parameters)
     fields = [
         pa.field(c.name, found.schema.field(c.name).type, metadata={"label": c.label}) for c in question.table.columns
@@ -50,18 +64,18 @@ def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Ma
 
 
 def as_csv(question: Question, rows: pa.Table) -> bytes:
-    """Rows for a French spreadsheet: UTF-8 with a mark, semicolons, commas; a masked figure says so."""
+    """Rows for a French reader's spreadsheet: UTF-8 with a mark, semicolons, commas, words; a masked figure says so."""
     figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
     lines = [[c.label for c in question.table.columns]]
     for row in rows.to_pylist():
         hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
-        lines.append([MASKED if name in hidden else _written(value) for name, value in row.items()])
+        lines.append([MASKED if name in hidden else _written(name, value) for name, value in row.items()])
     text = "".join(";".join(_quoted(cell) for cell in line) + "\r\n" for line in lines)
     return text.encode("utf-8-sig")
 
 
 def as_parquet(rows: pa.Table) -> bytes:
-    """Rows with their names and types; the French labels are in the metadata of the columns."""
+    """Rows with the names, types and codes of the published table; French labels in the metadata of the columns."""
     buffer = BytesIO()
     pq.write_table(rows, buffer, compression="zstd")
     return buffer.getvalue()
@@ -80,9 +94,11 @@ def _unlinked(chart: regions.RegionMap) -> regions.RegionMap:
     return replace(chart, regions=[replace(region, href="") for region in chart.regions])
 
 
-def _written(value: object) -> str:
+def _written(name: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        value = WORDS.get(name, {}).get(value, value)
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, float):

@@ -13,7 +13,7 @@ from typing import Final
 NARROW: Final = "\u202f"
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
-BEFORE: Final = re.compile(r" (?=[;:!?»](?:[\s<]|$))")
+BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
 AFTER: Final = re.compile(r"(?<=«) ")
 MASKED: Final = "masqué"
 MONTHS: Final = (
@@ -39,6 +39,12 @@ def number(value: float, digits: int = 0) -> str:
     if text.startswith("-"):
         text = text[1:] if not text.strip("-0,") else MINUS + text[1:]
     return text
+
+
+def measured(value: float) -> str:
+    """A number of which nobody knows how many digits it needs: at most four that count, none that says nothing."""
+    text = number(float(f"{value:.4g}") if abs(value) < 1000 else value, 6)
+    return text.rstrip("0").rstrip(",")
 
 
 def amount(value: float, unit: str, digits: int = 1) -> str:
@@ -112,6 +118,16 @@ def age_band(band: str) -> str:
     if band.endswith("+"):
         return f"{band[:-1]} ans et plus"
     return f"{band.replace('-', ' à ')} ans"
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def small(text: str) -> str:
+    """The text as a sentence goes on."""
+    return text[:1].lower() + text[1:]
 
 
 def typeset(text: str) -> str:

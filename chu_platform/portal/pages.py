@@ -34,15 +34,14 @@ from chu_platform.portal.choices import (
     single,
 )
 from chu_platform.portal.periods import GRAINS, Period
-from chu_platform.portal.questions import BY_SLUG, LEVELS, QUESTIONS, Question
+from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Reader, Snapshot, upstream
-from chu_platform.portal.reliability import Reliability, State, problems_of, reliability
+from chu_platform.portal.reliability import Check, Reliability, problems_of, reliability
 from chu_platform.portal.story import tell
-from chu_platform.portal.views import View, columns_of, look, row_of
+from chu_platform.portal.views import View, columns_of, look, row_of, unit_and_title
 from chu_platform.tables.table import Layer, Table
 
 FOLDER: Final = Path(__file__).parent
-STATES: Final = {State.GOOD: "Fiable", State.REMARK: "À surveiller", State.FAILED: "En échec"}
 CSV: Final = "text/csv; charset=utf-8"
 PARQUET: Final = "application/vnd.apache.parquet"
 SVG: Final = "image/svg+xml"
@@ -56,11 +55,12 @@ Handler = Callable[[Request], Response]
 
 @dataclass(frozen=True)
 class Card:
-    """A question on the home page."""
+    """A question on the home page; `unit` is that of the figure, where it is more than a sign."""
 
     question: Question
     address: str
-    short: str | None
+    figure: str | None
+    unit: str
     sentence: Markup
     detail: str
     spark: Markup
@@ -80,7 +80,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals.update(french=french, STATES=STATES, LEVELS=LEVELS)
+        self.templates.globals.update(french=french, sentences=sentences)
         self.templates.filters["moment"] = _moment
 
     def page(self, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
@@ -102,7 +102,13 @@ class Pages:
 
         def make() -> HTMLResponse:
             cards = [c for q in QUESTIONS if (c := _card(snapshot, q))]
-            return self.page("home.html", here="home", cards=cards, missing=len(QUESTIONS) - len(cards))
+            return self.page(
+                "home.html",
+                here="home",
+                cards=cards,
+                missing=len(QUESTIONS) - len(cards),
+                state=sentences.overall((c.question, c.reliability) for c in cards),
+            )
 
         return self._kept(snapshot, request, make)
 
@@ -177,13 +183,14 @@ class Pages:
         """How everything is calculated, and the state of the data."""
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
+        problems = snapshot.once("problems", lambda: problems_of(snapshot))
         return self.page(
             "method.html",
             here="method",
             questions=[(q, reliability(snapshot, q)) for q in QUESTIONS],
-            problems=snapshot.once("problems", lambda: problems_of(snapshot)),
+            problems=problems,
+            checks_table=_checks_table(problems),
             checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
-            versions=[(q.table, snapshot.versions.get(q.table.name)) for q in QUESTIONS],
             lineage=self._lineage,
         )
 
@@ -206,8 +213,10 @@ class Pages:
         """What a page of a question asks of the tables beside its view."""
         level, question = view.cell.x.get("level"), view.question
         below = search.inside(snapshot, question, level, view.cell.x["code"]) if level else search.Results([], 0)
+        known = reliability(snapshot, question, level, view.choice.period.grain)
         return {
-            "reliability": reliability(snapshot, question, level, view.choice.period.grain),
+            "reliability": known,
+            "checks_table": _checks_table(known.problems),
             "below": below,
             "fields": _fields(snapshot, view.choice, view.cell.label),
         }
@@ -222,7 +231,7 @@ class Pages:
             "choice": choice,
             "cell": own,
             "headline": sentences.headline(question, view.measure, own),
-            "limits": sentences.limits(view.measure, own),
+            "limits": sentences.limits_or_why(view.measure, own),
             "parts": sentences.parts(view.measure, own),
             "why_missing": sentences.missing(view.measure, own),
             "partial": sentences.partial(own),
@@ -259,7 +268,7 @@ class Pages:
 
 
 def _card(snapshot: Snapshot, question: Question) -> Card | None:
-    def make() -> tuple[str, str | None, Markup, str, Markup] | None:
+    def make() -> tuple[str, str | None, str, Markup, str, Markup] | None:
         try:
             choice = choose(snapshot, question.slug, [])
         except Refused:
@@ -269,14 +278,16 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
         if choice.period in sums:
             return _sum_card(view, sums)
         own, chart = view.cell, view.trend_chart
+        sign, _ = unit_and_title(view.measure)
         made_of = " / ".join(f"{number} {words}" for words, number in sentences.parts(view.measure, own))
         limits = sentences.limits(view.measure, own)
         detail = " · ".join(part for part in (f"{view.measure.limits} : {limits}" if limits else "", made_of) if part)
         return (
             choice.address(),
-            _short(view),
+            None if own.value is None else french.amount(own.value, sign, view.measure.decimals),
+            "" if sign else view.measure.unit,
             sentences.headline(question, view.measure, own),
-            detail[:1].upper() + detail[1:],
+            french.capital(detail),
             sparkline(chart.title, chart.unit, chart.digits, chart.moments, f"tendance-{question.number}"),
         )
 
@@ -284,7 +295,7 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
     return Card(question, *made, reliability(snapshot, question)) if made else None
 
 
-def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, Markup, str, Markup]:
+def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, Markup, str, Markup]:
     """The card of a question that has no row for all regions: their sum, and how far apart they are."""
     period = view.choice.period
     rated = [c for c in view.peers.cells if c.value is not None]
@@ -292,26 +303,17 @@ def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, Marku
     whole = french.number(sums[period])
     detail = ""
     if rated:
-        low, high = rated[-1], rated[0]
-        detail = (
-            f"Taux bruts de {sentences.figure(view.compared, low.value or 0)} ({low.name}) à "
-            f"{sentences.figure(view.compared, high.value or 0)} ({high.name})"
-        )
+        # Without names: the lowest and the highest figure may be apart by chance.
+        ends = (rated[-1].value or 0.0, rated[0].value or 0.0)
+        detail = f"Taux bruts des régions : {french.interval(*ends, view.compared.unit, view.compared.decimals)}"
     return (
         view.choice.address(),
         whole,
+        view.measure.numerator.words if view.measure.numerator else "",
         sentences.sum_of_deaths(period, whole),
         detail,
         sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),
     )
-
-
-def _short(view: View) -> str | None:
-    """The figure of a card; a unit that is no sign is in its sentence."""
-    if view.cell.value is None:
-        return None
-    unit = view.measure.unit if len(view.measure.unit) == 1 else ""
-    return french.amount(view.cell.value, unit, view.measure.decimals)
 
 
 def _fields(snapshot: Snapshot, choice: Choice, label: str) -> Sequence[Mapping[str, Any]]:
@@ -376,6 +378,17 @@ def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]
             ]
         found.append((title, links))
     return found
+
+
+def _checks_table(checks: Sequence[Check]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """Checks that did not pass, as columns and rows."""
+    columns = [(c, False) for c in ("Table", "Contrôle", "Résultat")] + [("Mesuré", True), ("Prévu", True)]
+    rows = []
+    for check in checks:
+        result = ("échec bloquant" if check.blocking else "remarque") if check.run else "pas encore évalué"
+        about = f"{check.about} ({french.listed(check.columns)})" if check.columns else check.about
+        rows.append([check.table, about, result, sentences.measured(check), sentences.bounds(check)])
+    return columns, rows
 
 
 def _moment(when: datetime | None) -> str:

@@ -60,8 +60,9 @@ class Measure:
     """A figure of a table: its column, its limits, and what it is made of.
 
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
-    takes the {value} with its unit, and {where} for X. `decimals` are those shown.
-    `limits` are what the interval is in short, for legends.
+    takes the {value} with its unit, {whose} patients it is a part of, and {where} for X. `decimals` are those shown.
+    `limits` are what the interval is in short, for legends; `bounds` are the least and the greatest value there can be,
+    where pages end an interval.
     """
 
     key: str
@@ -76,6 +77,7 @@ class Measure:
     sentence: str
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
+    bounds: tuple[float, float] | None = None
 
     @property
     def ranked(self) -> bool:
@@ -137,7 +139,7 @@ WILSON: Final = "intervalle de confiance à 95 % (Wilson)"
 POISSON: Final = "intervalle de confiance à 95 % (Poisson exact)"
 
 
-def _use(events: str, done: str, whose: str = "des patients de la base") -> Sequence[Measure]:
+def _use(events: str, done: str) -> Sequence[Measure]:
     """The figures of use: rate and intensity; `done` is what patients with an event have done."""
     return (
         Measure(
@@ -150,7 +152,7 @@ def _use(events: str, done: str, whose: str = "des patients de la base") -> Sequ
             WILSON,
             PATIENTS,
             BASE,
-            f"{{value}} {whose} ont {done} au moins une fois{{where}}",
+            f"{{value}} {{whose}} ont {done} au moins une fois{{where}}",
         ),
         Measure(
             "intensite",
@@ -207,7 +209,8 @@ QUESTIONS: Final[Sequence[Question]] = (
             "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
             "Les consultations rattachées et celles qui ne le sont pas font exactement le total.",
         ),
-        SAMPLE_CAUTION,
+        f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
+        "a consulté, et suit d’abord la taille du lieu.",
         search="etablissements",
         has_map=True,
     ),
@@ -261,7 +264,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Hospitalisations par sexe et âge",
         kpi_hospitalisation_rate_by_sex_and_age,
         (SEX, AGE),
-        (*_use("séjours", "été hospitalisés", "des patients de ce groupe"), STAY_LENGTH),
+        (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (
             *USE_DEFINITION,
             "Chaque sexe et chaque tranche d’âge ont leur propre base. Par tranche d’âge, la base compte les patients qui ont "
@@ -333,7 +336,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 POISSON,
                 Count("deaths", "décès"),
                 Count("population", "habitants"),
-                "on compte {value} de décès parmi les habitants{where}",
+                "le taux brut de mortalité est de {value}{where}",
                 2,
             ),
             Measure(
@@ -395,6 +398,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 Count("sites_scored", "sites avec score"),
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
+                bounds=(0, 100),
             ),
             Measure(
                 "recommandation",
@@ -411,7 +415,8 @@ QUESTIONS: Final[Sequence[Question]] = (
         ),
         (
             "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
-            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student).",
+            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student), "
+            "que les pages arrêtent à 0 et à 100 ; les fichiers ont les limites calculées.",
             "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais mêlées.",
         ),
         "Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",

@@ -16,6 +16,7 @@ from chu_platform.sources.delivered import made_with
 from chu_platform.tables.cadence import Cadence
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.rules import Kind
+from chu_platform.tables.table import Table
 
 LABELS: Final = {
     Kind.NOT_NULL.value: "valeur toujours renseignée",
@@ -27,28 +28,41 @@ LABELS: Final = {
     Kind.RECONCILIATION.value: "totaux qui se retrouvent",
     Kind.ROW_COUNT.value: "nombre de lignes stable",
     Kind.FRESHNESS.value: "fraîcheur des données",
+    Kind.DRIFT.value: "colonnes prévues",
 }
+# Remarks of one rule alone, where its kind says too little.
+NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance du patient, comptés sans âge"}
 
 
 class State(StrEnum):
-    """How much attention an indicator needs."""
+    """What must be known before an indicator is used.
+
+    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, said beside
+    it, and no fault of the calculation.
+    """
 
     GOOD = "good"
     REMARK = "remark"
+    UNCHECKED = "unchecked"
+    LATE = "late"
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check that did not pass: of which table, about what, and what was measured."""
+    """A check that did not pass: of which table, about what, in which columns, and what was measured.
+
+    `is_age`: a remark on how old the last event is.
+    """
 
     table: str
     about: str
-    column: str | None
+    columns: Sequence[str]
     blocking: bool
     run: bool
     measured: float | None
     threshold: str
+    is_age: bool
 
 
 @dataclass(frozen=True)
@@ -98,15 +112,29 @@ class Reliability:
 
     @property
     def remarks(self) -> Sequence[Check]:
-        """Checks that failed and do not block."""
-        return [c for c in self.problems if c.run and not c.blocking]
+        """Checks that failed and do not block, but for those on the age of the data."""
+        return [c for c in self.problems if c.run and not c.blocking and not c.is_age]
+
+    @property
+    def old(self) -> Sequence[Check]:
+        """Checks that say that the last event is older than expected."""
+        return [c for c in self.problems if c.is_age]
+
+    @property
+    def waiting(self) -> Sequence[Check]:
+        """Checks that were not evaluated yet."""
+        return [c for c in self.problems if not c.run]
 
     @property
     def state(self) -> State:
-        """How much attention it needs."""
-        if self.failed or (self.late and self.late.stale):
+        """What must be known first; without any check nothing is known to be right."""
+        if self.failed:
             return State.FAILED
-        return State.REMARK if self.problems or self.late else State.GOOD
+        if self.late:
+            return State.LATE
+        if self.waiting or not self.checks:
+            return State.UNCHECKED
+        return State.REMARK if self.remarks else State.GOOD
 
 
 def reliability(snapshot: Snapshot, question: Question, level: str | None = None, grain: str = "year") -> Reliability:
@@ -130,8 +158,8 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
 def problems_of(snapshot: Snapshot) -> Sequence[Check]:
     """Every check that did not pass, of any table."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
-    labels = {(made.layer.value, made.name): made.label for t in catalogue() for made in made_with(t)}
-    return [_check(labels, row) for row in rows]
+    tables = {(made.layer.value, made.name): made for t in catalogue() for made in made_with(t)}
+    return [_check(tables, row) for row in rows]
 
 
 def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
@@ -141,7 +169,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
         "coalesce(max(period_end) FILTER (period_grain = 'all'), max(period_end)) AS until "
         f"FROM {sql_name(table.name)}"
     )[0]
-    tables = {(made.layer.value, made.name): made.label for t in upstream(table) for made in made_with(t)}
+    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in made_with(t)}
     rows = [r for r in snapshot.rows("SELECT * FROM check_result") if (r["layer"], r["table"]) in tables]
     made = [
         datetime.fromisoformat(r["evaluated_at"])
@@ -160,15 +188,20 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     }
 
 
-def _check(labels: Mapping[tuple[str, str], str], row: Mapping[str, Any]) -> Check:
+def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> Check:
+    table = tables.get((row["layer"], row["table"]))
+    labels = {c.name: c.label for c in table.columns} if table else {}
+    names = row["column"].split(", ") if row["column"] else []
+    is_run = row["status"] != "not run"
     return Check(
-        labels.get((row["layer"], row["table"]), row["table"]),
-        LABELS.get(row["type"], row["type"]),
-        row["column"],
+        table.label if table else row["table"],
+        NAMED.get(row["check"]) or LABELS.get(row["type"], row["type"]),
+        [labels.get(name, name) for name in names],
         row["blocking"],
-        row["status"] != "not run",
+        is_run,
         row["measured"],
         row["threshold"],
+        row["type"] == Kind.FRESHNESS and is_run and not row["blocking"],
     )
 
 

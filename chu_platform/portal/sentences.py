@@ -1,8 +1,10 @@
-"""Sentences written from the figures: the finding, its interval, what it is made of, what is left out.
+"""Sentences written from the figures: the finding, its interval, what it is made of, what is left out, how sure it is.
 
 Here: words. Not here: figures (cells), charts, pages.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 from markupsafe import Markup
@@ -11,10 +13,33 @@ from chu_platform.portal import french
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
+from chu_platform.portal.reliability import Check, Reliability, State
 
 WHY_MASKED: Final = (
     "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, ou quand, avec les autres chiffres publiés, "
     "il permettrait d’en retrouver un par addition ou soustraction. Il n’est ni nul, ni inconnu : il n’est pas publié."
+)
+
+NO_FIGURE: Final = "–"
+# A bound in the words of a rule: "= 0", "-0.1 ... 1".
+NUMBER: Final = re.compile(r"-?\d[\d.]*(?:e[+-]?\d+)?")
+STATES: Final = {
+    State.GOOD: "Contrôlé",
+    State.REMARK: "Contrôlé, avec remarque",
+    State.UNCHECKED: "Pas encore contrôlé",
+    State.LATE: "Calcul en retard",
+    State.FAILED: "En échec",
+}
+CRITERIA: Final = {
+    State.GOOD: "aucun contrôle, de la livraison à l’indicateur, n’a échoué ni n’a de remarque, et le calcul est à l’heure.",
+    State.REMARK: "aucun contrôle bloquant n’a échoué, mais un autre a une remarque sur les données : elle est à lire avec le chiffre.",
+    State.UNCHECKED: "un contrôle au moins n’est pas encore évalué, ou aucun n’est publié : rien ne dit encore que le chiffre est juste.",
+    State.LATE: "l’indicateur n’a pas été recalculé dans le délai prévu : le chiffre montré est le dernier calculé.",
+    State.FAILED: "un contrôle bloquant a échoué : la dernière version valable est montrée, à lire avec prudence.",
+}
+NO_STATE: Final = (
+    "La date où s’arrêtent les données et la part masquée n’entrent pas dans l’étiquette : ce sont des faits de chaque chiffre, "
+    "écrits à côté de lui."
 )
 
 
@@ -27,14 +52,15 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     """The finding, such as "Bretagne : en 2019, 8,4 ‰ des patients ont consulté au moins une fois dans la région"."""
     subject = named(question, cell)
     when = cell.period.when
-    begin = f"{subject} : {when[0].lower()}{when[1:]}" if subject else when
+    begin = f"{subject} : {french.small(when)}" if subject else when
     if cell.value is None:
         missing = "le chiffre est masqué" if cell.masked else "il n’y a pas de chiffre"
         return Markup("{}, {}.").format(begin, missing)
     where = WHERE.get(cell.x.get("level", ""), "")
+    whose = "des patients de ce groupe" if subject and "age_band" in cell.x else "des patients de la base"
     before, _, after = measure.sentence.partition("{value}")
     return Markup("{}, {}<strong>{}</strong>{}.").format(
-        begin, before, figure(measure, cell.value), after.replace("{where}", where)
+        begin, before, figure(measure, cell.value), after.replace("{whose}", whose).replace("{where}", where)
     )
 
 
@@ -59,6 +85,14 @@ def limits(measure: Measure, cell: Cell) -> str | None:
     if cell.low is None or cell.high is None:
         return None
     return f"{french.number(cell.low, measure.decimals)} à {figure(measure, cell.high)}"
+
+
+def limits_or_why(measure: Measure, cell: Cell) -> str | None:
+    """The interval with what it is, or why the measure has none; None where the figure is not shown either."""
+    if cell.value is None:
+        return None
+    found = limits(measure, cell)
+    return f"{measure.limits} : {found}" if found else measure.interval
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
@@ -101,9 +135,9 @@ def left_out(peers: Peers) -> str:
         others = french.counted(peers.shown - drawn, "autre n’est pas dessiné", "autres ne sont pas dessinés")
         said.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
     if peers.masked:
-        said.append(
-            f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')} : 1 à 10 personnes, ou de quoi en retrouver un."
-        )
+        undrawn = "" if peers.complete else ", non dessinés" if peers.masked > 1 else ", non dessiné"
+        masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
+        said.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
     if peers.absent:
         said.append(f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure.")
     return " ".join(said)
@@ -114,17 +148,20 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
     said = []
     if peers.p20 is not None and peers.p80 is not None and peers.median is not None and not peers.natural:
         said.append(
-            f"Parmi {french.number(peers.shown)} visibles, la médiane est de {figure(measure, peers.median)} ; "
+            f"Parmi les {french.number(peers.shown)} chiffres visibles, la médiane est de {figure(measure, peers.median)} ; "
             f"trois sur cinq sont entre {french.number(peers.p20, measure.decimals)} et {figure(measure, peers.p80)} (P20 et P80)."
         )
     if peers.rank and cell.value is not None:
         best, worst = peers.rank
-        if best == worst:
-            said.append(f"Rang établi : {french.ordinal(best)} sur {peers.shown}, du plus élevé au plus bas.")
+        among = f"{peers.shown}{' visibles' if peers.masked else ''}"
+        if (best, worst) == (1, peers.shown):
+            said.append("Aucun rang n’est établi : l’intervalle les permet tous.")
+        elif best == worst:
+            said.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
         else:
             said.append(
                 f"Les intervalles ne permettent qu’une fourchette de rangs : du {french.ordinal(best)} au "
-                f"{french.ordinal(worst)} sur {peers.shown}, du plus élevé au plus bas."
+                f"{french.ordinal(worst)} sur {among}, du plus élevé au plus bas."
             )
     return " ".join(said) or None
 
@@ -134,3 +171,60 @@ def survey_apart(cell: Cell) -> str | None:
     if "survey" not in cell.x:
         return None
     return f"Enquête : {SURVEYS[cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
+
+
+def reasons(found: Reliability) -> list[str]:
+    """Why an indicator has the state it has, and how old its data are where that is more than expected."""
+    said = []
+    if found.failed:
+        failed = french.counted(len(found.failed), "contrôle bloquant a échoué", "contrôles bloquants ont échoué")
+        said.append(f"{failed} : la dernière version valable est montrée.")
+    if found.late:
+        said.append(f"{found.late.words.capitalize()}.")
+    if found.remarks:
+        said += [
+            f"Remarque sur « {c.table} » : {c.about} ({measured(c)} ; prévu : {bounds(c)})." for c in found.remarks
+        ]
+    if found.waiting:
+        said.append(
+            f"{french.counted(len(found.waiting), 'contrôle n’a pas encore été évalué', 'contrôles n’ont pas encore été évalués')}."
+        )
+    if not found.checks:
+        said.append("Aucun contrôle de cet indicateur n’est publié.")
+    elif not said:
+        said.append("Aucun contrôle n’a échoué, et le calcul est à l’heure.")
+    said += [
+        f"Données plus anciennes que prévu : dans « {c.table} », l’âge du dernier événement est de {measured(c)} jours (prévu : {bounds(c)})."
+        for c in found.old
+    ]
+    return said
+
+
+def bounds(check: Check) -> str:
+    """What a check allows, as the French write it: "0", "−0,1 à 1"."""
+    shown = NUMBER.sub(lambda found: french.measured(float(found[0])), check.threshold)
+    return shown.removeprefix("= ").replace(" ... ", " à ")
+
+
+def measured(check: Check) -> str:
+    """What a check has measured."""
+    return NO_FIGURE if check.measured is None else french.measured(check.measured)
+
+
+def overall(found: Iterable[tuple[Question, Reliability]]) -> list[str]:
+    """The state of all indicators: which have failed, are late or need a look, and whose data end early."""
+    known = list(found)
+    said = []
+    for state in (State.FAILED, State.LATE, State.UNCHECKED):
+        names = [question.short for question, r in known if r.state is state]
+        if names:
+            said.append(f"{STATES[state]} : {french.listed(names)}.")
+    if not any(r.state in (State.FAILED, State.LATE) for _, r in known):
+        said.insert(0, "Aucun indicateur n’est en échec, aucun calcul n’est en retard.")
+    if remarked := sum(r.state is State.REMARK for _, r in known):
+        one, several = "indicateur est contrôlé avec une remarque", "indicateurs sont contrôlés avec une remarque"
+        said.append(f"{french.counted(remarked, one, several)} à lire.")
+    if old := sum(bool(r.old) for _, r in known):
+        whose = french.counted(old, "indicateur s’arrêtent", "indicateurs s’arrêtent")
+        said.append(f"Les données de {whose} plus tôt que prévu : sous chaque chiffre est écrit jusqu’où elles vont.")
+    return said

@@ -1,9 +1,7 @@
 """The story: what a committee is told in eleven steps, every figure from the snapshot that is served.
 
-A sentence here says what intervals allow and no more: a change, a highest group, a rank are claimed where intervals do
-not meet, and are said not to be established everywhere else. Where a figure is masked or missing its step says so.
-
-Here: figures and the sentences that depend on them. Not here: the sentences that do not (recit.html), nor any look.
+Here: which figures are told, and in which order. Not here: what they allow to be claimed (findings), the sentences that
+depend on no figure (recit.html), nor any look.
 """
 
 from collections import Counter
@@ -17,11 +15,20 @@ from markupsafe import Markup
 from chu_platform.graph.catalogue import LAYERS, catalogue
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell
-from chu_platform.portal.charts.dots import Dots, dots
-from chu_platform.portal.charts.ranks import rank_ranges
-from chu_platform.portal.charts.regions import RegionMap, Side, region_map, side
+from chu_platform.portal.charts.dots import dots
+from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.trend import trend
 from chu_platform.portal.choices import Refused, choose
+from chu_platform.portal.findings import (
+    apart,
+    apart_title,
+    change,
+    change_title,
+    established,
+    established_title,
+    highest,
+    highest_title,
+)
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
@@ -51,6 +58,15 @@ class Shown:
     caption: str
     address: str
     caution: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A step that tells a result: the finding as its title and with its evidence, and the figure, if it is published."""
+
+    title: str
+    finding: str
+    shown: Shown | None
 
 
 @dataclass(frozen=True)
@@ -89,18 +105,13 @@ class Story:
     checks: str
     example: Sequence[tuple[str, str]]
     example_sentence: Markup | None
-    consultations: Shown | None
-    consultations_change: str
+    consultations: Result
     unattached: str
-    stays: Shown | None
-    stays_change: str
-    ages: Shown | None
-    ages_sentence: str
-    deaths: Shown | None
+    stays: Result
+    ages: Result
+    deaths: Result
     deaths_whole: Markup | None
-    deaths_sentence: str
-    satisfaction: Shown | None
-    satisfaction_sentence: str
+    satisfaction: Result
     ambulatory: str
     coverage: Sequence[Coverage]
     advice: Sequence[Advice]
@@ -123,93 +134,37 @@ def tell(snapshot: Snapshot) -> Story:
         checks=_checks(snapshot),
         example=_example(stays),
         example_sentence=headline(stays.question, stays.measure, stays.cell) if stays else None,
-        consultations=_shown(consultations, "consultations", _trend),
-        consultations_change=change(consultations.trend, consultations) if consultations else "",
+        consultations=Result(
+            change_title("recours aux consultations", _series(consultations)),
+            change(consultations.measure, _series(consultations)) if consultations else "",
+            _shown(consultations, "consultations", _trend),
+        ),
         unattached=share.why if share and unattached else "",
-        stays=_shown(stays, "sejours", _trend),
-        stays_change=change(stays.trend, stays) if stays else "",
-        ages=_shown(ages, "ages", _dots),
-        ages_sentence=highest(ages.peers.cells, ages) if ages else "",
-        deaths=_shown(deaths, "deces", _map),
-        deaths_whole=_whole(deaths.map_chart) if deaths else None,
-        deaths_sentence=apart(deaths.map_chart) if deaths and deaths.map_chart else "",
-        satisfaction=_shown(survey, "satisfaction", _dots),
-        satisfaction_sentence=established(survey.dots_chart) if survey else "",
+        stays=Result(
+            change_title("recours à l’hospitalisation", _series(stays)),
+            change(stays.measure, _series(stays)) if stays else "",
+            _shown(stays, "sejours", _trend),
+        ),
+        ages=Result(
+            highest_title("recours à l’hospitalisation", ages.peers.cells if ages else []),
+            highest(ages.measure, ages.peers.cells) if ages else "",
+            _shown(ages, "ages", _dots),
+        ),
+        deaths=Result(
+            apart_title(f"Décès de {DEATHS_YEAR}", deaths.map_chart if deaths else None),
+            apart(deaths.map_chart) if deaths and deaths.map_chart else "",
+            _shown(deaths, "deces", _map),
+        ),
+        deaths_whole=_whole(deaths) if deaths else None,
+        satisfaction=Result(
+            established_title(f"Satisfaction de {SURVEY_YEAR}", survey.dots_chart if survey else None),
+            established(survey.dots_chart) if survey else "",
+            _shown(survey, "satisfaction", _dots),
+        ),
         ambulatory=_beside(ambulatory),
         coverage=[_coverage(snapshot, q) for q in QUESTIONS],
         advice=[a for a in _advice(snapshot, share, survey) if a is not None],
     )
-
-
-def change(cells: Iterable[Cell], view: View) -> str:
-    """What the last two whole periods say: a change only where their intervals do not meet."""
-    seen = [c for c in cells if c.value is not None and not c.partial]
-    if len(seen) < 2:
-        return "Une seule période complète est visible : rien ne se dit d’une évolution."
-    before, last = seen[-2:]
-    assert before.value is not None and last.value is not None
-    was = f"{before.period.label} ({figure(view.shown_over_time, before.value)})"
-    if None in (before.low, before.high, last.low, last.high):
-        return f"En {was} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
-    assert before.low is not None and before.high is not None and last.low is not None and last.high is not None
-    if last.low > before.high:
-        return f"C’est plus qu’en {was} : les deux intervalles ne se recouvrent pas."
-    if last.high < before.low:
-        return f"C’est moins qu’en {was} : les deux intervalles ne se recouvrent pas."
-    return f"Aucune évolution n’est établie depuis {was} : les deux intervalles se recouvrent."
-
-
-def highest(cells: Sequence[Cell], view: View) -> str:
-    """Which group is the highest, if one is beyond doubt."""
-    groups = [
-        c for c in cells if c.value is not None and c.low is not None and c.x.get("age_band") not in ("all", "unknown")
-    ]
-    masked = sum(c.masked for c in cells)
-    said = f" {french.counted(masked, 'tranche est masquée', 'tranches sont masquées')}." if masked else ""
-    if not groups:
-        return f"Aucune tranche d’âge n’est visible.{said}"
-    ranges = rank_ranges([(c.low, c.high) if c.low is not None and c.high is not None else None for c in groups])
-    first = next((c for c, r in zip(groups, ranges, strict=True) if r == (1, 1)), None)
-    if first is None or first.value is None:
-        return f"Aucune tranche d’âge visible n’a un taux établi comme plus élevé que toutes les autres.{said}"
-    name = french.age_band(first.x["age_band"])
-    return f"Parmi les tranches visibles, la plus élevée est celle de {name} ({figure(view.measure, first.value)}), de façon établie.{said}"
-
-
-def apart(chart: RegionMap) -> str:
-    """Which regions differ from the whole, as far as intervals tell."""
-    reference = chart.reference
-    if reference is None:
-        return "Sans taux d’ensemble, les régions ne sont pas comparées."
-    shown = [r for r in chart.regions if r.value is not None]
-    sides = {which: [r.label for r in shown if side(r, reference) is which] for which in Side}
-    said = []
-    for which, text in ((Side.ABOVE, "au-dessus"), (Side.BELOW, "en dessous")):
-        if sides[which]:
-            said.append(f"{french.listed(sides[which])} {'est' if len(sides[which]) == 1 else 'sont'} {text}")
-    whole = f"l’ensemble ({french.amount(reference.value, chart.unit, chart.digits)})"
-    if not said:
-        return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent."
-    rest = len(sides[Side.SAME])
-    others = (
-        f" ; {french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}" if rest else ""
-    )
-    return (
-        f"De {whole}, {french.listed(said)}, intervalle entier compris{others}. "
-        f"Sur {len(shown)} comparaisons à 95 %, une peut s’écarter par le seul hasard."
-    )
-
-
-def established(chart: Dots) -> str:
-    """How many ranks are established among the rows of a dot plot."""
-    intervals = [(r.low, r.high) if r.low is not None and r.high is not None else None for r in chart.rows]
-    ranges = [r for r in rank_ranges(intervals) if r is not None]
-    sure = sum(best == worst for best, worst in ranges)
-    if not ranges:
-        return "Sans intervalle, aucun rang n’est donné."
-    if not sure:
-        return f"Un palmarès ne se justifie pas : aucun des {len(ranges)} rangs n’est établi."
-    return f"Sur {len(ranges)} régions, {french.counted(sure, 'rang est établi', 'rangs sont établis')} ; les autres sont des fourchettes."
 
 
 def _view(snapshot: Snapshot, slug: str, **asked: str) -> View | None:
@@ -218,6 +173,13 @@ def _view(snapshot: Snapshot, slug: str, **asked: str) -> View | None:
         return look(snapshot, choose(snapshot, slug, asked.items()))
     except Refused:
         return None
+
+
+def _series(view: View | None) -> Sequence[Cell]:
+    """The measure of a view over time; alone where it has no trend."""
+    if view is None:
+        return []
+    return view.trend if view.shown_over_time == view.measure else [view.cell]
 
 
 def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Markup, str] | None]) -> Shown | None:
@@ -229,7 +191,7 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
     chart, caption = drawn
     made_of = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
     interval = limits(view.measure, view.cell)
-    said = [f"{view.measure.limits[:1].upper()}{view.measure.limits[1:]} : {interval}" if interval else "", made_of]
+    said = [f"{french.capital(view.measure.limits)} : {interval}" if interval else "", made_of]
     return Shown(
         headline(view.question, view.measure, view.cell),
         " · ".join(part for part in said if part),
@@ -255,13 +217,17 @@ def _map(view: View, name: str) -> tuple[Markup, str] | None:
     return region_map(whole, name), whole.title
 
 
-def _whole(chart: RegionMap | None) -> Markup | None:
-    """The rate of all regions together."""
-    if chart is None or chart.reference is None:
-        return None
-    rate = french.amount(chart.reference.value, chart.unit, chart.digits)
-    return Markup("En {}, <strong>{}</strong> de décès rapportés aux habitants des 18 régions.").format(
-        DEATHS_YEAR, rate
+def _whole(view: View) -> Markup:
+    """The rate of all regions together; where it would tell of a masked one, how many deaths can be seen."""
+    reference = view.map_chart.reference if view.map_chart else None
+    if reference:
+        rate = figure(view.measure, reference.value)
+        return Markup("En {}, le taux brut de mortalité des 18 régions est de <strong>{}</strong>.").format(
+            DEATHS_YEAR, rate
+        )
+    seen = sum(c.numerator or 0 for c in view.peers.cells)
+    return Markup("En {}, <strong>au moins {} décès</strong> : ceux des régions qui ne sont pas masquées.").format(
+        DEATHS_YEAR, french.number(seen)
     )
 
 
@@ -302,7 +268,7 @@ def _checks(snapshot: Snapshot) -> str:
         return "Aucun contrôle n’est encore enregistré."
     blocking = snapshot.rows("SELECT count(*) AS n FROM check_result WHERE blocking AND status = 'failed'")[0]["n"]
     total = sum(counted.values())
-    said = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} sont passés"
+    said = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
     if failed := counted["failed"] - blocking:
         said += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
     if blocking:
@@ -367,7 +333,7 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
     if survey and survey.dots_chart.rows:
         yield Advice(
             "Décider sur des intervalles, pas sur des rangs",
-            f"{established(survey.dots_chart)[0].lower()}{established(survey.dots_chart)[1:].rstrip('.')}",
+            french.small(established(survey.dots_chart)).rstrip("."),
         )
     hidden = snapshot.rows(
         "SELECT cells, cells_masked FROM publication_coverage WHERE indicator = $table AND level = 'establishment' AND grain = 'all'",
@@ -380,5 +346,5 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
         )
     yield Advice(
         "Examiner à date fixe ces huit indicateurs et leurs contrôles",
-        f"{_checks(snapshot)[0].lower()}{_checks(snapshot)[1:].rstrip('.')}",
+        french.small(_checks(snapshot)).rstrip("."),
     )

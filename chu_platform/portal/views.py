@@ -19,11 +19,10 @@ from chu_platform.portal.choices import Choice
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
-from chu_platform.portal.sentences import limits
+from chu_platform.portal.sentences import NO_FIGURE, limits
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
-NO_FIGURE: Final = "–"
 OUT_OF_100: Final = "sur 100"
 
 TableRow = list[str | Markup | None]
@@ -74,7 +73,7 @@ def look(snapshot: Snapshot, choice: Choice) -> View:
             if sum(c.value is not None for c in other_series) > 1:
                 shown, series = measure, other_series
                 break
-    compared = question.measure(question.compared_by) or choice.measure
+    compared = next((m for m in question.measures if m.key == question.compared_by), choice.measure)
     neighbours = peers(snapshot, question, compared, as_cell(question, compared, row))
     return View(
         choice,
@@ -97,7 +96,7 @@ def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series
         _moment(period, by_start.get(period.start))
         for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
     ]
-    unit, title = _unit(measure)
+    unit, title = unit_and_title(measure)
     return Trend(
         title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits
     )
@@ -111,7 +110,7 @@ def _moment(period: Period, found: Cell | None) -> Moment:
     return Moment(period.label, tick, found.value, found.low, found.high, found.partial, absent)
 
 
-def _unit(measure: Measure) -> tuple[str, str]:
+def unit_and_title(measure: Measure) -> tuple[str, str]:
     """The unit behind the figures of a chart, and the chart's title, which has a unit that is long."""
     if len(measure.unit) <= LETTER_UNIT:
         return measure.unit, measure.label
@@ -121,7 +120,7 @@ def _unit(measure: Measure) -> tuple[str, str]:
 
 
 def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Dots:
-    unit, title = _unit(measure)
+    unit, title = unit_and_title(measure)
     drawn = [c for c in found.cells if c.value is not None or c.masked]
     also: dict[tuple[str, ...], float | None] = {}
     main = choice.question.measures[0]
@@ -142,13 +141,12 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
     ]
     when = choice.period.label if choice.question.parameters else "par année"
     return Dots(
-        f"{found.title} : {title[0].lower()}{title[1:]}, {when}",
+        f"{found.title} : {french.small(title)}, {when}",
         unit,
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
         from_zero=measure.unit != OUT_OF_100,
-        bounds=(0, 100) if measure.unit == OUT_OF_100 else None,
         reference=_reference(snapshot, choice, measure, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
@@ -189,7 +187,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
             )
     if not regions:
         return None
-    unit, title = _unit(measure)
+    unit, title = unit_and_title(measure)
     return RegionMap(
         f"{title}, {choice.period.label}",
         unit,
@@ -203,9 +201,9 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     """The columns of a table of cells."""
     columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
     if measure.low:
-        columns.append((measure.limits[:1].upper() + measure.limits[1:], True))
+        columns.append((french.capital(measure.limits), True))
     counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
-    return [*columns, *((c.words[:1].upper() + c.words[1:], True) for c in counts)]
+    return [*columns, *((french.capital(c.words), True) for c in counts)]
 
 
 def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +80,39 @@ def test_the_password_goes_where_libpq_reads_it_and_nowhere_else(tmp_path: Path)
     assert "a:b" not in done.stdout
 
 
-def _enter(folder: Path, password: str | None) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run the image's start script on a secret of ours; the command it starts prints its environment."""
+def test_what_the_image_starts_publishes_for_others(tmp_path: Path) -> None:
+    """The portal's user is another one than that of the code, and reads what the code has written."""
+    done, _ = _enter(tmp_path, "secret", ["sh", "-c", "umask"])
+    assert int(done.stdout, 8) == 0o022
+    for image in ("platform", "spark"):
+        text = (DOCKER / f"{image}.Dockerfile").read_text()
+        assert "install -d -o chu -g chu -m 0755 /var/lib/chu-lake" in text, image
+
+
+def test_the_rehearsal_starts_every_service_after_those_it_needs(services: dict[str, dict[str, Any]]) -> None:
+    spec = spec_from_file_location("rehearse", DOCKER / "rehearse.py")
+    assert spec and spec.loader
+    rehearse = module_from_spec(spec)
+    spec.loader.exec_module(rehearse)
+    order = rehearse.started(services)
+    assert sorted([*order, "postgres"]) == sorted(services)
+    for name in order:
+        needed = set(services[name].get("depends_on", {})) - {"postgres"}
+        assert needed <= set(order[: order.index(name)]), name
+
+
+def _enter(
+    folder: Path, password: str | None, command: Sequence[str] = ("env",)
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run the image's start script on a secret of ours; the command it starts prints its environment by default."""
     secret, passwords = folder / "postgres_password", folder / "pgpass"
     if password is not None:
         secret.write_text(password)
     script = (DOCKER / "entrypoint.sh").read_text().replace("/run/secrets/postgres_password", str(secret))
     environment = {"PATH": os.environ["PATH"], "DAGSTER_POSTGRES_HOST": "postgres", "PGPASSFILE": str(passwords)}
-    command = ["sh", "-c", script, "entrypoint.sh", "env"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False), passwords
+    started = ["sh", "-c", script, "entrypoint.sh", *command]
+    done = subprocess.run(started, env=environment, capture_output=True, text=True, check=False, umask=0o022)
+    return done, passwords
 
 
 def test_a_setting_may_be_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

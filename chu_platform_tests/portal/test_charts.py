@@ -48,7 +48,6 @@ PLACES = Dots(
         Row("Vague", 70.0, 20.0, 120.0),
         Row("Milieu", 71.0, 69.0, 73.0),
     ],
-    bounds=(0.0, 100.0),
     reference=Reference("France", 70.0),
     also_label="pondérée",
 )
@@ -188,7 +187,7 @@ def test_the_rows_of_a_dot_plot_come_highest_first_and_masked_last() -> None:
 def test_a_rank_is_given_only_where_the_interval_allows_less_than_all() -> None:
     shown = texts(dots.draw(PLACES, "d", WIDE))
     assert "80,0 / 100 (78,0 à 82,0) · 1er à 2e" in shown
-    assert "70,0 / 100 (20,0 à 100,0)" in shown  # ends at the bound; no rank: it may have any
+    assert "70,0 / 100 (20,0 à 120,0)" in shown  # no rank: it may have any
     assert "masqué" in shown
     alike = Dots("x", "", 0, [Row("a", 1.0, 0.0, 3.0), Row("b", 2.0, 0.0, 3.0)])
     assert dots.NO_RANK in texts(dots.draw(alike, "d", WIDE))
@@ -196,7 +195,16 @@ def test_a_rank_is_given_only_where_the_interval_allows_less_than_all() -> None:
 
 def test_an_interval_far_wider_than_the_others_is_cut_with_an_arrow() -> None:
     arrows = [e for e in of_class(dots.draw(PLACES, "d", WIDE), "whisker") if e.tag == f"{SVG}path"]
-    assert len(arrows) == 2
+    assert len(arrows) == 2 + 2  # those of the row, and their sample in the legend
+    assert "intervalle plus large que le graphique" in texts(dots.draw(PLACES, "d", WIDE))
+
+
+def test_a_legend_names_only_what_is_drawn() -> None:
+    hidden = texts(trend.draw(Trend("Vide", "‰", 1, [Moment("2019", "2019", None)]), "t", WIDE))
+    assert "masqué (secret statistique)" in hidden and not {"valeur", trend.INTERVAL} & set(hidden)
+    hidden = texts(dots.draw(Dots("x", "", 0, [Row("a", None), Row("b", None)], also_label="autre"), "d", WIDE))
+    assert not {"valeur", trend.INTERVAL, dots.NO_RANK, "autre"} & set(hidden)
+    assert "intervalle plus large que le graphique" not in hidden
 
 
 def test_every_region_has_a_tile_and_no_two_overlap() -> None:
@@ -216,9 +224,15 @@ def test_a_region_speaks_by_sign_and_number_not_by_colour_alone() -> None:
     shown = texts(regions.draw(FRANCE, "r", WIDE))
     assert {"6,0 ▼", "9,0 ≈", "12,0 ▲", "masqué"} <= set(shown)
     said = regions.described(FRANCE).replace("\u00a0", " ")
-    assert "Nettement au-dessus de la référence, Les régions (9,0 ‰) : Mayotte." in said
-    assert "Nettement en dessous de la référence, Les régions (9,0 ‰) : Île-de-France." in said
-    assert "1 région masquée." in said
+    assert "Au-dessus de la référence, Les régions (9,0 ‰), intervalle entier compris : Mayotte." in said
+    assert "En dessous de la référence, Les régions (9,0 ‰), intervalle entier compris : Île-de-France." in said
+    assert "1 région masquée. 14 régions sans chiffre." in said
+
+
+def test_a_region_without_a_figure_is_no_hole() -> None:
+    shown = texts(regions.draw(FRANCE, "r", WIDE))
+    assert shown.count("–") == 14 + 1  # and the sample in the legend
+    assert "Occitanie" in shown and regions.NO_FIGURE in shown
 
 
 def test_a_region_leads_to_its_page_and_stays_readable_for_screen_readers() -> None:

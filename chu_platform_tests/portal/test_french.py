@@ -31,6 +31,22 @@ def test_a_unit_never_leaves_its_number() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (31, "31"),
+        (12000, "12\u202f000"),
+        (-0.1, "\u22120,1"),
+        (0.05, "0,05"),
+        (1 / 3, "0,3333"),
+        (1.5, "1,5"),
+    ],
+)
+def test_a_measure_has_the_digits_it_needs(value: float, text: str) -> None:
+    assert french.measured(value) == text
+
+
+@pytest.mark.parametrize(
     ("n", "text"),
     [(0, "0 patient"), (1, "1 patient"), (1.5, "1,5 patient"), (2, "2 patients"), (1200, "1\u202f200 patients")],
 )

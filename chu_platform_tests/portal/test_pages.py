@@ -1,9 +1,10 @@
 """Pages say what the published tables hold, masked cells as masked, and where nothing is, why."""
 
+import csv
 import html
 import re
 from collections.abc import Sequence
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any
 from urllib.parse import urlencode
 
@@ -88,6 +89,8 @@ def test_a_masked_cell_is_shown_as_masked_with_the_reason(question: Question, ma
         page = portal.page(address(question, row, question.measures[0]))
         assert figure_of(page) == "masqué"
         assert "le chiffre est masqué" in page
+        # Without a figure there is no interval to speak of.
+        assert question.measures[0].limits not in page.split('class="stats"')[1].split("</dl>")[0]
         assert "il porte sur 1 à 10 personnes" in page
 
 
@@ -111,12 +114,25 @@ def test_the_deaths_of_the_home_page_are_the_sum_of_the_regions_or_none_is_made(
         assert f"<strong>{whole} décès</strong> sont comptés" in page
 
 
-def test_what_is_late_or_failed_is_said(portal: Served) -> None:
-    """Events of the demonstration pack end years ago: the rules on freshness remark it."""
-    assert "À surveiller" in portal.page("/")
+def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> None:
+    """Events of the demonstration pack end years ago: the rules on freshness remark it, nothing else is wrong."""
+    page = portal.page("/")
+    assert len(re.findall(">✓ Contrôlé(?:, avec remarque)?<", page)) == 8
+    assert "Aucun indicateur n’est en échec, aucun calcul n’est en retard." in page
+    assert len(re.findall(r"Données jusqu’au [^<]*, plus anciennes que prévu\.", page)) == 8
+    page = portal.page("/questions/consultations-etablissement")
+    assert "Données plus anciennes que prévu : dans « Consultations », l’âge du dernier événement est de" in page
+    assert "jours (prévu : 0 à 31)." in page
+    assert "fraîcheur des données" in portal.page("/methode")
+
+
+def test_every_label_has_its_why(portal: Served) -> None:
+    for link in re.findall(r'<a href="([^"]+)">Pourquoi \?<span', portal.page("/")):
+        address, _, fragment = html.unescape(link).partition("#")
+        assert f'id="{fragment}"' in portal.page(address)
     page = portal.page("/methode")
-    assert "fraîcheur des données" in page
-    assert "Ce qui est en retard ou en échec" in page
+    for text in ("Contrôlé", "Contrôlé, avec remarque", "Pas encore contrôlé", "Calcul en retard", "En échec"):
+        assert f" {text}</span>" in page.split('id="etiquettes"')[1]
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
@@ -147,6 +163,55 @@ def test_files_hold_the_published_rows(question: Question, portal: Served, made:
         assert b"<title" in drawing.body and b"<desc" in drawing.body
 
 
+# What the published tables call in English or by a code, in the columns of a CSV.
+CODES = {
+    "Période": "month|quarter|year|all",
+    "Niveau": "[a-z_]+",
+    "Code": "unattached",
+    "Sexe": "[FM]|all",
+    "Tranche d’âge": r"[\d+-]+|[a-z]+",
+    "Enquête": "[0-9a-z_]+",
+    "Code région": "all",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_a_csv_is_in_french(question: Question, portal: Served) -> None:
+    views = (("evolution", ""), ("comparaison", ""), ("evolution", "periode=tout"), ("evolution", "periode=2019-T1"))
+    for part, query in views:
+        answer = portal.get(f"/questions/{question.slug}/{part}.csv?{query}")
+        if answer.status == 404 and query:
+            continue
+        assert answer.status == 200
+        rows = list(csv.DictReader(StringIO(answer.body.decode("utf-8-sig")), delimiter=";"))
+        for row in rows:
+            for column, code in CODES.items():
+                assert not re.fullmatch(code, row.get(column, "")), (column, row)
+            assert not {"True", "False", "None", "nan"} & set(row.values())
+
+
+def test_a_csv_names_what_the_page_names(portal: Served) -> None:
+    def first(path: str) -> dict[str, str]:
+        text = portal.get(path).body.decode("utf-8-sig")
+        return next(csv.DictReader(StringIO(text), delimiter=";"))
+
+    row = first("/questions/hospitalisations-sexe-age/evolution.csv?sexe=F&age=85%2B&periode=2019")
+    assert (row["Période"], row["Sexe"], row["Tranche d’âge"]) == ("année", "Femmes", "85 ans et plus")
+    row = first("/questions/satisfaction-region/evolution.csv?enquete=ca_mco")
+    assert (row["Enquête"], row["Code région"]) == ("Chirurgie ambulatoire", "France")
+    row = first("/questions/consultations-etablissement/evolution.csv?x=unattached:unattached")
+    assert (row["Niveau"], row["Code"]) == ("Sans établissement", "sans établissement")
+
+
+def test_a_csv_begins_with_the_youngest(portal: Served) -> None:
+    text = portal.get("/questions/hospitalisations-sexe-age/comparaison.csv").body.decode("utf-8-sig")
+    ages = [row["Tranche d’âge"] for row in csv.DictReader(StringIO(text), delimiter=";")]
+    assert [*ages[:3], *ages[-4:]] == [
+        *("0 à 4 ans", "5 à 9 ans", "10 à 14 ans"),
+        *("80 à 84 ans", "85 ans et plus", "Tous âges", "Âge inconnu"),
+    ]
+
+
 def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, portal: Served) -> None:
     establishments = published(
         made,
@@ -158,6 +223,28 @@ def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, port
     assert pq.read_table(BytesIO(answer.body)).num_rows == len(establishments) > 40
 
 
+def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made: Home, portal: Served) -> None:
+    where = "level = 'establishment' AND period_grain = 'all'"
+    rows = published(made, BY_SLUG["consultations-etablissement"], where)
+    masked = [row for row in rows if row["is_masked"]]
+    page = portal.page(f"/questions/consultations-etablissement?x=establishment:{masked[0]['code']}&periode=tout")
+    comparison = page.split('id="titre-comparaison"')[1].split("<h3>")[0]
+    drawn = comparison.split("<tbody>")[1].split("</tbody>")[0] if "<tbody>" in comparison else ""
+    assert drawn.count("<tr") <= min(len(rows) - len(masked), 40) + 1
+    assert f"{french.number(len(masked))} chiffres masqués, non dessinés".replace("\u202f", " ") in comparison
+
+
+def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served) -> None:
+    question = BY_SLUG["satisfaction-region"]
+    wide = published(made, question, "score_high > 100 OR score_low < 0")
+    assert wide, "the demonstration pack has regions of few sites"
+    for row in some(wide, 3):
+        page = portal.page(address(question, row, question.measures[1]))
+        low, high = max(row["score_low"], 0.0), min(row["score_high"], 100.0)
+        assert f"{french.number(low, 1)} à {french.number(high, 1)} sur 100" in page
+        assert french.number(max(row["score_high"], -row["score_low"]), 1) not in page
+
+
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
     page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page
@@ -165,9 +252,22 @@ def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(por
 
 
 def test_a_partial_period_is_marked(portal: Served) -> None:
+    assert "2015 (incomplète)" in portal.page("/questions/hospitalisations").split('id="titre-comparaison"')[1]
     page = portal.page("/questions/consultations-etablissement?periode=2023")
     assert "Période incomplète" in page
     assert "période incomplète" in page
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_the_measure_that_is_chosen_is_compared(question: Question, portal: Served) -> None:
+    """But for satisfaction, where the one with an interval is, and the page says so."""
+    for measure in question.measures:
+        page = portal.page(f"/questions/{question.slug}?mesure={measure.key}")
+        comparison = page.split('id="titre-comparaison"')[1].split('id="titre-emporter"')[0]
+        compared = question.measure("moyenne") if question.slug == "satisfaction-region" else measure
+        assert compared
+        assert f'<th scope="col" class="number">{compared.label} ({compared.unit})</th>' in comparison
+        assert ("La comparaison porte sur" in comparison) == (compared is not measure)
 
 
 def test_the_two_surveys_are_beside_each_other_never_mixed(made: Home, portal: Served) -> None:

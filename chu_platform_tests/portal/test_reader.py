@@ -37,6 +37,7 @@ ROUNDS = 4
 CLIENTS = 4
 FIRST = 1001
 PATIENCE = 60
+LABEL = re.compile(r'<span class="badge[^"]*">([^<]+)</span>')
 
 
 @pytest.fixture
@@ -191,23 +192,49 @@ def test_a_lake_without_published_tables_says_so(tmp_path: Path, lake: Lake) -> 
 def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -> None:
     rows = lake.arrow(check_result).to_pylist()
     for row in rows:
+        row["status"] = "passed"
         if (row["layer"], row["table"]) == ("published", "kpi_deaths_by_region"):
             row["evaluated_at"] = "2020-01-01T00:00:00+00:00"
         if (row["layer"], row["table"]) == ("kpis", "kpi_hospitalisation_rate") and row["blocking"]:
+            row["status"] = "failed"
+        if (row["layer"], row["table"], row["type"]) == ("facts", "fact_satisfaction", "row count"):
             row["status"] = "failed"
     with lake.staging(check_result) as staging:
         (staging / "rows").mkdir()
         pq.write_table(pa.Table.from_pylist(rows, check_result.schema), staging / "rows" / "rows.parquet")
         publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
-        cards = re.findall(r'<li class="card">(.*?)</li>', portal.page("/"), re.DOTALL)
-        assert ["En échec" in card for card in cards] == [False, False, True, True, True, False, True, False]
+        home = portal.page("/")
+        cards = re.findall(r'<li class="card">(.*?)</li>', home, re.DOTALL)
         # The three of stays are masked as one family: what one is made of, all are.
+        good, failed, late, remark = "✓ Contrôlé", "✗ En échec", "! Calcul en retard", "✓ Contrôlé, avec remarque"
+        labels = [LABEL.findall(card) for card in cards]
+        assert labels == [[text] for text in (good, good, failed, failed, failed, good, late, remark)]
+        stays = "Hospitalisations, Hospitalisations par diagnostic et Hospitalisations par sexe et âge"
+        assert f"En échec : {stays}." in home
+        assert (
+            "Calcul en retard : Décès par région." in home
+            and "1 indicateur est contrôlé avec une remarque à lire." in home
+        )
+        assert "Aucun indicateur n’est en échec" not in home
         assert "Périmé : calculé il y a" in cards[6]
         assert "échecs bloquants" in cards[2]
         assert "la dernière version valable est montrée" in portal.page("/questions/hospitalisations")
         assert "Périmé : calculé il y a" in portal.page("/questions/deces-region")
+        assert "Remarque sur « Satisfaction des patients » : nombre de lignes stable" in portal.page(
+            "/questions/satisfaction-region"
+        )
         assert "périmé : calculé il y a" in portal.page("/methode")
+
+
+def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
+    with lake.staging(check_result) as staging:
+        (staging / "rows").mkdir()
+        pq.write_table(pa.Table.from_pylist([], check_result.schema), staging / "rows" / "rows.parquet")
+        publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
+    with serving(lake.root) as portal:
+        assert LABEL.findall(portal.page("/")) == ["? Pas encore contrôlé"] * 8
+        assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")
 
 
 def test_only_the_published_zone_is_served(made: Home) -> None:

@@ -4,7 +4,7 @@ Here: this chart and its words. Not here: which rows it has.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -57,10 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Dots:
-    """A dot plot. `ranked`: the highest comes first, with the ranks its interval allows; else rows stay as given.
-
-    `bounds` are the least and the greatest value there can be: intervals end there.
-    """
+    """A dot plot. `ranked`: the highest comes first, with the ranks its interval allows; else rows stay as given."""
 
     title: str
     unit: str
@@ -69,7 +66,6 @@ class Dots:
     ranked: bool = True
     from_zero: bool = False
     reference: Reference | None = None
-    bounds: tuple[float, float] | None = None
     value_label: str = "valeur"
     interval_label: str = INTERVAL
     also_label: str = ""
@@ -94,9 +90,9 @@ def described(chart: Dots) -> str:
         parts.append(f"De {low} à {high}.")
     if chart.reference:
         parts.append(f"{_reference_text(chart, chart.reference)}.")
-    if chart.ranked and not any(p.ranks for p in placed):
+    if chart.ranked and shown and not any(p.ranks for p in placed):
         parts.append(f"{NO_RANK.capitalize()}.")
-    elif chart.ranked:
+    elif chart.ranked and shown:
         sure = [p for p in placed if p.ranks and p.ranks[0] == p.ranks[1]]
         if sure:
             said = french.listed([f"{p.row.label} ({french.ordinal(p.ranks[0])})" for p in sure if p.ranks])
@@ -134,25 +130,18 @@ def draw(chart: Dots, name: str, size: Size) -> Markup:
     marks = [element("defs", content=hatching(hatch)), *_stripes(placed, size), _grid(chart, x, bottom)]
     for number, each in enumerate(placed):
         marks += _row(chart, each, x, TOP + number * ROW[size.name], size, hatch)
-    keys, height = legend(_keys(chart, placed, hatch), size, 4, bottom + 12)
+    keys, height = legend(_keys(chart, placed, x, hatch), size, 4, bottom + 12)
     return framed(size, name, bottom + 16 + height, chart.title, described(chart), "".join(marks) + keys)
 
 
 def _placed(chart: Dots) -> list[_Placed]:
-    rows = [_bounded(row, chart.bounds) for row in chart.rows]
     if not chart.ranked:
-        return [_Placed(row, None) for row in rows]
-    rows.sort(key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
+        return [_Placed(row, None) for row in chart.rows]
+    rows = sorted(chart.rows, key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
     intervals = [None if r.low is None or r.high is None else (r.low, r.high) for r in rows]
     nothing_told = (1, sum(i is not None for i in intervals))
     ranges = (None if ranks == nothing_told else ranks for ranks in rank_ranges(intervals))
     return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]
-
-
-def _bounded(row: Row, bounds: tuple[float, float] | None) -> Row:
-    if bounds is None or row.low is None or row.high is None:
-        return row
-    return replace(row, low=max(row.low, bounds[0]), high=min(row.high, bounds[1]))
 
 
 def _plot(placed: Sequence[_Placed], chart: Dots, size: Size) -> tuple[float, float]:
@@ -260,11 +249,23 @@ def _cut(text: str, room: float) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
 
 
-def _keys(chart: Dots, placed: Sequence[_Placed], hatch: str) -> list[Key]:
-    keys = [Key(lambda x, y: element("circle", "dot", cx=x + 11, cy=y + 6, r=5.5), chart.value_label)]
+def _is_cut(x: Scale, row: Row) -> bool:
+    return row.low is not None and row.high is not None and (row.low < x.low or row.high > x.high)
+
+
+def _arrow(x: float, y: float) -> str:
+    return "".join(_whisker(Scale(x, x + 22, x, x + 22, ()), x - 1, x + 23, y + 6, "whisker"))
+
+
+def _keys(chart: Dots, placed: Sequence[_Placed], x: Scale, hatch: str) -> list[Key]:
+    keys = []
+    if any(p.row.value is not None for p in placed):
+        keys.append(Key(lambda x, y: element("circle", "dot", cx=x + 11, cy=y + 6, r=5.5), chart.value_label))
     if any(p.row.low is not None for p in placed):
         keys.append(Key(lambda x, y: "".join(_whisker(_AS_IS, x, x + 22, y + 6, "whisker")), chart.interval_label))
-    if chart.also_label:
+    if any(_is_cut(x, p.row) for p in placed):
+        keys.append(Key(_arrow, "intervalle plus large que le graphique"))
+    if chart.also_label and any(p.row.also is not None for p in placed):
         keys.append(Key(lambda x, y: _diamond(x + 11, y + 6), chart.also_label))
     if chart.reference:
         keys.append(
@@ -277,7 +278,7 @@ def _keys(chart: Dots, placed: Sequence[_Placed], hatch: str) -> list[Key]:
                 "rangs que les intervalles permettent",
             )
         )
-    elif chart.ranked:
+    elif chart.ranked and any(p.row.low is not None for p in placed):
         keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), NO_RANK))
     if any(p.row.value is None for p in placed):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))

@@ -68,6 +68,7 @@ COLUMNS: Final = 5.75
 TOP: Final = 8
 GAP: Final = 3
 WIDEST: Final = 520
+NO_FIGURE: Final = "aucun chiffre : rien de compté ou de mesuré"
 
 
 class Side(Enum):
@@ -96,13 +97,22 @@ class Region:
 
 @dataclass(frozen=True)
 class RegionMap:
-    """A map. With `reference`, each region says whether its interval lies above it, below it, or holds it."""
+    """A map. With `reference`, each region says whether its interval lies above it, below it, or holds it.
+
+    A region that is not among `regions` has no figure, and is drawn as having none.
+    """
 
     title: str
     unit: str
     digits: int
     regions: Sequence[Region]
     reference: Reference | None = None
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Codes of the regions without a figure."""
+        known = {r.code for r in self.regions}
+        return [code for code in TILES if code not in known]
 
 
 def side(region: Region, reference: Reference | None) -> Side:
@@ -117,16 +127,18 @@ def side(region: Region, reference: Reference | None) -> Side:
 def described(chart: RegionMap) -> str:
     """The map in words."""
     shown = [r for r in chart.regions if r.value is not None]
-    parts = [f"Carte de {french.counted(len(chart.regions), 'région', 'régions')}, outre-mer compris."]
+    parts = [f"Carte des {len(TILES)} régions, outre-mer compris."]
     if chart.reference:
         reference = f"{chart.reference.label} ({french.amount(chart.reference.value, chart.unit, chart.digits)})"
-        for which, text in ((Side.ABOVE, "au-dessus de"), (Side.BELOW, "en dessous de")):
+        for which, text in ((Side.ABOVE, "Au-dessus de"), (Side.BELOW, "En dessous de")):
             names = [r.label for r in shown if side(r, chart.reference) is which]
             said = french.listed(names) if names else "aucune région"
-            parts.append(f"Nettement {text} la référence, {reference} : {said}.")
+            parts.append(f"{text} la référence, {reference}, intervalle entier compris : {said}.")
         parts.append("Les autres ne s’en distinguent pas.")
     if masked := len(chart.regions) - len(shown):
         parts.append(f"{french.counted(masked, 'région masquée', 'régions masquées')}.")
+    if chart.absent:
+        parts.append(f"{french.counted(len(chart.absent), 'région sans chiffre', 'régions sans chiffre')}.")
     return " ".join(parts)
 
 
@@ -143,11 +155,16 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     hatch = f"{name}-{size.name}-hatch"
     marks = [element("defs", content=hatching(hatch))]
     chosen = ""
+
+    def centre(tile: _Tile) -> tuple[float, float]:
+        return left + (tile.column + 0.5) * across, TOP + radius + tile.row * 1.5 * radius
+
+    marks += [_absent(TILES[code], *centre(TILES[code]), radius) for code in chart.absent]
     for region in chart.regions:
         tile = TILES.get(region.code)
         if tile is None:
             continue
-        x, y = left + (tile.column + 0.5) * across, TOP + radius + tile.row * 1.5 * radius
+        x, y = centre(tile)
         drawn = _tile(chart, region, tile, x, y, radius, hatch)
         marks.append(element("a", content=drawn, href=region.href) if region.href else drawn)
         if region.chosen:
@@ -170,24 +187,39 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
 
 def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:
     where = side(region, chart.reference)
-    small = radius < 45
     shape = path(_hexagon(x, y, radius - GAP / 2), closed=True)
     drawn = [tooltip(_said(chart, region)), element("path", f"tile-{where.value}", d=shape)]
     if region.value is None:
         drawn = [tooltip(_said(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
         half = radius * 0.6
         drawn.append(element("rect", "row", x=x - half, y=y - half * 0.75, width=2 * half, height=1.5 * half, rx=4))
-    name_size = 9.5 if small else 12.5
-    first = y - (name_size if len(tile.name) == 2 else name_size / 2) + 1
-    for number, text in enumerate(tile.name):
-        drawn.append(words(x, first + number * (name_size + 1), text, "ink", "middle", name_size))
+    drawn.append(_name(tile, x, y, radius))
     if region.value is None:
-        drawn.append(words(x, y + radius * 0.5, french.MASKED, "soft", "middle", name_size))
+        drawn.append(words(x, y + radius * 0.5, french.MASKED, "soft", "middle", _name_size(radius)))
     else:
         text = french.number(region.value, chart.digits)
         sign = f" {SIGNS[where]}" if chart.reference else ""
-        drawn.append(words(x, y + radius * 0.52, text + sign, "strong", "middle", 12 if small else 15.5))
+        drawn.append(words(x, y + radius * 0.52, text + sign, "strong", "middle", 12 if _is_small(radius) else 15.5))
     return "".join(drawn)
+
+
+def _absent(tile: _Tile, x: float, y: float, radius: float) -> str:
+    shape = element("path", "grid", tooltip(NO_FIGURE), d=path(_hexagon(x, y, radius - GAP / 2), closed=True))
+    return shape + _name(tile, x, y, radius) + words(x, y + radius * 0.52, "–", "soft", "middle", _name_size(radius))
+
+
+def _name(tile: _Tile, x: float, y: float, radius: float) -> str:
+    size = _name_size(radius)
+    first = y - (size if len(tile.name) == 2 else size / 2) + 1
+    return "".join(words(x, first + i * (size + 1), text, "ink", "middle", size) for i, text in enumerate(tile.name))
+
+
+def _name_size(radius: float) -> float:
+    return 9.5 if _is_small(radius) else 12.5
+
+
+def _is_small(radius: float) -> bool:
+    return radius < 45
 
 
 def _said(chart: RegionMap, region: Region) -> str:
@@ -217,6 +249,8 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
         keys += [Key(partial(_sample, which), text) for which, text in texts.items()]
     if any(r.value is None for r in chart.regions):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    if chart.absent:
+        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), NO_FIGURE))
     return keys
 
 

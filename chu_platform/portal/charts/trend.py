@@ -256,12 +256,16 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
     def has(kind: str) -> bool:
         return any(getattr(m, kind) for m in chart.moments)
 
-    keys = [
-        Key(
-            lambda x, y: line(x, y + 6, x + 22, y + 6, "line") + element("circle", "dot", cx=x + 11, cy=y + 6, r=4.5),
-            "valeur",
+    keys = []
+    if any(m.value is not None and not m.partial for m in chart.moments):
+        keys.append(
+            Key(
+                lambda x, y: (
+                    line(x, y + 6, x + 22, y + 6, "line") + element("circle", "dot", cx=x + 11, cy=y + 6, r=4.5)
+                ),
+                "valeur",
+            )
         )
-    ]
     if any(m.low is not None for m in chart.moments):
         keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
     if has("partial"):

@@ -1,0 +1,190 @@
+"""What intervals allow to be claimed: a change, a highest group, regions apart, a rank; as a title and as a sentence.
+
+Each is claimed only where intervals do not meet, and is said not to be established everywhere else. Where a figure is
+masked or missing the title says so.
+
+Here: claims and their words. Not here: the figures themselves (cells, views), nor the order of the story (story).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from chu_platform.portal import french
+from chu_platform.portal.cells import Cell
+from chu_platform.portal.charts.dots import Dots, Row
+from chu_platform.portal.charts.ranks import rank_ranges
+from chu_platform.portal.charts.regions import Region, RegionMap, Side, side
+from chu_platform.portal.questions import Measure
+from chu_platform.portal.sentences import figure
+
+NEVER_SHRINKS: Final = (
+    "La base ne diminue pas quand des patients décèdent ou partent : une part de la baisse peut en venir."
+)
+
+
+def change_title(noun: str, cells: Sequence[Cell]) -> str:
+    """Whether there was a change of what the (masculine) noun says, such as "recours aux consultations"."""
+    seen = _whole(cells)
+    if not seen:
+        why = "aucun chiffre n’est publié"
+        if cells:
+            masked = any(c.masked for c in cells)
+            why = "les chiffres complets sont masqués" if masked else "aucune période complète n’est publiée"
+        return f"Sur le {noun}, rien ne se dit : {why}"
+    if len(seen) == 1:
+        return f"Le {noun} n’est connu que pour {seen[0].period.label} : rien ne se dit d’une évolution"
+    before, last = seen[-2:]
+    direction = _direction(before, last)
+    if direction:
+        compared = "plus élevé" if direction > 0 else "moins élevé"
+        return f"Le {noun} est {compared} en {last.period.label} qu’en {before.period.label}"
+    return f"De {before.period.label} à {last.period.label}, aucune évolution du {noun} n’est établie"
+
+
+def change(measure: Measure, cells: Iterable[Cell]) -> str:
+    """What the last two whole periods say: a change only where their intervals do not meet."""
+    seen = _whole(cells)
+    if len(seen) < 2:
+        return "Une seule période complète est visible : rien ne se dit d’une évolution." if seen else ""
+    before, last = seen[-2:]
+    assert before.value is not None
+    was = f"{before.period.label} ({figure(measure, before.value)})"
+    direction = _direction(before, last)
+    if direction is None:
+        return f"En {was} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
+    if direction:
+        said = f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
+        return said if direction > 0 else f"{said} {NEVER_SHRINKS}"
+    return f"Aucune évolution n’est établie depuis {was} : les deux intervalles se recouvrent."
+
+
+def _whole(cells: Iterable[Cell]) -> list[Cell]:
+    return [c for c in cells if c.value is not None and not c.partial]
+
+
+def _direction(before: Cell, last: Cell) -> int | None:
+    """1 for more, -1 for less, 0 where the intervals meet, None without them."""
+    if before.low is None or before.high is None or last.low is None or last.high is None:
+        return None
+    return (last.low > before.high) - (last.high < before.low)
+
+
+def highest_title(noun: str, cells: Sequence[Cell]) -> str:
+    """Which age has the highest figure of what the (masculine) noun says, if one is beyond doubt."""
+    masked = any(c.masked for c in cells)
+    if not _ages(cells):
+        why = "tous les chiffres sont masqués" if masked else "aucun chiffre n’est publié"
+        return f"Sur le {noun} selon l’âge, rien ne se dit : {why}"
+    among = " visible" if masked else ""
+    first = _first(cells)
+    if first is None:
+        return f"Aucune tranche d’âge{among} n’a un {noun} établi comme le plus élevé"
+    ages = french.age_band(first.x["age_band"])
+    return f"Le {noun} est le plus élevé chez les {ages}{', parmi les tranches visibles' if masked else ''}"
+
+
+def highest(measure: Measure, cells: Sequence[Cell]) -> str:
+    """The same with its figure, and how many ages are masked."""
+    masked = sum(c.masked for c in cells)
+    said = f" {french.counted(masked, 'tranche est masquée', 'tranches sont masquées')}." if masked else ""
+    if not _ages(cells):
+        return f"Aucune tranche d’âge n’est visible.{said}"
+    first = _first(cells)
+    if first is None or first.value is None:
+        return f"Aucune tranche d’âge visible n’a un taux établi comme plus élevé que toutes les autres.{said}"
+    name = french.age_band(first.x["age_band"])
+    return f"Parmi les tranches visibles, la plus élevée est celle de {name} ({figure(measure, first.value)}), de façon établie.{said}"
+
+
+def _ages(cells: Sequence[Cell]) -> list[Cell]:
+    return [
+        c for c in cells if c.value is not None and c.low is not None and c.x.get("age_band") not in ("all", "unknown")
+    ]
+
+
+def _first(cells: Sequence[Cell]) -> Cell | None:
+    """The age whose interval lies above all others, of which there must be some."""
+    groups = _ages(cells)
+    if len(groups) < 2:
+        return None
+    ranges = rank_ranges([(c.low, c.high) if c.low is not None and c.high is not None else None for c in groups])
+    return next((c for c, r in zip(groups, ranges, strict=True) if r == (1, 1)), None)
+
+
+def apart_title(subject: str, chart: RegionMap | None) -> str:
+    """How many regions differ from the whole; `subject` is what is counted and when, such as "Décès de 2019"."""
+    if chart is None:
+        return f"{subject} : aucun taux n’est publié"
+    if chart.reference is None:
+        masked = sum(r.value is None for r in chart.regions)
+        why = f" ({french.counted(masked, 'région masquée', 'régions masquées')})" if masked else ""
+        return f"{subject} : sans taux d’ensemble{why}, les régions ne se comparent pas"
+    sides = _sides(chart)
+    said = [
+        f"{text} dans {french.counted(len(sides[which]), 'région', 'régions')}"
+        for which, text in ((Side.ABOVE, "au-dessus de l’ensemble"), (Side.BELOW, "en dessous"))
+        if sides[which]
+    ]
+    if not said:
+        return f"{subject} : aucune région ne se distingue de l’ensemble"
+    if not sides[Side.ABOVE]:
+        said = [said[0].replace("en dessous", "en dessous de l’ensemble")]
+    return f"{subject} : un taux brut {', '.join(said)}"
+
+
+def apart(chart: RegionMap) -> str:
+    """Which regions differ from the whole, as far as intervals tell."""
+    reference = chart.reference
+    if reference is None:
+        return "Sans taux d’ensemble, les régions ne sont pas comparées."
+    sides = _sides(chart)
+    whole = f"l’ensemble ({french.amount(reference.value, chart.unit, chart.digits)})"
+    said = [
+        f"{text} de {whole}, intervalle entier compris : {french.listed([r.label for r in sides[which]])}."
+        for which, text in ((Side.ABOVE, "Au-dessus"), (Side.BELOW, "En dessous"))
+        if sides[which]
+    ]
+    if not said:
+        return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent."
+    if rest := len(sides[Side.SAME]):
+        said.append(f"{french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}.")
+    said.append(f"Sur {sum(map(len, sides.values()))} comparaisons à 95 %, une peut s’écarter par le seul hasard.")
+    return " ".join(said)
+
+
+def _sides(chart: RegionMap) -> Mapping[Side, Sequence[Region]]:
+    shown = [r for r in chart.regions if r.value is not None]
+    return {which: [r for r in shown if side(r, chart.reference) is which] for which in Side}
+
+
+def established_title(subject: str, chart: Dots | None) -> str:
+    """Whether a ranking of regions holds; `subject` is what is ranked and when, such as "Satisfaction de 2020"."""
+    if chart is None or not any(r.value is not None for r in chart.rows):
+        return f"{subject} : aucun score de région n’est visible"
+    ranks = _ranks(chart)
+    if not ranks:
+        return f"{subject} : sans intervalles à comparer, aucun rang n’est établi"
+    sure = sum(best == worst for _, best, worst in ranks)
+    if not sure:
+        return f"{subject} : aucun rang de région n’est établi"
+    return f"{subject} : {french.counted(sure, 'rang de région est établi', 'rangs de régions sont établis')} sur {len(ranks)}"
+
+
+def established(chart: Dots) -> str:
+    """How many ranks are established among the rows of a dot plot, and whose."""
+    ranks = _ranks(chart)
+    if not ranks:
+        return "Sans intervalles à comparer, aucun rang n’est donné."
+    sure = [(row, best) for row, best, worst in ranks if best == worst]
+    if not sure:
+        return f"Un palmarès ne se justifie pas : aucun des {len(ranks)} rangs n’est établi."
+    whose = french.listed([f"{row.label}, {french.ordinal(best)}" for row, best in sorted(sure, key=lambda r: r[1])])
+    others = " ; les autres sont des fourchettes" if len(sure) < len(ranks) else ""
+    return f"Sur {len(ranks)} régions, {french.counted(len(sure), 'rang est établi', 'rangs sont établis')} ({whose}){others}."
+
+
+def _ranks(chart: Dots) -> list[tuple[Row, int, int]]:
+    """The rows that have an interval, with the best and the worst rank it allows; none where one stands alone."""
+    intervals = [(r.low, r.high) if r.low is not None and r.high is not None else None for r in chart.rows]
+    found = [(row, *ranks) for row, ranks in zip(chart.rows, rank_ranges(intervals), strict=True) if ranks]
+    return found if len(found) > 1 else []

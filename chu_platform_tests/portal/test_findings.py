@@ -1,0 +1,194 @@
+"""What is claimed, and what is said not to be established; the expected texts are written by hand."""
+
+import re
+from datetime import date
+
+from chu_platform.portal.cells import Cell
+from chu_platform.portal.charts.dots import Dots, Row
+from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.regions import Region, RegionMap
+from chu_platform.portal.findings import (
+    apart,
+    apart_title,
+    change,
+    change_title,
+    established,
+    established_title,
+    highest,
+    highest_title,
+)
+from chu_platform.portal.periods import Period
+from chu_platform.portal.questions import BY_SLUG
+
+RATE = BY_SLUG["hospitalisations"].measures[0]
+NOUN = "recours à l’hospitalisation"
+
+
+def plain(text: str) -> str:
+    return re.sub(r"<[^>]+>", "", text).replace("\u202f", " ").replace("\u00a0", " ")
+
+
+def cell(
+    x: dict[str, str],
+    period: Period,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    partial: bool = False,
+    absent: bool = False,
+) -> Cell:
+    return Cell(
+        x=x,
+        label="",
+        name="",
+        period=period,
+        partial=partial,
+        masked=value is None and not absent,
+        value=value,
+        low=low,
+        high=high,
+        numerator=None,
+        denominator=None,
+    )
+
+
+def year(n: int, value: float | None, low: float | None, high: float | None, partial: bool = False) -> Cell:
+    period = Period("year", date(n, 1, 1), date(n + 1, 1, 1))
+    return cell({}, period, value, low, high, partial)
+
+
+def band(age: str, value: float | None, low: float | None = None, high: float | None = None) -> Cell:
+    period = Period("year", date(2019, 1, 1), date(2020, 1, 1))
+    return cell({"age_band": age}, period, value, low, high)
+
+
+def test_a_change_is_told_only_where_intervals_do_not_meet() -> None:
+    first = year(2018, 10.0, 9.0, 11.0)
+    assert change(RATE, [first, year(2019, 14.0, 12.0, 16.0)]).startswith("C’est plus qu’en 2018")
+    less = plain(change(RATE, [first, year(2019, 7.0, 6.0, 8.0)]))
+    assert less.startswith(
+        "C’est moins qu’en 2018 (10,0 ‰) : les deux intervalles ne se recouvrent pas. La base ne diminue"
+    )
+    assert change(RATE, [first, year(2019, 12.0, 10.5, 14.0)]).startswith("Aucune évolution n’est établie")
+
+
+def test_a_title_tells_a_change_only_where_intervals_do_not_meet() -> None:
+    first = year(2018, 10.0, 9.0, 11.0)
+    titles = {
+        (14.0, 12.0, 16.0): "Le recours à l’hospitalisation est plus élevé en 2019 qu’en 2018",
+        (7.0, 6.0, 8.0): "Le recours à l’hospitalisation est moins élevé en 2019 qu’en 2018",
+        (12.0, 10.5, 14.0): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
+        # Two intervals that touch have a value in common.
+        (12.0, 11.0, 13.0): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
+        (14.0, None, None): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
+    }
+    for (value, low, high), title in titles.items():
+        assert change_title(NOUN, [first, year(2019, value, low, high)]) == title
+
+
+def test_a_title_without_two_whole_visible_periods_says_why() -> None:
+    whole, hidden = year(2018, 10.0, 9.0, 11.0), year(2019, None, None, None)
+    cut = year(2020, 1.0, 0.5, 1.5, partial=True)
+    assert change_title(NOUN, [whole, hidden, cut]) == (
+        "Le recours à l’hospitalisation n’est connu que pour 2018 : rien ne se dit d’une évolution"
+    )
+    assert change_title(NOUN, [hidden, cut]).endswith("rien ne se dit : les chiffres complets sont masqués")
+    assert change_title(NOUN, [cut]).endswith("rien ne se dit : aucune période complète n’est publiée")
+    assert change_title(NOUN, []).endswith("rien ne se dit : aucun chiffre n’est publié")
+
+
+def test_an_incomplete_or_masked_period_is_no_change() -> None:
+    whole = year(2018, 10.0, 9.0, 11.0)
+    said = change(RATE, [whole, year(2019, None, None, None), year(2020, 1.0, 0.5, 1.5, partial=True)])
+    assert said == "Une seule période complète est visible : rien ne se dit d’une évolution."
+
+
+def test_an_age_is_the_highest_only_beyond_doubt() -> None:
+    surely = [band("0-4", 5.0, 4.0, 6.0), band("85+", 20.0, 15.0, 25.0), band("all", 90.0, 80.0, 99.0)]
+    assert "celle de 85 ans et plus" in highest(RATE, surely)
+    unsure = [*surely, band("80-84", 14.0, 10.0, 16.0), band("75-79", None)]
+    said = plain(highest(RATE, unsure))
+    assert said.startswith("Aucune tranche d’âge visible n’a un taux établi") and "1 tranche est masquée." in said
+
+
+def test_a_title_names_the_highest_age_only_beyond_doubt() -> None:
+    surely = [band("0-4", 5.0, 4.0, 6.0), band("85+", 20.0, 15.0, 25.0), band("all", 90.0, 80.0, 99.0)]
+    assert highest_title(NOUN, surely) == "Le recours à l’hospitalisation est le plus élevé chez les 85 ans et plus"
+    hidden = band("75-79", None)
+    assert highest_title(NOUN, [*surely, hidden]) == (
+        "Le recours à l’hospitalisation est le plus élevé chez les 85 ans et plus, parmi les tranches visibles"
+    )
+    close = band("80-84", 14.0, 10.0, 16.0)
+    assert highest_title(NOUN, [*surely, close]) == (
+        "Aucune tranche d’âge n’a un recours à l’hospitalisation établi comme le plus élevé"
+    )
+    assert highest_title(NOUN, [*surely, close, hidden]) == (
+        "Aucune tranche d’âge visible n’a un recours à l’hospitalisation établi comme le plus élevé"
+    )
+    assert highest_title(NOUN, [hidden]).endswith("selon l’âge, rien ne se dit : tous les chiffres sont masqués")
+    assert highest_title(NOUN, []).endswith("selon l’âge, rien ne se dit : aucun chiffre n’est publié")
+
+
+def test_who_stands_alone_is_not_the_highest() -> None:
+    alone = [band("85+", 20.0, 15.0, 25.0), band("0-4", None)]
+    assert "établi comme le plus élevé" in highest_title(NOUN, alone)
+    assert "n’a un taux établi comme plus élevé" in highest(RATE, alone)
+    one = Dots("Score", "", 1, [Row("a", 70.0, 65.0, 75.0), Row("b", None)])
+    assert established_title("Scores", one) == "Scores : sans intervalles à comparer, aucun rang n’est établi"
+
+
+def test_regions_stand_apart_only_with_whole_intervals() -> None:
+    whole = Reference("Ensemble", 9.0)
+
+    def chart(*regions: Region) -> RegionMap:
+        return RegionMap("Décès", "‰", 1, regions, whole)
+
+    corse, guyane = Region("94", "Corse", 10.0, 9.5, 10.5), Region("03", "Guyane", 4.0, 3.0, 5.0)
+    alike, hidden = Region("53", "Bretagne", 9.2, 8.5, 9.9), Region("06", "Mayotte", None)
+    said = plain(apart(chart(corse, guyane, alike, hidden)))
+    assert said == (
+        "Au-dessus de l’ensemble (9,0 ‰), intervalle entier compris : Corse. "
+        "En dessous de l’ensemble (9,0 ‰), intervalle entier compris : Guyane. "
+        "1 autre ne s’en distingue pas. Sur 3 comparaisons à 95 %, une peut s’écarter par le seul hasard."
+    )
+    assert plain(apart(chart(alike, hidden))).startswith("Aucune région ne se distingue")
+
+
+def test_a_ranking_is_refused_where_no_rank_is_sure() -> None:
+    alike = Dots("Score", "", 1, [Row("a", 70.0, 65.0, 75.0), Row("b", 71.0, 66.0, 76.0)])
+    assert established(alike) == "Un palmarès ne se justifie pas : aucun des 2 rangs n’est établi."
+    clear = Dots("Score", "", 1, [Row("a", 50.0, 49.0, 51.0), Row("b", 71.0, 66.0, 76.0), Row("c", 72.0, 67.0, 77.0)])
+    assert plain(established(clear)) == "Sur 3 régions, 1 rang est établi (a, 3e) ; les autres sont des fourchettes."
+
+
+def test_a_title_counts_the_regions_apart() -> None:
+    corse, guyane = Region("94", "Corse", 10.0, 9.5, 10.5), Region("03", "Guyane", 4.0, 3.0, 5.0)
+    mayotte, alike = Region("06", "Mayotte", 3.0, 2.0, 4.0), Region("53", "Bretagne", 9.2, 8.5, 9.9)
+
+    def title(*regions: Region, whole: float | None = 9.0) -> str:
+        reference = None if whole is None else Reference("Ensemble", whole)
+        return plain(apart_title("Décès de 2019", RegionMap("Décès", "‰", 1, regions, reference)))
+
+    assert title(corse, guyane, mayotte, alike) == (
+        "Décès de 2019 : un taux brut au-dessus de l’ensemble dans 1 région, en dessous dans 2 régions"
+    )
+    assert title(guyane, alike) == "Décès de 2019 : un taux brut en dessous de l’ensemble dans 1 région"
+    assert title(alike) == "Décès de 2019 : aucune région ne se distingue de l’ensemble"
+    assert title(corse, Region("06", "Mayotte", None), whole=None) == (
+        "Décès de 2019 : sans taux d’ensemble (1 région masquée), les régions ne se comparent pas"
+    )
+    assert apart_title("Décès de 2019", None) == "Décès de 2019 : aucun taux n’est publié"
+
+
+def test_a_title_counts_the_ranks_that_hold() -> None:
+    def title(*rows: Row) -> str:
+        return plain(established_title("Satisfaction de 2020", Dots("Score", "", 1, rows)))
+
+    a, b, c = Row("a", 50.0, 49.0, 51.0), Row("b", 71.0, 66.0, 76.0), Row("c", 72.0, 67.0, 77.0)
+    assert title(a, b, c) == "Satisfaction de 2020 : 1 rang de région est établi sur 3"
+    assert title(b, c) == "Satisfaction de 2020 : aucun rang de région n’est établi"
+    assert title(Row("a", 50.0), Row("b", 60.0)).endswith("sans intervalles à comparer, aucun rang n’est établi")
+    assert title(Row("a", None)) == "Satisfaction de 2020 : aucun score de région n’est visible"
+    assert established_title("Scores", None) == "Scores : aucun score de région n’est visible"
+    sure = Dots("Score", "", 1, [Row("a", 9.0, 8.0, 10.0), Row("b", 1.0, 0.0, 2.0)])
+    assert plain(established(sure)) == "Sur 2 régions, 2 rangs sont établis (a, 1er et b, 2e)."

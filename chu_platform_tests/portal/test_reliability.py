@@ -1,0 +1,68 @@
+"""What must be known before an indicator is used: the states and their reasons, on values made by hand."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from chu_platform.portal.reliability import LABELS, Check, Late, Reliability, State
+from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reasons
+from chu_platform.tables.rules import Kind
+
+
+def check(kind: Kind, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> Check:
+    is_age = kind is Kind.FRESHNESS
+    return Check("Séjours", LABELS[kind.value], (), blocking, run, 12.0 if run else None, threshold, is_age)
+
+
+def known(problems: Sequence[Check] = (), late: Late | None = None, checks: int = 10) -> Reliability:
+    return Reliability(100, 20, 0.9, None, None, None, late, checks, checks - len(problems), problems)
+
+
+FAILED, REMARK, WAITING = check(Kind.UNIQUE, blocking=True), check(Kind.ROW_COUNT), check(Kind.RANGE, run=False)
+OLD = check(Kind.FRESHNESS, threshold="0 ... 31")
+LATE = Late(3, stale=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (known(), State.GOOD),
+        (known([OLD]), State.GOOD),
+        (known([REMARK, OLD]), State.REMARK),
+        (known([WAITING]), State.UNCHECKED),
+        (known(checks=0), State.UNCHECKED),
+        (known([WAITING, REMARK]), State.UNCHECKED),
+        (known(late=LATE), State.LATE),
+        (known([REMARK], LATE), State.LATE),
+        (known(late=Late(900, stale=True)), State.LATE),
+        (known([FAILED, REMARK], LATE), State.FAILED),
+    ],
+)
+def test_the_most_serious_is_the_state(found: Reliability, state: State) -> None:
+    assert found.state is state
+
+
+def test_all_that_is_remarked_is_among_the_reasons() -> None:
+    said = [text.replace("\u00a0", " ") for text in reasons(known([FAILED, REMARK, WAITING, OLD], LATE))]
+    age = "dans « Séjours », l’âge du dernier événement est de 12 jours (prévu : 0 à 31)"
+    assert said == [
+        "1 contrôle bloquant a échoué : la dernière version valable est montrée.",
+        "En retard : calculé il y a 3 jours.",
+        "Remarque sur « Séjours » : nombre de lignes stable (12 ; prévu : 0).",
+        "1 contrôle n’a pas encore été évalué.",
+        f"Données plus anciennes que prévu : {age}.",
+    ]
+    assert reasons(known()) == ["Aucun contrôle n’a échoué, et le calcul est à l’heure."]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "text"),
+    [("= 0", "0"), ("0 ... 31", "0 à 31"), ("-0.1 ... 1", "−0,1 à 1"), ("= 1e+06", "1\u202f000\u202f000")],
+)
+def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
+    assert bounds(check(Kind.RANGE, threshold=threshold)) == text
+
+
+def test_every_kind_of_check_and_every_state_has_french_words() -> None:
+    assert LABELS.keys() == {kind.value for kind in Kind}
+    assert STATES.keys() == CRITERIA.keys() == set(State)
