@@ -152,4 +152,4 @@ def _same_engine(url: str, **options: Any) -> Engine:
     return engine
 
 
-sqlite_event_log.create_engine = _same_engine
+setattr(sqlite_event_log, "create_engine", _same_engine)  # noqa: B010 - a name that the module does not export
