@@ -4,7 +4,7 @@ Here: the computation and the comparison. Not here: which rows make which cell (
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,15 +14,18 @@ import pyarrow as pa
 
 from chu_platform.lake.lake import Lake
 from chu_platform.tables.columns import DOUBLE, LONG
-from chu_platform.tables.duckdb_sql import sql_text
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 from chu_platform.trace.chain import Chain
 from chu_platform.trace.evidence import EVIDENCE, Evidence, with_figures
-from chu_platform.trace.inputs import Inputs
+from chu_platform.trace.inputs import MEMORY_LIMIT, Inputs
 from chu_platform.trace.scratch import scratch
 
 # Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
 TOLERANCE: Final = 1e-8
+# Cells compared at a time.
+BATCH: Final = 10_000
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -121,34 +124,44 @@ class Recomputations:
 
 
 def differences(
-    published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: Mapping[str, bool]
-) -> list[Difference]:
+    published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
+) -> Iterator[Difference]:
     """Where published cells are not their recomputation, or show what their mask withholds.
 
-    `exact` and `computed` have the figures of the cells of `shown`; `masks` says by cell (its key, joined by |) whether
-    it is to be masked.
+    `exact` and `computed` have the figures of the cells of `shown`; `masks` says by `cell` (its key, joined by |)
+    whether it `is_masked`. Cells are paired outside Python, which could not hold a million of them.
     """
     key = published.key
-    figures, always = figures_of(published), open_figures(published)
-    exactly, again = (_by_key(rows, key) for rows in (exact, computed))
-    found: list[Difference] = []
-    for row in shown.to_pylist():
-        cell = {name: row[name] for name in key}
-        at = tuple(cell.values())
-        true, other = exactly.get(at), again.get(at)
-        masked = masks.get("|".join(map(str, at)))
-        if true is None or other is None or masked is None:
-            found.append(Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row"))
-            continue
-        for name in figures:
-            if not same(true[name], other[name]):
-                found.append(Difference(cell, name, true[name], other[name]))
-            visible = name in always or not masked
-            if not same(row[name], true[name] if visible else None):
-                found.append(Difference(cell, f"{name} as published", row[name], true[name] if visible else None))
-        if row["is_masked"] != masked:
-            found.append(Difference(cell, "is_masked", row["is_masked"], masked))
-    return found
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        for name, rows in (("shown", shown), ("exact", exact), ("computed", computed), ("masks", masks)):
+            connection.register(name, rows)
+        using = ", ".join(map(sql_name, key))
+        named = ", ".join(f"shown.{sql_name(c)}::VARCHAR" for c in key)
+        connection.execute(
+            f"SELECT shown, exact, computed, masks.is_masked FROM shown LEFT JOIN exact USING ({using}) "
+            f"LEFT JOIN computed USING ({using}) LEFT JOIN masks ON masks.cell = concat_ws('|', {named})"
+        )
+        while rows := connection.fetchmany(BATCH):
+            for row, true, other, masked in rows:
+                yield from _of_cell(published, {name: row[name] for name in key}, row, true, other, masked)
+
+
+def _of_cell(
+    published: Table, cell: Row, row: Row, true: Row | None, other: Row | None, masked: bool | None
+) -> Iterator[Difference]:
+    if not true or true[published.key[0]] is None or not other or other[published.key[0]] is None or masked is None:
+        yield Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row")
+        return
+    always = open_figures(published)
+    for name in figures_of(published):
+        if not same(true[name], other[name]):
+            yield Difference(cell, name, true[name], other[name])
+        expected = true[name] if name in always or not masked else None
+        if not same(row[name], expected):
+            yield Difference(cell, f"{name} as published", row[name], expected)
+    if row["is_masked"] != masked:
+        yield Difference(cell, "is_masked", row["is_masked"], masked)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -157,7 +170,3 @@ def same(one: Any, other: Any) -> bool:
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-
-
-def _by_key(rows: pa.Table, key: Sequence[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    return {tuple(row[k] for k in key): row for row in rows.to_pylist()}

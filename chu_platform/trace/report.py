@@ -110,7 +110,10 @@ def _step(lake: Lake, step: Step) -> Iterator[str]:
 
 def _source(source: TracedSource, rows: bool) -> Iterator[str]:
     step = source.step
-    yield f"  {step.name}: {source.count} {ROLES[source.source.role]}"
+    # A death that is delivered twice has one name, which counts once.
+    repeated = source.count - len(source.rows) if source.source.role == "numerator" else 0
+    same = f", {repeated} of them repeat another and do not count again" if repeated else ""
+    yield f"  {step.name}: {source.count} {ROLES[source.source.role]}{same}"
     for file in source.files:
         if file.problem:
             yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {file.problem}; its lines cannot be shown"

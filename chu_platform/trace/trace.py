@@ -112,7 +112,8 @@ class Tracer:
         again = self._recomputations.of(table, chain)
         again.choose(cell.row, keep=True)
         computed = again.figures()
-        found = differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, {cell.name: masked})
+        masks = pa.table({"cell": [cell.name], "is_masked": [masked]})
+        found = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
         sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.evidence.sources]
         values = computed.to_pylist()[0]
         return Trace(cell, chain, reason, shown, {name: values[name] for name in figures}, found, sources)

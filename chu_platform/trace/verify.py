@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import duckdb
@@ -25,6 +25,7 @@ from chu_platform.lake.lake import Lake, active_files
 from chu_platform.lake.provenance import made_whole, own_words
 from chu_platform.settings import Settings
 from chu_platform.sources.delivered import Delivered, made_with
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.chain import chain_of, step_of
 from chu_platform.trace.evidence import EVIDENCE
@@ -196,12 +197,16 @@ def _figure_differences(
 ) -> Sequence[Difference]:
     exact, mask = table.reads["exact"], table.reads["mask"]
     again.choose(shown, keep=False)
-    masks: dict[str, Any] = {
-        row["cell"]: row["is_masked"]
-        for row in lake.arrow(mask, ["indicator", "cell", "is_masked"], version(mask)).to_pylist()
-        if row["indicator"] == table.name
-    }
-    return differences(table, shown, lake.arrow(exact, version=version(exact)), again.figures(), masks)
+    with duckdb.connect() as connection:
+        connection.register("shown", shown)
+        of_these = ", ".join(map(sql_name, table.key))
+        true = connection.sql(
+            f"FROM {lake.relation(exact, version(exact))} SEMI JOIN shown USING ({of_these})"
+        ).to_arrow_table()
+        masks = connection.sql(
+            f"SELECT cell, is_masked FROM {lake.relation(mask, version(mask))} WHERE indicator = {sql_text(table.name)}"
+        ).to_arrow_table()
+    return list(differences(table, shown, true, again.figures(), masks))
 
 
 def _named(table: Table, found: Sequence[Difference]) -> Iterator[str]:

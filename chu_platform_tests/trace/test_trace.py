@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from chu_platform.errors import ChuError
@@ -173,13 +174,17 @@ def test_a_wrong_figure_is_named(tracer: Tracer) -> None:
     again = tracer._recomputations.of(found.table, traced.chain)
     again.choose(found.row, keep=True)
     exact = tracer.lake.arrow(found.table.reads["exact"])
-    (named,) = differences(found.table, wrong, exact, again.figures(), {found.name: False})
+
+    def masks(masked: bool) -> pa.Table:
+        return pa.table({"cell": [found.name], "is_masked": [masked]})
+
+    (named,) = differences(found.table, wrong, exact, again.figures(), masks(False))
     assert (named.figure, named.found, named.expected) == (
         "deaths as published",
         1,
         traced.exact and traced.exact["deaths"],
     )
-    shown = differences(found.table, found.row, exact, again.figures(), {found.name: True})
+    shown = differences(found.table, found.row, exact, again.figures(), masks(True))
     assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked is named"
 
 
