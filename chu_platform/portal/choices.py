@@ -104,14 +104,19 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
 
 
 def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold."""
-    if parameter.words:
-        return [("", list(parameter.words.items()))]
+    """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold.
+
+    Only what is published: a choice that leads nowhere is not offered.
+    """
     return snapshot.once(("options", question.slug, parameter.name), lambda: _options(snapshot, question, parameter))
 
 
 def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
     table = sql_name(question.table.name)
+    if parameter.words:
+        (column,) = map(sql_name, parameter.columns)
+        there = {r["value"] for r in snapshot.rows(f"SELECT DISTINCT {column} AS value FROM {table}")}
+        return [("", [(value, label) for value, label in parameter.words.items() if value in there])]
     if parameter.columns == ("level", "code"):
         groups = []
         for level in ("total", "unattached", "region", "department", "chapter"):

@@ -4,6 +4,7 @@ import csv
 import html
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from io import BytesIO, StringIO
 from typing import Any
 from urllib.parse import urlencode
@@ -313,3 +314,14 @@ def test_an_unchanged_page_is_not_sent_again(portal: Served) -> None:
     first = portal.get("/questions/hospitalisations")
     again = portal.get("/questions/hospitalisations", **{"If-None-Match": first.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_every_choice_that_a_list_offers_leads_to_a_page(question: Question, portal: Served) -> None:
+    page = portal.get(f"/questions/{question.slug}").text
+    lists = re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL)
+    assert lists
+    for name, options in lists:
+        for value in re.findall(r'<option value="([^"]*)"', options):
+            asked = f"/questions/{question.slug}?{urlencode({name: html.unescape(value)})}"
+            assert portal.get(asked).status == HTTPStatus.OK, asked
