@@ -192,5 +192,11 @@ def _run(
                 cause = (data.error.cause or data.error).message.strip()
             failed.append(Failed((event.step_key or "?").replace("__", "/", 1), cause or "unknown"))
     if not result.success and not failed:
-        failed.append(Failed("run", "the run did not finish; see it in the Dagster UI"))
+        failed.append(Failed("run", f"the run did not finish{_why(result)}; see it in the Dagster UI"))
     return failed
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """Which error, if any, has ended a run outside its steps: Dagster's own; its words are in the UI."""
+    ends = [e.job_failure_data for e in result.all_events if e.event_type is dg.DagsterEventType.RUN_FAILURE]
+    return "".join(f" ({end.error.cls_name})" for end in ends if end.error)
