@@ -33,8 +33,8 @@ from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.table import Table
+from chu_platform.trace.scratch import MEMORY_LIMIT
 
-MEMORY_LIMIT: Final = "3GB"
 NOBODY: Final = "inconnu"
 # Deaths are the same when they say the same in every column, as far as each kind of file has room for it.
 DEATH_KEY: Final = (

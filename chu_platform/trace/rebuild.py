@@ -30,6 +30,7 @@ from chu_platform.tables.slices import Slices
 from chu_platform.tables.table import Computed, Layer, Query, Table
 from chu_platform.trace.chain import find_table, tables_by_folder, version_of
 from chu_platform.trace.lines import Deliveries
+from chu_platform.trace.scratch import MEMORY_LIMIT
 
 TYPES: Mapping[str, pa.DataType] = {sql_type(t): t for t in (STRING, INTEGER, LONG, DOUBLE, BOOLEAN, DATE)}
 
@@ -73,7 +74,9 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
     notes: list[str] = []
     covered: list[str] = []
     with Platform(settings, say) as platform, _place(lake, table) as place, duckdb.connect() as connection:
-        connection.execute(f"SET temp_directory = {sql_text(str(place / 'spill'))}")
+        spill = sql_text(str(place / "spill"))
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}")
+        connection.execute("SET preserve_insertion_order = false")
         then = table
         for number, publication in enumerate(said):
             then, found = _as_it_was(lake, table, publication)
@@ -196,8 +199,13 @@ def _compared(connection: duckdb.DuckDBPyConnection, table: Table, notes: Sequen
     def count(rest: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {rest}").fetchall()[0][0])
 
-    only_stored = count("(FROM stored EXCEPT ALL FROM again)")
-    only_rebuilt = count("(FROM again EXCEPT ALL FROM stored)")
+    # Equal rows cancel out. (EXCEPT ALL, twice, would number the copies of every row in memory.)
+    listed = ", ".join(sql_name(c.name) for c in table.columns)
+    sides = " UNION ALL ".join(f"SELECT {listed}, {n} AS n FROM {side}" for side, n in (("stored", 1), ("again", -1)))
+    only_stored, only_rebuilt = connection.execute(
+        "SELECT coalesce(sum(greatest(n, 0)), 0)::BIGINT, coalesce(sum(greatest(-n, 0)), 0)::BIGINT "
+        f"FROM (SELECT sum(n) AS n FROM ({sides}) GROUP BY {listed} HAVING sum(n) <> 0)"
+    ).fetchall()[0]
     columns: dict[str, int] = {}
     if (only_stored or only_rebuilt) and table.key:
         same = " AND ".join(f"s.{sql_name(c)} = a.{sql_name(c)}" for c in table.key)

@@ -18,8 +18,8 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 from chu_platform.trace.chain import Chain
 from chu_platform.trace.evidence import EVIDENCE, Evidence, with_figures
-from chu_platform.trace.inputs import MEMORY_LIMIT, Inputs
-from chu_platform.trace.scratch import scratch
+from chu_platform.trace.inputs import Inputs
+from chu_platform.trace.scratch import MEMORY_LIMIT, scratch
 
 # Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
 TOLERANCE: Final = 1e-8

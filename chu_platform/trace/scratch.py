@@ -1,16 +1,20 @@
 """A folder for what is too large for memory while figures are computed again: in the restricted zone, gone afterwards.
 
-Here: the folder. Not here: what is put into it.
+Here: the folder, and what may stay in memory. Not here: what is put into it.
 """
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.lake.lake import STAGING, Lake
 from chu_platform.tables.table import Zone
+
+# Of DuckDB, beside what Python and an engine take.
+MEMORY_LIMIT: Final = "3GB"
 
 
 @contextmanager
