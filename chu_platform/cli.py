@@ -90,12 +90,13 @@ def trace(
     table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
     key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; who sees them is logged")] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="list the numbers of all lines, however many")] = False,
     as_of: Annotated[int | None, typer.Option(help="version of the table; it is then compared with now")] = None,
 ) -> None:
     """Walk a published figure back to the delivered lines, and compute it again from them: exit status 0 if equal."""
     from chu_platform.trace.command import run_trace
 
-    if not run_trace(load_settings(), table, key or [], rows, as_of, print):
+    if not run_trace(load_settings(), table, key or [], rows, lines, as_of, print):
         raise typer.Exit(1)
 
 

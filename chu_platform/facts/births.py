@@ -12,7 +12,7 @@ def not_before_birth(event: str) -> Rule:
     return none_in(
         "not_before_birth",
         "SELECT count(*) FROM {this} t JOIN {other} p USING (patient_key) WHERE t.age IS NULL AND p.birth_year IS NOT NULL",
-        f"{event} ne précède pas la naissance du patient, sous peine d’être compté sans âge",
+        f"{event} ne précède pas la naissance du patient ; sinon, son âge n’est pas compté",
         dim_patient,
         blocking=False,
     )

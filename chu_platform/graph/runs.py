@@ -105,7 +105,7 @@ def run_all(
         possible = [t for t in wave.tables if not any(n in broken for n in t.needs)]
         for table in wave.tables:
             if table not in possible:
-                broken.add(table)
+                _leave_out(table, broken, say)
         if not possible:
             continue
         what = f" by {wave.slicing.name}" if wave.slicing else ""
@@ -114,9 +114,18 @@ def run_all(
         failed += _run(defs, instance, selected, slices.get(wave.slicing) if wave.slicing else None)
         done = {f.asset for f in failed}
         for table in possible:
-            if f"{table.layer}/{table.name}" in done or any(n in broken for n in table.needs):
+            if f"{table.layer}/{table.name}" in done:
                 broken.add(table)
+            elif any(n in broken for n in table.needs):
+                _leave_out(table, broken, say)
     return failed
+
+
+def _leave_out(table: Table, broken: set[Table], say: Callable[[str], None]) -> None:
+    """Say that a table was not made, and because of which it needs."""
+    missing = ", ".join(sorted(f"{n.layer}/{n.name}" for n in table.needs if n in broken))
+    say(f"left as it was: {table.layer}/{table.name}, which needs {missing}")
+    broken.add(table)
 
 
 def _selected(defs: dg.Definitions, selection: str) -> Collection[dg.AssetKey]:

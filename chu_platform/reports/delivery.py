@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import dagster as dg
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.reports.delivery_reading import delivery_reading
+from chu_platform.reports.readings import Refusal, delivered_tables, refusals
 from chu_platform.settings import Settings
 from chu_platform.sources.arrivals import COPY, EMPTY, NOT_A_DELIVERY, REFUSED, TAKEN, UNKNOWN, UNUSED, Fate, fates
 from chu_platform.sources.files import fingerprint, modified_at
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rules import holds, one_of
-from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, PACK, Computed, Layer, Table, Zone
+from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed, Layer, Table, Zone
 
 FILE: Final = "file"
 SERVER: Final = "server"
@@ -32,8 +34,11 @@ NO_FINGERPRINT: Final = "-"
 Row = dict[str, Any]
 
 
-def deliveries(settings: Settings, tables: Sequence[Table], readings: pa.Table, before: pa.Table) -> pa.Table:
+def deliveries(
+    settings: Settings, instance: dg.DagsterInstance, tables: Sequence[Table], readings: pa.Table, before: pa.Table
+) -> pa.Table:
     """What was seen before, what lies there now, and what was read of each."""
+    refused = refusals(instance, delivered_tables(tables))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     read = readings.to_pylist()
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
@@ -53,7 +58,7 @@ def deliveries(settings: Settings, tables: Sequence[Table], readings: pa.Table, 
         present = kind == SERVER and settings.postgres_url is not None and key[1] == last
         rows.setdefault(key, {"path": key[0], "sha256": key[1], "present": present})["kind"] = kind
         rows[key]["present"] |= present
-    found = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
+    found = [_completed(row, fed.get(key, ()), refused, now) for key, row in rows.items()]
     return pa.Table.from_pylist(found, arrow_schema(delivery.columns))
 
 
@@ -93,8 +98,8 @@ def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[t
     return found
 
 
-def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
-    """A row with what is known of its readings."""
+def _completed(row: Row, readings: Sequence[Row], refused: Mapping[str, Refusal], now: str) -> Row:
+    """A row with what is known of its readings, or why there is none."""
     first = min((r["first_read"] for r in readings), default=now)
     last = max((r["last_read"] for r in readings), default=None)
     row["first_seen"] = row.get("first_seen") or first
@@ -102,7 +107,7 @@ def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
     if row["kind"] == SERVER:
         row["last_seen"] = last
     if readings:
-        row["state"] = READ
+        row["state"], row["reason"] = READ, None
         row["known_as"] = ", ".join(sorted({r["table"].rpartition("/")[2] for r in readings}))
         row["encoding"] = readings[0]["encoding"]
         row["separator"] = readings[0]["separator"]
@@ -112,7 +117,14 @@ def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
         if row["kind"] == FILE and row.get("bytes") is None:
             row["bytes"], row["modified_at"] = readings[0]["bytes"], readings[0]["modified_at"]
     elif row.get("state") in (None, TAKEN):
-        row["state"] = NOT_READ_YET
+        # A file that came after the run that refused another one has not been tried.
+        why = [
+            f"{table} : {refused[table].why}"
+            for table in (row.get("known_as") or "").split(", ")
+            if row["present"] and table in refused and row["modified_at"] <= refused[table].at
+        ]
+        row["state"] = REFUSED if why else NOT_READ_YET
+        row["reason"] = "; ".join(why) or None
     return row
 
 
@@ -151,6 +163,12 @@ delivery = Table(
         ),
         Column("present", BOOLEAN, "vrai s’il est là actuellement, avec ce contenu", "Présent", nullable=False),
         Column("state", STRING, "read (lu), ou pourquoi aucune table ne l’a lu", "État", nullable=False),
+        Column(
+            "reason",
+            STRING,
+            "pourquoi la dernière exécution l’a refusé, dans les mots de l’erreur (en anglais) ; vide sinon",
+            "Motif du refus",
+        ),
         Column("known_as", STRING, "tables sources qui le prennent ; vide pour un fichier inconnu", "Tables sources"),
         Column("encoding", STRING, "encodage d’un texte", "Encodage"),
         Column("separator", STRING, "séparateur de ses champs", "Séparateur"),
@@ -165,7 +183,7 @@ delivery = Table(
     reads={"readings": delivery_reading},
     rows=Computed(
         deliveries,
-        given=("settings", "tables", "before"),
+        given=("settings", "instance", "tables", "before"),
         from_columns={
             EVERY_ROW: [PACK, "readings.path", "readings.sha256"],
             "kind": ["readings.path"],
@@ -176,7 +194,8 @@ delivery = Table(
             "first_seen": [PACK, "readings.first_read"],
             "last_seen": [PACK, "readings.last_read"],
             "present": [PACK],
-            "state": [PACK, DECLARATIONS, "readings.path"],
+            "state": [PACK, DECLARATIONS, EVENT_LOG, "readings.path"],
+            "reason": [EVENT_LOG],
             "known_as": [PACK, DECLARATIONS, "readings.table"],
             **{name: [f"readings.{name}"] for name in ("encoding", "separator", "undeclared")},
             **{name: [f"readings.{name}"] for name in ("rows_in", "rows_kept", "rows_rejected")},

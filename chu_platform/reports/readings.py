@@ -29,7 +29,7 @@ class Said:
     @property
     def at(self) -> str:
         """The moment, UTC, ISO 8601."""
-        return datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="microseconds")
+        return _moment(self.moment)
 
     @property
     def deliveries(self) -> Sequence[Mapping[str, Any]]:
@@ -68,6 +68,34 @@ def last_said(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[
         stopped = entry is not None and entry.last_run_id is not None and entry.last_run_id != (last and last.run_id)
         found[table] = said, stopped
     return found
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the last run did not make a delivered table, in words of its error, and when (UTC, ISO 8601)."""
+
+    why: str
+    at: str
+
+
+def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[str, Refusal]:
+    """By name, the tables that the last run of theirs has not made, of those whose error says why."""
+    found: dict[str, Refusal] = {}
+    for record in instance.get_asset_records([_key(t) for t in tables]):
+        entry = record.asset_entry
+        last = entry.last_materialization_record
+        if entry.last_run_id is None or entry.last_run_id == (last and last.run_id):
+            continue
+        step = "__".join(entry.asset_key.path)
+        for failed in instance.get_records_for_run(entry.last_run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
+            event = failed.event_log_entry.dagster_event
+            if event and event.step_key == step and (told := event.step_failure_data.user_failure_data):
+                found[entry.asset_key.path[-1]] = Refusal(told.description or "", _moment(failed.timestamp))
+    return found
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
 
 
 def _key(table: Table) -> AssetKey:

@@ -85,14 +85,14 @@ source_quality = Table(
         Column(
             "open_rejects",
             LONG,
-            "nombre de lignes rejetées qu’aucune livraison ultérieure n’a corrigées",
+            "nombre de lignes rejetées de la dernière livraison",
             "Rejets ouverts",
         ),
         Column(
             "mended_rejects",
             LONG,
-            "nombre de lignes rejetées qu’une livraison ultérieure a corrigées",
-            "Rejets corrigés",
+            "nombre de lignes rejetées qu’une livraison ultérieure a corrigées, ou ne contient plus",
+            "Rejets clos",
         ),
         Column("undeclared_columns", LONG, "colonnes non déclarées, mises en quarantaine", "Colonnes non déclarées"),
         Column("delta_version", LONG, "version Delta de la table après la lecture", "Version Delta"),

@@ -18,12 +18,14 @@ def run_trace(
     table: str,
     words: Sequence[str],
     rows: bool,
+    lines: bool,
     as_of: int | None,
     say: Callable[[str], None],
 ) -> bool:
     """Trace a cell and say what was found; whether its figures are their recomputation.
 
     An earlier version is also compared with now. With `rows`, delivered rows are shown; who sees them is logged first.
+    With `lines`, no list of line numbers is cut short.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
@@ -32,7 +34,7 @@ def run_trace(
         if rows:
             tables, count = rows_shown(found)
             log_access(lake, f"chu trace {described(cell.table, cell.key)} version {cell.version}", tables, count)
-        for line in told(lake, found, rows):
+        for line in told(lake, found, rows, lines):
             say(line)
         equal = bool(found.equal)
         if cell.version != lake.version(cell.table):

@@ -14,7 +14,7 @@ from chu_platform.trace.chain import Step
 from chu_platform.trace.lines import SHORT, is_delivered_as_files
 from chu_platform.trace.trace import SourceChange, Trace, TracedSource, changed_steps, described, source_changes
 
-# Lines and keys of more ranges than this are cut: `--rows` lists them all.
+# Lines and keys of more ranges than this are cut: `--lines` lists them all.
 MOST_RANGES: Final = 40
 REASONS: Final = {
     "primary": "primary: a count behind it is from 1 to 10",
@@ -27,7 +27,7 @@ ROLES: Final = {
 }
 
 
-def told(lake: Lake, found: Trace, rows: bool) -> Iterator[str]:
+def told(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
     """The lines of a trace."""
     yield f"{described(found.cell.table, found.cell.key)}, version {found.cell.version}"
     yield from _figures(found)
@@ -43,7 +43,7 @@ def told(lake: Lake, found: Trace, rows: bool) -> Iterator[str]:
     yield ""
     yield "DELIVERED ROWS behind the figure"
     for source in found.sources:
-        yield from _source(source, rows)
+        yield from _source(source, rows, MOST_RANGES if not lines else None)
     yield ""
     yield from _verdict(found)
 
@@ -108,7 +108,7 @@ def _step(lake: Lake, step: Step) -> Iterator[str]:
             yield f"    code: {step.table.zone}/.code/{code['code_version']}.json"
 
 
-def _source(source: TracedSource, rows: bool) -> Iterator[str]:
+def _source(source: TracedSource, rows: bool, most: int | None) -> Iterator[str]:
     step = source.step
     # A death that is delivered twice has one name, which counts once.
     repeated = source.count - len(source.rows) if source.source.role == "numerator" else 0
@@ -120,17 +120,20 @@ def _source(source: TracedSource, rows: bool) -> Iterator[str]:
         elif is_delivered_as_files(source.source.table):
             numbers = [line.number for line in source.lines.get(file.name, ())]
             if numbers:
-                listed = ranges(numbers, None if rows else MOST_RANGES)
+                listed = ranges(numbers, most)
                 yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {len(numbers)} lines: {listed}"
         else:
             yield f"    {file.name} (sha256 {file.sha256[:SHORT]}), a database: rows have keys, no lines"
     if source.problem:
         yield f"    its lines cannot be shown: {source.problem}"
+    for name, lines in source.now.items():
+        if lines:
+            yield f"    delivered since: {name}: {len(lines)} lines: {ranges([ln.number for ln in lines], most)}"
     if not is_delivered_as_files(source.source.table) and source.rows:
         column = source.source.match.partition("::")[0].strip('"')
         if not source.names_identify:
             # Of these tables, only Consultation has keys that identify nobody: numbers.
-            yield f"    {column}: {ranges([int(v) for v in source.rows], None if rows else MOST_RANGES)}"
+            yield f"    {column}: {ranges([int(v) for v in source.rows], most)}"
         elif not rows:
             yield f"    {column} identifies persons: shown with --rows, which is logged"
     if rows:
@@ -213,7 +216,7 @@ def ranges(numbers: Sequence[int], most: int | None) -> str:
             found.append([number, number])
     listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found[:most])
     left = len(found) - len(found[:most])
-    return f"{listed} and {left} more ranges (--rows lists all)" if left else listed
+    return f"{listed} and {left} more ranges (--lines lists all)" if left else listed
 
 
 def _number(value: Any) -> str:

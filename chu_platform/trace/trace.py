@@ -20,7 +20,7 @@ from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.cells import Cell
-from chu_platform.trace.chain import Chain, Step, chain_of
+from chu_platform.trace.chain import Chain, Step, chain_of, step_of
 from chu_platform.trace.evidence import SourceRows
 from chu_platform.trace.lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
 from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences, figures_of
@@ -31,7 +31,8 @@ class TracedSource:
     """The rows of a source table that take part in a cell.
 
     `rows` gives, by the value that names a row, the fingerprints of the rows of that name; `texts` their columns, if
-    they were asked for. `lines` are those of the delivered `files`; `problem` says why there are none.
+    they were asked for. `lines` are those of the delivered `files`; `problem` says why there are none. `now` are the
+    lines of rows of the same names in what was delivered since, by file, of a source that was read again.
     """
 
     source: SourceRows
@@ -41,6 +42,7 @@ class TracedSource:
     lines: Mapping[str, Sequence[Line]]
     problem: str | None
     texts: Sequence[str]
+    now: Mapping[str, Sequence[Line]]
 
     @property
     def count(self) -> int:
@@ -159,7 +161,25 @@ def _source_rows(
     problem = None
     if rows and is_delivered_as_files(source.table):
         lines, problem = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
-    return TracedSource(source, step, rows, files, lines, problem, [text for _, _, *rest in found for text in rest])
+    texts = [text for _, _, *rest in found for text in rest]
+    now = _delivered_since(lake, deliveries, connection, source, step)
+    return TracedSource(source, step, rows, files, lines, problem, texts, now)
+
+
+def _delivered_since(
+    lake: Lake, deliveries: Deliveries, connection: duckdb.DuckDBPyConnection, source: SourceRows, step: Step
+) -> Mapping[str, Sequence[Line]]:
+    """The lines of what is wanted in the files that the source has read since: a figure that a new delivery did not
+    change keeps the provenance of its old one, whose files may be gone.
+    """
+    last = lake.version(source.table)
+    if last == step.version or not is_delivered_as_files(source.table):
+        return {}
+    files = list(
+        dict.fromkeys(f for said in step_of(lake, source.table, last).publications for f in deliveries.recorded(said))
+    )
+    lines, _ = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
+    return lines
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,14 @@ class Verified:
 def verify(settings: Settings, sample: int | None, seed: int, say: Callable[[str], None]) -> Verified:
     """Compare everything (of the figures, a sample of so many cells drawn by `seed`); says how far it is.
 
-    Raises ChuError when a zone may not be read: what is not looked at must not pass for right.
+    Raises ChuError when a zone may not be read, or holds nothing: what is not looked at must not pass for right.
     """
     lake = Lake(settings.lake_folder)
     for zone in Zone:
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
             raise ChuError(f"the zone {lake.root / zone} is not there, or you may not read it: nothing was verified")
+    if not _lying(lake, catalogue()):
+        raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
     result = Verified()
     _verify_files(lake, settings, result, say)
     _verify_tables(lake, result, say)

@@ -58,7 +58,7 @@ def materialize(changed: Changeable, *tables: Table, month: str | None = MONTH) 
     keys = " or ".join(f"key:{t.layer}/{t.name}" for t in tables)
     partitions = ("--partitions", month) if month else ()
     done = changed.home.chu("materialize", "--select", f"{keys} or group:reports", *partitions)
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout + done.stderr
 
 
 def checks(home: Home) -> Mapping[str, tuple[Status, str]]:
@@ -109,6 +109,12 @@ def test_a_month_with_a_broken_rule(made: Home, postgres: EmbeddedPostgres, tmp_
     assert status == 1
     for broken in RULES:
         assert broken.said in said
+        (left,) = (
+            ln
+            for ln in said.splitlines()
+            if f"left as it was: {broken.downstream.layer}/{broken.downstream.name}," in ln
+        )
+        assert f"{broken.table.layer}/{broken.table.name}" in left.partition("which needs")[2]
         assert checks(home)[broken.check] == (Status.FAILED, "failed")
         assert made_by_runs(home, broken.downstream) == before[broken.downstream]
     unchanged(made, home)

@@ -60,6 +60,7 @@ def activities(header: str, *rows: str) -> bytes:
     return "\n".join([f"identifiant;identifiant_organisation;{header}", *rows, ""]).encode()
 
 
+NO_RUNS = dg.DagsterInstance.ephemeral()
 PLAIN = activities("mode_exercice", "1;F1;Salarie", "2;F2;Liberal")
 ADDED = activities("mode_exercice;telephone", "1;F1;Salarie;0612345678", "2;F2;Liberal;")
 LACKING = activities("autre", "1;F1;Salarie", "2;F2;Liberal")
@@ -224,7 +225,9 @@ def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
     assert fourth.versions["activities"] == third.versions["activities"]
     assert fourth.rows["people"] == third.rows["people"], "the row that was left out had been rejected"
     row = fourth.registered()[ACTIVITIES, start(LACKING)]
-    assert (row["state"], row["known_as"], row["rows_in"]) == ("not_read_yet", "activite_professionnel_sante", None)
+    assert (row["state"], row["known_as"], row["rows_in"]) == ("source_refused", "activite_professionnel_sante", None)
+    assert row["reason"] == f"activite_professionnel_sante : {cause}"
+    assert [r["reason"] for r in house.moments[4].registered().values() if r["reason"]] == []
     states = {r["source"]: r["state"] for r in fourth.rows["quality"]}
     assert (states["professionnel_sante"], states["activite_professionnel_sante"]) == ("read", "stopped")
     assert {s for name, s in states.items() if name not in ("professionnel_sante", "activite_professionnel_sante")} == {
@@ -284,7 +287,7 @@ def registered(pack: Path, url: str | None = None) -> dict[str, tuple[str, str |
     """State and tables of the files of a pack of which nothing has been read."""
     settings = Settings(_env_file=None, home=pack, sources=pack, postgres_url=SecretStr(url) if url else None)
     none = {t: t.schema.empty_table() for t in (delivery, delivery_reading)}
-    found = deliveries(settings, catalogue(), none[delivery_reading], none[delivery]).to_pylist()
+    found = deliveries(settings, NO_RUNS, catalogue(), none[delivery_reading], none[delivery]).to_pylist()
     assert [row["sha256"] for row in found] == [sha256((pack / r["path"]).read_bytes()).hexdigest() for r in found]
     return {row["path"]: (row["state"], row["known_as"]) for row in found}
 
@@ -369,13 +372,13 @@ def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
         _env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x")
     )
     told = pa.Table.from_pylist(readings, delivery_reading.schema)
-    found = deliveries(settings, catalogue(), told, delivery.schema.empty_table()).to_pylist()
+    found = deliveries(settings, NO_RUNS, catalogue(), told, delivery.schema.empty_table()).to_pylist()
     assert [(r["path"], r["kind"], r["bytes"], r["sha256"], r["present"], r["rows_in"], r["fed"]) for r in found] == [
         ("PostgreSQL", "server", None, "5:5:@0/1", False, 10, "sources/Adher 0; sources/Patient 0"),
         ("PostgreSQL", "server", None, "9:9:@0/2", True, 11, "sources/Adher 1; sources/Patient 0"),
     ]
     assert {r["known_as"] for r in found} == {"Adher, Patient"}
-    again = deliveries(settings, catalogue(), told, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
+    again = deliveries(settings, NO_RUNS, catalogue(), told, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
     assert again == found
 
 
@@ -394,7 +397,7 @@ def test_a_dump_that_was_read_stays_a_file_when_a_server_takes_its_place(tmp_pat
     given = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x"))
     before = delivery.schema.empty_table()
     for now in (settings, given):
-        before = deliveries(now, catalogue(), told, before)
+        before = deliveries(now, NO_RUNS, catalogue(), told, before)
         assert [(r["path"], r["kind"], r["state"], r["fed"]) for r in before.to_pylist()] == [
             ("DATA2023", "file", "read", "sources/Adher 0")
         ]
@@ -422,6 +425,6 @@ def test_a_register_of_before_is_taken_over(tmp_path: Path) -> None:
         )
         publish(lake, first, staged, None, {"run": "test"})
     readings = delivery_reading.schema.empty_table()
-    (row,) = deliveries(settings, catalogue(), readings, lake.before(delivery)).to_pylist()
+    (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.before(delivery)).to_pylist()
     assert {name: row[name] for name in old} == {**old, "present": False}
     assert (row["kind"], row["state"], row["last_seen"]) == ("file", "not_read_yet", old["first_seen"])

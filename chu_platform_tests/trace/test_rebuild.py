@@ -76,7 +76,7 @@ def again(corrected: Corrected, table: str, version: int | None, pack: Path | No
 
 def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(corrected: Corrected) -> None:
     lines: list[str] = []
-    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, 0, lines.append)
+    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, False, 0, lines.append)
     deaths = {
         version: next(
             r["deaths"]
@@ -90,6 +90,8 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
     then, now = told.split("WHAT DIFFERS")
     assert f"  deaths: {deaths[0]}, equal" in then
     assert f"{FILE} (sha256 " in then and "changed: " in then, "the file of then is not there any more"
+    assert f"    delivered since: {FILE}: {deaths[1]} lines: " in then, "all but the one whose row was corrected"
+    assert [ln for ln in then.splitlines() if ln.startswith("    delivered since: INSEE/")]
     assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
     for table in (deces, fact_death, exact, death_mask, published):
         assert f"  {table.folder}: version 0 then, 1 now" in now
@@ -101,7 +103,7 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
 def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
     lines: list[str] = []
     assert run_trace(
-        settings_of(corrected.home), published.folder, ["year=2019", "region_code=93"], False, 0, lines.append
+        settings_of(corrected.home), published.folder, ["year=2019", "region_code=93"], False, False, 0, lines.append
     )
     assert f"    added: {FILE}, lines {corrected.line}" in lines
 

@@ -199,7 +199,7 @@ def test_the_command_succeeds_where_all_is_equal(home: Home) -> None:
 
 def said(home: Home, *words: str, rows: bool = False) -> str:
     lines: list[str] = []
-    assert run_trace(settings_of(home), DEATHS, words, rows, None, lines.append)
+    assert run_trace(settings_of(home), DEATHS, words, rows, False, None, lines.append)
     return "\n".join(lines)
 
 
@@ -243,4 +243,4 @@ def test_a_wrong_question_gets_one_clear_line(tracer: Tracer, words: list[str], 
 
 def test_lines_are_told_as_ranges() -> None:
     assert ranges([3, 9, 8, 7, 12, 3], None) == "3, 7-9, 12"
-    assert ranges([1, 3, 5], 2) == "1, 3 and 1 more ranges (--rows lists all)"
+    assert ranges([1, 3, 5], 2) == "1, 3 and 1 more ranges (--lines lists all)"

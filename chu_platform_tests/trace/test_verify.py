@@ -7,13 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from chu_platform.errors import ChuError
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.graph.catalogue import catalogue
 from chu_platform.lake.lake import Lake
 from chu_platform.lake.maintenance import maintain
 from chu_platform.references.region import region
+from chu_platform.settings import Settings
 from chu_platform.tables.maintenance import Policy
-from chu_platform.tables.table import Layer
+from chu_platform.tables.table import Layer, Zone
 from chu_platform.trace.evidence import EVIDENCE
 from chu_platform.trace.verify import _table_findings, verify
 from chu_platform_tests.lake.tables import put, rows_of, visits
@@ -32,6 +34,13 @@ def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
     assert said, "progress is told"
+
+
+def test_a_lake_without_tables_does_not_pass_for_verified(tmp_path: Path) -> None:
+    for zone in Zone:
+        (tmp_path / "lake" / zone).mkdir(parents=True)
+    with pytest.raises(ChuError, match="has no table yet: nothing was verified"):
+        verify(Settings(_env_file=None, home=tmp_path, sources=tmp_path), None, 0, lambda _: None)
 
 
 @pytest.fixture(scope="module")
