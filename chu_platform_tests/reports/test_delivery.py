@@ -227,7 +227,8 @@ def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
     row = fourth.registered()[ACTIVITIES, start(LACKING)]
     assert (row["state"], row["known_as"], row["rows_in"]) == ("source_refused", "activite_professionnel_sante", None)
     assert row["reason"] == f"activite_professionnel_sante : {cause}"
-    assert [r["reason"] for r in house.moments[4].registered().values() if r["reason"]] == []
+    later = {key for key, r in house.moments[4].registered().items() if r["reason"]}
+    assert later == {(ACTIVITIES, start(LACKING))}, "a content that is gone keeps its reason"
     states = {r["source"]: r["state"] for r in fourth.rows["quality"]}
     assert (states["professionnel_sante"], states["activite_professionnel_sante"]) == ("read", "stopped")
     assert {s for name, s in states.items() if name not in ("professionnel_sante", "activite_professionnel_sante")} == {
