@@ -76,7 +76,7 @@ def again(corrected: Corrected, table: str, version: int | None, pack: Path | No
 
 def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(corrected: Corrected) -> None:
     lines: list[str] = []
-    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, False, 0, lines.append)
+    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, True, 0, lines.append)
     deaths = {
         version: next(
             r["deaths"]
@@ -90,7 +90,11 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
     then, now = told.split("WHAT DIFFERS")
     assert f"  deaths: {deaths[0]}, equal" in then
     assert f"{FILE} (sha256 " in then and "changed: " in then, "the file of then is not there any more"
-    assert f"    delivered since: {FILE}: {deaths[1]} lines: " in then, "all but the one whose row was corrected"
+    (since,) = (ln.rpartition(": ")[2] for ln in then.splitlines() if ln.startswith(f"    delivered since: {FILE}: "))
+    numbers = [(int(first), int(last or first)) for first, _, last in (r.partition("-") for r in since.split(", "))]
+    text = (corrected.home.pack / FILE).read_text(encoding="utf-8").splitlines()
+    people = {text[number - 1] for first, last in numbers for number in range(first, last + 1)}
+    assert len(people) == deaths[1], "all but the one whose row was corrected; some lines say the same"
     assert [ln for ln in then.splitlines() if ln.startswith("    delivered since: INSEE/")]
     assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
     for table in (deces, fact_death, exact, death_mask, published):
