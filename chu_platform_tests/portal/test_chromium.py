@@ -176,3 +176,32 @@ def test_no_page_is_wider_than_the_screen(width: int, browser: Browser, portal: 
         page.goto(portal.address + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser: Browser, portal: Served) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(f"{portal.address}/recit")
+    # The class alone: a browser without a screen may refuse the full one.
+    page.evaluate("document.querySelector('[data-story=present]').click()")
+    steps = page.locator(".step").count()
+    assert steps == 11
+    charts = 0
+    for number in range(1, steps + 1):
+        step = page.locator(f"#etape-{number}")
+        expect(step).to_be_visible()
+        height_of_page, end = page.evaluate(
+            "[document.documentElement.scrollHeight, "
+            "document.querySelector('.step.current .steps').getBoundingClientRect().bottom]"
+        )
+        assert height_of_page <= height and end <= height, number
+        chart = step.locator("svg.chart:visible")
+        if chart.count():
+            charts += 1
+            text, prose = chart.evaluate(
+                "c => [13 * c.getScreenCTM().a, parseFloat(getComputedStyle(document.documentElement).fontSize)]"
+            )
+            assert text >= 0.7 * prose, number
+        page.keyboard.press("ArrowRight")
+    assert charts == 5
+    page.close()

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
+    SLIDE,
     WIDE,
     Key,
     Reference,
@@ -37,7 +38,7 @@ from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
 MUCH_WIDER: Final = 5
 TOP: Final = 34
-ROW: Final = {WIDE.name: 27, NARROW.name: 44}
+ROW: Final = {WIDE.name: 27, NARROW.name: 44, SLIDE.name: 20}
 MOST_LABEL: Final = 270
 CUT: Final = 8
 NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"

@@ -36,6 +36,8 @@ class Reference:
 
 WIDE: Final = Size("wide", 760)
 NARROW: Final = Size("narrow", 350)
+# For a step of the story that fills a screen: its height is scarce, and its text is read from afar.
+SLIDE: Final = Size("slide", 600)
 FONT_SIZE: Final = 13
 # Of the font, the mean width of a letter as a part of its size: enough to place words, not to set type.
 LETTER: Final = 0.5

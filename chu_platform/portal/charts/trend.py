@@ -13,6 +13,7 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
+    SLIDE,
     WIDE,
     Key,
     Reference,
@@ -33,7 +34,7 @@ from chu_platform.portal.charts.drawing import (
 )
 
 TOP: Final = 30
-PLOT: Final = {WIDE.name: 220, NARROW.name: 190}
+PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 # A mark for each period only where they do not touch.
 LEAST_STEP_OF_MARKS: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
