@@ -158,6 +158,19 @@ def test_a_trend_of_nothing_but_masked_periods_is_drawn() -> None:
     assert parsed(trend.draw(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
 
 
+def test_a_missing_year_keeps_its_place_and_breaks_the_line() -> None:
+    scores = Trend("Score", "", 1, [Moment(y, y, v) for y, v in (("2017", 72.0), ("2019", 73.0), ("2020", 74.0))])
+    chart = trend.draw(scores, "t", WIDE)
+    at = [float(e.get("cx", "0")) for e in of_class(chart, "dot") if e.find(f"{SVG}title") is not None]
+    assert at[1] - at[0] == pytest.approx(2 * (at[2] - at[1]), abs=0.3)
+    (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
+    assert f"M{at[1]:g} " in curve.get("d", "") and f"{at[0]:g} " not in curve.get("d", "")
+    assert {"2018", "sans donnée", "2018 : année sans donnée"} <= set(texts(chart))
+    assert "2018 : année sans donnée ; la courbe y est interrompue." in trend.described(scores)
+    spark = sparkline("Score", "", 1, [m for m in scores.moments if not m.missing], "s")
+    assert len(of_class(spark, "line")) == 1 and len(of_class(spark, "dot")) == 1 + 1
+
+
 def test_the_axis_of_a_trend_begins_at_zero_unless_told() -> None:
     assert "0" in texts(trend.draw(YEARS, "t", WIDE))
     scores = Trend("Score", "", 1, [Moment("2019", "2019", 73.0), Moment("2020", "2020", 74.0)], from_zero=False)

@@ -3,6 +3,7 @@
 Here: this chart and its words. Not here: which periods it shows.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -39,11 +40,16 @@ PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 LEAST_STEP_OF_MARKS: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
+NO_DATA: Final = "année sans donnée"
+YEAR: Final = re.compile(r"\d{4}")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed."""
+    """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed.
+
+    `missing`: a year that the table has no row of at all, between others.
+    """
 
     label: str
     tick: str
@@ -52,6 +58,7 @@ class Moment:
     high: float | None = None
     partial: bool = False
     absent: bool = False
+    missing: bool = False
 
     @property
     def masked(self) -> bool:
@@ -59,9 +66,24 @@ class Moment:
         return self.value is None and not self.absent
 
 
+def by_time(moments: Sequence[Moment]) -> Sequence[Moment]:
+    """The moments, of years also those between them that are missing: equal distances are equal times."""
+    if not all(YEAR.fullmatch(m.label) for m in moments):
+        return moments
+    found: list[Moment] = []
+    for moment in moments:
+        year = int(found[-1].label) + 1 if found else int(moment.label)
+        found += [Moment(f"{y}", f"{y}", None, absent=True, missing=True) for y in range(year, int(moment.label))]
+        found.append(moment)
+    return found
+
+
 @dataclass(frozen=True)
 class Trend:
-    """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order."""
+    """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order.
+
+    Years missing between others are added to the moments.
+    """
 
     title: str
     unit: str
@@ -70,6 +92,14 @@ class Trend:
     from_zero: bool = True
     interval_label: str = INTERVAL
     reference: Reference | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "moments", by_time(self.moments))
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """The years without data between others."""
+        return [m.label for m in self.moments if m.missing]
 
 
 def described(chart: Trend) -> str:
@@ -90,10 +120,12 @@ def described(chart: Trend) -> str:
     for count, one, several in (
         (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
         (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
-        (sum(m.absent for m in chart.moments), "période sans donnée", "périodes sans donnée"),
+        (sum(m.absent and not m.missing for m in chart.moments), "période sans donnée", "périodes sans donnée"),
     ):
         if count:
             parts.append(f"{french.counted(count, one, several).capitalize()}.")
+    if chart.missing:
+        parts.append(f"{_no_data(chart)} ; la courbe y est interrompue.")
     return " ".join(parts)
 
 
@@ -115,6 +147,7 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
         _grid(chart, y, left, size),
         _reference(chart, y, left, size),
         *_withheld(chart, xs, step, bottom, hatch),
+        *_missing(chart, xs, step, bottom),
         *_bands(chart, xs, y),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
@@ -127,6 +160,11 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
 
 def _said(chart: Trend, moment: Moment, value: float) -> str:
     return f"{moment.label}, {french.amount(value, chart.unit, chart.digits)}"
+
+
+def _no_data(chart: Trend) -> str:
+    """As "2018 : année sans donnée"."""
+    return f"{french.listed(chart.missing)} : {NO_DATA if len(chart.missing) == 1 else 'années sans donnée'}"
 
 
 def _vertical(chart: Trend, bottom: float) -> Scale:
@@ -168,6 +206,13 @@ def _withheld(chart: Trend, xs: Sequence[float], step: float, bottom: float, hat
             half = text_width("masqué") / 2 + 4
             yield element("rect", "row", x=middle - half, y=bottom - 30, width=2 * half, height=20, rx=3)
             yield words(middle, bottom - 16, "masqué", "soft", "middle")
+
+
+def _missing(chart: Trend, xs: Sequence[float], step: float, bottom: float) -> Iterator[str]:
+    """In the hole that a year without data leaves, why it is one."""
+    for x, moment in zip(xs, chart.moments, strict=True):
+        if moment.missing and step > text_width("sans donnée") + 8:
+            yield words(x, bottom - 16, "sans donnée", "soft", "middle")
 
 
 def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
@@ -281,6 +326,8 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         )
     if has("masked"):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    if chart.missing:
+        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), _no_data(chart)))
     if chart.reference:
         words_of = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
         keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), words_of))
