@@ -84,7 +84,7 @@ def as_parquet(rows: pa.Table) -> bytes:
 def as_svg(view: View, kind: str) -> bytes | None:
     """A chart of the view that can be shown alone; None when there is none of that kind."""
     if kind == "evolution":
-        return trend.draw(view.trend_chart, kind, WIDE).encode()
+        return trend.draw(trend.about(view.trend_chart, view.cell.period.label), kind, WIDE).encode()
     if kind == "comparaison":
         return dots.draw(view.dots_chart, kind, WIDE).encode()
     return regions.draw(_unlinked(view.map_chart), kind, WIDE).encode() if view.map_chart else None

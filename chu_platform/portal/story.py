@@ -20,8 +20,8 @@ from chu_platform.portal.charts.dots import draw as draw_dots
 from chu_platform.portal.charts.drawing import SLIDE
 from chu_platform.portal.charts.regions import draw as draw_map
 from chu_platform.portal.charts.regions import region_map
+from chu_platform.portal.charts.trend import about, trend
 from chu_platform.portal.charts.trend import draw as draw_trend
-from chu_platform.portal.charts.trend import trend
 from chu_platform.portal.choices import Refused, choose
 from chu_platform.portal.findings import (
     apart,
@@ -207,7 +207,7 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
 
 
 def _trend(view: View, name: str) -> tuple[Markup, str]:
-    chart = view.trend_chart
+    chart = about(view.trend_chart, view.cell.period.label)
     return trend(chart, name) + draw_trend(chart, name, SLIDE), chart.title
 
 

@@ -158,6 +158,25 @@ def test_a_trend_of_nothing_but_masked_periods_is_drawn() -> None:
     assert parsed(trend.draw(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
 
 
+def test_the_chosen_period_is_marked_and_the_only_one_named() -> None:
+    deaths = Trend("Décès", "", 0, [Moment(str(y), str(y), 941.0 + (y - 1990) ** 2) for y in range(1970, 2020)])
+    last = trend.draw(deaths, "t", WIDE)
+    assert [t for e in of_class(last, "value") for t in e.itertext()] == [french.number(941 + 29**2)]
+    for size in (WIDE, NARROW):
+        chart = trend.draw(trend.about(deaths, "1990"), "t", size)
+        assert [t for e in of_class(chart, "value") for t in e.itertext()] == ["941"]
+        ring = of_class(chart, "dot-chosen")[0]
+        mark = next(e for e in of_class(chart, "dot") if "1990, 941, période choisie" in "".join(e.itertext()))
+        assert (mark.get("cx"), mark.get("cy"), mark.get("opacity")) == (ring.get("cx"), ring.get("cy"), None)
+        assert {"1990", "période choisie : 1990"} <= set(texts(chart))
+    assert "Période choisie : 1990, 941." in trend.described(trend.about(deaths, "1990"))
+    masked = trend.about(YEARS, "2017")
+    assert not of_class(trend.draw(masked, "t", WIDE), "value")
+    assert "Période choisie : 2017, masquée." in trend.described(masked)
+    # All years together are none of the years.
+    assert of_class(trend.draw(trend.about(YEARS, "janvier 2015 à mars 2021"), "t", WIDE), "value")
+
+
 def test_a_missing_year_keeps_its_place_and_breaks_the_line() -> None:
     scores = Trend("Score", "", 1, [Moment(y, y, v) for y, v in (("2017", 72.0), ("2019", 73.0), ("2020", 74.0))])
     chart = trend.draw(scores, "t", WIDE)

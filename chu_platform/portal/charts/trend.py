@@ -5,7 +5,8 @@ Here: this chart and its words. Not here: which periods it shows.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -82,7 +83,7 @@ def by_time(moments: Sequence[Moment]) -> Sequence[Moment]:
 class Trend:
     """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order.
 
-    Years missing between others are added to the moments.
+    Years missing between others are added to the moments. `chosen` is the label of the one the page is about.
     """
 
     title: str
@@ -92,14 +93,25 @@ class Trend:
     from_zero: bool = True
     interval_label: str = INTERVAL
     reference: Reference | None = None
+    chosen: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "moments", by_time(self.moments))
 
     @property
+    def own(self) -> Moment | None:
+        """The chosen moment, where it is one of those shown."""
+        return next((m for m in self.moments if m.label == self.chosen), None)
+
+    @property
     def missing(self) -> Sequence[str]:
         """The years without data between others."""
         return [m.label for m in self.moments if m.missing]
+
+
+def about(chart: Trend, period: str) -> Trend:
+    """The same trend with the period that its page is about marked; it may be none of the trend's."""
+    return replace(chart, chosen=period)
 
 
 def described(chart: Trend) -> str:
@@ -117,6 +129,10 @@ def described(chart: Trend) -> str:
             f"Le plus bas : {_said(chart, *lowest)}. Le plus haut : {_said(chart, *highest)}. "
             f"Dernière période complète : {_said(chart, *whole[-1])}."
         )
+    if chart.own:
+        own = chart.own
+        said = "masquée" if own.masked else "sans donnée" if own.value is None else _said(chart, own, own.value)
+        parts.append(f"Période choisie : {said if own.value is not None else f'{own.label}, {said}'}.")
     for count, one, several in (
         (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
         (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
@@ -152,7 +168,7 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
         _ticks(chart, xs, bottom),
-        _last(chart, xs, y, size),
+        _named(chart, xs, y, size),
     ]
     keys, height = legend(_keys(chart, hatch), size, 4, bottom + 34)
     return framed(size, name, bottom + 38 + height, chart.title, described(chart), "".join(marks) + keys)
@@ -259,8 +275,15 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
             text += ", période incomplète"
+        is_own = moment is chart.own
+        if is_own:
+            text += ", période choisie"
         look = "dot-partial" if moment.partial else "dot"
         crowded = step < LEAST_STEP_OF_MARKS and not moment.partial
+        if is_own:
+            # Below its mark: a ring, so that an incomplete period stays hollow.
+            yield element("circle", "dot-chosen", cx=x, cy=y(moment.value), r=8)
+            crowded = False
         # Where marks would touch, the line speaks, and the mark only answers the pointer.
         yield element(
             "circle", look, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
@@ -271,10 +294,17 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
 def _ticks(chart: Trend, xs: Sequence[float], bottom: float) -> str:
     """The ticks that have room; the others stay without words."""
     drawn, free = [], float("-inf")
+    kept = [
+        (x, text_width(m.tick) / 2 + 8) for x, m in zip(xs, chart.moments, strict=True) if m is chart.own and m.tick
+    ]
     for x, moment in zip(xs, chart.moments, strict=True):
         half = text_width(moment.tick) / 2
-        if moment.tick and x - half >= free:
-            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, "soft", "middle")]
+        is_own = moment is chart.own
+        # The chosen period has its words; others stand back for it.
+        has_room = x - half >= free and all(abs(x - at) >= half + room for at, room in kept)
+        if moment.tick and (is_own or has_room):
+            look = "strong" if is_own else "soft"
+            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, look, "middle")]
             free = x + half + 8
     return "".join(drawn)
 
@@ -286,16 +316,23 @@ def _reference(chart: Trend, y: Scale, left: float, size: Size) -> str:
     return line(left, at, size.width - 8, at, "reference")
 
 
-def _last(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
-    """The figure of the last whole period, beside its mark."""
+def _named(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
+    """The figure of the chosen period beside its mark; of the last whole one where none is chosen."""
     found = [(x, m) for x, m in zip(xs, chart.moments, strict=True) if m.value is not None and not m.partial]
+    if chart.own:
+        found = [(x, m) for x, m in zip(xs, chart.moments, strict=True) if m is chart.own and m.value is not None]
     if not found:
         return ""
     x, moment = found[-1]
     text = french.amount(moment.value or 0.0, chart.unit, chart.digits)
     half = text_width(text) / 2 + 2
     top = y(moment.high if moment.high is not None else moment.value or 0.0)
-    return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "value", "middle")
+    return words(min(max(x, half + 4), size.width - 8 - half), max(top - 13, 13), text, "value", "middle")
+
+
+def _own_sample(own: Moment, x: float, y: float) -> str:
+    ring = element("circle", "dot-chosen", cx=x + 11, cy=y + 6, r=8)
+    return ring + element("circle", "dot-partial" if own.partial else "dot", cx=x + 11, cy=y + 6, r=4.5)
 
 
 def _keys(chart: Trend, hatch: str) -> list[Key]:
@@ -312,6 +349,8 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
                 "valeur",
             )
         )
+    if chart.own and chart.own.value is not None:
+        keys.append(Key(partial(_own_sample, chart.own), f"période choisie : {chart.own.label}"))
     if any(m.low is not None for m in chart.moments):
         keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
     if has("partial"):
