@@ -205,3 +205,24 @@ def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser
         page.keyboard.press("ArrowRight")
     assert charts == 5
     page.close()
+
+
+def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    page.goto(f"{portal.address}/questions/satisfaction-region?region=53")
+    page.keyboard.press("Tab")
+    regions = page.locator("svg.chart:visible a")
+    chosen = page.locator("svg.chart:visible .tile-chosen")
+    assert chosen.count() == 1
+    rings = "e => getComputedStyle(e.querySelector('.tile-focus')).stroke"
+    edge = "e => getComputedStyle(e).stroke"
+    for number in range(regions.count()):
+        region = regions.nth(number)
+        assert region.evaluate(rings) == "none"
+        without = region.screenshot()
+        region.focus()
+        ring = region.evaluate(rings)
+        assert ring != "none" and ring != chosen.evaluate(edge)
+        assert region.screenshot() != without
+        page.evaluate("document.activeElement.blur()")
+    page.close()

@@ -68,6 +68,8 @@ LOOKS: Final[dict[str, str]] = {
     "tile-same": 'fill="#eef1f3" stroke="#9aa7af" stroke-width="1"',
     "tile-chosen": 'fill="none" stroke="#17242e" stroke-width="3.5"',
 }
+    # Seen only where the keyboard is, by the style sheet.
+    "tile-focus": 'fill="none" stroke="none"',
 
 
 def element(tag: str, look: str = "", content: str = "", **attributes: object) -> str:

@@ -77,6 +77,8 @@ BESIDE: Final[Mapping[str, tuple[float, float]]] = {
 WIDEST_SLIDE: Final = 505
 TOP: Final = 8
 GAP: Final = 3
+# How far within a hexagon the ring of the keyboard is: apart from the edge, which is thick where it is chosen.
+FOCUS: Final = 6.5
 WIDEST: Final = 520
 NO_FIGURE: Final = "aucun chiffre : rien de compté ou de mesuré"
 
@@ -178,6 +180,8 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
             continue
         x, y = centre(tile)
         drawn = _tile(chart, region, tile, x, y, radius, hatch)
+        if region.href:
+            drawn += element("path", "tile-focus", d=path(_hexagon(x, y, radius - FOCUS), closed=True))
         marks.append(element("a", content=drawn, href=region.href) if region.href else drawn)
         if region.chosen:
             chosen = element("path", "tile-chosen", d=path(_hexagon(x, y, radius), closed=True))
