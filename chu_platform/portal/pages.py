@@ -135,7 +135,7 @@ class Pages:
         content: bytes | None = None
         media = ""
         if kind == "svg" and part in ("evolution", "comparaison", "carte"):
-            content, media = downloads.as_svg(view, part), SVG
+            content, media = downloads.as_svg(snapshot, view, part), SVG
         elif kind in ("csv", "parquet") and part in ("evolution", "comparaison"):
             take = downloads.rows_over_time if part == "evolution" else downloads.rows_compared
             rows = take(snapshot, view)
@@ -143,7 +143,7 @@ class Pages:
             media = CSV if kind == "csv" else PARQUET
         if content is None:
             raise Refused("Ce fichier n’existe pas.", HTTPStatus.NOT_FOUND)
-        name = f"{view.question.slug}-{part}-{view.choice.period.written}.{kind}"
+        name = downloads.file_name(view, part, kind)
         return Response(content, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     def search(self, request: Request) -> Response:
