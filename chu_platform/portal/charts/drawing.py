@@ -107,6 +107,14 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     return len(text) * size * LETTER
 
 
+def drawn_width(text: str, size: float = FONT_SIZE) -> float:
+    """How wide a text is at most, letter by letter, where `text_width` would take room from it in vain."""
+    return size * sum(
+        0.34 if c in "fijlrt.,;:'’!()[]|·- \u00a0\u202f" else 0.86 if c in "mwMW%‰" else 0.62 if c.isupper() else 0.54
+        for c in text
+    )
+
+
 @dataclass(frozen=True)
 class Scale:
     """From values to pixels, linearly; `ticks` are round values within."""

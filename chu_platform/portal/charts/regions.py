@@ -66,14 +66,25 @@ TILES: Final[Mapping[str, _Tile]] = {
     "06": _Tile(4.5, 5.75, ("Mayotte",)),
 }
 COLUMNS: Final = 5.75
+OVERSEAS: Final = 5.75
 # On a slide overseas lies beside, not below: there the height is scarce. The others keep their places, a column left.
-BESIDE: Final[Mapping[str, tuple[float, float]]] = {
+SLIDE_PLACES: Final[Mapping[str, tuple[float, float]]] = {
     "01": (3.85, 0),
     "02": (4.85, 0),
     "03": (4.35, 1),
     "04": (3.85, 2),
     "06": (4.85, 2),
 }
+# On a phone there are but four columns, so that names are large enough to be read.
+NARROW_PLACES: Final[Mapping[str, tuple[float, float]]] = {
+    "94": (3, 5),
+    "01": (0, 5.75),
+    "02": (1, 5.75),
+    "03": (2, 5.75),
+    "04": (0.5, 6.75),
+    "06": (1.5, 6.75),
+}
+NARROW_COLUMNS: Final = 4
 WIDEST_SLIDE: Final = 505
 TOP: Final = 8
 GAP: Final = 3
@@ -162,10 +173,11 @@ def region_map(chart: RegionMap, name: str) -> Markup:
 def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     """The chart for one width."""
     is_slide = size is SLIDE
-    tiles = _beside() if is_slide else TILES
-    across = min(size.width - 8, WIDEST_SLIDE if is_slide else WIDEST) / COLUMNS
+    tiles = places(size)
+    columns = NARROW_COLUMNS if size is NARROW else COLUMNS
+    across = min(size.width - 8, WIDEST_SLIDE if is_slide else WIDEST) / columns
     radius = across / math.sqrt(3)
-    left = (size.width - across * COLUMNS) / 2
+    left = (size.width - across * columns) / 2
     hatch = f"{name}-{size.name}-hatch"
     marks = [element("defs", content=hatching(hatch))]
     chosen = ""
@@ -189,7 +201,7 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     if is_slide:
         caption, at = TOP + 5 * radius + 18, left + 4.85 * across
     else:
-        caption, at = TOP + rows * 1.5 * radius - 12, left + 0.5 * across
+        caption, at = TOP + OVERSEAS * 1.5 * radius - 12, left + (0 if size is NARROW else 0.5) * across
     marks.append(words(at, caption, "Outre-mer", "soft", "middle" if is_slide else "start", 12))
     bottom = TOP + 2 * radius + rows * 1.5 * radius
     keys, height = legend(_keys(chart, hatch), size, 4, bottom + 14)
@@ -204,10 +216,13 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     )
 
 
-def _beside() -> Mapping[str, _Tile]:
-    """The places of a slide."""
+def places(size: Size) -> Mapping[str, _Tile]:
+    """Where each region lies, for one width."""
+    own = {SLIDE.name: SLIDE_PLACES, NARROW.name: NARROW_PLACES}.get(size.name)
+    if own is None:
+        return TILES
     return {
-        code: _Tile(*(BESIDE[code] if code in BESIDE else (tile.column - 1, tile.row)), tile.name)
+        code: _Tile(*(own[code] if code in own else (tile.column - 1, tile.row)), tile.name)
         for code, tile in TILES.items()
     }
 

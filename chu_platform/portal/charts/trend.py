@@ -41,6 +41,8 @@ PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 LEAST_STEP_OF_MARKS: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
+ALL_MASKED: Final = "Toutes les périodes sont masquées"
+NOTHING: Final = "Aucune période n’a de chiffre"
 NO_DATA: Final = "année sans donnée"
 YEAR: Final = re.compile(r"\d{4}")
 
@@ -99,6 +101,11 @@ class Trend:
         object.__setattr__(self, "moments", by_time(self.moments))
 
     @property
+    def shown(self) -> bool:
+        """Whether there is any figure to draw."""
+        return any(m.value is not None for m in self.moments)
+
+    @property
     def own(self) -> Moment | None:
         """The chosen moment, where it is one of those shown."""
         return next((m for m in self.moments if m.label == self.chosen), None)
@@ -123,6 +130,8 @@ def described(chart: Trend) -> str:
             f"Courbe de {french.counted(len(chart.moments), 'période', 'périodes')}, "
             f"de {chart.moments[0].label} à {chart.moments[-1].label}."
         )
+    if chart.moments and not shown:
+        parts.append(f"{ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING}.")
     if whole := [(m, v) for m, v in shown if not m.partial]:
         lowest, highest = (pick(whole, key=lambda p: p[1]) for pick in (min, max))
         parts.append(
@@ -164,6 +173,7 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
         _reference(chart, y, left, size),
         *_withheld(chart, xs, step, bottom, hatch),
         *_missing(chart, xs, step, bottom),
+        *_nothing(chart, bottom, size),
         *_bands(chart, xs, y),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
@@ -197,6 +207,10 @@ def _tick(chart: Trend, y: Scale, value: float) -> str:
 
 def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
     drawn = []
+    if not chart.shown:
+        # A scale without a figure would be made up.
+        bottom = y(y.ticks[0])
+        return line(left, bottom, size.width - 8, bottom, "axis")
     for value in y.ticks:
         look = "axis" if value == y.ticks[0] else "grid"
         drawn.append(line(left, y(value), size.width - 8, y(value), look))
@@ -229,6 +243,15 @@ def _missing(chart: Trend, xs: Sequence[float], step: float, bottom: float) -> I
     for x, moment in zip(xs, chart.moments, strict=True):
         if moment.missing and step > text_width("sans donnée") + 8:
             yield words(x, bottom - 16, "sans donnée", "soft", "middle")
+
+
+def _nothing(chart: Trend, bottom: float, size: Size) -> Iterator[str]:
+    """In place of a curve, that there is none to draw."""
+    if chart.moments and not chart.shown:
+        text = ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING
+        x, y, half = size.width / 2, (TOP + bottom) / 2, text_width(text) / 2 + 8
+        yield element("rect", "row", x=x - half, y=y - 18, width=2 * half, height=28, rx=4)
+        yield words(x, y, text, "strong", "middle")
 
 
 def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
@@ -353,7 +376,7 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         keys.append(Key(partial(_own_sample, chart.own), f"période choisie : {chart.own.label}"))
     if any(m.low is not None for m in chart.moments):
         keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
-    if has("partial"):
+    if any(m.partial and m.value is not None for m in chart.moments):
         keys.append(
             Key(
                 lambda x, y: (
