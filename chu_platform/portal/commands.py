@@ -34,6 +34,7 @@ def export(
 ) -> None:
     """Write a copy that needs no server: the published views by year, and the story."""
     from chu_platform.portal.app import make_app
+    from chu_platform.portal.export import BEGIN, views_alone
     from chu_platform.portal.export import export as write
     from chu_platform.portal.reader import Reader
     from chu_platform.settings import load_settings
@@ -42,5 +43,7 @@ def export(
     reader = Reader(settings.lake_folder)
     if not reader.snapshot.versions:
         raise ChuError(f"nothing is published in the lake {settings.lake_folder} yet: materialise it first")
-    done = write(make_app(reader, logs=settings.logs_folder), folder, datetime.now())
+    done = write(
+        make_app(reader, logs=settings.logs_folder), folder, datetime.now(), BEGIN, views_alone(reader.snapshot)
+    )
     print(f"{done.pages} pages and {done.files} files in {folder}; begin with {folder / 'index.html'}")

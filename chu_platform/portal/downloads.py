@@ -3,6 +3,8 @@
 Here: files. Not here: which rows a view has (views, cells).
 """
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -11,9 +13,11 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from markupsafe import Markup
 
+from chu_platform.portal import french
 from chu_platform.portal.cells import neighbours, of_x, relation
-from chu_platform.portal.charts import dots, regions, trend
+from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.periods import GRAINS
 from chu_platform.portal.questions import AGES, LEVELS, SEXES, SURVEYS, Question
@@ -24,6 +28,7 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.sql import ALL
 
 MASKED: Final = "masqué"
+LONGEST_PART: Final = 60
 # Codes of the published tables, as a French reader knows them; a band such as 5-9 would be a date to a spreadsheet.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "period_grain": {grain: label.lower() for grain, label in GRAINS.items()},
@@ -81,17 +86,45 @@ def as_parquet(rows: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def as_svg(view: View, kind: str) -> bytes | None:
-    """A chart of the view that can be shown alone; None when there is none of that kind."""
+def file_name(view: View, part: str, kind: str) -> str:
+    """What a file is saved as: question, X, measure, period, part; in plain letters."""
+    about = (view.question.slug, view.cell.label, view.measure.key, view.choice.period.written, part)
+    return f"{'-'.join(_plain(text) for text in about)}.{kind}"
+
+
+def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
+    """A chart of the view that says alone what it shows and where it is from; None when there is none of that kind."""
+    drawn = _chart(view, kind)
+    if drawn is None:
+        return None
+    shown = {"evolution": view.trend_chart.title, "comparaison": view.dots_chart.title}.get(kind)
+    if shown is None:
+        shown = view.map_chart.title if view.map_chart else ""
+    head = (f"{view.question.short} – {view.cell.label}", f"{shown} – période choisie : {view.cell.period.label}")
+    version = snapshot.versions.get(view.question.table.name)
+    source = "Indicateurs du groupe hospitalier, données publiées"
+    if version:
+        source += f", version {version.number} du {french.day(version.committed.date())}"
+    foot = (f"{source} (table {view.question.table.name}).", view.question.caution)
+    return drawing.banded(drawn, head, foot).encode()
+
+
+def _chart(view: View, kind: str) -> Markup | None:
     if kind == "evolution":
-        return trend.draw(view.trend_chart, kind, WIDE).encode()
+        return trend.draw(trend.about(view.trend_chart, view.cell.period.label), kind, WIDE)
     if kind == "comparaison":
-        return dots.draw(view.dots_chart, kind, WIDE).encode()
-    return regions.draw(_unlinked(view.map_chart), kind, WIDE).encode() if view.map_chart else None
+        return dots.draw(view.dots_chart, kind, WIDE)
+    return regions.draw(_unlinked(view.map_chart), kind, WIDE) if view.map_chart else None
 
 
 def _unlinked(chart: regions.RegionMap) -> regions.RegionMap:
     return replace(chart, regions=[replace(region, href="") for region in chart.regions])
+
+
+def _plain(text: str) -> str:
+    """The text in letters and digits that every file system takes."""
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:LONGEST_PART].rstrip("-")
 
 
 def _written(name: str, value: object) -> str:

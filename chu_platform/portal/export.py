@@ -1,8 +1,11 @@
 """A copy of the portal that needs no server: its pages as files whose links lead to each other.
 
 The pages are those that the application gives to a reader who opens the home page, the story, the method and the eight
-questions, and all views and files that these offer by links and lists. Months and quarters stay with the portal itself:
-they would make ten times as many files.
+questions, and all views and files that these offer by links and lists; and of each place and diagnosis with a figure
+its view to begin with. Months and quarters stay with the portal itself: they would make ten times as many files.
+
+One view has several addresses, and one file: that of the address its permanent link names. What is not in the copy is
+no link, but words that say so.
 
 Here: which pages, and how their addresses become files. Not here: any content of theirs.
 """
@@ -27,8 +30,10 @@ from starlette.types import ASGIApp, Message
 
 from chu_platform.errors import ChuError
 from chu_platform.portal import french
-from chu_platform.portal.choices import PERIOD
+from chu_platform.portal.choices import PERIOD, question_address
 from chu_platform.portal.questions import QUESTIONS
+from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.duckdb_sql import sql_name
 
 STATIC: Final = "/static/"
 STATIC_FILES: Final = Path(__file__).parent / "static"
@@ -36,6 +41,14 @@ HOME: Final = "index.html"
 LISTED: Final = Markup('<details><summary>{}</summary><ul class="choices">{}</ul></details>')
 CURRENT: Final = Markup(' aria-current="true"')
 BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
+# Of places and diagnoses of one level so many have a page: the ones with the most events.
+MOST_VIEWS: Final = 1000
+PERMANENT: Final = re.compile(r'<a id="lien" href="(?P<address>[^"]*)"')
+LINK: Final = re.compile(r'<a\b[^>]*? href="(?P<address>/[^"]*)"[^>]*>(?P<content>.*?)</a>', re.DOTALL)
+FILES: Final = re.compile(r'<p class="actions">(?P<content>.*?)</p>', re.DOTALL)
+MISSING: Final = "pas dans la copie"
+ABSENT: Final = '<span class="absent">{}</span> <small class="soft">({})</small>'
+NO_FILES: Final = '<p class="small soft">Ces fichiers ne sont pas dans la copie : le portail les donne.</p>'
 # Attributes of our own templates: always in double quotes, and escaped.
 ADDRESS: Final = re.compile(r'(?P<name> href| src)="(?P<address>/[^"]*)"')
 FORM: Final = re.compile(r"<form\b.*?</form>", re.DOTALL)
@@ -55,6 +68,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """The views to begin with of places and diagnoses, by address; how many with a figure were left out."""
+
+    addresses: Sequence[str] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Exported:
     """How much was written."""
 
@@ -62,34 +83,72 @@ class Exported:
     files: int
 
 
-def export(app: ASGIApp, folder: Path, now: datetime, begin: Sequence[str] = BEGIN) -> Exported:
-    """Write the copy of the pages to begin with and of all they offer; `now` is the day it names.
+def views_alone(snapshot: Snapshot, most: int = MOST_VIEWS) -> Alone:
+    """Of each place and diagnosis that has at least one figure the view to begin with, at most so many of a level."""
+    addresses, left_out = [], 0
+    for question in QUESTIONS:
+        if "level" not in question.columns or question.table.name not in snapshot.versions:
+            continue
+        rows = snapshot.rows(
+            "SELECT level, code, "
+            "row_number() OVER (PARTITION BY level ORDER BY max(events) DESC NULLS LAST, code) AS place "
+            f"FROM {sql_name(question.table.name)} WHERE NOT is_masked GROUP BY level, code ORDER BY level, place"
+        )
+        (x,) = question.parameters
+        for row in rows:
+            if row["place"] > most:
+                left_out += 1
+            else:
+                addresses.append(question_address(question, {x.name: f"{row['level']}{x.separator}{row['code']}"}))
+    return Alone(addresses, left_out)
+
+
+def export(
+    app: ASGIApp, folder: Path, now: datetime, begin: Sequence[str] = BEGIN, alone: Alone | None = None
+) -> Exported:
+    """Write the copy of the pages to begin with, of all they offer, and of the views alone; `now` is the day it names.
 
     Raises ChuError when the folder holds something already: nothing is written then.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
-    found = asyncio.run(_walk(app, begin))
-    names = {address: _file_of(address, answer) for address, answer in found.items()}
+    alone = alone or Alone()
+    found = asyncio.run(_walk(app, begin, alone.addresses))
+    names: dict[str, str] = {}
+    for address, answer in found.items():
+        # Of several addresses of a view the first names the file.
+        view = _view_of(address, answer)
+        names[address] = names.setdefault(view, _file_of(address, answer))
+    written: set[str] = set()
     shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
     pages = 0
     for address, answer in found.items():
+        if names[address] in written:
+            continue
+        written.add(names[address])
         path = folder / names[address]
         path.parent.mkdir(parents=True, exist_ok=True)
         if answer.media == "text/html":
             pages += 1
-            path.write_text(_page(answer.body.decode(), names[address], names, now), encoding="utf-8")
+            path.write_text(_page(answer.body.decode(), names[address], names, _notice(now, alone)), encoding="utf-8")
         else:
             path.write_bytes(answer.body)
-    return Exported(pages, len(found) - pages)
+    return Exported(pages, len(written) - pages)
 
 
-async def _walk(app: ASGIApp, begin: Sequence[str]) -> Mapping[str, Answer]:
-    """The first pages and all that they offer, by address."""
+async def _walk(app: ASGIApp, begin: Sequence[str], alone: Sequence[str]) -> Mapping[str, Answer]:
+    """The first pages, all that they offer, and the views alone, by address."""
     first = {address: await _ask(app, address) for address in begin}
     offered = dict.fromkeys(address for page in first.values() for address in _offered(page.body.decode()))
+    offered |= dict.fromkeys(alone)
     others = {address: await _ask(app, address) for address in offered if address not in first}
     return {address: answer for address, answer in (first | others).items() if answer.status == HTTPStatus.OK}
+
+
+def _view_of(address: str, answer: Answer) -> str:
+    """The address of a view, which is the same for all that lead to it."""
+    found = PERMANENT.search(answer.body.decode()) if answer.media == "text/html" else None
+    return unescape(found["address"]) if found else address
 
 
 def _offered(page: str) -> Iterator[str]:
@@ -156,23 +215,57 @@ def _file_of(address: str, answer: Answer) -> str:
     return f"{path}/{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{ending}"
 
 
-def _page(page: str, own: str, names: Mapping[str, str], now: datetime) -> str:
+def _notice(now: datetime, alone: Alone) -> str:
+    """What the copy is, and all that it leaves out."""
+    left_out = [
+        "les mois et les trimestres",
+        "la recherche",
+        "les vues qui changent plus d’un choix des listes à la fois",
+        "pour un établissement ou un diagnostic, les autres périodes, les autres mesures et les fichiers",
+        "les lieux et les diagnostics sans aucun chiffre visible",
+    ]
+    if alone.left_out:
+        left_out.append(
+            f"{french.counted(alone.left_out, 'lieu ou diagnostic', 'lieux ou diagnostics')} de moindre effectif"
+        )
+    left_out += ["les images PNG", "le lignage"]
+    return french.typeset(
+        f'<div class="wrap"><p>Copie du {french.day(now.date())}, sans serveur : elle montre les années et la période '
+        "entière, et de chaque lieu ou diagnostic qui a un chiffre la vue par laquelle il commence. "
+        "Le portail a de plus : "
+        f"{' ; '.join(left_out)}.</p></div>\n</footer>"
+    )
+
+
+def _page(page: str, own: str, names: Mapping[str, str], notice: str) -> str:
     """A page whose links lead to files; what is not in the copy stays as words."""
+
+    def is_there(address: str) -> bool:
+        address = unescape(address).partition("#")[0]
+        return address.startswith(STATIC) or address in names
+
+    def as_words(match: re.Match[str]) -> str:
+        content = match["content"]
+        if is_there(match["address"]):
+            return match[0]
+        # A mark of a chart is drawn without a link; its words stay what they are.
+        return content if "<path" in content else ABSENT.format(content, MISSING)
+
+    def files(match: re.Match[str]) -> str:
+        addresses = [link["address"] for link in LINK.finditer(match["content"])]
+        return match[0] if not addresses or any(map(is_there, addresses)) else NO_FILES
 
     def to_file(match: re.Match[str]) -> str:
         address, _, fragment = unescape(match["address"]).partition("#")
         target = address.removeprefix("/") if address.startswith(STATIC) else names.get(address)
         if target is None:
-            return ' title="Cette vue n’est pas dans la copie."' if match["name"] == " href" else ""
+            return ""
         relative = os.path.relpath(target, Path(own).parent)
         return f'{match["name"]}="{escape(relative)}{f"#{fragment}" if fragment else ""}"'
 
     page = FORM.sub(lambda form: _lists(form[0], names), NEEDS_SERVER.sub("", page))
-    said = (
-        f'<div class="wrap"><p>Copie du {french.day(now.date())}, sans serveur : elle montre les années et la période '
-        "entière. Les mois, les trimestres et la recherche sont dans le portail.</p></div>\n</footer>"
-    )
-    return ADDRESS.sub(to_file, page.replace("</footer>", french.typeset(said), 1))
+    page = LINK.sub(as_words, FILES.sub(files, page))
+    return ADDRESS.sub(to_file, page.replace("</footer>", notice, 1))
 
 
 def _lists(form: str, names: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
-from chu_platform.portal.charts.trend import Moment, trend
+from chu_platform.portal.charts.trend import Moment, about, trend
 from chu_platform.portal.choices import (
     MEASURE,
     PERIOD,
@@ -135,7 +135,7 @@ class Pages:
         content: bytes | None = None
         media = ""
         if kind == "svg" and part in ("evolution", "comparaison", "carte"):
-            content, media = downloads.as_svg(view, part), SVG
+            content, media = downloads.as_svg(snapshot, view, part), SVG
         elif kind in ("csv", "parquet") and part in ("evolution", "comparaison"):
             take = downloads.rows_over_time if part == "evolution" else downloads.rows_compared
             rows = take(snapshot, view)
@@ -143,7 +143,7 @@ class Pages:
             media = CSV if kind == "csv" else PARQUET
         if content is None:
             raise Refused("Ce fichier n’existe pas.", HTTPStatus.NOT_FOUND)
-        name = f"{view.question.slug}-{part}-{view.choice.period.written}.{kind}"
+        name = downloads.file_name(view, part, kind)
         return Response(content, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     def search(self, request: Request) -> Response:
@@ -241,7 +241,7 @@ class Pages:
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "periods": _periods(choice),
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],
-            "trend": trend(view.trend_chart, "evolution"),
+            "trend": trend(about(view.trend_chart, view.cell.period.label), "evolution"),
             "trend_table": (
                 columns_of(view.shown_over_time, "Période"),
                 [row_of(view.shown_over_time, _period_label(c), c) for c in view.trend],

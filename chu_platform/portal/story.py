@@ -16,8 +16,12 @@ from chu_platform.graph.catalogue import LAYERS, catalogue
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import dots
+from chu_platform.portal.charts.dots import draw as draw_dots
+from chu_platform.portal.charts.drawing import SLIDE
+from chu_platform.portal.charts.regions import draw as draw_map
 from chu_platform.portal.charts.regions import region_map
-from chu_platform.portal.charts.trend import trend
+from chu_platform.portal.charts.trend import about, trend
+from chu_platform.portal.charts.trend import draw as draw_trend
 from chu_platform.portal.choices import Refused, choose
 from chu_platform.portal.findings import (
     apart,
@@ -203,18 +207,20 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
 
 
 def _trend(view: View, name: str) -> tuple[Markup, str]:
-    return trend(view.trend_chart, name), view.trend_chart.title
+    chart = about(view.trend_chart, view.cell.period.label)
+    return trend(chart, name) + draw_trend(chart, name, SLIDE), chart.title
 
 
 def _dots(view: View, name: str) -> tuple[Markup, str]:
-    return dots(view.dots_chart, name), view.dots_chart.title
+    chart = view.dots_chart
+    return dots(chart, name) + draw_dots(chart, name, SLIDE), chart.title
 
 
 def _map(view: View, name: str) -> tuple[Markup, str] | None:
     if view.map_chart is None:
         return None
     whole = replace(view.map_chart, regions=[replace(r, chosen=False) for r in view.map_chart.regions])
-    return region_map(whole, name), whole.title
+    return region_map(whole, name) + draw_map(whole, name, SLIDE), whole.title
 
 
 def _whole(view: View) -> Markup:

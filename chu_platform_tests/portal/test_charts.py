@@ -96,7 +96,7 @@ def test_a_chart_is_well_formed_named_and_within_the_content_policy(name: str, s
     assert not re.search(r"<style|<script|\bstyle=|\bon[a-z]+=|javascript:", str(chart))
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
+@pytest.mark.parametrize("size", [WIDE, NARROW, drawing.SLIDE], ids=lambda s: s.name)
 @pytest.mark.parametrize("name", ["trend", "dots", "regions"])
 def test_nothing_is_drawn_outside_the_picture(name: str, size: drawing.Size) -> None:
     root = parsed(DRAWN[name](size))
@@ -158,6 +158,63 @@ def test_a_trend_of_nothing_but_masked_periods_is_drawn() -> None:
     assert parsed(trend.draw(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
 
 
+def test_the_chosen_period_is_marked_and_the_only_one_named() -> None:
+    deaths = Trend("Décès", "", 0, [Moment(str(y), str(y), 941.0 + (y - 1990) ** 2) for y in range(1970, 2020)])
+    last = trend.draw(deaths, "t", WIDE)
+    assert [t for e in of_class(last, "value") for t in e.itertext()] == [french.number(941 + 29**2)]
+    for size in (WIDE, NARROW):
+        chart = trend.draw(trend.about(deaths, "1990"), "t", size)
+        assert [t for e in of_class(chart, "value") for t in e.itertext()] == ["941"]
+        ring = of_class(chart, "dot-chosen")[0]
+        mark = next(e for e in of_class(chart, "dot") if "1990, 941, période choisie" in "".join(e.itertext()))
+        assert (mark.get("cx"), mark.get("cy"), mark.get("opacity")) == (ring.get("cx"), ring.get("cy"), None)
+        assert {"1990", "période choisie : 1990"} <= set(texts(chart))
+    assert "Période choisie : 1990, 941." in trend.described(trend.about(deaths, "1990"))
+    masked = trend.about(YEARS, "2017")
+    assert not of_class(trend.draw(masked, "t", WIDE), "value")
+    assert "Période choisie : 2017, masquée." in trend.described(masked)
+    # All years together are none of the years.
+    assert of_class(trend.draw(trend.about(YEARS, "janvier 2015 à mars 2021"), "t", WIDE), "value")
+
+
+def test_a_missing_year_keeps_its_place_and_breaks_the_line() -> None:
+    scores = Trend("Score", "", 1, [Moment(y, y, v) for y, v in (("2017", 72.0), ("2019", 73.0), ("2020", 74.0))])
+    chart = trend.draw(scores, "t", WIDE)
+    at = [float(e.get("cx", "0")) for e in of_class(chart, "dot") if e.find(f"{SVG}title") is not None]
+    assert at[1] - at[0] == pytest.approx(2 * (at[2] - at[1]), abs=0.3)
+    (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
+    assert f"M{at[1]:g} " in curve.get("d", "") and f"{at[0]:g} " not in curve.get("d", "")
+    assert {"2018", "sans donnée", "2018 : année sans donnée"} <= set(texts(chart))
+    assert "2018 : année sans donnée ; la courbe y est interrompue." in trend.described(scores)
+    spark = sparkline("Score", "", 1, [m for m in scores.moments if not m.missing], "s")
+    assert len(of_class(spark, "line")) == 1 and len(of_class(spark, "dot")) == 1 + 1
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, drawing.SLIDE], ids=lambda s: s.name)
+def test_where_all_is_masked_no_axis_is_made_up(size: drawing.Size) -> None:
+    over_time = Trend("Vide", "‰", 1, [Moment(str(y), str(y), None) for y in range(2015, 2021)])
+    shown = texts(trend.draw(over_time, "t", size))
+    assert trend.ALL_MASKED in shown and trend.ALL_MASKED in trend.described(over_time)
+    assert not [t for t in shown if re.fullmatch(r"[01](,\d)?( ‰)?", t)]
+    beside = Dots("Vide", "‰", 1, [Row("a", None), Row("b", None)])
+    shown = texts(dots.draw(beside, "d", size))
+    assert dots.ALL_MASKED in shown and dots.ALL_MASKED in dots.described(beside)
+    assert not [t for t in shown if re.fullmatch(r"[01](,\d)?( ‰)?", t)]
+
+
+def test_the_name_of_a_region_is_whole_beside_its_figures_on_a_phone() -> None:
+    rows = [Row("Auvergne-Rhône-Alpes", 73.5, 72.8, 74.2), *(Row(f"R{n}", 73.0 + n / 9, 71.0, 76.0) for n in range(17))]
+    shown = texts(dots.draw(Dots("Score", "", 1, [*rows, Row("Bas", 60.0, 59.0, 61.0)]), "d", NARROW))
+    assert "Auvergne-Rhône-Alpes" in shown and "73,5 (72,8 à 74,2) · 1er à 18e" in shown
+    assert any(t.endswith("…") for t in texts(dots.draw(Dots("x", "", 1, [Row("n" * 80, 1.0)]), "d", NARROW)))
+
+
+def test_names_on_the_map_of_a_phone_are_large_enough() -> None:
+    drawn = parsed(regions.draw(FRANCE, "r", NARROW)).iter(f"{SVG}text")
+    # A screen of 375 pixels leaves the chart some 305.
+    assert min(float(e.get("font-size", "0")) for e in drawn) * 305 / NARROW.width > 9.5
+
+
 def test_the_axis_of_a_trend_begins_at_zero_unless_told() -> None:
     assert "0" in texts(trend.draw(YEARS, "t", WIDE))
     scores = Trend("Score", "", 1, [Moment("2019", "2019", 73.0), Moment("2020", "2020", 74.0)], from_zero=False)
@@ -209,7 +266,8 @@ def test_a_legend_names_only_what_is_drawn() -> None:
 
 def test_every_region_has_a_tile_and_no_two_overlap() -> None:
     assert set(TILES) == set(packaged("regions")["region_code"].to_pylist())
-    for one, other in combinations(TILES.values(), 2):
+    every = [regions.places(size) for size in (WIDE, NARROW, drawing.SLIDE)]
+    for one, other in (pair for tiles in every for pair in combinations(tiles.values(), 2)):
         across, down = one.column - other.column, (one.row - other.row) * 1.5 / 3**0.5
         assert across**2 + down**2 > 0.99
 

@@ -163,7 +163,7 @@ def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None
     page.goto(f"{portal.address}/questions/deces-region")
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG : Évolution").click()
-    assert download.value.suggested_filename == "deces-region-evolution.png"
+    assert re.fullmatch(r"deces-region-[a-z-]+-(taux|deces)-2019-evolution\.png", download.value.suggested_filename)
     assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     page.close()
 
@@ -175,4 +175,54 @@ def test_no_page_is_wider_than_the_screen(width: int, browser: Browser, portal: 
     for path in ("/", "/questions/consultations-professionnel", "/questions/satisfaction-region", "/methode"):
         page.goto(portal.address + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser: Browser, portal: Served) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(f"{portal.address}/recit")
+    # The class alone: a browser without a screen may refuse the full one.
+    page.evaluate("document.querySelector('[data-story=present]').click()")
+    steps = page.locator(".step").count()
+    assert steps == 11
+    charts = 0
+    for number in range(1, steps + 1):
+        step = page.locator(f"#etape-{number}")
+        expect(step).to_be_visible()
+        height_of_page, end = page.evaluate(
+            "[document.documentElement.scrollHeight, "
+            "document.querySelector('.step.current .steps').getBoundingClientRect().bottom]"
+        )
+        assert height_of_page <= height and end <= height, number
+        chart = step.locator("svg.chart:visible")
+        if chart.count():
+            charts += 1
+            text, prose = chart.evaluate(
+                "c => [13 * c.getScreenCTM().a, parseFloat(getComputedStyle(document.documentElement).fontSize)]"
+            )
+            assert text >= 0.7 * prose, number
+        page.keyboard.press("ArrowRight")
+    assert charts == 5
+    page.close()
+
+
+def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    page.goto(f"{portal.address}/questions/satisfaction-region?region=53")
+    page.keyboard.press("Tab")
+    regions = page.locator("svg.chart:visible a")
+    chosen = page.locator("svg.chart:visible .tile-chosen")
+    assert chosen.count() == 1
+    rings = "e => getComputedStyle(e.querySelector('.tile-focus')).stroke"
+    edge = "e => getComputedStyle(e).stroke"
+    for number in range(regions.count()):
+        region = regions.nth(number)
+        assert region.evaluate(rings) == "none"
+        without = region.screenshot()
+        region.focus()
+        ring = region.evaluate(rings)
+        assert ring != "none" and ring != chosen.evaluate(edge)
+        assert region.screenshot() != without
+        page.evaluate("document.activeElement.blur()")
     page.close()

@@ -10,20 +10,27 @@ import pytest
 
 from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
-from chu_platform.portal.export import BEGIN, export
+from chu_platform.portal.export import BEGIN, MISSING, export, views_alone
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
 NOW = datetime(2026, 3, 1)
 # Enough of the portal to see every kind of page and link.
-BEGIN_HERE = ("/", "/recit", "/methode", "/questions/hospitalisations", "/questions/satisfaction-region")
+BEGIN_HERE = (
+    "/",
+    "/recit",
+    "/methode",
+    "/questions/hospitalisations",
+    "/questions/satisfaction-region",
+    "/questions/consultations-etablissement",
+)
 
 
 @pytest.fixture(scope="module")
 def copy(portal: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy") / "portail"
-    export(make_app(portal.reader), folder, NOW, BEGIN_HERE)
+    export(make_app(portal.reader), folder, NOW, BEGIN_HERE, views_alone(portal.reader.snapshot, 30))
     return folder
 
 
@@ -43,6 +50,56 @@ def test_every_link_leads_to_a_file_of_the_copy(copy: Path) -> None:
             assert target.is_file() and target.is_relative_to(copy), f"{path.name}: {address}"
             if fragment and target in known:
                 assert fragment in ids[target], f"{path.name}: {address}"
+
+
+def test_what_is_not_in_the_copy_looks_like_no_link(copy: Path) -> None:
+    said = 0
+    for path, text in pages(copy).items():
+        assert not re.search(r"<a(?![^>]* href=)[^>]*>", text), path.name
+        assert 'class="absent"' not in text or MISSING in text
+        said += text.count(f"({MISSING})")
+    assert said
+
+
+def test_a_region_leads_to_its_departments_in_the_copy(copy: Path, portal: Served) -> None:
+    known = pages(copy)
+    table = portal.reader.snapshot.rows(
+        "SELECT DISTINCT code FROM kpi_consultation_rate_by_establishment WHERE level = 'department' AND NOT is_masked "
+        "ORDER BY code LIMIT 30"
+    )
+    assert table
+    led = 0
+    for path, text in known.items():
+        below = re.search(r'id="titre-affiner">.*?</section>', text, re.DOTALL)
+        for address in re.findall(r'<a href="([^"]+)"', below[0]) if below else ():
+            target = (path.parent / unquote(unescape(address))).resolve()
+            led += "Département" in known[target] or "département" in known[target]
+    assert led
+
+
+def test_a_view_has_one_file_whichever_address_leads_to_it(copy: Path) -> None:
+    views = 0
+    for path, text in pages(copy).items():
+        for address in re.findall(r'<a id="lien" href="([^"]+)"', text):
+            assert (path.parent / unquote(unescape(address))).resolve() == path.resolve()
+            views += 1
+    assert views > 50
+
+
+def test_the_copy_says_what_it_leaves_out(copy: Path, portal: Served) -> None:
+    page = (copy / "index.html").read_text(encoding="utf-8").replace("\u00a0", " ").replace("\u202f", " ")
+    for left_out in (
+        "trimestres",
+        "recherche",
+        "autres mesures",
+        "sans aucun chiffre visible",
+        "PNG",
+        "de moindre effectif",
+    ):
+        assert left_out in page
+    everything = views_alone(portal.reader.snapshot)
+    assert everything.left_out == 0
+    assert len(everything.addresses) > len(views_alone(portal.reader.snapshot, 30).addresses)
 
 
 def test_the_copy_asks_for_no_server(copy: Path) -> None:

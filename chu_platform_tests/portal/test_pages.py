@@ -3,6 +3,7 @@
 import csv
 import html
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from http import HTTPStatus
 from io import BytesIO, StringIO
@@ -162,6 +163,27 @@ def test_files_hold_the_published_rows(question: Question, portal: Served, made:
         drawing = portal.get(f"/questions/{question.slug}/{part}.svg")
         assert drawing.headers["content-type"].startswith("image/svg+xml")
         assert b"<title" in drawing.body and b"<desc" in drawing.body
+
+
+@pytest.mark.parametrize("part", ["evolution", "comparaison", "carte"])
+def test_a_chart_that_is_taken_along_says_what_it_shows_and_where_it_is_from(part: str, portal: Served) -> None:
+    answer = portal.get(f"/questions/deces-region/{part}.svg?region=11&periode=2019&mesure=taux")
+    assert f'"deces-region-ile-de-france-taux-2019-{part}.svg"' in answer.headers["content-disposition"]
+    root = ET.fromstring(answer.body)
+    left, top, width, height = map(float, root.get("viewBox", "").split())
+    texts = {"".join(t.itertext()): t for t in root.iter("{http://www.w3.org/2000/svg}text")}
+    said = " ".join(texts)
+    number = portal.reader.snapshot.versions["kpi_deaths_by_region"].number
+    for part_of_it in (
+        "Décès par région – Île-de-France",
+        "aux brut de mortalité" if part != "evolution" else "Nombre de décès",
+        "période choisie : 2019",
+        f"Indicateurs du groupe hospitalier, données publiées, version {number} du ",
+        "kpi_deaths_by_region",
+    ):
+        assert part_of_it in said
+    for text, drawn in texts.items():
+        assert top < float(drawn.get("y", "")) < top + height and left <= float(drawn.get("x", "")) <= width, text
 
 
 # What the published tables call in English or by a code, in the columns of a CSV.

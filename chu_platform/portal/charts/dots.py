@@ -13,11 +13,13 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
+    SLIDE,
     WIDE,
     Key,
     Reference,
     Scale,
     Size,
+    drawn_width,
     element,
     framed,
     hatching,
@@ -37,9 +39,10 @@ from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
 MUCH_WIDER: Final = 5
 TOP: Final = 34
-ROW: Final = {WIDE.name: 27, NARROW.name: 44}
+ROW: Final = {WIDE.name: 27, NARROW.name: 44, SLIDE.name: 20}
 MOST_LABEL: Final = 270
 CUT: Final = 8
+ALL_MASKED: Final = "Toutes les lignes sont masquées"
 NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"
 
 
@@ -101,7 +104,9 @@ def described(chart: Dots) -> str:
             )
         else:
             parts.append("Aucun rang n’est établi seul : des intervalles se recouvrent.")
-    if masked := len(placed) - len(shown):
+    if placed and not shown:
+        parts.append(f"{ALL_MASKED}.")
+    elif masked := len(placed) - len(shown):
         parts.append(f"{french.counted(masked, 'ligne masquée', 'lignes masquées')}.")
     return " ".join(parts)
 
@@ -174,6 +179,9 @@ def _stripes(placed: Sequence[_Placed], size: Size) -> Iterator[str]:
 
 def _grid(chart: Dots, x: Scale, bottom: float) -> str:
     drawn = []
+    if all(row.value is None for row in chart.rows):
+        # A scale without a figure would be made up.
+        return words(8, TOP - 12, ALL_MASKED, "strong") if chart.rows else ""
     digits = tick_digits(x.ticks)
     for value in x.ticks:
         drawn.append(line(x(value), TOP - 6, x(value), bottom, "grid"))
@@ -191,7 +199,7 @@ def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: 
     baseline = top + 17 if size.is_narrow else middle + 4.5
     look = "strong" if row.chosen else "ink"
     # A label is cut where figures begin; the table beside the chart has it whole.
-    room = size.width - 24 - text_width(_figures(chart, placed)) if size.is_narrow else x.start - 16
+    room = size.width - 24 - drawn_width(_figures(chart, placed)) if size.is_narrow else x.start - 16
     yield words(8, baseline, _cut(row.label, room), look)
     yield words(size.width - 8, baseline, _figures(chart, placed), "soft" if row.value is None else look, "end")
     if row.value is None:
@@ -245,8 +253,10 @@ def _reference_text(chart: Dots, reference: Reference) -> str:
 
 
 def _cut(text: str, room: float) -> str:
-    letters = int(room / text_width("n"))
-    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
+    if drawn_width(text) <= room:
+        return text
+    kept = next(n for n in range(len(text), -1, -1) if drawn_width(f"{text[:n]}…") <= room or n == 0)
+    return f"{text[:kept].rstrip()}…"
 
 
 def _is_cut(x: Scale, row: Row) -> bool:

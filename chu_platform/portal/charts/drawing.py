@@ -4,6 +4,7 @@ Here: SVG text. Not here: any one chart.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -36,9 +37,12 @@ class Reference:
 
 WIDE: Final = Size("wide", 760)
 NARROW: Final = Size("narrow", 350)
+# For a step of the story that fills a screen: its height is scarce, and its text is read from afar.
+SLIDE: Final = Size("slide", 600)
 FONT_SIZE: Final = 13
 # Of the font, the mean width of a letter as a part of its size: enough to place words, not to set type.
 LETTER: Final = 0.5
+VIEW_BOX: Final = re.compile(r'viewBox="0 0 (?P<width>[0-9]+) (?P<height>[0-9]+)"')
 # What each class looks like in an SVG that is on its own; portal.css says the same for light and dark pages.
 LOOKS: Final[dict[str, str]] = {
     "ink": 'fill="#17242e"',
@@ -64,6 +68,8 @@ LOOKS: Final[dict[str, str]] = {
     "tile-above": 'fill="#f6d9c3" stroke="#a3440b" stroke-width="2"',
     "tile-below": 'fill="#c9e3ee" stroke="#0b5d78" stroke-width="2"',
     "tile-same": 'fill="#eef1f3" stroke="#9aa7af" stroke-width="1"',
+    # Seen only where the keyboard is, by the style sheet.
+    "tile-focus": 'fill="none" stroke="none"',
     "tile-chosen": 'fill="none" stroke="#17242e" stroke-width="3.5"',
 }
 
@@ -99,6 +105,14 @@ def path(points: Sequence[tuple[float, float]], closed: bool = False) -> str:
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """About how wide a text is, in pixels."""
     return len(text) * size * LETTER
+
+
+def drawn_width(text: str, size: float = FONT_SIZE) -> float:
+    """How wide a text is at most, letter by letter, where `text_width` would take room from it in vain."""
+    return size * sum(
+        0.34 if c in "fijlrt.,;:'’!()[]|·- \u00a0\u202f" else 0.86 if c in "mwMW%‰" else 0.62 if c.isupper() else 0.54
+        for c in text
+    )
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,36 @@ def framed(
         f'font-size="{FONT_SIZE}"><title id="{label}-title">{escape(title)}</title>'
         f'<desc id="{label}-description">{escape(description)}</desc>{marks}</svg>'
     )
+
+
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """A text as lines of about that width, in pixels."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def banded(chart: Markup, head: Sequence[str], foot: Sequence[str]) -> Markup:
+    """A chart that speaks for itself when it is alone: on white, between what it is and where it is from."""
+    found = VIEW_BOX.search(chart)
+    assert found
+    width, height = int(found["width"]), int(found["height"])
+    room = width - 16
+    titles = [(text, "strong", 17) for text in wrapped(head[0], room, 17)]
+    titles += [(text, "ink", 14) for part in head[1:] for text in wrapped(part, room, 14)]
+    sources = [text for part in foot for text in wrapped(part, room, 12)]
+    above, below = 22 * len(titles) + 16, 17 * len(sources) + 14
+    drawn = [f'<rect x="0" y="{-above}" width="{width}" height="{above + height + below}" fill="#ffffff"/>']
+    drawn += [words(8, 22 * (n + 1) - above, text, look, size=size) for n, (text, look, size) in enumerate(titles)]
+    drawn.append(line(8, height + 2, width - 8, height + 2, "grid"))
+    drawn += [words(8, height + 17 * (n + 1) + 2, text, "soft", size=12) for n, text in enumerate(sources)]
+    begin, marks, end = str(chart).partition("</desc>")
+    box = f'viewBox="0 {-above} {width} {above + height + below}"'
+    return Markup(VIEW_BOX.sub(box, begin, count=1) + marks + "".join(drawn) + end)  # noqa: S704  escaped by `words`
 
 
 @cache

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
+    SLIDE,
     WIDE,
     Key,
     Reference,
@@ -65,8 +66,30 @@ TILES: Final[Mapping[str, _Tile]] = {
     "06": _Tile(4.5, 5.75, ("Mayotte",)),
 }
 COLUMNS: Final = 5.75
+OVERSEAS: Final = 5.75
+# On a slide overseas lies beside, not below: there the height is scarce. The others keep their places, a column left.
+SLIDE_PLACES: Final[Mapping[str, tuple[float, float]]] = {
+    "01": (3.85, 0),
+    "02": (4.85, 0),
+    "03": (4.35, 1),
+    "04": (3.85, 2),
+    "06": (4.85, 2),
+}
+# On a phone there are but four columns, so that names are large enough to be read.
+NARROW_PLACES: Final[Mapping[str, tuple[float, float]]] = {
+    "94": (3, 5),
+    "01": (0, 5.75),
+    "02": (1, 5.75),
+    "03": (2, 5.75),
+    "04": (0.5, 6.75),
+    "06": (1.5, 6.75),
+}
+NARROW_COLUMNS: Final = 4
+WIDEST_SLIDE: Final = 505
 TOP: Final = 8
 GAP: Final = 3
+# How far within a hexagon the ring of the keyboard is: apart from the edge, which is thick where it is chosen.
+FOCUS: Final = 6.5
 WIDEST: Final = 520
 NO_FIGURE: Final = "aucun chiffre : rien de compté ou de mesuré"
 
@@ -149,9 +172,12 @@ def region_map(chart: RegionMap, name: str) -> Markup:
 
 def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     """The chart for one width."""
-    across = min((size.width - 8) / COLUMNS, WIDEST / COLUMNS)
+    is_slide = size is SLIDE
+    tiles = places(size)
+    columns = NARROW_COLUMNS if size is NARROW else COLUMNS
+    across = min(size.width - 8, WIDEST_SLIDE if is_slide else WIDEST) / columns
     radius = across / math.sqrt(3)
-    left = (size.width - across * COLUMNS) / 2
+    left = (size.width - across * columns) / 2
     hatch = f"{name}-{size.name}-hatch"
     marks = [element("defs", content=hatching(hatch))]
     chosen = ""
@@ -159,19 +185,24 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     def centre(tile: _Tile) -> tuple[float, float]:
         return left + (tile.column + 0.5) * across, TOP + radius + tile.row * 1.5 * radius
 
-    marks += [_absent(TILES[code], *centre(TILES[code]), radius) for code in chart.absent]
+    marks += [_absent(tiles[code], *centre(tiles[code]), radius) for code in chart.absent]
     for region in chart.regions:
-        tile = TILES.get(region.code)
+        tile = tiles.get(region.code)
         if tile is None:
             continue
         x, y = centre(tile)
         drawn = _tile(chart, region, tile, x, y, radius, hatch)
+        if region.href:
+            drawn += element("path", "tile-focus", d=path(_hexagon(x, y, radius - FOCUS), closed=True))
         marks.append(element("a", content=drawn, href=region.href) if region.href else drawn)
         if region.chosen:
             chosen = element("path", "tile-chosen", d=path(_hexagon(x, y, radius), closed=True))
-    rows = max(t.row for t in TILES.values())
-    caption = TOP + radius + rows * 1.5 * radius - radius - 12
-    marks.append(words(left + 0.5 * across, caption, "Outre-mer", "soft", size=12))
+    rows = max(t.row for t in tiles.values())
+    if is_slide:
+        caption, at = TOP + 5 * radius + 18, left + 4.85 * across
+    else:
+        caption, at = TOP + OVERSEAS * 1.5 * radius - 12, left + (0 if size is NARROW else 0.5) * across
+    marks.append(words(at, caption, "Outre-mer", "soft", "middle" if is_slide else "start", 12))
     bottom = TOP + 2 * radius + rows * 1.5 * radius
     keys, height = legend(_keys(chart, hatch), size, 4, bottom + 14)
     return framed(
@@ -183,6 +214,17 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
         "".join(marks) + chosen + keys,
         linked=any(r.href for r in chart.regions),
     )
+
+
+def places(size: Size) -> Mapping[str, _Tile]:
+    """Where each region lies, for one width."""
+    own = {SLIDE.name: SLIDE_PLACES, NARROW.name: NARROW_PLACES}.get(size.name)
+    if own is None:
+        return TILES
+    return {
+        code: _Tile(*(own[code] if code in own else (tile.column - 1, tile.row)), tile.name)
+        for code, tile in TILES.items()
+    }
 
 
 def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:

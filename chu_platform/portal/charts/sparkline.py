@@ -11,15 +11,15 @@ from markupsafe import Markup
 
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import Size, element, framed, line, path, scale
-from chu_platform.portal.charts.trend import Moment
+from chu_platform.portal.charts.trend import Moment, by_time
 
 SIZE: Final = Size("spark", 150)
 HEIGHT: Final = 40
 
 
 def sparkline(title: str, unit: str, digits: int, moments: Sequence[Moment], name: str) -> Markup:
-    """The whole periods as a line from zero, the last of them as a dot; where a figure is masked the line is broken."""
-    whole = [m for m in moments if not m.partial]
+    """The whole periods from zero, the last one a dot; the line breaks where a figure is masked or a year missing."""
+    whole = [m for m in by_time(moments) if not m.partial]
     shown = [(i, m.value) for i, m in enumerate(whole) if m.value is not None]
     y = scale([v for _, v in shown], HEIGHT - 6.0, 6.0, from_zero=True)
     step = (SIZE.width - 16) / max(len(whole) - 1, 1)

@@ -3,8 +3,10 @@
 Here: this chart and its words. Not here: which periods it shows.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -13,6 +15,7 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
+    SLIDE,
     WIDE,
     Key,
     Reference,
@@ -33,16 +36,23 @@ from chu_platform.portal.charts.drawing import (
 )
 
 TOP: Final = 30
-PLOT: Final = {WIDE.name: 220, NARROW.name: 190}
+PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 # A mark for each period only where they do not touch.
 LEAST_STEP_OF_MARKS: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
+ALL_MASKED: Final = "Toutes les périodes sont masquées"
+NOTHING: Final = "Aucune période n’a de chiffre"
+NO_DATA: Final = "année sans donnée"
+YEAR: Final = re.compile(r"\d{4}")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed."""
+    """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed.
+
+    `missing`: a year that the table has no row of at all, between others.
+    """
 
     label: str
     tick: str
@@ -51,6 +61,7 @@ class Moment:
     high: float | None = None
     partial: bool = False
     absent: bool = False
+    missing: bool = False
 
     @property
     def masked(self) -> bool:
@@ -58,9 +69,24 @@ class Moment:
         return self.value is None and not self.absent
 
 
+def by_time(moments: Sequence[Moment]) -> Sequence[Moment]:
+    """The moments, of years also those between them that are missing: equal distances are equal times."""
+    if not all(YEAR.fullmatch(m.label) for m in moments):
+        return moments
+    found: list[Moment] = []
+    for moment in moments:
+        year = int(found[-1].label) + 1 if found else int(moment.label)
+        found += [Moment(f"{y}", f"{y}", None, absent=True, missing=True) for y in range(year, int(moment.label))]
+        found.append(moment)
+    return found
+
+
 @dataclass(frozen=True)
 class Trend:
-    """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order."""
+    """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order.
+
+    Years missing between others are added to the moments. `chosen` is the label of the one the page is about.
+    """
 
     title: str
     unit: str
@@ -69,6 +95,30 @@ class Trend:
     from_zero: bool = True
     interval_label: str = INTERVAL
     reference: Reference | None = None
+    chosen: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "moments", by_time(self.moments))
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is any figure to draw."""
+        return any(m.value is not None for m in self.moments)
+
+    @property
+    def own(self) -> Moment | None:
+        """The chosen moment, where it is one of those shown."""
+        return next((m for m in self.moments if m.label == self.chosen), None)
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """The years without data between others."""
+        return [m.label for m in self.moments if m.missing]
+
+
+def about(chart: Trend, period: str) -> Trend:
+    """The same trend with the period that its page is about marked; it may be none of the trend's."""
+    return replace(chart, chosen=period)
 
 
 def described(chart: Trend) -> str:
@@ -80,19 +130,27 @@ def described(chart: Trend) -> str:
             f"Courbe de {french.counted(len(chart.moments), 'période', 'périodes')}, "
             f"de {chart.moments[0].label} à {chart.moments[-1].label}."
         )
+    if chart.moments and not shown:
+        parts.append(f"{ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING}.")
     if whole := [(m, v) for m, v in shown if not m.partial]:
         lowest, highest = (pick(whole, key=lambda p: p[1]) for pick in (min, max))
         parts.append(
             f"Le plus bas : {_said(chart, *lowest)}. Le plus haut : {_said(chart, *highest)}. "
             f"Dernière période complète : {_said(chart, *whole[-1])}."
         )
+    if chart.own:
+        own = chart.own
+        said = "masquée" if own.masked else "sans donnée" if own.value is None else _said(chart, own, own.value)
+        parts.append(f"Période choisie : {said if own.value is not None else f'{own.label}, {said}'}.")
     for count, one, several in (
         (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
         (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
-        (sum(m.absent for m in chart.moments), "période sans donnée", "périodes sans donnée"),
+        (sum(m.absent and not m.missing for m in chart.moments), "période sans donnée", "périodes sans donnée"),
     ):
         if count:
             parts.append(f"{french.counted(count, one, several).capitalize()}.")
+    if chart.missing:
+        parts.append(f"{_no_data(chart)} ; la courbe y est interrompue.")
     return " ".join(parts)
 
 
@@ -114,11 +172,13 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
         _grid(chart, y, left, size),
         _reference(chart, y, left, size),
         *_withheld(chart, xs, step, bottom, hatch),
+        *_missing(chart, xs, step, bottom),
+        *_nothing(chart, bottom, size),
         *_bands(chart, xs, y),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
         _ticks(chart, xs, bottom),
-        _last(chart, xs, y, size),
+        _named(chart, xs, y, size),
     ]
     keys, height = legend(_keys(chart, hatch), size, 4, bottom + 34)
     return framed(size, name, bottom + 38 + height, chart.title, described(chart), "".join(marks) + keys)
@@ -126,6 +186,11 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
 
 def _said(chart: Trend, moment: Moment, value: float) -> str:
     return f"{moment.label}, {french.amount(value, chart.unit, chart.digits)}"
+
+
+def _no_data(chart: Trend) -> str:
+    """As "2018 : année sans donnée"."""
+    return f"{french.listed(chart.missing)} : {NO_DATA if len(chart.missing) == 1 else 'années sans donnée'}"
 
 
 def _vertical(chart: Trend, bottom: float) -> Scale:
@@ -142,6 +207,10 @@ def _tick(chart: Trend, y: Scale, value: float) -> str:
 
 def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
     drawn = []
+    if not chart.shown:
+        # A scale without a figure would be made up.
+        bottom = y(y.ticks[0])
+        return line(left, bottom, size.width - 8, bottom, "axis")
     for value in y.ticks:
         look = "axis" if value == y.ticks[0] else "grid"
         drawn.append(line(left, y(value), size.width - 8, y(value), look))
@@ -167,6 +236,22 @@ def _withheld(chart: Trend, xs: Sequence[float], step: float, bottom: float, hat
             half = text_width("masqué") / 2 + 4
             yield element("rect", "row", x=middle - half, y=bottom - 30, width=2 * half, height=20, rx=3)
             yield words(middle, bottom - 16, "masqué", "soft", "middle")
+
+
+def _missing(chart: Trend, xs: Sequence[float], step: float, bottom: float) -> Iterator[str]:
+    """In the hole that a year without data leaves, why it is one."""
+    for x, moment in zip(xs, chart.moments, strict=True):
+        if moment.missing and step > text_width("sans donnée") + 8:
+            yield words(x, bottom - 16, "sans donnée", "soft", "middle")
+
+
+def _nothing(chart: Trend, bottom: float, size: Size) -> Iterator[str]:
+    """In place of a curve, that there is none to draw."""
+    if chart.moments and not chart.shown:
+        text = ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING
+        x, y, half = size.width / 2, (TOP + bottom) / 2, text_width(text) / 2 + 8
+        yield element("rect", "row", x=x - half, y=y - 18, width=2 * half, height=28, rx=4)
+        yield words(x, y, text, "strong", "middle")
 
 
 def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
@@ -213,8 +298,15 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
             text += ", période incomplète"
+        is_own = moment is chart.own
+        if is_own:
+            text += ", période choisie"
         look = "dot-partial" if moment.partial else "dot"
         crowded = step < LEAST_STEP_OF_MARKS and not moment.partial
+        if is_own:
+            # Below its mark: a ring, so that an incomplete period stays hollow.
+            yield element("circle", "dot-chosen", cx=x, cy=y(moment.value), r=8)
+            crowded = False
         # Where marks would touch, the line speaks, and the mark only answers the pointer.
         yield element(
             "circle", look, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
@@ -225,10 +317,17 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
 def _ticks(chart: Trend, xs: Sequence[float], bottom: float) -> str:
     """The ticks that have room; the others stay without words."""
     drawn, free = [], float("-inf")
+    kept = [
+        (x, text_width(m.tick) / 2 + 8) for x, m in zip(xs, chart.moments, strict=True) if m is chart.own and m.tick
+    ]
     for x, moment in zip(xs, chart.moments, strict=True):
         half = text_width(moment.tick) / 2
-        if moment.tick and x - half >= free:
-            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, "soft", "middle")]
+        is_own = moment is chart.own
+        # The chosen period has its words; others stand back for it.
+        has_room = x - half >= free and all(abs(x - at) >= half + room for at, room in kept)
+        if moment.tick and (is_own or has_room):
+            look = "strong" if is_own else "soft"
+            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, look, "middle")]
             free = x + half + 8
     return "".join(drawn)
 
@@ -240,16 +339,23 @@ def _reference(chart: Trend, y: Scale, left: float, size: Size) -> str:
     return line(left, at, size.width - 8, at, "reference")
 
 
-def _last(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
-    """The figure of the last whole period, beside its mark."""
+def _named(chart: Trend, xs: Sequence[float], y: Scale, size: Size) -> str:
+    """The figure of the chosen period beside its mark; of the last whole one where none is chosen."""
     found = [(x, m) for x, m in zip(xs, chart.moments, strict=True) if m.value is not None and not m.partial]
+    if chart.own:
+        found = [(x, m) for x, m in zip(xs, chart.moments, strict=True) if m is chart.own and m.value is not None]
     if not found:
         return ""
     x, moment = found[-1]
     text = french.amount(moment.value or 0.0, chart.unit, chart.digits)
     half = text_width(text) / 2 + 2
     top = y(moment.high if moment.high is not None else moment.value or 0.0)
-    return words(min(x, size.width - 8 - half), max(top - 9, 13), text, "value", "middle")
+    return words(min(max(x, half + 4), size.width - 8 - half), max(top - 13, 13), text, "value", "middle")
+
+
+def _own_sample(own: Moment, x: float, y: float) -> str:
+    ring = element("circle", "dot-chosen", cx=x + 11, cy=y + 6, r=8)
+    return ring + element("circle", "dot-partial" if own.partial else "dot", cx=x + 11, cy=y + 6, r=4.5)
 
 
 def _keys(chart: Trend, hatch: str) -> list[Key]:
@@ -266,9 +372,11 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
                 "valeur",
             )
         )
+    if chart.own and chart.own.value is not None:
+        keys.append(Key(partial(_own_sample, chart.own), f"période choisie : {chart.own.label}"))
     if any(m.low is not None for m in chart.moments):
         keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
-    if has("partial"):
+    if any(m.partial and m.value is not None for m in chart.moments):
         keys.append(
             Key(
                 lambda x, y: (
@@ -280,6 +388,8 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         )
     if has("masked"):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    if chart.missing:
+        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), _no_data(chart)))
     if chart.reference:
         words_of = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
         keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), words_of))

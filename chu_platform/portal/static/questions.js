@@ -11,7 +11,8 @@ for (const link of document.querySelectorAll("a[data-chart]")) {
   if (what) button.append(what.cloneNode(true));
   link.after(button);
   button.addEventListener("click", async () => {
-    const source = await (await fetch(link.href)).text();
+    const answer = await fetch(link.href);
+    const source = await answer.text();
     const [, , width, height] = source.match(/viewBox="([^"]+)"/)[1].split(" ").map(Number);
     const sized = source.replace("<svg ", `<svg width="${width}" height="${height}" `);
     const address = URL.createObjectURL(new Blob([sized], { type: "image/svg+xml" }));
@@ -28,7 +29,8 @@ for (const link of document.querySelectorAll("a[data-chart]")) {
     URL.revokeObjectURL(address);
     const saved = document.createElement("a");
     saved.href = canvas.toDataURL("image/png");
-    saved.download = new URL(link.href).pathname.split("/").slice(-2).join("-").replace(".svg", ".png");
+    // The SVG has a name that says what it shows.
+    saved.download = answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/)[1].replace(/\.svg$/, ".png");
     saved.click();
   });
 }
