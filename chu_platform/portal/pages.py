@@ -234,7 +234,7 @@ class Pages:
             "limits": sentences.limits_or_why(view.measure, own),
             "parts": sentences.parts(view.measure, own),
             "why_missing": sentences.missing(view.measure, own),
-            "partial": sentences.partial(own),
+            "partial": sentences.partial(question, own),
             "standing": sentences.standing(view.compared, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(own),

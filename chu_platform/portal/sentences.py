@@ -118,13 +118,39 @@ def missing(measure: Measure, cell: Cell) -> str | None:
     return "Ce chiffre n’existe pas : rien n’est compté à son dénominateur."
 
 
-def partial(cell: Cell) -> str | None:
-    """What a partial period means; None for a whole one."""
+def partial(question: Question, cell: Cell) -> str | None:
+    """Why a period counts as partial, and what that means; None for a whole one."""
     if not cell.partial:
         return None
-    return (
-        "Les données ne couvrent qu’une partie de cette période : le chiffre ne se compare pas à une période entière."
-    )
+    if question.yearly:
+        why = "La dernière année livrée compte toujours comme incomplète : rien ne dit qu’elle a été livrée en entier."
+    else:
+        why = (
+            "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier ; le premier aussi, "
+            "quand les données y commencent en cours de mois. Cette période est, ou contient, l’un des deux."
+        )
+    return f"{why} Son chiffre ne se compare pas à celui d’une période entière."
+
+
+def reach(found: Reliability) -> str | None:
+    """How far the data reach, as far as it is known: the last event, else the last period; None without any."""
+    early = "plus anciennes que prévu" if found.old else ""
+    if found.until:
+        return f"données jusqu’au {reach_in_short(found)}{early and f', {early}'}"
+    if found.latest is None:
+        return None
+    words = "dernière" if found.campaigns else "période la plus récente :"
+    return f"{words} {reach_in_short(found)}{early and f' ; données {early}'}"
+
+
+def reach_in_short(found: Reliability) -> str:
+    """The same for a table: a day, a campaign, or a period."""
+    if found.until:
+        return french.day(found.until)
+    if found.latest is None:
+        return NO_FIGURE
+    period, is_partial = found.latest
+    return f"{'campagne ' if found.campaigns else ''}{period.label}{', incomplète' if is_partial else ''}"
 
 
 def left_out(peers: Peers) -> str:

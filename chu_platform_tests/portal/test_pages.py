@@ -15,8 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.portal import french
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Measure, Question
+from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
@@ -101,7 +105,8 @@ def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: 
         assert question.title in html.unescape(page).replace("\u202f", " ")
     assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="chart chart-spark"') == 8
     assert len(re.findall(r"\d+ contrôles réussis sur \d+", page)) == 8
-    assert len(re.findall(r"Données jusqu’au \d", page)) == 8
+    assert len(re.findall(r"Données jusqu’au \d", page)) == 7
+    assert len(re.findall(r"Dernière campagne \d{4}", page)) == 1
     assert page.count("des lignes sont masquées") == 8
 
 
@@ -120,11 +125,32 @@ def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> N
     page = portal.page("/")
     assert len(re.findall(">✓ Contrôlé(?:, avec remarque)?<", page)) == 8
     assert "Aucun indicateur n’est en échec, aucun calcul n’est en retard." in page
-    assert len(re.findall(r"Données jusqu’au [^<]*, plus anciennes que prévu\.", page)) == 8
+    assert len(re.findall(r"Données jusqu’au [^<;]*, plus anciennes que prévu\.", page)) == 7
+    assert "Dernière campagne 2020 ; données plus anciennes que prévu." in page
     page = portal.page("/questions/consultations-etablissement")
     assert "Données plus anciennes que prévu : dans « Consultations », l’âge du dernier événement est de" in page
     assert "jours (prévu : 0 à 31)." in page
     assert "fraîcheur des données" in portal.page("/methode")
+
+
+@pytest.mark.parametrize(
+    ("slug", "fact", "column"),
+    [
+        ("consultations-diagnostic", fact_consultation, "date"),
+        ("hospitalisations", fact_hospitalisation, "date"),
+        ("deces-region", fact_death, "death_date"),
+    ],
+)
+def test_the_data_reach_to_the_day_of_the_last_event(
+    slug: str, fact: Table, column: str, made: Home, portal: Served
+) -> None:
+    """Of the facts themselves, which the portal cannot read."""
+    sql = f"SELECT max({column}) FROM {made.lake.relation(fact)}"
+    ((last,),) = duckdb.connect().sql(sql).fetchall()
+    said = f"données jusqu’au {french.day(last)}"
+    assert f"<small>{said}" in portal.page(f"/questions/{slug}")
+    assert french.capital(said) in portal.page("/methode")
+    assert f'<td class="day">{french.day(last)}</td>' in portal.page("/recit")
 
 
 def test_every_label_has_its_why(portal: Served) -> None:
@@ -256,6 +282,9 @@ def test_a_partial_period_is_marked(portal: Served) -> None:
     assert "2015 (incomplète)" in portal.page("/questions/hospitalisations").split('id="titre-comparaison"')[1]
     page = portal.page("/questions/consultations-etablissement?periode=2023")
     assert "Période incomplète" in page
+    assert "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier" in page
+    deaths = portal.page("/questions/deces-region?periode=2020")
+    assert "La dernière année livrée compte toujours comme incomplète" in deaths
     assert "période incomplète" in page
 
 
