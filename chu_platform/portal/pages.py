@@ -225,6 +225,7 @@ class Pages:
         """Its sentences, charts, tables and links."""
         choice, own = view.choice, view.cell
         question = choice.question
+        asked = view.instead_of or view.measure
         return {
             "view": view,
             "question": question,
@@ -238,6 +239,7 @@ class Pages:
             "standing": sentences.standing(view.compared, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(own),
+            "carried": asked.key if choice.explicit and asked is not question.measures[0] else None,
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "periods": _periods(choice),
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],

@@ -320,6 +320,27 @@ def test_without_a_rate_the_count_is_shown_and_the_rate_is_explained(portal: Ser
     assert "la population n’est connue ici que pour 2019" in page
 
 
+def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
+    hidden = re.compile(r'<input type="hidden" name="mesure" value="([^"]*)">')
+    assert hidden.findall(portal.page("/questions/deces-region")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2019&mesure=deces")) == ["deces"]
+    # Neither the first measure, which is there without being asked for, nor one that is shown in its place.
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2019&mesure=taux")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2018")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2018&mesure=taux")) == []
+
+
+def test_in_place_of_a_measure_without_figure_another_is_shown_and_said(made: Home, portal: Served) -> None:
+    rows = published(made, BY_SLUG["deces-region"], "year = 2018 AND deaths > 0 AND sex = 'all' AND age_band = 'all'")
+    for row in some(rows, 3):
+        page = portal.page(f"/questions/deces-region?region={row['region_code']}&periode=2018&mesure=taux")
+        assert figure_of(page) == f"{french.number(row['deaths'])} décès".replace("\u202f", " ")
+        assert "il n’y a pas de chiffre" not in page
+        assert "Taux brut de mortalité : pas de chiffre ici" in page
+        assert "Autre mesure montrée à sa place : nombre de décès." in page
+    assert "pas de chiffre ici" not in portal.page("/questions/deces-region?periode=2018")
+
+
 def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(portal: Served) -> None:
     page = portal.page("/questions/deces-region")
     assert "selon la région du lieu de décès" in page
