@@ -66,7 +66,7 @@ class Measure:
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
     takes the {value} with its unit, {whose} patients it is a part of, and {where} for X. `decimals` are those shown.
     `limits` are what the interval is in short, for legends; `bounds` are the least and the greatest value there can be,
-    where pages end an interval.
+    where pages end an interval. `alone`: why a single figure has no limits where others have.
     """
 
     key: str
@@ -82,6 +82,7 @@ class Measure:
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
     bounds: tuple[float, float] | None = None
+    alone: str = ""
 
     @property
     def ranked(self) -> bool:
@@ -412,6 +413,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
                 bounds=(0, 100),
+                alone="un seul site",
             ),
             Measure(
                 "recommandation",

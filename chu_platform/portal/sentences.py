@@ -88,11 +88,15 @@ def limits(measure: Measure, cell: Cell) -> str | None:
 
 
 def limits_or_why(measure: Measure, cell: Cell) -> str | None:
-    """The interval with what it is, or why the measure has none; None where the figure is not shown either."""
+    """The interval with what it is, or why there is none; None where the figure is not shown either."""
     if cell.value is None:
         return None
     found = limits(measure, cell)
-    return f"{measure.limits} : {found}" if found else measure.interval
+    if found:
+        return f"{measure.limits} : {found}"
+    if measure.low is None:
+        return measure.interval
+    return f"sans intervalle{f' : {measure.alone}' if measure.alone else ''}"
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:

@@ -192,7 +192,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
             name = question.parameters[0].name
             value = code if "region_code" in c.x else f"region:{code}"
             regions.append(
-                Region(code, c.label, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
+                Region(code, c.name, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
             )
     if not regions:
         return None
@@ -203,6 +203,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         measure.decimals,
         regions,
         _reference(snapshot, choice, measure, found) if measure.ranked else None,
+        measure.alone,
     )
 
 

@@ -152,6 +152,12 @@ def test_regions_stand_apart_only_with_whole_intervals() -> None:
         "1 autre ne s’en distingue pas. Sur 3 comparaisons à 95 %, une peut s’écarter par le seul hasard."
     )
     assert plain(apart(chart(alike, hidden))).startswith("Aucune région ne se distingue")
+    lone = Region("06", "Mayotte", 12.0)
+    assert plain(apart(chart(corse, alike, lone))).endswith(
+        "1 autre ne s’en distingue pas. Sur 2 comparaisons à 95 %, une peut s’écarter par le seul hasard. "
+        "Mayotte n’est pas comparée (sans intervalle)."
+    )
+    assert plain(apart(chart(lone))) == "Sans intervalle, aucune région ne se compare à l’ensemble (9,0 ‰)."
 
 
 def test_a_ranking_is_refused_where_no_rank_is_sure() -> None:

@@ -272,6 +272,18 @@ def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served)
         assert french.number(max(row["score_high"], -row["score_low"]), 1) not in page
 
 
+def test_a_mean_of_one_site_has_no_interval_and_is_compared_with_nothing(made: Home, portal: Served) -> None:
+    question = BY_SLUG["satisfaction-region"]
+    lone = published(made, question, "sites_scored = 1 AND score_low IS NULL AND region_code <> 'all'")
+    assert lone, "the demonstration pack has regions of one site with a score"
+    for row in some(lone, 2):
+        page = portal.page(address(question, row, question.measures[1]))
+        assert "<small>sans intervalle : un seul site</small>" in page
+        name = french.capital(row["region_label"])
+        drawn = page.split('id="titre-carte"')[1]
+        assert f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : un seul site)" in drawn
+
+
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
     page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page
