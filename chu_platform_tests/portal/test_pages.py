@@ -153,6 +153,14 @@ def test_the_data_reach_to_the_day_of_the_last_event(
     assert f'<td class="day">{french.day(last)}</td>' in portal.page("/recit")
 
 
+@pytest.mark.parametrize("path", ["/", "/recit", "/methode", "/questions/satisfaction-region"])
+def test_what_is_masked_is_said_of_persons_and_events_not_of_sites(path: str, portal: Served) -> None:
+    """Numbers of sites are public: from 1 to 10 they are shown."""
+    footer = portal.page(path).split("<footer")[1]
+    assert "1 à 10 patients, événements, professionnels, décès ou réponses n’apparaît jamais" in footer
+    assert "Les nombres de sites, publics, ne sont pas masqués." in footer
+
+
 def test_every_label_has_its_why(portal: Served) -> None:
     for link in re.findall(r'<a href="([^"]+)">Pourquoi \?<span', portal.page("/")):
         address, _, fragment = html.unescape(link).partition("#")
