@@ -49,6 +49,14 @@ LEVELS: Final = {
     "category": "Catégorie",
     "leaf": "Diagnostic",
 }
+# Levels of the coverage that are none of X.
+BROKEN_DOWN: Final = {
+    "speciality": "Spécialité",
+    "all/all": "Ensemble",
+    "sex/all": "Sexe",
+    "all/age": "Âge",
+    "sex/age": "Sexe et âge",
+}
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ class Reliability:
     the level and grain looked at, None when it is not known. `until` is the day of the last event, None where no check
     has measured it, or where events have but a year; `latest` is the last year published, and whether it is partial;
     `campaigns`: its years are those of surveys. `made` is when the table was last made and checked, `version` what is
-    served. `late` says how late the table itself is.
+    served. `late` says how late the table itself is. `finest` is what is visible where the cells are most: level,
+    grain, share.
     """
 
     cells: int
@@ -106,6 +107,7 @@ class Reliability:
     checks: int
     passed: int
     problems: Sequence[Check]
+    finest: tuple[str, str, float] | None = None
 
     @property
     def masked_share(self) -> float:
@@ -150,7 +152,8 @@ def reliability(snapshot: Snapshot, question: Question, level: str | None = None
     shares = snapshot.once(("coverage", question.slug), lambda: _shares(snapshot, question))
     # Without a level: that of the fewest cells, which is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
-    return Reliability(visible=visible, late=_late(known["made"], question.table.cadence), **known)
+    finest = next(((of, at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None)
+    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.cadence), **known)
 
 
 def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell, Peers
-from chu_platform.portal.periods import Period
-from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
+from chu_platform.portal.periods import GRAINS, Period
+from chu_platform.portal.questions import BROKEN_DOWN, LEVELS, SURVEYS, WHERE, Measure, Question
 from chu_platform.portal.reliability import Check, Reliability, State
 
 WHY_MASKED: Final = (
@@ -169,7 +169,11 @@ def left_out(peers: Peers) -> str:
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
         said.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
     if peers.absent:
-        said.append(f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure.")
+        names = [c.name for c in peers.cells if c.value is None and not c.masked]
+        which = f" ({french.listed(names)})" if len(names) == peers.absent else ""
+        said.append(
+            f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure{which}."
+        )
     return " ".join(said)
 
 
@@ -184,7 +188,10 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
     if peers.rank and cell.value is not None:
         best, worst = peers.rank
         among = f"{peers.shown}{' visibles' if peers.masked else ''}"
-        if (best, worst) == (1, peers.shown):
+        if peers.shown == 1:
+            others = french.counted(peers.masked, "autre est masqué", "autres sont masqués") if peers.masked else ""
+            said.append(f"Rien à quoi le comparer : c’est le seul chiffre visible{f' ({others})' if others else ''}.")
+        elif (best, worst) == (1, peers.shown):
             said.append("Aucun rang n’est établi : l’intervalle les permet tous.")
         elif best == worst:
             said.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
@@ -228,6 +235,15 @@ def reasons(found: Reliability) -> list[str]:
         for c in found.old
     ]
     return said
+
+
+def finest(found: Reliability) -> str | None:
+    """What is visible at the finest level and grain, such as "mois, région : 18,2 %"."""
+    if found.finest is None:
+        return None
+    level, grain, share = found.finest
+    name = {**LEVELS, **BROKEN_DOWN}.get(level, level)
+    return f"{french.small(name)}, {french.small(GRAINS[grain])} : {french.percent(share)} des événements"
 
 
 def bounds(check: Check) -> str:

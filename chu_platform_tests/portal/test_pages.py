@@ -161,6 +161,17 @@ def test_what_is_masked_is_said_of_persons_and_events_not_of_sites(path: str, po
     assert "Les nombres de sites, publics, ne sont pas masqués." in footer
 
 
+def test_what_stays_visible_is_said_of_the_widest_and_of_the_finest_level(made: Home, portal: Served) -> None:
+    page = portal.page("/")
+    assert page.count("restent visibles par année") == page.count("visibles par année, au niveau le plus large") > 0
+    table: pa.Table = DeltaTable(made.lake.root / "published/kpis/publication_coverage").to_pyarrow_table()
+    rows = [r for r in table.to_pylist() if r["indicator"] == "kpi_deaths_by_region" and r["level"] == "sex/age"]
+    share = french.percent(rows[0]["visible_share"]).replace("\u00a0", " ")
+    page = portal.page("/questions/deces-region")
+    assert f"Là où les lignes sont le plus fines (sexe et âge, année), {share} des événements le restent." in page
+    assert "au niveau le plus large et à ce pas de temps" in page
+
+
 def test_every_label_has_its_why(portal: Served) -> None:
     for link in re.findall(r'<a href="([^"]+)">Pourquoi \?<span', portal.page("/")):
         address, _, fragment = html.unescape(link).partition("#")
@@ -290,6 +301,14 @@ def test_a_mean_of_one_site_has_no_interval_and_is_compared_with_nothing(made: H
         name = french.capital(row["region_label"])
         drawn = page.split('id="titre-carte"')[1]
         assert f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : un seul site)" in drawn
+
+
+def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
+    question = BY_SLUG["deces-region"]
+    where = "year = 2019 AND sex = 'all' AND age_band = 'all' AND NOT is_masked AND rate_per_1000 IS NULL"
+    (row,) = published(made, question, where)
+    page = portal.page("/questions/deces-region?periode=2019&mesure=taux")
+    assert f"1 ligne n’a pas de chiffre à cette mesure ({french.capital(row['region_label'])})." in html.unescape(page)
 
 
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
