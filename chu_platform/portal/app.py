@@ -10,6 +10,7 @@ import hashlib
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -66,6 +67,8 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if location := headers.get("location"):
+                    headers["location"] = _within(location)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-cache")
@@ -83,6 +86,12 @@ class Guard:
             await answer(scope, receive, send_guarded)
         else:
             await self._app(scope, receive, send_guarded)
+
+
+def _within(location: str) -> str:
+    """The path of an address and what follows it. The host is what the request said, and may be anybody's."""
+    parts = urlsplit(location)
+    return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 
 
 def error_page(pages: Pages, status: HTTPStatus, message: str) -> Response:

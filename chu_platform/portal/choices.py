@@ -48,10 +48,11 @@ class Choice:
     asked: str | None = None
 
     def address(self, kind: str = "", **changes: str) -> str:
-        """Path and parameters of this view, or of one that differs in some of them."""
+        """Path and parameters of this view, or of one that differs in some of them; the first measure goes without."""
         parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
         parameters[PERIOD] = self.period.written
-        parameters[MEASURE] = self.measure.key
+        if self.measure is not self.question.measures[0]:
+            parameters[MEASURE] = self.measure.key
         return question_address(self.question, {**parameters, **changes}, kind)
 
 

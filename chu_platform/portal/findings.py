@@ -144,11 +144,18 @@ def apart(chart: RegionMap) -> str:
         for which, text in ((Side.ABOVE, "Au-dessus"), (Side.BELOW, "En dessous"))
         if sides[which]
     ]
+    lone = ""
+    if names := [r.label for r in sides[Side.UNKNOWN]]:
+        verb = "n’est pas comparée" if len(names) == 1 else "ne sont pas comparées"
+        lone = f" {french.listed(names)} {verb} ({chart.without})."
+    compared = sum(len(sides[which]) for which in Side if which is not Side.UNKNOWN)
+    if not compared:
+        return f"Sans intervalle, aucune région ne se compare à {whole}."
     if not said:
-        return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent."
+        return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent.{lone}"
     if rest := len(sides[Side.SAME]):
         said.append(f"{french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}.")
-    said.append(f"Sur {sum(map(len, sides.values()))} comparaisons à 95 %, une peut s’écarter par le seul hasard.")
+    said.append(f"Sur {compared} comparaisons à 95 %, une peut s’écarter par le seul hasard.{lone}")
     return " ".join(said)
 
 

@@ -225,6 +225,7 @@ class Pages:
         """Its sentences, charts, tables and links."""
         choice, own = view.choice, view.cell
         question = choice.question
+        asked = view.instead_of or view.measure
         return {
             "view": view,
             "question": question,
@@ -234,10 +235,11 @@ class Pages:
             "limits": sentences.limits_or_why(view.measure, own),
             "parts": sentences.parts(view.measure, own),
             "why_missing": sentences.missing(view.measure, own),
-            "partial": sentences.partial(own),
+            "partial": sentences.partial(question, own),
             "standing": sentences.standing(view.compared, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(own),
+            "carried": asked.key if choice.explicit and asked is not question.measures[0] else None,
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "periods": _periods(choice),
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],

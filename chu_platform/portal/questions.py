@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.portal import french
 from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
@@ -45,6 +49,14 @@ LEVELS: Final = {
     "category": "Catégorie",
     "leaf": "Diagnostic",
 }
+# Levels of the coverage that are none of X.
+BROKEN_DOWN: Final = {
+    "speciality": "Spécialité",
+    "all/all": "Ensemble",
+    "sex/all": "Sexe",
+    "all/age": "Âge",
+    "sex/age": "Sexe et âge",
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Measure:
     `interval` says what the limits are; without limits, why there are none. `sentence` goes on after "En 2019, " and
     takes the {value} with its unit, {whose} patients it is a part of, and {where} for X. `decimals` are those shown.
     `limits` are what the interval is in short, for legends; `bounds` are the least and the greatest value there can be,
-    where pages end an interval.
+    where pages end an interval. `alone`: why a single figure has no limits where others have.
     """
 
     key: str
@@ -78,6 +90,7 @@ class Measure:
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
     bounds: tuple[float, float] | None = None
+    alone: str = ""
 
     @property
     def ranked(self) -> bool:
@@ -102,7 +115,7 @@ class Question:
     """One of the eight: the page's address, the question as it is asked, its table and its figures.
 
     `yearly` tables have a column `year` instead of periods. `search` names what X can be searched in. `definition`
-    are paragraphs; `caution` is what must not be concluded. `compared_by` is the measure of comparisons, where it is
+    are paragraphs; `fact` is what the table counts the events of; `caution` is what must not be concluded. `compared_by` is the measure of comparisons, where it is
     not the one chosen.
     """
 
@@ -111,6 +124,7 @@ class Question:
     title: str
     short: str
     table: Table
+    fact: Table
     parameters: Sequence[Parameter]
     measures: Sequence[Measure]
     definition: Sequence[str]
@@ -202,6 +216,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quel recours aux consultations dans chaque établissement ?",
         "Consultations par établissement",
         kpi_consultation_rate_by_establishment,
+        fact_consultation,
         (Parameter("x", "Lieu", ("level", "code"), "total:total"),),
         _use("consultations", "consulté"),
         (
@@ -220,6 +235,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quel recours aux consultations pour chaque diagnostic ?",
         "Consultations par diagnostic",
         kpi_consultation_rate_by_diagnosis,
+        fact_consultation,
         (Parameter("x", "Diagnostic", ("level", "code"), ""),),
         _use("consultations", "consulté"),
         (
@@ -236,6 +252,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quel recours à l’hospitalisation dans la période ?",
         "Hospitalisations",
         kpi_hospitalisation_rate,
+        fact_hospitalisation,
         (),
         (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (*USE_DEFINITION, "Durée moyenne de séjour : journées divisées par séjours."),
@@ -247,6 +264,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quel recours à l’hospitalisation pour chaque diagnostic ?",
         "Hospitalisations par diagnostic",
         kpi_hospitalisation_rate_by_diagnosis,
+        fact_hospitalisation,
         (Parameter("x", "Diagnostic", ("level", "code"), ""),),
         (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (
@@ -263,6 +281,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quel recours à l’hospitalisation selon le sexe et l’âge ?",
         "Hospitalisations par sexe et âge",
         kpi_hospitalisation_rate_by_sex_and_age,
+        fact_hospitalisation,
         (SEX, AGE),
         (*_use("séjours", "été hospitalisés"), STAY_LENGTH),
         (
@@ -280,6 +299,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Combien de consultations par professionnel ?",
         "Consultations par professionnel",
         kpi_consultation_rate_by_professional,
+        fact_consultation,
         (Parameter("x", "Profession et spécialité", ("profession", "speciality"), "", separator="|"),),
         (
             Measure(
@@ -324,6 +344,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Combien de décès dans chaque région ?",
         "Décès par région",
         kpi_deaths_by_region,
+        fact_death,
         (Parameter("region", "Région du décès", ("region_code",), ""), SEX, AGE),
         (
             Measure(
@@ -370,6 +391,7 @@ QUESTIONS: Final[Sequence[Question]] = (
         "Quelle satisfaction des patients dans chaque région ?",
         "Satisfaction par région",
         kpi_satisfaction_by_region,
+        fact_satisfaction,
         (
             Parameter("region", "Région", ("region_code",), "all"),
             Parameter("enquete", "Enquête", ("survey",), "48h_mco", SURVEYS),
@@ -399,6 +421,7 @@ QUESTIONS: Final[Sequence[Question]] = (
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
                 bounds=(0, 100),
+                alone="un seul site",
             ),
             Measure(
                 "recommandation",

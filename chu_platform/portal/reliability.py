@@ -9,11 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.graph.catalogue import catalogue
+from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version, upstream
 from chu_platform.sources.delivered import made_with
 from chu_platform.tables.cadence import Cadence
+from chu_platform.tables.columns import DATE
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.rules import Kind
 from chu_platform.tables.table import Table
@@ -85,20 +88,26 @@ class Reliability:
     """What stands behind an indicator.
 
     `masked` and `cells` count all its published rows; `visible` is the share of the events that lie in visible ones, at
-    the level and grain looked at, None when it is not known. `until` is the last day covered; `made` when the table was
-    last made and checked, `version` what is served. `late` says how late the table itself is.
+    the level and grain looked at, None when it is not known. `until` is the day of the last event, None where no check
+    has measured it, or where events have but a year; `latest` is the last year published, and whether it is partial;
+    `campaigns`: its years are those of surveys. `made` is when the table was last made and checked, `version` what is
+    served. `late` says how late the table itself is. `finest` is what is visible where the cells are most: level,
+    grain, share.
     """
 
     cells: int
     masked: int
     visible: float | None
     until: date | None
+    latest: tuple[Period, bool] | None
+    campaigns: bool
     made: datetime | None
     version: Version | None
     late: Late | None
     checks: int
     passed: int
     problems: Sequence[Check]
+    finest: tuple[str, str, float] | None = None
 
     @property
     def masked_share(self) -> float:
@@ -143,7 +152,8 @@ def reliability(snapshot: Snapshot, question: Question, level: str | None = None
     shares = snapshot.once(("coverage", question.slug), lambda: _shares(snapshot, question))
     # Without a level: that of the fewest cells, which is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
-    return Reliability(visible=visible, late=_late(known["made"], question.table.cadence), **known)
+    finest = next(((of, at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None)
+    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.cadence), **known)
 
 
 def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:
@@ -165,9 +175,7 @@ def problems_of(snapshot: Snapshot) -> Sequence[Check]:
 def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     table = question.table
     counts = snapshot.rows(
-        "SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked, "
-        "coalesce(max(period_end) FILTER (period_grain = 'all'), max(period_end)) AS until "
-        f"FROM {sql_name(table.name)}"
+        f"SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked FROM {sql_name(table.name)}"
     )[0]
     tables = {(made.layer.value, made.name): made for t in upstream(table) for made in made_with(t)}
     rows = [r for r in snapshot.rows("SELECT * FROM check_result") if (r["layer"], r["table"]) in tables]
@@ -179,13 +187,34 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     return {
         "cells": counts["cells"],
         "masked": counts["masked"],
-        "until": counts["until"] - timedelta(days=1) if counts["until"] else None,
+        "until": _last_event(question, rows),
+        "latest": _latest(snapshot, question),
+        "campaigns": question.fact is fact_satisfaction,
         "made": max(made) if made else None,
         "version": snapshot.versions.get(table.name),
         "checks": len(rows),
         "passed": sum(r["status"] == "passed" for r in rows),
         "problems": [_check(tables, r) for r in rows if r["status"] != "passed"],
     }
+
+
+def _last_event(question: Question, checks: Sequence[Mapping[str, Any]]) -> date | None:
+    """The day of the last event: its age is a check of the fact, in days before the day that it was measured on."""
+    days = {c.name for c in question.fact.columns if c.type == DATE}
+    for row in checks:
+        is_age = row["type"] == Kind.FRESHNESS and row["table"] == question.fact.name and row["column"] in days
+        if is_age and row["measured"] is not None and row["evaluated_at"]:
+            return datetime.fromisoformat(row["evaluated_at"]).date() - timedelta(days=int(row["measured"]))
+    return None
+
+
+def _latest(snapshot: Snapshot, question: Question) -> tuple[Period, bool] | None:
+    rows = snapshot.rows(
+        "SELECT period_grain, period_start, period_end, bool_or(is_partial) AS is_partial "
+        f"FROM {sql_name(question.table.name)} WHERE period_grain = 'year' "
+        "GROUP BY ALL ORDER BY period_start DESC LIMIT 1"
+    )
+    return next(((Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"]) for r in rows), None)
 
 
 def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> Check:

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell, Peers
-from chu_platform.portal.periods import Period
-from chu_platform.portal.questions import SURVEYS, WHERE, Measure, Question
+from chu_platform.portal.periods import GRAINS, Period
+from chu_platform.portal.questions import BROKEN_DOWN, LEVELS, SURVEYS, WHERE, Measure, Question
 from chu_platform.portal.reliability import Check, Reliability, State
 
 WHY_MASKED: Final = (
@@ -88,11 +88,15 @@ def limits(measure: Measure, cell: Cell) -> str | None:
 
 
 def limits_or_why(measure: Measure, cell: Cell) -> str | None:
-    """The interval with what it is, or why the measure has none; None where the figure is not shown either."""
+    """The interval with what it is, or why there is none; None where the figure is not shown either."""
     if cell.value is None:
         return None
     found = limits(measure, cell)
-    return f"{measure.limits} : {found}" if found else measure.interval
+    if found:
+        return f"{measure.limits} : {found}"
+    if measure.low is None:
+        return measure.interval
+    return f"sans intervalle{f' : {measure.alone}' if measure.alone else ''}"
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
@@ -118,13 +122,39 @@ def missing(measure: Measure, cell: Cell) -> str | None:
     return "Ce chiffre n’existe pas : rien n’est compté à son dénominateur."
 
 
-def partial(cell: Cell) -> str | None:
-    """What a partial period means; None for a whole one."""
+def partial(question: Question, cell: Cell) -> str | None:
+    """Why a period counts as partial, and what that means; None for a whole one."""
     if not cell.partial:
         return None
-    return (
-        "Les données ne couvrent qu’une partie de cette période : le chiffre ne se compare pas à une période entière."
-    )
+    if question.yearly:
+        why = "La dernière année livrée compte toujours comme incomplète : rien ne dit qu’elle a été livrée en entier."
+    else:
+        why = (
+            "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier ; le premier aussi, "
+            "quand les données y commencent en cours de mois. Cette période est, ou contient, l’un des deux."
+        )
+    return f"{why} Son chiffre ne se compare pas à celui d’une période entière."
+
+
+def reach(found: Reliability) -> str | None:
+    """How far the data reach, as far as it is known: the last event, else the last period; None without any."""
+    early = "plus anciennes que prévu" if found.old else ""
+    if found.until:
+        return f"données jusqu’au {reach_in_short(found)}{early and f', {early}'}"
+    if found.latest is None:
+        return None
+    words = "dernière" if found.campaigns else "période la plus récente :"
+    return f"{words} {reach_in_short(found)}{early and f' ; données {early}'}"
+
+
+def reach_in_short(found: Reliability) -> str:
+    """The same for a table: a day, a campaign, or a period."""
+    if found.until:
+        return french.day(found.until)
+    if found.latest is None:
+        return NO_FIGURE
+    period, is_partial = found.latest
+    return f"{'campagne ' if found.campaigns else ''}{period.label}{', incomplète' if is_partial else ''}"
 
 
 def left_out(peers: Peers) -> str:
@@ -139,7 +169,11 @@ def left_out(peers: Peers) -> str:
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
         said.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
     if peers.absent:
-        said.append(f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure.")
+        names = [c.name for c in peers.cells if c.value is None and not c.masked]
+        which = f" ({french.listed(names)})" if len(names) == peers.absent else ""
+        said.append(
+            f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure{which}."
+        )
     return " ".join(said)
 
 
@@ -154,7 +188,10 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
     if peers.rank and cell.value is not None:
         best, worst = peers.rank
         among = f"{peers.shown}{' visibles' if peers.masked else ''}"
-        if (best, worst) == (1, peers.shown):
+        if peers.shown == 1:
+            others = french.counted(peers.masked, "autre est masqué", "autres sont masqués") if peers.masked else ""
+            said.append(f"Rien à quoi le comparer : c’est le seul chiffre visible{f' ({others})' if others else ''}.")
+        elif (best, worst) == (1, peers.shown):
             said.append("Aucun rang n’est établi : l’intervalle les permet tous.")
         elif best == worst:
             said.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
@@ -198,6 +235,15 @@ def reasons(found: Reliability) -> list[str]:
         for c in found.old
     ]
     return said
+
+
+def finest(found: Reliability) -> str | None:
+    """What is visible at the finest level and grain, such as "mois, région : 18,2 %"."""
+    if found.finest is None:
+        return None
+    level, grain, share = found.finest
+    name = {**LEVELS, **BROKEN_DOWN}.get(level, level)
+    return f"{french.small(name)}, {french.small(GRAINS[grain])} : {french.percent(share)} des événements"
 
 
 def bounds(check: Check) -> str:

@@ -36,7 +36,7 @@ from chu_platform.portal.findings import (
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
-from chu_platform.portal.sentences import figure, headline, limits, parts
+from chu_platform.portal.sentences import figure, headline, limits, parts, reach_in_short
 from chu_platform.portal.views import View, look
 
 DEATHS_YEAR: Final = "2019"
@@ -323,7 +323,7 @@ def _beside(view: View | None) -> str:
 def _coverage(snapshot: Snapshot, question: Question) -> Coverage:
     known = reliability(snapshot, question)
     masked = f"{french.number(known.masked)} sur {french.number(known.cells)} ({french.percent(known.masked_share, 0)})"
-    return Coverage(question, masked, french.day(known.until) if known.until else "–")
+    return Coverage(question, masked, reach_in_short(known))
 
 
 def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) -> Iterable[Advice | None]:

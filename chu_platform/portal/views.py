@@ -19,7 +19,7 @@ from chu_platform.portal.choices import Choice
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
-from chu_platform.portal.sentences import NO_FIGURE, limits
+from chu_platform.portal.sentences import NO_FIGURE, limits, missing
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
@@ -30,7 +30,10 @@ TableRow = list[str | Markup | None]
 
 @dataclass(frozen=True)
 class View:
-    """A page of a question; `compared` is the measure of the comparison, `shown_over_time` that of the trend."""
+    """A page of a question; `compared` is the measure of the comparison, `shown_over_time` that of the trend.
+
+    `instead_of` is the measure that was asked for, where it has no figure and another is shown; `why` says why not.
+    """
 
     choice: Choice
     cell: Cell
@@ -42,6 +45,8 @@ class View:
     trend_chart: Trend
     dots_chart: Dots
     map_chart: RegionMap | None
+    instead_of: Measure | None = None
+    why: str = ""
 
     @property
     def question(self) -> Question:
@@ -55,13 +60,15 @@ class View:
 
 
 def look(snapshot: Snapshot, choice: Choice) -> View:
-    """The view of a choice. Without a measure asked for, the first one that has a figure is taken."""
+    """The view of a choice. In place of a measure without a figure the first one that has one is taken."""
     question, period = choice.question, choice.period
     row = at(choice.rows, period)
     own = as_cell(question, choice.measure, row)
-    if not choice.explicit and own.value is None and not own.masked:
+    instead_of, why = None, missing(choice.measure, own) or ""
+    if own.value is None and not own.masked:
         for measure in question.measures:
             if (other := as_cell(question, measure, row)).value is not None:
+                instead_of = choice.measure if choice.explicit else None
                 choice, own = replace(choice, measure=measure), other
                 break
     shown = choice.measure
@@ -86,6 +93,8 @@ def look(snapshot: Snapshot, choice: Choice) -> View:
         trend_chart(snapshot, question, shown, series, period.grain),
         _dots(snapshot, choice, compared, neighbours),
         _map(snapshot, choice, compared, neighbours),
+        instead_of,
+        why,
     )
 
 
@@ -183,7 +192,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
             name = question.parameters[0].name
             value = code if "region_code" in c.x else f"region:{code}"
             regions.append(
-                Region(code, c.label, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
+                Region(code, c.name, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
             )
     if not regions:
         return None
@@ -194,6 +203,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         measure.decimals,
         regions,
         _reference(snapshot, choice, measure, found) if measure.ranked else None,
+        measure.alone,
     )
 
 

@@ -287,6 +287,19 @@ def test_a_region_speaks_by_sign_and_number_not_by_colour_alone() -> None:
     assert "1 région masquée. 14 régions sans chiffre." in said
 
 
+def test_a_region_without_an_interval_is_compared_with_nothing() -> None:
+    lone = Region("06", "Mayotte", 12.0)
+    chart = RegionMap("Scores", "", 1, [*FRANCE.regions[:2], lone], Reference("France", 9.0), "un seul site")
+    assert regions.side(lone, chart.reference) is Side.UNKNOWN
+    drawn = regions.draw(chart, "r", WIDE)
+    shown = [text.replace("\u00a0", " ") for text in texts(drawn)]
+    assert {"12,0 ?", "9,0 ≈", "sans intervalle : un seul site"} <= set(shown)
+    assert "Mayotte : 12,0 (sans intervalle : un seul site)" in str(drawn).replace("\u00a0", " ")
+    said = regions.described(chart).replace("\u00a0", " ")
+    assert "Les autres qui ont un intervalle ne s’en distinguent pas. Mayotte n’est pas comparée (sans" in said
+    assert "sans intervalle" not in str(regions.draw(FRANCE, "r", WIDE))
+
+
 def test_a_region_without_a_figure_is_no_hole() -> None:
     shown = texts(regions.draw(FRANCE, "r", WIDE))
     assert shown.count("–") == 14 + 1  # and the sample in the legend

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from chu_platform.portal.cells import Cell
+from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import Region, RegionMap
@@ -19,6 +19,7 @@ from chu_platform.portal.findings import (
 )
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import BY_SLUG
+from chu_platform.portal.sentences import standing
 
 RATE = BY_SLUG["hospitalisations"].measures[0]
 NOUN = "recours à l’hospitalisation"
@@ -152,6 +153,23 @@ def test_regions_stand_apart_only_with_whole_intervals() -> None:
         "1 autre ne s’en distingue pas. Sur 3 comparaisons à 95 %, une peut s’écarter par le seul hasard."
     )
     assert plain(apart(chart(alike, hidden))).startswith("Aucune région ne se distingue")
+    lone = Region("06", "Mayotte", 12.0)
+    assert plain(apart(chart(corse, alike, lone))).endswith(
+        "1 autre ne s’en distingue pas. Sur 2 comparaisons à 95 %, une peut s’écarter par le seul hasard. "
+        "Mayotte n’est pas comparée (sans intervalle)."
+    )
+    assert plain(apart(chart(lone))) == "Sans intervalle, aucune région ne se compare à l’ensemble (9,0 ‰)."
+
+
+def test_who_is_alone_has_nothing_to_be_compared_with() -> None:
+    def said(shown: int, masked: int = 0) -> str:
+        own = year(2019, 10.0, 9.0, 11.0)
+        peers = Peers("Spécialités", [own], False, shown, masked, 0, None, None, None, (1, shown), [])
+        return plain(standing(RATE, peers, own) or "")
+
+    assert said(1) == "Rien à quoi le comparer : c’est le seul chiffre visible."
+    assert said(1, 3) == "Rien à quoi le comparer : c’est le seul chiffre visible (3 autres sont masqués)."
+    assert said(2) == "Aucun rang n’est établi : l’intervalle les permet tous."
 
 
 def test_a_ranking_is_refused_where_no_rank_is_sure() -> None:

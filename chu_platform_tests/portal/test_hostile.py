@@ -169,6 +169,17 @@ def test_every_answer_has_the_headers_that_keep_it_to_itself(portal: Served) -> 
         assert "server" not in headers
 
 
+def test_a_redirect_stays_here_whatever_the_host(portal: Served) -> None:
+    for path, to in (
+        ("/recit/", "/recit"),
+        ("/questions/hospitalisations/?periode=2019", "/questions/hospitalisations?periode=2019"),
+    ):
+        answer = portal.get(path, Host="evil.com")
+        assert (answer.status, answer.headers["location"]) == (307, to)
+    for path in ("//recit/", "//evil.com/questions/", "/\\evil.com/recit/"):
+        assert not re.match(r"//|/\\|https?:", portal.get(path).headers.get("location", "")), path
+
+
 def test_head_answers_without_a_body(portal: Served) -> None:
     answer = portal.get("/questions/hospitalisations", "HEAD")
     assert (answer.status, answer.body) == (200, b"")

@@ -16,8 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.portal import french
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Measure, Question
+from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
@@ -102,7 +106,8 @@ def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: 
         assert question.title in html.unescape(page).replace("\u202f", " ")
     assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="chart chart-spark"') == 8
     assert len(re.findall(r"\d+ contrôles réussis sur \d+", page)) == 8
-    assert len(re.findall(r"Données jusqu’au \d", page)) == 8
+    assert len(re.findall(r"Données jusqu’au \d", page)) == 7
+    assert len(re.findall(r"Dernière campagne \d{4}", page)) == 1
     assert page.count("des lignes sont masquées") == 8
 
 
@@ -121,11 +126,51 @@ def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> N
     page = portal.page("/")
     assert len(re.findall(">✓ Contrôlé(?:, avec remarque)?<", page)) == 8
     assert "Aucun indicateur n’est en échec, aucun calcul n’est en retard." in page
-    assert len(re.findall(r"Données jusqu’au [^<]*, plus anciennes que prévu\.", page)) == 8
+    assert len(re.findall(r"Données jusqu’au [^<;]*, plus anciennes que prévu\.", page)) == 7
+    assert "Dernière campagne 2020 ; données plus anciennes que prévu." in page
     page = portal.page("/questions/consultations-etablissement")
     assert "Données plus anciennes que prévu : dans « Consultations », l’âge du dernier événement est de" in page
     assert "jours (prévu : 0 à 31)." in page
     assert "fraîcheur des données" in portal.page("/methode")
+
+
+@pytest.mark.parametrize(
+    ("slug", "fact", "column"),
+    [
+        ("consultations-diagnostic", fact_consultation, "date"),
+        ("hospitalisations", fact_hospitalisation, "date"),
+        ("deces-region", fact_death, "death_date"),
+    ],
+)
+def test_the_data_reach_to_the_day_of_the_last_event(
+    slug: str, fact: Table, column: str, made: Home, portal: Served
+) -> None:
+    """Of the facts themselves, which the portal cannot read."""
+    sql = f"SELECT max({column}) FROM {made.lake.relation(fact)}"
+    ((last,),) = duckdb.connect().sql(sql).fetchall()
+    said = f"données jusqu’au {french.day(last)}"
+    assert f"<small>{said}" in portal.page(f"/questions/{slug}")
+    assert french.capital(said) in portal.page("/methode")
+    assert f'<td class="day">{french.day(last)}</td>' in portal.page("/recit")
+
+
+@pytest.mark.parametrize("path", ["/", "/recit", "/methode", "/questions/satisfaction-region"])
+def test_what_is_masked_is_said_of_persons_and_events_not_of_sites(path: str, portal: Served) -> None:
+    """Numbers of sites are public: from 1 to 10 they are shown."""
+    footer = portal.page(path).split("<footer")[1]
+    assert "1 à 10 patients, événements, professionnels, décès ou réponses n’apparaît jamais" in footer
+    assert "Les nombres de sites, publics, ne sont pas masqués." in footer
+
+
+def test_what_stays_visible_is_said_of_the_widest_and_of_the_finest_level(made: Home, portal: Served) -> None:
+    page = portal.page("/")
+    assert page.count("restent visibles par année") == page.count("visibles par année, au niveau le plus large") > 0
+    table: pa.Table = DeltaTable(made.lake.root / "published/kpis/publication_coverage").to_pyarrow_table()
+    rows = [r for r in table.to_pylist() if r["indicator"] == "kpi_deaths_by_region" and r["level"] == "sex/age"]
+    share = french.percent(rows[0]["visible_share"]).replace("\u00a0", " ")
+    page = portal.page("/questions/deces-region")
+    assert f"Là où les lignes sont le plus fines (sexe et âge, année), {share} des événements le restent." in page
+    assert "au niveau le plus large et à ce pas de temps" in page
 
 
 def test_every_label_has_its_why(portal: Served) -> None:
@@ -268,6 +313,26 @@ def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served)
         assert french.number(max(row["score_high"], -row["score_low"]), 1) not in page
 
 
+def test_a_mean_of_one_site_has_no_interval_and_is_compared_with_nothing(made: Home, portal: Served) -> None:
+    question = BY_SLUG["satisfaction-region"]
+    lone = published(made, question, "sites_scored = 1 AND score_low IS NULL AND region_code <> 'all'")
+    assert lone, "the demonstration pack has regions of one site with a score"
+    for row in some(lone, 2):
+        page = portal.page(address(question, row, question.measures[1]))
+        assert "<small>sans intervalle : un seul site</small>" in page
+        name = french.capital(row["region_label"])
+        drawn = page.split('id="titre-carte"')[1]
+        assert f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : un seul site)" in drawn
+
+
+def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
+    question = BY_SLUG["deces-region"]
+    where = "year = 2019 AND sex = 'all' AND age_band = 'all' AND NOT is_masked AND rate_per_1000 IS NULL"
+    (row,) = published(made, question, where)
+    page = portal.page("/questions/deces-region?periode=2019&mesure=taux")
+    assert f"1 ligne n’a pas de chiffre à cette mesure ({french.capital(row['region_label'])})." in html.unescape(page)
+
+
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
     page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page
@@ -278,6 +343,9 @@ def test_a_partial_period_is_marked(portal: Served) -> None:
     assert "2015 (incomplète)" in portal.page("/questions/hospitalisations").split('id="titre-comparaison"')[1]
     page = portal.page("/questions/consultations-etablissement?periode=2023")
     assert "Période incomplète" in page
+    assert "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier" in page
+    deaths = portal.page("/questions/deces-region?periode=2020")
+    assert "La dernière année livrée compte toujours comme incomplète" in deaths
     assert "période incomplète" in page
 
 
@@ -311,6 +379,27 @@ def test_without_a_rate_the_count_is_shown_and_the_rate_is_explained(portal: Ser
     assert "Nombre de décès" in page.split('id="chiffre"')[0]
     page = portal.page("/questions/deces-region?periode=2018&mesure=taux")
     assert "la population n’est connue ici que pour 2019" in page
+
+
+def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
+    hidden = re.compile(r'<input type="hidden" name="mesure" value="([^"]*)">')
+    assert hidden.findall(portal.page("/questions/deces-region")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2019&mesure=deces")) == ["deces"]
+    # Neither the first measure, which is there without being asked for, nor one that is shown in its place.
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2019&mesure=taux")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2018")) == []
+    assert hidden.findall(portal.page("/questions/deces-region?periode=2018&mesure=taux")) == []
+
+
+def test_in_place_of_a_measure_without_figure_another_is_shown_and_said(made: Home, portal: Served) -> None:
+    rows = published(made, BY_SLUG["deces-region"], "year = 2018 AND deaths > 0 AND sex = 'all' AND age_band = 'all'")
+    for row in some(rows, 3):
+        page = portal.page(f"/questions/deces-region?region={row['region_code']}&periode=2018&mesure=taux")
+        assert figure_of(page) == f"{french.number(row['deaths'])} décès".replace("\u202f", " ")
+        assert "il n’y a pas de chiffre" not in page
+        assert "Taux brut de mortalité : pas de chiffre ici" in page
+        assert "Autre mesure montrée à sa place : nombre de décès." in page
+    assert "pas de chiffre ici" not in portal.page("/questions/deces-region?periode=2018")
 
 
 def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(portal: Served) -> None:

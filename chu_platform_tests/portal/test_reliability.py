@@ -1,11 +1,14 @@
 """What must be known before an indicator is used: the states and their reasons, on values made by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from chu_platform.portal.periods import Period
 from chu_platform.portal.reliability import LABELS, Check, Late, Reliability, State
-from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reasons
+from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach_in_short, reasons
 from chu_platform.tables.rules import Kind
 
 
@@ -15,7 +18,7 @@ def check(kind: Kind, blocking: bool = False, run: bool = True, threshold: str =
 
 
 def known(problems: Sequence[Check] = (), late: Late | None = None, checks: int = 10) -> Reliability:
-    return Reliability(100, 20, 0.9, None, None, None, late, checks, checks - len(problems), problems)
+    return Reliability(100, 20, 0.9, None, None, False, None, None, late, checks, checks - len(problems), problems)
 
 
 FAILED, REMARK, WAITING = check(Kind.UNIQUE, blocking=True), check(Kind.ROW_COUNT), check(Kind.RANGE, run=False)
@@ -61,6 +64,22 @@ def test_all_that_is_remarked_is_among_the_reasons() -> None:
 )
 def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
     assert bounds(check(Kind.RANGE, threshold=threshold)) == text
+
+
+def test_how_far_data_reach_is_said_as_far_as_it_is_known() -> None:
+    year = Period("year", date(2020, 1, 1), date(2021, 1, 1))
+    period = replace(known(), latest=(year, True))
+    assert reach(known()) is None
+    assert reach(period) == "période la plus récente : 2020, incomplète"
+    assert reach(replace(period, problems=[OLD])) == (
+        "période la plus récente : 2020, incomplète ; données plus anciennes que prévu"
+    )
+    assert reach(replace(period, until=date(2020, 4, 1))) == "données jusqu’au 1er avril 2020"
+    assert reach(replace(period, until=date(2020, 4, 1), problems=[OLD])) == (
+        "données jusqu’au 1er avril 2020, plus anciennes que prévu"
+    )
+    campaign = replace(known(), latest=(year, False), campaigns=True)
+    assert (reach(campaign), reach_in_short(campaign)) == ("dernière campagne 2020", "campagne 2020")
 
 
 def test_every_kind_of_check_and_every_state_has_french_words() -> None:

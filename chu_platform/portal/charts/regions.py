@@ -100,9 +100,12 @@ class Side(Enum):
     ABOVE = "above"
     BELOW = "below"
     SAME = "same"
+    UNKNOWN = "unknown"
 
 
-SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈"}
+SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈", Side.UNKNOWN: "?"}
+# A figure that nothing can be said of is drawn as bare as a region without one.
+SHAPES: Final = {which: "grid" if which is Side.UNKNOWN else f"tile-{which.value}" for which in Side}
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ class Region:
 class RegionMap:
     """A map. With `reference`, each region says whether its interval lies above it, below it, or holds it.
 
-    A region that is not among `regions` has no figure, and is drawn as having none.
+    A region that is not among `regions` has no figure, and is drawn as having none. One without an interval is compared
+    with nothing; `alone` says why it has none.
     """
 
     title: str
@@ -130,6 +134,12 @@ class RegionMap:
     digits: int
     regions: Sequence[Region]
     reference: Reference | None = None
+    alone: str = ""
+
+    @property
+    def without(self) -> str:
+        """What is said of a figure without an interval."""
+        return f"sans intervalle{f' : {self.alone}' if self.alone else ''}"
 
     @property
     def absent(self) -> Sequence[str]:
@@ -139,9 +149,11 @@ class RegionMap:
 
 
 def side(region: Region, reference: Reference | None) -> Side:
-    """Above or below only where the whole interval is."""
-    if reference is None or region.low is None or region.high is None:
+    """Above or below only where the whole interval is; unknown without one."""
+    if reference is None:
         return Side.SAME
+    if region.low is None or region.high is None:
+        return Side.UNKNOWN
     if region.low > reference.value:
         return Side.ABOVE
     return Side.BELOW if region.high < reference.value else Side.SAME
@@ -158,6 +170,10 @@ def described(chart: RegionMap) -> str:
             said = french.listed(names) if names else "aucune région"
             parts.append(f"{text} la référence, {reference}, intervalle entier compris : {said}.")
         parts.append("Les autres ne s’en distinguent pas.")
+        if names := [r.label for r in shown if side(r, chart.reference) is Side.UNKNOWN]:
+            verb = "n’est pas comparée" if len(names) == 1 else "ne sont pas comparées"
+            parts[-1] = "Les autres qui ont un intervalle ne s’en distinguent pas."
+            parts.append(f"{french.listed(names)} {verb} ({chart.without}).")
     if masked := len(chart.regions) - len(shown):
         parts.append(f"{french.counted(masked, 'région masquée', 'régions masquées')}.")
     if chart.absent:
@@ -230,7 +246,7 @@ def places(size: Size) -> Mapping[str, _Tile]:
 def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:
     where = side(region, chart.reference)
     shape = path(_hexagon(x, y, radius - GAP / 2), closed=True)
-    drawn = [tooltip(_said(chart, region)), element("path", f"tile-{where.value}", d=shape)]
+    drawn = [tooltip(_said(chart, region)), element("path", SHAPES[where], d=shape)]
     if region.value is None:
         drawn = [tooltip(_said(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
         half = radius * 0.6
@@ -270,6 +286,8 @@ def _said(chart: RegionMap, region: Region) -> str:
     text = f"{region.label} : {french.amount(region.value, chart.unit, chart.digits)}"
     if region.low is not None and region.high is not None:
         text += f" (IC à 95 % : {french.interval(region.low, region.high, chart.unit, chart.digits)})"
+    elif chart.reference:
+        text += f" ({chart.without})"
     return text
 
 
@@ -288,6 +306,8 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
             Side.BELOW: "en dessous",
             Side.SAME: "ne s’en distingue pas (IC à 95 %)",
         }
+        if any(r.value is not None and side(r, chart.reference) is Side.UNKNOWN for r in chart.regions):
+            texts[Side.UNKNOWN] = chart.without
         keys += [Key(partial(_sample, which), text) for which, text in texts.items()]
     if any(r.value is None for r in chart.regions):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
@@ -297,5 +317,5 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
 
 
 def _sample(which: Side, x: float, y: float) -> str:
-    box = element("rect", f"tile-{which.value}", x=x, y=y - 1, width=22, height=14, rx=2)
+    box = element("rect", SHAPES[which], x=x, y=y - 1, width=22, height=14, rx=2)
     return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 11)
