@@ -9,6 +9,8 @@ Here: claims and their words. Not here: the figures themselves (cells, views), n
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from markupsafe import Markup
+
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import Dots, Row
@@ -94,6 +96,18 @@ def highest(measure: Measure, cells: Sequence[Cell]) -> str:
         return f"Aucune tranche d’âge visible n’a un taux établi comme plus élevé que toutes les autres.{said}"
     name = french.age_band(first.x["age_band"])
     return f"Parmi les tranches visibles, la plus élevée est celle de {name} ({figure(measure, first.value)}), de façon établie.{said}"
+
+
+def across_ages(noun: str, measure: Measure, cells: Sequence[Cell]) -> Markup | None:
+    """Between which figures the ages lie, without naming any: the ends may be so by chance. None for fewer than two."""
+    groups = _ages(cells)
+    if len(groups) < 2:
+        return None
+    values = [c.value for c in groups if c.value is not None]
+    ends = f"{french.number(min(values), measure.decimals)} à {figure(measure, max(values))}"
+    return Markup("{}, le {} va, selon la tranche d’âge, de <strong>{}</strong> ({} tranches visibles).").format(
+        groups[0].period.when, noun, ends, len(groups)
+    )
 
 
 def _ages(cells: Sequence[Cell]) -> list[Cell]:

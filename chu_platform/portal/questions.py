@@ -116,7 +116,7 @@ class Question:
 
     `yearly` tables have a column `year` instead of periods. `search` names what X can be searched in. `definition`
     are paragraphs; `fact` is what the table counts the events of; `caution` is what must not be concluded. `compared_by` is the measure of comparisons, where it is
-    not the one chosen.
+    not the one chosen. `follows_size`: a place's figure grows with the place, and its map compares it with nothing.
     """
 
     number: int
@@ -133,6 +133,7 @@ class Question:
     search: str | None = None
     has_map: bool = False
     compared_by: str | None = None
+    follows_size: bool = False
 
     @property
     def columns(self) -> Sequence[str]:
@@ -175,7 +176,7 @@ def _use(events: str, done: str) -> Sequence[Measure]:
             "intensity",
             "intensity_low",
             "intensity_high",
-            POISSON,
+            "intervalle de confiance à 95 % (Poisson, approché)",
             Count("events", events),
             TIME,
             "on compte {value}{where}",
@@ -203,7 +204,8 @@ USE_DEFINITION: Final = (
     "Taux de recours : patients distincts ayant eu au moins un événement dans la période, divisés par les patients de la "
     "base nés avant la fin de la période, en ‰ ; intervalle de Wilson à 95 %.",
     "Intensité : événements pour 1 000 patients-années, le temps d’observation de la base étant limité à ce que les données "
-    "couvrent ; intervalle de Poisson exact à 95 %.",
+    "couvrent ; intervalle de Poisson à 95 %, exact pour des événements indépendants : il est trop étroit dès qu’un même "
+    "patient revient.",
     "Les patients distincts d’une année ne sont pas la somme de ceux des mois : chaque période est comptée pour elle-même.",
 )
 SEX: Final = Parameter("sexe", "Sexe", ("sex",), "all", SEXES)
@@ -222,12 +224,14 @@ QUESTIONS: Final[Sequence[Question]] = (
         (
             *USE_DEFINITION,
             "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
-            "Les consultations rattachées et celles qui ne le sont pas font exactement le total.",
+            "Les consultations rattachées et celles qui ne le sont pas font exactement le total. Un nombre ainsi partagé n’est "
+            "pas entier : l’intervalle de Poisson n’y est qu’approché.",
         ),
         f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
         "a consulté, et suit d’abord la taille du lieu.",
         search="etablissements",
         has_map=True,
+        follows_size=True,
     ),
     Question(
         2,

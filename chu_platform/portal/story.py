@@ -24,6 +24,7 @@ from chu_platform.portal.charts.trend import about, trend
 from chu_platform.portal.charts.trend import draw as draw_trend
 from chu_platform.portal.choices import Refused, choose
 from chu_platform.portal.findings import (
+    across_ages,
     apart,
     apart_title,
     change,
@@ -36,8 +37,9 @@ from chu_platform.portal.findings import (
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
-from chu_platform.portal.sentences import figure, headline, limits, parts, reach_in_short
+from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short
 from chu_platform.portal.views import View, look
+from chu_platform.tables.table import Layer, Zone
 
 DEATHS_YEAR: Final = "2019"
 SURVEY_YEAR: Final = "2020"
@@ -152,7 +154,7 @@ def tell(snapshot: Snapshot) -> Story:
         ages=Result(
             highest_title("recours à l’hospitalisation", ages.peers.cells if ages else []),
             highest(ages.measure, ages.peers.cells) if ages else "",
-            _shown(ages, "ages", _dots),
+            _of_ages(ages),
         ),
         deaths=Result(
             apart_title(f"Décès de {DEATHS_YEAR}", deaths.map_chart if deaths else None),
@@ -162,7 +164,7 @@ def tell(snapshot: Snapshot) -> Story:
         deaths_whole=_whole(deaths) if deaths else None,
         satisfaction=Result(
             established_title(f"Satisfaction de {SURVEY_YEAR}", survey.dots_chart if survey else None),
-            established(survey.dots_chart) if survey else "",
+            f"{_made_of(survey)} {established(survey.dots_chart)}" if survey else "",
             _shown(survey, "satisfaction", _dots),
         ),
         ambulatory=_beside(ambulatory),
@@ -206,6 +208,25 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
     )
 
 
+def _of_ages(view: View | None) -> Shown | None:
+    """The figure of the ages: its sentence is about them, what is known of all patients comes after."""
+    shown = _shown(view, "ages", _dots)
+    if view is None or shown is None:
+        return None
+    across = across_ages("taux de recours à l’hospitalisation", view.measure, view.peers.cells)
+    if across is None or view.cell.value is None:
+        return replace(shown, headline=across or shown.headline)
+    whole = f"Tous âges : {figure(view.measure, view.cell.value)}"
+    return replace(shown, headline=across, detail=" · ".join([whole, french.small(shown.detail)]))
+
+
+def _made_of(view: View) -> str:
+    """What the figure of a view is made of, and its interval or why there is none, as a sentence."""
+    counts = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
+    said = [part for part in (counts, limits_or_why(view.measure, view.cell)) if part]
+    return f"{french.capital(' ; '.join(said))}." if said else ""
+
+
 def _trend(view: View, name: str) -> tuple[Markup, str]:
     chart = about(view.trend_chart, view.cell.period.label)
     return trend(chart, name) + draw_trend(chart, name, SLIDE), chart.title
@@ -228,9 +249,15 @@ def _whole(view: View) -> Markup:
     reference = view.map_chart.reference if view.map_chart else None
     if reference:
         rate = figure(view.measure, reference.value)
-        return Markup("En {}, le taux brut de mortalité des 18 régions est de <strong>{}</strong>.").format(
-            DEATHS_YEAR, rate
+        counted = [c for c in view.peers.cells if c.value is not None]
+        deaths, people = (
+            french.number(sum(n or 0 for n in column))
+            for column in zip(*((c.numerator, c.denominator) for c in counted), strict=True)
         )
+        return Markup(
+            "En {}, le taux brut de mortalité des 18 régions est de <strong>{}</strong> : {} décès pour {} habitants, "
+            "des nombres comptés, sans intervalle pour l’ensemble."
+        ).format(DEATHS_YEAR, rate, deaths, people)
     seen = sum(c.numerator or 0 for c in view.peers.cells)
     return Markup("En {}, <strong>au moins {} décès</strong> : ceux des régions qui ne sont pas masquées.").format(
         DEATHS_YEAR, french.number(seen)
@@ -263,7 +290,11 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
 def _way() -> list[tuple[str, str, int]]:
     assert all(layer in LAYERS for layer, _, _ in WAY)
     tables = Counter(t.layer.value for t in catalogue())
-    return [(name, what, tables[layer]) for layer, name, what in WAY]
+    # Some reports are published too, beside the indicators.
+    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in catalogue())
+    way = [(name, what, tables[layer]) for layer, name, what in WAY]
+    name, what, count = way[-1]
+    return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", count + reports)]
 
 
 def _checks(snapshot: Snapshot) -> str:

@@ -23,6 +23,7 @@ from chu_platform.portal.sentences import NO_FIGURE, limits, missing
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
+SIZE: Final = " : suit d’abord la taille de chaque région, sans comparaison"
 OUT_OF_100: Final = "sur 100"
 
 TableRow = list[str | Markup | None]
@@ -198,11 +199,11 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         return None
     unit, title = unit_and_title(measure)
     return RegionMap(
-        f"{title}, {choice.period.label}",
+        f"{title}, {choice.period.label}{SIZE if question.follows_size else ''}",
         unit,
         measure.decimals,
         regions,
-        _reference(snapshot, choice, measure, found) if measure.ranked else None,
+        _reference(snapshot, choice, measure, found) if measure.ranked and not question.follows_size else None,
         measure.alone,
     )
 

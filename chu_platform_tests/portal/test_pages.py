@@ -333,6 +333,23 @@ def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
     assert f"1 ligne n’a pas de chiffre à cette mesure ({french.capital(row['region_label'])})." in html.unescape(page)
 
 
+def test_the_map_of_consultations_compares_no_region_by_its_size(portal: Served) -> None:
+    page = portal.page("/questions/consultations-etablissement?x=region:11&periode=tout")
+    drawn = page.split('id="titre-carte"')[1].split("</figure>")[0]
+    assert "suit d’abord la taille de chaque région, sans comparaison<small>" in drawn
+    assert not re.search("tile-above|tile-below|Médiane|[▲▼≈]", drawn)
+    # Scores do not follow the size: regions are still compared.
+    assert re.search("[▲▼≈]", portal.page("/questions/satisfaction-region?periode=2020").split('id="titre-carte"')[1])
+
+
+def test_limits_are_not_called_exact_where_they_are_not(portal: Served) -> None:
+    page = portal.page("/methode")
+    use = page.split('<section id="consultations-etablissement">')[1].split("</section>")[0]
+    assert "Poisson exact" not in use
+    assert "il est trop étroit dès qu’un même patient revient" in use
+    assert "l’intervalle de Poisson n’y est qu’approché" in use
+
+
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
     page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page

@@ -9,6 +9,9 @@ from chu_platform.portal.story import tell
 from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.published.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
+from chu_platform.published.kpi_satisfaction_by_region import kpi_satisfaction_by_region
+from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
 
@@ -59,6 +62,45 @@ def test_the_title_of_each_result_is_its_finding(portal: Served) -> None:
     assert len(set(titles)) == 5
     for name in RESULTS:
         assert plain(getattr(told, name).finding) in page
+
+
+def test_the_published_zone_is_counted_with_its_reports(made: Home, portal: Served) -> None:
+    folders = [p for p in (made.lake.root / "published").glob("*/*") if (p / "_delta_log").is_dir()]
+    published = portal.page("/recit").split("<strong>Publication</strong>")[1].split("</li>")[0]
+    assert f'<span class="big">{len(folders)}</span>' in published
+    reports = len(list((made.lake.root / "published" / "reports").iterdir()))
+    assert f"dont {reports} rapports" in published
+
+
+def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served) -> None:
+    page = portal.page("/recit")
+    step = {n: plain(page.split(f'id="etape-{n}"')[1].split("</section>")[0]) for n in (7, 8, 9)}
+
+    def total(columns: str, table: Table, where: str) -> tuple[float, ...]:
+        sql = f"SELECT {columns} FROM {made.lake.relation(table)} WHERE {where}"
+        (row,) = duckdb.connect().sql(sql).fetchall()
+        return tuple(row)
+
+    # Rates of the ages go from the least to the greatest; both sexes.
+    found = re.search(
+        r"En (\d{4}), le taux de recours à l’hospi\w+ va, selon la tranche d’âge, de (\S+) à (\S+) ‰", step[7]
+    )
+    assert found
+    where = f"period_grain = 'year' AND period_start = DATE '{found[1]}-01-01'"
+    where += " AND sex = 'all' AND age_band NOT IN ('all', 'unknown')"
+    ends = total("min(rate_per_1000), max(rate_per_1000)", kpi_hospitalisation_rate_by_sex_and_age, where)
+    assert found.groups()[1:] == tuple(f"{end:.1f}".replace(".", ",") for end in ends)
+    assert "Tous âges : " in step[7]
+
+    rated = "year = 2019 AND sex = 'all' AND age_band = 'all' AND rate_per_1000 IS NOT NULL"
+    deaths, people = total("sum(deaths), sum(population)", kpi_deaths_by_region, rated)
+    if "au moins" not in step[8]:
+        assert f"{deaths:,} décès pour {people:,} habitants".replace(",", " ") in step[8]
+        assert "sans intervalle pour l’ensemble" in step[8]
+
+    france = "year = 2020 AND survey = '48h_mco' AND region_code = 'all'"
+    (answers,) = total("answers", kpi_satisfaction_by_region, france)
+    assert f"{answers:,} réponses ; aucun intervalle n’est publié".replace(",", " ") in step[9]
 
 
 def test_before_anything_is_published_the_titles_say_so(tmp_path: Path) -> None:
