@@ -44,7 +44,7 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """A stay of the month is longer, a consultation has another diagnosis, one is added; what may follow is made again."""
+    """A stay is longer, a consultation has another diagnosis, and one is added; what may follow is made again."""
     after = changeable(made, postgres, tmp_path_factory.mktemp("late"), "late")
     after.edit_stay(MONTH, lambda stay: {"Jour_Hospitalisation": str(int(stay["Jour_Hospitalisation"]) + 3)})
     (number, old), *_ = after.sql(
