@@ -96,5 +96,4 @@ def percent(share: float | None) -> str:
 
 def moment(said: str) -> str:
     """A moment in ISO 8601, as reports say it, in words and in its own zone: "27 novembre 2026 à 16:55"."""
-    when = datetime.fromisoformat(said)
-    return f"{french.day(when)} à {when:%H:%M}"
+    return french.moment(datetime.fromisoformat(said))

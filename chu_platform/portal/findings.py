@@ -14,7 +14,7 @@ from markupsafe import Markup
 from chu_platform.portal import french
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import Dots, Row
-from chu_platform.portal.charts.ranks import rank_ranges
+from chu_platform.portal.charts.ranks import interval, rank_ranges
 from chu_platform.portal.charts.regions import Region, RegionMap, Side, side
 from chu_platform.portal.questions import Measure
 from chu_platform.portal.sentences import figure
@@ -121,7 +121,7 @@ def _first(cells: Sequence[Cell]) -> Cell | None:
     groups = _ages(cells)
     if len(groups) < 2:
         return None
-    ranges = rank_ranges([(c.low, c.high) if c.low is not None and c.high is not None else None for c in groups])
+    ranges = rank_ranges([interval(c.low, c.high) for c in groups])
     return next((c for c, r in zip(groups, ranges, strict=True) if r == (1, 1)), None)
 
 
@@ -206,6 +206,6 @@ def established(chart: Dots) -> str:
 
 def _ranks(chart: Dots) -> list[tuple[Row, int, int]]:
     """The rows that have an interval, with the best and the worst rank it allows; none where one stands alone."""
-    intervals = [(r.low, r.high) if r.low is not None and r.high is not None else None for r in chart.rows]
-    found = [(row, *ranks) for row, ranks in zip(chart.rows, rank_ranges(intervals), strict=True) if ranks]
+    ranges = rank_ranges([interval(r.low, r.high) for r in chart.rows])
+    found = [(row, *ranks) for row, ranks in zip(chart.rows, ranges, strict=True) if ranks]
     return found if len(found) > 1 else []

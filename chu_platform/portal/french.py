@@ -5,7 +5,7 @@ Here: values to text. Not here: which value is shown, or what a sentence says of
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 # Neither breaks a line: the narrow one between groups of three digits, the other before a unit (Lexique des règles
@@ -118,6 +118,11 @@ def age_band(band: str) -> str:
     if band.endswith("+"):
         return f"{band[:-1]} ans et plus"
     return f"{band.replace('-', ' à ')} ans"
+
+
+def moment(when: datetime) -> str:
+    """A moment in its own zone: "27 novembre 2026 à 16:55"."""
+    return f"{day(when)} à {when:%H:%M}"
 
 
 def capital(text: str) -> str:

@@ -395,7 +395,7 @@ def _checks_table(checks: Sequence[Check]) -> tuple[list[tuple[str, bool]], list
 
 def _moment(when: datetime | None) -> str:
     """A moment in words, UTC."""
-    return "jamais" if when is None else f"{french.day(when.date())} à {when:%H:%M} (UTC)"
+    return "jamais" if when is None else f"{french.moment(when)} (UTC)"
 
 
 HANDLERS: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (

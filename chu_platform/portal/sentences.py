@@ -21,8 +21,8 @@ WHY_MASKED: Final = (
 )
 
 NO_FIGURE: Final = "–"
-# A bound in the words of a rule: "= 0", "-0.1 ... 1".
-NUMBER: Final = re.compile(r"-?\d[\d.]*(?:e[+-]?\d+)?")
+# A bound in the words of a rule: "= 0", "-0,1 à 1"; of reports made before these were French: "-0.1 ... 1".
+NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?")
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",
@@ -237,18 +237,18 @@ def reasons(found: Reliability) -> list[str]:
     return said
 
 
-def finest(found: Reliability) -> str | None:
-    """What is visible at the finest level and grain, such as "mois, région : 18,2 %"."""
+def finest(found: Reliability) -> tuple[str, str] | None:
+    """The finest level and grain, and what is visible there, such as ("région, mois", "18,2 % des événements")."""
     if found.finest is None:
         return None
     level, grain, share = found.finest
     name = {**LEVELS, **BROKEN_DOWN}.get(level, level)
-    return f"{french.small(name)}, {french.small(GRAINS[grain])} : {french.percent(share)} des événements"
+    return f"{french.small(name)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
 
 
 def bounds(check: Check) -> str:
     """What a check allows, as the French write it: "0", "−0,1 à 1"."""
-    shown = NUMBER.sub(lambda found: french.measured(float(found[0])), check.threshold)
+    shown = NUMBER.sub(lambda found: french.measured(float(found[0].replace(",", "."))), check.threshold)
     return shown.removeprefix("= ").replace(" ... ", " à ")
 
 

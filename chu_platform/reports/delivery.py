@@ -46,7 +46,7 @@ def deliveries(
     lying = fates(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
     for file, fate in lying.items():
-        if row := _lying(file, file.relative_to(pack).as_posix(), fate, known):
+        if row := _lying(file, file.relative_to(pack).as_posix(), fate, known, refused):
             old = rows.get((row["path"], row["sha256"]), {})
             rows[row["path"], row["sha256"]] = {**old, **row, "last_seen": now}
     fed = _readings_by_delivery(rows.values(), read)
@@ -58,11 +58,17 @@ def deliveries(
         present = kind == SERVER and settings.postgres_url is not None and key[1] == last
         rows.setdefault(key, {"path": key[0], "sha256": key[1], "present": present})["kind"] = kind
         rows[key]["present"] |= present
-    found = [_completed(row, fed.get(key, ()), refused, now) for key, row in rows.items()]
+    found = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
     return pa.Table.from_pylist(found, arrow_schema(delivery.columns))
 
 
-def _lying(file: Path, path: str, fate: Fate, known: Mapping[tuple[str, int, str], str]) -> Row | None:
+def _lying(
+    file: Path,
+    path: str,
+    fate: Fate,
+    known: Mapping[tuple[str, int, str], str],
+    refused: Mapping[str, Refusal],
+) -> Row | None:
     """A file that lies there now; it is hashed only when neither its reading nor an earlier look has done so."""
     try:
         status = file.stat()
@@ -72,14 +78,18 @@ def _lying(file: Path, path: str, fate: Fate, known: Mapping[tuple[str, int, str
         return None
     except ChuError:
         sha256, state = NO_FINGERPRINT, UNREADABLE
+    modified = modified_at(status)
+    # A file that came after the run that refused another one has not been tried.
+    tried = [t for t in fate.tables if t in refused and modified <= refused[t].at] if state == TAKEN else []
     return {
         "kind": FILE,
         "path": path,
         "sha256": sha256,
         "bytes": status.st_size,
-        "modified_at": modified_at(status),
+        "modified_at": modified,
         "present": True,
-        "state": state,
+        "state": REFUSED if tried else state,
+        "reason": "; ".join(f"{t} : {refused[t].why}" for t in tried) or None,
         "known_as": ", ".join(fate.tables) or None,
     }
 
@@ -98,8 +108,8 @@ def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[t
     return found
 
 
-def _completed(row: Row, readings: Sequence[Row], refused: Mapping[str, Refusal], now: str) -> Row:
-    """A row with what is known of its readings, or why there is none."""
+def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
+    """A row with what is known of its readings."""
     first = min((r["first_read"] for r in readings), default=now)
     last = max((r["last_read"] for r in readings), default=None)
     row["first_seen"] = row.get("first_seen") or first
@@ -117,14 +127,7 @@ def _completed(row: Row, readings: Sequence[Row], refused: Mapping[str, Refusal]
         if row["kind"] == FILE and row.get("bytes") is None:
             row["bytes"], row["modified_at"] = readings[0]["bytes"], readings[0]["modified_at"]
     elif row.get("state") in (None, TAKEN):
-        # A file that came after the run that refused another one has not been tried.
-        why = [
-            f"{table} : {refused[table].why}"
-            for table in (row.get("known_as") or "").split(", ")
-            if row["present"] and table in refused and row["modified_at"] <= refused[table].at
-        ]
-        row["state"] = REFUSED if why else NOT_READ_YET
-        row["reason"] = "; ".join(why) or None
+        row["state"] = NOT_READ_YET
     return row
 
 

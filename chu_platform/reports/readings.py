@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import dagster as dg
 from dagster import AssetKey
+from dagster._core.storage.event_log.base import AssetEntry
 
 from chu_platform.sources.delivered import Delivered
 from chu_platform.tables.table import Table
@@ -65,8 +66,7 @@ def last_said(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[
         entry = records.get(_key(table))
         last = entry.last_materialization_record if entry else None
         said = _said(last.timestamp, last.asset_materialization) if last and last.asset_materialization else None
-        stopped = entry is not None and entry.last_run_id is not None and entry.last_run_id != (last and last.run_id)
-        found[table] = said, stopped
+        found[table] = said, entry is not None and _stopped(entry)
     return found
 
 
@@ -83,8 +83,7 @@ def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[s
     found: dict[str, Refusal] = {}
     for record in instance.get_asset_records([_key(t) for t in tables]):
         entry = record.asset_entry
-        last = entry.last_materialization_record
-        if entry.last_run_id is None or entry.last_run_id == (last and last.run_id):
+        if entry.last_run_id is None or not _stopped(entry):
             continue
         step = "__".join(entry.asset_key.path)
         for failed in instance.get_records_for_run(entry.last_run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
@@ -92,6 +91,12 @@ def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[s
             if event and event.step_key == step and (told := event.step_failure_data.user_failure_data):
                 found[entry.asset_key.path[-1]] = Refusal(told.description or "", _moment(failed.timestamp))
     return found
+
+
+def _stopped(entry: AssetEntry) -> bool:
+    """Whether the last run that was to make a table has ended without making it."""
+    last = entry.last_materialization_record
+    return entry.last_run_id is not None and entry.last_run_id != (last and last.run_id)
 
 
 def _moment(seconds: float) -> str:

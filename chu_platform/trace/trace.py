@@ -156,29 +156,36 @@ def _source_rows(
     rows: dict[str, list[int]] = {}
     for value, print_, *_ in found:
         rows.setdefault(value, []).append(print_)
-    files = list(dict.fromkeys(f for said in step.publications for f in deliveries.recorded(said)))
+    files = _files(deliveries, step)
     lines: Mapping[str, Sequence[Line]] = {}
     problem = None
     if rows and is_delivered_as_files(source.table):
         lines, problem = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
     texts = [text for _, _, *rest in found for text in rest]
-    now = _delivered_since(lake, deliveries, connection, source, step)
+    now = _delivered_since(lake, deliveries, connection, source, step, files)
     return TracedSource(source, step, rows, files, lines, problem, texts, now)
 
 
+def _files(deliveries: Deliveries, step: Step) -> list[RecordedFile]:
+    return list(dict.fromkeys(f for said in step.publications for f in deliveries.recorded(said)))
+
+
 def _delivered_since(
-    lake: Lake, deliveries: Deliveries, connection: duckdb.DuckDBPyConnection, source: SourceRows, step: Step
+    lake: Lake,
+    deliveries: Deliveries,
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceRows,
+    step: Step,
+    files: Sequence[RecordedFile],
 ) -> Mapping[str, Sequence[Line]]:
-    """The lines of what is wanted in the files that the source has read since: a figure that a new delivery did not
-    change keeps the provenance of its old one, whose files may be gone.
+    """The lines of what is wanted in the files, other than those of then, that the source has read since: a figure that
+    a new delivery did not change keeps the provenance of its old one, whose files may be gone.
     """
     last = lake.version(source.table)
     if last == step.version or not is_delivered_as_files(source.table):
         return {}
-    files = list(
-        dict.fromkeys(f for said in step_of(lake, source.table, last).publications for f in deliveries.recorded(said))
-    )
-    lines, _ = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
+    since = [f for f in _files(deliveries, step_of(lake, source.table, last)) if f not in files]
+    lines, _ = lines_or_why_not(deliveries, lake, connection, source.table, since, source.match)
     return lines
 
 

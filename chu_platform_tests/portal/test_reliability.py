@@ -9,7 +9,7 @@ import pytest
 from chu_platform.portal.periods import Period
 from chu_platform.portal.reliability import LABELS, Check, Late, Reliability, State
 from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach_in_short, reasons
-from chu_platform.tables.rules import Kind
+from chu_platform.tables.rules import Kind, Rule, last_event, not_null, rejected_share, steady_row_count
 
 
 def check(kind: Kind, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> Check:
@@ -64,6 +64,20 @@ def test_all_that_is_remarked_is_among_the_reasons() -> None:
 )
 def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
     assert bounds(check(Kind.RANGE, threshold=threshold)) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (steady_row_count(), "−0,1 à 1"),
+        (last_event("date", 31), "0 à 31"),
+        (not_null("date"), "0"),
+        (rejected_share(0.5), "0 à 0,5"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_the_threshold_of_a_rule_is_written_as_the_rule_has_it(rule: Rule, text: str) -> None:
+    assert bounds(check(Kind.RANGE, threshold=rule.threshold)) == text
 
 
 def test_how_far_data_reach_is_said_as_far_as_it_is_known() -> None:

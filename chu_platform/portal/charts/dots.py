@@ -33,7 +33,7 @@ from chu_platform.portal.charts.drawing import (
     withheld,
     words,
 )
-from chu_platform.portal.charts.ranks import rank_ranges
+from chu_platform.portal.charts.ranks import interval, rank_ranges
 from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
@@ -143,7 +143,7 @@ def _placed(chart: Dots) -> list[_Placed]:
     if not chart.ranked:
         return [_Placed(row, None) for row in chart.rows]
     rows = sorted(chart.rows, key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
-    intervals = [None if r.low is None or r.high is None else (r.low, r.high) for r in rows]
+    intervals = [interval(r.low, r.high) for r in rows]
     nothing_told = (1, sum(i is not None for i in intervals))
     ranges = (None if ranks == nothing_told else ranks for ranks in rank_ranges(intervals))
     return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 Interval = tuple[float, float]
 
 
+def interval(low: float | None, high: float | None) -> Interval | None:
+    """The interval of two limits; None unless both are known."""
+    return None if low is None or high is None else (low, high)
+
+
 def rank_ranges(intervals: Sequence[Interval | None]) -> list[tuple[int, int] | None]:
     """The best and the worst rank each may have, 1 being the highest figure; None where there is no interval.
 
