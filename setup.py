@@ -11,7 +11,7 @@ setup(
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
     package_data={
         "chu_platform": [
-            "references/data/*.csv",
+            "building_blocks/data/*.csv",
             "documents/templates/*",
             "portal/templates/*.html",
             "portal/static/*",

@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.engine.engine import Engine
-from chu_platform.lake.lake import Lake
-from chu_platform.lake.maintenance import maintain
-from chu_platform.lake.publish import publish
-from chu_platform.lake.state import State
 from chu_platform.settings import load_settings
+from chu_platform.storage.commit import publish
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.maintenance import maintain
+from chu_platform.storage.table_state import State
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
-from chu_platform.tables.maintenance import Policy
-from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.maintenance_policy import Policy
+from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
 
 ROWS = 400_000
@@ -49,7 +49,7 @@ STAYS = Table(
     ],
     rows=Computed(lambda: pa.table({})),
     layout=Layout(z_order_by=["patient_key"]),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )
 
 

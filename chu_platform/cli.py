@@ -34,7 +34,7 @@ PortalPort = Annotated[
 @app.command()
 def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     """Do all of it: a demonstration pack if no pack is given, the whole graph, then the servers."""
-    from chu_platform.graph.instance import exclusive
+    from chu_platform.graph.dagster_instance import exclusive
 
     settings = load_settings()
     say = _clock()
@@ -47,8 +47,8 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
             say("no pack is given: writing a small synthetic one (set CHU_SOURCES to use yours)")
             write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, say)
         _materialize(settings, "*", None, say)
-    from chu_platform.lake.lake import Lake
-    from chu_platform.show import show_indicators
+    from chu_platform.storage.lake import Lake
+    from chu_platform.terminal_tables import show_indicators
 
     show_indicators(Lake(settings.lake_folder))
     _serve(settings, port, portal_port)
@@ -62,7 +62,7 @@ def materialize(
     ] = None,
 ) -> None:
     """Make the whole graph, or a part of it, without any server."""
-    from chu_platform.graph.instance import exclusive
+    from chu_platform.graph.dagster_instance import exclusive
 
     settings = load_settings()
     with exclusive(settings):
@@ -75,12 +75,12 @@ def restore(
     version: Annotated[int, typer.Argument(help="Delta version to go back to")],
 ) -> None:
     """Bring a table back to one of its versions, as a new version."""
-    from chu_platform.graph.instance import open_instance
-    from chu_platform.graph.platform import Platform
-    from chu_platform.graph.restoring import restore_table
+    from chu_platform.graph.dagster_instance import open_instance
+    from chu_platform.graph.restored_version import restore_table
+    from chu_platform.graph.run_resources import RunResources
 
     settings = load_settings()
-    with Platform(settings, _clock()) as platform, open_instance(settings) as instance:
+    with RunResources(settings, _clock()) as platform, open_instance(settings) as instance:
         now = restore_table(platform, instance, table, version)
     print(f"{table} has the rows of version {version} again, as version {now}")
 
@@ -94,7 +94,7 @@ def trace(
     as_of: Annotated[int | None, typer.Option(help="version of the table; it is then compared with now")] = None,
 ) -> None:
     """Walk a published figure back to the delivered lines, and compute it again from them: exit status 0 if equal."""
-    from chu_platform.trace.command import run_trace
+    from chu_platform.trace.trace_command import run_trace
 
     if not run_trace(load_settings(), table, key or [], rows, lines, as_of, print):
         raise typer.Exit(1)
@@ -162,9 +162,9 @@ def kpi(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Print an indicator for any X and any range of whole months: exact, from the facts of the secure zones."""
-    from chu_platform.figures import Question, figures
-    from chu_platform.lake.lake import Lake
-    from chu_platform.show import rows_as_json, show_rows
+    from chu_platform.kpi_query import Question, figures
+    from chu_platform.storage.lake import Lake
+    from chu_platform.terminal_tables import rows_as_json, show_rows
 
     options = {
         "establishment": establishment,
@@ -189,9 +189,9 @@ def dictionary(
     folder: Annotated[Path, typer.Argument(help="folder to write; what it holds of an earlier time is replaced")],
 ) -> None:
     """Write the data dictionary, the lineage of every table and the quality report, in French: HTML, Markdown, SVG."""
-    from chu_platform.documents.places import DICTIONARY
     from chu_platform.documents.site import Site
-    from chu_platform.lake.lake import Lake
+    from chu_platform.storage.lake import Lake
+    from chu_platform.urls import DICTIONARY
 
     written = Site(Lake(load_settings().lake_folder), in_ui=False).write(folder)
     print(f"{written} documents; open {folder / DICTIONARY}")
@@ -202,9 +202,9 @@ def lineage(
     openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: an OpenLineage event a line")],
 ) -> None:
     """Write the column lineage of every table as OpenLineage events, for a catalogue."""
-    from chu_platform.graph.catalogue import catalogue
+    from chu_platform.catalogue import catalogue
+    from chu_platform.ingest.delivered import made_with
     from chu_platform.lineage.openlineage import write_events
-    from chu_platform.sources.delivered import made_with
 
     tables = [made for table in catalogue() for made in made_with(table)]
     written = write_events(tables, load_settings().lake_folder, openlineage)
@@ -255,11 +255,11 @@ def _clock() -> Callable[[str], None]:
 
 def _materialize(settings: Settings, select: str, partitions: str | None, say: Callable[[str], None]) -> None:
     """Run the main job; the caller holds its lock. Raises Exit with status 1 when an asset failed."""
-    from chu_platform.graph.instance import close_dead_runs, open_instance
-    from chu_platform.graph.platform import Platform
-    from chu_platform.graph.runs import run_all
+    from chu_platform.automation.main_job import run_all
+    from chu_platform.graph.dagster_instance import close_dead_runs, open_instance
+    from chu_platform.graph.run_resources import RunResources
 
-    with Platform(settings, say) as platform, open_instance(settings) as instance:
+    with RunResources(settings, say) as platform, open_instance(settings) as instance:
         if dead := close_dead_runs(instance):
             say(f"marked {dead} run(s) as failed that a killed process had left")
         failed = run_all(platform, instance, select, partitions, say)
@@ -271,7 +271,7 @@ def _materialize(settings: Settings, select: str, partitions: str | None, say: C
 
 
 def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bool = False) -> None:
-    from chu_platform.graph.instance import SERVED_TAG, close_dead_runs, open_instance
+    from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
     from chu_platform.serve import serve as serve_until_interrupted
 
     portals = portal_port_of(port, portal_port)

@@ -1,5 +1,5 @@
 """What `workspace.yaml` points Dagster at."""
 
-from chu_platform.build import build_defs
+from chu_platform.automation.definitions import build_defs
 
 defs = build_defs()

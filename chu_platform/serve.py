@@ -21,9 +21,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from chu_platform.documents.places import ROOT
 from chu_platform.errors import ChuError
 from chu_platform.settings import PROJECT, Settings
+from chu_platform.urls import ROOT
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
@@ -68,7 +68,7 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     logs.mkdir(parents=True, exist_ok=True)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
     name, module = (
-        ("read-only-webserver", "chu_platform.read_only")
+        ("read-only-webserver", "chu_platform.read_only_webserver")
         if read_only
         else ("dagster-webserver", "chu_platform.webserver")
     )

@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from chu_platform.documents.places import DICTIONARY, ROOT
 from chu_platform.settings import load_settings
+from chu_platform.urls import DICTIONARY, ROOT
 
 if TYPE_CHECKING:
     from chu_platform.documents.site import Site
@@ -53,7 +53,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
     def _site(self) -> "Site":
         # Not before somebody asks: the declarations import statistics libraries, and the UI would wait for them.
         from chu_platform.documents.site import Site
-        from chu_platform.lake.lake import Lake
+        from chu_platform.storage.lake import Lake
 
         return Site(Lake(load_settings().lake_folder), in_ui=True)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
 

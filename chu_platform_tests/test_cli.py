@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from chu_platform.cli import main
-from chu_platform.graph.instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
 from chu_platform.settings import Settings
 
 PATIENCE = 120

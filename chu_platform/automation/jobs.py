@@ -9,13 +9,13 @@ from typing import Final
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import key_of
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.graph.maintenance import GROUP
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered, made_with
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.tables.slices import SLICINGS, Slicing
+from chu_platform.graph.maintenance_assets import GROUP
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered, made_with
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
 
@@ -29,19 +29,19 @@ def _job(name: str, tables: Sequence[Table], description: str) -> UnresolvedAsse
     return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
 
 
-def reading_job_name(slicing: Slicing | None) -> str:
-    """Name of the job that reads files into tables of a slicing."""
-    return f"read_files_by_{slicing.name}" if slicing else "read_files"
+def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
+    """Name of the job that reads files into tables of a partition scheme."""
+    return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
 
 
 CARE_DATABASE: Final = _job("care_database", read_by(CareTable), "Every table of the care database, from one snapshot.")
 READING: Final = [
     _job(
-        reading_job_name(slicing),
-        [t for t in read_by(DeliveredFiles) if t.slicing is slicing],
-        f"Delivered files{f' by {slicing.name}' if slicing else ''}; started for those that have arrived.",
+        reading_job_name(partition_scheme),
+        [t for t in read_by(DeliveredFiles) if t.partition_scheme is partition_scheme],
+        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that have arrived.",
     )
-    for slicing in (None, *SLICINGS)
+    for partition_scheme in (None, *PARTITION_SCHEMES)
 ]
 REPORTS: Final = _job(
     "reports", [t for t in catalogue() if t.layer is Layer.REPORTS], "What is known of checks and deliveries."

@@ -8,8 +8,8 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.automation.jobs import CARE_DATABASE, MAINTENANCE
-from chu_platform.graph.assets import range_tags
-from chu_platform.tables.slices import MONTHLY
+from chu_platform.graph.assets import partition_range_tags
+from chu_platform.tables.partitions import MONTHLY
 
 TIME_ZONE: Final = "Europe/Paris"
 
@@ -24,7 +24,7 @@ TIME_ZONE: Final = "Europe/Paris"
 )
 def care_database_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run over all months: a correction may be of any of them."""
-    return dg.RunRequest(f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(MONTHLY.every()))
+    return dg.RunRequest(f"{context.scheduled_execution_time:%Y-%m-%d}", tags=partition_range_tags(MONTHLY.every()))
 
 
 maintenance_weekly: Final = dg.ScheduleDefinition(

@@ -13,16 +13,16 @@ from contextlib import contextmanager, suppress
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError, Transient
+from chu_platform.ingest.files import fingerprint, one
 from chu_platform.settings import Settings
-from chu_platform.sources.files import fingerprint, one
 from chu_platform.tables.duckdb_sql import sql_name
 
 DUMP_PATTERN = r"DATA2023(\.dump)?"
 FINGERPRINT_LENGTH = 16
 CONNECT_SECONDS = 10
-LONGEST_CAUSE = 200
+MAX_CAUSE_LENGTH = 200
 # Text must not depend on how the server is set up, and a pause between two tables must not end the snapshot.
 SESSION = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -170,7 +170,7 @@ class CareDatabase:
             return known
         found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
         # Only the server's own words: the driver's may quote the address.
-        return found.group(1)[:LONGEST_CAUSE] if found else f"the driver gave no known reason; {CHECK}"
+        return found.group(1)[:MAX_CAUSE_LENGTH] if found else f"the driver gave no known reason; {CHECK}"
 
 
 def _with_timeout(url: str) -> str:

@@ -7,7 +7,7 @@ from random import Random
 import duckdb
 import pyarrow as pa
 
-from chu_platform.demo import diagnoses, geography, people, randomness
+from chu_platform.demo import diagnosis_codes, geography, people, randomness
 from chu_platform.demo.sizes import Sizes
 
 # Shares of the consulting professionals: with a known organisation, and with unknown organisations only.
@@ -71,10 +71,10 @@ def specialities() -> list[tuple[str, str, str]]:
 def create(sizes: Sizes, seed: int) -> Base:
     """Draw the shared tables. Raises ChuError when the CIM-10 list is not installed."""
     connection = randomness.connect(seed)
-    base = Base(connection, sizes, seed, diagnoses.official_codes())
+    base = Base(connection, sizes, seed, diagnosis_codes.official_codes())
     geography.create_places(connection, base.random("places"))
     people.create_names(connection, base.random("names"))
-    rows = diagnoses.delivered_diagnoses(base.official, base.random("diagnoses"))
+    rows = diagnosis_codes.delivered_diagnoses(base.official, base.random("diagnoses"))
     _load(connection, "diagnostic", ("code", "label"), rows)
     _load(connection, "speciality", ("code", "profession", "label"), specialities())
     _create_professionals(base)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg2
 
-from chu_platform.care_database.server import EmbeddedPostgres
-from chu_platform.demo import care_tables
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.demo import care_rows
 from chu_platform.demo.base import Base
 
 DATABASE = "data2023"
@@ -20,7 +20,7 @@ def write(base: Base, path: Path) -> None:
 
     A fresh server each time: the dump quotes object identifiers, which a used server would count on from.
     """
-    care_tables.create_helpers(base)
+    care_rows.create_helpers(base)
     with (
         tempfile.TemporaryDirectory(prefix="chu-demo-") as work,
         EmbeddedPostgres(Path(work) / "server") as server,
@@ -35,7 +35,7 @@ def _load(base: Base, server: EmbeddedPostgres, work: Path) -> None:
     cursor = base.connection.cursor()
     connection = psycopg2.connect(server.url(DATABASE))
     try:
-        for table in care_tables.tables(base):
+        for table in care_rows.tables(base):
             rows = work / "rows.csv"
             cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
             # Created and filled in one transaction: PostgreSQL then writes no log of the rows.

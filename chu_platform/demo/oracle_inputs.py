@@ -9,7 +9,7 @@ from pathlib import Path
 import adbc_driver_postgresql.dbapi as postgres
 import duckdb
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 
 CARE_TABLES = ("Patient", "Consultation", "Diagnostic", "Professionnel_de_sante", "Specialites")
 # Code officiel géographique: the departments of each region since 2016.

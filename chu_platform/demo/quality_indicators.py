@@ -40,7 +40,7 @@ OLD_REGIONS = {
     "Service de santé des armées": "12",
 }
 # One file cuts its labels.
-LONGEST_LABEL = 18
+MAX_LABEL_LENGTH = 18
 # First characters of FINESS numbers where the region's label does not tell the region.
 PREFIXES = {"94": "2A", "04": "9704", "06": "9805"}
 CATEGORIES = ("CH", "CHU", "Privé", "PSPH/EBNL", "CLCC")
@@ -138,7 +138,7 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
         rows: list[list[Cell]] = []
         for one in people:
             names, values = _measures(random, indicators, order)
-            label = one.old_region[:LONGEST_LABEL] if case == str.capitalize else one.old_region
+            label = one.old_region[:MAX_LABEL_LENGTH] if case == str.capitalize else one.old_region
             rows.append([one.name, label, one.category, one.finess, year, *values])
         header: list[Cell] = [
             case("raison_sociale"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from chu_platform.demo.base import Base
-from chu_platform.demo.diagnoses import plain_label
+from chu_platform.demo.diagnosis_codes import plain_label
 from chu_platform.demo.sizes import STAYS_BY_YEAR
 
 HEADER = (

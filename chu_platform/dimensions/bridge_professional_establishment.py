@@ -5,10 +5,10 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
-from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.tables.checks import foreign_key, none_in
 from chu_platform.tables.columns import STRING, WEIGHT, Column
-from chu_platform.tables.rules import foreign_key, none_in
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 bridge_professional_establishment = Table(
@@ -58,7 +58,7 @@ bridge_professional_establishment = Table(
         )
         """
     ),
-    rules=[
+    checks=[
         foreign_key("professional_key", dim_professional),
         foreign_key("establishment_key", dim_establishment),
         none_in(

@@ -8,9 +8,9 @@ from chu_platform.references.cim10_chapter import cim10_chapter
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.rules import one_of
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_diagnosis = Table(
@@ -85,6 +85,6 @@ dim_diagnosis = Table(
         SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', 'none'
         """
     ),
-    rules=[one_of("official_match", ["exact", "5", "4", "3", "none"])],
+    checks=[one_of("official_match", ["exact", "5", "4", "3", "none"])],
     layout=Layout(partition_by=["chapter_code"], z_order_by=["diagnosis_key"]),
 )

@@ -10,7 +10,7 @@ from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_establishment = Table(

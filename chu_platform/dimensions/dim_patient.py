@@ -3,11 +3,11 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
+from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, STRING, Column
-from chu_platform.tables.rules import one_of
-from chu_platform.tables.sql import UNKNOWN, us_date
+from chu_platform.tables.spark_sql import UNKNOWN, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_patient = Table(
@@ -33,6 +33,6 @@ dim_patient = Table(
         SELECT '{UNKNOWN}', 'unknown', NULL
         """
     ),
-    rules=[one_of("sex", ["F", "M", "unknown"])],
+    checks=[one_of("sex", ["F", "M", "unknown"])],
     layout=Layout(partition_by=["sex"], z_order_by=["patient_key"]),
 )

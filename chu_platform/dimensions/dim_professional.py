@@ -4,13 +4,13 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
 from chu_platform.dimensions.dim_speciality import dim_speciality
-from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
+from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.rules import foreign_key
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 dim_professional = Table(
@@ -56,6 +56,6 @@ dim_professional = Table(
         SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
         """
     ),
-    rules=[foreign_key("speciality_key", dim_speciality)],
+    checks=[foreign_key("speciality_key", dim_speciality)],
     layout=Layout(z_order_by=["professional_key"]),
 )

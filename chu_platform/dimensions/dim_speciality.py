@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
 dim_speciality = Table(

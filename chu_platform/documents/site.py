@@ -14,18 +14,19 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from chu_platform.documents import places, words
-from chu_platform.documents.pictures import chain_picture, columns_picture
-from chu_platform.documents.state import Check, State
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
-from chu_platform.lineage.kinds import Kind
+from chu_platform import urls
+from chu_platform.catalogue import catalogue
+from chu_platform.documents import french_labels
+from chu_platform.documents.lineage_diagrams import chain_picture, columns_picture
+from chu_platform.documents.table_status import MeasuredCheck, State
+from chu_platform.ingest.delivered import made_with
+from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
-from chu_platform.lineage.tables import Field, Origin, lineage_of
-from chu_platform.sources.delivered import made_with
+from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column
-from chu_platform.tables.rules import Rule
-from chu_platform.tables.table import Layer, Outside, Table
+from chu_platform.tables.table import ExternalSource, Layer, Table
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -49,12 +50,12 @@ class OriginShown:
 
     text: str
     href: str | None
-    kind: Kind
+    kind: Influence
 
     @property
     def word(self) -> str:
         """The kind, in French."""
-        return words.KINDS[self.kind]
+        return french_labels.KINDS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class ColumnShown:
 class RuleShown:
     """A rule with its last result."""
 
-    rule: Rule
+    rule: Check
     kind: str
-    check: Check | None
+    check: MeasuredCheck | None
 
     @property
     def status(self) -> str:
@@ -87,7 +88,7 @@ class RuleShown:
     @property
     def word(self) -> str:
         """The status, in French."""
-        return words.STATUSES[self.status]
+        return french_labels.STATUSES[self.status]
 
     @property
     def breaks(self) -> bool:
@@ -106,17 +107,17 @@ class Site:
     def tables(self) -> Mapping[str, Table]:
         """Every table by the path of its page, in the order of the layers a reader looks for."""
         every = [made for table in catalogue() for made in made_with(table)]
-        order = list(words.LAYERS)
+        order = list(french_labels.LAYERS)
         every.sort(key=lambda t: (order.index(t.layer), t.name.lower()))
-        return {places.page_of(table): table for table in every}
+        return {urls.page_of(table): table for table in every}
 
     def paths(self) -> Sequence[str]:
         """The paths of all documents."""
-        whole = (places.DICTIONARY, places.QUALITY, places.DICTIONARY_TEXT, places.QUALITY_TEXT, places.STYLE)
+        whole = (urls.DICTIONARY, urls.QUALITY, urls.DICTIONARY_TEXT, urls.QUALITY_TEXT, urls.STYLE)
         of_tables = (
             path
             for table in self.tables.values()
-            for path in (places.page_of(table), places.columns_picture_of(table), places.chain_picture_of(table))
+            for path in (urls.page_of(table), urls.columns_picture_of(table), urls.chain_picture_of(table))
         )
         return [*whole, *of_tables]
 
@@ -141,18 +142,18 @@ class Site:
         return None if text is None else Document(text, MEDIA_TYPES[Path(path).suffix])
 
     def _text(self, path: str, state: State) -> str | None:
-        if path == places.STYLE:
-            return files("chu_platform.documents").joinpath("templates", places.STYLE).read_text(encoding="utf-8")
-        if path in (places.DICTIONARY, places.DICTIONARY_TEXT):
+        if path == urls.STYLE:
+            return files("chu_platform.documents").joinpath("templates", urls.STYLE).read_text(encoding="utf-8")
+        if path in (urls.DICTIONARY, urls.DICTIONARY_TEXT):
             return self._rendered(path, **self._dictionary(state))
-        if path in (places.QUALITY, places.QUALITY_TEXT):
+        if path in (urls.QUALITY, urls.QUALITY_TEXT):
             return self._rendered(path, **self._quality(state))
         if path in self.tables:
             return self._rendered(path, "table.html", **self._table(path, state))
         for suffix, picture in (("-chaine.svg", chain_picture), (".svg", columns_picture)):
             page = path.removesuffix(suffix) + ".html"
             if path.endswith(suffix) and page in self.tables:
-                return picture(self.tables[page], lambda t: _relative(path, places.page_of(t)))
+                return picture(self.tables[page], lambda t: _relative(path, urls.page_of(t)))
         return None
 
     def _rendered(self, path: str, template: str | None = None, **said: object) -> str:
@@ -162,9 +163,9 @@ class Site:
             .render(
                 root=_relative(path, ""),
                 link=lambda target: _relative(path, target),
-                page_of=places.page_of,
-                places=places,
-                words=words,
+                page_of=urls.page_of,
+                places=urls,
+                words=french_labels,
                 in_ui=self._in_ui,
                 **said,
             )
@@ -173,8 +174,8 @@ class Site:
     def _dictionary(self, state: State) -> dict[str, Any]:
         checks = state.checks
         rows = {table: state.rows(table) for table in self.tables.values()}
-        layers = {layer: [t for t in rows if t.layer is layer] for layer in words.LAYERS}
-        columns = {table: list(self._columns(table, places.DICTIONARY)) for table in rows}
+        layers = {layer: [t for t in rows if t.layer is layer] for layer in french_labels.LAYERS}
+        columns = {table: list(self._columns(table, urls.DICTIONARY)) for table in rows}
         rules = {table: self._rules(table, checks) for table in rows}
         return {"layers": layers, "rows": rows, "columns": columns, "rules": rules}
 
@@ -202,7 +203,7 @@ class Site:
         table = self.tables[path]
 
         def link(other: Table) -> str:
-            return _relative(path, places.page_of(other))
+            return _relative(path, urls.page_of(other))
 
         rows = [
             _origin(origin, kind, path) for origin, kinds in lineage_of(table).rows.items() for kind in sorted(kinds)
@@ -216,8 +217,8 @@ class Site:
             "feeds": [t for t in self.tables.values() if any(read is table for read in t.reads.values())],
             "columns_picture": columns_picture(table, link),
             "chain_picture": chain_picture(table, link),
-            "columns_file": places.columns_picture_of(table),
-            "chain_file": places.chain_picture_of(table),
+            "columns_file": urls.columns_picture_of(table),
+            "chain_file": urls.chain_picture_of(table),
         }
 
     @staticmethod
@@ -228,28 +229,28 @@ class Site:
             field = Field(table, column.name)
             yield ColumnShown(
                 column,
-                words.type_word(column.type),
-                words.sensitivity(table.zone, column.identifying),
+                french_labels.type_word(column.type),
+                french_labels.sensitivity(table.zone, column.identifying),
                 [o for o in shown if o.kind.direct],
-                [o for o in shown if o.kind is Kind.MASK],
-                [o for o in shown if o.kind is Kind.CONDITION],
+                [o for o in shown if o.kind is Influence.MASK],
+                [o for o in shown if o.kind is Influence.CONDITION],
                 _ends(values_of(field)),
                 _ends(influences_of(field)),
             )
 
     @staticmethod
-    def _rules(table: Table, checks: Mapping[tuple[str, str, str], Check]) -> Sequence[RuleShown]:
+    def _rules(table: Table, checks: Mapping[tuple[str, str, str], MeasuredCheck]) -> Sequence[RuleShown]:
         return [
-            RuleShown(rule, words.RULES[rule.kind], checks.get((table.layer.value, table.name, rule.name)))
-            for rule in table.all_rules
+            RuleShown(rule, french_labels.RULES[rule.kind], checks.get((table.layer.value, table.name, rule.name)))
+            for rule in table.all_checks
         ]
 
 
-def _origin(origin: Origin, kind: Kind, path: str) -> OriginShown:
-    if isinstance(origin, Outside):
+def _origin(origin: ColumnOrigin, kind: Influence, path: str) -> OriginShown:
+    if isinstance(origin, ExternalSource):
         text = f"{origin.place} : {origin.column}" if origin.column else origin.place
         return OriginShown(text, None, kind)
-    href = _relative(path, places.page_of(origin.table)) + f"#colonne-{origin.column}"
+    href = _relative(path, urls.page_of(origin.table)) + f"#colonne-{origin.column}"
     return OriginShown(f"{origin.table.layer}/{origin.table.name}.{origin.column}", href, kind)
 
 
@@ -272,7 +273,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = words.number
-    environment.filters["percent"] = words.percent
-    environment.filters["moment"] = words.moment
+    environment.filters["number"] = french_labels.number
+    environment.filters["percent"] = french_labels.percent
+    environment.filters["moment"] = french_labels.moment
     return environment

@@ -21,7 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.proto import SparkConnectServiceStub
 
-from chu_platform.engine.server import Server
+from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, Transient
 from chu_platform.settings import Settings

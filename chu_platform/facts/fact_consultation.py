@@ -3,20 +3,20 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
+from chu_platform.building_blocks.birth_checks import not_before_birth
 from chu_platform.dimensions.dim_date import dim_date
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
-from chu_platform.facts.births import not_before_birth
-from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
-from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
+from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
+from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
+from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event
-from chu_platform.tables.slices import MONTHLY
-from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, minutes, us_date
+from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_consultation = Table(
@@ -82,7 +82,7 @@ fact_consultation = Table(
         LEFT JOIN {{insurer}} i ON i.insurer_key = CAST(coalesce(e.Id_mut, 0) AS STRING)
         """
     ),
-    rules=[
+    checks=[
         foreign_key("date", dim_date),
         foreign_key("patient_key", dim_patient),
         foreign_key("professional_key", dim_professional),
@@ -96,5 +96,5 @@ fact_consultation = Table(
         last_event("date", 31),
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )

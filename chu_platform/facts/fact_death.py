@@ -8,10 +8,10 @@ from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.tables.checks import foreign_key, holds, last_event, one_of
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import foreign_key, holds, last_event, one_of
-from chu_platform.tables.slices import DEATH_YEARS
-from chu_platform.tables.sql import age_band, completed_years, partial_date
+from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.spark_sql import age_band, completed_years, partial_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
@@ -119,7 +119,7 @@ fact_death = Table(
         FROM aged a LEFT JOIN {{department}} d ON d.department_code = a.department
         """
     ),
-    rules=[
+    checks=[
         foreign_key("region_key", dim_region),
         one_of("sex", ["F", "M", "unknown"]),
         one_of("birth_precision", ["day", "month", "year", "unknown"]),
@@ -127,5 +127,5 @@ fact_death = Table(
         last_event("death_date", 400),
     ],
     layout=Layout(z_order_by=["region_key", "age"]),
-    slicing=DEATH_YEARS,
+    partition_scheme=DEATH_YEARS,
 )

@@ -3,18 +3,18 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
+from chu_platform.building_blocks.birth_checks import not_before_birth
 from chu_platform.dimensions.dim_date import dim_date
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_patient import dim_patient
-from chu_platform.facts.births import not_before_birth
-from chu_platform.pseudonyms.patient_pseudonym import patient_pseudonym
+from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
+from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import as_many_as, between, foreign_key, last_event
-from chu_platform.tables.slices import MONTHLY
-from chu_platform.tables.sql import UNKNOWN, age_band, completed_years, us_date
+from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_hospitalisation = Table(
@@ -72,7 +72,7 @@ fact_hospitalisation = Table(
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diagnostic
         """
     ),
-    rules=[
+    checks=[
         foreign_key("date", dim_date),
         foreign_key("patient_key", dim_patient),
         foreign_key("establishment_key", dim_establishment),
@@ -84,5 +84,5 @@ fact_hospitalisation = Table(
         last_event("date", 400),
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )

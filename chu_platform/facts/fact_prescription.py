@@ -8,10 +8,10 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.sources.prescription import prescription
+from chu_platform.tables.checks import as_many_as, foreign_key
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rules import as_many_as, foreign_key
-from chu_platform.tables.slices import MONTHLY
-from chu_platform.tables.sql import UNKNOWN
+from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_prescription = Table(
@@ -41,12 +41,12 @@ fact_prescription = Table(
         LEFT JOIN {{medication}} m ON m.medication_key = p.Code_CIS
         """
     ),
-    rules=[
+    checks=[
         as_many_as(prescription),
         foreign_key("patient_key", dim_patient),
         foreign_key("professional_key", dim_professional),
         foreign_key("medication_key", dim_medication),
     ],
     layout=Layout(z_order_by=["medication_key"]),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )

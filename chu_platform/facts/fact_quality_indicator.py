@@ -3,17 +3,17 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
+from chu_platform.building_blocks.care_quality import CareQuality, Indicator
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
-from chu_platform.sources.care_quality import CareQuality, Indicator
 from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
+from chu_platform.tables.checks import foreign_key, holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
-from chu_platform.tables.rules import foreign_key, holds
-from chu_platform.tables.slices import CAMPAIGNS
-from chu_platform.tables.sql import UNKNOWN, spark_text
+from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.spark_sql import UNKNOWN, spark_text
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
@@ -98,7 +98,7 @@ fact_quality_indicator = Table(
         LEFT JOIN {{department}} d ON d.department_code = a.department
         """
     ),
-    rules=[
+    checks=[
         foreign_key("indicator_key", dim_quality_indicator),
         foreign_key("region_key", dim_region),
         foreign_key("establishment_key", dim_establishment),
@@ -107,5 +107,5 @@ fact_quality_indicator = Table(
         holds("denominator_not_negative", "denominator >= 0", "le dénominateur n’est pas négatif"),
     ],
     layout=Layout(z_order_by=["indicator_key", "region_key"]),
-    slicing=CAMPAIGNS,
+    partition_scheme=CAMPAIGNS,
 )

@@ -8,10 +8,10 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform.tables.checks import between, foreign_key, last_event, one_of
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
-from chu_platform.tables.rules import between, foreign_key, last_event, one_of
-from chu_platform.tables.slices import CAMPAIGNS
-from chu_platform.tables.sql import UNKNOWN
+from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 fact_satisfaction = Table(
@@ -78,7 +78,7 @@ fact_satisfaction = Table(
         LEFT JOIN {{survey_region}} r ON r.survey_label = a.region
         """
     ),
-    rules=[
+    checks=[
         foreign_key("region_key", dim_region),
         foreign_key("establishment_key", dim_establishment),
         one_of("survey", ["48h_mco", "ca_mco"]),
@@ -87,5 +87,5 @@ fact_satisfaction = Table(
         last_event("campaign_year", 3 * 366, "make_date(CAST(campaign_year AS INT), 12, 31)"),
     ],
     layout=Layout(z_order_by=["region_key"]),
-    slicing=CAMPAIGNS,
+    partition_scheme=CAMPAIGNS,
 )

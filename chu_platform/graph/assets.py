@@ -10,22 +10,22 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from chu_platform.automation.conditions import FOLLOWS
-from chu_platform.automation.notice import failure_notice
-from chu_platform.documents.places import QUALITY, ROOT, page_of
-from chu_platform.graph.catalogue import declared_at
-from chu_platform.graph.platform import Platform
-from chu_platform.graph.step import Outcome, RuleBroken, make
-from chu_platform.graph.telling import failures_told, tell
-from chu_platform.lake.audit import Verdict
-from chu_platform.lake.publish import Published
-from chu_platform.sources.delivered import Delivered, made_with
+from chu_platform.catalogue import declared_at
+from chu_platform.graph.automation_conditions import FOLLOWS
+from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step import BlockingCheckFailed, Outcome, make
+from chu_platform.graph.step_reporting import as_dagster_failures, log_line
+from chu_platform.ingest.delivered import Delivered, made_with
+from chu_platform.storage.commit import Published
+from chu_platform.storage.run_checks import CheckResult
+from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column, sql_type
-from chu_platform.tables.rules import Rule
-from chu_platform.tables.slices import Slices
+from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Query, Table
+from chu_platform.urls import QUALITY, ROOT, page_of
 
-PLATFORM: Final = "platform"
+RUN_RESOURCES: Final = "platform"
 # What is transient (a lost connection, a dead engine, two writers) is tried again; bad rows are not.
 RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
@@ -40,11 +40,11 @@ def pool_of(table: Table) -> str:
     return f"{table.layer}__{table.name}"
 
 
-def range_tags(slices: Slices | None) -> dict[str, str]:
+def partition_range_tags(partition_range: PartitionRange | None) -> dict[str, str]:
     """The tags by which a Dagster run is one of a range of partitions."""
-    if slices is None:
+    if partition_range is None:
         return {}
-    return {ASSET_PARTITION_RANGE_START_TAG: slices.first, ASSET_PARTITION_RANGE_END_TAG: slices.last}
+    return {ASSET_PARTITION_RANGE_START_TAG: partition_range.first, ASSET_PARTITION_RANGE_END_TAG: partition_range.last}
 
 
 def asset_of(table: Table) -> dg.AssetsDefinition:
@@ -54,26 +54,26 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=pool_of(table),
         specs=[_spec(t, table) for t in tables],
-        check_specs=[_check_spec(t, rule) for t in tables for rule in t.all_rules],
-        backfill_policy=dg.BackfillPolicy.single_run() if table.slicing else None,
-        required_resource_keys={PLATFORM},
+        check_specs=[_check_spec(t, check) for t in tables for check in t.all_checks],
+        backfill_policy=dg.BackfillPolicy.single_run() if table.partition_scheme else None,
+        required_resource_keys={RUN_RESOURCES},
         retry_policy=RETRIES,
         hooks={failure_notice},
         pool=pool_of(table),
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-        platform: Platform = context.resources.platform
-        slices = _slices(table, context)
-        with failures_told(platform):
+        platform: RunResources = context.resources.platform
+        partition_range = _slices(table, context)
+        with as_dagster_failures(platform):
             try:
-                outcome = make(platform, table, slices, context.run_id, context.instance)
-            except RuleBroken as broken:
-                yield from _check_results(broken.verdicts)
+                outcome = make(platform, table, partition_range, context.run_id, context.instance)
+            except BlockingCheckFailed as broken:
+                yield from _check_results(broken.check_results)
                 raise
-        tell(platform, context, _line(table, outcome))
-        if slices:
-            _tell_slices(context, key_of(table), slices, outcome.published[table])
-        yield from _check_results(outcome.verdicts)
+        log_line(platform, context, _line(table, outcome))
+        if partition_range:
+            _tell_slices(context, key_of(table), partition_range, outcome.published[table])
+        yield from _check_results(outcome.check_results)
         for made, published in outcome.published.items():
             yield dg.MaterializeResult(
                 asset_key=key_of(made),
@@ -84,16 +84,18 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     return step
 
 
-def _slices(table: Table, context: dg.AssetExecutionContext) -> Slices | None:
-    if table.slicing is None:
+def _slices(table: Table, context: dg.AssetExecutionContext) -> PartitionRange | None:
+    if table.partition_scheme is None:
         return None
     keys = context.partition_keys
-    return table.slicing.between(keys[0], keys[-1])
+    return table.partition_scheme.between(keys[0], keys[-1])
 
 
-def _tell_slices(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Slices, published: Published) -> None:
-    """What is said of each slice alone: the events of a run over many slices share the rest."""
-    for partition in slices.keys:
+def _tell_slices(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, published: Published
+) -> None:
+    """What is said of each slice alone: the events of a run over many partitions share the rest."""
+    for partition in partition_range.keys:
         said = {
             "dagster/partition_row_count": published.rows_by_slice.get(partition, 0),
             "partition_bytes": published.size_by_slice.get(partition, 0),
@@ -125,7 +127,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         key_of(table),
         # Also the rejects, although they are always all of a delivery: Dagster refuses to backfill a step that makes
         # assets of different partitions.
-        partitions_def=made_by.slicing.partitions if made_by.slicing else None,
+        partitions_def=made_by.partition_scheme.partitions if made_by.partition_scheme else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
         description=table.said,
@@ -164,7 +166,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
             )
             for c in table.columns
         ],
-        constraints=dg.TableConstraints(other=[r.description for r in table.all_rules if r.blocking]),
+        constraints=dg.TableConstraints(other=[r.description for r in table.all_checks if r.blocking]),
     )
 
 
@@ -172,37 +174,37 @@ def _sensitivity(table: Table, column: Column) -> str:
     return "identifying" if column.identifying else table.zone.value
 
 
-def _check_spec(table: Table, rule: Rule) -> dg.AssetCheckSpec:
+def _check_spec(table: Table, check: Check) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
-        rule.name,
+        check.name,
         asset=key_of(table),
-        description=rule.description,
-        blocking=rule.blocking,
-        metadata={"kind": rule.kind.value, "column": rule.column or "-", "threshold": rule.threshold},
+        description=check.description,
+        blocking=check.blocking,
+        metadata={"kind": check.kind.value, "column": check.column or "-", "threshold": check.threshold},
     )
 
 
-def _check_results(verdicts: Mapping[Table, Sequence[Verdict]]) -> Iterator[dg.AssetCheckResult]:
-    for table, found in verdicts.items():
-        for verdict in found:
-            measured = {} if verdict.measured is None else {"measured": verdict.measured}
+def _check_results(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterator[dg.AssetCheckResult]:
+    for table, found in check_results.items():
+        for check_result in found:
+            measured = {} if check_result.measured is None else {"measured": check_result.measured}
             yield dg.AssetCheckResult(
-                passed=verdict.passed,
+                passed=check_result.passed,
                 asset_key=key_of(table),
-                check_name=verdict.rule.name,
-                severity=dg.AssetCheckSeverity.ERROR if verdict.rule.blocking else dg.AssetCheckSeverity.WARN,
+                check_name=check_result.check.name,
+                severity=dg.AssetCheckSeverity.ERROR if check_result.check.blocking else dg.AssetCheckSeverity.WARN,
                 metadata=measured,
             )
 
 
-def _metadata(platform: Platform, table: Table, published: Published, outcome: Outcome) -> dict[str, Any]:
+def _metadata(platform: RunResources, table: Table, published: Published, outcome: Outcome) -> dict[str, Any]:
     """What is said of the table as a whole, after the run."""
     said: dict[str, Any] = {
         "dagster/row_count": published.table_rows,
         "bytes": published.table_size,
         "files": published.table_files,
         "delta_version": published.version,
-        "slices_changed" if table.slicing else "partitions_changed": len(published.changed),
+        "slices_changed" if table.partition_scheme else "partitions_changed": len(published.changed),
         "run_seconds": round(outcome.seconds, 2),
         # Not `dagster/uri`: the UI leaves that out of the page of the asset.
         "location": dg.MetadataValue.path(str(platform.lake.path(table))),

@@ -15,46 +15,50 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.graph.platform import Platform
 from chu_platform.graph.progress import signs_of_life
-from chu_platform.lake.audit import Verdict, audit
-from chu_platform.lake.code import PACKAGE_VERSION, keep_code
-from chu_platform.lake.publish import Published, publish
-from chu_platform.sources.delivered import Delivered, made_with, quarantine_of, rejects_of
-from chu_platform.sources.reading import Reading, ReadingContext, read
-from chu_platform.sources.rejects import with_history, write_rejects
-from chu_platform.tables.rules import Counts, Kind
-from chu_platform.tables.slices import Slices
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.ingest.delivered import Delivered, made_with, quarantine_of, rejects_of
+from chu_platform.ingest.reading import Reading, ReadingContext, read
+from chu_platform.ingest.rejects import with_history, write_rejects
+from chu_platform.storage.commit import Published, publish
+from chu_platform.storage.recorded_code import PACKAGE_VERSION, record_code
+from chu_platform.storage.run_checks import CheckResult, run_checks
+from chu_platform.tables.checks import CheckType, DeliveryCounts
+from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Computed, Query, Table
 
 
-class RuleBroken(ChuError):
-    """Staged rows break a blocking rule: nothing of them was published. `verdicts` are all that were found."""
+class BlockingCheckFailed(ChuError):
+    """Staged rows break a blocking check: nothing of them was published. `check_results` are all that were found."""
 
-    def __init__(self, verdicts: Mapping[Table, Sequence[Verdict]]) -> None:
-        self.verdicts = verdicts
-        said = [_broken(table, [v for v in found if v.blocks]) for table, found in verdicts.items()]
+    def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
+        self.check_results = check_results
+        said = [_broken(table, [v for v in found if v.blocks]) for table, found in check_results.items()]
         super().__init__(f"{'; '.join(filter(None, said))}; nothing was published, the last version stays")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did: what it published and how the rules were found, of the table and, if it is delivered, of its
+    """What a step did: what it published and how the checks were found, of the table and, if it is delivered, of its
     rejects.
     """
 
     published: Mapping[Table, Published]
-    verdicts: Mapping[Table, Sequence[Verdict]]
+    check_results: Mapping[Table, Sequence[CheckResult]]
     seconds: float
     reading: Reading | None = None
 
 
 def make(
-    platform: Platform, table: Table, slices: Slices | None, run_id: str, instance: dg.DagsterInstance | None = None
+    platform: RunResources,
+    table: Table,
+    partition_range: PartitionRange | None,
+    run_id: str,
+    instance: dg.DagsterInstance | None = None,
 ) -> Outcome:
-    """Make the table, or its slices, in a run of an instance (which reports on the platform itself look into).
+    """Make the table, or its partitions, in a run of an instance (which reports on the platform itself look into).
 
     Raises ChuError, with nothing visible changed, when it cannot be made.
     """
@@ -63,8 +67,8 @@ def make(
     versions = {t: lake.version(t) for t in table.needs}
     try:
         with ExitStack() as stack:
-            # Each table's own slices: a delivery is always read whole, so its rejects are all of them.
-            parts = {t: slices if t is table else None for t in made_with(table)}
+            # Each table's own partitions: a delivery is always read whole, so its rejects are all of them.
+            parts = {t: partition_range if t is table else None for t in made_with(table)}
             aside = [quarantine_of(table)] if isinstance(table.rows, Delivered) else []
             staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*parts, *aside]}
             for folder in staged.values():
@@ -72,18 +76,18 @@ def make(
             before = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = stage(platform, table, slices, versions, staged, instance)
+                reading = stage(platform, table, partition_range, versions, staged, instance)
                 counts = _counts(reading)
-                verdicts = {t: audit(lake, t, staged[t], parts[t], versions, counts) for t in parts}
-            _warn(platform, verdicts)
-            if any(v.blocks for found in verdicts.values() for v in found):
-                raise RuleBroken(verdicts)
-            provenance = _provenance(table, slices, run_id, versions, reading)
+                check_results = {t: run_checks(lake, t, staged[t], parts[t], versions, counts) for t in parts}
+            _warn(platform, check_results)
+            if any(v.blocks for found in check_results.values() for v in found):
+                raise BlockingCheckFailed(check_results)
+            provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
                 provenance["rows"] = {"kept": _rows_in(staged[table])}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
             # Before the commit that names it: no version is without its code, wherever a run is killed.
-            keep_code(lake, table)
+            record_code(lake, table)
             for quarantine in aside:
                 # What was set apart of an earlier delivery goes when this one has nothing of the kind.
                 if any(staged[quarantine].iterdir()) or lake.open(quarantine):
@@ -91,41 +95,41 @@ def make(
             published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
-    return Outcome(published, verdicts, time.monotonic() - begun, reading)
+    return Outcome(published, check_results, time.monotonic() - begun, reading)
 
 
-def _broken(table: Table, verdicts: Sequence[Verdict]) -> str:
+def _broken(table: Table, check_results: Sequence[CheckResult]) -> str:
     said = []
-    for verdict in verdicts:
-        rule = verdict.rule
-        counted = "columns" if rule.kind is Kind.DRIFT else "rows"
-        beyond = f" {counted} break it" if rule.most == 0 else f", not {rule.least:g} to {rule.most:g}"
-        said.append(f"« {rule.description} »: {verdict.measured or 0:g}{beyond}")
+    for check_result in check_results:
+        check = check_result.check
+        counted = "columns" if check.kind is CheckType.DRIFT else "rows"
+        beyond = f" {counted} break it" if check.most == 0 else f", not {check.least:g} to {check.most:g}"
+        said.append(f"« {check.description} »: {check_result.measured or 0:g}{beyond}")
     return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
 
 
-def _warn(platform: Platform, verdicts: Mapping[Table, Sequence[Verdict]]) -> None:
-    """Say which rules are broken that do not block; fewer rows than before may be a delivery cut off between lines."""
-    for table, found in verdicts.items():
-        if said := _broken(table, [v for v in found if not v.passed and not v.rule.blocking]):
+def _warn(platform: RunResources, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
+    """Say which checks are broken that do not block; fewer rows than before may be a delivery cut off between lines."""
+    for table, found in check_results.items():
+        if said := _broken(table, [v for v in found if not v.passed and not v.check.blocking]):
             platform.say(f"WARNING {said}")
 
 
-def _counts(reading: Reading | None) -> Counts:
+def _counts(reading: Reading | None) -> DeliveryCounts:
     if reading is None:
-        return Counts()
-    return Counts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
+        return DeliveryCounts()
+    return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
 
 
 def stage(
-    platform: Platform,
+    platform: RunResources,
     table: Table,
-    slices: Slices | None,
+    partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
     folders: Mapping[Table, Path],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
-    """Write the rows of the table (its `slices`) below its folder in `folders`, from its inputs at `versions`.
+    """Write the rows of the table (its `partition_range`) below its folder in `folders`, from its inputs at `versions`.
 
     Rejects, and what is set apart, are kept where `folders` has a place for them. What was read, of a delivered table.
     """
@@ -137,7 +141,7 @@ def stage(
         context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
         aside = folders.get(quarantine_of(table), scratch / "undeclared")
         aside.mkdir(exist_ok=True)
-        reading = read(table, slices, staged, aside, context)
+        reading = read(table, partition_range, staged, aside, context)
         rejects = rejects_of(table)
         if rejects in folders:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
@@ -150,9 +154,9 @@ def stage(
         frames = {name: engine.read(platform.lake.path(t), versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
         if rows.finish is None:
-            # The slices are cut from the result, never from an input: a join must see all it would match. The
+            # The partitions are cut from the result, never from an input: a join must see all it would match. The
             # engines push the condition down where that changes nothing.
-            condition = slices.predicate() if slices and not slices.whole else None
+            condition = partition_range.predicate() if partition_range and not partition_range.whole else None
             engine.write(engine.declared(table, frame, condition), staged, table.partition_by)
         else:
             _write_arrow(table, rows.finish(engine.arrow(frame)), staged)
@@ -184,14 +188,18 @@ def _rows_in(folder: Path) -> int:
 
 
 def _provenance(
-    table: Table, slices: Slices | None, run_id: str, versions: Mapping[Table, int], reading: Reading | None
+    table: Table,
+    partition_range: PartitionRange | None,
+    run_id: str,
+    versions: Mapping[Table, int],
+    reading: Reading | None,
 ) -> dict[str, Any]:
-    """What a commit says of itself: run, asset, slices, code, versions read, files read, counts."""
+    """What a commit says of itself: run, asset, partitions, code, versions read, files read, counts."""
     said: dict[str, Any] = {
         "run": run_id,
         "asset": f"{table.layer}/{table.name}",
-        "slices": f"{slices.first}...{slices.last}" if slices else None,
-        "whole": slices is None or slices.whole,
+        "slices": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
+        "whole": partition_range is None or partition_range.whole,
         "code_version": table.code_version,
         "package": PACKAGE_VERSION,
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},

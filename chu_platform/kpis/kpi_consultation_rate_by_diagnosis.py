@@ -3,12 +3,8 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.facts.fact_patient_base import fact_patient_base
-from chu_platform.kpis.diagnoses import by_diagnosis
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.diagnosis_counts import by_diagnosis
+from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
@@ -17,6 +13,10 @@ from chu_platform.kpis.rates import (
     RATES_FROM,
     with_rates,
 )
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_consultation_rate_by_diagnosis = Table(
@@ -43,6 +43,6 @@ kpi_consultation_rate_by_diagnosis = Table(
         finish=with_rates,
         from_columns=RATES_FROM,
     ),
-    rules=[NUMERATOR_IN_BASE],
+    checks=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
 )

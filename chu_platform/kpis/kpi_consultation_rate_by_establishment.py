@@ -6,12 +6,7 @@ attached and unattached consultations sum to the total exactly.
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
-from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.facts.fact_patient_base import fact_patient_base
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     LEVEL_COLUMNS,
@@ -23,7 +18,12 @@ from chu_platform.kpis.rates import (
     period_join,
     with_rates,
 )
-from chu_platform.tables.rules import none_in
+from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.tables.checks import none_in
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_consultation_rate_by_establishment = Table(
@@ -87,7 +87,7 @@ kpi_consultation_rate_by_establishment = Table(
         finish=with_rates,
         from_columns=RATES_FROM,
     ),
-    rules=[
+    checks=[
         none_in(
             "attached_and_unattached_sum_to_total",
             "SELECT count(*) FROM (SELECT sum(CASE level WHEN 'total' THEN -events ELSE events END) AS gap FROM {this} WHERE level IN ('region', 'unattached', 'total') GROUP BY period_grain, period_start HAVING abs(gap) > 1e-6)",

@@ -3,16 +3,16 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.dimensions.dim_professional import dim_professional
-from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.rates import (
     DISTINCT_PATIENTS,
     PERIOD_COLUMNS,
     in_periods,
     of_each_patient,
     period_join,
 )
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.periods.dim_period import dim_period
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 

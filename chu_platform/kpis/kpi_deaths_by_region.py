@@ -6,13 +6,13 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 import numpy as np
 import pyarrow as pa
 
+from chu_platform.building_blocks.intervals import garwood
+from chu_platform.building_blocks.rates import finite
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.kpis.intervals import garwood
-from chu_platform.kpis.rates import finite
+from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
-from chu_platform.tables.rules import sums_to
-from chu_platform.tables.sql import ALL, UNKNOWN
+from chu_platform.tables.spark_sql import ALL, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
@@ -84,7 +84,7 @@ kpi_deaths_by_region = Table(
         finish=with_rate,
         from_columns=dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("deaths", "population")),
     ),
-    rules=[
+    checks=[
         sums_to(
             "regions_sum_to_all_deaths",
             "SELECT sum(deaths) FROM {this} WHERE sex = 'all' AND age_band = 'all'",

@@ -3,10 +3,7 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.facts.fact_patient_base import fact_patient_base
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     NUMERATOR_IN_BASE,
@@ -18,7 +15,10 @@ from chu_platform.kpis.rates import (
     period_join,
     with_stay_rates,
 )
-from chu_platform.tables.rules import sums_to
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.tables.checks import sums_to
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_hospitalisation_rate = Table(
@@ -53,7 +53,7 @@ kpi_hospitalisation_rate = Table(
         finish=with_stay_rates,
         from_columns=STAY_RATES_FROM,
     ),
-    rules=[
+    checks=[
         NUMERATOR_IN_BASE,
         sums_to(
             "months_sum_to_all_stays",

@@ -3,12 +3,8 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.facts.fact_patient_base import fact_patient_base
-from chu_platform.kpis.diagnoses import by_diagnosis
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.diagnosis_counts import by_diagnosis
+from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
@@ -18,6 +14,10 @@ from chu_platform.kpis.rates import (
     STAY_RATES_FROM,
     with_stay_rates,
 )
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 kpi_hospitalisation_rate_by_diagnosis = Table(
@@ -45,6 +45,6 @@ kpi_hospitalisation_rate_by_diagnosis = Table(
         finish=with_stay_rates,
         from_columns=STAY_RATES_FROM,
     ),
-    rules=[NUMERATOR_IN_BASE],
+    checks=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
 )

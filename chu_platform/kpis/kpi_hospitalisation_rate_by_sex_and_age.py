@@ -8,11 +8,8 @@ from collections import defaultdict
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.dimensions.dim_period import dim_period
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.facts.fact_patient_base import fact_patient_base
-from chu_platform.kpis.intervals import directly_standardised
-from chu_platform.kpis.rates import (
+from chu_platform.building_blocks.intervals import directly_standardised
+from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
@@ -23,9 +20,12 @@ from chu_platform.kpis.rates import (
     period_join,
     with_stay_rates,
 )
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
-from chu_platform.tables.rules import holds
-from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
+from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 
@@ -137,7 +137,7 @@ kpi_hospitalisation_rate_by_sex_and_age = Table(
             ),
         },
     ),
-    rules=[
+    checks=[
         holds(
             "numerator_in_base",
             "patients <= base_patients OR age_band = 'unknown'",

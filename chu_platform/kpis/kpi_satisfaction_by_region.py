@@ -6,13 +6,13 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 import numpy as np
 import pyarrow as pa
 
+from chu_platform.building_blocks.intervals import student_mean
+from chu_platform.building_blocks.rates import finite
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.kpis.intervals import student_mean
-from chu_platform.kpis.rates import finite
+from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
-from chu_platform.tables.rules import none_in
-from chu_platform.tables.sql import ALL
+from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Query, Table, Zone
 
 
@@ -113,7 +113,7 @@ kpi_satisfaction_by_region = Table(
         finish=_with_interval,
         from_columns=dict.fromkeys(("score_low", "score_high"), ("scores",)),
     ),
-    rules=[
+    checks=[
         none_in(
             "regions_sum_to_france",
             "SELECT count(*) FROM (SELECT sum(CASE region_code WHEN 'all' THEN -sites ELSE sites END) AS gap FROM {this} GROUP BY year, survey HAVING gap <> 0)",

@@ -13,25 +13,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from chu_platform.lineage.kinds import Kind
-from chu_platform.lineage.tables import Field, Origin, lineage_of
+from chu_platform.lineage.influence import Influence
+from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.table import Outside, Query, Table
+from chu_platform.tables.table import ExternalSource, Query, Table
 
 PRODUCER: Final = "https://chu-platform.invalid/chu_platform"
 SPEC: Final = "https://openlineage.io/spec"
 # The namespace of jobs, and of what lies outside the lake.
 NAMESPACE: Final = "chu_platform"
 LAKE_NAMESPACE: Final = "file"
-_TRANSFORMATIONS: Final[Mapping[Kind, tuple[str, str]]] = {
-    Kind.IDENTITY: ("DIRECT", "IDENTITY"),
-    Kind.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
-    Kind.AGGREGATION: ("DIRECT", "AGGREGATION"),
-    Kind.CONDITION: ("INDIRECT", "CONDITIONAL"),
-    Kind.MASK: ("INDIRECT", "CONDITIONAL"),
-    Kind.JOIN: ("INDIRECT", "JOIN"),
-    Kind.FILTER: ("INDIRECT", "FILTER"),
-    Kind.GROUPING: ("INDIRECT", "GROUP_BY"),
+_TRANSFORMATIONS: Final[Mapping[Influence, tuple[str, str]]] = {
+    Influence.IDENTITY: ("DIRECT", "IDENTITY"),
+    Influence.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
+    Influence.AGGREGATION: ("DIRECT", "AGGREGATION"),
+    Influence.CONDITION: ("INDIRECT", "CONDITIONAL"),
+    Influence.MASK: ("INDIRECT", "CONDITIONAL"),
+    Influence.JOIN: ("INDIRECT", "JOIN"),
+    Influence.FILTER: ("INDIRECT", "FILTER"),
+    Influence.GROUPING: ("INDIRECT", "GROUP_BY"),
 }
 
 Json = dict[str, Any]
@@ -81,17 +81,17 @@ def _output(table: Table, lake: Path) -> Json:
     }
 
 
-def _input_field(origin: Origin, kinds: Iterable[Kind], lake: Path) -> Json:
+def _input_field(origin: ColumnOrigin, kinds: Iterable[Influence], lake: Path) -> Json:
     (namespace, name), *_ = _datasets([origin], lake)
     transformations = []
     for kind in kinds:
         type_, subtype = _TRANSFORMATIONS[kind]
-        transformations.append({"type": type_, "subtype": subtype, "masking": kind is Kind.MASK})
-    field = origin.column or origin.place if isinstance(origin, Outside) else origin.column
+        transformations.append({"type": type_, "subtype": subtype, "masking": kind is Influence.MASK})
+    field = origin.column or origin.place if isinstance(origin, ExternalSource) else origin.column
     return {"namespace": namespace, "name": name, "field": field, "transformations": transformations}
 
 
-def _datasets(origins: Iterable[Origin], lake: Path) -> Iterator[tuple[str, str]]:
+def _datasets(origins: Iterable[ColumnOrigin], lake: Path) -> Iterator[tuple[str, str]]:
     """Namespace and name of the dataset of each origin."""
     for origin in origins:
         if isinstance(origin, Field):

@@ -17,19 +17,19 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.kinds import Kind, merged, through
+from chu_platform.lineage.influence import Influence, merged, through
 
 # An input of the query, and a column of it.
 Cell = tuple[str, str]
-Uses = dict[Cell, Kind]
+Uses = dict[Cell, Influence]
 
 
 @dataclass(frozen=True)
 class QueryLineage:
     """`columns`: what each column of the result is made from; `rows`: what decides which rows there are."""
 
-    columns: Mapping[str, Mapping[Cell, Kind]]
-    rows: Mapping[Cell, frozenset[Kind]]
+    columns: Mapping[str, Mapping[Cell, Influence]]
+    rows: Mapping[Cell, frozenset[Influence]]
 
 
 def lineage_of_query(sql: str, inputs: Mapping[str, Mapping[str, str]], dialect: str = "spark") -> QueryLineage:
@@ -88,7 +88,7 @@ class _Follower:
         self._by_name: dict[int, Mapping[str, Uses]] = {}
 
     def lineage(self, root: Scope) -> QueryLineage:
-        rows: dict[Cell, set[Kind]] = defaultdict(set)
+        rows: dict[Cell, set[Influence]] = defaultdict(set)
         for scope in root.traverse():
             for kind, uses in self._deciding(scope):
                 for cell in uses:
@@ -96,17 +96,17 @@ class _Follower:
         columns = dict(self._outputs_of(root))
         return QueryLineage(columns, {cell: frozenset(kinds) for cell, kinds in rows.items()})
 
-    def _deciding(self, scope: Scope) -> Iterator[tuple[Kind, Uses]]:
+    def _deciding(self, scope: Scope) -> Iterator[tuple[Influence, Uses]]:
         """The columns that decide in a scope which rows there are."""
         node = scope.expression
         if node.args.get("distinct"):
             # Of rows that agree in every column one is kept.
-            yield Kind.GROUPING, merged(*(uses for _, uses in self._outputs_of(scope)))
+            yield Influence.GROUPING, merged(*(uses for _, uses in self._outputs_of(scope)))
         if isinstance(node, exp.Select):
             conditions = [join.args["on"] for join in node.args.get("joins") or () if join.args.get("on")]
-            yield Kind.JOIN, self._columns(scope, conditions)
-            yield Kind.FILTER, self._columns(scope, [p for n in ("where", "having") if (p := node.args.get(n))])
-            yield Kind.GROUPING, self._columns(scope, self._groups(node))
+            yield Influence.JOIN, self._columns(scope, conditions)
+            yield Influence.FILTER, self._columns(scope, [p for n in ("where", "having") if (p := node.args.get(n))])
+            yield Influence.GROUPING, self._columns(scope, self._groups(node))
 
     @staticmethod
     def _groups(select: exp.Select) -> Sequence[exp.Expr]:
@@ -154,9 +154,9 @@ class _Follower:
             return self._by_name[id(source)][column.name]
         if source is None:
             raise ChuError(f"the lineage of a query cannot be followed: column {column.sql()} is of no input")
-        return {self._spelled[source.name.lower(), column.name.lower()]: Kind.IDENTITY}
+        return {self._spelled[source.name.lower(), column.name.lower()]: Influence.IDENTITY}
 
-    def _uses(self, scope: Scope, node: exp.Expr, kind: Kind = Kind.IDENTITY) -> Uses:
+    def _uses(self, scope: Scope, node: exp.Expr, kind: Influence = Influence.IDENTITY) -> Uses:
         """What an expression is made from; `kind` is what happens to it in the expressions around."""
         if isinstance(node, exp.Column):
             return {cell: through(inner, kind) for cell, inner in self._resolved(scope, node).items()}
@@ -170,33 +170,33 @@ class _Follower:
             conditions = [node.this, *(branch.this for branch in branches)]
             return self._chosen(scope, values, conditions, kind)
         if isinstance(node, exp.Filter):
-            return self._chosen(scope, [node.this], [node.expression], through(Kind.AGGREGATION, kind))
+            return self._chosen(scope, [node.this], [node.expression], through(Influence.AGGREGATION, kind))
         if isinstance(node, exp.Window):
             conditions = [*(node.args.get("partition_by") or ()), node.args.get("order")]
-            return self._chosen(scope, [node.this], conditions, through(Kind.TRANSFORMATION, kind))
+            return self._chosen(scope, [node.this], conditions, through(Influence.TRANSFORMATION, kind))
         if isinstance(node, exp.AggFunc):
-            found = self._made_from(scope, node, through(Kind.AGGREGATION, kind))
+            found = self._made_from(scope, node, through(Influence.AGGREGATION, kind))
             select = scope.expression
             if not found and isinstance(select, exp.Select) and not isinstance(node.parent, exp.Window | exp.Filter):
                 # A number of rows: what they are counted by.
-                found = dict.fromkeys(self._columns(scope, self._groups(select)), through(Kind.AGGREGATION, kind))
-            return _valued(found, through(Kind.AGGREGATION, kind))
-        return self._made_from(scope, node, through(Kind.TRANSFORMATION, kind))
+                found = dict.fromkeys(self._columns(scope, self._groups(select)), through(Influence.AGGREGATION, kind))
+            return _valued(found, through(Influence.AGGREGATION, kind))
+        return self._made_from(scope, node, through(Influence.TRANSFORMATION, kind))
 
-    def _made_from(self, scope: Scope, node: exp.Expr, kind: Kind) -> Uses:
+    def _made_from(self, scope: Scope, node: exp.Expr, kind: Influence) -> Uses:
         return merged(*(self._uses(scope, child, kind) for child in node.iter_expressions()))
 
     def _chosen(
-        self, scope: Scope, values: Sequence[exp.Expr | None], conditions: Sequence[exp.Expr | None], kind: Kind
+        self, scope: Scope, values: Sequence[exp.Expr | None], conditions: Sequence[exp.Expr | None], kind: Influence
     ) -> Uses:
         """Values, one of which conditions choose. Where the values are constants, the conditions say which."""
         found = merged(
             *(self._uses(scope, value, kind) for value in values if value),
-            *(self._uses(scope, condition, Kind.CONDITION) for condition in conditions if condition),
+            *(self._uses(scope, condition, Influence.CONDITION) for condition in conditions if condition),
         )
-        return _valued(found, through(Kind.TRANSFORMATION, kind))
+        return _valued(found, through(Influence.TRANSFORMATION, kind))
 
 
-def _valued(found: Uses, kind: Kind) -> Uses:
+def _valued(found: Uses, kind: Influence) -> Uses:
     """Conditions on constants are what the value is made from."""
-    return found if any(k.direct for k in found.values()) or kind is Kind.CONDITION else dict.fromkeys(found, kind)
+    return found if any(k.direct for k in found.values()) or kind is Influence.CONDITION else dict.fromkeys(found, kind)

@@ -6,8 +6,8 @@ Here: following one step after the other. Not here: a single step (tables).
 from dataclasses import dataclass
 from functools import cache
 
-from chu_platform.lineage.tables import Field, Origin, lineage_of
-from chu_platform.tables.table import Outside
+from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
+from chu_platform.tables.table import ExternalSource
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class End:
     """Where a lineage ends: the last column of the lake, and what lies outside that it is read from."""
 
     field: Field
-    outside: Outside
+    outside: ExternalSource
 
 
 Ends = frozenset[End]
@@ -40,9 +40,9 @@ def influences_of(field: Field) -> Ends:
     return frozenset[End]().union(*found) - values_of(field)
 
 
-def _value(field: Field, origin: Origin) -> Ends:
-    return frozenset([End(field, origin)]) if isinstance(origin, Outside) else values_of(origin)
+def _value(field: Field, origin: ColumnOrigin) -> Ends:
+    return frozenset([End(field, origin)]) if isinstance(origin, ExternalSource) else values_of(origin)
 
 
-def _influences(origin: Origin) -> Ends:
-    return frozenset() if isinstance(origin, Outside) else influences_of(origin)
+def _influences(origin: ColumnOrigin) -> Ends:
+    return frozenset() if isinstance(origin, ExternalSource) else influences_of(origin)

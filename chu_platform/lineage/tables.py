@@ -12,15 +12,15 @@ from functools import cache
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.kinds import Kind, merged, through
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.files import readable
+from chu_platform.ingest.fixed_width_format import FixedWidthFormat
+from chu_platform.lineage.influence import Influence, merged, through
 from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.files import readable
-from chu_platform.sources.fixed_width_format import FixedWidthFormat
 from chu_platform.tables.columns import STRING, Column, sql_type
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Outside, Query, Table
+from chu_platform.tables.table import EVERY_ROW, Computed, ExternalSource, Layer, Query, Table
 
 FILE_NAME: Final = "nom du fichier"
 
@@ -33,7 +33,7 @@ class Field:
     column: str
 
 
-Origin = Field | Outside
+ColumnOrigin = Field | ExternalSource
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Lineage:
     `rows`: what decides which rows there are, whatever the column.
     """
 
-    columns: Mapping[str, Mapping[Origin, Kind]]
-    rows: Mapping[Origin, frozenset[Kind]]
+    columns: Mapping[str, Mapping[ColumnOrigin, Influence]]
+    rows: Mapping[ColumnOrigin, frozenset[Influence]]
 
     @property
-    def origins(self) -> Collection[Origin]:
+    def origins(self) -> Collection[ColumnOrigin]:
         """Everything that its columns and rows come from, each once, in order."""
         return dict.fromkeys([*(o for found in self.columns.values() for o in found), *self.rows])
 
@@ -75,19 +75,21 @@ def _of_query(table: Table, rows: Query) -> Lineage:
     for name, made_from in rows.from_columns.items():
         if unknown := [used for used in made_from if used not in found.columns]:
             raise ChuError(f"{table.layer}/{table.name}: its query has no column {unknown[0]}, which makes {name}")
-        of_each = ({o: through(k, Kind.TRANSFORMATION) for o, k in result[used].items()} for used in made_from)
+        of_each = ({o: through(k, Influence.TRANSFORMATION) for o, k in result[used].items()} for used in made_from)
         result[name] = merged(*of_each)
     return Lineage(_complete(table, result), {_field(table, cell): kinds for cell, kinds in found.rows.items()})
 
 
-def _origins(table: Table, uses: Mapping[Cell, Kind]) -> dict[Origin, Kind]:
+def _origins(table: Table, uses: Mapping[Cell, Influence]) -> dict[ColumnOrigin, Influence]:
     """Columns of inputs as columns of tables. What disclosure decides about a figure that is no count is a mask."""
-    found: dict[Origin, Kind] = {}
+    found: dict[ColumnOrigin, Influence] = {}
     for cell, kind in uses.items():
         field = _field(table, cell)
-        masks = kind is Kind.CONDITION and field.table.layer is Layer.DISCLOSURE and table.layer is Layer.PUBLISHED
+        masks = kind is Influence.CONDITION and field.table.layer is Layer.DISCLOSURE and table.layer is Layer.PUBLISHED
         # An input may be read under two names.
-        found[field] = Kind.MASK if masks and Kind.AGGREGATION not in uses.values() else found.get(field, kind)
+        found[field] = (
+            Influence.MASK if masks and Influence.AGGREGATION not in uses.values() else found.get(field, kind)
+        )
     return found
 
 
@@ -98,16 +100,16 @@ def _field(table: Table, cell: Cell) -> Field:
 
 def _of_function(table: Table, rows: Computed) -> Lineage:
     found = {
-        name: {_declared(table, one): Kind.TRANSFORMATION for one in made_from}
+        name: {_declared(table, one): Influence.TRANSFORMATION for one in made_from}
         for name, made_from in rows.from_columns.items()
     }
     decides = found.pop(EVERY_ROW, {})
     columns = _complete(table, found)
-    return Lineage(columns, dict.fromkeys(decides, frozenset([Kind.FILTER])))
+    return Lineage(columns, dict.fromkeys(decides, frozenset([Influence.FILTER])))
 
 
-def _declared(table: Table, origin: str | Outside) -> Origin:
-    if isinstance(origin, Outside):
+def _declared(table: Table, origin: str | ExternalSource) -> ColumnOrigin:
+    if isinstance(origin, ExternalSource):
         return origin
     name, _, column = origin.partition(".")
     read = table.reads.get(name)
@@ -116,7 +118,9 @@ def _declared(table: Table, origin: str | Outside) -> Origin:
     return Field(read, column)
 
 
-def _complete(table: Table, found: Mapping[str, Mapping[Origin, Kind]]) -> Mapping[str, Mapping[Origin, Kind]]:
+def _complete(
+    table: Table, found: Mapping[str, Mapping[ColumnOrigin, Influence]]
+) -> Mapping[str, Mapping[ColumnOrigin, Influence]]:
     missing = [c.name for c in table.columns if c.name not in found]
     if missing:
         raise ChuError(
@@ -125,20 +129,22 @@ def _complete(table: Table, found: Mapping[str, Mapping[Origin, Kind]]) -> Mappi
     return {c.name: found[c.name] for c in table.columns}
 
 
-def _delivered(table: Table, rows: Delivered, column: Column) -> Iterator[tuple[Origin, Kind]]:
+def _delivered(table: Table, rows: Delivered, column: Column) -> Iterator[tuple[ColumnOrigin, Influence]]:
     """Where the delivery holds a column, or which columns it is derived from."""
     expression = rows.derived.get(column.name)
     if expression is None:
-        kind = Kind.IDENTITY if column.type == STRING and column.name not in rows.typing else Kind.TRANSFORMATION
+        kind = (
+            Influence.IDENTITY if column.type == STRING and column.name not in rows.typing else Influence.TRANSFORMATION
+        )
         yield _place(rows, column.name), kind
         return
     names = {c.name.lower(): c.name for c in table.columns}
     for used in columns_in(expression, "duckdb"):
         if used.lower() in names:
-            yield Field(table, names[used.lower()]), Kind.TRANSFORMATION
+            yield Field(table, names[used.lower()]), Influence.TRANSFORMATION
         else:
             # A part of the file's name: the reader refuses a column that is neither.
-            yield Outside(delivery_of(rows), f"{FILE_NAME}, partie « {used} »"), Kind.TRANSFORMATION
+            yield ExternalSource(delivery_of(rows), f"{FILE_NAME}, partie « {used} »"), Influence.TRANSFORMATION
 
 
 def delivery_of(rows: Delivered) -> str:
@@ -150,16 +156,16 @@ def delivery_of(rows: Delivered) -> str:
     return readable(reader.pattern)
 
 
-def _place(rows: Delivered, column: str) -> Outside:
+def _place(rows: Delivered, column: str) -> ExternalSource:
     reader = rows.reader
     if isinstance(reader, DeliveredFiles):
         formats = list(reader.formats.values())
         if isinstance(formats[0], FixedWidthFormat):
             first, last = formats[0].columns[column]
             where = f"caractère {first}" if first == last else f"caractères {first} à {last}"
-            return Outside(delivery_of(rows), where)
+            return ExternalSource(delivery_of(rows), where)
     others = rows.spellings.get(column, ())
-    return Outside(delivery_of(rows), column + (f" (ou {', '.join(others)})" if others else ""))
+    return ExternalSource(delivery_of(rows), column + (f" (ou {', '.join(others)})" if others else ""))
 
 
 def _of_rejects(table: Table) -> Lineage:
@@ -173,7 +179,8 @@ def _of_rejects(table: Table) -> Lineage:
         "first_seen": "moment de la première lecture",
         "mended_by": "empreinte du fichier qui corrige",
     }
-    columns: dict[str, dict[Origin, Kind]] = {
-        c.name: {Outside(delivery, wheres.get(c.name, "ligne entière")): Kind.TRANSFORMATION} for c in table.columns
+    columns: dict[str, dict[ColumnOrigin, Influence]] = {
+        c.name: {ExternalSource(delivery, wheres.get(c.name, "ligne entière")): Influence.TRANSFORMATION}
+        for c in table.columns
     }
     return Lineage(columns, {})

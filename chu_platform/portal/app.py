@@ -28,7 +28,7 @@ from chu_platform.portal.choices import Refused
 from chu_platform.portal.pages import FOLDER, HANDLERS, SVG, Handler, Pages
 from chu_platform.portal.reader import Reader
 
-LONGEST_ADDRESS: Final = 2000
+MAX_URL_LENGTH: Final = 2000
 # No inline script or style, nothing from elsewhere; images also from the page itself, for PNG made in the browser.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -77,7 +77,7 @@ class Guard:
         refusal = None
         if scope["method"] not in ("GET", "HEAD"):
             refusal = HTTPStatus.METHOD_NOT_ALLOWED
-        elif len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
+        elif len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_LENGTH:
             refusal = HTTPStatus.REQUEST_URI_TOO_LONG
         if refusal:
             answer = error_page(self._pages, refusal, TEXTS[refusal])

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.periods import Period, coarser
 from chu_platform.portal.questions import AGES, Measure, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.sql import ALL, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL
 
 X = Mapping[str, str]
 Row = Mapping[str, Any]
 
 # Neighbours that a page shows; the downloads have all.
-MOST_PEERS: Final = 40
-MOST_PERIODS: Final = 200
-FEWEST_FOR_QUANTILES: Final = 5
+MAX_PEERS: Final = 40
+MAX_PERIODS: Final = 200
+MIN_VALUES_FOR_QUANTILES: Final = 5
 PLURALS: Final = {
     "region": "régions",
     "department": "départements",
@@ -184,7 +184,7 @@ def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: 
 class Peers:
     """What an X is compared with in the same period, itself included.
 
-    `cells` are all of them, the highest first; of more than `MOST_PEERS` the highest that have a figure, and the chosen
+    `cells` are all of them, the highest first; of more than `MAX_PEERS` the highest that have a figure, and the chosen
     one. `natural` ones have an order of their own (age bands) and no ranks. Of all of them, `shown` have a figure,
     `masked` are masked, `absent` have none; `p20`, `median` and `p80` are over the figures shown. `rank` is the best
     and the worst that the intervals allow. `rows` are those of the cells, with every measure.
@@ -212,7 +212,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     """The neighbours of a cell."""
     condition, parameters, title, natural = neighbours(question, own)
     value = sql_name(measure.value)
-    most = MOST_PERIODS if natural else MOST_PEERS
+    most = MAX_PERIODS if natural else MAX_PEERS
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
     rows = snapshot.rows(
         f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order} LIMIT {most + 1}", parameters
@@ -233,7 +233,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         if belongs and not natural and all(c.x != own.x for c in found):
             found.append(own)
     shown = summary["shown"]
-    p20, median, p80 = summary["quantiles"] if shown >= FEWEST_FOR_QUANTILES else (None, None, None)
+    p20, median, p80 = summary["quantiles"] if shown >= MIN_VALUES_FOR_QUANTILES else (None, None, None)
     return Peers(
         title,
         sorted(found, key=_natural) if natural else found,

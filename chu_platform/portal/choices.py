@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.periods import Period, is_written
 from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question

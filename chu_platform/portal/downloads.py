@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.cells import neighbours, of_x, relation
 from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
@@ -25,10 +25,10 @@ from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.views import View
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.sql import ALL
+from chu_platform.tables.spark_sql import ALL
 
 MASKED: Final = "masqué"
-LONGEST_PART: Final = 60
+MAX_PART_LENGTH: Final = 60
 # Codes of the published tables, as a French reader knows them; a band such as 5-9 would be a date to a spreadsheet.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "period_grain": {grain: label.lower() for grain, label in GRAINS.items()},
@@ -124,7 +124,7 @@ def _unlinked(chart: regions.RegionMap) -> regions.RegionMap:
 def _plain(text: str) -> str:
     """The text in letters and digits that every file system takes."""
     bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:LONGEST_PART].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:MAX_PART_LENGTH].rstrip("-")
 
 
 def _written(name: str, value: object) -> str:

@@ -28,8 +28,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from markupsafe import Markup
 from starlette.types import ASGIApp, Message
 
+from chu_platform import french
 from chu_platform.errors import ChuError
-from chu_platform.portal import french
 from chu_platform.portal.choices import PERIOD, question_address
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Snapshot
@@ -42,7 +42,7 @@ LISTED: Final = Markup('<details><summary>{}</summary><ul class="choices">{}</ul
 CURRENT: Final = Markup(' aria-current="true"')
 BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
-MOST_VIEWS: Final = 1000
+MAX_VIEWS: Final = 1000
 PERMANENT: Final = re.compile(r'<a id="lien" href="(?P<address>[^"]*)"')
 LINK: Final = re.compile(r'<a\b[^>]*? href="(?P<address>/[^"]*)"[^>]*>(?P<content>.*?)</a>', re.DOTALL)
 FILES: Final = re.compile(r'<p class="actions">(?P<content>.*?)</p>', re.DOTALL)
@@ -83,7 +83,7 @@ class Exported:
     files: int
 
 
-def views_alone(snapshot: Snapshot, most: int = MOST_VIEWS) -> Alone:
+def views_alone(snapshot: Snapshot, most: int = MAX_VIEWS) -> Alone:
     """Of each place and diagnosis that has at least one figure the view to begin with, at most so many of a level."""
     addresses, left_out = [], 0
     for question in QUESTIONS:

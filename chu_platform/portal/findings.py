@@ -11,7 +11,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.ranks import interval, rank_ranges

@@ -16,8 +16,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from chu_platform.documents.places import ROOT, page_of
-from chu_platform.portal import downloads, french, search, sentences
+from chu_platform import french
+from chu_platform.portal import downloads, search, sentences
 from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
@@ -36,10 +36,11 @@ from chu_platform.portal.choices import (
 from chu_platform.portal.periods import GRAINS, Period
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Reader, Snapshot, upstream
-from chu_platform.portal.reliability import Check, Reliability, problems_of, reliability
-from chu_platform.portal.story import tell
+from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
+from chu_platform.portal.story import log_line
 from chu_platform.portal.views import View, columns_of, look, row_of, unit_and_title
 from chu_platform.tables.table import Layer, Table
+from chu_platform.urls import ROOT, page_of
 
 FOLDER: Final = Path(__file__).parent
 CSV: Final = "text/csv; charset=utf-8"
@@ -198,7 +199,7 @@ class Pages:
         """The story, as the tables tell it now."""
         single(request.query_params.multi_items(), ())
         snapshot = self._reader.snapshot
-        told = snapshot.once("story", lambda: tell(snapshot))
+        told = snapshot.once("story", lambda: log_line(snapshot))
         return self.page("recit.html", here="story", story=told)
 
     def health(self, _request: Request) -> Response:
@@ -382,7 +383,7 @@ def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]
     return found
 
 
-def _checks_table(checks: Sequence[Check]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+def _checks_table(checks: Sequence[MeasuredCheck]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
     """Checks that did not pass, as columns and rows."""
     columns = [(c, False) for c in ("Table", "Contrôle", "Résultat")] + [("Mesuré", True), ("Prévu", True)]
     rows = []

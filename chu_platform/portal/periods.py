@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from chu_platform.portal import french
+from chu_platform import french
 
 GRAINS: Final = {"month": "Mois", "quarter": "Trimestre", "year": "Année", "all": "Toute la période"}
 ALL: Final = "tout"

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.portal import french
 from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.published.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
@@ -20,7 +20,7 @@ from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_
 from chu_platform.published.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
 from chu_platform.published.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
 from chu_platform.published.kpi_satisfaction_by_region import kpi_satisfaction_by_region
-from chu_platform.tables.sql import AGE_BANDS, ALL, UNKNOWN_BAND
+from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 from chu_platform.tables.table import Table
 
 SEXES: Final = {code: french.sex(code) for code in (ALL, "F", "M")}

@@ -21,10 +21,10 @@ from typing import Any, Final, TypeVar
 import duckdb
 from deltalake import DeltaTable
 
+from chu_platform.catalogue import catalogue
 from chu_platform.errors import keep_trace
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake, active_paths, files_relation
-from chu_platform.lake.provenance import last_publication
+from chu_platform.storage.lake import Lake, active_paths, files_relation
+from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -36,7 +36,7 @@ INTERVAL: Final = 1.0
 PATIENCE: Final = 600.0
 
 # Pages of about 100 kB that are kept of a snapshot.
-MOST_PAGES: Final = 300
+MAX_CACHED_PAGES: Final = 300
 # Tables of years are held as tables of periods, so that all are asked in one way.
 YEARS: Final = (
     "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, *"
@@ -90,7 +90,7 @@ class Snapshot:
         return made
 
     def page(self, key: object, make: Callable[[], Made]) -> Made:
-        """What `make` gives, kept for as long as it is one of the last `MOST_PAGES` asked for.
+        """What `make` gives, kept for as long as it is one of the last `MAX_CACHED_PAGES` asked for.
 
         Pages are made one at a time: several at once would each wait for the interpreter after every query, and the
         same page, asked for twice, would be made twice.
@@ -98,7 +98,7 @@ class Snapshot:
         with self._turn:
             made: Made = self._pages.pop(key) if key in self._pages else make()
             self._pages[key] = made
-            while len(self._pages) > MOST_PAGES:
+            while len(self._pages) > MAX_CACHED_PAGES:
                 del self._pages[next(iter(self._pages))]
         return made
 
@@ -223,4 +223,4 @@ def upstream(table: Table) -> Sequence[Table]:
 
 def _version(delta: DeltaTable) -> Version:
     committed = datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
-    return Version(delta.version(), committed, last_publication(delta))
+    return Version(delta.version(), committed, last_data_commit(delta))

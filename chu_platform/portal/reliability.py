@@ -9,29 +9,29 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.graph.catalogue import catalogue
+from chu_platform.ingest.delivered import made_with
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version, upstream
-from chu_platform.sources.delivered import made_with
-from chu_platform.tables.cadence import Cadence
+from chu_platform.tables.checks import CheckType
 from chu_platform.tables.columns import DATE
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.rules import Kind
+from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Table
 
 LABELS: Final = {
-    Kind.NOT_NULL.value: "valeur toujours renseignée",
-    Kind.UNIQUE.value: "pas de doublon",
-    Kind.FOREIGN_KEY.value: "référence connue",
-    Kind.DOMAIN.value: "valeur permise",
-    Kind.RANGE.value: "valeur dans les bornes",
-    Kind.CONSISTENCY.value: "cohérence entre colonnes",
-    Kind.RECONCILIATION.value: "totaux qui se retrouvent",
-    Kind.ROW_COUNT.value: "nombre de lignes stable",
-    Kind.FRESHNESS.value: "fraîcheur des données",
-    Kind.DRIFT.value: "colonnes prévues",
+    CheckType.NOT_NULL.value: "valeur toujours renseignée",
+    CheckType.UNIQUE.value: "pas de doublon",
+    CheckType.FOREIGN_KEY.value: "référence connue",
+    CheckType.DOMAIN.value: "valeur permise",
+    CheckType.RANGE.value: "valeur dans les bornes",
+    CheckType.CONSISTENCY.value: "cohérence entre colonnes",
+    CheckType.RECONCILIATION.value: "totaux qui se retrouvent",
+    CheckType.ROW_COUNT.value: "nombre de lignes stable",
+    CheckType.FRESHNESS.value: "fraîcheur des données",
+    CheckType.DRIFT.value: "colonnes prévues",
 }
 # Remarks of one rule alone, where its kind says too little.
 NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance du patient, comptés sans âge"}
@@ -52,7 +52,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Check:
+class MeasuredCheck:
     """A check that did not pass: of which table, about what, in which columns, and what was measured.
 
     `is_age`: a remark on how old the last event is.
@@ -106,7 +106,7 @@ class Reliability:
     late: Late | None
     checks: int
     passed: int
-    problems: Sequence[Check]
+    problems: Sequence[MeasuredCheck]
     finest: tuple[str, str, float] | None = None
 
     @property
@@ -115,22 +115,22 @@ class Reliability:
         return self.masked / self.cells if self.cells else 0.0
 
     @property
-    def failed(self) -> Sequence[Check]:
+    def failed(self) -> Sequence[MeasuredCheck]:
         """Blocking checks that failed."""
         return [c for c in self.problems if c.run and c.blocking]
 
     @property
-    def remarks(self) -> Sequence[Check]:
+    def remarks(self) -> Sequence[MeasuredCheck]:
         """Checks that failed and do not block, but for those on the age of the data."""
         return [c for c in self.problems if c.run and not c.blocking and not c.is_age]
 
     @property
-    def old(self) -> Sequence[Check]:
+    def old(self) -> Sequence[MeasuredCheck]:
         """Checks that say that the last event is older than expected."""
         return [c for c in self.problems if c.is_age]
 
     @property
-    def waiting(self) -> Sequence[Check]:
+    def waiting(self) -> Sequence[MeasuredCheck]:
         """Checks that were not evaluated yet."""
         return [c for c in self.problems if not c.run]
 
@@ -165,7 +165,7 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
     return {(r["grain"], r["level"]): r["visible_share"] for r in rows}
 
 
-def problems_of(snapshot: Snapshot) -> Sequence[Check]:
+def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
     """Every check that did not pass, of any table."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
     tables = {(made.layer.value, made.name): made for t in catalogue() for made in made_with(t)}
@@ -202,7 +202,7 @@ def _last_event(question: Question, checks: Sequence[Mapping[str, Any]]) -> date
     """The day of the last event: its age is a check of the fact, in days before the day that it was measured on."""
     days = {c.name for c in question.fact.columns if c.type == DATE}
     for row in checks:
-        is_age = row["type"] == Kind.FRESHNESS and row["table"] == question.fact.name and row["column"] in days
+        is_age = row["type"] == CheckType.FRESHNESS and row["table"] == question.fact.name and row["column"] in days
         if is_age and row["measured"] is not None and row["evaluated_at"]:
             return datetime.fromisoformat(row["evaluated_at"]).date() - timedelta(days=int(row["measured"]))
     return None
@@ -217,12 +217,12 @@ def _latest(snapshot: Snapshot, question: Question) -> tuple[Period, bool] | Non
     return next(((Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"]) for r in rows), None)
 
 
-def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> Check:
+def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> MeasuredCheck:
     table = tables.get((row["layer"], row["table"]))
     labels = {c.name: c.label for c in table.columns} if table else {}
     names = row["column"].split(", ") if row["column"] else []
     is_run = row["status"] != "not run"
-    return Check(
+    return MeasuredCheck(
         table.label if table else row["table"],
         NAMED.get(row["check"]) or LABELS.get(row["type"], row["type"]),
         [labels.get(name, name) for name in names],
@@ -230,11 +230,11 @@ def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> C
         is_run,
         row["measured"],
         row["threshold"],
-        row["type"] == Kind.FRESHNESS and is_run and not row["blocking"],
+        row["type"] == CheckType.FRESHNESS and is_run and not row["blocking"],
     )
 
 
-def _late(made: datetime | None, cadence: Cadence) -> Late | None:
+def _late(made: datetime | None, cadence: Freshness) -> Late | None:
     """How late a table is that was made at a moment; None when it is not, or when nothing tells."""
     if made is None:
         return None

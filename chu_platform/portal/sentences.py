@@ -9,11 +9,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.periods import GRAINS, Period
 from chu_platform.portal.questions import BROKEN_DOWN, LEVELS, SURVEYS, WHERE, Measure, Question
-from chu_platform.portal.reliability import Check, Reliability, State
+from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (
     "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, ou quand, avec les autres chiffres publiés, "
@@ -246,13 +246,13 @@ def finest(found: Reliability) -> tuple[str, str] | None:
     return f"{french.small(name)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
 
 
-def bounds(check: Check) -> str:
+def bounds(check: MeasuredCheck) -> str:
     """What a check allows, as the French write it: "0", "−0,1 à 1"."""
     shown = NUMBER.sub(lambda found: french.measured(float(found[0].replace(",", "."))), check.threshold)
     return shown.removeprefix("= ").replace(" ... ", " à ")
 
 
-def measured(check: Check) -> str:
+def measured(check: MeasuredCheck) -> str:
     """What a check has measured."""
     return NO_FIGURE if check.measured is None else french.measured(check.measured)
 

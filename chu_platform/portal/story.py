@@ -12,8 +12,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.graph.catalogue import LAYERS, catalogue
-from chu_platform.portal import french
+from chu_platform import french
+from chu_platform.catalogue import catalogue
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.dots import draw as draw_dots
@@ -123,7 +123,7 @@ class Story:
     advice: Sequence[Advice]
 
 
-def tell(snapshot: Snapshot) -> Story:
+def log_line(snapshot: Snapshot) -> Story:
     """The story of the tables that are served."""
     consultations = _view(snapshot, "consultations-etablissement")
     unattached = _view(snapshot, "consultations-etablissement", x="unattached:unattached", mesure="intensite")
@@ -288,7 +288,7 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
 
 
 def _way() -> list[tuple[str, str, int]]:
-    assert all(layer in LAYERS for layer, _, _ in WAY)
+    assert all(Layer(layer) for layer, _, _ in WAY)
     tables = Counter(t.layer.value for t in catalogue())
     # Some reports are published too, beside the indicators.
     reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in catalogue())

@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers, as_cell, at, beside, history, over_time, peers, periods_at
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference

@@ -3,8 +3,8 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.disclosure.consultation_mask import consultation_mask
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis as exact
-from chu_platform.privacy.twins import published
+from chu_platform.masks.consultation_mask import consultation_mask
+from chu_platform.sdc.masked_table import published
 
 kpi_consultation_rate_by_diagnosis = published(exact, consultation_mask, exact.name)

@@ -3,10 +3,10 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.disclosure.consultation_mask import consultation_mask
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import (
     kpi_consultation_rate_by_establishment as exact,
 )
-from chu_platform.privacy.twins import published
+from chu_platform.masks.consultation_mask import consultation_mask
+from chu_platform.sdc.masked_table import published
 
 kpi_consultation_rate_by_establishment = published(exact, consultation_mask, exact.name)

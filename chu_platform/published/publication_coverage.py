@@ -3,10 +3,10 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.disclosure.consultation_mask import consultation_mask
-from chu_platform.disclosure.death_mask import death_mask
-from chu_platform.disclosure.satisfaction_mask import satisfaction_mask
-from chu_platform.disclosure.stay_mask import stay_mask
+from chu_platform.masks.consultation_mask import consultation_mask
+from chu_platform.masks.death_mask import death_mask
+from chu_platform.masks.satisfaction_mask import satisfaction_mask
+from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
 

@@ -6,9 +6,9 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.published.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.rules import one_of
-from chu_platform.tables.sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
 published_diagnosis = Table(
@@ -55,6 +55,6 @@ published_diagnosis = Table(
         FROM named n JOIN place p ON p.level = n.level AND p.code = n.code
         """
     ),
-    rules=[one_of("level", ["chapter", "category", "leaf"])],
+    checks=[one_of("level", ["chapter", "category", "leaf"])],
     layout=Layout(z_order_by=["level", "code"]),
 )

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Computed, Layer, Layout, Outside, Table, Zone
+from chu_platform.tables.table import Computed, ExternalSource, Layer, Layout, Table, Zone
 
 FIRST, LAST = date(1900, 1, 1), date(2099, 12, 31)
 
@@ -43,6 +43,6 @@ calendar = Table(
     label="Calendrier",
     owner="team:references",
     columns=COLUMNS,
-    rows=Computed(_rows, from_columns={c.name: [Outside("calendrier grégorien")] for c in COLUMNS}),
+    rows=Computed(_rows, from_columns={c.name: [ExternalSource("calendrier grégorien")] for c in COLUMNS}),
     layout=Layout(z_order_by=["date"]),
 )

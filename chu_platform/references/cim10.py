@@ -6,12 +6,12 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 import duckdb
 import pyarrow as pa
 
-from chu_platform.references.packaged import cim10_codes, packaged, packaged_columns
+from chu_platform.building_blocks.packaged_references import cim10_codes, packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Layout, Outside, Table, Zone
+from chu_platform.tables.table import EVERY_ROW, Computed, ExternalSource, Layer, Layout, Table, Zone
 
 PLACE = "cim10.csv.gz (paquet edsnlp)"
-CODE = Outside(PLACE, "code")
+CODE = ExternalSource(PLACE, "code")
 
 
 def _rows() -> pa.Table:
@@ -44,7 +44,7 @@ cim10 = Table(
         _rows,
         from_columns={
             "code": [CODE],
-            "label": [Outside(PLACE, "long")],
+            "label": [ExternalSource(PLACE, "long")],
             "category_code": [CODE],
             **{c: [CODE, *packaged_columns("cim10_chapters")[c]] for c in ("chapter_code", "chapter_label")},
             EVERY_ROW: [CODE],

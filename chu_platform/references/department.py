@@ -5,10 +5,10 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged, packaged_columns
+from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.references.region import region
+from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.rules import foreign_key
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
 
@@ -35,5 +35,5 @@ department = Table(
         Column("region_code", STRING, "région dont il fait partie", "Code région", nullable=False),
     ],
     rows=Computed(_rows, from_columns=packaged_columns("departments")),
-    rules=[foreign_key("region_code", region)],
+    checks=[foreign_key("region_code", region)],
 )

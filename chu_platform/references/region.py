@@ -5,7 +5,7 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged, packaged_columns
+from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 

@@ -5,10 +5,10 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 import pyarrow as pa
 
-from chu_platform.references.packaged import packaged, packaged_columns
+from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.references.region import region
+from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.rules import foreign_key
 from chu_platform.tables.table import Computed, Layer, Table, Zone
 
 
@@ -28,5 +28,5 @@ survey_region = Table(
         Column("region_code", STRING, "région qu’il désigne", "Code région", nullable=False),
     ],
     rows=Computed(_rows, from_columns=packaged_columns("survey_regions")),
-    rules=[foreign_key("region_code", region)],
+    checks=[foreign_key("region_code", region)],
 )

@@ -1,6 +1,6 @@
 """Every check of every table, and how it went the last time.
 
-Here: the declaration of this one table. Not here: the rules (tables.rules), running them (lake.audit).
+Here: the declaration of this one table. Not here: the checks (tables.checks), running them (lake.audit).
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from chu_platform.sources.delivered import made_with
+from chu_platform.ingest.delivered import made_with
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
-from chu_platform.tables.rules import one_of
 from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, Computed, Layer, Table, Zone
 
 STATUSES = {
@@ -27,10 +27,10 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     # Reports are judged in the very run that makes this table, too late for it.
     judged = [table for table in tables if table.layer is not Layer.REPORTS]
     every = [made for table in judged for made in made_with(table)]
-    checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_rules}
+    checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_checks}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
-    for key, (table, rule) in checks.items():
+    for key, (table, check) in checks.items():
         found = last.get(key)
         # The last run may have planned the check and failed, or been ended, before it got there.
         evaluated = found if found and found.status in STATUSES else None
@@ -39,13 +39,13 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
             {
                 "layer": table.layer.value,
                 "table": table.name,
-                "check": rule.name,
-                "type": rule.kind.value,
-                "column": rule.column,
-                "threshold": rule.threshold,
-                "severity": "error" if rule.blocking else "warning",
-                "blocking": rule.blocking,
-                "description": rule.description,
+                "check": check.name,
+                "type": check.kind.value,
+                "column": check.column,
+                "threshold": check.threshold,
+                "severity": "error" if check.blocking else "warning",
+                "blocking": check.blocking,
+                "description": check.description,
                 "status": STATUSES[evaluated.status] if evaluated else "not run",
                 "measured": float(measured.value) if measured else None,  # type: ignore[arg-type]
                 "evaluated_at": _moment(evaluated.create_timestamp) if evaluated else None,
@@ -131,5 +131,5 @@ check_result = Table(
             SELECT "layer", "table", "check", status, severity, threshold, measured, 1 FROM {this} WHERE status <> 'passed'
         ) ORDER BY place, status, "layer", "table", "check" LIMIT 100
     """,
-    rules=[one_of("status", ["passed", "failed", "not run"]), one_of("severity", ["error", "warning"])],
+    checks=[one_of("status", ["passed", "failed", "not run"]), one_of("severity", ["error", "warning"])],
 )

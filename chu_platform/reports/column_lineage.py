@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from chu_platform.lineage.kinds import Kind
-from chu_platform.sources.delivered import made_with
+from chu_platform.ingest.delivered import made_with
+from chu_platform.lineage.influence import Influence
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
-from chu_platform.tables.rules import one_of
-from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, Computed, Layer, Outside, Table, Zone
+from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, Computed, ExternalSource, Layer, Table, Zone
 
 if TYPE_CHECKING:
-    from chu_platform.lineage.tables import Origin
+    from chu_platform.lineage.tables import ColumnOrigin
 
 OUTSIDE = "outside"
 
@@ -38,14 +38,14 @@ def _of(table: Table) -> Iterator[dict[str, object]]:
             yield _row(table, EVERY_ROW, origin, kind)
 
 
-def _row(table: Table, column: str, origin: "Origin", kind: Kind) -> dict[str, object]:
-    outside = isinstance(origin, Outside)
+def _row(table: Table, column: str, origin: "ColumnOrigin", kind: Influence) -> dict[str, object]:
+    outside = isinstance(origin, ExternalSource)
     return {
         "layer": table.layer.value,
         "table": table.name,
         "column": column,
-        "from_layer": OUTSIDE if isinstance(origin, Outside) else origin.table.layer.value,
-        "from_table": origin.place if isinstance(origin, Outside) else origin.table.name,
+        "from_layer": OUTSIDE if isinstance(origin, ExternalSource) else origin.table.layer.value,
+        "from_table": origin.place if isinstance(origin, ExternalSource) else origin.table.name,
         "from_column": (origin.column or "-") if outside else origin.column,
         "kind": kind.value,
         "direct": kind.direct,
@@ -94,5 +94,5 @@ column_lineage = Table(
             ("layer", "table", "column", "from_layer", "from_table", "from_column", "kind", "direct"), (DECLARATIONS,)
         ),
     ),
-    rules=[one_of("kind", list(Kind))],
+    checks=[one_of("kind", list(Influence))],
 )

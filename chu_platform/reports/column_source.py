@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from chu_platform.sources.delivered import made_with
+from chu_platform.ingest.delivered import made_with
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
 from chu_platform.tables.table import DECLARATIONS, Computed, Layer, Table, Zone
 

@@ -13,13 +13,23 @@ import dagster as dg
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.files import fingerprint, modified_at
+from chu_platform.ingest.pack_contents import (
+    COPY,
+    EMPTY,
+    NOT_A_DELIVERY,
+    REFUSED,
+    TAKEN,
+    UNKNOWN,
+    UNUSED,
+    FileStatus,
+    file_statuses,
+)
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.readings import Refusal, delivered_tables, refusals
 from chu_platform.settings import Settings
-from chu_platform.sources.arrivals import COPY, EMPTY, NOT_A_DELIVERY, REFUSED, TAKEN, UNKNOWN, UNUSED, Fate, fates
-from chu_platform.sources.files import fingerprint, modified_at
+from chu_platform.tables.checks import holds, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.rules import holds, one_of
 from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed, Layer, Table, Zone
 
 FILE: Final = "file"
@@ -43,7 +53,7 @@ def deliveries(
     read = readings.to_pylist()
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
-    lying = fates(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
+    lying = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
     for file, fate in lying.items():
         if row := _lying(file, file.relative_to(pack).as_posix(), fate, known, refused):
@@ -65,7 +75,7 @@ def deliveries(
 def _lying(
     file: Path,
     path: str,
-    fate: Fate,
+    fate: FileStatus,
     known: Mapping[tuple[str, int, str], str],
     refused: Mapping[str, Refusal],
 ) -> Row | None:
@@ -205,7 +215,7 @@ delivery = Table(
             "fed": ["readings.table", "readings.versions"],
         },
     ),
-    rules=[
+    checks=[
         one_of("kind", [FILE, SERVER]),
         one_of("state", [READ, NOT_READ_YET, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
         holds(

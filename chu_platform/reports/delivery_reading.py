@@ -10,8 +10,8 @@ import dagster as dg
 import pyarrow as pa
 
 from chu_platform.reports.readings import Said, delivered_tables, last_said, said_of
+from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
-from chu_platform.tables.rules import holds
 from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
 
 
@@ -98,7 +98,7 @@ delivery_reading = Table(
         given=("instance", "tables", "before"),
         from_columns={EVERY_ROW: [EVENT_LOG], **dict.fromkeys(TOLD, (EVENT_LOG,)), "table": [EVENT_LOG, DECLARATIONS]},
     ),
-    rules=[
+    checks=[
         holds(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected",

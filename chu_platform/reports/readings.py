@@ -14,7 +14,7 @@ import dagster as dg
 from dagster import AssetKey
 from dagster._core.storage.event_log.base import AssetEntry
 
-from chu_platform.sources.delivered import Delivered
+from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.table import Table
 
 AT_A_TIME: Final = 1000

@@ -9,10 +9,10 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 
+from chu_platform.ingest.delivered import MAX_REJECTED_SHARE
 from chu_platform.reports.readings import delivered_tables, last_said
-from chu_platform.sources.delivered import LARGEST_REJECTED_SHARE
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.rules import one_of
 from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
 
 READ: Final = "read"
@@ -36,7 +36,7 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "rows_kept": told.get("delivery_rows_kept"),
                 "rows_rejected": rejected,
                 "rejected_share": rejected / rows_in if rows_in else None,
-                "threshold": LARGEST_REJECTED_SHARE,
+                "threshold": MAX_REJECTED_SHARE,
                 "open_rejects": rejected,
                 "mended_rejects": told.get("delivery_rows_mended"),
                 "undeclared_columns": told.get("delivery_columns_undeclared"),
@@ -113,5 +113,5 @@ source_quality = Table(
                printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns
         FROM {this} ORDER BY state = 'read', rejected_share DESC NULLS LAST, "source" LIMIT 100
     """,
-    rules=[one_of("state", [READ, STOPPED, NOT_READ])],
+    checks=[one_of("state", [READ, STOPPED, NOT_READ])],
 )

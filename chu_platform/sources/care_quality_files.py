@@ -6,7 +6,7 @@ Here: the list, by campaign. Not here: what a file holds.
 from collections.abc import Sequence
 from typing import Final
 
-from chu_platform.sources.care_quality import CareQuality
+from chu_platform.building_blocks.care_quality import CareQuality
 from chu_platform.sources.dan_mco_2016 import dan_mco_2016
 from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
 from chu_platform.sources.dpa_ssr_2014 import dpa_ssr_2014

@@ -3,10 +3,10 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
 
 consultation = Table(
@@ -37,5 +37,5 @@ consultation = Table(
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois"),
     ],
     rows=Delivered(CareTable("Consultation"), derived={"month": "strftime(\"Date\", '%Y-%m')"}),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )

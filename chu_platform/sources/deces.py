@@ -3,8 +3,7 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.death_columns import (
+from chu_platform.building_blocks.death_columns import (
     DATE_DECES,
     DATE_NAISSANCE,
     DEATH_YEAR,
@@ -19,9 +18,10 @@ from chu_platform.sources.death_columns import (
     pays_naissance,
     possible,
 )
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.tables.slices import DEATH_YEARS
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
 
 deces = Table(
@@ -47,7 +47,7 @@ deces = Table(
     rows=Delivered(
         DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         derived={"death_year": "left(date_deces, 4)"},
-        checks=[possible("date_deces")],
+        row_checks=[possible("date_deces")],
     ),
-    slicing=DEATH_YEARS,
+    partition_scheme=DEATH_YEARS,
 )

@@ -3,9 +3,9 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.death_columns import INSEE_NAME, insee_table
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.fixed_width_format import FixedWidthFormat
+from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.fixed_width_format import FixedWidthFormat
 
 POSITIONS = {
     "nomprenom": (1, 80),

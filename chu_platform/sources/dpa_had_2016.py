@@ -5,7 +5,7 @@ Here: the declaration of these two sources. Not here: how deliveries are read (s
 
 from dataclasses import replace
 
-from chu_platform.sources.care_quality import (
+from chu_platform.building_blocks.care_quality import (
     SCORE,
     CareQuality,
     category,
@@ -16,9 +16,9 @@ from chu_platform.sources.care_quality import (
     responded,
     site_name,
 )
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.workbook_format import PastedCsvFormat
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.workbook_format import PastedCsvFormat
 from chu_platform.tables.columns import STRING, Column
 
 LINES = CsvFormat(",", fallback="cp1252")

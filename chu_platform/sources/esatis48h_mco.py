@@ -3,13 +3,13 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.row_sql import FINESS
-from chu_platform.sources.workbook_format import WorkbookFormat
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
-from chu_platform.tables.slices import CAMPAIGNS
+from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layer, Table, Zone
 
 esatis48h_mco = Table(
@@ -89,5 +89,5 @@ esatis48h_mco = Table(
         typing={"finess": FINESS, "finess_geo": FINESS},
         optional=("taux_reco_brut", "nb_reco_brut"),
     ),
-    slicing=CAMPAIGNS,
+    partition_scheme=CAMPAIGNS,
 )

@@ -3,13 +3,13 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.row_sql import FINESS
-from chu_platform.sources.workbook_format import WorkbookFormat
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
-from chu_platform.tables.slices import CAMPAIGNS
+from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layer, Table, Zone
 
 esatisca_mco = Table(
@@ -88,5 +88,5 @@ esatisca_mco = Table(
         blanks=("NA",),
         typing={"finess": FINESS, "finess_geo": FINESS},
     ),
-    slicing=CAMPAIGNS,
+    partition_scheme=CAMPAIGNS,
 )

@@ -3,9 +3,9 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_quality import RATIO, CareQuality, Indicator, finess, region, site_name
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, finess, region, site_name
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import DOUBLE, INTEGER, Column
 
 ete_ortho_2018 = CareQuality(

@@ -3,12 +3,12 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Check, Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.row_sql import FRENCH_DATE
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered, RowCheck
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
 
 hospitalisations = Table(
@@ -44,7 +44,7 @@ hospitalisations = Table(
         DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="", fallback="cp1252")}),
         typing={"Date_Entree": FRENCH_DATE},
         derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},
-        checks=[Check("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0')],
+        row_checks=[RowCheck("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0')],
     ),
-    slicing=MONTHLY,
+    partition_scheme=MONTHLY,
 )

@@ -3,7 +3,7 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_quality import (
+from chu_platform.building_blocks.care_quality import (
     CareQuality,
     category,
     data_year,
@@ -12,8 +12,8 @@ from chu_platform.sources.care_quality import (
     region,
     site_name,
 )
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered_files import DeliveredFiles
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered_files import DeliveredFiles
 
 idm_mco_2015 = CareQuality(
     survey="idm_mco",

@@ -3,9 +3,9 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_quality import RATIO, CareQuality, Indicator, category, finess, region, site_name
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.workbook_format import WorkbookFormat
+from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, category, finess, region, site_name
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import STRING, Column
 
 iqss_2020 = CareQuality(

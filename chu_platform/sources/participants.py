@@ -3,11 +3,11 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_quality import category, finess, region, responded, site_name, spellings
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
-from chu_platform.sources.row_sql import FINESS
+from chu_platform.building_blocks.care_quality import category, finess, region, responded, site_name, spellings
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.row_sql import FINESS
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 

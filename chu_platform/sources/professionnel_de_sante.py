@@ -3,8 +3,8 @@
 Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
 """
 
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 

@@ -1,4 +1,4 @@
-"""The vocabulary in which every table of the platform is declared: Table, Column, Layout, Zone, slices and rules.
+"""The vocabulary in which every table of the platform is declared: Table, Column, Layout, Zone, partitions and rules.
 
 Here: what a declaration can say. Not here: any one table, and anything that acts on a declaration.
 """

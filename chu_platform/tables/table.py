@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from chu_platform.tables.cadence import Cadence
-from chu_platform.tables.code import texts_of
+from chu_platform.tables.checks import Check, accounted_for, all_declared, not_null, steady_row_count, unique
 from chu_platform.tables.columns import Column, arrow_schema
-from chu_platform.tables.maintenance import STANDARD, Policy
-from chu_platform.tables.rules import Rule, accounted_for, all_declared, not_null, steady_row_count, unique
-from chu_platform.tables.slices import Slicing
+from chu_platform.tables.freshness import Freshness
+from chu_platform.tables.maintenance_policy import STANDARD, Policy
+from chu_platform.tables.partitions import PartitionScheme
+from chu_platform.tables.source_code import texts_of
 
 if TYPE_CHECKING:
-    from chu_platform.sources.delivered import Delivered
+    from chu_platform.ingest.delivered import Delivered
 
 
 class Zone(StrEnum):
@@ -60,7 +60,7 @@ EVERY_ROW: Final = "*"
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalSource:
     """Where values come from that no table holds: a delivered or packaged file, Dagster's log; French, for readers.
 
     `column` says where in it: a header, positions, a part of the name.
@@ -71,9 +71,9 @@ class Outside:
 
 
 # What a function is `given` beside its inputs.
-PACK: Final = Outside("dossier livré")
-DECLARATIONS: Final = Outside("déclarations des tables")
-EVENT_LOG: Final = Outside("journal d’exécution de Dagster")
+PACK: Final = ExternalSource("dossier livré")
+DECLARATIONS: Final = ExternalSource("déclarations des tables")
+EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Computed:
     function: "Callable[..., pa.Table]"
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     given: Sequence[str] = ()
-    from_columns: Mapping[str, Sequence[str | Outside]] = field(default_factory=dict)
+    from_columns: Mapping[str, Sequence[str | ExternalSource]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +111,8 @@ class Table:
     """One table: one Dagster asset, one Delta table.
 
     `label` and `grain` are French, for readers; the grain says what one row is, and reads on after "Une ligne :".
-    `reads` names the inputs. `rules` are those beyond what the columns say already (nullability and key). `slicing` is
-    None for a table that is written whole.
+    `reads` names the inputs. `checks` are those beyond what the columns say already (nullability and key).
+    `partition_scheme` is None for a table that is written whole.
     `preview` is a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
     """
 
@@ -125,9 +125,9 @@ class Table:
     columns: Sequence[Column]
     rows: "Query | Computed | Delivered"
     reads: Mapping[str, "Table"] = field(default_factory=dict)
-    rules: Sequence[Rule] = ()
+    checks: Sequence[Check] = ()
     layout: Layout = Layout()
-    slicing: Slicing | None = None
+    partition_scheme: PartitionScheme | None = None
     maintenance: Policy = STANDARD
     preview: str | None = None
 
@@ -154,18 +154,18 @@ class Table:
 
     @property
     def partition_by(self) -> Sequence[str]:
-        """Delta partition columns: the slicing's column first."""
-        own = [c for c in self.layout.partition_by if not self.slicing or c != self.slicing.column]
-        return [*([self.slicing.column] if self.slicing else []), *own]
+        """Delta partition columns: the partition scheme's column first."""
+        own = [c for c in self.layout.partition_by if not self.partition_scheme or c != self.partition_scheme.column]
+        return [*([self.partition_scheme.column] if self.partition_scheme else []), *own]
 
     @cached_property
-    def all_rules(self) -> Sequence[Rule]:
-        """The rules that follow from the columns and the kind of rows, and the declared ones."""
+    def all_checks(self) -> Sequence[Check]:
+        """The checks that follow from the columns and the kind of rows, and the declared ones."""
         required = [not_null(c.name) for c in self.columns if c.required]
         return [
             *required,
             *([unique(*self.key)] if self.key else []),
-            *self.rules,
+            *self.checks,
             *([] if isinstance(self.rows, Query | Computed) else [accounted_for()]),
             *([all_declared()] if self.layer is Layer.SOURCES and not isinstance(self.rows, Query | Computed) else []),
             steady_row_count(),
@@ -173,17 +173,17 @@ class Table:
 
     @property
     def needs(self) -> "Sequence[Table]":
-        """The tables that must be there before: those read, and those its rules refer to."""
-        referred = (r.refers_to for r in self.rules if r.refers_to)
+        """The tables that must be there before: those read, and those its checks refer to."""
+        referred = (r.refers_to for r in self.checks if r.refers_to)
         return list(dict.fromkeys([*self.reads.values(), *referred]))
 
     @cached_property
-    def cadence(self) -> Cadence:
+    def cadence(self) -> Freshness:
         """How often the table is expected anew: as its delivery, or as the most frequent of the tables it needs."""
         if not isinstance(self.rows, Query | Computed):
             return self.rows.reader.cadence
         needed = [t.cadence for t in self.needs]
-        return min(needed, key=lambda c: c.fail, default=Cadence.YEARLY)
+        return min(needed, key=lambda c: c.fail, default=Freshness.YEARLY)
 
     @cached_property
     def code(self) -> Mapping[str, str]:

@@ -16,21 +16,21 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
-from chu_platform.graph.platform import Platform
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import stage
-from chu_platform.lake.code import kept_code
-from chu_platform.lake.lake import STAGING, Lake, active_paths, files_relation
-from chu_platform.lake.provenance import publications
-from chu_platform.lake.restore import readable
+from chu_platform.ingest.delivered import Delivered
 from chu_platform.settings import Settings
-from chu_platform.sources.delivered import Delivered
+from chu_platform.storage.lake import STAGING, Lake, active_paths, files_relation
+from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.recorded_code import recorded_code
+from chu_platform.storage.restore import readable
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
-from chu_platform.tables.slices import Slices
+from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Computed, Layer, Query, Table
-from chu_platform.trace.chain import find_table, tables_by_folder, version_of
-from chu_platform.trace.lines import Deliveries
-from chu_platform.trace.scratch import MEMORY_LIMIT
+from chu_platform.trace.delivered_lines import Deliveries
+from chu_platform.trace.scratch_folder import MEMORY_LIMIT
+from chu_platform.trace.version_chain import find_table, tables_by_folder, version_of
 
 TYPES: Mapping[str, pa.DataType] = {sql_type(t): t for t in (STRING, INTEGER, LONG, DOUBLE, BOOLEAN, DATE)}
 
@@ -65,7 +65,7 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
     if table.layer is Layer.REJECTS:
         raise ChuError(f"{table.folder} is made with its source: rebuild sources/{table.name}")
     at = version_of(lake, table, version)
-    said = list(publications(lake.path(table), at))
+    said = list(data_commits(lake.path(table), at))
     if not said:
         raise ChuError(f"{table.folder}@{at} has no recorded publication: there is nothing to rebuild it from")
     delta = readable(lake.path(table), at)
@@ -73,7 +73,7 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
         raise ChuError(f"{table.folder}@{at} does not read any more: its files or its commit are past the retention")
     notes: list[str] = []
     covered: list[str] = []
-    with Platform(settings, say) as platform, _place(lake, table) as place, duckdb.connect() as connection:
+    with RunResources(settings, say) as platform, _place(lake, table) as place, duckdb.connect() as connection:
         spill = sql_text(str(place / "spill"))
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}")
         connection.execute("SET preserve_insertion_order = false")
@@ -81,17 +81,17 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
         for number, publication in enumerate(said):
             then, found = _as_it_was(lake, table, publication)
             notes += found
-            slices = _slices(then, publication)
-            own = "true" if slices is None or slices.whole else slices.predicate()
+            partition_range = _slices(then, publication)
+            own = "true" if partition_range is None or partition_range.whole else partition_range.predicate()
             # What a newer publication made again is not of this one.
             wanted = " AND ".join([own, *(f"NOT coalesce({c}, false)" for c in covered)])
             staged = place / f"rows{number}"
-            _make(platform, then, slices, publication, staged, say)
+            _make(platform, then, partition_range, publication, staged, say)
             files = sorted(staged.rglob("*.parquet"))
             part = f"SELECT * FROM {files_relation(then, files)} WHERE {wanted}"
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(own)
-        # Slices that no publication of the log tells of are left out on both sides.
+        # PartitionRange that no publication of the log tells of are left out on both sides.
         lying = active_paths(lake.path(table), delta)
         stored = f"SELECT * FROM {files_relation(then, lying)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
@@ -112,7 +112,7 @@ def _as_it_was(lake: Lake, table: Table, publication: Mapping[str, Any]) -> tupl
     code_version = publication.get("code_version", "")
     if code_version == table.code_version:
         return table, []
-    code = kept_code(lake, table, code_version)
+    code = recorded_code(lake, table, code_version)
     if code is None:
         return table, [f"its code {code_version or '?'} was not kept: made by that of today"]
     columns = [
@@ -138,20 +138,20 @@ def _type(name: str) -> pa.DataType:
     return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else TYPES[name]
 
 
-def _slices(table: Table, publication: Mapping[str, Any]) -> Slices | None:
-    """The slices that a publication made; all of them when it was all there were."""
-    if table.slicing is None or not publication.get("slices"):
+def _slices(table: Table, publication: Mapping[str, Any]) -> PartitionRange | None:
+    """The partitions that a publication made; all of them when it was all there were."""
+    if table.partition_scheme is None or not publication.get("slices"):
         return None
     if publication.get("whole"):
-        return table.slicing.every()
+        return table.partition_scheme.every()
     first, _, last = publication["slices"].partition("...")
-    return table.slicing.between(first, last)
+    return table.partition_scheme.between(first, last)
 
 
 def _make(
-    platform: Platform,
+    platform: RunResources,
     table: Table,
-    slices: Slices | None,
+    partition_range: PartitionRange | None,
     publication: Mapping[str, Any],
     staged: Path,
     say: Callable[[str], None],
@@ -179,14 +179,14 @@ def _make(
     files = ", ".join(f["name"] for f in publication.get("files", ()))
     say(f"making it again from {listed or files or 'the code alone'}, code {publication.get('code_version', '?')}")
     staged.mkdir()
-    reading = stage(platform, table, slices, versions, {table: staged}, None)
+    reading = stage(platform, table, partition_range, versions, {table: staged}, None)
     if reading is not None:
         now = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if now != {(f["name"], f["sha256"]) for f in publication.get("files", ())}:
             raise ChuError(f"{table.folder}: other files are delivered now than those that were read then")
 
 
-def _require_files(platform: Platform, table: Table, publication: Mapping[str, Any]) -> None:
+def _require_files(platform: RunResources, table: Table, publication: Mapping[str, Any]) -> None:
     for file in Deliveries(platform.settings).recorded(publication):
         if file.problem:
             raise ChuError(

@@ -15,15 +15,15 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
-from chu_platform.lake.lake import Lake
 from chu_platform.settings import Settings
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
-from chu_platform.trace.cells import Cell
-from chu_platform.trace.chain import Chain, Step, chain_of, step_of
-from chu_platform.trace.evidence import SourceRows
-from chu_platform.trace.lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
-from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences, figures_of
+from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
+from chu_platform.trace.delivered_rows import SourceRows
+from chu_platform.trace.published_cells import Cell
+from chu_platform.trace.recomputation import Difference, Recomputation, Recomputations, differences, figures_of
+from chu_platform.trace.version_chain import Chain, Step, chain_of, step_of
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _source_rows(
 
 
 def _files(deliveries: Deliveries, step: Step) -> list[RecordedFile]:
-    return list(dict.fromkeys(f for said in step.publications for f in deliveries.recorded(said)))
+    return list(dict.fromkeys(f for said in step.data_commits for f in deliveries.recorded(said)))
 
 
 def _delivered_since(

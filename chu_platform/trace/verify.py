@@ -17,24 +17,24 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
+from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.canonical import canonical_files, content_of
-from chu_platform.lake.history import Commit, commits
-from chu_platform.lake.lake import Lake, active_files
-from chu_platform.lake.provenance import made_whole, own_words
+from chu_platform.ingest.delivered import Delivered, made_with
 from chu_platform.settings import Settings
-from chu_platform.sources.delivered import Delivered, made_with
+from chu_platform.storage.commit_log import Commit, commits
+from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
+from chu_platform.storage.lake import Lake, active_files
+from chu_platform.storage.provenance import made_whole, platform_metadata
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
-from chu_platform.trace.chain import chain_of, step_of
-from chu_platform.trace.evidence import EVIDENCE
-from chu_platform.trace.lines import Deliveries
-from chu_platform.trace.recompute import Difference, Recomputation, Recomputations, differences
-from chu_platform.trace.scratch import scratch
+from chu_platform.trace.delivered_lines import Deliveries
+from chu_platform.trace.delivered_rows import DELIVERED_ROWS
+from chu_platform.trace.recomputation import Difference, Recomputation, Recomputations, differences
+from chu_platform.trace.scratch_folder import scratch
+from chu_platform.trace.version_chain import chain_of, step_of
 
 # Differing cells of one indicator that are named; the others are counted.
-MOST_NAMED: Final = 20
+MAX_NAMED_DIFFERENCES: Final = 20
 
 
 @dataclass
@@ -79,7 +79,7 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
     seen: set[str] = set()
     delivered = _lying(lake, [t for t in catalogue() if isinstance(t.rows, Delivered)])
     for table in delivered:
-        for publication in step_of(lake, table, lake.version(table)).publications[:1]:
+        for publication in step_of(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded(publication):
                 seen.add(file.name)
                 if file.problem:
@@ -106,7 +106,7 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
     path = lake.path(table)
     strangers = []
     for commit in commits(path):
-        said = own_words(commit)
+        said = platform_metadata(commit)
         if not said:
             strangers.append(commit)
         elif "operation" not in said and made_whole(said):
@@ -153,25 +153,25 @@ def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Pa
     if published is None:
         return None  # its publication has left the log: nothing to compare with
     with scratch(lake) as folder_of_copies:
-        again = [f.content for f in canonical_files(table, lake.path(table), files, folder_of_copies)]
+        again = [f.content for f in content_addressed_files(table, lake.path(table), files, folder_of_copies)]
     return None if sorted(again) == sorted(filter(None, published)) else "its rows are not those that were published"
 
 
 def _is_publication(commit: Commit) -> bool:
-    said = own_words(commit)
+    said = platform_metadata(commit)
     return bool(said) and "operation" not in said
 
 
 def _verify_figures(lake: Lake, sample: int | None, seed: int, result: Verified, say: Callable[[str], None]) -> None:
     """Every published figure, or those of a sample of cells, is its recomputation, masked as its mask says."""
-    published = _lying(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE])
+    published = _lying(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in DELIVERED_ROWS])
     cells = {t: lake.arrow(t) for t in published}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
         say(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
     with closing(Recomputations(lake)) as recomputations:
         # Those of a family one after the other: they share their delivered rows.
-        for table in sorted((t for t in published if len(cells[t])), key=lambda t: EVIDENCE[t.name].family):
+        for table in sorted((t for t in published if len(cells[t])), key=lambda t: DELIVERED_ROWS[t.name].family):
             chain = chain_of(lake, table, lake.version(table))
             try:
                 found = _figure_differences(lake, table, chain.at, cells[table], recomputations.of(table, chain))
@@ -212,11 +212,11 @@ def _figure_differences(
 
 
 def _named(table: Table, found: Sequence[Difference]) -> Iterator[str]:
-    for difference in found[:MOST_NAMED]:
+    for difference in found[:MAX_NAMED_DIFFERENCES]:
         cell = " ".join(f"{c}={v}" for c, v in difference.cell.items())
         yield (
             f"indicator {table.folder} {cell}: {difference.figure} is {difference.found}, and should be "
             f"{difference.expected}"
         )
-    if len(found) > MOST_NAMED:
-        yield f"indicator {table.folder}: {len(found) - MOST_NAMED} more figures are not equal"
+    if len(found) > MAX_NAMED_DIFFERENCES:
+        yield f"indicator {table.folder}: {len(found) - MAX_NAMED_DIFFERENCES} more figures are not equal"

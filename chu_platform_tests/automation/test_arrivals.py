@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from chu_platform.automation.arrivals import INTERVAL_SECONDS, State, look
+from chu_platform.automation.arriving_files import INTERVAL_SECONDS, State, look
 from chu_platform.settings import Settings
 from chu_platform_tests.pipeline.home import Home
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chu_platform.care_database.server import PORT, EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import PORT, EmbeddedPostgres
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
 from chu_platform_tests.automation.listeners import Line, mail_server, webhook

@@ -14,15 +14,15 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 
-from chu_platform.automation.arrivals import INTERVAL_SECONDS, arriving_files
-from chu_platform.graph.instance import FINISHED
+from chu_platform.automation.arriving_files import INTERVAL_SECONDS, arriving_files
+from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
-from chu_platform.lake.lake import Lake
 from chu_platform.reports.delivery import delivery
 from chu_platform.sources.deces import deces
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import digest, digests, every_table, rows
 from chu_platform_tests.pipeline.home import Home

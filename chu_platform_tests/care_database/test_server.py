@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError
 
 ROWS = 20_000
@@ -129,7 +129,7 @@ def test_restarts_after_the_server_was_killed(tmp_path: Path) -> None:
 def test_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path;"
-        "from chu_platform.care_database.server import EmbeddedPostgres;"
+        "from chu_platform.care_database.embedded_postgres import EmbeddedPostgres;"
         "EmbeddedPostgres(Path(sys.argv[1])).start(); print('up', flush=True); time.sleep(600)"
     )
     root = str(Path(__file__).parents[2])

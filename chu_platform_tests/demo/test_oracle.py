@@ -63,7 +63,7 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, .
 
 
 def test_uses_nothing_of_the_platform_but_the_server() -> None:
-    allowed = {"chu_platform.care_database.server", "chu_platform.demo"}
+    allowed = {"chu_platform.care_database.embedded_postgres", "chu_platform.demo"}
     for path in Path(chu_platform.demo.__file__).parent.glob("oracle*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chu_platform"):

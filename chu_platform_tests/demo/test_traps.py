@@ -12,8 +12,8 @@ import psycopg2
 import pytest
 from python_calamine import CalamineWorkbook
 
-from chu_platform.care_database.server import EmbeddedPostgres
-from chu_platform.demo.diagnoses import official_codes
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.demo.diagnosis_codes import official_codes
 from chu_platform.demo.sizes import STAYS_BY_YEAR
 
 Rows = list[dict[str, str]]

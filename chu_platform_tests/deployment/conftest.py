@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.settings import PROJECT
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.deployment.webservers import Webserver, running

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chu_platform.graph.instance import CONFIGURATION
+from chu_platform.graph.dagster_instance import CONFIGURATION
 from chu_platform.settings import PROJECT, load_settings
 
 DOCKER = PROJECT / "docker"

@@ -8,7 +8,7 @@ from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_typ
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from chu_platform.read_only import REFUSAL
+from chu_platform.read_only_webserver import REFUSAL
 from chu_platform_tests.deployment.arguments import Arguments
 from chu_platform_tests.deployment.webservers import Webserver
 

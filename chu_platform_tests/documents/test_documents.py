@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 
-from chu_platform.documents.places import page_of
+from chu_platform.catalogue import catalogue
 from chu_platform.documents.site import Site
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
-from chu_platform.sources.delivered import made_with
+from chu_platform.ingest.delivered import made_with
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
+from chu_platform.urls import page_of
 from chu_platform_tests.pipeline.home import Home
 
 EVERY = [made for table in catalogue() for made in made_with(table)]
@@ -97,7 +97,7 @@ def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path
         for column in one.columns:
             assert column.name in shown and column.label in shown and column.description in shown
             assert f"| `{column.name}` | {column.label} |" in markdown
-        assert all(rule.description in shown for rule in one.all_rules)
+        assert all(rule.description in shown for rule in one.all_checks)
 
 
 def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path) -> None:

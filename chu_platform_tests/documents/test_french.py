@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from chu_platform.documents.words import moment
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.sources.delivered import Delivered, made_with, quarantine_of
+from chu_platform.catalogue import catalogue
+from chu_platform.documents.french_labels import moment
+from chu_platform.ingest.delivered import Delivered, made_with, quarantine_of
 from chu_platform.tables.table import Table
 
 ENGLISH = re.compile(
@@ -29,7 +29,7 @@ def sentences(table: Table) -> Iterator[str]:
     """All that a table says of itself in sentences."""
     yield table.grain
     yield from (column.description for column in table.columns)
-    yield from (rule.description for rule in table.all_rules)
+    yield from (rule.description for rule in table.all_checks)
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.engine import server
+from chu_platform.engine import spark_connect_server as server
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import Transient
-from chu_platform.graph.platform import Platform
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 
 LONG_QUERY = "SELECT sum(a.id * b.id % 7) AS n FROM range(1000000) a CROSS JOIN range({rows}) b"
@@ -34,7 +34,7 @@ finally:
 
 def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=8)
-    with Platform(settings, lambda _: None) as platform:
+    with RunResources(settings, lambda _: None) as platform:
         engine = platform.engine
         assert engine.arrow(engine.query("SELECT 1 AS n", {})).to_pylist() == [{"n": 1}]
         server = engine._server
@@ -81,7 +81,7 @@ def test_a_session_that_the_server_has_ended_is_transient_and_the_next_one_answe
 ) -> None:
     monkeypatch.setattr(server, "SESSION_SECONDS", 1)
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
-    with Platform(settings, lambda _: None) as platform:
+    with RunResources(settings, lambda _: None) as platform:
         platform.engine.arrow(platform.engine.query("SELECT 1 AS n", {}))
         time.sleep(4)
         with pytest.raises(Transient, match="has ended the session"):

@@ -11,7 +11,7 @@ import pytest
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.graph.platform import Platform
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import make
 from chu_platform.references.department import department
 from chu_platform.references.region import region
@@ -22,8 +22,8 @@ from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
 from chu_platform_tests.facts import death_files
 from chu_platform_tests.facts.death_files import ODD, Death
+from chu_platform_tests.ingest.deliveries import deliver
 from chu_platform_tests.pipeline.contents import differences, rows
-from chu_platform_tests.sources.deliveries import deliver
 
 MORE = tuple(f"ajout{n}" for n in range(15))
 MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
@@ -58,14 +58,14 @@ class Maker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.said: list[str] = []
-        self.platform = Platform(Settings(home=folder / "engine"), self.said.append)
+        self.platform = RunResources(Settings(home=folder / "engine"), self.said.append)
 
     def __call__(self, name: str, pack: Path) -> pa.Table:
-        platform = Platform(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.said.append)
+        platform = RunResources(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.said.append)
         platform.__dict__["engine"] = self.platform.engine
         platform.lake.prepare()
         for table in MADE:
-            make(platform, table, table.slicing.every() if table.slicing else None, "test")
+            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
         return rows(platform.lake, fact_death)
 
 

@@ -10,18 +10,18 @@ from openpyxl import load_workbook
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
-from chu_platform.graph.platform import Platform
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import make
-from chu_platform.lake.lake import Lake
 from chu_platform.settings import Settings
 from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
 from chu_platform.sources.iqss_2019 import iqss_2019
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.facts.quality_files import Result, lines, results
+from chu_platform_tests.ingest.deliveries import deliver
+from chu_platform_tests.ingest.real_files import REAL, needs_real_files
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.sources.deliveries import deliver
-from chu_platform_tests.sources.real_files import REAL, needs_real_files
 
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 # Regions of 2016 that the labels of before went into, and where the numbers of sites without a region lie.
@@ -45,9 +45,9 @@ def needed(table: Table, found: dict[Table, None]) -> dict[Table, None]:
 
 
 def make_fact(folder: Path, pack: Path) -> Lake:
-    with Platform(Settings(home=folder, sources=pack), lambda _: None) as platform:
+    with RunResources(Settings(home=folder, sources=pack), lambda _: None) as platform:
         for table in needed(fact_quality_indicator, {}):
-            make(platform, table, table.slicing.every() if table.slicing else None, "test")
+            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
         return platform.lake
 
 

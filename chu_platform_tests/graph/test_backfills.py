@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from chu_platform.build import build_defs
+from chu_platform.automation.definitions import build_defs
 
 
 def test_assets_of_a_step_have_the_same_partitions() -> None:

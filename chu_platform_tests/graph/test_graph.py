@@ -8,10 +8,10 @@ import sys
 import dagster as dg
 import pytest
 
-from chu_platform.build import build_defs
+from chu_platform.automation.definitions import build_defs
+from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.assets import key_of
-from chu_platform.graph.catalogue import catalogue, declared_at
-from chu_platform.sources.delivered import made_with
+from chu_platform.ingest.delivered import made_with
 from chu_platform.tables.table import Table
 from chu_platform_tests.graph.golden import GOLDEN, graph
 

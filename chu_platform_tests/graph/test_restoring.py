@@ -8,10 +8,10 @@ from deltalake import DeltaTable
 
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.assets import key_of
-from chu_platform.graph.platform import Platform
-from chu_platform.graph.restoring import restore_table
+from chu_platform.graph.restored_version import restore_table
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
-from chu_platform.tables.slices import DEATH_YEARS
+from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform_tests.pipeline.home import Home
 
 
@@ -24,7 +24,7 @@ def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_pat
     delta.delete("death_year = '2019'")
     assert delta.to_pyarrow_dataset().count_rows() < rows
     settings = Settings(home=tmp_path, lake=lake)
-    with Platform(settings, print) as platform, dg.DagsterInstance.ephemeral() as instance:
+    with RunResources(settings, print) as platform, dg.DagsterInstance.ephemeral() as instance:
         restore_table(platform, instance, "facts/fact_death", first)
         assert instance.get_materialized_partitions(key_of(fact_death)) == set(DEATH_YEARS.keys)
     assert DeltaTable(lake / fact_death.folder).to_pyarrow_dataset().count_rows() == rows

@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from chu_platform.catalogue import catalogue
 from chu_platform.demo import oracle_inputs
-from chu_platform.disclosure.consultation_by_speciality import consultation_by_speciality
 from chu_platform.errors import ChuError
-from chu_platform.figures import INDICATORS, Question, figures
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
+from chu_platform.kpi_query import INDICATORS, Question, figures
+from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.pseudonyms.professional_pseudonym import professional_pseudonym
-from chu_platform.tables.sql import UNKNOWN_LABEL
+from chu_platform.catalogue import catalogue
+from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
+from chu_platform.tables.spark_sql import UNKNOWN_LABEL
 from chu_platform.tables.table import Layer
 from chu_platform_tests.oracle_comparison import differences
 from chu_platform_tests.pipeline.contents import rows

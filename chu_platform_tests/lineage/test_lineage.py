@@ -6,13 +6,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.catalogue import catalogue
+from chu_platform.ingest.delivered import made_with
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact_deaths
-from chu_platform.lineage.kinds import Kind
+from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
 from chu_platform.lineage.tables import Field, lineage_of
-from chu_platform.sources.delivered import made_with
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.table import PACK as OUTSIDE
 from chu_platform.tables.table import Computed, Layer, Query, Table, Zone
@@ -164,7 +164,7 @@ def test_what_python_makes_must_be_declared(wrong: Table, named_column: str) -> 
 def test_a_masked_figure_names_its_mask_and_no_other_column_does() -> None:
     twin = table(Layer.PUBLISHED, "kpi_satisfaction_by_region")
     mask = Field(table(Layer.DISCLOSURE, "satisfaction_mask"), "is_masked")
-    masked = {c for c, origins in lineage_of(twin).columns.items() if origins.get(mask) is Kind.MASK}
+    masked = {c for c, origins in lineage_of(twin).columns.items() if origins.get(mask) is Influence.MASK}
     assert masked == {
         *("answers", "score_weighted", "score_mean", "score_low", "score_high"),
         *("recommendation_rate", "recommendation_answers"),
@@ -173,7 +173,7 @@ def test_a_masked_figure_names_its_mask_and_no_other_column_does() -> None:
 
 def test_a_column_that_is_only_counted_with_is_not_masked() -> None:
     coverage = table(Layer.PUBLISHED, "publication_coverage")
-    assert Kind.MASK not in {k for origins in lineage_of(coverage).columns.values() for k in origins.values()}
+    assert Influence.MASK not in {k for origins in lineage_of(coverage).columns.values() for k in origins.values()}
 
 
 def test_a_condition_on_the_way_makes_an_influence() -> None:

@@ -3,14 +3,14 @@
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.kinds import Kind
+from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.queries import lineage_of_query
 
 INPUTS = {
     "stay": {"id": "INT", "patient": "STRING", "day": "DATE", "days": "INT", "code": "STRING"},
     "person": {"patient": "STRING", "sex": "STRING", "Born": "DATE"},
 }
-SAME, MADE, SUM, IF = Kind.IDENTITY, Kind.TRANSFORMATION, Kind.AGGREGATION, Kind.CONDITION
+SAME, MADE, SUM, IF = Influence.IDENTITY, Influence.TRANSFORMATION, Influence.AGGREGATION, Influence.CONDITION
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ SAME, MADE, SUM, IF = Kind.IDENTITY, Kind.TRANSFORMATION, Kind.AGGREGATION, Kind
         ("max(s.days) OVER () = s.days AS x", {"days": SUM}),
     ],
 )
-def test_an_expression(expression: str, expected: dict[str, Kind]) -> None:
+def test_an_expression(expression: str, expected: dict[str, Influence]) -> None:
     found = lineage_of_query(f"SELECT {expression} FROM {{stay}} s", INPUTS)
     assert found.columns["x"] == {("stay", column): kind for column, kind in expected.items()}
     assert found.rows == {}
@@ -50,7 +50,7 @@ def test_counts_are_made_from_what_they_count() -> None:
         "longer": {("stay", "days"): SUM},
         "days": {("stay", "days"): SUM, ("stay", "patient"): IF},
     }
-    assert found.rows == {("stay", "code"): {Kind.GROUPING}}
+    assert found.rows == {("stay", "code"): {Influence.GROUPING}}
 
 
 def test_joins_filters_and_distinct_rows_decide_which_rows_there_are() -> None:
@@ -63,10 +63,10 @@ def test_joins_filters_and_distinct_rows_decide_which_rows_there_are() -> None:
     )
     assert found.columns == {"id": {("stay", "id"): SAME}, "born": {("person", "Born"): SAME}}
     assert found.rows == {
-        ("person", "patient"): {Kind.GROUPING, Kind.JOIN},
-        ("person", "Born"): {Kind.GROUPING},
-        ("person", "sex"): {Kind.FILTER},
-        ("stay", "patient"): {Kind.JOIN},
+        ("person", "patient"): {Influence.GROUPING, Influence.JOIN},
+        ("person", "Born"): {Influence.GROUPING},
+        ("person", "sex"): {Influence.FILTER},
+        ("stay", "patient"): {Influence.JOIN},
     }
 
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from chu_platform.catalogue import catalogue
 from chu_platform.engine.engine import Engine
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lineage.kinds import Kind
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.tables import Field, lineage_of
 from chu_platform.settings import Settings
-from chu_platform.sources.csv_format import CsvFormat
-from chu_platform.sources.delivered import Delivered
-from chu_platform.sources.delivered_files import DeliveredFiles
 from chu_platform.tables.table import Computed, Layer, Query, Table
 from chu_platform_tests.pipeline.home import Home
 
@@ -34,7 +34,7 @@ QUERIES = [
 ]
 FINISHED = [t for t in catalogue() if isinstance(t.rows, Query) and t.rows.finish]
 FUNCTIONS = [t for t in catalogue() if isinstance(t.rows, Computed) and t.reads and {*t.rows.given} <= {"settings"}]
-MOST_ROWS = 300
+MAX_ROWS = 300
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def result(engine: Engine, table: Table, inputs: Mapping[str, pa.Table]) -> pa.T
 def test_a_column_changes_with_the_columns_it_is_made_from_and_with_no_others(
     table: Table, engine: Engine, made: Home
 ) -> None:
-    inputs = {name: made.lake.arrow(read)[:MOST_ROWS] for name, read in table.reads.items()}
+    inputs = {name: made.lake.arrow(read)[:MAX_ROWS] for name, read in table.reads.items()}
     lineage = lineage_of(table)
     before = distribution(result(engine, table, inputs))
     for name, rows in inputs.items():
@@ -175,4 +175,4 @@ def test_kinds_of_edges_that_queries_can_have_all_occur() -> None:
     """Else a kind would be one that nobody uses."""
     found = {k for t in catalogue() for origins in lineage_of(t).columns.values() for k in origins.values()}
     found |= {k for t in catalogue() for kinds in lineage_of(t).rows.values() for k in kinds}
-    assert found == set(Kind)
+    assert found == set(Influence)

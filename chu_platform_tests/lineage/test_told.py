@@ -8,10 +8,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from chu_platform.graph.catalogue import catalogue
+from chu_platform.catalogue import catalogue
+from chu_platform.ingest.delivered import made_with
 from chu_platform.reports.column_lineage import column_lineage
 from chu_platform.reports.column_source import column_source
-from chu_platform.sources.delivered import made_with
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 
 WORD = "CANARI"
 CARD = "9182736450918273"
@@ -27,7 +27,7 @@ BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
 # An unknown patient's number, on a row that is rejected.
 NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
 SIGNS = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
-SHORTEST_BLOB = 16
+MIN_BLOB_LENGTH = 16
 
 
 def plant_in_files(pack: Path, target: Path) -> None:
@@ -161,7 +161,7 @@ def _unpacked(database: Path) -> Iterator[bytes]:
     for (table,) in tables:
         for row in connection.execute(f'SELECT * FROM "{table.decode()}"'):
             for value in row:
-                if isinstance(value, bytes) and len(value) >= SHORTEST_BLOB:
+                if isinstance(value, bytes) and len(value) >= MIN_BLOB_LENGTH:
                     try:
                         yield zlib.decompress(value)
                     except zlib.error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg2
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform_tests.pipeline.home import Home
 
 STAYS = "Hospitalisation/Hospitalisations.csv"

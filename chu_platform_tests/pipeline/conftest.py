@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform_tests.conftest import once
 from chu_platform_tests.pipeline.canaries import WORD, plant_in_database, plant_in_files
 from chu_platform_tests.pipeline.home import Home

@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.catalogue import catalogue
+from chu_platform.ingest.delivered import Delivered, rejects_of
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from chu_platform.lake.lake import Lake
+from chu_platform.storage.lake import Lake
 
 PATIENCE = 600
 

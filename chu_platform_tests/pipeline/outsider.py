@@ -1,7 +1,7 @@
 """What an outsider knows of the published tables: their rows, and every sum that ties these together.
 
 Written from the definitions of the indicators and the public hierarchies (CIM-10, regions and departments), without a
-look at `chu_platform.disclosure`, so that it can judge it. The outsider is given more than he has: he knows where
+look at `chu_platform.masks`, so that it can judge it. The outsider is given more than he has: he knows where
 cells that are not published are zero.
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from chu_platform.catalogue import catalogue
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.disclosure.consultation_by_speciality import consultation_by_speciality
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
-from chu_platform.privacy.relations import Relations
+from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
+from chu_platform.sdc.relations import Relations
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.contents import rows
 

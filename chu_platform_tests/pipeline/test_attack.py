@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pytest
 
+from chu_platform.catalogue import catalogue
 from chu_platform.demo.pack import write_pack
-from chu_platform.graph.catalogue import catalogue
 from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
-from chu_platform.lake.lake import Lake
-from chu_platform.privacy.attack import bounds, determined_cells, disclosed_cells
 from chu_platform.published.publication_coverage import publication_coverage
+from chu_platform.sdc.attack import bounds, determined_cells, disclosed_cells
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows, same

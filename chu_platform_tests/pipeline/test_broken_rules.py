@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.graph.assets import key_of

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.ingest.delivered import rejects_of
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.deces import deces
-from chu_platform.sources.delivered import rejects_of
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.sources.professionnel_sante import professionnel_sante

@@ -13,10 +13,10 @@ import pytest
 from deltalake import DeltaTable
 from python_calamine import CalamineWorkbook
 
-from chu_platform.care_database.server import EmbeddedPostgres
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered, rejects_of
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.catalogue import catalogue
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered, rejects_of
 from chu_platform.tables.table import Table
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.pipeline.home import Home

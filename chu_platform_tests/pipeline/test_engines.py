@@ -7,7 +7,7 @@ import shutil
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform.graph.catalogue import catalogue
+from chu_platform.catalogue import catalogue
 from chu_platform.tables.table import Query, Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.contents import differences, rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.lake.lake import STAGING
+from chu_platform.storage.lake import STAGING
 from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
@@ -22,7 +22,7 @@ MOMENTS = (("sources/Patient:", 0.0), ("disclosure/death_mask:", 0.1))
 # The moment between the move of the files and the commit, which no clock would hit: dies at the publication of a table.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
-from chu_platform.lake import publish
+from chu_platform.storage import publish
 commit = publish._commit
 def dying(lake, table, *rest):
     if f"{table.layer}/{table.name}" == "facts/fact_death":

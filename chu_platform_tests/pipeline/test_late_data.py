@@ -1,4 +1,4 @@
-"""One month is corrected in a file and in the care database: its slices are written anew, and nothing else."""
+"""One month is corrected in a file and in the care database: its partitions are written anew, and nothing else."""
 
 import json
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 
-from chu_platform.care_database.server import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.ingest.delivered import rejects_of
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.sources.consultation import consultation
-from chu_platform.sources.delivered import rejects_of
 from chu_platform.sources.hospitalisations import hospitalisations
-from chu_platform.tables.slices import MONTHLY
+from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.contents import differences, every_table, rows
@@ -79,7 +79,7 @@ def needed_by(table: Table) -> set[Table]:
 
 
 def test_of_each_table_by_month_only_that_month_is_rewritten(corrected: Corrected) -> None:
-    folders = {t: touched(corrected, t) for t in every_table() if t.slicing is MONTHLY}
+    folders = {t: touched(corrected, t) for t in every_table() if t.partition_scheme is MONTHLY}
     assert all(folders[t] == {f"month={MONTH}"} for t in CORRECTED), folders
     assert {t.folder: f for t, f in folders.items() if t not in CORRECTED and f} == {}
 

@@ -1,4 +1,4 @@
-"""A part of the slices is made again, and nothing else is touched."""
+"""A part of the partitions is made again, and nothing else is touched."""
 
 import json
 import shutil
@@ -9,10 +9,10 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.lake.lake import Lake
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.deces import deces
-from chu_platform.tables.slices import DEATH_YEARS, MONTHLY
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.partitions import DEATH_YEARS, MONTHLY
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
@@ -108,7 +108,7 @@ def test_an_undated_month_belongs_to_the_first_slice_and_to_no_other() -> None:
     assert not MONTHLY.between(later, last).holds(None)
     assert "IS NULL" not in MONTHLY.between(later, last).predicate()
     assert MONTHLY.every().key_of(None) == first
-    assert consultation.slicing is MONTHLY
+    assert consultation.partition_scheme is MONTHLY
 
 
 def test_the_edges_of_a_slicing_are_open_and_its_inner_borders_are_not() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
+from chu_platform.building_blocks.packaged_references import packaged
 from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import NARROW, WIDE, Reference
@@ -17,7 +18,6 @@ from chu_platform.portal.charts.ranks import rank_ranges
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap, Side
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, Trend
-from chu_platform.references.packaged import packaged
 
 SVG = "{http://www.w3.org/2000/svg}"
 STYLE = Path(trend.__file__).parents[1] / "static" / "portal.css"

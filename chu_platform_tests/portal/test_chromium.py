@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.questions import BY_SLUG, Question
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from chu_platform.portal import french
+from chu_platform import french
 
 
 @pytest.mark.parametrize(

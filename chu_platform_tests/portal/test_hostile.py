@@ -18,7 +18,7 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
 MANY = 1000
-LONGEST_LINE = 65_000
+MAX_LINE_LENGTH = 65_000
 SQL = (
     "' OR '1'='1",
     "total:total' UNION SELECT * FROM read_parquet('/etc/passwd') --",
@@ -120,7 +120,7 @@ def test_a_thousand_hostile_requests(made: Home, portal: Served) -> None:
         answer = portal.get(path, method)
         statuses[answer.status] += 1
         assert answer.status < 500, (method, path[:300])
-        if len(path) > LONGEST_LINE:
+        if len(path) > MAX_LINE_LENGTH:
             assert answer.status == 400  # the server of HTTP takes no such line, and answers itself
             continue
         if method != "GET":

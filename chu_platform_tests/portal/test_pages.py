@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.portal import french
 from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Measure, Question
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home

@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform.lake.lake import Lake
-from chu_platform.lake.publish import publish
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Reader
 from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
@@ -22,6 +20,8 @@ from chu_platform.published.kpi_consultation_rate_by_professional import kpi_con
 from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.published.publication_coverage import publication_coverage
 from chu_platform.reports.check_result import check_result
+from chu_platform.storage.commit import publish
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving

@@ -7,22 +7,26 @@ from datetime import date
 import pytest
 
 from chu_platform.portal.periods import Period
-from chu_platform.portal.reliability import LABELS, Check, Late, Reliability, State
+from chu_platform.portal.reliability import LABELS, Late, MeasuredCheck, Reliability, State
 from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach_in_short, reasons
-from chu_platform.tables.rules import Kind, Rule, last_event, not_null, rejected_share, steady_row_count
+from chu_platform.tables.checks import Check, CheckType, last_event, not_null, rejected_share, steady_row_count
 
 
-def check(kind: Kind, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> Check:
-    is_age = kind is Kind.FRESHNESS
-    return Check("Séjours", LABELS[kind.value], (), blocking, run, 12.0 if run else None, threshold, is_age)
+def check(kind: CheckType, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> MeasuredCheck:
+    is_age = kind is CheckType.FRESHNESS
+    return MeasuredCheck("Séjours", LABELS[kind.value], (), blocking, run, 12.0 if run else None, threshold, is_age)
 
 
-def known(problems: Sequence[Check] = (), late: Late | None = None, checks: int = 10) -> Reliability:
+def known(problems: Sequence[MeasuredCheck] = (), late: Late | None = None, checks: int = 10) -> Reliability:
     return Reliability(100, 20, 0.9, None, None, False, None, None, late, checks, checks - len(problems), problems)
 
 
-FAILED, REMARK, WAITING = check(Kind.UNIQUE, blocking=True), check(Kind.ROW_COUNT), check(Kind.RANGE, run=False)
-OLD = check(Kind.FRESHNESS, threshold="0 ... 31")
+FAILED, REMARK, WAITING = (
+    check(CheckType.UNIQUE, blocking=True),
+    check(CheckType.ROW_COUNT),
+    check(CheckType.RANGE, run=False),
+)
+OLD = check(CheckType.FRESHNESS, threshold="0 ... 31")
 LATE = Late(3, stale=False)
 
 
@@ -63,7 +67,7 @@ def test_all_that_is_remarked_is_among_the_reasons() -> None:
     [("= 0", "0"), ("0 ... 31", "0 à 31"), ("-0.1 ... 1", "−0,1 à 1"), ("= 1e+06", "1\u202f000\u202f000")],
 )
 def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
-    assert bounds(check(Kind.RANGE, threshold=threshold)) == text
+    assert bounds(check(CheckType.RANGE, threshold=threshold)) == text
 
 
 @pytest.mark.parametrize(
@@ -74,10 +78,10 @@ def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
         (not_null("date"), "0"),
         (rejected_share(0.5), "0 à 0,5"),
     ],
-    ids=lambda value: value.name if isinstance(value, Rule) else "",
+    ids=lambda value: value.name if isinstance(value, Check) else "",
 )
-def test_the_threshold_of_a_rule_is_written_as_the_rule_has_it(rule: Rule, text: str) -> None:
-    assert bounds(check(Kind.RANGE, threshold=rule.threshold)) == text
+def test_the_threshold_of_a_rule_is_written_as_the_rule_has_it(rule: Check, text: str) -> None:
+    assert bounds(check(CheckType.RANGE, threshold=rule.threshold)) == text
 
 
 def test_how_far_data_reach_is_said_as_far_as_it_is_known() -> None:
@@ -97,5 +101,5 @@ def test_how_far_data_reach_is_said_as_far_as_it_is_known() -> None:
 
 
 def test_every_kind_of_check_and_every_state_has_french_words() -> None:
-    assert LABELS.keys() == {kind.value for kind in Kind}
+    assert LABELS.keys() == {kind.value for kind in CheckType}
     assert STATES.keys() == CRITERIA.keys() == set(State)

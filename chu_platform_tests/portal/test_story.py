@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from chu_platform.portal.story import tell
+from chu_platform.portal.story import log_line
 from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
@@ -46,7 +46,7 @@ def test_the_story_goes_from_the_question_to_what_to_do(portal: Served) -> None:
 
 
 def test_the_story_shows_no_masked_figure(portal: Served) -> None:
-    told = tell(portal.reader.snapshot)
+    told = log_line(portal.reader.snapshot)
     for name in RESULTS:
         assert not re.search(r"\b(nan|null)\b|[:( ]None\b", str(getattr(told, name).shown))
 
@@ -55,7 +55,7 @@ RESULTS = ("consultations", "stays", "ages", "deaths", "satisfaction")
 
 
 def test_the_title_of_each_result_is_its_finding(portal: Served) -> None:
-    told = tell(portal.reader.snapshot)
+    told = log_line(portal.reader.snapshot)
     page = plain(portal.page("/recit"))
     titles = [plain(getattr(told, name).title) for name in RESULTS]
     assert re.findall(r'id="titre-[5-9]" tabindex="-1">([^<]+)<', portal.page("/recit")) == titles

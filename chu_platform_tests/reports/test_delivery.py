@@ -17,20 +17,20 @@ import pytest
 from deltalake import DeltaTable
 from pydantic import SecretStr
 
-from chu_platform.graph.assets import PLATFORM, asset_of
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.graph.instance import open_instance
-from chu_platform.graph.platform import Platform
-from chu_platform.lake.lake import Lake
-from chu_platform.lake.publish import publish
+from chu_platform.catalogue import catalogue
+from chu_platform.graph.assets import RUN_RESOURCES, asset_of
+from chu_platform.graph.dagster_instance import open_instance
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.delivered import Delivered
 from chu_platform.reports.delivery import deliveries, delivery
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.source_quality import source_quality
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
-from chu_platform.sources.care_tables import CareTable
-from chu_platform.sources.delivered import Delivered
 from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.storage.commit import publish
+from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
 PEOPLE, ACTIVITIES = "Etablissement de SANTE/professionnel_sante.csv", "activite_professionnel_sante.csv"
@@ -101,12 +101,12 @@ class House:
         settings = Settings(_env_file=None, home=self.folder, sources=self.pack)
         said: list[str] = []
         failed = {}
-        with Platform(settings, said.append) as platform, open_instance(settings) as instance:
+        with RunResources(settings, said.append) as platform, open_instance(settings) as instance:
             for tables in (SOURCES, REPORTS):
                 assets = [asset_of(t) for t in tables]
                 run = dg.materialize(
                     assets,
-                    resources={PLATFORM: platform},
+                    resources={RUN_RESOURCES: platform},
                     instance=instance,
                     raise_on_error=False,
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from python_calamine import CalamineWorkbook
 
-from chu_platform.trace.lines import Line
+from chu_platform.trace.delivered_lines import Line
 
 SEPARATORS = {"deces.csv": ","}
 ENCODINGS = ("utf-8", "cp1252")

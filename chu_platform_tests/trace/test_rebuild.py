@@ -10,21 +10,21 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform.disclosure.death_mask import death_mask
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.graph.platform import Platform
+from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import make
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact
+from chu_platform.masks.death_mask import death_mask
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region as published
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
-from chu_platform.trace.cells import find_cell
-from chu_platform.trace.command import run_trace
+from chu_platform.trace.published_cells import find_cell
 from chu_platform.trace.rebuild import Rebuilt, rebuild, told
 from chu_platform.trace.trace import Tracer
+from chu_platform.trace.trace_command import run_trace
 from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
@@ -64,9 +64,9 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
     write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom != "STAR*RED")])
     for other in {*(home.pack / "INSEE").iterdir()} - {home.pack / "INSEE" / name for name in INSEE_FILES}:
         other.unlink()
-    with Platform(settings_of(home), lambda _: None) as platform:
+    with RunResources(settings_of(home), lambda _: None) as platform:
         for table in (deces, deces_insee_fixe, deces_insee_csv, fact_death, exact, death_mask, published):
-            make(platform, table, table.slicing.every() if table.slicing else None, "the correction")
+            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction")
     return Corrected(home, made.pack, at + 1)
 
 
@@ -184,5 +184,5 @@ def test_the_code_that_made_each_version_is_in_the_lake(made: Home) -> None:
     code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask)['code_version']}.json"
     text = code.read_text(encoding="utf-8")
     # Not only the function of the table: what it calls, too.
-    assert '"chu_platform.privacy.suppression.protect"' in text and '"chu_platform.disclosure.death_mask.CELLS"' in text
+    assert '"chu_platform.sdc.suppression.protect"' in text and '"chu_platform.masks.death_mask.CELLS"' in text
     assert len(rows(made.lake, death_mask)) == made.lake.provenance(death_mask)["rows"]["kept"]

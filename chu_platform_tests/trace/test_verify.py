@@ -7,19 +7,19 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.graph.catalogue import catalogue
-from chu_platform.lake.lake import Lake
-from chu_platform.lake.maintenance import maintain
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
-from chu_platform.tables.maintenance import Policy
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.maintenance import maintain
+from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Layer, Zone
-from chu_platform.trace.evidence import EVIDENCE
+from chu_platform.trace.delivered_rows import DELIVERED_ROWS
 from chu_platform.trace.verify import _table_findings, verify
-from chu_platform_tests.lake.tables import put, rows_of, visits
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.storage.tables import put, rows_of, visits
 from chu_platform_tests.trace.conftest import settings_of, spoilable
 
 STAYS = "Hospitalisation/Hospitalisations.csv"
@@ -30,7 +30,7 @@ def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     said: list[str] = []
     found = verify(settings_of(home), None, 0, said.append)
     assert found.found == []
-    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in EVIDENCE]
+    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in DELIVERED_ROWS]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
     assert said, "progress is told"

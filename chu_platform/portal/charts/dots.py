@@ -10,7 +10,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
     SLIDE,
@@ -40,7 +40,7 @@ from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
 MUCH_WIDER: Final = 5
 TOP: Final = 34
 ROW: Final = {WIDE.name: 27, NARROW.name: 44, SLIDE.name: 20}
-MOST_LABEL: Final = 270
+MAX_LABEL_LENGTH: Final = 270
 CUT: Final = 8
 ALL_MASKED: Final = "Toutes les lignes sont masquées"
 NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"
@@ -153,7 +153,7 @@ def _plot(placed: Sequence[_Placed], chart: Dots, size: Size) -> tuple[float, fl
     """Where the plot begins and ends, between the labels and the figures."""
     if size.is_narrow:
         return 14.0, size.width - 14.0
-    label = min(max((text_width(p.row.label) for p in placed), default=0), MOST_LABEL)
+    label = min(max((text_width(p.row.label) for p in placed), default=0), MAX_LABEL_LENGTH)
     figures = max((text_width(_figures(chart, p)) for p in placed), default=0)
     return 20 + label, size.width - 20 - figures
 

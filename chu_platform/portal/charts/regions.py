@@ -16,7 +16,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
     SLIDE,

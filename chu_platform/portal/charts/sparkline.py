@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.charts.drawing import Size, element, framed, line, path, scale
 from chu_platform.portal.charts.trend import Moment, by_time
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal import french
+from chu_platform import french
 from chu_platform.portal.charts.drawing import (
     NARROW,
     SLIDE,
@@ -38,7 +38,7 @@ from chu_platform.portal.charts.drawing import (
 TOP: Final = 30
 PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 # A mark for each period only where they do not touch.
-LEAST_STEP_OF_MARKS: Final = 9
+MIN_TICK_STEP: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
 WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
 ALL_MASKED: Final = "Toutes les périodes sont masquées"
@@ -302,7 +302,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
         if is_own:
             text += ", période choisie"
         look = "dot-partial" if moment.partial else "dot"
-        crowded = step < LEAST_STEP_OF_MARKS and not moment.partial
+        crowded = step < MIN_TICK_STEP and not moment.partial
         if is_own:
             # Below its mark: a ring, so that an incomplete period stays hollow.
             yield element("circle", "dot-chosen", cx=x, cy=y(moment.value), r=8)

@@ -1,0 +1,46 @@
+"""The sensor that has the reports made again after runs.
+
+Here: when. Not here: the reports.
+"""
+
+from typing import Final
+
+import dagster as dg
+
+from chu_platform.automation.jobs import REPORTS
+from chu_platform.catalogue import catalogue
+from chu_platform.graph.assets import key_of
+from chu_platform.graph.dagster_instance import FINISHED
+from chu_platform.tables.table import Layer
+
+INTERVAL_SECONDS: Final = 30
+# A look at more runs than a busy day has.
+LOOKED_AT: Final = 50
+
+
+@dg.sensor(
+    name="reports_follow_runs",
+    job=REPORTS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes the reports again once runs have ended, well or not.",
+)
+def reports_follow_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the reports when a run has ended since they were made, and none is under way."""
+    instance = context.instance
+    reports = {key_of(t) for t in catalogue() if t.layer is Layer.REPORTS}
+    unfinished = [s for s in dg.DagsterRunStatus if s not in FINISHED]
+    if instance.get_runs(dg.RunsFilter(statuses=unfinished), limit=1):
+        return dg.SkipReason("runs are under way")
+    ended = [
+        record
+        for record in instance.get_run_records(dg.RunsFilter(statuses=list(FINISHED)), limit=LOOKED_AT)
+        if record.dagster_run.job_name != REPORTS.name and not (record.dagster_run.asset_selection or set()) & reports
+    ]
+    last = max((r.end_time or 0 for r in ended), default=0)
+    made = [instance.get_latest_materialization_event(key) for key in reports]
+    if all(event and event.timestamp > last for event in made):
+        return dg.SkipReason("no run has ended since the reports were made")
+    if not ended:
+        return dg.SkipReason("there was no run yet")
+    return dg.RunRequest(f"{last:.3f}")

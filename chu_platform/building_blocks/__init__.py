@@ -1,0 +1,1 @@
+"""Parts that several declarations share: columns, checks, SQL fragments and computations."""

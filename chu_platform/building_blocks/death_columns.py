@@ -1,0 +1,146 @@
+"""What the files of the register of deaths have in common, whoever wrote them: columns, checks, names of files.
+
+The tables of the register agree in the descriptions of these columns too: engines refuse a UNION of columns whose
+comments differ.
+
+Here: the common parts. Not here: the tables (deces, deces_insee_fixe, deces_insee_csv).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from chu_platform.ingest.delivered import Delivered, Reader, RowCheck
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.table import Layer, Table, Zone
+
+# Names of INSEE's own files without their suffix: deces-2019, deces-2020-t1, Deces_2020_M01.
+INSEE_NAME: Final = r"deces[-_](?P<period>\d{4}(?:[-_][mt]\d\d?)?)"
+
+NOM: Final = Column("nom", STRING, "nom de famille", "Nom", identifying=True)
+PRENOM: Final = Column("prenom", STRING, "prénoms", "Prénoms", identifying=True)
+SEXE: Final = Column("sexe", INTEGER, "1 : homme, 2 : femme", "Sexe")
+DATE_NAISSANCE: Final = Column(
+    "date_naissance",
+    STRING,
+    "date de naissance, parfois partielle (00, ou l’année seule) ou impossible",
+    "Date de naissance",
+    identifying=True,
+)
+DATE_DECES: Final = Column(
+    "date_deces", STRING, "date de décès ; jour ou mois parfois 00", "Date de décès", identifying=True, nullable=False
+)
+DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès")
+
+
+def code_lieu_naissance(name: str) -> Column:
+    """INSEE code of the place of birth, under the name that a file gives it."""
+    return Column(name, STRING, "code Insee du lieu de naissance", "Code du lieu de naissance", identifying=True)
+
+
+def lieu_naissance(name: str) -> Column:
+    """Town of birth, under the name that a file gives it."""
+    return Column(name, STRING, "lieu de naissance", "Lieu de naissance", identifying=True)
+
+
+def pays_naissance(name: str) -> Column:
+    """Country of birth, under the name that a file gives it."""
+    return Column(name, STRING, "pays de naissance", "Pays de naissance", identifying=True)
+
+
+def code_lieu_deces(name: str) -> Column:
+    """INSEE code of the place of death, under the name that a file gives it."""
+    return Column(name, STRING, "code Insee du lieu de décès", "Code du lieu de décès", identifying=True)
+
+
+def numero_acte(name: str) -> Column:
+    """Number of the certificate, under the name that a file gives it."""
+    return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
+
+
+def possible(column: str) -> RowCheck:
+    """A date of death YYYY-MM-DD is one. A day or a month that nobody knows is 00: the year is known all the same."""
+    return RowCheck(
+        "not_a_date",
+        column,
+        # The pattern and >= '0' leave digits and dashes; a regular expression costs four times more.
+        "date_deces LIKE '____-__-__' AND date_deces >= '0' AND ("
+        "try_cast(date_deces AS DATE) IS NOT NULL "
+        "OR regexp_full_match(date_deces, '\\d{4}-(0[1-9]|1[0-2])-00|\\d{4}-00-00'))",
+    )
+
+
+def insee_table(name: str, label: str, reader: Reader) -> Table:
+    """A table of INSEE's own files: the nine columns of its CSV files, and those of deces.csv that differ in form.
+
+    A file's period is when its deaths were registered; monthly files are contained in quarterly ones, those in yearly
+    ones. Names read `NOM*PRENOMS/`, dates `AAAAMMJJ`.
+    """
+    columns: Sequence[Column] = [
+        Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
+        SEXE,
+        Column(
+            "datenaiss",
+            STRING,
+            "date de naissance AAAAMMJJ ; 00 : inconnu",
+            "Date de naissance (Insee)",
+            identifying=True,
+        ),
+        code_lieu_naissance("lieunaiss"),
+        lieu_naissance("commnaiss"),
+        pays_naissance("paysnaiss"),
+        Column(
+            "datedeces",
+            STRING,
+            "date de décès AAAAMMJJ ; 00 : inconnu",
+            "Date de décès (Insee)",
+            identifying=True,
+            nullable=False,
+        ),
+        code_lieu_deces("lieudeces"),
+        numero_acte("actedeces"),
+        Column(
+            "periode",
+            STRING,
+            "période où les décès du fichier ont été enregistrés, d’après son nom",
+            "Période du fichier",
+        ),
+        NOM,
+        PRENOM,
+        DATE_NAISSANCE,
+        DATE_DECES,
+        DEATH_YEAR,
+    ]
+    named = "regexp_replace(nomprenom, '/+$', '')"
+    return Table(
+        name=name,
+        layer=Layer.SOURCES,
+        zone=Zone.RESTRICTED,
+        grain="une ligne d’un fichier du registre des décès ; les fichiers de périodes longues répètent ceux de périodes plus courtes",
+        label=label,
+        owner="team:registers",
+        columns=columns,
+        rows=Delivered(
+            reader,
+            derived={
+                "periode": "replace(upper(period), '_', '-')",
+                "nom": f"nullif(trim(split_part({named}, '*', 1)), '')",
+                "prenom": f"CASE WHEN contains({named}, '*') "
+                f"THEN nullif(trim(substr({named}, instr({named}, '*') + 1)), '') END",
+                "date_naissance": _iso("datenaiss"),
+                "date_deces": _iso("datedeces"),
+                "death_year": "left(datedeces, 4)",
+            },
+            row_checks=[
+                RowCheck("not_a_date", "datedeces", "length(datedeces) = 8"),
+                possible("datedeces"),
+            ],
+        ),
+        partition_scheme=DEATH_YEARS,
+    )
+
+
+def _iso(date: str) -> str:
+    """A date AAAAMMJJ as YYYY-MM-DD; what is missing at its end is as unknown as 00."""
+    full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
+    return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"

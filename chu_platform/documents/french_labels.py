@@ -1,0 +1,99 @@
+"""French words for what the code calls in English, and figures and moments as French readers write them.
+
+Here: words. Not here: where they stand (templates).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from chu_platform import french
+from chu_platform.lineage.influence import Influence
+from chu_platform.reports.source_quality import NOT_READ, READ, STOPPED
+from chu_platform.tables.checks import CheckType
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
+from chu_platform.tables.table import Layer, Zone
+
+LAYERS: Final[Mapping[Layer, str]] = {
+    Layer.PUBLISHED: "Indicateurs publiés",
+    Layer.KPIS: "Indicateurs exacts",
+    Layer.DISCLOSURE: "Décisions de masquage",
+    Layer.FACTS: "Faits",
+    Layer.DIMENSIONS: "Dimensions",
+    Layer.REFERENCES: "Référentiels",
+    Layer.PSEUDONYMS: "Pseudonymes",
+    Layer.SOURCES: "Sources, telles que livrées",
+    Layer.REJECTS: "Lignes rejetées",
+    Layer.REPORTS: "Rapports",
+}
+ZONES: Final[Mapping[Zone, str]] = {
+    Zone.RESTRICTED: "restreinte",
+    Zone.PSEUDONYMISED: "pseudonymisée",
+    Zone.PUBLISHED: "publiée",
+}
+KINDS: Final[Mapping[Influence, str]] = {
+    Influence.IDENTITY: "reprise",
+    Influence.TRANSFORMATION: "calcul",
+    Influence.AGGREGATION: "agrégat",
+    Influence.CONDITION: "condition",
+    Influence.MASK: "masquage",
+    Influence.JOIN: "jointure",
+    Influence.FILTER: "filtre",
+    Influence.GROUPING: "regroupement",
+}
+RULES: Final[Mapping[CheckType, str]] = {
+    CheckType.NOT_NULL: "valeur obligatoire",
+    CheckType.UNIQUE: "unicité",
+    CheckType.FOREIGN_KEY: "clé étrangère",
+    CheckType.DOMAIN: "valeurs admises",
+    CheckType.RANGE: "intervalle",
+    CheckType.CONSISTENCY: "cohérence",
+    CheckType.RECONCILIATION: "rapprochement",
+    CheckType.ROW_COUNT: "nombre de lignes",
+    CheckType.FRESHNESS: "fraîcheur",
+    CheckType.DRIFT: "dérive du schéma",
+}
+STATUSES: Final[Mapping[str, str]] = {"passed": "respecté", "failed": "non respecté", "not run": "pas encore évalué"}
+DELIVERY_STATES: Final[Mapping[str, str]] = {
+    READ: "lue",
+    STOPPED: "arrêtée : la dernière version reste",
+    NOT_READ: "pas encore lue",
+}
+_TYPES: Final[Mapping[pa.DataType, str]] = {
+    STRING: "texte",
+    INTEGER: "entier",
+    LONG: "entier",
+    DOUBLE: "nombre",
+    BOOLEAN: "oui ou non",
+    DATE: "date",
+}
+
+
+def type_word(type_: pa.DataType) -> str:
+    """A type, for readers."""
+    return _TYPES.get(type_, "décimal exact")
+
+
+def sensitivity(zone: Zone, identifying: bool) -> str:
+    """Who may see a column."""
+    return "identifiante" if identifying else ZONES[zone]
+
+
+def number(value: float | None) -> str:
+    """A number with French separators; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return text.replace(",", "\u202f").replace(".", ",")
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in percent, without the sign; a dash where there is none."""
+    return number(None if share is None else 100 * share)
+
+
+def moment(said: str) -> str:
+    """A moment in ISO 8601, as reports say it, in words and in its own zone: "27 novembre 2026 à 16:55"."""
+    return french.moment(datetime.fromisoformat(said))

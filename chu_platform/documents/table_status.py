@@ -1,0 +1,69 @@
+"""What the lake holds now, as far as it can be read from here: rows of each table, last result of each check.
+
+Here: looking. Not here: showing (site). A webserver may have no lake: then there are no figures, and no error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from deltalake.exceptions import DeltaError
+
+from chu_platform.errors import ChuError
+from chu_platform.reports.check_result import check_result
+from chu_platform.reports.source_quality import source_quality
+from chu_platform.storage.lake import Lake, active_files
+from chu_platform.tables.table import Table
+
+
+@dataclass(frozen=True)
+class MeasuredCheck:
+    """The last result of a check; the names are those of `reports/check_result`."""
+
+    status: str
+    measured: float | None
+    evaluated_at: str | None
+
+
+class State:
+    """What is in a lake, each looked up when it is asked for first."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._rows: dict[Table, int | None] = {}
+
+    def rows(self, table: Table) -> int | None:
+        """Number of rows of the current version; None when it was never written, or cannot be read from here."""
+        if table not in self._rows:
+            self._rows[table] = self._counted(table)
+        return self._rows[table]
+
+    def _counted(self, table: Table) -> int | None:
+        try:
+            delta = self._lake.open(table)
+            return None if delta is None else sum(file["num_records"] for file in active_files(delta))
+        except (OSError, DeltaError):
+            return None
+
+    @cached_property
+    def checks(self) -> Mapping[tuple[str, str, str], MeasuredCheck]:
+        """The last result of each check, by layer, table and check; nothing where there is no report."""
+        return {
+            (row["layer"], row["table"], row["check"]): MeasuredCheck(
+                row["status"], row["measured"], row["evaluated_at"]
+            )
+            for row in self._report(check_result)
+        }
+
+    @cached_property
+    def sources(self) -> Mapping[str, Mapping[str, Any]]:
+        """How each source was read the last time, as in `reports/source_quality`; nothing where there is no report."""
+        return {row["source"]: row for row in self._report(source_quality)}
+
+    def _report(self, report: Table) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._lake.arrow(report).to_pylist()
+        except (ChuError, OSError, DeltaError):
+            return []
+        return found

@@ -1,0 +1,114 @@
+"""Maintenance of the tables as assets of the same graph, below the tables they maintain.
+
+Here: the asset of a table's maintenance. Not here: what is due and how it is done (lake.maintenance), when
+(automation).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, key_of, pool_of
+from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step_reporting import as_dagster_failures, log_line
+from chu_platform.ingest.delivered import made_with, quarantine_of
+from chu_platform.storage.maintenance import Report, maintain
+from chu_platform.tables.freshness import Freshness
+from chu_platform.tables.table import Layer, Table
+
+GROUP = "maintenance"
+
+
+def maintenance_key(table: Table) -> dg.AssetKey:
+    """The asset key of a table's maintenance."""
+    return dg.AssetKey([GROUP, f"{table.layer.value}_{table.name}"])
+
+
+def maintenance_of(table: Table) -> dg.AssetsDefinition:
+    """The asset that maintains a table, and its rejects and its quarantine with it when it is delivered.
+
+    It shares the pool of the table's writer, so the two never run at the same time.
+    """
+    tables = made_with(table)
+
+    @dg.multi_asset(
+        name=f"maintenance__{pool_of(table)}",
+        specs=[_spec(t, table) for t in tables],
+        required_resource_keys={RUN_RESOURCES},
+        retry_policy=RETRIES,
+        hooks={failure_notice},
+        pool=pool_of(table),
+    )
+    def step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform: RunResources = context.resources.platform
+        spark = platform.engine if platform.settings.engine == "spark" else None
+        for maintained in tables:
+            if platform.lake.open(maintained) is None:
+                yield dg.MaterializeResult(
+                    asset_key=maintenance_key(maintained), metadata={"skipped_because": "not in the lake yet"}
+                )
+                continue
+            with as_dagster_failures(platform):
+                report = maintain(platform.lake, maintained, maintained.maintenance, context.run_id, spark)
+            log_line(platform, context, _line(maintained, report))
+            yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
+        quarantine = quarantine_of(table)
+        # No asset of its own, and rarely there: what was set apart is kept no longer than anything else.
+        if table.layer is Layer.SOURCES and platform.lake.open(quarantine):
+            with as_dagster_failures(platform):
+                report = maintain(platform.lake, quarantine, quarantine.maintenance, context.run_id, spark)
+            log_line(platform, context, _line(quarantine, report))
+
+    return step
+
+
+def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
+    policy = table.maintenance
+    return dg.AssetSpec(
+        maintenance_key(table),
+        deps=[key_of(table)],
+        group_name=GROUP,
+        description=f"Keeps {table.folder} readable fast and within its retention.",
+        kinds={"deltalake", "python"},
+        owners=[made_by.owner],
+        metadata={
+            "z_order_by": ", ".join(table.layout.z_order_by) or "-",
+            "acts_at_small_files": policy.small_files,
+            "acts_at_small_share": policy.small_share,
+            "acts_at_expired_files": policy.expired_files,
+            "acts_at_commits": policy.commits,
+            "retention": str(policy.retention),
+            "log_retention": str(policy.log_retention),
+        },
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=Freshness.WEEKLY.fail, warn_window=Freshness.WEEKLY.warn
+        ),
+    )
+
+
+def _metadata(report: Report) -> dict[str, str | int | float]:
+    before, after = report.before, report.after
+    return {
+        "did": "; ".join(f"{d.action.operation.value}: {d.action.reason}" for d in report.done) or "nothing",
+        "skipped_because": report.skipped or "-",
+        "files_before": before.files,
+        "files_after": after.files,
+        "bytes_before": before.size,
+        "bytes_after": after.size,
+        "expired_files_before": before.expired_files,
+        "expired_files_after": after.expired_files,
+        "commits_since_checkpoint_before": before.commits,
+        "commits_since_checkpoint_after": after.commits,
+        "delta_version": after.version,
+        "seconds": round(report.seconds, 2),
+    }
+
+
+def _line(table: Table, report: Report) -> str:
+    """One line of progress."""
+    if report.skipped:
+        return f"{GROUP} of {table.layer}/{table.name}: {report.skipped}"
+    did = ", ".join(d.action.operation.value for d in report.done)
+    files = f"{report.before.files} -> {report.after.files} files"
+    return f"{GROUP} of {table.layer}/{table.name}: {did}; {files}, {report.seconds:.1f} s"

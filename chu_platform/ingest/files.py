@@ -1,0 +1,122 @@
+"""Finding delivered files by what they are called, wherever they lie in the pack.
+
+Here: the search, the files that are never deliveries, fingerprints, and that a file stays as it was while
+read. Not here: what is in a file.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.delivered import SourceFile
+
+# Lock files of office programs, folder settings of file managers, transfers that are still running.
+NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
+
+
+def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
+    """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
+
+    Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not
+    exist or may not be searched, and, if files are `required`, when nothing matches, or all of it is empty.
+    """
+    wanted = re.compile(pattern, re.IGNORECASE)
+    matching = [f for f in every_file(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
+    files = [f for f in matching if f.stat().st_size > 0]
+    if required and not files:
+        empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
+    return files
+
+
+def require_pack(pack: Path) -> None:
+    """Raise ChuError when there is no folder of a delivered pack."""
+    if not pack.is_dir():
+        raise ChuError(
+            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`"
+        )
+
+
+def every_file(pack: Path) -> Sequence[Path]:
+    """Every file below the pack, links to folders followed, in order of path.
+
+    Raises ChuError when the pack does not exist or may not be searched.
+    """
+    require_pack(pack)
+    found: list[Path] = []
+    seen: set[Path] = set()
+
+    def refused(error: OSError) -> None:
+        raise ChuError(f"{error.filename} cannot be searched: {error.strerror}; check its permissions")
+
+    for folder, folders, names in os.walk(pack, followlinks=True, onerror=refused):
+        here = Path(folder)
+        seen.add(here.resolve())
+        folders[:] = [f for f in folders if not NEVER_DELIVERED.fullmatch(f) and (here / f).resolve() not in seen]
+        found += [here / n for n in names if (here / n).is_file()]
+    return sorted(found)
+
+
+def readable(pattern: str) -> str:
+    """A file name that a pattern matches, as a person would write it: YYYY for a year, no optional part."""
+    plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
+    plain = re.sub(r"\([^()]*\)\?", "", plain)
+    return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
+
+
+def one(pack: Path, pattern: str) -> Path:
+    """The one file of the pack whose name matches. Raises ChuError for none, or several that differ."""
+    return same(pack, pattern, find(pack, pattern))
+
+
+def same(pack: Path, pattern: str, files: Sequence[Path]) -> Path:
+    """One of several files that should be the same. Raises ChuError when their contents differ."""
+    if len(files) > 1 and len({fingerprint(f) for f in files}) > 1:
+        names = ", ".join(str(f.relative_to(pack)) for f in files)
+        raise ChuError(f"several files with different content could be {readable(pattern)}: {names}; keep one of them")
+    return files[0]
+
+
+def fingerprint(file: Path) -> str:
+    """SHA-256 of the file, in hexadecimal. Raises ChuError when it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ChuError(f"{file} cannot be read: {error.strerror}; check its permissions") from None
+
+
+def modified_at(status: os.stat_result) -> str:
+    """When a file was last changed, to the nanosecond: UTC, ISO 8601."""
+    seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+
+
+@contextmanager
+def unchanging(pack: Path, file: Path) -> Iterator[SourceFile]:
+    """The file as an origin. Raises ChuError when it changed while it was read, whatever else went wrong."""
+    before = _state(file)
+    status = file.stat()
+    origin = SourceFile(file.relative_to(pack).as_posix(), status.st_size, fingerprint(file), modified_at(status))
+    changed = ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")
+    try:
+        yield origin
+    except ChuError:
+        if _state(file) != before:
+            raise changed from None
+        raise
+    if _state(file) != before:
+        raise changed
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,85 @@
+"""Reading delivered files of fixed-width lines, positions counted in characters.
+
+Here: one file to rows of text. Not here: what a line is (csv_records), what the text means.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.csv_format import BYTE_ORDER_MARK, WIDE_MARKS, WORKBOOK_MARKS
+from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Survey, Writing
+from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
+from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
+
+if TYPE_CHECKING:
+    from chu_platform.ingest.reading import ReadingContext
+
+# Stands in no text: the whole line is one field.
+NO_SEPARATOR: Final = "\x1f"
+START: Final = 1 << 12
+
+
+@dataclass(frozen=True)
+class FixedWidthFormat:
+    """Lines without a header. `columns` gives the first and the last character of each, from 1 on, both included.
+
+    What follows the last column is not read. `fallback` is the encoding of lines that are not UTF-8.
+    """
+
+    columns: Mapping[str, tuple[int, int]]
+    fallback: str
+
+    @contextmanager
+    def rows(
+        self,
+        file: Path,
+        origin: SourceFile,
+        expected: Expected,
+        constants: Mapping[str, str],
+        context: "ReadingContext",
+    ) -> Iterator[RawRows]:
+        """See `delivered_files.Format`. Blanks around a value are no part of it."""
+        columns = expected.match(origin.name, list(self.columns), context.remark)
+        with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
+            start, ending = _start(file, origin.name)
+            longest = max(last for _, last in self.columns.values())
+            writing = Writing(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, longest)
+            survey = Survey(file, origin.name, writing, b"", start, 1)
+            survey.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
+            if not survey.records and not survey.malformed:
+                raise ChuError(f"{origin.name} holds not one line: ask for it again")
+            lines = (
+                f"read_csv({sql_path(survey.read)}, auto_detect = false, header = false, delim = "
+                f"{sql_text(NO_SEPARATOR)}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, "
+                f"max_line_size = {MAX_RECORD_LENGTH})"
+            )
+            cells = ", ".join(
+                f"trim(substr(line, {first}, {last - first + 1})) AS {sql_name(name)}"
+                for name, (first, last) in self.columns.items()
+            )
+            yield RawRows(
+                origin,
+                f"(SELECT {cells} FROM {lines})",
+                names=columns.names,
+                rows=survey.records,
+                number="row_number() OVER ()",
+                malformed=survey.malformed,
+                locate=lambda _, numbers: survey.locate(numbers),
+                constants=constants,
+                encoding=survey.encoding,
+            )
+
+
+def _start(file: Path, name: str) -> tuple[int, bytes]:
+    """Number of bytes before the first line, and how lines end. Raises ChuError for what is no text."""
+    with file.open("rb") as stream:
+        start = stream.read(START)
+    if start.startswith((*WORKBOOK_MARKS, *WIDE_MARKS)):
+        raise ChuError(f"{name} is a workbook or written in UTF-16: ask for it as text in UTF-8 or ISO-8859-1")
+    bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
+    return bom, b"\r\n" if start.split(b"\n", 1)[0].endswith(b"\r") else b"\n"

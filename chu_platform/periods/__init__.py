@@ -1,0 +1,1 @@
+"""The periods of the indicators, and the patients observed in each. One module a table."""

@@ -1,0 +1,48 @@
+"""Who is behind which pseudonym of a patient: restricted.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonymisation_key, pseudonyms
+from chu_platform.settings import Settings
+from chu_platform.sources.patient import patient
+from chu_platform.tables.checks import unique
+from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+
+def _rows(patient: pa.Table, settings: Settings) -> pa.Table:
+    identifiers = patient["Id_patient"].to_pylist()
+    key = pseudonymisation_key(settings.secrets_folder)
+    return pa.table({"Id_patient": patient["Id_patient"], "patient_key": pseudonyms(key, "patient", identifiers)})
+
+
+patient_pseudonym = Table(
+    name="patient_pseudonym",
+    layer=Layer.PSEUDONYMS,
+    zone=Zone.RESTRICTED,
+    grain="un patient connu d’une source",
+    label="Pseudonymes des patients",
+    owner="team:privacy",
+    columns=[
+        Column("Id_patient", INTEGER, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
+        Column(
+            "patient_key",
+            STRING,
+            "pseudonyme : empreinte de l’identifiant sous une clé secrète",
+            "Pseudonyme",
+            nullable=False,
+            identifying=True,
+        ),
+    ],
+    reads={"patient": patient},
+    rows=Computed(
+        _rows,
+        columns={"patient": ["Id_patient"]},
+        given=("settings",),
+        from_columns={"Id_patient": ["patient.Id_patient"], "patient_key": ["patient.Id_patient", SECRET_KEY]},
+    ),
+    checks=[unique("patient_key")],
+)

@@ -1,0 +1,62 @@
+"""Who is behind which pseudonym of a professional: restricted.
+
+Here: the declaration of this one table. Not here: how it is made (graph.step).
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonymisation_key, pseudonyms
+from chu_platform.settings import Settings
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
+from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.tables.checks import unique
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Computed, Layer, Table, Zone
+
+EVERYONE = ("care.Identifiant", "register.identifiant", "activity.identifiant")
+
+
+def _rows(care: pa.Table, register: pa.Table, activity: pa.Table, settings: Settings) -> pa.Table:
+    everyone = pa.chunked_array(
+        [*care["Identifiant"].chunks, *register["identifiant"].chunks, *activity["identifiant"].chunks],
+        pa.string(),
+    )
+    identifiers = pc.unique(everyone)
+    key = pseudonymisation_key(settings.secrets_folder)
+    hashed = pseudonyms(key, "professional", identifiers.to_pylist())
+    return pa.table({"Identifiant": identifiers, "professional_key": hashed})
+
+
+professional_pseudonym = Table(
+    name="professional_pseudonym",
+    layer=Layer.PSEUDONYMS,
+    zone=Zone.RESTRICTED,
+    grain="un professionnel connu d’une source",
+    label="Pseudonymes des professionnels",
+    owner="team:privacy",
+    columns=[
+        Column("Identifiant", STRING, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
+        Column(
+            "professional_key",
+            STRING,
+            "pseudonyme : empreinte de l’identifiant sous une clé secrète",
+            "Pseudonyme",
+            nullable=False,
+            identifying=True,
+        ),
+    ],
+    reads={
+        "care": professionnel_de_sante,
+        "register": professionnel_sante,
+        "activity": activite_professionnel_sante,
+    },
+    rows=Computed(
+        _rows,
+        columns={"care": ["Identifiant"], "register": ["identifiant"], "activity": ["identifiant"]},
+        given=("settings",),
+        from_columns={"Identifiant": EVERYONE, "professional_key": [*EVERYONE, SECRET_KEY]},
+    ),
+    checks=[unique("professional_key")],
+)

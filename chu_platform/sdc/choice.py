@@ -1,0 +1,185 @@
+"""The choice of secondary cells: the cheapest cell that repairs a broken rule, again and again.
+
+Here: the greedy choice and the bookkeeping that makes it fast. Not here: the rules themselves (`rules`) and
+the test of all sums together (`attack`). Plain lists, not arrays: the choice goes cell by cell, where list
+access is several times faster.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chu_platform.sdc.relations import Cells, Relations
+from chu_platform.sdc.suppression_rules import Quantities, assess
+
+
+class Choice:
+    """A mask that grows until every rule holds; exposures and remainders as in `rules.Assessment`, kept up
+    to date cell by cell.
+
+    They only grow with the mask, so that a relation in order stays so unless one of its own cells is newly
+    masked.
+    """
+
+    def __init__(self, quantities: Quantities, small: NDArray[np.bool_], relations: Relations) -> None:
+        amounts = quantities.amounts
+        n = len(amounts)
+        self._masked: list[bool] = small.tolist()
+        self._own: list[list[float]] = amounts.T.tolist()
+        self._least: list[float] = quantities.least.tolist()
+        self._parents: list[int] = relations.parents.tolist()
+        self._starts: list[int] = relations.starts.tolist()
+        # The cheapest first; a zero hides nothing, so it comes last.
+        first = amounts[relations.children, 0]
+        order = np.lexsort((relations.children, first, first <= 0, relations.rows))
+        self._children: list[int] = relations.children[order].tolist()
+        self._next = self._starts[:-1].copy()
+        self._up = _index(relations.children, relations.rows, n)
+        self._down = _index(relations.parents, np.arange(len(relations), dtype=np.int64), n)
+        now = assess(quantities, small, relations)
+        self._exposure: list[list[float]] = now.exposure.T.tolist()
+        self._remainder: list[list[float]] = now.remainder.T.tolist()
+        self._count: list[int] = now.count.tolist()
+        # Small sums first: what they mask may already be enough for the sums above them.
+        self._rank: list[int] = np.argsort(np.lexsort((relations.parents, amounts[relations.parents, 0]))).tolist()
+        self._queue = [(self._rank[r], r) for r in np.flatnonzero(now.broken).tolist()]
+        heapq.heapify(self._queue)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The cells masked so far."""
+        return np.array(self._masked, np.bool_)
+
+    def apply_rules(self) -> None:
+        """Mask cells until each relation is in order by itself and merged with those below it."""
+        while self._queue:
+            r = heapq.heappop(self._queue)[1]
+            while self._broken(r):
+                self._mask(self._cheapest(r))
+
+    def extend(self, disclosed: Cells, width: int) -> bool:
+        """Mask `width` more cells near each group of disclosed ones; False when there is nothing to mask.
+
+        A group is the disclosed cells tied by shared relations: one more unknown often frees all of it.
+        """
+        waiting = dict.fromkeys(disclosed.tolist())
+        extra: list[int] = []
+        while waiting:
+            pending, near = [next(iter(waiting))], dict[int, None]()
+            while pending:
+                cell = pending.pop()
+                if cell in waiting:
+                    del waiting[cell]
+                    for r in self._up[cell] + self._down[cell]:
+                        if r not in near:
+                            near[r] = None
+                            pending += [self._parents[r], *self._children_of(r)]
+            extra += self._nearest(list(near))[:width]
+        for cell in extra:
+            if not self._masked[cell]:
+                self._mask(cell)
+        return bool(extra)
+
+    def _nearest(self, relations: list[int]) -> list[int]:
+        """Published cells of `relations`, the cheapest first; if there are none, those of the relations that
+        share a cell with them, and so on outwards.
+        """
+        seen = set(relations)
+        while relations:
+            candidates = [cell for r in relations for cell in self._published(r)]
+            if candidates:
+                return sorted(set(candidates), key=self._cost)
+            cells = {cell for r in relations for cell in (self._parents[r], *self._children_of(r))}
+            relations = sorted({r for cell in cells for r in self._up[cell] + self._down[cell]} - seen)
+            seen.update(relations)
+        return []
+
+    def _broken(self, r: int) -> bool:
+        if self._count[r] < 2:
+            return self._count[r] == 1
+        return not self._masked[self._parents[r]] and self._exposed_measure(r) is not None
+
+    def _exposed_measure(self, r: int) -> int | None:
+        """The first measure of which too little remains of a published parent."""
+        for m, least in enumerate(self._least):
+            if self._remainder[m][r] <= least:
+                return m
+        return None
+
+    def _cheapest(self, r: int) -> int:
+        """The cheapest published cell whose masking helps the broken relation `r`; there is always one."""
+        candidates = self._published(r)
+        measure = self._exposed_measure(r) if self._count[r] > 1 else None
+        if measure is not None:
+            candidates += self._published_below(r, measure)
+        return min(candidates, key=self._cost)
+
+    def _published(self, r: int) -> list[int]:
+        """The published parent and the cheapest published child, those there are."""
+        parent = self._parents[r]
+        found = [] if self._masked[parent] else [parent]
+        end = self._starts[r + 1]
+        while self._next[r] < end and self._masked[self._children[self._next[r]]]:
+            self._next[r] += 1
+        if self._next[r] < end:
+            found.append(self._children[self._next[r]])
+        return found
+
+    def _published_below(self, r: int, measure: int) -> list[int]:
+        """Published cells that an attacker subtracts from masked children of `r`: masking one raises the
+        remainder of `r`.
+        """
+        found: list[int] = []
+        remainder, own = self._remainder[measure], self._own[measure]
+        pending = [r]
+        while pending:
+            for cell in self._children_of(pending.pop()):
+                if self._masked[cell] and self._down[cell]:
+                    finer = min(self._down[cell], key=remainder.__getitem__)
+                    if remainder[finer] < own[cell]:
+                        found += self._published(finer)
+                        pending.append(finer)
+        return found
+
+    def _children_of(self, r: int) -> list[int]:
+        return self._children[self._starts[r] : self._starts[r + 1]]
+
+    def _cost(self, cell: int) -> tuple[bool, float, int]:
+        return self._own[0][cell] <= 0, self._own[0][cell], cell
+
+    def _enqueue(self, r: int) -> None:
+        if self._broken(r):
+            heapq.heappush(self._queue, (self._rank[r], r))
+
+    def _mask(self, cell: int) -> None:
+        self._masked[cell] = True
+        for m in range(len(self._own)):
+            self._expose(cell, m)
+        for r in self._up[cell] + self._down[cell]:
+            self._count[r] += 1
+        for r in self._up[cell] + self._down[cell]:
+            self._enqueue(r)
+
+    def _expose(self, cell: int, measure: int) -> None:
+        """Bring the exposure of a masked cell up to date, and all that depends on it above."""
+        exposure, remainder = self._exposure[measure], self._remainder[measure]
+        now = min([self._own[measure][cell], *(remainder[r] for r in self._down[cell])])
+        gain = now - exposure[cell]
+        if gain <= 0:
+            return
+        exposure[cell] = now
+        for r in self._up[cell]:
+            remainder[r] += gain
+            if self._masked[self._parents[r]]:
+                self._expose(self._parents[r], measure)
+
+
+def _index(keys: Cells, values: Cells, n: int) -> list[list[int]]:
+    """The values of each key from 0 to n - 1."""
+    order = np.argsort(keys, kind="stable")
+    ends = np.searchsorted(keys[order], np.arange(n + 1))
+    ordered, cuts = values[order].tolist(), ends.tolist()
+    return [ordered[cuts[i] : cuts[i + 1]] for i in range(n)]

@@ -1,0 +1,61 @@
+"""The cells and relations of an indicator by diagnosis, for the mask of its family.
+
+Chapters are published at the grains the family chooses, categories and leaves at some of them. The unknown category has
+leaves in several chapters: its part in each chapter is not published, but can be computed; it is a hidden cell.
+
+Here: SQL over an exact indicator `diagnoses` and the dimension `diagnosis`. Not here: masking (suppression).
+"""
+
+from collections.abc import Sequence
+
+from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.tables.spark_sql import UNKNOWN
+
+
+def diagnosis_cells(indicator: str, measures: Sequence[str], published: str) -> str:
+    """SQL of the cells: those of the rows where `published` holds, and the hidden ones."""
+    listed = "".join(f", {m}" for m in measures)
+    summed = "".join(f", sum({m})" for m in measures)
+    key = "concat_ws('|', period_grain, period_start, level, code)"
+    return f"""
+    SELECT '{indicator}' AS indicator, {key} AS cell, period_grain AS grain, period_start AS start, level, code,
+           {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight{listed}
+    FROM diagnoses WHERE {published}
+    UNION ALL
+    SELECT 'hidden', concat_ws('|', period_grain, period_start, d.chapter_code), period_grain, period_start, 'hidden',
+           d.chapter_code, {small("sum(events)")}, sum(events){summed}
+    FROM diagnoses k JOIN diagnosis d ON d.diagnosis_key = k.code AND d.category_code = '{UNKNOWN}'
+    WHERE k.level = 'leaf' AND k.period_grain IN ('year', 'all') GROUP BY period_grain, period_start, d.chapter_code
+    """
+
+
+def diagnosis_relations(indicator: str, total: str) -> Sequence[str]:
+    """SQL of the relations between total (a condition on p), chapters, categories, leaves and hidden cells."""
+    ours = f"indicator = '{indicator}'"
+    return [
+        same_period(total, f"c.{ours} AND c.level = 'chapter'"),
+        # Only where categories are published: a chapter is its known categories, and its part of the unknown one.
+        f"""
+        WITH chapter AS (
+            FROM cell p WHERE p.{ours} AND p.level = 'chapter'
+                AND EXISTS (FROM cell x WHERE x.{ours} AND x.level = 'category' AND x.grain = p.grain)
+        )
+        SELECT p.id, c.id FROM chapter p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+        JOIN (SELECT DISTINCT category_code, chapter_code FROM diagnosis) m
+             ON m.category_code = c.code AND m.chapter_code = p.code
+        WHERE c.{ours} AND c.level = 'category' AND c.code <> '{UNKNOWN}'
+        UNION ALL
+        SELECT p.id, c.id FROM chapter p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+        WHERE c.indicator = 'hidden' AND c.code = p.code
+        """,
+        same_period(f"p.{ours} AND p.level = 'category' AND p.code = '{UNKNOWN}'", "c.indicator = 'hidden'"),
+        # A leaf is in its category, and in the hidden cell of its chapter when it has none.
+        f"""
+        SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+        JOIN diagnosis d ON d.diagnosis_key = c.code
+        WHERE c.{ours} AND c.level = 'leaf' AND (
+            (p.{ours} AND p.level = 'category' AND p.code = d.category_code AND p.code <> '{UNKNOWN}')
+            OR (p.indicator = 'hidden' AND d.category_code = '{UNKNOWN}' AND p.code = d.chapter_code)
+        )
+        """,
+    ]

@@ -1,0 +1,102 @@
+"""Audit: the checks of a table, measured over staged rows before they become visible.
+
+Here: running checks. Not here: what the checks are (tables.checks), and what follows from a broken one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from chu_platform.storage.lake import Lake, active_files, files_relation
+from chu_platform.tables.checks import Check, CheckInputs, DeliveryCounts
+from chu_platform.tables.duckdb_sql import sql_text
+from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.table import Table
+
+MEMORY_LIMIT: Final = "3GB"
+NOTHING_DELIVERED: Final = DeliveryCounts()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What an audit found: the check, and what was measured (most often the number of rows that break it)."""
+
+    check: Check
+    measured: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the check holds."""
+        return self.check.allows(self.measured)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this keeps the rows from being published."""
+        return self.check.blocking and not self.passed
+
+
+def run_checks(
+    lake: Lake,
+    table: Table,
+    staged: Path,
+    partition_range: PartitionRange | None,
+    versions: Mapping[Table, int],
+    counts: DeliveryCounts = NOTHING_DELIVERED,
+) -> list[CheckResult]:
+    """Measure each check of the table over the staged rows of `partition_range` (of the whole table when None).
+
+    Tables referred to are read at the version in `versions`, or as they are now.
+    """
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"SET temp_directory = {sql_text(str(staged.parent / 'spill'))}")
+        connection.execute("SET preserve_insertion_order = false")
+        files = files_relation(table, sorted(staged.rglob("*.parquet")))
+        connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files}")
+
+        def current(other: Table) -> str:
+            return lake.relation(other, versions.get(other))
+
+        def same_partitions(other: Table) -> str | None:
+            if partition_range is None or partition_range.whole:
+                return current(other)
+            alike = other.partition_scheme is partition_range.partition_scheme
+            return f"(SELECT * FROM {current(other)} WHERE {partition_range.predicate()})" if alike else None
+
+        sides = CheckInputs(
+            "staged",
+            _after(lake, table, partition_range),
+            current,
+            same_partitions,
+            _rows_before(lake, table, partition_range),
+            counts,
+        )
+        return [CheckResult(check, _first(connection, check.query(sides))) for check in table.all_checks]
+
+
+def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
+    """The whole table as it would be: the staged rows, and those of the partitions that stay."""
+    if partition_range is None or partition_range.whole or lake.open(table) is None:
+        return "staged"
+    kept = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({partition_range.predicate()}, false)"
+    return f"(SELECT * FROM staged UNION ALL {kept})"
+
+
+def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | None) -> int | None:
+    delta = lake.open(table)
+    if delta is None:
+        return None
+    return sum(
+        f["num_records"] or 0
+        for f in active_files(delta)
+        if partition_range is None
+        or partition_range.holds((f.get("partition") or {}).get(partition_range.partition_scheme.column))
+    )
+
+
+def _first(connection: duckdb.DuckDBPyConnection, query: str) -> float | None:
+    row = connection.execute(query).fetchone()
+    return None if row is None or row[0] is None else float(row[0])

@@ -1,0 +1,105 @@
+"""The cell that is asked for: a published table and the values of its key.
+
+Here: from the words of the command to one row. Not here: where its figures come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from chu_platform.errors import ChuError
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
+from chu_platform.tables.spark_sql import ALL
+from chu_platform.tables.table import Layer, Table
+from chu_platform.trace.delivered_rows import DELIVERED_ROWS
+from chu_platform.trace.version_chain import find_table, version_of
+
+MAX_LISTED: Final = 20
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of a published indicator at a version; `key` are its key columns."""
+
+    table: Table
+    version: int
+    key: Mapping[str, Any]
+    row: pa.Table
+
+    @property
+    def name(self) -> str:
+        """The cell as it is named in the mask: its key, joined by |."""
+        return "|".join(str(v) for v in self.key.values())
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All of the row, by column."""
+        values: dict[str, Any] = self.row.to_pylist()[0]
+        return values
+
+
+def find_cell(lake: Lake, name: str, words: Sequence[str], version: int | None) -> Cell:
+    """The cell of the table `name` whose key is as in `words` (`column=value`), at a version or now.
+
+    Key columns that are not named are `all`, where there is such a row. Raises ChuError for a table, column or value
+    that does not exist, and when the words fit several cells.
+    """
+    table = find_table(name)
+    if table.layer is not Layer.PUBLISHED or table.name not in DELIVERED_ROWS:
+        known = ", ".join(sorted(f"published/kpis/{n}" for n in DELIVERED_ROWS))
+        raise ChuError(f"{table.folder} is not a published indicator; those are {known}")
+    asked = _asked(table, words)
+    at = version_of(lake, table, version)
+    with duckdb.connect() as connection:
+        rows = lake.relation(table, at)
+        for column, value in asked.items():
+            _require_value(connection, rows, table, column, value)
+        wanted = " AND ".join(f"{_text(c)} = {sql_text(v)}" for c, v in asked.items()) or "true"
+        found = connection.sql(f"SELECT * FROM {rows} WHERE {wanted}").to_arrow_table()
+    if len(found) > 1:
+        found = _total(table, asked, found)
+    if not len(found):
+        raise ChuError(f"{table.folder} has no row with {' '.join(f'{c}={v}' for c, v in asked.items())}")
+    row = found.to_pylist()[0]
+    return Cell(table, at, {c: row[c] for c in table.key}, found)
+
+
+def _asked(table: Table, words: Sequence[str]) -> Mapping[str, str]:
+    asked: dict[str, str] = {}
+    for word in words:
+        column, equals, value = word.partition("=")
+        if not equals:
+            raise ChuError(f"{word!r} is not column=value; the key of {table.name} is {', '.join(table.key)}")
+        if column not in table.key:
+            raise ChuError(f"{table.name} has no key column {column!r}; its key is {', '.join(table.key)}")
+        if column in asked:
+            raise ChuError(f"{column} is given twice")
+        asked[column] = value
+    return asked
+
+
+def _text(column: str) -> str:
+    return f"CAST({sql_name(column)} AS VARCHAR)"
+
+
+def _require_value(connection: duckdb.DuckDBPyConnection, rows: str, table: Table, column: str, value: str) -> None:
+    known = [v for (v,) in connection.execute(f"SELECT DISTINCT {_text(column)} v FROM {rows} ORDER BY v").fetchall()]
+    if value not in known:
+        listed = ", ".join(known[:MAX_LISTED]) + (" ..." if len(known) > MAX_LISTED else "")
+        raise ChuError(f"{table.name} has no {column}={value}; there are {listed}")
+
+
+def _total(table: Table, asked: Mapping[str, str], found: pa.Table) -> pa.Table:
+    """The one row that is a total in every column that was not named. Raises ChuError when there is none."""
+    missing = [c for c in table.key if c not in asked]
+    # A column with a total need not be given, if all the others are.
+    needed = [c for c in missing if ALL not in found[c].to_pylist()] or missing
+    totals = [i for i, row in enumerate(found.to_pylist()) if all(row[c] == ALL for c in missing)]
+    if len(totals) == 1:
+        return found.slice(totals[0], 1)
+    choices = "; ".join(f"{c}={'|'.join(sorted({str(v) for v in found[c].to_pylist()})[:8])}" for c in needed)
+    raise ChuError(f"{len(found)} cells match: also give {', '.join(needed)} ({choices})")

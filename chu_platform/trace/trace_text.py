@@ -1,0 +1,234 @@
+"""What `chu trace` prints: the figure, its chain, its rows, whether it is equal, and what differs from now.
+
+Here: text. Not here: finding anything out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import dedent, indent
+from typing import Any, Final
+
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.recorded_code import recorded_code
+from chu_platform.tables.table import Zone
+from chu_platform.trace.delivered_lines import SHORT, is_delivered_as_files
+from chu_platform.trace.trace import SourceChange, Trace, TracedSource, changed_steps, described, source_changes
+from chu_platform.trace.version_chain import Step
+
+# Lines and keys of more ranges than this are cut: `--lines` lists them all.
+MAX_RANGES: Final = 40
+REASONS: Final = {
+    "primary": "primary: a count behind it is from 1 to 10",
+    "secondary": "secondary: with it, a cell of 1 to 10 could be computed",
+}
+ROLES: Final = {
+    "numerator": "rows counted",
+    "denominator": "rows of the base",
+    "attribution": "rows that say where the events belong",
+}
+
+
+def told(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
+    """The lines of a trace."""
+    yield f"{described(found.cell.table, found.cell.key)}, version {found.cell.version}"
+    yield from _figures(found)
+    yield ""
+    yield "CHAIN, from the figure back to the deliveries"
+    for step in found.chain.steps:
+        yield from _step(lake, step)
+    if found.computed is None:
+        names = ", ".join(found.closed)
+        yield ""
+        yield f"NOT RECOMPUTED: you may not read {names}: ask who may, or whoever keeps that zone"
+        return
+    yield ""
+    yield "DELIVERED ROWS behind the figure"
+    for source in found.sources:
+        yield from _source(source, rows, MAX_RANGES if not lines else None)
+    yield ""
+    yield from _verdict(found)
+
+
+def told_differences(then: Trace, now: Trace) -> Iterator[str]:
+    """What differs between a cell then and now."""
+    yield ""
+    yield f"WHAT DIFFERS between version {then.cell.version} and version {now.cell.version}, which is that of now"
+    before, after = then.exact or {}, now.exact or {}
+    figures = [n for n in before if before[n] != after.get(n)]
+    for name in figures:
+        yield f"  {name}: {_number(before[name])} then, {_number(after.get(name))} now"
+    if not figures:
+        yield "  no figure differs"
+    for old, new in changed_steps(then, now):
+        yield f"  {old.table.folder}: version {old.version} then, {new.version} now{_changed_code(old, new)}"
+        yield from _changed_files(old, new)
+    for change in source_changes(then, now):
+        yield from _change(change)
+    yield f"  then: {_equal(then)}; now: {_equal(now)}"
+
+
+def _figures(found: Trace) -> Iterator[str]:
+    values = found.cell.values
+    if values["is_masked"]:
+        why = REASONS.get(found.reason or "", "its mask may not be read by you")
+        yield f"  MASKED: published without figures; {why}"
+    if found.exact is None:
+        shown = {n: v for n, v in values.items() if n not in found.cell.key and n != "is_masked"}
+    else:
+        shown = dict(found.exact)
+        if values["is_masked"]:
+            yield "  exact figures, of the pseudonymised zone: not to be passed on"
+    for name, value in shown.items():
+        if value is not None:
+            yield f"  {name}: {_number(value)}"
+
+
+def _step(lake: Lake, step: Step) -> Iterator[str]:
+    if step.closed:
+        yield f"  {step.name}: in a zone that you may not read"
+        return
+    yield f"  {step.name}{f', committed {step.time}' if step.time else ''}"
+    if not step.data_commits:
+        yield "    no publication of the platform is recorded for it"
+    for said in step.data_commits:
+        code, partition_range = (
+            said.get("code_version", "?"),
+            f", partitions {said['slices']}" if said.get("slices") else "",
+        )
+        rows = ", ".join(f"{n} {what}" for what, n in said.get("rows", {}).items())
+        yield f"    made by run {said['run']}, code {code}{partition_range}{f'; rows: {rows}' if rows else ''}"
+        read = [f"{folder}@{version}" for folder, version in said.get("read", {}).items()]
+        if read:
+            yield f"    read: {', '.join(read)}"
+        for file in said.get("files", ()):
+            yield f"    file: {file['name']}, {file['bytes']} bytes, sha256 {file['sha256']}"
+        code = recorded_code(lake, step.table, said.get("code_version", ""))
+        if code is None:
+            yield "    its code was not kept in the lake"
+        elif "query" in code:
+            yield "    query:"
+            yield indent(dedent(code["query"]).strip("\n"), " " * 6)
+        else:
+            yield f"    code: {step.table.zone}/.code/{code['code_version']}.json"
+
+
+def _source(source: TracedSource, rows: bool, most: int | None) -> Iterator[str]:
+    step = source.step
+    # A death that is delivered twice has one name, which counts once.
+    repeated = source.count - len(source.rows) if source.source.role == "numerator" else 0
+    same = f", {repeated} of them repeat another and do not count again" if repeated else ""
+    yield f"  {step.name}: {source.count} {ROLES[source.source.role]}{same}"
+    for file in source.files:
+        if file.problem:
+            yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {file.problem}; its lines cannot be shown"
+        elif is_delivered_as_files(source.source.table):
+            numbers = [line.number for line in source.lines.get(file.name, ())]
+            if numbers:
+                listed = ranges(numbers, most)
+                yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {len(numbers)} lines: {listed}"
+        else:
+            yield f"    {file.name} (sha256 {file.sha256[:SHORT]}), a database: rows have keys, no lines"
+    if source.problem:
+        yield f"    its lines cannot be shown: {source.problem}"
+    for name, lines in source.now.items():
+        if lines:
+            yield f"    delivered since: {name}: {len(lines)} lines: {ranges([ln.number for ln in lines], most)}"
+    if not is_delivered_as_files(source.source.table) and source.rows:
+        column = source.source.match.partition("::")[0].strip('"')
+        if not source.names_identify:
+            # Of these tables, only Consultation has keys that identify nobody: numbers.
+            yield f"    {column}: {ranges([int(v) for v in source.rows], most)}"
+        elif not rows:
+            yield f"    {column} identifies persons: shown with --rows, which is logged"
+    if rows:
+        yield from _texts(source)
+
+
+def _texts(source: TracedSource) -> Iterator[str]:
+    if source.lines:
+        for name, lines in source.lines.items():
+            yield from (f"      {name}:{line.number}: {line.text}" for line in lines)
+    else:
+        yield from (f"      {text}" for text in source.texts)
+
+
+def _verdict(found: Trace) -> Iterator[str]:
+    yield "RECOMPUTED from the delivered rows, without the platform's queries"
+    computed, exact = found.computed or {}, found.exact or {}
+    wrong = {d.figure for d in found.differences}
+    for name, value in computed.items():
+        sign = "NOT EQUAL" if name in wrong or f"{name} as published" in wrong else "equal"
+        if value is not None or exact.get(name) is not None:
+            yield f"  {name}: {_number(value)}, {sign}"
+    for difference in found.differences:
+        yield f"  NOT EQUAL: {difference.figure} is {difference.found}, and should be {difference.expected}"
+    yield "NOT EQUAL" if found.differences else "EQUAL"
+
+
+def _equal(found: Trace) -> str:
+    words = {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}
+    return words[found.equal]
+
+
+def _changed_code(old: Step, new: Step) -> str:
+    codes = [s.data_commits[0].get("code_version") if s.data_commits else None for s in (old, new)]
+    return f", code {codes[0]} then, {codes[1]} now" if codes[0] != codes[1] else ""
+
+
+def _changed_files(old: Step, new: Step) -> Iterator[str]:
+    then, now = (_files(s.data_commits) for s in (old, new))
+    for name in sorted({*then, *now}):
+        if then.get(name) != now.get(name):
+            prints = [f"sha256 {f[:SHORT]}" if f else "not delivered" for f in (then.get(name), now.get(name))]
+            yield f"    {name}: {prints[0]} then, {prints[1]} now"
+
+
+def _files(data_commits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {f["name"]: f["sha256"] for said in data_commits[:1] for f in said.get("files", ())}
+
+
+def _change(change: SourceChange) -> Iterator[str]:
+    named = change.now.source.table.folder
+    yield (
+        f"  rows of {named} ({change.now.source.role}): {len(change.changed)} changed, {len(change.added)} added, "
+        f"{len(change.removed)} removed"
+    )
+    for word, values, side in (
+        ("changed", change.changed, change.now),
+        ("added", change.added, change.now),
+        ("removed", change.removed, change.then),
+    ):
+        if not values:
+            continue
+        wanted = set(values)
+        lines = {n: [ln.number for ln in found if ln.value in wanted] for n, found in side.lines.items()}
+        if any(lines.values()):
+            for name, numbers in lines.items():
+                if numbers:
+                    yield f"    {word}: {name}, lines {ranges(numbers, MAX_RANGES)}"
+        elif not side.names_identify:
+            yield f"    {word}: {side.source.match.partition('::')[0].strip(chr(34))} {', '.join(values[:MAX_RANGES])}"
+
+
+def ranges(numbers: Sequence[int], most: int | None) -> str:
+    """Numbers as `3, 7-9, 12`, at most so many ranges."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found[:most])
+    left = len(found) - len(found[:most])
+    return f"{listed} and {left} more ranges (--lines lists all)" if left else listed
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "-" if value is None else str(value)
+
+
+def rows_shown(found: Trace) -> tuple[Sequence[str], int]:
+    """Which restricted tables' rows a trace shows, and how many rows."""
+    tables = [s.source.table.folder for s in found.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
+    return tables, sum(s.count for s in found.sources)

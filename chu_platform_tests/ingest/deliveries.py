@@ -1,0 +1,98 @@
+"""A small declared table, and the reading of it or of any other from a folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from chu_platform.care_database.database import CareDatabase
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered, RowCheck, SourceFile
+from chu_platform.ingest.delivered_files import DeliveredFiles, Format
+from chu_platform.ingest.reading import Reading, ReadingContext, read
+from chu_platform.ingest.workbook_format import WorkbookFormat
+from chu_platform.settings import Settings
+from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name, sql_path
+from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.table import Layer, Table, Zone
+
+HEADER = "id;label;day;amount"
+
+
+def table_of(csv: Format | None = None) -> Table:
+    """Four columns of four types; the file is `things.csv` or `things.xlsx`."""
+    formats: dict[str, Format] = {".csv": csv or CsvFormat(";"), ".xlsx": WorkbookFormat("Data")}
+    return Table(
+        name="things",
+        layer=Layer.SOURCES,
+        zone=Zone.RESTRICTED,
+        grain="one thing",
+        label="Choses",
+        owner="team:tests",
+        columns=[
+            Column("id", INTEGER, "number", "Numéro", key=True),
+            Column("label", STRING, "name", "Nom", identifying=True),
+            Column("day", DATE, "day", "Jour"),
+            Column("amount", DOUBLE, "amount", "Montant"),
+        ],
+        rows=Delivered(
+            DeliveredFiles(r"things\.(?:csv|xlsx)", formats),
+            blanks=("NA",),
+            row_checks=[RowCheck("negative", "amount", "amount >= 0")],
+        ),
+    )
+
+
+@dataclass
+class Outcome:
+    """What a reading gave: counts and rejects, remarks, kept rows, what undeclared columns hold."""
+
+    reading: Reading
+    remarks: list[str]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    quarantine: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def origins(self) -> list[SourceFile]:
+        """The files or tables that were read."""
+        return [d.origin for d in self.reading.deliveries]
+
+    @property
+    def rejected(self) -> list[tuple[int, str | None, str]]:
+        """Line, column and reason of the rejects."""
+        return [(line, column, reason) for _, line, column, reason, _, _ in self.reading.rejects]
+
+
+def deliver(
+    table: Table, pack: Path, work: Path, partition_range: PartitionRange | None = None, order: str = "1"
+) -> Outcome:
+    """Read a table from `pack`; the care database is the one of its dump."""
+    scratch, staged, aside = work / "scratch", work / "staged", work / "aside"
+    scratch.mkdir(parents=True)
+    staged.mkdir()
+    aside.mkdir()
+    remarks: list[str] = []
+    database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), remarks.append)
+    try:
+        reading = read(table, partition_range, staged, aside, ReadingContext(pack, scratch, database, remarks.append))
+    finally:
+        database.close()
+        left = sorted(f.name for f in scratch.rglob("*"))
+        assert left == [], "temporary copies are gone whatever happened"
+    assert reading.rows_in == reading.kept + len(reading.rejects)
+    found = stored(staged, [c.name for c in table.columns], order)
+    return Outcome(reading, remarks, found, stored(aside, ["file", "number", "column", "value"], "ALL"))
+
+
+def stored(staged: Path, columns: Sequence[str], order: str = "1") -> list[tuple[Any, ...]]:
+    """The rows of the staged Parquet files."""
+    if not list(staged.rglob("*.parquet")):
+        return []
+    listed = ", ".join(sql_name(c) for c in columns)
+    files = ", ".join(sql_path(f) for f in staged.rglob("*.parquet"))
+    source = f"read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false)"
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT {listed} FROM {source} ORDER BY {order}").fetchall()

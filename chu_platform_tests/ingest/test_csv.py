@@ -1,0 +1,253 @@
+"""CSV files, good and bad: what is kept, what is rejected with which line, what stops the reading."""
+
+import csv
+import io
+import random
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest import csv_records
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
+
+CP1252 = CsvFormat(";", fallback="cp1252")
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> "Given":
+    return Given(tmp_path)
+
+
+class Given:
+    """Reads `things.csv` with the bytes given."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "pack").mkdir()
+
+    def __call__(self, content: bytes | str, form: CsvFormat | None = None) -> Outcome:
+        text = content.encode() if isinstance(content, str) else content
+        (self._folder / "pack" / "things.csv").write_bytes(text)
+        return deliver(table_of(form), self._folder / "pack", self._folder)
+
+
+def lines(*rows: str, ending: str = "\n") -> str:
+    return "".join(row + ending for row in (HEADER, *rows))
+
+
+def ids(outcome: Outcome) -> list[int]:
+    return [row[0] for row in outcome.rows]
+
+
+def test_types_and_empty_cells(given: Given) -> None:
+    outcome = given(lines("1;a;2020-02-29;1,5", "2;;;2.5", "3;NA;;NA", '4;"x;y""z";2019-01-01;1e2'))
+    assert outcome.rows == [
+        (1, "a", date(2020, 2, 29), 1.5),
+        (2, None, None, 2.5),
+        (3, "NA", None, None),
+        (4, 'x;y"z', date(2019, 1, 1), 100.0),
+    ]
+    assert outcome.reading.rejects == []
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason", "shape"),
+    [
+        ("x;a;;1", "id", "not_a_whole_number", "a"),
+        ("1.5;a;;1", "id", "not_a_whole_number", "9.9"),
+        ("99999999999;a;;1", "id", "not_a_whole_number", "99999999999"),
+        (";a;;1", "id", "missing", None),
+        ("1;a;2019-02-30;1", "day", "not_a_date", "9999-99-99"),
+        ("1;a;30/01/2019;1", "day", "not_a_date", "99/99/9999"),
+        ("1;a;;1,2,3", "amount", "not_a_number", "9,9,9"),
+        ("1;a;;nan", "amount", "not_a_number", "aaa"),
+        ("1;a;;-1", "amount", "negative", "-9"),
+        ("Éa1;a;;1", "id", "not_a_whole_number", "aa9"),
+    ],
+)
+def test_a_value_that_does_not_fit(given: Given, row: str, column: str, reason: str, shape: str | None) -> None:
+    outcome = given(lines("7;ok;;1", row, "8;ok;;1"))
+    assert ids(outcome) == [7, 8]
+    (reject,) = outcome.reading.rejects
+    assert reject == ("things.csv", 3, column, reason, shape, row)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1;a;", "too_few_fields"),
+        ("1;a;;1;", "too_many_fields"),
+        ('1;"a"b;;1', "text_after_quote"),
+        ('1;"a;;1', "unterminated_quote"),
+        ("1;a\x00;;1", "nul_byte"),
+    ],
+)
+def test_a_line_that_is_no_row(given: Given, row: str, reason: str) -> None:
+    outcome = given(lines("7;ok;;1", row, "8;ok;;1", "9;ok;bad;1"))
+    assert ids(outcome) == [7, 8]
+    assert outcome.rejected == [(3, None, reason), (5, "day", "not_a_date")]
+    assert outcome.reading.rejects[0][5] == row.replace("\x00", "\\x00")
+
+
+def test_invalid_utf8_is_rejected_with_its_bytes(given: Given) -> None:
+    outcome = given(HEADER.encode() + b"\n1;\xc3\xa9;;1\n2;caf\xe9;;1\n3;c;;1\n")
+    assert outcome.rows == [(1, "é", None, 1.0), (3, "c", None, 1.0)]
+    assert outcome.reading.rejects == [("things.csv", 3, None, "not_utf8", None, r"2;caf\xe9;;1")]
+
+
+def test_either_encoding_line_by_line(given: Given) -> None:
+    outcome = given(HEADER.encode() + "\n1;é€;;1\n".encode("cp1252") + "2;é;;1\n".encode() + b"3;\x81;;1\n", CP1252)
+    assert outcome.rows == [(1, "é€", None, 1.0), (2, "é", None, 1.0)]
+    assert outcome.rejected == [(4, None, "not_cp1252")]
+
+
+def test_lines_are_those_of_the_file(given: Given) -> None:
+    content = lines('1;"a\nb\nc";;1', "", "x;a;;1", "1;2", '2;"d\ne";bad;1', "3;f;;1", "y;a;;1", "4;;;", "5;;;")
+    outcome = given(content)
+    assert ids(outcome) == [1, 3, 4, 5]
+    assert outcome.rejected == [
+        (6, "id", "not_a_whole_number"),
+        (7, None, "too_few_fields"),
+        (8, "day", "not_a_date"),
+        (11, "id", "not_a_whole_number"),
+    ]
+    delivered = content.split("\n")
+    assert outcome.reading.rejects[2][5] == "\n".join(delivered[7:9])
+
+
+@pytest.mark.parametrize("opening", [1, 2, 5000, 9999])
+def test_an_open_quote_costs_one_line(given: Given, opening: int) -> None:
+    rows = [f'{i};"name; {i}";;1' if i % 3 else f"{i};name;;1" for i in range(1, 10_001)]
+    rows[opening - 1] = f'{opening};"name;;1'
+    outcome = given(lines(*rows))
+    assert outcome.rejected == [(opening + 1, None, "unterminated_quote")]
+    assert outcome.reading.kept == 9_999
+
+
+def test_stray_quotes_in_a_value_stay(given: Given) -> None:
+    outcome = given(lines('1;5" tube;;1', '2;say "a";;1'))
+    assert [row[1] for row in outcome.rows] == ['5" tube', 'say "a"']
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_line_endings(given: Given, ending: str) -> None:
+    outcome = given(lines("1;a;;1", '2;"b\nc";;1', "x;;;", ending=ending))
+    assert [row[1] for row in outcome.rows] == ["a", "b\nc"]
+    assert outcome.rejected == [(5, "id", "not_a_whole_number")]
+
+
+def test_mixed_line_endings(given: Given) -> None:
+    outcome = given(HEADER + "\r\n1;a;;1\n2;b;;2\r\n3;c;bad;3\n4;d;;4")
+    assert [(r[0], r[3]) for r in outcome.rows] == [(1, 1.0), (2, 2.0), (4, 4.0)]
+    assert outcome.rejected == [(4, "day", "not_a_date")]
+
+
+def test_carriage_return_inside_a_value(given: Given) -> None:
+    assert given(lines("1;a\rb;;1")).rows == [(1, "a\rb", None, 1.0)]
+
+
+def test_byte_order_mark_and_blank_lines(given: Given) -> None:
+    outcome = given("\ufeff\n\n" + lines("", "1;a;;1", "  ", "x;;;", "", ""))
+    assert ids(outcome) == [1]
+    assert outcome.rejected == [(7, "id", "not_a_whole_number")]
+
+
+def test_columns_by_name_and_no_others(given: Given) -> None:
+    outcome = given("amount;secret;label;id;day\n2;CANARY;a;1;2020-01-01\n")
+    assert outcome.rows == [(1, "a", date(2020, 1, 1), 2.0)]
+    assert len(outcome.remarks) == 1
+    assert "'secret'" in outcome.remarks[0]
+    assert "CANARY" not in outcome.remarks[0]
+
+
+def test_cut_within_a_line(given: Given) -> None:
+    outcome = given(lines("1;a;;1") + "2;b")
+    assert ids(outcome) == [1]
+    assert outcome.rejected == [(3, None, "too_few_fields")]
+
+
+def test_cut_within_a_quoted_field(given: Given) -> None:
+    outcome = given(lines("1;a;;1") + '2;"b\nc')
+    assert ids(outcome) == [1]
+    assert outcome.rejected == [(3, None, "unterminated_quote")]
+    assert outcome.reading.rejects[0][5] == '2;"b\nc'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id;label;day\n1;a;\n", "'amount' missing among its 3 columns"),
+        ("id;name;day;amount\n1;a;;1\n", "'label' missing among its 4 columns; it has 1 .*'name'"),
+        ("id,label,day,amount\n1,a,,1\n", "separated by ',', and ';' was expected"),
+        ("id;label;day;amount;id\n1;a;;1;1\n", "'id' stands twice"),
+        (HEADER + "\n", "header and not one row"),
+        (HEADER, "header and not one row"),
+        ("\n\n", "no text at all"),
+        (HEADER + "\r1;a;;1\r", "carriage returns alone"),
+        (HEADER.encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04rest", "workbook"),
+        (b"\x00\x01\x02", "binary data"),
+        (b"x" * 2_000_000, "no line break"),
+        (HEADER.encode() + b"\n1;" + b"x" * 6_000_000, "line 2 is longer"),
+        (lines("1;a;;1", "x;SECRET;;1", "y;SECRET;;1"), r"2 of 3 rows do not fit, first line 3 \(column id"),
+        (b"", "0 bytes"),
+    ],
+)
+def test_a_file_that_is_not_read(given: Given, content: bytes | str, message: str) -> None:
+    with pytest.raises(ChuError, match=message) as raised:
+        given(content)
+    assert "\n" not in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_without_quotes_a_quote_is_a_character(given: Given) -> None:
+    outcome = given(lines('1;"a;;1', '2;b";;1'), CsvFormat(";", quote=""))
+    assert [row[1] for row in outcome.rows] == ['"a', 'b"']
+
+
+def test_names_that_mean_something_elsewhere(tmp_path: Path) -> None:
+    pack = tmp_path / "it's [a] pack*?"
+    pack.mkdir()
+    (pack / "THINGS.CSV").write_text(lines("1;a;;1", "2;b"))
+    assert deliver(table_of(), pack, tmp_path / "l'été [1]").reading.kept == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any values, written by Python's own writer, in blocks so small that every record crosses some edge."""
+    monkeypatch.setattr(csv_records, "BLOCK", 37)
+    rng = random.Random(seed)
+    alphabet = ["a", "é", "€", '"', ";", ",", "\n", " ", "'", "\\", "x" * 50]
+    rows = [
+        (i, "".join(rng.choices(alphabet, k=rng.randrange(12))), rng.choice(["", "2020-01-31", "bad"]), "1")
+        for i in range(200)
+    ]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator=rng.choice(["\n", "\r\n"]))
+    places = []
+    writer.writerow(HEADER.split(";"))
+    for row in rows:
+        places.append(text.getvalue().count("\n") + 1)
+        writer.writerow(row)
+    outcome = given(text.getvalue())
+    assert [(r[0], r[1] or "") for r in outcome.rows] == [(r[0], r[1]) for r in rows if r[2] != "bad"]
+    expected = [(line, "day", "not_a_date") for line, row in zip(places, rows, strict=True) if row[2] == "bad"]
+    assert outcome.rejected == expected
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damage_loses_no_line(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes put in at random: every line that was not touched is still there, and the counts hold."""
+    monkeypatch.setattr(csv_records, "BLOCK", 101)
+    rng = random.Random(seed)
+    rows = [f'{i};"n;{i}";2020-01-01;1'.encode() if i % 2 else f"{i};n{i};;1".encode() for i in range(300)]
+    touched = set(rng.sample(range(300), 20))
+    for i in touched:
+        at = rng.randrange(len(rows[i]) + 1)
+        rows[i] = rows[i][:at] + rng.choice([b'"', b";", b"\r", b"\x00", b"\xff", b"\n", b'"\n']) + rows[i][at:]
+    outcome = given(b"\n".join([HEADER.encode(), *rows]) + b"\n")
+    assert set(range(300)) - touched - set(ids(outcome)) <= {i + 1 for i in touched}, "a neighbour at most"
+    assert outcome.reading.rows_in >= 280

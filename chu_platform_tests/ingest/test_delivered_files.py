@@ -1,0 +1,149 @@
+"""Which files of a pack are read, in whichever folder, and what may be wrong with the pack itself."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import gettempdir
+
+import pytest
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.files import find, unchanging
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform_tests.ingest.deliveries import HEADER, deliver, table_of
+
+GOOD = f"{HEADER}\n1;a;;1\n"
+
+
+def put(pack: Path, name: str, content: str = GOOD) -> Path:
+    file = pack / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    return file
+
+
+def test_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(ChuError, match=r"no delivered pack at .*CHU_SOURCES"):
+        deliver(table_of(), tmp_path / "nowhere", tmp_path)
+
+
+def test_a_file_missing(tmp_path: Path) -> None:
+    put(tmp_path / "pack", "other.csv")
+    with pytest.raises(ChuError, match="no file named like things"):
+        deliver(table_of(), tmp_path / "pack", tmp_path)
+
+
+def test_what_is_no_delivery_is_passed_over(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    for name in ("~$things.csv", ".DS_Store", "a/things.csv", "things.csv.part", ".cache/things.csv"):
+        put(pack, name, "no delivery")
+    put(pack, "a/things.csv", "")
+    put(pack, "b/Things.CSV")
+    assert deliver(table_of(), pack, tmp_path).reading.kept == 1
+
+
+def test_the_same_file_twice_is_read_once_and_two_versions_never(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    put(pack, "a/things.csv")
+    put(pack, "b/things.csv")
+    assert deliver(table_of(), pack, tmp_path / "once").reading.rows_in == 1
+    put(pack, "b/things.csv", GOOD + "2;b;;1\n")
+    with pytest.raises(ChuError, match=r"several files with different content .*a/things\.csv, b/things\.csv"):
+        deliver(table_of(), pack, tmp_path / "twice")
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "things.csv")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "pack")
+    assert len(find(tmp_path / "pack", r"things\.csv")) == 1
+
+
+def test_a_file_that_grows_while_it_is_read(tmp_path: Path) -> None:
+    file = put(tmp_path, "things.csv")
+    with (
+        pytest.raises(ChuError, match="changed while it was read"),
+        unchanging(tmp_path, file),
+        file.open("a") as more,
+    ):
+        more.write("2;b;;1\n")
+
+
+def test_both_layouts(pack: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(pack / "Satisfaction", other / "satisfaction")
+    for table in (esatis48h_mco, esatisca_mco):
+        first = deliver(table, pack, tmp_path / f"{table.name}1", order="ALL")
+        second = deliver(table, other, tmp_path / f"{table.name}2", order="ALL")
+        assert first.rows == second.rows
+        assert first.reading.kept > 0
+
+
+def test_a_campaign_missing(pack: Path, tmp_path: Path) -> None:
+    shutil.copytree(pack / "Satisfaction", tmp_path / "pack")
+    next((tmp_path / "pack").rglob("resultats-esatis48h-mco-open-data-2019.csv")).unlink()
+    with pytest.raises(ChuError, match="of 2019 in the pack"):
+        deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+
+
+PROGRAM = """
+import os, resource, sys
+from pathlib import Path
+from chu_platform.errors import ChuError
+from chu_platform_tests.ingest.deliveries import deliver, table_of
+from chu_platform.ingest.csv_format import CsvFormat
+mode, folder = sys.argv[1], Path(sys.argv[2])
+if mode == "limited":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+else:
+    os.setgid(65534); os.setuid(65534)
+try:
+    deliver(table_of(CsvFormat(";", fallback="cp1252")), folder / "pack", folder / "work")
+except ChuError as error:
+    print(error)
+"""
+
+
+def run(mode: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, mode, str(folder)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("text", ["é", "e"])
+def test_disk_full(tmp_path: Path, text: str) -> None:
+    """Of the normalised copy (the file is not UTF-8), and of the rows."""
+    (tmp_path / "pack").mkdir()
+    rows = "".join(f"{i};{text}{i * 7919 % 100_003}{i * 104_729 % 999_983};;{i}\n" for i in range(100_000))
+    (tmp_path / "pack" / "things.csv").write_bytes((HEADER + "\n" + rows).encode("cp1252"))
+    message = run("limited", tmp_path)
+    assert "File too large" in message
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become a user without permission")
+    for folder in (tmp_path, *tmp_path.parents[:-1]):
+        if not folder.stat().st_mode & 0o001 and folder.is_relative_to(gettempdir()):
+            folder.chmod(0o755)
+    file = put(tmp_path / "pack", "things.csv")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work").chmod(0o777)
+    file.chmod(0o600)
+    assert "things.csv cannot be read: Permission denied; check its permissions" in run("nobody", tmp_path)
+    shutil.rmtree(tmp_path / "work")
+    (tmp_path / "work").mkdir(mode=0o777)
+    (tmp_path / "work").chmod(0o777)
+    file.parent.chmod(0o700)
+    assert "Permission denied" in run("nobody", tmp_path)

@@ -1,0 +1,123 @@
+"""Columns that come, go, or change their type, in a CSV file and in a workbook (of a database: test_care_tables)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
+
+ADDED = ["id", "telephone", "label", "day", "amount", ""]
+ROWS = [
+    ["1", "0612345678", "a", "2020-01-01", "1", ""],
+    ["x", "0698765432", "b", "2020-01-02", "2", ""],
+    ["3", "", "c", "2020-01-03", "3", "margin"],
+]
+SECRET = "DURAND Jeanne 0612345678"
+
+
+def write(pack: Path, kind: str, rows: Sequence[Sequence[str]]) -> None:
+    pack.mkdir()
+    if kind == "csv":
+        (pack / "things.csv").write_text("".join(";".join(row) + "\n" for row in rows))
+        return
+    book = openpyxl.Workbook()
+    book.active.title = "Data"
+    for row in rows:
+        book.active.append(list(row))
+    book.save(pack / "things.xlsx")
+
+
+def given(tmp_path: Path, kind: str, rows: Sequence[Sequence[str]]) -> Outcome:
+    write(tmp_path / "pack", kind, rows)
+    return deliver(table_of(), tmp_path / "pack", tmp_path / "work")
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_added_column_is_set_apart_value_by_value(tmp_path: Path, kind: str) -> None:
+    # A workbook has no column without a name; a text has one where its lines end with a separator.
+    added, rows = (ADDED, ROWS) if kind == "csv" else (ADDED[:-1], [row[:-1] for row in ROWS])
+    outcome = given(tmp_path, kind, [added, *rows])
+    assert [row[:2] for row in outcome.rows] == [(1, "a"), (3, "c")]
+    assert outcome.rejected == [(3, "id", "not_a_whole_number")]
+    name = f"things.{kind}"
+    margin = [(name, 3, "undeclared 6", "margin")] if kind == "csv" else []
+    assert outcome.quarantine == [
+        (name, 1, "telephone", "0612345678"),
+        (name, 2, "telephone", "0698765432"),
+        *margin,
+    ]
+    assert outcome.reading.undeclared == ["telephone"]
+    assert len(outcome.remarks) == 1
+    assert "'telephone' not declared, kept in quarantine" in outcome.remarks[0]
+
+
+def test_what_is_as_declared_has_nothing_set_apart(tmp_path: Path) -> None:
+    outcome = given(tmp_path, "csv", [HEADER.split(";"), ["1", "a", "2020-01-01", "1"]])
+    assert (outcome.quarantine, outcome.reading.undeclared, outcome.remarks) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nb_répondants 2019 (%)", "nb_répondants 2019 (%)"),
+        (SECRET, "aaaaaa aaaaaa 9999999999"),
+        ("jean@example.org", "aaaa@aaaaaaa.aaa"),
+        ("2 rue des Lilas", "9 aaa aaa aaaaa"),
+        ("é" * 41, "a" * 40),
+    ],
+)
+def test_a_name_that_may_be_a_value_is_told_by_its_shape(tmp_path: Path, name: str, told: str) -> None:
+    outcome = given(tmp_path, "csv", [[*HEADER.split(";"), name], ["1", "a", "2020-01-01", "1", "v"]])
+    assert outcome.reading.undeclared == [told]
+    assert repr(told) in outcome.remarks[0]
+    assert outcome.quarantine == [("things.csv", 1, name, "v")], "in the restricted zone it keeps its name"
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_missing_column_stops_the_source(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ChuError, match=rf"things\.{kind}: 'amount' missing among its 4 columns; it has 1") as raised:
+        given(tmp_path, kind, [["id", "label", "day", SECRET], ["1", "a", "2020-01-01", "1"]])
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize("filled", [10, 50])
+def test_a_retyped_column_stops_the_source_however_few_rows_fill_it(tmp_path: Path, kind: str, filled: int) -> None:
+    """Far less than half of the rows, which would be rejected one by one if they were misspelled."""
+    rows = [[str(i), "a", "01/02/2020" if i < filled else "", "1"] for i in range(200)]
+    with pytest.raises(ChuError, match=f"'day' has another type now: none of its {filled} values fits") as raised:
+        given(tmp_path, kind, [HEADER.split(";"), *rows])
+    assert "not_a_date, shape 99/99/9999" in str(raised.value)
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_few_wrong_values_or_one_that_is_right_only_cost_rows(tmp_path: Path, right: int) -> None:
+    wrong = 9 if not right else 60
+    rows = [[str(i), "a", "01/02/2020" if i < wrong else "", "1"] for i in range(200)]
+    rows[-1][2] = "2020-02-01" if right else ""
+    outcome = given(tmp_path, "csv", [HEADER.split(";"), *rows])
+    assert (outcome.reading.kept, len(outcome.reading.rejects)) == (200 - wrong, wrong)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"1;a;2020-01-01;1\n", "utf-8"),
+        ("1;é;2020-01-01;1\n".encode(), "utf-8"),
+        ("1;é;2020-01-01;1\n".encode("cp1252"), "cp1252"),
+        ("1;é;2020-01-01;1\n".encode() + "2;ù;2020-01-01;1\n".encode("cp1252"), "utf-8, cp1252"),
+    ],
+)
+def test_how_a_file_is_written_is_found_and_said(tmp_path: Path, content: bytes, encoding: str) -> None:
+    (tmp_path / "pack").mkdir()
+    file = tmp_path / "pack" / "things.csv"
+    file.write_bytes(HEADER.encode() + b"\n" + content + b"x;a;;1\n")
+    outcome = deliver(table_of(CsvFormat(";,", fallback="cp1252")), tmp_path / "pack", tmp_path / "work")
+    (delivery,) = outcome.reading.deliveries
+    assert (delivery.encoding, delivery.separator) == (encoding, ";")
+    lines = content.count(b"\n")
+    assert delivery.said["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1}

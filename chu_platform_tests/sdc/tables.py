@@ -1,0 +1,86 @@
+"""Made-up tables for the tests of this folder: values and relations, never real data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chu_platform.sdc import Relations, relations_by_key
+
+
+def grid(inner: NDArray[np.float64]) -> tuple[NDArray[np.float64], Relations]:
+    """A rows x columns table with its margins and total: values row by row, margins last; cells of 0 are
+    absent, as in the lake."""
+    rows, columns = inner.shape
+    values = np.zeros((rows + 1, columns + 1))
+    values[:rows, :columns] = inner
+    values[:, columns] = values.sum(axis=1)
+    values[rows] = values.sum(axis=0)
+    cell = np.where(values > 0, np.cumsum(values > 0).reshape(values.shape) - 1, -1)
+    lines = [
+        *((line[columns], line[:columns]) for line in cell),
+        *((line[rows], line[:rows]) for line in cell.T),
+    ]
+    sums = [(int(total), [int(c) for c in parts if c >= 0]) for total, parts in lines if total >= 0]
+    return values[values > 0], Relations.of(*sums)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of a hierarchy: the code of each leaf at this level, and the grains it is published at."""
+
+    codes: NDArray[np.int64]
+    grains: Sequence[str]
+
+
+def family(
+    levels: Sequence[Level],
+    periods: dict[str, NDArray[np.int64]],
+    leaf: NDArray[np.int64],
+    month: NDArray[np.int64],
+    weight: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], Relations]:
+    """Events (leaf, month, weight) summed by each level and grain; levels from fine to coarse, `periods`
+    the same, month -> period.
+
+    Relations: a level is the sum of the next finer one at the same grain, a period that of the next shorter
+    grain at the same level.
+    """
+    values: list[NDArray[np.float64]] = []
+    tables: dict[tuple[int, str], tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = {}
+    n = 0
+    for i, level in enumerate(levels):
+        for grain in level.grains:
+            width = int(level.codes.max()) + 1
+            keys, place = np.unique(periods[grain][month] * width + level.codes[leaf], return_inverse=True)
+            values.append(np.bincount(place, weights=weight).astype(np.float64))
+            tables[i, grain] = (np.arange(n, n + len(keys)), keys // width, keys % width)
+            n += len(keys)
+    relations = []
+    for (i, grain), (cells, period, code) in tables.items():
+        if (i + 1, grain) in tables:
+            above = np.zeros(int(levels[i].codes.max()) + 1, np.int64)
+            above[levels[i].codes] = levels[i + 1].codes
+            parents, *keys_above = tables[i + 1, grain]
+            relations.append(relations_by_key(parents, keys_above, cells, (period, above[code])))
+        longer = list(periods)[list(periods).index(grain) + 1 :]
+        for coarse in [g for g in longer if (i, g) in tables][:1]:
+            of_period = np.zeros(int(periods[grain].max()) + 1, np.int64)
+            of_period[periods[grain]] = periods[coarse]
+            parents, *keys_above = tables[i, coarse]
+            relations.append(relations_by_key(parents, keys_above, cells, (of_period[period], code)))
+    return np.concatenate(values), Relations.concat(relations)
+
+
+def calendar(months: int) -> dict[str, NDArray[np.int64]]:
+    """Periods of `months` months from a June on: month -> period number, shortest grain first."""
+    month = np.arange(months)
+    return {
+        "month": month,
+        "quarter": (month + 5) // 3 - 1,
+        "year": (month + 5) // 12,
+        "all": np.zeros(months, np.int64),
+    }

@@ -1,0 +1,149 @@
+"""Masks: the rules on tables made by hand, every guarantee on random ones."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
+from chu_platform.sdc.cell_masks import small
+from chu_platform_tests.sdc.tables import grid
+
+
+def _protect(relations: Relations, *values: float) -> list[int]:
+    amounts = np.array(values)
+    mask = protect(amounts, (amounts > 0) & (amounts <= SMALL_CELL), relations)
+    return np.flatnonzero(mask).tolist()
+
+
+def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
+    """Rules of each sum by itself, written with loops and nothing of the package's own rules."""
+    for r, parent in enumerate(relations.parents):
+        children = relations.children[relations.starts[r] : relations.starts[r + 1]]
+        hidden = children[mask[children]]
+        assert len(hidden) + mask[parent] != 1
+        if len(hidden) and not mask[parent]:
+            assert values[hidden].sum() > SMALL_CELL
+            assert values[hidden].sum() > len(hidden)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [("0", False), ("0.5", True), ("10", True), ("10.000000000004", True), ("10.5", False), ("11", False)],
+)
+def test_a_count_is_small_up_to_ten_whatever_its_shares_come_to(count: str, expected: bool) -> None:
+    assert duckdb.connect().execute(f"SELECT {small(f'{count}::DOUBLE')}").fetchall() == [(expected,)]
+
+
+def test_nothing_small_masks_nothing() -> None:
+    assert _protect(Relations.of((0, [1, 2])), 50, 20, 30) == []
+
+
+def test_one_small_child_takes_its_cheapest_sibling_with_it() -> None:
+    assert _protect(Relations.of((0, [1, 2, 3])), 65, 5, 20, 40) == [1, 2]
+
+
+def test_two_small_children_with_a_small_sum_take_a_third() -> None:
+    assert _protect(Relations.of((0, [1, 2, 3, 4])), 67, 3, 4, 20, 40) == [1, 2, 3]
+
+
+def test_two_small_children_with_a_large_sum_are_enough() -> None:
+    assert _protect(Relations.of((0, [1, 2, 3])), 55, 8, 7, 40) == [1, 2]
+
+
+def test_children_that_are_all_one_hide_nothing_behind_their_sum() -> None:
+    assert _protect(Relations.of((0, list(range(1, 13)))), 12, *[1] * 12) == list(range(13))
+
+
+def test_a_single_child_and_its_parent_go_together() -> None:
+    # 0 = 1 + 3 + 4, 1 = 2: the pair of 4 needs a sibling, since 0 is published.
+    assert _protect(Relations.of((0, [1, 3, 4]), (1, [2])), 64, 4, 4, 20, 40) == [1, 2, 3]
+
+
+def test_a_small_total_is_masked_with_everything_below() -> None:
+    assert _protect(Relations.of((0, [1, 2])), 9, 4, 5) == [0, 1, 2]
+
+
+def test_a_two_by_two_table_needs_all_its_inner_cells() -> None:
+    values, relations = grid(np.array([[3.0, 20.0], [30.0, 40.0]]))
+    assert np.flatnonzero(protect(values, values <= 10, relations)).tolist() == [0, 1, 3, 4]
+
+
+def test_a_remainder_is_large_enough_through_two_levels() -> None:
+    # 0 = 1 + 2, 1 = 3 + 4, 2 = 5 + 6: with 1, 2, 3 and 5 masked, 0 - 4 - 6 would be 3 + 4 = 7.
+    relations = Relations.of((0, [1, 2]), (1, [3, 4]), (2, [5, 6]))
+    values = np.array([107.0, 43.0, 64.0, 3.0, 40.0, 4.0, 60.0])
+    mask = protect(values, np.isin(np.arange(7), [1, 2, 3, 5]), relations)
+    assert mask[4] or mask[6] or mask[0]
+
+
+def test_cells_that_only_several_sums_together_determine_are_protected() -> None:
+    # The triangle: each sum has two masked cells and a large remainder, the three together give all.
+    relations = Relations.of((3, [0, 1]), (4, [1, 2]), (5, [0, 2]))
+    values = np.array([9.0, 8.0, 7.0, 17.0, 15.0, 16.0])
+    mask = protect(values, values <= 10, relations)
+    assert determined_cells(relations, mask).tolist() == []
+    assert np.flatnonzero(mask).tolist() == [0, 1, 2, 4]
+
+
+def test_every_measure_has_a_large_remainder() -> None:
+    relations = Relations.of((0, [1, 2, 3]))
+    events, days = np.array([60.0, 8.0, 9.0, 43.0]), np.array([20.0, 3.0, 3.0, 14.0])
+    small = np.array([False, True, True, False])
+    assert np.flatnonzero(protect(events, small, relations)).tolist() == [1, 2]
+    assert np.flatnonzero(protect(np.column_stack([events, days]), small, relations)).tolist() == [1, 2, 3]
+
+
+def test_fractions_are_not_held_to_be_at_least_one() -> None:
+    relations = Relations.of((0, list(range(1, 41))))
+    values = np.concatenate([[20.0], np.full(40, 0.5)])
+    assert np.flatnonzero(protect(values, values < 10, relations)).tolist() == list(range(1, 41))
+
+
+def test_a_zero_is_no_protection() -> None:
+    assert _protect(Relations.of((0, [1, 2, 3])), 45, 5, 0, 40) == [1, 3]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_tables_withstand_the_attacker(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(12):
+        shape = (int(random.integers(2, 7)), int(random.integers(2, 6)))
+        mean = random.choice([3.0, 20.0, 100.0])
+        values, relations = grid(random.poisson(random.gamma(0.5, 2 * mean, shape)).astype(np.float64))
+        small = values <= SMALL_CELL
+        mask = protect(values, small, relations)
+        assert np.all(mask[small])
+        assert np.array_equal(mask, protect(values, small, relations)), "the same input gives the same mask"
+        _assert_remainders(relations, values, mask)
+        assert determined_cells(relations, mask).tolist() == []
+        assert disclosed_cells(relations, values, mask, np.ones(len(values))).tolist() == []
+        for cell in np.flatnonzero(mask).tolist():
+            low, high = bounds(relations, values, mask, cell)
+            assert high - low > 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_fractional_tables_withstand_the_attacker(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(12):
+        values, relations = grid(random.poisson(random.gamma(0.5, 40.0, (5, 4))) / 3)
+        mask = protect(values, values <= SMALL_CELL, relations)
+        assert determined_cells(relations, mask).tolist() == []
+        for cell in np.flatnonzero(mask).tolist():
+            low, high = bounds(relations, values, mask, cell, lower=0.0)
+            assert high - low > 1e-6
+
+
+def test_input_that_does_not_fit_is_refused() -> None:
+    relations, small = Relations.of((0, [1, 2])), np.zeros(3, np.bool_)
+    with pytest.raises(ValueError, match="do not hold"):
+        protect(np.array([5.0, 2.0, 2.0]), small, relations)
+    with pytest.raises(ValueError, match="shape"):
+        protect(np.array([5.0, 2.0, 3.0]), small[:2], relations)
+    with pytest.raises(ValueError, match="finite"):
+        protect(np.array([np.nan, 2.0, 3.0]), small, relations)
+    with pytest.raises(ValueError, match="does not exist"):
+        protect(np.array([5.0, 5.0]), small[:2], Relations.of((0, [2])))

@@ -1,0 +1,415 @@
+"""Maintenance: files and read time come back, nothing within the retention is lost, writers are not met."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from chu_platform.engine.engine import Engine
+from chu_platform.errors import ChuError
+from chu_platform.settings import Settings
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.maintenance import Operation, Report, maintain, plan
+from chu_platform.storage.restore import restore
+from chu_platform.storage.table_state import measure
+from chu_platform.tables.columns import DOUBLE, Column
+from chu_platform.tables.maintenance_policy import Policy
+from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.table import Layout, Table
+from chu_platform_tests.java import JAVA_OPTIONS, require_java
+from chu_platform_tests.pipeline.contents import digest
+from chu_platform_tests.storage.ageing import age
+from chu_platform_tests.storage.tables import COLUMNS, POLICY, put, rows_of, visits
+
+EIGHT_DAYS = timedelta(days=8)
+ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
+HELD = """
+import sys, time
+from pathlib import Path
+from chu_platform.storage.lake import Lake
+from chu_platform_tests.storage.tables import visits
+with Lake(Path(sys.argv[1])).writing(visits(), wait=False):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One Spark server for all tests of this module."""
+    require_java()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+        engine = Engine(Settings(_env_file=None, home=tmp_path_factory.mktemp("spark"), engine="spark"))
+        yield engine
+        engine.close()
+
+
+@pytest.fixture(params=["embedded", "spark"])
+def engine(request: pytest.FixtureRequest) -> Engine | None:
+    """What maintenance is given on either engine."""
+    return request.getfixturevalue("spark") if request.param == "spark" else None
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def append(lake: Lake, table: Table, rows: pa.Table) -> None:
+    """Rows added by another tool, which knows nothing of the platform."""
+    write_deltalake(lake.path(table), rows.cast(table.schema), mode="append")
+
+
+def codes(lake: Lake, table: Table, version: int | None = None) -> list[tuple[str | None, str]]:
+    found = lake.arrow(table, ["campaign_year", "code"], version).to_pylist()
+    return sorted(((r["campaign_year"], r["code"]) for r in found), key=str)
+
+
+def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]:
+    """Make a table of many small commits, half of them additions and half replaced partitions; gives its rows."""
+    put(lake, table, rows_of({"2017": ["a", "b"], "2018": ["c"]}))
+    added: list[tuple[str | None, str]] = [("2017", "a"), ("2017", "b"), ("2018", "c")]
+    for i in range(commits // 2):
+        added_now = [("2017", f"x{i * 37 % 100}"), (None, f"u{i}")]
+        append(lake, table, rows_of({year or "": [code] for year, code in added_now}))
+        put(lake, table, rows_of({"2020": [f"r{i}"]}), CAMPAIGNS.between("2020", "2020"))
+        added += added_now
+    return sorted([*added, ("2020", f"r{commits // 2 - 1}")], key=str)
+
+
+def read_seconds(lake: Lake, table: Table) -> float:
+    """Best of five readings of all rows: what many files cost."""
+    taken = []
+    files = lake.relation(table)
+    with duckdb.connect() as connection:
+        for _ in range(5):
+            begun = time.perf_counter()
+            connection.execute(f"SELECT max(code), max(name), sum(number) FROM {files}").fetchall()
+            taken.append(time.perf_counter() - begun)
+    return min(taken)
+
+
+def operations(report: Report) -> Sequence[Operation]:
+    return [d.action.operation for d in report.done]
+
+
+def said(commit: Mapping[str, str]) -> Mapping[str, object]:
+    found: Mapping[str, object] = json.loads(commit["userMetadata"])
+    return found
+
+
+def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> None:
+    expected = worn(lake, ORDERED, 200)
+    before = lake.version(ORDERED)
+    slow = read_seconds(lake, ORDERED)
+    report = maintain(lake, ORDERED, POLICY, "a run")
+    assert (report.before.files, report.before.small_files, report.before.version) == (203, 201, 200)
+    # One file a partition: 2017, 2018, 2020, and no year.
+    assert (report.after.files, report.after.small_files) == (4, 0)
+    assert report.after.size < report.before.size / 10
+    assert report.after.commits == 0
+    assert operations(report) == [Operation.OPTIMIZE, Operation.CHECKPOINT]
+    assert read_seconds(lake, ORDERED) < slow / 2
+    assert codes(lake, ORDERED) == expected
+    assert codes(lake, ORDERED, before) == expected
+    after_the_first_commit = sorted(
+        [("2017", "a"), ("2017", "b"), ("2018", "c"), ("2017", "x0"), (None, "u0")], key=str
+    )
+    assert codes(lake, ORDERED, 1) == after_the_first_commit
+    restore(lake, ORDERED, 1, "a run")
+    assert codes(lake, ORDERED) == after_the_first_commit
+
+
+def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, engine: Engine | None) -> None:
+    expected = worn(lake, ORDERED, 40)
+    names = sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist())
+    schema = DeltaTable(lake.path(ORDERED)).schema().to_json()
+    untouched = [f for f in DeltaTable(lake.path(ORDERED)).file_uris() if "2018" in f or "2020" in f]
+    maintain(lake, ORDERED, POLICY, "a run", engine)
+    assert codes(lake, ORDERED) == expected
+    assert sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist()) == names
+    delta = DeltaTable(lake.path(ORDERED))
+    assert json.loads(delta.schema().to_json()) == json.loads(schema)
+    files = delta.file_uris()
+    assert set(untouched) < set(files)
+    assert sorted(Path(f).parent.name.split("=")[1] for f in files) == [
+        "2017",
+        "2018",
+        "2020",
+        "__HIVE_DEFAULT_PARTITION__",
+    ]
+    for file in files:
+        assert pq.read_metadata(file).row_group(0).column(0).compression == "ZSTD"
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    assert {c for c in actions.column_names if c.startswith("min.")} == {"min.code", "min.number", "min.day"}
+    assert (delta.protocol().min_reader_version, delta.protocol().reader_features) == (1, None)
+    # No name is anywhere in the log, checkpoints included.
+    log = lake.path(ORDERED) / "_delta_log"
+    checkpoint = next(log.glob("*.checkpoint.parquet"))
+    kept = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
+    assert all("Name of" not in text for text in kept)
+    # Each commit of maintenance tells who made it and what the last publication said.
+    (optimized,) = (c for c in delta.history() if c["operation"] == "OPTIMIZE" and "2017" in str(c))
+    assert said(optimized) == {
+        "run": "a run",
+        "asset": "sources/visits",
+        "operation": "optimize",
+        "publication": {"run": "test"},
+    }
+    assert lake.provenance(ORDERED) == {"run": "test"}
+    if engine:
+        assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
+    # A second maintenance has nothing to do, and says why.
+    before = digest(lake.path(ORDERED))
+    report = maintain(lake, ORDERED, POLICY, "a run", engine)
+    assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
+    assert (report.before, report.done) == (report.after, [])
+    assert digest(lake.path(ORDERED)) == before
+
+
+def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
+    # In Z-order of a single column the rows are simply sorted by it.
+    table = replace(visits(), layout=Layout(z_order_by=["number"]))
+
+    def numbers() -> list[int]:
+        (file, *_) = (f for f in DeltaTable(lake.path(table)).file_uris() if "2017" in f)
+        found: list[int] = pq.read_table(file, columns=["number"]).column("number").to_pylist()
+        return found
+
+    put(lake, table, rows_of({"2017": ["b", "a"]}))
+    append(lake, table, rows_of({"2017": ["z", "c", "y", "d"]}))
+    maintain(lake, table, replace(POLICY, small_files=2), "a run")
+    assert numbers() == sorted(map(ord, "badcyz"))
+
+
+def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
+    table = replace(visits(), layout=Layout(partition_by=["number"]))
+    put(lake, table, rows_of({"2017": ["ab"]}))
+    expected: list[tuple[str | None, str]] = [("2017", "ab")]
+    for pair in (["ba", "bb"], ["ab", "bc"], ["ba", "bb"]):
+        append(lake, table, rows_of({"2017": pair, "": pair}))
+        expected += [(year, code) for code in pair for year in ("2017", None)]
+    rows = sorted(map(str, lake.arrow(table).to_pylist()))
+    report = maintain(lake, table, replace(POLICY, small_files=2), "a run")
+    # 195 and 196 of 2017 and of no year had more than one file; 197 has one each.
+    assert (report.before.files, report.after.files) == (13, 6)
+    assert sorted(map(str, lake.arrow(table).to_pylist())) == rows
+    assert codes(lake, table) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    ("changed", "due"),
+    [
+        ({}, []),
+        ({"small_files": 15, "files": 1000}, []),
+        ({"small_files": 16, "files": 1000}, [Operation.OPTIMIZE, Operation.CHECKPOINT]),
+        ({"small_files": 2, "files": 4}, [Operation.OPTIMIZE, Operation.CHECKPOINT]),
+        ({"small_files": 2, "files": 5}, []),
+        ({"expired_files": 1}, [Operation.VACUUM]),
+        ({"commits": 19}, []),
+        ({"commits": 20}, [Operation.CHECKPOINT]),
+        ({"expired_log_files": 1}, [Operation.CLEAN_LOG]),
+        ({"has_properties": False}, [Operation.SET_PROPERTIES]),
+    ],
+)
+def test_it_acts_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: Sequence[Operation]) -> None:
+    put(lake, visits(), rows_of({"2017": ["a"]}))
+    state = replace(measure(lake, visits(), POLICY), has_properties=True)
+    assert [a.operation for a in plan(replace(state, **changed), POLICY)] == due
+
+
+def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, engine: Engine | None) -> None:
+    table = visits()
+    put(lake, table, rows_of({"2017": ["first"]}))
+    put(lake, table, rows_of({"2017": ["second"]}))
+    age(lake.path(table), EIGHT_DAYS)
+    put(lake, table, rows_of({"2017": ["third"]}))
+    folder = lake.path(table) / "campaign_year=2017"
+    (file,) = DeltaTable(lake.path(table)).file_uris()
+    for name in ("old", "young"):
+        shutil.copy(file, folder / f"part-{name}.parquet")
+    past = time.time() - EIGHT_DAYS.total_seconds()
+    os.utime(folder / "part-old.parquet", (past, past))
+    report = maintain(lake, table, POLICY, "a run", engine)
+    assert (report.before.expired_files, report.after.expired_files) == (2, 0)
+    assert report.before.expired_size > 0 == report.after.expired_size
+    # The second version was the current one until now: it still reads. A young file may be a running write's.
+    assert codes(lake, table, 1) == [("2017", "second")]
+    assert codes(lake, table) == [("2017", "third")]
+    left = {f.name for f in folder.glob("*.parquet")}
+    assert "part-young.parquet" in left and "part-old.parquet" not in left and len(left) == 3
+    with pytest.raises(duckdb.IOException):
+        codes(lake, table, 0)
+    assert {said(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
+
+
+def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: Lake) -> None:
+    table = visits()
+    policy = replace(POLICY, log_retention=timedelta(days=10), expired_files=100)
+    put(lake, table, rows_of({"2017": ["v0"]}))
+    put(lake, table, rows_of({"2017": ["v1"]}))
+    maintain(lake, table, policy, "a run")
+    put(lake, table, rows_of({"2017": ["v3"]}))
+    maintain(lake, table, replace(policy, commits=1), "a run")
+    put(lake, table, rows_of({"2017": ["v4"]}))
+    age(lake.path(table), timedelta(days=11))
+    # The fourth version was replaced within the retention only.
+    last = lake.path(table) / "_delta_log" / f"{4:020}.json"
+    os.utime(last)
+    report = maintain(lake, table, policy, "a run")
+    assert (operations(report), report.before.expired_log_files) == ([Operation.CLEAN_LOG], 3)
+    assert report.after.expired_log_files == 0
+    # The fifth is the clean-up's own, which carries what the publication said.
+    assert {f.name[:20] for f in last.parent.glob("*.json")} == {f"{3:020}", last.stem, f"{5:020}"}
+    assert codes(lake, table, 3) == [("2017", "v3")]
+    assert codes(lake, table, 4) == [("2017", "v4")]
+    with pytest.raises(ChuError, match="the oldest version that still reads is 3"):
+        restore(lake, table, 2, "a run")
+    assert lake.provenance(table) == {"run": "test"}
+
+
+def test_provenance_outlives_the_log(lake: Lake) -> None:
+    put(lake, visits(), rows_of({"2017": ["a"]}))
+    put(lake, visits(), rows_of({"2017": ["b"]}))
+    maintain(lake, visits(), replace(POLICY, commits=1), "a run")
+    age(lake.path(visits()), timedelta(days=31))
+    report = maintain(lake, visits(), replace(POLICY, commits=1), "a run")
+    assert Operation.CLEAN_LOG in operations(report)
+    assert not (lake.path(visits()) / "_delta_log" / f"{1:020}.json").exists()
+    assert lake.provenance(visits()) == {"run": "test"}
+
+
+def test_properties_tell_other_tools_the_retentions(lake: Lake) -> None:
+    put(lake, visits(), rows_of({"2017": ["a"]}))
+    maintain(lake, visits(), POLICY, "a run")
+    assert DeltaTable(lake.path(visits())).metadata().configuration == {
+        "delta.dataSkippingStatsColumns": "code,number,day",
+        "delta.deletedFileRetentionDuration": "interval 168 hours",
+        "delta.logRetentionDuration": "interval 720 hours",
+    }
+
+
+def test_retentions_that_would_lose_something_are_refused() -> None:
+    with pytest.raises(ValueError, match="reach running writes"):
+        Policy(retention=timedelta(hours=23))
+    with pytest.raises(ValueError, match="at least as long as the files"):
+        Policy(retention=timedelta(days=8), log_retention=timedelta(days=7))
+    with pytest.raises(ValueError, match="whole hours"):
+        Policy(retention=timedelta(days=8, minutes=1))
+
+
+def test_metadata_of_other_tools_is_passed_over(lake: Lake) -> None:
+    put(lake, visits(), rows_of({"2017": ["a"]}))
+    for text in ("no JSON", "[1]", '{"other": 1}'):
+        properties = CommitProperties(custom_metadata={"userMetadata": text})
+        write_deltalake(
+            lake.path(visits()),
+            rows_of({"2017": ["x"]}).cast(visits().schema),
+            mode="append",
+            commit_properties=properties,
+        )
+    assert lake.provenance(visits()) == {"run": "test"}
+
+
+def test_a_table_that_another_process_writes_is_left_alone(lake: Lake) -> None:
+    worn(lake, visits(), 40)
+    before = digest(lake.path(visits()))
+    writer = subprocess.Popen(
+        [sys.executable, "-c", HELD, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout and writer.stdout.readline() == "held\n"
+        report = maintain(lake, visits(), POLICY, "a run")
+        assert report.skipped and "is being written by another process" in report.skipped
+        with pytest.raises(ChuError, match="is being written by another process"):
+            restore(lake, visits(), 0, "a run")
+        assert digest(lake.path(visits())) == before
+    finally:
+        # A killed process holds nothing.
+        writer.kill()
+        writer.communicate()
+    assert maintain(lake, visits(), POLICY, "a run").skipped is None
+
+
+def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: Lake) -> None:
+    table = visits()
+    put(lake, table, rows_of({"2017": ["a"], "2018": ["b"]}))
+    reports: list[Report] = []
+    ended = threading.Event()
+
+    def maintenance() -> None:
+        while not ended.is_set():
+            reports.append(maintain(lake, table, replace(POLICY, small_files=2), "a run"))
+
+    thread = threading.Thread(target=maintenance)
+    thread.start()
+    try:
+        for i in range(30):
+            with lake.writing(table, wait=True):
+                append(lake, table, rows_of({"2018": [f"y{i}"]}))
+            put(lake, table, rows_of({"2017": [f"x{i}", f"z{i}"]}), CAMPAIGNS.between("2017", "2017"))
+    finally:
+        ended.set()
+        thread.join()
+    assert any(Operation.OPTIMIZE in operations(r) for r in reports)
+    expected = [("2017", "x29"), ("2017", "z29"), ("2018", "b"), *(("2018", f"y{i}") for i in range(30))]
+    assert codes(lake, table) == sorted(expected, key=str)
+
+
+def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, engine: Engine | None) -> None:
+    expected = worn(lake, ORDERED, 4)
+    good = lake.version(ORDERED)
+    put(lake, ORDERED, rows_of({"2017": ["wrong"]}))
+    last = lake.version(ORDERED)
+    assert restore(lake, ORDERED, good, "a restoring run", engine) == last + 1
+    assert codes(lake, ORDERED) == expected
+    assert codes(lake, ORDERED, last) == [("2017", "wrong")]
+    assert said(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {
+        "run": "a restoring run",
+        "asset": "sources/visits",
+        "operation": "restore",
+        "publication": {"run": "test"},
+        "restored_version": good,
+    }
+
+
+def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> None:
+    table = visits()
+    put(lake, table, rows_of({"2017": ["first"]}))
+    put(lake, table, rows_of({"2017": ["second"]}))
+    age(lake.path(table), EIGHT_DAYS)
+    put(lake, table, rows_of({"2017": ["third"]}))
+    wider = visits([*COLUMNS, Column("added", DOUBLE, "a new column", "Ajout")])
+    put(lake, wider, rows_of({"2017": ["x"]}).append_column("added", pa.array([1.5])))
+    maintain(lake, wider, POLICY, "a run")
+    before = digest(lake.path(table))
+    for version, reason in (
+        (99, "has no version 99: its versions go to 5"),
+        (-1, "has no version -1"),
+        (5, "is at version 5 already"),
+        (0, "its files or its commit are past the retention; the oldest version that still reads is 1"),
+        (2, "had other columns at version 2"),
+    ):
+        with pytest.raises(ChuError, match=reason):
+            restore(lake, wider, version, "a run")
+    assert digest(lake.path(table)) == before
+
+
+def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+    with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
+        maintain(lake, visits(), POLICY, "a run")

@@ -1,0 +1,421 @@
+"""Publishing: partitions replaced in one commit, rules before visibility, statistics without identities, any reader."""
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from chu_platform.engine.engine import Engine
+from chu_platform.errors import ChuError
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step import BlockingCheckFailed, make
+from chu_platform.settings import Settings
+from chu_platform.storage.lake import STAGING, Lake
+from chu_platform.storage.run_checks import run_checks
+from chu_platform.tables.checks import foreign_key, one_of, unique
+from chu_platform.tables.columns import DOUBLE, Column
+from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
+from chu_platform.tables.table import Computed, Table
+from chu_platform_tests.pipeline.contents import digest, rows
+from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, staged, visits
+
+NOTHING: Mapping[str, list[str]] = {}
+FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> RunResources:
+    settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
+    platform = RunResources(settings, lambda _: None)
+    platform.lake.prepare()
+    return platform
+
+
+def fetch(sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+    return found
+
+
+def codes(lake: Lake, table: Table) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for row in rows(lake, table).to_pylist():
+        found.setdefault(row["campaign_year"], []).append(row["code"])
+    return {year: sorted(listed) for year, listed in found.items()}
+
+
+@pytest.mark.parametrize("name", ["a lake", "100%", "lac [1] é", "what?*", "it's"])
+def test_a_lake_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path / name)
+    table = visits()
+    put(lake, table, rows_of(FIRST))
+    put(lake, table, rows_of({"2019": ["g"]}), CAMPAIGNS.between("2019", "2019"))
+    found = lake.arrow(table)
+    assert sorted(zip(*(found[c].to_pylist() for c in ("campaign_year", "code")), strict=True)) == [
+        ("2017", "a"),
+        ("2017", "b"),
+        ("2018", "c"),
+        ("2019", "g"),
+    ]
+    assert found.schema == lake.arrow(table, version=0).schema
+    assert len(lake.arrow(table, version=0)) == 6
+
+
+def codes_at(lake: Lake, version: int) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for row in lake.arrow(visits(), version=version).to_pylist():
+        found.setdefault(row["campaign_year"], []).append(row["code"])
+    return {year: sorted(listed) for year, listed in found.items()}
+
+
+def rewrite_2019(delta: DeltaTable) -> None:
+    """Lay the rows of 2019 out anew, as another tool does: deleted, appended in two files, compacted."""
+    whole = delta.to_pyarrow_table(filters=[("campaign_year", "=", "2019")])
+    delta.delete("campaign_year = '2019'")
+    for part in (whole.slice(0, 1), whole.slice(1)):
+        write_deltalake(delta, part, mode="append")
+    DeltaTable(delta.table_uri).optimize.compact()
+
+
+def years(first: str, last: str) -> PartitionRange:
+    return CAMPAIGNS.between(first, last)
+
+
+def test_what_is_published_is_what_was_staged(lake: Lake) -> None:
+    published = put(lake, visits(), rows_of(FIRST))
+    assert (published.version, published.rows) == (0, 6)
+    assert published.rows_by_slice == {"2017": 2, "2018": 1, "2019": 3}
+    assert codes(lake, visits()) == FIRST
+    assert rows(lake, visits()).select(["code", "number", "name"]).to_pylist() == (
+        rows_of(FIRST).select(["code", "number", "name"]).to_pylist()
+    )
+
+
+def test_only_the_slices_asked_for_are_replaced(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = set(DeltaTable(lake.path(visits())).file_uris())
+    put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
+    assert codes(lake, visits()) == {**FIRST, "2018": ["x", "y"]}
+    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+
+
+def test_a_slice_without_rows_becomes_empty(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of(NOTHING), years("2018", "2018"))
+    assert codes(lake, visits()) == {"2017": ["a", "b"], "2019": ["d", "e", "f"]}
+
+
+def test_rows_without_a_year_or_of_an_earlier_one_lie_in_the_first_slice(lake: Lake) -> None:
+    first = CAMPAIGNS.keys[0]
+    published = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
+    assert published.rows_by_slice[first] == 2
+    put(lake, visits(), rows_of({"2018": ["x"]}), years("2018", "2018"))
+    assert codes(lake, visits())[None] == ["undated"]
+    put(lake, visits(), rows_of({"": ["other"]}), years(first, first))
+    found = codes(lake, visits())
+    assert found.pop(None) == ["other"]
+    assert found == {**FIRST, "2018": ["x"]}
+
+
+def test_the_version_of_before_stays_readable(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({"2017": ["z"]}))
+    assert rows(lake, visits()).column("code").to_pylist() == ["z"]
+    assert len(rows(lake, visits(), version=0)) == 6
+    assert len(lake.arrow(visits(), version=0)) == 6
+
+
+def test_the_commit_says_where_it_comes_from(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({"2018": ["other"]}))
+    assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
+
+
+# The same rows again.
+
+
+def shuffled(table: pa.Table) -> pa.Table:
+    return table.take(list(reversed(range(len(table)))))
+
+
+def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = digest(lake.path(visits()))
+    again = put(lake, visits(), shuffled(rows_of(FIRST)))
+    assert (again.version, again.changed, again.rows) == (0, [], 6)
+    assert digest(lake.path(visits())) == before
+
+
+def test_the_same_rows_are_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
+    other = Lake(tmp_path / "other")
+    put(lake, visits(), rows_of({"2018": ["x"]}))
+    put(lake, visits(), rows_of(FIRST))
+    put(other, visits(), shuffled(rows_of(FIRST)))
+
+    def contents(of: Lake) -> dict[str, str]:
+        root = of.path(visits())
+        files = DeltaTable(root).file_uris()
+        return {f.removeprefix(str(root)): sha256(Path(f).read_bytes()).hexdigest() for f in files}
+
+    assert contents(lake) == contents(other)
+
+
+def test_only_the_slices_whose_rows_differ_are_rewritten(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = set(DeltaTable(lake.path(visits())).file_uris())
+    corrected = put(lake, visits(), rows_of({**FIRST, "2018": ["C"]}))
+    assert corrected.changed == ["2018"]
+    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+    assert codes(lake, visits()) == {**FIRST, "2018": ["C"]}
+
+
+def test_a_slice_can_become_again_what_it_was(lake: Lake) -> None:
+    for listed in (["c"], ["C"], ["c"], ["c"]):
+        put(lake, visits(), rows_of({**FIRST, "2018": listed}))
+    assert codes(lake, visits()) == FIRST
+    assert lake.version(visits()) == 2
+    assert codes_at(lake, 1) == {**FIRST, "2018": ["C"]}
+    assert codes_at(lake, 0) == FIRST
+
+
+def test_rows_that_others_have_laid_out_anew_are_left_as_they_lie(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    rewrite_2019(DeltaTable(lake.path(visits())))
+    before = (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris()))
+    assert not any("part-00000-" in f and len(f.rsplit("/", 1)[1]) == 59 for f in before[1] if "2019" in f)
+    put(lake, visits(), rows_of(FIRST))
+    assert (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris())) == before
+
+
+def test_a_description_that_changes_is_committed_over_the_same_rows(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    described = visits([replace(c, description="said in other words") for c in COLUMNS])
+    put(lake, described, rows_of(FIRST))
+    assert codes(lake, described) == FIRST
+    assert {f.metadata["comment"] for f in DeltaTable(lake.path(described)).schema().fields} == {"said in other words"}
+    assert put(lake, described, rows_of(FIRST)).version == 1
+
+
+def test_one_process_at_a_time_writes_a_table(lake: Lake) -> None:
+    lake.prepare()
+    found: list[str] = []
+
+    def other() -> None:
+        with lake.writing(visits()):
+            found.append("other")
+
+    thread = threading.Thread(target=other)
+    with lake.writing(visits()):
+        thread.start()
+        time.sleep(0.5)
+        found.append("first")
+    thread.join(10)
+    assert found == ["first", "other"]
+
+
+def test_a_table_of_other_columns_is_replaced_whole_or_not_at_all(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    wider = visits([*COLUMNS, Column("added", DOUBLE, "a new column", "Ajout")])
+    more = rows_of({"2018": ["x"]}).append_column("added", pa.array([1.5]))
+    before = digest(lake.path(visits()))
+    with pytest.raises(ChuError, match="other columns: materialise all its partitions"):
+        put(lake, wider, more, years("2018", "2018"))
+    assert lake.version(visits()) == 0
+    assert digest(lake.path(visits())) == before
+    put(lake, wider, more)
+    assert rows(lake, wider).column("added").to_pylist() == [1.5]
+
+
+def test_a_partition_value_that_is_no_plain_code_is_refused(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = digest(lake.path(visits()))
+    with pytest.raises(ValueError, match="campaign_year holds values that are not plain codes"):
+        put(lake, visits(), rows_of({"20/18 é": ["x"]}))
+    assert (lake.version(visits()), digest(lake.path(visits()))) == (0, before)
+
+
+# Rules.
+
+
+def broken(column: str, value: object) -> pa.Table:
+    table = rows_of({**FIRST, "2020": ["Mme Secrète"]})
+    values = [*table[column].to_pylist()[:-1], value]
+    place = table.column_names.index(column)
+    return table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("number", -4711, "a number is not negative »: 1 rows break it"),
+        ("code", "a", r"\(code\) est unique »: 1 rows break it"),
+        ("code", None, "code est toujours renseigné »: 1 rows break it"),
+    ],
+)
+def test_rows_that_break_a_rule_leave_the_table_as_it_was(
+    platform: RunResources, column: str, value: object, said: str
+) -> None:
+    contents = {"rows": rows_of(FIRST)}
+    table = visits(rows=Computed(lambda: contents["rows"]))
+    make(platform, table, CAMPAIGNS.every(), "first run")
+    before = (platform.lake.version(table), digest(platform.lake.path(table)))
+    contents["rows"] = broken(column, value)
+    with pytest.raises(BlockingCheckFailed, match=said) as caught:
+        make(platform, table, CAMPAIGNS.every(), "second run")
+    assert (platform.lake.version(table), digest(platform.lake.path(table))) == before
+    assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
+    assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
+    assert not list(platform.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
+
+
+def test_the_audit_counts_the_rows_that_break_each_rule(lake: Lake) -> None:
+    known = visits()
+    put(lake, known, rows_of({"2019": ["a", "b"]}))
+    table = replace(
+        visits(),
+        name="others",
+        checks=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
+    )
+    with staged(lake, table, rows_of(FIRST)) as folder:
+        verdicts = {v.check.name: v.measured or 0 for v in run_checks(lake, table, folder, None, {})}
+    assert verdicts == {
+        "not_null_code": 0,
+        "unique_code": 0,
+        "foreign_key_code": 4,
+        "domain_campaign_year": 3,
+        "unique_day": 0,
+        "row_count": 0,
+    }
+
+
+def test_a_foreign_key_is_judged_by_the_version_that_was_read(lake: Lake) -> None:
+    known = visits()
+    put(lake, known, rows_of({"2019": ["a", "b"]}))
+    put(lake, known, rows_of({"2019": ["z"]}))
+    table = replace(visits(), name="others", checks=[foreign_key("code", known)])
+    with staged(lake, table, rows_of({"2019": ["a", "b"]})) as folder:
+        at_first, now = (
+            next(v for v in run_checks(lake, table, folder, None, versions) if v.check.refers_to is known)
+            for versions in ({known: 0}, {})
+        )
+    assert (at_first.measured or 0, now.measured) == (0, 2)
+
+
+# Statistics.
+
+
+def statistics(lake: Lake, table: Table) -> Mapping[str, Mapping[str, Any]]:
+    """The statistics of each file in the log, by path."""
+    log = (lake.path(table) / "_delta_log" / f"{0:020}.json").read_text().splitlines()
+    adds = [json.loads(line)["add"] for line in log if '"add"' in line[:10]]
+    return {add["path"]: json.loads(add["stats"]) for add in adds}
+
+
+def test_the_statistics_are_those_of_the_rows(lake: Lake) -> None:
+    table = visits()
+    put(lake, table, rows_of(FIRST))
+    found = statistics(lake, table)
+    assert len(found) == 3
+    for path, said in found.items():
+        file = f"read_parquet('{lake.path(table) / path}', hive_partitioning = false)"
+        assert said["numRecords"] == fetch(f"SELECT count(*) FROM {file}")[0][0]
+        for column in ("code", "number", "day"):
+            low, high, nulls = fetch(
+                f'SELECT min("{column}"), max("{column}"), count(*) FILTER ("{column}" IS NULL) FROM {file}'
+            )[0]
+            assert said["nullCount"][column] == nulls
+            listed = [str(v) if column == "day" else v for v in (low, high)]
+            assert [said["minValues"].get(column), said["maxValues"].get(column)] == listed
+
+
+def test_identities_are_not_in_the_statistics(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    for said in statistics(lake, visits()).values():
+        assert not any("name" in said[kind] for kind in ("minValues", "maxValues", "nullCount"))
+    assert not any(b"Name of" in f.read_bytes() for f in (lake.path(visits()) / "_delta_log").iterdir())
+    delta = DeltaTable(lake.path(visits()))
+    assert "name" not in delta.metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
+
+
+def test_long_texts_and_numbers_that_are_none_are_left_out_of_the_statistics(lake: Lake) -> None:
+    table = rows_of({"2019": ["a", "x" * 100]})
+    table = table.set_column(3, "ratio", pa.array([float("nan"), 1.0]))
+    put(lake, visits(), table)
+    (said,) = statistics(lake, visits()).values()
+    assert "code" not in said["minValues"]
+    assert said["minValues"].get("ratio") in (None, 1.0)
+
+
+# Readers.
+
+
+def expected() -> list[tuple[object, ...]]:
+    return sorted((r["code"], r["campaign_year"], r["number"]) for r in rows_of(FIRST).to_pylist())
+
+
+def test_delta_rs_reads_a_table(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    found = DeltaTable(lake.path(visits())).to_pyarrow_table(columns=["code", "campaign_year", "number"])
+    assert sorted(tuple(r.values()) for r in found.to_pylist()) == expected()
+    some = DeltaTable(lake.path(visits())).to_pyarrow_table(filters=[("campaign_year", "=", "2018")])
+    assert some.column("code").to_pylist() == ["c"]
+
+
+def test_duckdb_reads_the_files_of_the_log(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    found = fetch(f"SELECT code, campaign_year, number FROM {lake.relation(visits())}")
+    assert sorted(found) == expected()
+
+
+def test_the_embedded_engine_reads_a_table(lake: Lake, platform: RunResources) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    engine = Engine(platform.settings)
+    try:
+        frame = engine.query("SELECT code, campaign_year, number FROM {v}", {"v": engine.read(lake.path(visits()), 0)})
+        found = engine.arrow(frame).to_pylist()
+    finally:
+        engine.close()
+    assert sorted(tuple(r.values()) for r in found) == expected()
+
+
+@pytest.mark.skipif(find_spec("polars") is None, reason="Polars is not installed")
+def test_polars_reads_a_table(lake: Lake) -> None:
+    import polars  # type: ignore[import-not-found,unused-ignore]
+
+    put(lake, visits(), rows_of(FIRST))
+    found = polars.read_delta(str(lake.path(visits()))).select("code", "campaign_year", "number").rows()
+    assert sorted(found) == expected()
+
+
+def test_an_empty_table_has_its_columns(lake: Lake) -> None:
+    put(lake, visits(), rows_of(NOTHING))
+    assert lake.arrow(visits()).column_names == [c.name for c in COLUMNS]
+    assert len(DeltaTable(lake.path(visits())).to_pyarrow_table()) == 0
+
+
+def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+    with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
+        lake.version(visits())
+
+
+def test_only_the_owner_enters_the_restricted_zone(lake: Lake) -> None:
+    lake.prepare()
+    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "published")}
+    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "published": 0o755}
