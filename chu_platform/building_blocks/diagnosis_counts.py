@@ -5,10 +5,11 @@ Here: the SQL over {event}, {diagnosis}, {period} and {base}. Not here: the two 
 
 from collections.abc import Sequence
 
-from chu_platform.building_blocks.rates import DISTINCT_PATIENTS, of_each_patient, period_join
+from chu_platform.building_blocks.rates import DISTINCT_PATIENTS, of_each_patient
+from chu_platform.tables.periods import Periods
 
 
-def by_diagnosis(domain: str, sums: Sequence[str] = ()) -> str:
+def by_diagnosis(periods: Periods, domain: str, sums: Sequence[str] = ()) -> str:
     """SQL of the counts of each level and code in each period of `domain`; `sums` are summed beside the events."""
     taken = "".join(f", f.{s}" for s in sums)
     summed = "".join(f", sum({s}) AS {s}" for s in sums)
@@ -21,7 +22,7 @@ def by_diagnosis(domain: str, sums: Sequence[str] = ()) -> str:
         ),
         counted AS (
             SELECT level, code, grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients{summed}
-            FROM ({of_each_patient("placed", ["level", "code"], ["events", *sums])}
+            FROM ({of_each_patient(periods, "placed", ["level", "code"], ["events", *sums])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (
@@ -33,7 +34,7 @@ def by_diagnosis(domain: str, sums: Sequence[str] = ()) -> str:
                n.events, n.patients{given}, b.base_patients, b.patient_years
         FROM counted n
         JOIN name m ON m.level = n.level AND m.code = n.code
-        JOIN {{period}} p ON p.domain = '{domain}' AND {period_join("n")}
+        JOIN {{period}} p ON p.domain = '{domain}' AND {periods.join("n")}
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
                       AND b.sex = 'all' AND b.age_band = 'all'
         """

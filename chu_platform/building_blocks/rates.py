@@ -12,6 +12,7 @@ import pyarrow as pa
 from chu_platform.building_blocks.intervals import garwood, wilson
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.periods import Periods
 from chu_platform.tables.spark_sql import UNKNOWN
 
 PERIOD_COLUMNS: Final[Sequence[Column]] = (
@@ -96,23 +97,7 @@ NUMERATOR_IN_BASE: Final = holds(
 DISTINCT_PATIENTS: Final = f"count(CASE WHEN patient_key <> '{UNKNOWN}' THEN 1 END)"
 
 
-# Stands for the start of `all` in `in_periods`: before any event.
-ALL_START: Final = "DATE '1800-01-01'"
-
-
-def in_periods(event: str, columns: str) -> str:
-    """SQL: `columns` of each row of the relation `event`, once for each period that holds its `date`.
-
-    `start` is the start of the period, and one date for all of `all`, so that `period_join` is an equality: engines
-    join by it in one pass.
-    """
-    return f"""
-            SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
-                                    'year', trunc(date, 'year'), 'all', {ALL_START}) AS (grain, start)
-            FROM {event}"""
-
-
-def of_each_patient(event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+def of_each_patient(periods: Periods, event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
     """SQL: the events of each patient in each period, by `keys`: one row a patient, `sums` summed.
 
     Distinct patients are then a plain count: count(DISTINCT) keeps a set for each of millions of groups in memory.
@@ -121,16 +106,8 @@ def of_each_patient(event: str, keys: Sequence[str], sums: Sequence[str]) -> str
     summed = ", ".join(f"sum({s}) AS {s}" for s in sums)
     return f"""
             SELECT {listed}, {summed}
-            FROM ({in_periods(event, ", ".join([*keys, "patient_key", *sums]))}
+            FROM ({periods.expand(event, ", ".join([*keys, "patient_key", *sums]))}
             ) GROUP BY {listed}"""
-
-
-def period_join(alias: str) -> str:
-    """SQL: the condition that joins counts of `in_periods` to {{period}} p."""
-    return (
-        f"p.period_grain = {alias}.grain AND "
-        f"CASE p.period_grain WHEN 'all' THEN {ALL_START} ELSE p.period_start END = {alias}.start"
-    )
 
 
 def with_rates(counted: pa.Table) -> pa.Table:

@@ -2,10 +2,11 @@
 
 A consultation belongs to the establishments of its professional, shared out by the weights of the bridge, so that
 attached and unattached consultations sum to the total exactly.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
+from typing import Final
+
+from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.building_blocks.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
@@ -15,39 +16,32 @@ from chu_platform.building_blocks.rates import (
     RATE_COLUMNS,
     RATES_FROM,
     of_each_patient,
-    period_join,
     with_rates,
+)
+from chu_platform.building_blocks.use_of_care import (
+    LATEST_WHOLE_YEAR,
+    PLACE_LEVELS,
+    SAMPLE_CAUTION,
+    USE_DEFINITION,
+    use_measures,
 )
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import none_in
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import IndicatorQuestion, Parameter
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
-kpi_consultation_rate_by_establishment = Table(
-    name="kpi_consultation_rate_by_establishment",
-    layer=Layer.KPIS,
-    zone=Zone.PSEUDONYMISED,
-    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
-    label="Taux de consultation par établissement",
-    owner="team:kpis",
-    columns=[
-        *PERIOD_COLUMNS,
-        *LEVEL_COLUMNS,
-        *COUNT_COLUMNS,
-        *RATE_COLUMNS,
-    ],
-    reads={
-        "consultation": fact_consultation,
-        "bridge": bridge_professional_establishment,
-        "establishment": dim_establishment,
-        "period": dim_period,
-        "base": fact_patient_base,
-    },
-    rows=Query(
-        f"""
+NAME: Final = "kpi_consultation_rate_by_establishment"
+
+
+def _counts(periods: Periods) -> str:
+    return f"""
         WITH attached AS (
             SELECT c.date, c.patient_key, w.weight, e.establishment_key, e.department_code, e.region_key
             FROM {{consultation}} c
@@ -66,7 +60,7 @@ kpi_consultation_rate_by_establishment = Table(
         ),
         counted AS (
             SELECT level, code, grain, start, CAST(sum(weight) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient("placed", ["level", "code"], ["weight"])}
+            FROM ({of_each_patient(periods, "placed", ["level", "code"], ["weight"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (
@@ -80,10 +74,34 @@ kpi_consultation_rate_by_establishment = Table(
                n.events, n.patients, b.base_patients, b.patient_years
         FROM counted n
         JOIN name m ON m.level = n.level AND m.code = n.code
-        JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
+        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
                       AND b.sex = 'all' AND b.age_band = 'all'
-        """,
+        """
+
+
+EXACT: Final = Table(
+    name=NAME,
+    layer=Layer.KPIS,
+    zone=Zone.PSEUDONYMISED,
+    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
+    label="Taux de consultation par établissement",
+    owner="team:kpis",
+    columns=[
+        *PERIOD_COLUMNS,
+        *LEVEL_COLUMNS,
+        *COUNT_COLUMNS,
+        *RATE_COLUMNS,
+    ],
+    reads={
+        "consultation": fact_consultation,
+        "bridge": bridge_professional_establishment,
+        "establishment": dim_establishment,
+        "period": dim_period,
+        "base": fact_patient_base,
+    },
+    rows=Query.over(
+        _counts,
         finish=with_rates,
         from_columns=RATES_FROM,
     ),
@@ -96,4 +114,83 @@ kpi_consultation_rate_by_establishment = Table(
         NUMERATOR_IN_BASE,
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+)
+
+kpi_consultation_rate_by_establishment = Indicator(
+    exact=EXACT,
+    fact=fact_consultation,
+    # Released: totals and regions at every grain; departments by year and over all; establishments over all.
+    release=Release(
+        family=consultation_mask,
+        alias="establishments",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
+                   period_grain AS grain, period_start AS start, level, code,
+                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events
+            FROM establishments
+            WHERE level IN ('total', 'unattached', 'region')
+               OR (level = 'department' AND period_grain IN ('year', 'all'))
+               OR (level = 'establishment' AND period_grain = 'all')
+            """,
+        relations={
+            ("events",): [
+                same_period(TOTAL, f"c.indicator = '{NAME}' AND c.level IN ('region', 'unattached')"),
+                same_period(
+                    "p.level = 'region'",
+                    "c.level = 'department'",
+                    "EXISTS (FROM establishment e WHERE e.department_code = c.code AND e.region_key = p.code)",
+                ),
+                """
+                SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+                JOIN establishment e ON e.establishment_key = c.code AND e.department_code = p.code
+                WHERE p.level = 'department' AND c.level = 'establishment'
+                """,
+            ]
+        },
+        reads={"establishment": dim_establishment},
+        relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
+        level_columns=["level", "code"],
+        weight="events",
+        counts=["events", "patients", "base_patients"],
+    ),
+    question=IndicatorQuestion(
+        number=1,
+        slug="consultations-etablissement",
+        title="Quel recours aux consultations dans chaque établissement ?",
+        short="Consultations par établissement",
+        parameters=(
+            Parameter(
+                "x",
+                "Lieu",
+                ("level", "code"),
+                "total:total",
+                options={
+                    level: f"level = '{level}' AND code = $value" for level in ("establishment", "department", "region")
+                },
+                exclusive=True,
+                overview="level IN ('region', 'total', 'unattached')",
+            ),
+        ),
+        measures=use_measures("consultations", "consulté"),
+        definition=(
+            *USE_DEFINITION,
+            "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
+            "Les consultations rattachées et celles qui ne le sont pas font exactement le total. Un nombre ainsi partagé n’est "
+            "pas entier : l’intervalle de Poisson n’y est qu’approché.",
+        ),
+        caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
+        "a consulté, et suit d’abord la taille du lieu.",
+        levels=PLACE_LEVELS,
+        search="etablissements",
+        has_map=True,
+        follows_size=True,
+    ),
+    free_range=FreeRange("consultation"),
+    summary=Summary(
+        where=f"{LATEST_WHOLE_YEAR} AND level IN ('total', 'region', 'unattached')",
+        order="level = 'region', level = 'unattached', events DESC",
+        rows=4,
+        subject="label",
+        measure="taux",
+    ),
 )

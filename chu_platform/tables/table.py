@@ -4,7 +4,8 @@ Here: the declaration and what follows from it alone. Not here: Dagster, Delta, 
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -17,6 +18,7 @@ from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
 from chu_platform.tables.partitions import PartitionScheme
+from chu_platform.tables.periods import CALENDAR, QueryOverPeriods
 from chu_platform.tables.source_code import texts_of
 
 if TYPE_CHECKING:
@@ -88,6 +90,16 @@ class Query:
     sql: str
     finish: "Callable[[pa.Table], pa.Table] | None" = None
     from_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    over_periods: QueryOverPeriods | None = None
+
+    @staticmethod
+    def over(
+        query: QueryOverPeriods,
+        finish: "Callable[[pa.Table], pa.Table] | None" = None,
+        from_columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> "Query":
+        """A query over periods: the table is made with those of the calendar, `chu kpi` asks with a free range."""
+        return Query(query(CALENDAR), finish, from_columns or {}, query)
 
 
 @dataclass(frozen=True)
@@ -204,3 +216,12 @@ class Table:
             parts.append(repr(rows))
         parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
+
+
+class DeclaresTables(ABC):
+    """A declaration from which tables follow."""
+
+    @property
+    @abstractmethod
+    def tables(self) -> "Iterable[Table]":
+        """The tables."""

@@ -1,12 +1,10 @@
 """The establishments that indicator 1 has rows of, with their place: what a reader searches by.
 
 The register is public; practices carry a general word in place of their name (docs/decisions/0008).
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
 
@@ -29,7 +27,7 @@ published_establishment = Table(
         Column("region_code", STRING, "code Insee de la région", "Code région", nullable=False),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
     ],
-    reads={"establishment": dim_establishment, "indicator": kpi_consultation_rate_by_establishment},
+    reads={"establishment": dim_establishment, "indicator": kpi_consultation_rate_by_establishment.masked},
     rows=Query(
         """
         SELECT e.establishment_key, e.establishment_label,

@@ -1,11 +1,8 @@
-"""The diagnoses that indicators 2 and 4 have rows of, with their place in the CIM-10: what a reader searches by.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The diagnoses that indicators 2 and 4 have rows of, with their place in the CIM-10: what a reader searches by."""
 
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
-from chu_platform.published.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
+from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
+from chu_platform.kpis.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
@@ -28,8 +25,8 @@ published_diagnosis = Table(
     ],
     reads={
         "diagnosis": dim_diagnosis,
-        "consultation": kpi_consultation_rate_by_diagnosis,
-        "stay": kpi_hospitalisation_rate_by_diagnosis,
+        "consultation": kpi_consultation_rate_by_diagnosis.masked,
+        "stay": kpi_hospitalisation_rate_by_diagnosis.masked,
     },
     rows=Query(
         f"""

@@ -1,14 +1,10 @@
-"""How much of each indicator the masking leaves visible.
+"""How much of each indicator the masking leaves visible."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
-
-from chu_platform.masks.consultation_mask import consultation_mask
-from chu_platform.masks.death_mask import death_mask
-from chu_platform.masks.satisfaction_mask import satisfaction_mask
-from chu_platform.masks.stay_mask import stay_mask
+from chu_platform.building_blocks.indicator import indicators
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
+
+FAMILIES = list(dict.fromkeys(i.release.family for i in indicators()))
 
 publication_coverage = Table(
     name="publication_coverage",
@@ -32,21 +28,13 @@ publication_coverage = Table(
             "Part visible des événements",
         ),
     ],
-    reads={
-        "consultation": consultation_mask,
-        "stay": stay_mask,
-        "death": death_mask,
-        "satisfaction": satisfaction_mask,
-    },
+    reads={family.name: family.table for family in FAMILIES},
     rows=Query(
-        """
+        f"""
         SELECT indicator, grain, level, count(*) AS cells, count(*) FILTER (WHERE is_masked) AS cells_masked,
                round(CASE WHEN sum(weight) > 0 THEN sum(CASE WHEN is_masked THEN 0D ELSE weight END) / sum(weight) END, 3) AS visible_share
         FROM (
-            SELECT indicator, grain, level, weight, is_masked FROM {consultation}
-            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {stay}
-            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {death}
-            UNION ALL SELECT indicator, grain, level, weight, is_masked FROM {satisfaction}
+            {" UNION ALL ".join(f"SELECT indicator, grain, level, weight, is_masked FROM {{{f.name}}}" for f in FAMILIES)}
         ) GROUP BY indicator, grain, level
         """
     ),
