@@ -11,11 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.recomputation.indicators import DELIVERED_ROWS
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
 from chu_platform.trace.version_chain import find_table, version_of
 
 MAX_LISTED: Final = 20

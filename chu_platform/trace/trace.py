@@ -15,14 +15,15 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.recomputation.delivered_rows import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
+from chu_platform.trace.comparison import Difference, differences, figures_of
 from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
-from chu_platform.trace.delivered_rows import SourceRows
 from chu_platform.trace.published_cells import Cell
-from chu_platform.trace.recomputation import Difference, Recomputation, Recomputations, differences, figures_of
+from chu_platform.trace.recomputed_cells import Recomputation, Recomputations
 from chu_platform.trace.version_chain import Chain, Step, chain_of, step_of
 
 
@@ -116,7 +117,7 @@ class Tracer:
         computed = again.figures()
         masks = pa.table({"cell": [cell.name], "is_masked": [masked]})
         found = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
-        sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.evidence.sources]
+        sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.delivered.sources]
         values = computed.to_pylist()[0]
         return Trace(cell, chain, reason, shown, {name: values[name] for name in figures}, found, sources)
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Delivered, made_with
+from chu_platform.recomputation.indicators import DELIVERED_ROWS
 from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
@@ -27,9 +28,9 @@ from chu_platform.storage.lake import Lake, active_files
 from chu_platform.storage.provenance import made_whole, platform_metadata
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform.trace.comparison import Difference, differences
 from chu_platform.trace.delivered_lines import Deliveries
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
-from chu_platform.trace.recomputation import Difference, Recomputation, Recomputations, differences
+from chu_platform.trace.recomputed_cells import Recomputation, Recomputations
 from chu_platform.trace.scratch_folder import scratch
 from chu_platform.trace.version_chain import chain_of, step_of
 

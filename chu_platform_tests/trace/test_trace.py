@@ -13,12 +13,12 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
+from chu_platform.recomputation.indicators import DELIVERED_ROWS
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.consultation import consultation
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
+from chu_platform.trace.comparison import differences
 from chu_platform.trace.published_cells import Cell, find_cell
-from chu_platform.trace.recomputation import differences
 from chu_platform.trace.trace import Trace, TracedSource, Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform.trace.trace_text import ranges

@@ -10,13 +10,13 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.recomputation.indicators import DELIVERED_ROWS
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Layer, Zone
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
 from chu_platform.trace.verify import _table_findings, verify
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.storage.tables import put, rows_of, visits
