@@ -16,7 +16,7 @@ from typing import Final
 
 import duckdb
 
-from chu_platform.recomputation.ages import LAST_BAND, create_age_macros
+from chu_platform.recomputation.date_macros import LAST_BAND, create_date_macros
 from chu_platform.recomputation.delivered_rows import UNKNOWN
 
 DAYS_PER_YEAR: Final = 365.25
@@ -25,8 +25,8 @@ BORN: Final = "coalesce(birth, DATE '0001-01-01')"
 
 
 def create_patients(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create patient(id, sex, birth) and the macros of ages; sex is M, F or null, an impossible birth is null."""
-    create_age_macros(connection)
+    """Create patient(id, sex, birth) and the macros of `date_macros`; sex is M, F or null."""
+    create_date_macros(connection)
     connection.execute(
         """
         CREATE TABLE patient AS
@@ -71,10 +71,7 @@ def create_stays(connection: duckdb.DuckDBPyConnection) -> None:
 def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
     connection.execute(
         f"""
-        -- Months are numbered (12 x year + month - 1): a grain of n months begins at the multiples of n.
-        CREATE OR REPLACE MACRO month_number(date) AS 12 * year(date) + month(date) - 1;
-        CREATE OR REPLACE MACRO month_begin(number) AS make_date(number // 12, number % 12 + 1, 1);
-
+        -- A period of n months begins at a month whose number is a multiple of n.
         CREATE TABLE {fact}_calendar AS
         WITH numbered AS (
             SELECT unnest(range(month_number(min(date)), month_number(max(date)) + 1)) AS number FROM {fact}
@@ -165,7 +162,7 @@ def create_base_by_age(connection: duckdb.DuckDBPyConnection) -> None:
             max(begun) FILTER (day = period_end - 1) - max(ended) FILTER (day = period_start) AS base_patients,
             sum(begun - ended) FILTER (day >= covered_start AND day < covered_end) / {DAYS_PER_YEAR} AS patient_years
         FROM stay_period JOIN present ON day >= period_start AND day < period_end
-        GROUP BY ALL
+        GROUP BY period_grain, period_start, sex, band
         UNION ALL
         SELECT period_grain, period_start, sex, coalesce(label, 'all') AS age_band, count(*),
             count(*) / {DAYS_PER_YEAR} * any_value(date_diff('day', covered_start, covered_end))

@@ -5,7 +5,7 @@ from typing import Final
 
 import duckdb
 
-from chu_platform.recomputation.ages import create_age_macros
+from chu_platform.recomputation.date_macros import create_date_macros
 from chu_platform.recomputation.register_inputs import create_department_macro
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
@@ -51,7 +51,7 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
     Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 91352 to 91354 are
     those of countries; Corsica before 1976 is 20.
     """
-    create_age_macros(connection)
+    create_date_macros(connection)
     create_department_macro(connection)
     lines = " UNION ALL ".join(
         f"SELECT {key} AS key, death_year, sexe, date_naissance, date_deces, trim({_PLACES[table]}) AS place "
@@ -68,7 +68,7 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE death AS
         WITH line AS (
             SELECT key, death_year::INTEGER AS year, if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
-                CASE WHEN place IN ('91352', '91353', '91354') THEN NULL WHEN place[:2] = '20' THEN '2A'
+                CASE WHEN place BETWEEN '91352' AND '91354' THEN NULL WHEN place ^@ '20' THEN '2A'
                     ELSE department_of(place) END AS department_code,
                 band_at(assumed_date(date_naissance), assumed_date(date_deces)) AS band
             FROM ({lines})

@@ -176,7 +176,7 @@ kpi_deaths_by_region: Final = DeliveredRows(
     # The population is known of the regions in 2019, at all sexes and ages.
     counts="""
         SELECT year, region_code, sex, age_band, count(row) AS deaths,
-            any_value(if(year = 2019 AND sex = 'all' AND age_band = 'all', population_2019, NULL)) AS population
+            any_value(if((year, sex, age_band) = (2019, 'all', 'all'), population_2019, NULL)) AS population
         FROM cell LEFT JOIN numerator USING (year, region_code, sex, age_band)
             LEFT JOIN raw_region USING (region_code)
         GROUP BY year, region_code, sex, age_band

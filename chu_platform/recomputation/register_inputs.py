@@ -7,7 +7,7 @@ from chu_platform.recomputation.delivered_rows import UNKNOWN
 
 def create_department_macro(connection: duckdb.DuckDBPyConnection) -> None:
     """Create department_of(code): the first three characters of an overseas place's code, the first two of another."""
-    connection.execute("CREATE MACRO department_of(code) AS left(code, if(left(code, 2) IN ('97', '98'), 3, 2))")
+    connection.execute("CREATE MACRO department_of(code) AS left(code, if(code ^@ '97' OR code ^@ '98', 3, 2))")
 
 
 def create_professionals(connection: duckdb.DuckDBPyConnection) -> None:
@@ -20,7 +20,7 @@ def create_professionals(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE professional AS
         WITH described AS (
             SELECT "Identifiant" AS id, 1 AS choice, "Profession" AS profession, "Specialite" AS speciality
-            FROM "raw_Professionnel_de_sante" LEFT JOIN "raw_Specialites" USING ("Code_specialite")
+            FROM "raw_Specialites" RIGHT JOIN "raw_Professionnel_de_sante" USING ("Code_specialite")
             UNION ALL
             SELECT identifiant, 2, max(profession), max(specialite) FROM raw_professionnel_sante GROUP BY identifiant
             UNION ALL
@@ -45,7 +45,7 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE organisation AS
         WITH postal_area AS (
             SELECT identifiant_organisation AS id, department_of(code_commune) AS of_commune,
-                coalesce(code_postal, nullif(regexp_extract(cedex, '^ *([0-9]{{5}})', 1), '')) AS postal
+                coalesce(code_postal, if(ltrim(cedex)[:5] SIMILAR TO '[0-9]{{5}}', ltrim(cedex)[:5], NULL)) AS postal
             FROM raw_etablissement_sante
         ), located AS (
             -- Postal codes of Corsica begin with 20; 200 and 201 are of the south.

@@ -15,14 +15,14 @@ from chu_platform.trace.scratch_folder import MEMORY_LIMIT
 
 # Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
 TOLERANCE: Final = 1e-8
-# Cells compared at a time.
+# Cells fetched at a time.
 BATCH: Final = 10_000
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of a cell that is not what it should be; a published one that should be hidden has no `expected`."""
+    """A figure of a cell that is wrong. A published figure that should be masked has no `expected`."""
 
     cell: Mapping[str, Any]
     figure: str
@@ -31,24 +31,24 @@ class Difference:
 
 
 def figures_of(published: Table) -> Sequence[str]:
-    """The figures of a published table: its numbers that are no key."""
+    """The figures of a published table: its numbers outside the key."""
     return [c.name for c in published.columns if c.type in (DOUBLE, LONG) and not c.key]
 
 
 def open_figures(published: Table) -> set[str]:
-    """The figures that are shown on masked rows too."""
+    """The figures that masked rows show too."""
     required = {c.name for c in published.columns if c.required}
-    # The population of a region is known to everybody, and null where there is none.
+    # The population of a region is public.
     return required | ({"population"} & {c.name for c in published.columns})
 
 
 def differences(
     published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
 ) -> Iterator[Difference]:
-    """Where published cells are not their recomputation, or show what their mask withholds.
+    """Figures that differ between the exact indicator and the recomputation, or that are published against the mask.
 
-    `exact` and `computed` have the figures of the cells of `shown`; `masks` says by `cell` (its key, joined by |)
-    whether it `is_masked`. Cells are paired outside Python, which could not hold a million of them.
+    `shown` are the published cells; `exact` and `computed` have the figures of the same cells; `masks` has the columns
+    `cell` (the key, joined by |) and `is_masked`. DuckDB pairs the cells: a million would not fit in Python's memory.
     """
     key = published.key
     with duckdb.connect() as connection:
@@ -63,10 +63,10 @@ def differences(
         )
         while rows := connection.fetchmany(BATCH):
             for row, true, other, masked in rows:
-                yield from _of_cell(published, {name: row[name] for name in key}, row, true, other, masked)
+                yield from _differences_of_cell(published, {name: row[name] for name in key}, row, true, other, masked)
 
 
-def _of_cell(
+def _differences_of_cell(
     published: Table, cell: Row, row: Row, true: Row | None, other: Row | None, masked: bool | None
 ) -> Iterator[Difference]:
     if not true or true[published.key[0]] is None or not other or other[published.key[0]] is None or masked is None:
@@ -84,7 +84,7 @@ def _of_cell(
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two figures are equal, but for the rounding of fractions."""
+    """Whether two figures are equal within TOLERANCE."""
     one, other = (None if isinstance(v, float) and math.isnan(v) else v for v in (one, other))
     if one is None or other is None:
         return one is other

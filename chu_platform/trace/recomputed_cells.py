@@ -11,20 +11,22 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.table import Table
 from chu_platform.trace.scratch_folder import MEMORY_LIMIT, scratch
-from chu_platform.trace.version_chain import Chain
+from chu_platform.trace.version_chain import VersionChain
 
 
 class Recomputation:
     """The input tables of the family of an indicator, made from the source tables of a version chain."""
 
-    def __init__(self, lake: Lake, published: Table, chain: Chain, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, lake: Lake, published: Table, chain: VersionChain, connection: duckdb.DuckDBPyConnection
+    ) -> None:
         self.published = published
         self.delivered = DELIVERED_ROWS[published.name]
         self.connection = connection
         self._numerator = "TABLE"
         self._versions = create_input_tables(lake, connection, chain.at, self.delivered.family)
 
-    def serves(self, published: Table, chain: Chain) -> bool:
+    def serves(self, published: Table, chain: VersionChain) -> bool:
         """Whether the input tables are also those of another indicator and its chain."""
         if DELIVERED_ROWS[published.name].family is not self.delivered.family:
             return False
@@ -66,7 +68,7 @@ class Recomputations:
         self._open: Recomputation | None = None
         self._stack = ExitStack()
 
-    def of(self, published: Table, chain: Chain) -> Recomputation:
+    def of(self, published: Table, chain: VersionChain) -> Recomputation:
         """The recomputation of an indicator; the one before is closed, unless it serves this one too."""
         if self._open is None or not self._open.serves(published, chain):
             self.close()

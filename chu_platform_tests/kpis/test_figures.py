@@ -9,10 +9,10 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.demo import oracle_inputs
 from chu_platform.errors import ChuError
 from chu_platform.kpi_query import INDICATORS, Question, figures
 from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
+from chu_platform.oracle import pack_tables
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows
@@ -166,7 +166,7 @@ def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(made: Home) -> N
 def raw(pack: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The delivered files and the dump, as they are, without anything of the lake."""
     with duckdb.connect() as connection:
-        oracle_inputs.load(connection, pack)
+        pack_tables.load(connection, pack)
         yield connection
 
 

@@ -29,7 +29,7 @@ REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     said: list[str] = []
     found = verify(settings_of(home), None, 0, said.append)
-    assert found.found == []
+    assert found.findings == []
     published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in DELIVERED_ROWS]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
@@ -98,5 +98,5 @@ def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Pat
     maintain(lake, table, Policy(small_files=2), "a run")
     found = list(_table_findings(lake, table))
     assert len(found) == 2 and "by another tool (WRITE)" in found[0]
-    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were published")
+    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were committed")
     assert len(rows) == 2

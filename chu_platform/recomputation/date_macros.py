@@ -1,4 +1,4 @@
-"""DuckDB macros for ages: birthdays, completed years, bands of five years."""
+"""DuckDB macros for months and ages: numbers of months, birthdays, completed years, bands of five years."""
 
 from typing import Final
 
@@ -8,9 +8,13 @@ import duckdb
 LAST_BAND: Final = 17
 
 MACROS: Final = f"""
+    -- Months are numbered without a gap (12 x year + month - 1), so that periods and years are numbers of months.
+    CREATE MACRO month_number(date) AS 12 * year(date) + month(date) - 1;
+    CREATE MACRO month_begin(number) AS make_date(number // 12, number % 12 + 1, 1);
     -- The day on which so many years are completed. Days are added to the first of the month: who was born on a
     -- 29 February completes a year on 1 March of a common year.
-    CREATE MACRO birthday(birth, years) AS make_date(year(birth) + years, month(birth), 1) + (day(birth) - 1)::INTEGER;
+    CREATE MACRO birthday(birth, years) AS
+        month_begin(month_number(birth) + 12 * years) + (day(birth) - 1)::INTEGER;
     CREATE MACRO completed_years(birth, event) AS
         year(event) - year(birth) - if(birthday(birth, year(event) - year(birth)) > event, 1, 0);
     CREATE MACRO band_label(band) AS if(band < {LAST_BAND}, concat(5 * band, '-', 5 * band + 4), '85+');
@@ -22,6 +26,6 @@ MACROS: Final = f"""
     """
 
 
-def create_age_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the macros birthday, completed_years, band_label, band_first_age and band_at."""
+def create_date_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros of months, birthdays, ages and bands."""
     connection.execute(MACROS)
