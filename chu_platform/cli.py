@@ -112,11 +112,11 @@ def verify(
 
     drawn = secrets.randbelow(10**6) if seed is None else seed
     result = verify_all(load_settings(), sample, drawn, _clock())
-    for finding in result.found:
+    for finding in result.findings:
         print(f"FOUND {finding}")
     looked_at = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
-    print(f"{looked_at}: {len(result.found) or 'no'} finding{'' if len(result.found) == 1 else 's'}")
-    if result.found:
+    print(f"{looked_at}: {len(result.findings) or 'no'} finding{'' if len(result.findings) == 1 else 's'}")
+    if result.findings:
         raise typer.Exit(1)
 
 
@@ -127,10 +127,10 @@ def rebuild(
 ) -> None:
     """Make a version of a table again from what is recorded, beside the lake, and compare: exit status 0 if equal."""
     from chu_platform.trace.rebuild import rebuild as make_again
-    from chu_platform.trace.rebuild import told
+    from chu_platform.trace.rebuild import result_lines
 
     found = make_again(load_settings(), table, as_of, _clock())
-    for line in told(found, table):
+    for line in result_lines(found, table):
         print(line)
     if not found.equal:
         raise typer.Exit(1)
@@ -161,7 +161,7 @@ def kpi(
     options.
     """
     from chu_platform.graph.run_resources import RunResources
-    from chu_platform.kpi_query import KpiRequest, answer, indicator_options
+    from chu_platform.kpi_query import KpiRequest, indicator_options, kpi_rows
     from chu_platform.terminal_tables import rows_as_json, show_rows
 
     if name is None:
@@ -170,7 +170,7 @@ def kpi(
         return
     request = KpiRequest(name, _extra_options(context.args), first, last)
     with RunResources(load_settings(), lambda _: None) as resources:
-        rows = answer(resources, request)
+        rows = kpi_rows(resources, request)
     if as_json:
         print(rows_as_json(rows))
     else:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
-from chu_platform.building_blocks.indicator import Indicator, indicators
 from chu_platform.errors import ChuError
+from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
@@ -49,7 +49,7 @@ class KpiRequest:
     last: str | None = None
 
 
-def answer(resources: QueryResources, request: KpiRequest) -> pa.Table:
+def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     """The rows of the indicator for the request, in the columns of its table; without X, those of an overview.
 
     Raises ChuError for an indicator, an X or a range that does not exist, and when the lake lacks a table.

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from chu_platform import french
-from chu_platform.building_blocks.indicator import Indicator, indicators
+from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.storage.lake import Lake
 

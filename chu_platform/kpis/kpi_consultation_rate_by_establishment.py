@@ -6,8 +6,11 @@ attached and unattached consultations sum to the total exactly.
 
 from typing import Final
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.rates import (
+from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     LEVEL_COLUMNS,
@@ -18,20 +21,22 @@ from chu_platform.building_blocks.rates import (
     of_each_patient,
     with_rates,
 )
-from chu_platform.building_blocks.use_of_care import (
+from chu_platform.indicators.use_of_care import (
     LATEST_WHOLE_YEAR,
     PLACE_LEVELS,
     SAMPLE_CAUTION,
     USE_DEFINITION,
     use_measures,
 )
-from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
-from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_rates
+from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion, Parameter
@@ -116,6 +121,41 @@ EXACT: Final = Table(
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
 )
 
+# The recomputation by `chu trace` and `chu verify`.
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.PLACES,
+    rows=f"""
+        SELECT {PERIOD}, level, level AS code, id AS row, patient, is_known, 1.0::DOUBLE AS share, professional,
+            NULL AS organisation
+        FROM consultation_in, LATERAL (SELECT unnest(if(professional IN (SELECT professional FROM attachment),
+            ['total'], ['total', 'unattached'])) AS level)
+        UNION ALL
+        SELECT {PERIOD}, level, place.code, c.id, patient, is_known, share, professional, organisation
+        FROM consultation_in c JOIN attachment USING (professional) JOIN organisation o ON o.id = organisation,
+            LATERAL (SELECT unnest(['establishment', 'department', 'region']) AS level,
+                unnest([organisation, o.department, o.region]) AS code) place
+        """,
+    counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
+    sources=[
+        CONSULTATIONS,
+        SourceRows(
+            activite_professionnel_sante,
+            "attribution",
+            "concat_ws('|', identifiant, identifiant_organisation)",
+            "SELECT concat_ws('|', professional, organisation) FROM attachment SEMI JOIN "
+            "(FROM numerator WHERE organisation IS NOT NULL) USING (professional)",
+        ),
+        SourceRows(
+            etablissement_sante,
+            "attribution",
+            "identifiant_organisation",
+            "SELECT DISTINCT organisation FROM numerator WHERE organisation IS NOT NULL",
+        ),
+        base_of("consultation"),
+    ],
+    complete=recomputed_rates,
+)
+
 kpi_consultation_rate_by_establishment = Indicator(
     exact=EXACT,
     fact=fact_consultation,
@@ -193,4 +233,5 @@ kpi_consultation_rate_by_establishment = Indicator(
         subject="label",
         measure="taux",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

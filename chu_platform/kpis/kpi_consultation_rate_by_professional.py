@@ -2,18 +2,22 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.rates import (
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     DISTINCT_PATIENTS,
     PERIOD_COLUMNS,
     of_each_patient,
 )
-from chu_platform.building_blocks.use_of_care import LATEST_WHOLE_YEAR
-from chu_platform.dimensions.dim_professional import dim_professional
-from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
+from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
+from chu_platform.recomputation.delivered_rows import UNKNOWN, DeliveredRows, Family, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
+from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
@@ -200,6 +204,44 @@ consultation_by_speciality = Table(
     rows=Query.over(_of_specialities),
 )
 
+# The recomputation by `chu trace` and `chu verify`.
+PROFESSION: Final = "period_grain, period_start, profession, speciality"
+
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.PROFESSIONS,
+    # `professional` is the one who is counted: all that no register has are one, the unknown.
+    rows=f"""
+        SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession,
+            coalesce(p.speciality, 'Inconnu') AS speciality, c.id AS row, patient, is_known,
+            c.professional AS identifier, coalesce(p.id, '{UNKNOWN}') AS professional, month_start AS month
+        FROM consultation_in c LEFT JOIN professional p ON p.id = c.professional
+        """,
+    counts=f"""
+        WITH work AS (
+            SELECT {PROFESSION}, professional, count(*) AS events, count(DISTINCT month) AS months
+            FROM numerator GROUP BY ALL
+        ), group_of AS (
+            SELECT {PROFESSION}, count(*) AS professionals, sum(events) AS events, sum(months) AS worked_months,
+                sum(events) / sum(months) AS pace, quantile_cont(events / months, [0.2, 0.5, 0.8]) AS paces,
+                median(months) AS typical
+            FROM work GROUP BY ALL
+        ), patient_of AS (
+            SELECT {PROFESSION}, count(DISTINCT if(is_known, patient, NULL)) AS patients FROM numerator GROUP BY ALL
+        ), whole AS (SELECT {PERIOD}, count(*) AS total FROM consultation_in GROUP BY ALL)
+        SELECT {PROFESSION}, professionals, events, patients, worked_months, pace AS events_per_worked_month,
+            events / total AS share, paces[2] AS median, paces[1] AS p20, paces[3] AS p80,
+            greatest(pace - 1.96 * sqrt(pace / typical), 0) AS funnel_low,
+            pace + 1.96 * sqrt(pace / typical) AS funnel_high
+        FROM cell LEFT JOIN group_of USING ({PROFESSION}) LEFT JOIN patient_of USING ({PROFESSION})
+            LEFT JOIN whole USING ({PERIOD})
+        """,
+    sources=[
+        CONSULTATIONS,
+        SourceRows(professionnel_de_sante, "attribution", '"Identifiant"', "SELECT DISTINCT identifier FROM numerator"),
+        SourceRows(professionnel_sante, "attribution", "identifiant", "SELECT DISTINCT identifier FROM numerator"),
+    ],
+)
+
 kpi_consultation_rate_by_professional = Indicator(
     exact=EXACT,
     released_form=consultation_by_speciality,
@@ -278,4 +320,5 @@ kpi_consultation_rate_by_professional = Indicator(
         subject="concat_ws(', ', profession, speciality)",
         measure="mediane",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

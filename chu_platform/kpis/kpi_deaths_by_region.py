@@ -6,13 +6,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.intervals import garwood
-from chu_platform.building_blocks.rates import finite
-from chu_platform.building_blocks.use_of_care import AGE, POISSON, SEX
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import garwood
+from chu_platform.indicators.rates import finite
+from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
 from chu_platform.masks.death_mask import death_mask
+from chu_platform.recomputation.completed_figures import recomputed_death_rates
+from chu_platform.recomputation.death_inputs import DEATH_KEYS
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
@@ -112,6 +115,26 @@ EXACT: Final = Table(
     layout=Layout(z_order_by=["year", "region_code"]),
 )
 
+# The recomputation by `chu trace` and `chu verify`.
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.DEATHS,
+    rows="""
+        SELECT d.year, d.region AS region_code, s.sex, a.age_band, d.key AS row
+        FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,
+            LATERAL (SELECT unnest(['all', d.band]) AS age_band) a
+        """,
+    # The population is known of the regions in 2019, at all sexes and ages.
+    counts="""
+        SELECT year, region_code, sex, age_band, count(row) AS deaths,
+            any_value(if((year, sex, age_band) = (2019, 'all', 'all'), population_2019, NULL)) AS population
+        FROM cell LEFT JOIN numerator USING (year, region_code, sex, age_band)
+            LEFT JOIN raw_region USING (region_code)
+        GROUP BY year, region_code, sex, age_band
+        """,
+    sources=[SourceRows(table, "numerator", key, "SELECT row FROM numerator") for table, key in DEATH_KEYS.items()],
+    complete=recomputed_death_rates,
+)
+
 kpi_deaths_by_region = Indicator(
     exact=EXACT,
     fact=fact_death,
@@ -209,4 +232,5 @@ kpi_deaths_by_region = Indicator(
         subject="region_label",
         measure="taux",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.rates import (
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     NUMERATOR_IN_BASE,
@@ -14,11 +15,13 @@ from chu_platform.building_blocks.rates import (
     of_each_patient,
     with_stay_rates,
 )
-from chu_platform.building_blocks.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
 from chu_platform.masks.stay_mask import MEASURES, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_stay_rates
+from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
 from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.periods import Periods
@@ -77,6 +80,15 @@ EXACT: Final = Table(
     layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),
 )
 
+# The recomputation by `chu trace` and `chu verify`.
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.CARE,
+    rows=f"SELECT {PERIOD}, id AS row, patient, is_known, 1.0::DOUBLE AS share, days FROM stay_in",
+    counts=use_counts(PERIOD, base="stay_period", days=True),
+    sources=[STAYS, base_of("stay")],
+    complete=recomputed_stay_rates,
+)
+
 kpi_hospitalisation_rate = Indicator(
     exact=EXACT,
     fact=fact_hospitalisation,
@@ -111,4 +123,5 @@ kpi_hospitalisation_rate = Indicator(
         subject="format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay)",
         measure="taux",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

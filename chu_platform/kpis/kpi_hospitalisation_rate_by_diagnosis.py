@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.diagnosis_counts import by_diagnosis
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.rates import (
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.diagnosis_counts import by_diagnosis
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
@@ -14,7 +16,7 @@ from chu_platform.building_blocks.rates import (
     STAY_RATES_FROM,
     with_stay_rates,
 )
-from chu_platform.building_blocks.use_of_care import (
+from chu_platform.indicators.use_of_care import (
     DIAGNOSIS,
     DIAGNOSIS_LEVELS,
     LATEST_WHOLE_YEAR,
@@ -22,11 +24,12 @@ from chu_platform.building_blocks.use_of_care import (
     STAY_MEASURES,
     USE_DEFINITION,
 )
-from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_stay_rates
+from chu_platform.recomputation.counted_rows import PERIOD_LEVEL, STAYS, base_of, events_by_diagnosis, use_counts
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion
@@ -66,6 +69,15 @@ EXACT: Final = Table(
     ),
     checks=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.CARE,
+    rows=events_by_diagnosis("stay"),
+    counts=use_counts(PERIOD_LEVEL, base="stay_period", days=True),
+    sources=[STAYS, base_of("stay")],
+    complete=recomputed_stay_rates,
 )
 
 kpi_hospitalisation_rate_by_diagnosis = Indicator(
@@ -111,4 +123,5 @@ kpi_hospitalisation_rate_by_diagnosis = Indicator(
         subject="label",
         measure="taux",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

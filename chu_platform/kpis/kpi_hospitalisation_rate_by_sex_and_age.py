@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.intervals import directly_standardised
-from chu_platform.building_blocks.rates import (
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import directly_standardised
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
@@ -18,7 +19,7 @@ from chu_platform.building_blocks.rates import (
     of_each_patient,
     with_stay_rates,
 )
-from chu_platform.building_blocks.use_of_care import (
+from chu_platform.indicators.use_of_care import (
     AGE,
     LATEST_WHOLE_YEAR,
     SAMPLE_CAUTION,
@@ -26,10 +27,12 @@ from chu_platform.building_blocks.use_of_care import (
     STAY_MEASURES,
     USE_DEFINITION,
 )
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_stay_rates
+from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
@@ -186,6 +189,36 @@ def _of_persons(measure: str) -> str:
         """
 
 
+# The recomputation by `chu trace` and `chu verify`.
+SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
+
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.CARE,
+    # A patient that the care database does not have counts at all sexes only.
+    rows=f"""
+        SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
+        FROM stay_in stay LEFT JOIN patient p ON p.id = patient,
+            LATERAL (SELECT unnest(['all', p.sex]) AS sex) s,
+            LATERAL (SELECT unnest(['all', band_at(p.birth, date)]) AS age_band) a
+        WHERE s.sex IS NOT NULL
+        """,
+    counts=use_counts(SEX_AND_AGE, base="stay_base_by_age", base_keys=SEX_AND_AGE, days=True),
+    sources=[
+        STAYS,
+        base_of(
+            "stay",
+            """
+            c.sex IN ('all', p.sex) AND CASE c.age_band
+                WHEN 'all' THEN p.birth IS NULL OR p.birth < c.period_end
+                WHEN 'unknown' THEN p.birth IS NULL
+                ELSE birthday(p.birth, band_first_age(c.age_band)) < c.period_end AND (c.age_band = '85+'
+                    OR birthday(p.birth, band_first_age(c.age_band) + 5) > c.period_start) END
+            """,
+        ),
+    ],
+    complete=recomputed_stay_rates,
+)
+
 kpi_hospitalisation_rate_by_sex_and_age = Indicator(
     exact=EXACT,
     fact=fact_hospitalisation,
@@ -256,4 +289,5 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
         "CASE age_band WHEN 'all' THEN '' ELSE concat(', ', age_band, ' ans') END)",
         measure="taux",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

@@ -5,13 +5,18 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.building_blocks.intervals import student_mean
-from chu_platform.building_blocks.rates import finite
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import student_mean
+from chu_platform.indicators.rates import finite
 from chu_platform.masks.satisfaction_mask import satisfaction_mask
+from chu_platform.recomputation.completed_figures import recomputed_score_limits
+from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
+from chu_platform.recomputation.survey_inputs import SITE_KEY
 from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.periods import Periods
@@ -137,6 +142,31 @@ SURVEYS: Final = {
     "ca_mco": "Chirurgie ambulatoire",
 }
 
+# The recomputation by `chu trace` and `chu verify`.
+DELIVERED_ROWS: Final = DeliveredRows(
+    Family.SURVEYS,
+    rows="""
+        SELECT s.year, s.survey, r.region_code, s.key AS row, s.score, s.class, s.opinion,
+            if(s.score IS NULL, 0, coalesce(s.answers, 0)) AS answers,
+            if(s.opinion IS NULL, 0, coalesce(s.opinions, 0)) AS opinions
+        FROM site s, LATERAL (SELECT unnest(['all', s.region]) AS region_code) r
+        """,
+    counts=f"""
+        SELECT year, survey, region_code, count(row) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
+            sum(score * answers) / nullif(sum(answers), 0) AS score_weighted, avg(score) AS score_mean,
+            coalesce(stddev_samp(score), 'nan'::DOUBLE) AS score_deviation,
+            {", ".join(f"count_if(class = '{c}') AS class_{c.lower()}" for c in "ABCD")},
+            sum(opinion * opinions) / nullif(sum(opinions), 0) AS recommendation_rate,
+            sum(opinions) AS recommendation_answers
+        FROM cell LEFT JOIN numerator USING (year, survey, region_code) GROUP BY year, survey, region_code
+        """,
+    sources=[
+        SourceRows(table, "numerator", SITE_KEY, f"SELECT row FROM numerator WHERE survey = '{survey}'")
+        for table, survey in ((esatis48h_mco, "48h_mco"), (esatisca_mco, "ca_mco"))
+    ],
+    complete=recomputed_score_limits,
+)
+
 kpi_satisfaction_by_region = Indicator(
     exact=EXACT,
     fact=fact_satisfaction,
@@ -233,4 +263,5 @@ kpi_satisfaction_by_region = Indicator(
         measure="score",
         limits="moyenne",
     ),
+    delivered_rows=DELIVERED_ROWS,
 )

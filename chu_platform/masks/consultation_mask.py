@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.indicator import MaskFamily
+from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures, over_time
 
 # The total of indicator 1, which the other members of the family break down.

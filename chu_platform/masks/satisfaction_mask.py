@@ -4,7 +4,7 @@ The persons counted are those who answered: answers from 1 to 10 are masked. Num
 persons, and the scores of sites are public.
 """
 
-from chu_platform.building_blocks.indicator import MaskFamily
+from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures
 
 satisfaction_mask = MaskFamily(

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from chu_platform.building_blocks.indicator import indicators
-from chu_platform.building_blocks.use_of_care import AGES, SEXES
+from chu_platform.indicators.indicator import indicators
+from chu_platform.indicators.use_of_care import AGES, SEXES
 from chu_platform.kpis.kpi_satisfaction_by_region import SURVEYS
 from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.table import Table

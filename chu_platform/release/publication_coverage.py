@@ -1,6 +1,6 @@
 """How much of each indicator the masking leaves visible."""
 
-from chu_platform.building_blocks.indicator import indicators
+from chu_platform.indicators.indicator import indicators
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.table import Layer, Query, Table, Zone
 

@@ -9,11 +9,11 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.demo import oracle_inputs
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.kpi_query import KpiRequest, answer, find_indicator, indicator_options
+from chu_platform.kpi_query import KpiRequest, find_indicator, indicator_options, kpi_rows
 from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
+from chu_platform.oracle import pack_tables
 from chu_platform.settings import Settings
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows
@@ -56,7 +56,7 @@ def resources(made: Home) -> Iterator[RunResources]:
 def ask(resources: RunResources) -> Ask:
     def of(indicator: str, first: str | None, last: str | None, **where: str) -> list[Row]:
         request = KpiRequest(indicator, {o.replace("_", "-"): v for o, v in where.items()}, first, last)
-        found: list[Row] = answer(resources, request).to_pylist()
+        found: list[Row] = kpi_rows(resources, request).to_pylist()
         return found
 
     return of
@@ -181,7 +181,7 @@ def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(ask: Ask, made: 
 def raw(pack: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The delivered files and the dump, as they are, without anything of the lake."""
     with duckdb.connect() as connection:
-        oracle_inputs.load(connection, pack)
+        pack_tables.load(connection, pack)
         yield connection
 
 
@@ -325,7 +325,7 @@ def test_a_question_without_an_answer_is_one_clear_line(
     resources: RunResources, name: str, first: str | None, last: str | None, where: Mapping[str, str], said: str
 ) -> None:
     with pytest.raises(ChuError, match=re.escape(said)) as caught:
-        answer(resources, KpiRequest(name, where, first, last))
+        kpi_rows(resources, KpiRequest(name, where, first, last))
     assert "\n" not in str(caught.value)
 
 
@@ -344,4 +344,4 @@ def test_the_eight_indicators_can_be_asked_for() -> None:
 
 def test_an_empty_lake_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="run `chu materialize` first"):
-        answer(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))
+        kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))

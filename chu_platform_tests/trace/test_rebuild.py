@@ -21,7 +21,7 @@ from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
 from chu_platform.trace.published_cells import find_cell
-from chu_platform.trace.rebuild import Rebuilt, rebuild, told
+from chu_platform.trace.rebuild import Rebuilt, rebuild, result_lines
 from chu_platform.trace.trace import Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
@@ -180,13 +180,13 @@ def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
         Path(file).write_bytes(content)
     assert not found.equal
     assert (found.only_stored, found.only_rebuilt, found.columns) == (1, 1, {"deaths": 1})
-    assert "\n".join(told(found, "it")).startswith("NOT EQUAL: of ")
+    assert "\n".join(result_lines(found, "it")).startswith("NOT EQUAL: of ")
 
 
 @pytest.mark.parametrize(
     ("table", "version", "reason"),
     [
-        ("reports/check_result", None, "tells of the moment it was made at"),
+        ("reports/check_result", None, "depends on the time at which it was made"),
         ("rejects/deces", None, "rebuild sources/deces"),
         ("facts/fact_death", 7, "has no version 7"),
         ("facts/fact_birth", None, "there is no table"),

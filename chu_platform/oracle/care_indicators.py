@@ -1,4 +1,4 @@
-"""Indicators 1 to 6 for the oracle: rates and intensities of consultations and stays."""
+"""Indicators 1 to 6: rates and intensities of consultations and stays."""
 
 import duckdb
 import pyarrow as pa
@@ -10,8 +10,8 @@ AGE_BANDS = [f"{low}-{low + 4}" for low in range(0, 85, 5)] + ["85+"]
 
 
 def compute(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
-    """Tables 1 to 6 by name, from the tables of `oracle_inputs`."""
-    prepare(connection)
+    """Tables 1 to 6 by name, from the tables of `pack_tables`."""
+    _prepare(connection)
     return {
         "kpi_consultation_rate_by_establishment": _by_establishment(connection),
         "kpi_consultation_rate_by_diagnosis": _by_diagnosis(connection, "consultation"),
@@ -22,8 +22,8 @@ def compute(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     }
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create what the indicators are counted over, from the tables `patient`, `consultation` and `stay`.
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables that the indicators are counted over, from the tables `patient`, `consultation` and `stay`.
 
     The macros `age` and `birthday`; `<fact>_period` and `<fact>_in` of both facts; `base_by_cell`.
     """

@@ -6,11 +6,12 @@ in the terminal, the page of the portal, and the recomputation by `chu trace` an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 import pyarrow as pa
 
+from chu_platform.recomputation.delivered_rows import DeliveredRows
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
@@ -149,6 +150,7 @@ class Indicator(DeclaresTables):
 
     `exact` is its table of exact figures; `released_form` the table that is released in its place, where rows of the
     exact one are not (professions instead of professionals). `fact` is the table whose rows are counted.
+    `delivered_rows` is the recomputation of the figures from the delivered rows.
     """
 
     exact: Table
@@ -157,6 +159,7 @@ class Indicator(DeclaresTables):
     question: IndicatorQuestion
     free_range: FreeRange
     summary: Summary
+    delivered_rows: DeliveredRows
     released_form: Table | None = None
 
     @property
@@ -217,9 +220,10 @@ def indicators() -> Sequence[Indicator]:
     return sorted(declared(INDICATORS, Indicator), key=lambda i: i.question.number)
 
 
-def indicator_of(published: Table) -> Indicator:
-    """The indicator whose masked table this is. Raises KeyError when it is of no indicator."""
-    return {i.name: i for i in indicators()}[published.name]
+@cache
+def delivered_rows() -> Mapping[str, DeliveredRows]:
+    """The recomputation of each indicator, by its name."""
+    return {i.name: i.delivered_rows for i in indicators()}
 
 
 def _is_figure(column: Column) -> bool:

@@ -1,4 +1,4 @@
-"""The delivered files and the dump of a pack as DuckDB tables, for the oracle; no indicator yet."""
+"""The delivered files and the dump of a pack as DuckDB tables."""
 
 import csv
 import gzip
@@ -61,7 +61,7 @@ CHAPTERS = {
 
 
 def load(connection: duckdb.DuckDBPyConnection, pack: Path) -> None:
-    """Create the tables the indicators are computed from.
+    """Create the tables that the indicators are computed from.
 
     patient(id, sex, birth), consultation(id, patient, professional, code, date), stay(id, patient, code,
     date, days), professional(id, profession, speciality), organisation(id, department, region),

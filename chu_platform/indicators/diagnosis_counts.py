@@ -5,7 +5,7 @@ Here: the SQL over {event}, {diagnosis}, {period} and {base}. Not here: the two 
 
 from collections.abc import Sequence
 
-from chu_platform.building_blocks.rates import DISTINCT_PATIENTS, of_each_patient
+from chu_platform.indicators.rates import DISTINCT_PATIENTS, of_each_patient
 from chu_platform.tables.periods import Periods
 
 

@@ -1,9 +1,7 @@
-"""What the eight indicators must give on a pack, reckoned a second time to check the platform against.
+"""The tables that the eight indicators must give on a pack.
 
-An independent reading of the definitions: it goes straight from the delivered files to the tables, with
-DuckDB, and uses nothing of the platform but the embedded PostgreSQL. Confidence intervals and labels are left
-out; codes are the delivered ones, so `professional_key` is the identifier of the professional, not a
-pseudonym.
+Confidence intervals and labels are left out. Codes are the delivered ones: `professional_key` is the identifier of the
+professional, not a pseudonym.
 """
 
 import tempfile
@@ -13,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chu_platform.demo import oracle_care, oracle_deaths, oracle_inputs, oracle_satisfaction
+from chu_platform.oracle import care_indicators, death_indicator, pack_tables, satisfaction_indicator
 
 MEMORY = "3GB"
 
@@ -26,10 +24,10 @@ def expected(pack: Path) -> dict[str, pa.Table]:
     """
     with tempfile.TemporaryDirectory(prefix="chu-oracle-") as spill, duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{spill}'")
-        oracle_inputs.load(connection, pack)
-        results = oracle_care.compute(connection)
-        results["kpi_deaths_by_region"] = oracle_deaths.compute(connection)
-    results["kpi_satisfaction_by_region"] = oracle_satisfaction.compute(pack / "Satisfaction")
+        pack_tables.load(connection, pack)
+        results = care_indicators.compute(connection)
+        results["kpi_deaths_by_region"] = death_indicator.compute(connection)
+    results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
     return results
 
 

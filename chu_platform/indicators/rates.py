@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.intervals import garwood, wilson
+from chu_platform.indicators.intervals import garwood, wilson
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
 from chu_platform.tables.periods import Periods

@@ -1,4 +1,4 @@
-"""Indicator 8 for the oracle: the five e-Satis files, read cell by cell."""
+"""Indicator 8: satisfaction by region, from the five e-Satis files."""
 
 import csv
 from collections import defaultdict

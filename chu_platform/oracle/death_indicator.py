@@ -1,9 +1,9 @@
-"""Indicator 7 for the oracle: deaths by year and by region of the place of death."""
+"""Indicator 7: deaths by year and by region of the place of death."""
 
 import duckdb
 import pyarrow as pa
 
-from chu_platform.demo.oracle_care import AGE_BANDS, query_table
+from chu_platform.oracle.care_indicators import AGE_BANDS, query_table
 
 ELSEWHERE = "99"
 # Census populations of 2019 (Mayotte: of 2017), INSEE.
@@ -30,7 +30,7 @@ POPULATIONS = {
 
 
 def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Table 7 from the distinct rows `death`; uses the macro `age` of `oracle_care`.
+    """Table 7 from the distinct rows `death`; uses the macro `age` of `care_indicators`.
 
     A death without a possible date is left out. A birth date of unknown day is the 15th, of unknown month 1
     July; of unknown year, impossible, or after the death, it gives no age.
