@@ -13,6 +13,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from chu_platform.catalogue import declared_at
 from chu_platform.graph.automation_conditions import FOLLOWS
 from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, Outcome, make
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
@@ -127,7 +128,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         key_of(table),
         # Also the rejects, although they are always all of a delivery: Dagster refuses to backfill a step that makes
         # assets of different partitions.
-        partitions_def=made_by.partition_scheme.partitions if made_by.partition_scheme else None,
+        partitions_def=partitions_definition(made_by.partition_scheme) if made_by.partition_scheme else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
         description=table.said,
