@@ -28,7 +28,8 @@ from chu_platform.storage.table_state import State
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import MONTHLY
-from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 ROWS = 400_000
 COMMITS = 200

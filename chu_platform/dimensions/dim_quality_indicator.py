@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
 from chu_platform.sources.lexiques import lexiques
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import spark_text
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _declared() -> Iterator[str]:

@@ -13,8 +13,9 @@ from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
 from chu_platform.tables.checks import foreign_key, holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, spark_text
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
 def _long(file: CareQuality) -> str:

@@ -12,7 +12,7 @@ from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, key_of, pool_of
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.ingest.delivered import made_with, quarantine_of
+from chu_platform.ingest.delivered import quarantine_of
 from chu_platform.storage.maintenance import Report, maintain
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
@@ -30,7 +30,7 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
 
     It shares the pool of the table's writer, so the two never run at the same time.
     """
-    tables = made_with(table)
+    tables = table.outputs
 
     @dg.multi_asset(
         name=f"maintenance__{pool_of(table)}",

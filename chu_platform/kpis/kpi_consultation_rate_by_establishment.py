@@ -24,7 +24,8 @@ from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.tables.checks import none_in
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 kpi_consultation_rate_by_establishment = Table(
     name="kpi_consultation_rate_by_establishment",

@@ -14,7 +14,8 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 kpi_consultation_rate_by_professional = Table(
     name="kpi_consultation_rate_by_professional",

@@ -12,8 +12,9 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
 def with_rate(counted: pa.Table) -> pa.Table:

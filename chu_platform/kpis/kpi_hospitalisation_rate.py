@@ -19,7 +19,8 @@ from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.tables.checks import sums_to
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 kpi_hospitalisation_rate = Table(
     name="kpi_hospitalisation_rate",

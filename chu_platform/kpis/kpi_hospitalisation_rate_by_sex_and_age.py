@@ -25,8 +25,9 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
 def _with_standardised(counted: pa.Table) -> pa.Table:

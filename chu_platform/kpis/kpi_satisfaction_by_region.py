@@ -12,8 +12,9 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:

@@ -8,7 +8,8 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
 
 consultation_by_speciality = Table(
     name="consultation_by_speciality",

@@ -24,7 +24,8 @@ from chu_platform.kpis.kpi_consultation_rate_by_professional import (
 from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, columns_of, mask, over_time, same_period, small
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import EVERY_ROW, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 CELLS: Final = f"""
     SELECT '{by_establishment.name}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, columns_of, mask, same_period, small
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import EVERY_ROW, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 CELLS: Final = f"""
     SELECT '{kpi_deaths_by_region.name}' AS indicator, concat_ws('|', year, region_code, sex, age_band) AS cell,

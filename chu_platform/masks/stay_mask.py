@@ -20,7 +20,8 @@ from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import (
 )
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, columns_of, mask, over_time, same_period, small
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
-from chu_platform.tables.table import EVERY_ROW, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import EVERY_ROW, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 MEASURES: Final = ["events", "days", "patients", "base_patients"]
 CELLS: Final = f"""

@@ -6,7 +6,8 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
 
 dim_period = Table(
     name="dim_period",

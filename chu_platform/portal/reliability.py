@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.ingest.delivered import made_with
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version, upstream
@@ -153,7 +152,7 @@ def reliability(snapshot: Snapshot, question: Question, level: str | None = None
     # Without a level: that of the fewest cells, which is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
     finest = next(((of, at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None)
-    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.cadence), **known)
+    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.freshness), **known)
 
 
 def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:
@@ -168,7 +167,7 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
 def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
     """Every check that did not pass, of any table."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
-    tables = {(made.layer.value, made.name): made for t in catalogue() for made in made_with(t)}
+    tables = {(made.layer.value, made.name): made for t in catalogue() for made in t.outputs}
     return [_check(tables, row) for row in rows]
 
 
@@ -177,7 +176,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     counts = snapshot.rows(
         f"SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked FROM {sql_name(table.name)}"
     )[0]
-    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in made_with(t)}
+    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in t.outputs}
     rows = [r for r in snapshot.rows("SELECT * FROM check_result") if (r["layer"], r["table"]) in tables]
     made = [
         datetime.fromisoformat(r["evaluated_at"])

@@ -8,7 +8,8 @@ from chu_platform.masks.death_mask import death_mask
 from chu_platform.masks.satisfaction_mask import satisfaction_mask
 from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
 
 publication_coverage = Table(
     name="publication_coverage",

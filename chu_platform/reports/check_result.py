@@ -11,10 +11,10 @@ import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from chu_platform.ingest.delivered import made_with
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 STATUSES = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
@@ -26,7 +26,7 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
     # Reports are judged in the very run that makes this table, too late for it.
     judged = [table for table in tables if table.layer is not Layer.REPORTS]
-    every = [made for table in judged for made in made_with(table)]
+    every = [made for table in judged for made in table.outputs]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_checks}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []

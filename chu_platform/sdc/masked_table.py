@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
 
 FIGURES = (DOUBLE, LONG)
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import Delivered, made_with
+from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
@@ -77,7 +77,7 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
         return
     problems: dict[str, tuple[str, list[str]]] = {}
     seen: set[str] = set()
-    delivered = _lying(lake, [t for t in catalogue() if isinstance(t.rows, Delivered)])
+    delivered = _lying(lake, delivered_tables(catalogue()))
     for table in delivered:
         for publication in step_of(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded(publication):
@@ -92,7 +92,7 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
 
 def _verify_tables(lake: Lake, result: Verified, say: Callable[[str], None]) -> None:
     """The data of each table are what was published, and nobody else has committed to it."""
-    tables = _lying(lake, [made for t in catalogue() for made in made_with(t)])
+    tables = _lying(lake, [made for t in catalogue() for made in t.outputs])
     before = len(result.found)
     for number, table in enumerate(tables, 1):
         result.found += _table_findings(lake, table)

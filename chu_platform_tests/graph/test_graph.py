@@ -11,11 +11,10 @@ import pytest
 from chu_platform.automation.definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.assets import key_of
-from chu_platform.ingest.delivered import made_with
 from chu_platform.tables.table import Table
 from chu_platform_tests.graph.golden import GOLDEN, graph
 
-EVERY = [made for table in catalogue() for made in made_with(table)]
+EVERY = [made for table in catalogue() for made in table.outputs]
 ASSETS = build_defs().resolve_asset_graph()
 
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from python_calamine import CalamineWorkbook
 
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.sources.dan_mco_2016 import dan_mco_2016
 from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
@@ -33,10 +33,10 @@ pytestmark = needs_real_files
 
 def campaign(table: Table, year: str, tmp_path: Path) -> Outcome:
     """One campaign of a survey: the others are not at hand."""
-    assert isinstance(table.rows, Delivered)
-    assert isinstance(table.rows.reader, DeliveredFiles)
-    reader = dataclasses.replace(table.rows.reader, expected=(year,))
-    only = dataclasses.replace(table, rows=dataclasses.replace(table.rows, reader=reader))
+    rows = delivered_rows(table)
+    assert isinstance(rows.reader, DeliveredFiles)
+    reader = dataclasses.replace(rows.reader, expected=(year,))
+    only = dataclasses.replace(table, rows=dataclasses.replace(rows, reader=reader))
     return deliver(only, REAL, tmp_path)
 
 
