@@ -93,7 +93,7 @@ fact_consultation = Table(
         between("age", 0, 130),
         # Night slots end on the next day, which is right; none is longer than a day.
         between("duration_minutes", 0, 1439),
-        not_before_birth("une consultation"),
+        not_before_birth("une consultation", dim_patient),
         last_event("date", 31),
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),

@@ -81,7 +81,7 @@ fact_hospitalisation = Table(
         as_many_as(hospitalisations),
         between("days", 0, 366),
         between("age", 0, 130),
-        not_before_birth("un séjour"),
+        not_before_birth("un séjour", dim_patient),
         last_event("date", 400),
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),

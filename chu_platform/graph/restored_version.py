@@ -23,8 +23,7 @@ def restore_table(platform: RunResources, instance: dg.DagsterInstance, name: st
     if name not in every:
         raise ChuError(f"there is no table {name!r}: write layer/table, for instance facts/fact_death")
     table = every[name]
-    spark = platform.engine if platform.settings.engine == "spark" else None
-    now = restore(platform.lake, table, version, "chu restore", spark)
+    now = restore(platform.lake, table, version, "chu restore", platform.operations)
     said = {"restored_version": version, "delta_version": now}
     # Of an asset with partitions, Dagster overlooks an event without one.
     for partition in table.partition_scheme.keys if table.partition_scheme else (None,):
