@@ -104,7 +104,7 @@ def _broken(table: Table, check_results: Sequence[CheckResult]) -> str:
     for check_result in check_results:
         check = check_result.check
         counted = "columns" if check.kind is CheckType.DRIFT else "rows"
-        beyond = f" {counted} break it" if check.most == 0 else f", not {check.least:g} to {check.most:g}"
+        beyond = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
         said.append(f"« {check.description} »: {check_result.measured or 0:g}{beyond}")
     return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
 

@@ -52,7 +52,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class MeasuredCheck:
-    """A check that did not pass: of which table, about what, in which columns, and what was measured.
+    """A check that did not pass: of which table, about what, in which columns, what was measured, and the bounds of
+    what is right; no bounds when the report does not hold them.
 
     `is_age`: a remark on how old the last event is.
     """
@@ -63,7 +64,8 @@ class MeasuredCheck:
     blocking: bool
     run: bool
     measured: float | None
-    threshold: str
+    minimum: float | None
+    maximum: float | None
     is_age: bool
 
 
@@ -228,7 +230,9 @@ def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> M
         row["blocking"],
         is_run,
         row["measured"],
-        row["threshold"],
+        # A report made before these columns were added has none.
+        row.get("minimum"),
+        row.get("maximum"),
         row["type"] == CheckType.FRESHNESS and is_run and not row["blocking"],
     )
 
