@@ -196,10 +196,9 @@ def lineage(
 ) -> None:
     """Write the column lineage of every table as OpenLineage events, for a catalogue."""
     from chu_platform.catalogue import catalogue
-    from chu_platform.ingest.delivered import made_with
     from chu_platform.lineage.openlineage import write_events
 
-    tables = [made for table in catalogue() for made in made_with(table)]
+    tables = [made for table in catalogue() for made in table.outputs]
     written = write_events(tables, load_settings().lake_folder, openlineage)
     print(f"{written} events in {openlineage}")
 

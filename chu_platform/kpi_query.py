@@ -19,7 +19,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.periods import MonthRange
-from chu_platform.tables.table import Query, Table
+from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:
     from chu_platform.engine.engine import Engine
@@ -173,7 +173,7 @@ class _Evaluation:
     def rows(self, table: Table) -> pa.Table:
         """The rows of the table, completed as its query says."""
         rows = self._resources.engine.arrow(self._frame(table))
-        finish = _query(table).finish
+        finish = table.rows.in_periods(self._periods).finish
         return finish(rows) if finish else rows
 
     def _frame(self, table: Table) -> Any:
@@ -182,9 +182,8 @@ class _Evaluation:
         return self._frames[table]
 
     def _computed(self, table: Table) -> Any:
-        query = _query(table)
-        sql = query.over_periods(self._periods) if query.over_periods else query.sql
-        return self._resources.engine.query(sql, {name: self._frame(t) for name, t in table.reads.items()})
+        query = table.rows.in_periods(self._periods)
+        return self._resources.engine.query(query.sql, {name: self._frame(t) for name, t in table.reads.items()})
 
     def _read(self, table: Table) -> Any:
         lake = self._resources.lake
@@ -193,13 +192,5 @@ class _Evaluation:
         return self._resources.engine.read(lake.path(table), lake.version(table))
 
 
-def _query(table: Table) -> Query:
-    """The query of a table that depends on periods: only queries do."""
-    assert isinstance(table.rows, Query)
-    return table.rows
-
-
 def _depends_on_periods(table: Table) -> bool:
-    return (isinstance(table.rows, Query) and table.rows.over_periods is not None) or any(
-        _depends_on_periods(t) for t in table.reads.values()
-    )
+    return table.rows.depends_on_periods or any(_depends_on_periods(t) for t in table.reads.values())

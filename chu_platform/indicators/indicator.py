@@ -11,12 +11,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from chu_platform.recomputation.delivered_rows import DeliveredRows
+from chu_platform.recomputation.recomputation import Recomputation
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.questions import IndicatorQuestion
-from chu_platform.tables.table import EVERY_ROW, Computed, DeclaresTables, Layer, Query, Table, Zone
+from chu_platform.tables.rows import EVERY_ROW, Computed, Query
+from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 
 INDICATORS: Final = "chu_platform.kpis"
 
@@ -150,7 +151,7 @@ class Indicator(DeclaresTables):
 
     `exact` is its table of exact figures; `released_form` the table that is released in its place, where rows of the
     exact one are not (professions instead of professionals). `fact` is the table whose rows are counted.
-    `delivered_rows` is the recomputation of the figures from the delivered rows.
+    `recomputation` is the recomputation of the figures from the delivered rows.
     """
 
     exact: Table
@@ -159,7 +160,7 @@ class Indicator(DeclaresTables):
     question: IndicatorQuestion
     free_range: FreeRange
     summary: Summary
-    delivered_rows: DeliveredRows
+    recomputation: Recomputation
     released_form: Table | None = None
 
     @property
@@ -221,9 +222,9 @@ def indicators() -> Sequence[Indicator]:
 
 
 @cache
-def delivered_rows() -> Mapping[str, DeliveredRows]:
+def recomputations() -> Mapping[str, Recomputation]:
     """The recomputation of each indicator, by its name."""
-    return {i.name: i.delivered_rows for i in indicators()}
+    return {i.name: i.recomputation for i in indicators()}
 
 
 def _is_figure(column: Column) -> bool:

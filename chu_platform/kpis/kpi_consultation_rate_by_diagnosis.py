@@ -34,11 +34,12 @@ from chu_platform.recomputation.counted_rows import (
     events_by_diagnosis,
     use_counts,
 )
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
+from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_consultation_rate_by_diagnosis"
 
@@ -76,7 +77,7 @@ EXACT: Final = Table(
 )
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.CARE,
     rows=events_by_diagnosis("consultation"),
     counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
@@ -127,5 +128,5 @@ kpi_consultation_rate_by_diagnosis = Indicator(
         subject="label",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -33,14 +33,15 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_rates
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion, Parameter
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_consultation_rate_by_establishment"
 
@@ -122,7 +123,7 @@ EXACT: Final = Table(
 )
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.PLACES,
     rows=f"""
         SELECT {PERIOD}, level, level AS code, id AS row, patient, is_known, 1.0::DOUBLE AS share, professional,
@@ -233,5 +234,5 @@ kpi_consultation_rate_by_establishment = Indicator(
         subject="label",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -14,14 +14,15 @@ from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
-from chu_platform.recomputation.delivered_rows import UNKNOWN, DeliveredRows, Family, SourceRows
+from chu_platform.recomputation.recomputation import UNKNOWN, Family, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_consultation_rate_by_professional"
 
@@ -207,7 +208,7 @@ consultation_by_speciality = Table(
 # The recomputation by `chu trace` and `chu verify`.
 PROFESSION: Final = "period_grain, period_start, profession, speciality"
 
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.PROFESSIONS,
     # `professional` is the one who is counted: all that no register has are one, the unknown.
     rows=f"""
@@ -320,5 +321,5 @@ kpi_consultation_rate_by_professional = Indicator(
         subject="concat_ws(', ', profession, speciality)",
         measure="mediane",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -15,14 +15,15 @@ from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
 from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.completed_figures import recomputed_death_rates
 from chu_platform.recomputation.death_inputs import DEATH_KEYS
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_deaths_by_region"
 
@@ -116,7 +117,7 @@ EXACT: Final = Table(
 )
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.DEATHS,
     rows="""
         SELECT d.year, d.region AS region_code, s.sex, a.age_band, d.key AS row
@@ -232,5 +233,5 @@ kpi_deaths_by_region = Indicator(
         subject="region_label",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -21,12 +21,13 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
+from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_hospitalisation_rate"
 
@@ -81,7 +82,7 @@ EXACT: Final = Table(
 )
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.CARE,
     rows=f"SELECT {PERIOD}, id AS row, patient, is_known, 1.0::DOUBLE AS share, days FROM stay_in",
     counts=use_counts(PERIOD, base="stay_period", days=True),
@@ -123,5 +124,5 @@ kpi_hospitalisation_rate = Indicator(
         subject="format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay)",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -29,11 +29,12 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD_LEVEL, STAYS, base_of, events_by_diagnosis, use_counts
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
+from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_hospitalisation_rate_by_diagnosis"
 
@@ -72,7 +73,7 @@ EXACT: Final = Table(
 )
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.CARE,
     rows=events_by_diagnosis("stay"),
     counts=use_counts(PERIOD_LEVEL, base="stay_period", days=True),
@@ -123,5 +124,5 @@ kpi_hospitalisation_rate_by_diagnosis = Indicator(
         subject="label",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -32,14 +32,15 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family
+from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_hospitalisation_rate_by_sex_and_age"
 
@@ -192,7 +193,7 @@ def _of_persons(measure: str) -> str:
 # The recomputation by `chu trace` and `chu verify`.
 SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
 
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.CARE,
     # A patient that the care database does not have counts at all sexes only.
     rows=f"""
@@ -289,5 +290,5 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
         "CASE age_band WHEN 'all' THEN '' ELSE concat(', ', age_band, ' ans') END)",
         measure="taux",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

@@ -12,7 +12,7 @@ from chu_platform.indicators.intervals import student_mean
 from chu_platform.indicators.rates import finite
 from chu_platform.masks.satisfaction_mask import satisfaction_mask
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
-from chu_platform.recomputation.delivered_rows import DeliveredRows, Family, SourceRows
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
 from chu_platform.recomputation.survey_inputs import SITE_KEY
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
@@ -21,8 +21,9 @@ from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.periods import Periods
 from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 
 NAME: Final = "kpi_satisfaction_by_region"
 
@@ -143,7 +144,7 @@ SURVEYS: Final = {
 }
 
 # The recomputation by `chu trace` and `chu verify`.
-DELIVERED_ROWS: Final = DeliveredRows(
+RECOMPUTATION: Final = Recomputation(
     Family.SURVEYS,
     rows="""
         SELECT s.year, s.survey, r.region_code, s.key AS row, s.score, s.class, s.opinion,
@@ -263,5 +264,5 @@ kpi_satisfaction_by_region = Indicator(
         measure="score",
         limits="moyenne",
     ),
-    delivered_rows=DELIVERED_ROWS,
+    recomputation=RECOMPUTATION,
 )

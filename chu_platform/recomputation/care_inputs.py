@@ -17,7 +17,7 @@ from typing import Final
 import duckdb
 
 from chu_platform.recomputation.date_macros import LAST_BAND, create_date_macros
-from chu_platform.recomputation.delivered_rows import UNKNOWN
+from chu_platform.recomputation.recomputation import UNKNOWN
 
 DAYS_PER_YEAR: Final = 365.25
 # Patients of unknown birth belong to every base.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chu_platform.recomputation.confidence_limits import poisson_limits, student_limits, wilson_limits
-from chu_platform.recomputation.delivered_rows import Figures
+from chu_platform.recomputation.recomputation import Figures
 
 
 def recomputed_rates(counts: Figures) -> Figures:

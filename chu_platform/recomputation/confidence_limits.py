@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2, norm, t
 
-from chu_platform.recomputation.delivered_rows import Floats
+from chu_platform.recomputation.recomputation import Floats
 
 CONFIDENCE: Final = 0.95
 TAIL: Final = (1 - CONFIDENCE) / 2

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.recomputation.delivered_rows import SourceRows
+from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient

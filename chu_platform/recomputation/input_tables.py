@@ -14,7 +14,7 @@ from chu_platform.recomputation.care_inputs import (
     create_stays,
 )
 from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
-from chu_platform.recomputation.delivered_rows import Family
+from chu_platform.recomputation.recomputation import Family
 from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
 from chu_platform.recomputation.survey_inputs import create_sites
 from chu_platform.references.cim10 import cim10

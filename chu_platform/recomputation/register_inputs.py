@@ -2,7 +2,7 @@
 
 import duckdb
 
-from chu_platform.recomputation.delivered_rows import UNKNOWN
+from chu_platform.recomputation.recomputation import UNKNOWN
 
 
 def create_department_macro(connection: duckdb.DuckDBPyConnection) -> None:

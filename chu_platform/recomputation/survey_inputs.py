@@ -4,7 +4,7 @@ from typing import Final
 
 import duckdb
 
-from chu_platform.recomputation.delivered_rows import UNKNOWN
+from chu_platform.recomputation.recomputation import UNKNOWN
 
 # The SQL that names a row of both surveys.
 SITE_KEY: Final = "concat_ws('|', campaign_year, finess_geo)"

@@ -2,7 +2,8 @@
 
 from chu_platform.indicators.indicator import indicators
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
 
 FAMILIES = list(dict.fromkeys(i.release.family for i in indicators()))
 

@@ -5,8 +5,9 @@ from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultatio
 from chu_platform.kpis.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 published_diagnosis = Table(
     name="published_diagnosis",

@@ -6,7 +6,8 @@ The register is public; practices carry a general word in place of their name (d
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 published_establishment = Table(
     name="published_establishment",

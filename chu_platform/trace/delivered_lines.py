@@ -12,11 +12,10 @@ from typing import Any
 
 import duckdb
 
-from chu_platform.care_database.database import DUMP_PATTERN, CareDatabase
+from chu_platform.care_database.database import CareDatabase
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import Delivered, Expected
-from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import find, fingerprint
+from chu_platform.ingest.delivered import delivered_rows, is_delivered
+from chu_platform.ingest.files import DUMP_PATTERN, find, fingerprint
 from chu_platform.ingest.reading import ReadingContext
 from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings
@@ -51,7 +50,7 @@ def shortened(sha256: str) -> str:
 
 def is_delivered_as_files(table: Table) -> bool:
     """Whether a table is read from files; the others are read from the care database."""
-    return isinstance(table.rows, Delivered) and isinstance(table.rows.reader, DeliveredFiles)
+    return is_delivered(table) and delivered_rows(table).reader.database is None
 
 
 class Deliveries:
@@ -111,16 +110,13 @@ class Deliveries:
 
         Files that have changed are skipped.
         """
-        source = table.rows
-        assert isinstance(source, Delivered)
+        source = delivered_rows(table)
         unchanged = {f.name for f in files if f.problem is None}
         found: dict[str, Sequence[Line]] = {}
         if not unchanged:
             return found
-        delivered = [c.name for c in table.columns if c.name not in source.derived]
-        expected = Expected([n for n in delivered if n not in source.optional], source.optional, source.spellings)
         connection.execute("SET preserve_insertion_order = true")
-        with self._context(lake) as context, source.reader.open(expected, context) as rows:
+        with self._context(lake) as context, source.reader.open(source.expected(table.columns), context) as rows:
             for raw in rows:
                 if raw.origin.name not in unchanged:
                     continue

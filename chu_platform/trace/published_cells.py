@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
-from chu_platform.indicators.indicator import delivered_rows
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.spark_sql import ALL
@@ -46,8 +46,8 @@ def find_cell(lake: Lake, name: str, conditions: Sequence[str], version: int | N
     that does not exist, and when several cells meet the conditions.
     """
     table = find_table(name)
-    if table.layer is not Layer.PUBLISHED or table.name not in delivered_rows():
-        known = ", ".join(sorted(f"published/kpis/{n}" for n in delivered_rows()))
+    if table.layer is not Layer.PUBLISHED or table.name not in recomputations():
+        known = ", ".join(sorted(f"published/kpis/{n}" for n in recomputations()))
         raise ChuError(f"{table.folder} is not a published indicator; those are {known}")
     asked = _asked(table, conditions)
     at = require_version(lake, table, version)

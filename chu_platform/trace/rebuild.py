@@ -15,7 +15,6 @@ import pyarrow as pa
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import stage
-from chu_platform.ingest.delivered import Delivered
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import STAGING, Lake, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
@@ -24,7 +23,7 @@ from chu_platform.storage.restore import readable
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
-from chu_platform.tables.table import Computed, Layer, Query, Table
+from chu_platform.tables.table import Layer, Table
 from chu_platform.trace.delivered_lines import Deliveries
 from chu_platform.trace.scratch_folder import MEMORY_LIMIT
 from chu_platform.trace.version_chain import find_table, require_version, tables_by_folder
@@ -123,8 +122,6 @@ def _recorded_declaration(lake: Lake, table: Table, commit: Mapping[str, Any]) -
     ]
     known = {c.name: c for c in table.columns}
     columns = [known[c.name] if c.name in known and known[c.name].type == c.type else c for c in columns]
-    now = table.rows
-    rows = Query(code["query"], now.finish) if isinstance(now, Query) and "query" in code else now
     folders = tables_by_folder()
     gone = [f for f in code["reads"].values() if f not in folders]
     if gone:
@@ -133,7 +130,7 @@ def _recorded_declaration(lake: Lake, table: Table, commit: Mapping[str, Any]) -
     python, today = code["python"], table.code
     other = [n for n in {**python, **today} if python.get(n) != today.get(n)]
     notes = [f"its Python has changed since, and today's was used: {', '.join(sorted(other)[:5])}"] if other else []
-    return replace(table, columns=columns, rows=rows, reads=reads), notes
+    return replace(table, columns=columns, rows=table.rows.as_recorded(code), reads=reads), notes
 
 
 def _type(name: str) -> pa.DataType:
@@ -160,8 +157,7 @@ def _make(
     say: Callable[[str], None],
 ) -> None:
     """Make the rows of a commit again, below `staged`."""
-    rows = table.rows
-    if isinstance(rows, Computed) and set(rows.given) - {"settings"}:
+    if not table.rows.repeatable:
         raise ChuError(f"{table.folder} depends on the time at which it was made: it cannot be made again")
     read = commit.get("read", {})
     versions: dict[Table, int] = {}
@@ -176,8 +172,7 @@ def _make(
                 f"{table.folder} was made of {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"
             )
-    if isinstance(rows, Delivered):
-        _require_files(resources, table, commit)
+    _require_files(resources, table, commit)
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))
     say(f"making it again from {listed or files or 'the code alone'}, code {commit.get('code_version', '?')}")

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import duckdb
 import pyarrow as pa
 
-from chu_platform.indicators.indicator import delivered_rows
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.recomputation.input_tables import create_input_tables
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_text
@@ -14,28 +14,28 @@ from chu_platform.trace.scratch_folder import MEMORY_LIMIT, scratch
 from chu_platform.trace.version_chain import VersionChain
 
 
-class Recomputation:
+class CellRecomputation:
     """The input tables of the family of an indicator, made from the source tables of a version chain."""
 
     def __init__(
         self, lake: Lake, published: Table, chain: VersionChain, connection: duckdb.DuckDBPyConnection
     ) -> None:
         self.published = published
-        self.delivered = delivered_rows()[published.name]
+        self.delivered = recomputations()[published.name]
         self.connection = connection
         self._numerator = "TABLE"
         self._versions = create_input_tables(lake, connection, chain.at, self.delivered.family)
 
     def serves(self, published: Table, chain: VersionChain) -> bool:
         """Whether the input tables are also those of another indicator and its chain."""
-        if delivered_rows()[published.name].family is not self.delivered.family:
+        if recomputations()[published.name].family is not self.delivered.family:
             return False
         return all(chain.has(t) and chain.at(t) == version for t, version in self._versions.items())
 
     def turn_to(self, published: Table) -> None:
         """Take the cells of another indicator of the same family."""
         self.published = published
-        self.delivered = delivered_rows()[published.name]
+        self.delivered = recomputations()[published.name]
 
     def choose(self, cells: pa.Table, keep: bool) -> None:
         """Create the relations `cell`, the keys of these cells, and `numerator`, the rows that count in them.
@@ -60,22 +60,22 @@ class Recomputation:
         return self.delivered.figures(counted, self.published.key)
 
 
-class Recomputations:
+class CellRecomputations:
     """One recomputation at a time; indicators of a family with the same source versions share its input tables."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._open: Recomputation | None = None
+        self._open: CellRecomputation | None = None
         self._stack = ExitStack()
 
-    def of(self, published: Table, chain: VersionChain) -> Recomputation:
+    def of(self, published: Table, chain: VersionChain) -> CellRecomputation:
         """The recomputation of an indicator; the one before is closed, unless it serves this one too."""
         if self._open is None or not self._open.serves(published, chain):
             self.close()
             connection = self._stack.enter_context(duckdb.connect())
             spill = self._stack.enter_context(scratch(self._lake)) / "spill"
             connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {sql_text(str(spill))}")
-            self._open = Recomputation(self._lake, published, chain, connection)
+            self._open = CellRecomputation(self._lake, published, chain, connection)
         self._open.turn_to(published)
         return self._open
 

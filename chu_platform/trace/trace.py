@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
-from chu_platform.recomputation.delivered_rows import SourceRows
+from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
@@ -19,7 +19,7 @@ from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.comparison import Difference, differences, figures_of
 from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_problem
 from chu_platform.trace.published_cells import Cell
-from chu_platform.trace.recomputed_cells import Recomputation, Recomputations
+from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
 from chu_platform.trace.version_chain import TableVersion, VersionChain, chain_of, table_version
 
 
@@ -86,7 +86,7 @@ class Tracer:
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings.lake_folder)
         self._deliveries = Deliveries(settings)
-        self._recomputations = Recomputations(self.lake)
+        self._recomputations = CellRecomputations(self.lake)
 
     def close(self) -> None:
         """Drop the input tables of the recomputation."""
@@ -145,7 +145,7 @@ def _traced_source(
     lake: Lake,
     deliveries: Deliveries,
     chain: VersionChain,
-    recomputation: Recomputation,
+    recomputation: CellRecomputation,
     source: SourceRows,
     with_texts: bool,
 ) -> TracedSource:

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.indicators.indicator import delivered_rows
-from chu_platform.ingest.delivered import Delivered, made_with
+from chu_platform.indicators.indicator import recomputations
+from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
@@ -27,7 +27,7 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
 from chu_platform.trace.delivered_lines import Deliveries
-from chu_platform.trace.recomputed_cells import Recomputation, Recomputations
+from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
 from chu_platform.trace.scratch_folder import scratch
 from chu_platform.trace.version_chain import chain_of, table_version
 
@@ -78,7 +78,7 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
         return
     problems: dict[str, tuple[str, list[str]]] = {}
     seen: set[str] = set()
-    delivered = _existing(lake, [t for t in catalogue() if isinstance(t.rows, Delivered)])
+    delivered = _existing(lake, delivered_tables(catalogue()))
     for table in delivered:
         for commit in table_version(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded_files(commit):
@@ -93,7 +93,7 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
 
 def _verify_tables(lake: Lake, result: Verified, say: Callable[[str], None]) -> None:
     """Find data files that differ from what was committed, and commits by other tools."""
-    tables = _existing(lake, [made for t in catalogue() for made in made_with(t)])
+    tables = _existing(lake, [made for t in catalogue() for made in t.outputs])
     before = len(result.findings)
     for number, table in enumerate(tables, 1):
         result.findings += _table_findings(lake, table)
@@ -169,22 +169,22 @@ def _is_data_commit(commit: Commit) -> bool:
 
 def _verify_figures(lake: Lake, sample: int | None, seed: int, result: Verified, say: Callable[[str], None]) -> None:
     """Find published figures that differ from their recomputation or from their mask."""
-    published = _existing(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in delivered_rows()])
+    published = _existing(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()])
     cells = {t: lake.arrow(t) for t in published}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
         say(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
-    with closing(Recomputations(lake)) as recomputations:
+    with closing(CellRecomputations(lake)) as cell_recomputations:
         # Indicators of a family follow each other: they share their input tables.
-        for table in sorted((t for t in published if len(cells[t])), key=lambda t: delivered_rows()[t.name].family):
+        for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].family):
             chain = chain_of(lake, table, lake.version(table))
             try:
-                found = _figure_differences(lake, table, chain.at, cells[table], recomputations.of(table, chain))
+                found = _figure_differences(lake, table, chain.at, cells[table], cell_recomputations.of(table, chain))
             except (duckdb.Error, ChuError) as error:
                 # Most often a missing file, which is reported already. DuckDB's messages may quote rows.
                 reason = str(error) if isinstance(error, ChuError) else type(error).__name__
                 result.findings.append(f"indicator {table.folder} cannot be computed again: {reason}")
-                recomputations.close()
+                cell_recomputations.close()
                 continue
             result.cells += len(cells[table])
             result.findings += _named_differences(table, found)
@@ -200,7 +200,7 @@ def _sampled(cells: Mapping[Table, pa.Table], sample: int, seed: int) -> dict[Ta
 
 
 def _figure_differences(
-    lake: Lake, table: Table, version: Callable[[Table], int], shown: pa.Table, recomputation: Recomputation
+    lake: Lake, table: Table, version: Callable[[Table], int], shown: pa.Table, recomputation: CellRecomputation
 ) -> Sequence[Difference]:
     exact, mask = table.reads["exact"], table.reads["mask"]
     recomputation.choose(shown, keep=False)

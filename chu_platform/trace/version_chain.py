@@ -9,7 +9,6 @@ from typing import Any
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import made_with
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits
@@ -68,7 +67,7 @@ class VersionChain:
 @cache
 def tables_by_folder() -> Mapping[str, Table]:
     """Every table of the platform, rejects included, by its folder in the lake."""
-    return {t.folder: t for table in catalogue() for t in made_with(table)}
+    return {t.folder: t for table in catalogue() for t in table.outputs}
 
 
 def find_table(name: str) -> Table:

@@ -8,16 +8,16 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import made_with
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
 from chu_platform.lineage.tables import Field, lineage_of
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
-from chu_platform.tables.table import PACK as OUTSIDE
-from chu_platform.tables.table import Computed, Layer, Query, Table, Zone
+from chu_platform.tables.rows import PACK as OUTSIDE
+from chu_platform.tables.rows import Computed, Query
+from chu_platform.tables.table import Layer, Table, Zone
 
-EVERY = [made for table in catalogue() for made in made_with(table)]
+EVERY = [made for table in catalogue() for made in table.outputs]
 PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
 
 # Words of a query, the same whatever is delivered: names of grains, levels, surveys, and the cells of a full grid.

@@ -10,7 +10,7 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.indicators.indicator import delivered_rows
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
@@ -30,7 +30,7 @@ def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     said: list[str] = []
     found = verify(settings_of(home), None, 0, said.append)
     assert found.findings == []
-    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in delivered_rows()]
+    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
     assert said, "progress is told"

@@ -50,7 +50,7 @@ def keep_counts(counts: Figures) -> Figures:
 
 
 @dataclass(frozen=True)
-class DeliveredRows:
+class Recomputation:
     """The delivered rows of every cell of an indicator, and the figures that follow from them.
 
     `rows` is DuckDB SQL over the input tables of the family. It gives one row for each cell (the key columns of the
