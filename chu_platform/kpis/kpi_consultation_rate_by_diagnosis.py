@@ -48,7 +48,7 @@ def _counts(periods: Periods) -> str:
     return by_diagnosis(periods, "consultation")
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

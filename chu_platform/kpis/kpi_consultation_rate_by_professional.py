@@ -53,7 +53,7 @@ def _of_professionals(periods: Periods) -> str:
         """
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

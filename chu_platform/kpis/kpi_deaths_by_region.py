@@ -72,7 +72,7 @@ def _with_rate(counted: pa.Table) -> pa.Table:
     return counted
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

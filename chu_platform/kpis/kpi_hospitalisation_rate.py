@@ -49,7 +49,7 @@ def _counts(periods: Periods) -> str:
         """
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

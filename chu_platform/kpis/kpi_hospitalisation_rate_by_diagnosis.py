@@ -43,7 +43,7 @@ def _counts(periods: Periods) -> str:
     return by_diagnosis(periods, "hospitalisation", ["days"])
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

@@ -106,7 +106,7 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
     return rated
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,

@@ -71,7 +71,7 @@ def _with_interval(summed: pa.Table) -> pa.Table:
     )
 
 
-EXACT: Final = Table(
+EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
