@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="chu_platform",
-    version="0.1.0",
+    version="0.2.0",
     description="Delivered hospital data to trusted indicators, with Dagster and Delta Lake",
     license="Apache-2.0",
     python_requires=">=3.11",
