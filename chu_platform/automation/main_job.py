@@ -81,8 +81,8 @@ def run_all(
 
     `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
     these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last,
-    also when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection or a
-    key that means nothing.
+    also when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection
+    or a key that matches nothing.
     """
     defs = build_defs(platform)
     keys = _selected(defs, selection)

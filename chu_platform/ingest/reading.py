@@ -140,8 +140,8 @@ def read(
 ) -> Reading:
     """Read a delivered table: counts and rejects as the result.
 
-    Its kept rows of `partition_range` are written as Parquet below `staged`, the values of columns that are not declared
-    below `quarantine`.
+    Its kept rows of `partition_range` are written as Parquet below `staged`, the values of columns that are not
+    declared below `quarantine`.
 
     Raises ChuError when the delivery cannot be read, when a column has another type than is declared, when most of a
     file's rows are rejected, or when the rows that come out are not as many as went in.

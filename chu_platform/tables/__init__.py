@@ -1,1 +1,1 @@
-"""The vocabulary in which every table of the platform is declared: Table, Column, Layout, Zone, partitions and rules."""
+"""The vocabulary in which every table of the platform is declared: tables, rows, columns, checks, partitions."""

@@ -83,8 +83,8 @@ class CheckInputs:
 
     `staged` are the rows to be committed; `after` is the whole table as it would then be; `current` gives the current
     version of another table, `same_partitions` the partitions of it that are being made: None where it has another
-    partition scheme. `rows_before` is the number of rows of these partitions now, None when they were never made; `counts` are of the
-    delivery.
+    partition scheme. `rows_before` is the number of rows of these partitions now, None when they were never made;
+    `counts` are of the delivery.
     """
 
     staged: str

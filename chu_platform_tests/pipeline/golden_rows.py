@@ -2,8 +2,8 @@
 
 `python -m chu_platform_tests.pipeline.golden_rows LAKE` prints them as JSON: the number of rows of each table, and the
 sum of the MD5 sums of its rows. They depend neither on the order of rows and columns nor on the hash functions of the
-engine or of DuckDB. Reports and quarantines are left out (they tell of a moment); so is the time at which a row was first
-rejected.
+engine or of DuckDB. Reports and quarantines are left out (they tell of a moment); so is the time at which a row was
+first rejected.
 """
 
 import json
