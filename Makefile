@@ -41,10 +41,11 @@ test-cluster: install ## compare the engines on a standalone Spark cluster, star
 test-serving: install ## drop files before the servers, restart them in the middle (minutes)
 	@CHU_TEST_SERVING=true $(BIN)/python -m pytest chu_platform_tests/automation/test_serving.py
 
-lint: install ## check style and types
+lint: install ## check style, types and the direction of imports
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 cli-reference: install ## write docs/cli.md, the reference of the commands, from the commands
 	@$(BIN)/python docs/cli_reference.py

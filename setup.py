@@ -66,6 +66,8 @@ setup(
             "types-psycopg2",
             "types-requests",
             "ruff>=0.8",
+            # The layers of the package (pyproject.toml), checked by `make lint`.
+            "import-linter>=2.3",
             "pre-commit>=4",
         ],
     },

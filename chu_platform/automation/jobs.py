@@ -40,7 +40,8 @@ READING: Final = [
     _job(
         reading_job_name(partition_scheme),
         [t for t in read_from(None) if t.partition_scheme is partition_scheme],
-        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that have arrived.",
+        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that "
+        "have arrived.",
     )
     for partition_scheme in (None, *PARTITION_SCHEMES)
 ]

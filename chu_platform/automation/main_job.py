@@ -80,9 +80,9 @@ def run_all(
     """Make the selected tables. Returns what failed, with causes; what depends on it was left out.
 
     `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
-    these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last, also
-    when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection or a
-    key that means nothing.
+    these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last,
+    also when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection
+    or a key that matches nothing.
     """
     defs = build_defs(platform)
     keys = _selected(defs, selection)

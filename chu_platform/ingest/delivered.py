@@ -292,7 +292,8 @@ REJECT_COLUMNS: Sequence[Column] = (
     Column(
         "mended_by",
         STRING,
-        "livraison qui ne la contient plus : SHA-256 ou instantané, ou withdrawn (retirée) ; vide tant que le rejet est ouvert",
+        "livraison qui ne la contient plus : SHA-256 ou instantané, ou withdrawn (retirée) ; "
+        "vide tant que le rejet est ouvert",
         "Corrigé par",
     ),
 )

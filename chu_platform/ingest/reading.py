@@ -138,8 +138,10 @@ class Reading:
 def read(
     table: Table, partition_range: PartitionRange | None, staged: Path, quarantine: Path, context: ReadingContext
 ) -> Reading:
-    """Read a delivered table: its kept rows of `partition_range` as Parquet below `staged`, what columns hold that are not
-    declared below `quarantine`; counts and rejects as the result.
+    """Read a delivered table: counts and rejects as the result.
+
+    Its kept rows of `partition_range` are written as Parquet below `staged`, the values of columns that are not
+    declared below `quarantine`.
 
     Raises ChuError when the delivery cannot be read, when a column has another type than is declared, when most of a
     file's rows are rejected, or when the rows that come out are not as many as went in.

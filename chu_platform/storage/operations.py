@@ -1,6 +1,6 @@
 """The operations on a Delta table that make no rows, and how delta-rs does them in this process.
 
-Table properties, checkpoints and the clean-up of the log are always done by delta-rs: Spark has no SQL for the last two.
+delta-rs always does table properties, checkpoints and the clean-up of the log: Spark has no SQL for the last two.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,9 +1,8 @@
-"""Rules: what must be true of a table's rows before they become visible.
+"""Checks: what must be true of a table's rows before they become visible.
 
-A check is data: its kind, and a query that measures something (most often the rows that break it) with the bounds of
-what is right. The queries are DuckDB SQL over the relations that `CheckInputs` names.
-
-Here: the kinds of checks and their queries. Not here: running them (lake.audit).
+A check is data: its type, and a query that measures something (most often the number of rows that break it) with the
+bounds of what is right. The queries are DuckDB SQL over the relations that `CheckInputs` names; `storage.run_checks`
+runs them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -82,10 +81,10 @@ class DeliveryCounts:
 class CheckInputs:
     """What a check can look at: DuckDB relations, and two counts.
 
-    `staged` are the rows to be published; `after` is the whole table as it would then be; `current` gives the current
-    version of another table, `same_partitions` the partitions of it that are being made: None where it is not sliced alike.
-    `rows_before` is the number of rows of these partitions now, None when they were never made; `counts` are of the
-    delivery.
+    `staged` are the rows to be committed; `after` is the whole table as it would then be; `current` gives the current
+    version of another table, `same_partitions` the partitions of it that are being made: None where it has another
+    partition scheme. `rows_before` is the number of rows of these partitions now, None when they were never made;
+    `counts` are of the delivery.
     """
 
     staged: str
@@ -100,8 +99,8 @@ class CheckInputs:
 class Check:
     """One check; `name` is unique within its table. `description` is French, for readers: what must be true.
 
-    What `query` measures must lie between `minimum` and `maximum`, both included; nothing measured (null) breaks no check. Rows that break
-    a `blocking` check are not published; others are a warning.
+    What `query` measures must lie between `minimum` and `maximum`, both included; nothing measured (null) breaks no
+    check. Rows that break a `blocking` check are not committed; others are a warning.
     """
 
     name: str

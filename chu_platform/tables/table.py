@@ -1,7 +1,4 @@
-"""A table, declared once.
-
-Here: the declaration and what follows from it alone. Not here: Dagster, Delta, or the engines, which read it.
-"""
+"""A table, declared once, and what follows from its declaration alone."""
 
 import hashlib
 from abc import ABC, abstractmethod

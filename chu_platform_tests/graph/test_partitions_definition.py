@@ -1,6 +1,6 @@
 """The partition keys of the tables and those of Dagster are the same, at any moment."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import pytest
 
@@ -21,8 +21,8 @@ MOMENTS = [
 def test_dagster_has_the_same_keys(scheme: PartitionScheme, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return moment
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return moment.astimezone(tz)
 
     monkeypatch.setattr(partitions, "datetime", Clock)
     keys = partitions_definition(scheme).get_partition_keys(current_time=moment)
