@@ -18,6 +18,7 @@ from chu_platform.errors import ChuError, keep_trace
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
+from chu_platform.version import PACKAGE_VERSION
 
 INTERRUPTED = 130
 DEMO_SCALE = 0.01
@@ -29,6 +30,21 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster U
 PortalPort = Annotated[
     int | None, typer.Option(min=1, max=65535, help="port of the portal on this machine; else the one after --port")
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"chu_platform {PACKAGE_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """The platform of the group's health data: from delivered files to published indicators."""
 
 
 @app.command()

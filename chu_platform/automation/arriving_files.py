@@ -18,14 +18,13 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, read_by, reading_job_name
-from chu_platform.care_database.database import DUMP_PATTERN
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered, made_with
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import fingerprint, one
+from chu_platform.ingest.files import DUMP_PATTERN, fingerprint, one
 from chu_platform.ingest.pack_contents import delivered_files, known_as
 from chu_platform.reports.delivery import delivery
 from chu_platform.reports.delivery_reading import delivery_reading

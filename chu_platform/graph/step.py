@@ -23,11 +23,12 @@ from chu_platform.ingest.delivered import Delivered, made_with, quarantine_of, r
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.rejects import with_history, write_rejects
 from chu_platform.storage.commit import Published, publish
-from chu_platform.storage.recorded_code import PACKAGE_VERSION, record_code
+from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
 from chu_platform.tables.checks import CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Computed, Query, Table
+from chu_platform.version import PACKAGE_VERSION
 
 
 class BlockingCheckFailed(ChuError):

@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from chu_platform.care_database.database import DUMP_PATTERN
 from chu_platform.errors import ChuError
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import NEVER_DELIVERED, every_file, find, one
+from chu_platform.ingest.files import DUMP_PATTERN, NEVER_DELIVERED, every_file, find, one
 from chu_platform.tables.table import Table
 
 # What becomes of a file of the pack, or why no table reads it.

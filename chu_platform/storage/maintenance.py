@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from deltalake import DeltaTable
 
-from chu_platform.engine.engine import Engine
 from chu_platform.storage.delta_properties import table_properties
 from chu_platform.storage.lake import BeingWritten, Lake
 from chu_platform.storage.operations import DeltaRs, Operations, SparkSql
@@ -18,6 +18,9 @@ from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.storage.table_state import State, fragmented, measure
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Table
+
+if TYPE_CHECKING:
+    from chu_platform.engine.engine import Engine
 
 
 class Operation(StrEnum):
@@ -78,7 +81,7 @@ def plan(state: State, policy: Policy) -> Sequence[Action]:
     return due
 
 
-def maintain(lake: Lake, table: Table, policy: Policy, run: str, spark: Engine | None = None) -> Report:
+def maintain(lake: Lake, table: Table, policy: Policy, run: str, spark: "Engine | None" = None) -> Report:
     """Do what is due for the table: by SQL on `spark`, or by delta-rs in this process where that is None.
 
     Does nothing, with the reason, when nothing is due or another process writes the table. Raises ChuError when

@@ -7,14 +7,16 @@ Here: how each is done. Not here: when (maintenance), what to check before (rest
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
 
-from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.storage.provenance import with_metadata
+
+if TYPE_CHECKING:
+    from chu_platform.engine.engine import Engine
 
 # Values of the partition columns, None for null; empty for a table without any.
 Partition = Mapping[str, str | None]
@@ -77,7 +79,7 @@ class DeltaRs:
 class SparkSql:
     """By SQL, on a Spark engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: "Engine") -> None:
         self._engine = engine
 
     def optimize(

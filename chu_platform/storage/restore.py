@@ -5,20 +5,22 @@ Here: what can be restored, and doing it. Not here: how the engines do it (opera
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
-from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake, active_paths
 from chu_platform.storage.operations import DeltaRs, SparkSql
 from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.tables.table import Table
 
+if TYPE_CHECKING:
+    from chu_platform.engine.engine import Engine
 
-def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | None = None) -> int:
+
+def restore(lake: Lake, table: Table, version: int, run: str, spark: "Engine | None" = None) -> int:
     """Make the rows of `version` those of a new version; gives its number.
 
     By SQL on `spark`, or by delta-rs in this process where that is None. Raises ChuError, with nothing changed, when

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import duckdb
 
-from chu_platform.care_database.database import DUMP_PATTERN, CareDatabase
+from chu_platform.care_database.database import CareDatabase
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Delivered, Expected
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import find, fingerprint
+from chu_platform.ingest.files import DUMP_PATTERN, find, fingerprint
 from chu_platform.ingest.reading import ReadingContext
 from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings
