@@ -18,7 +18,6 @@ from chu_platform.errors import ChuError, keep_trace
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
-from chu_platform.version import PACKAGE_VERSION
 
 INTERRUPTED = 130
 DEMO_SCALE = 0.01
@@ -34,6 +33,8 @@ PortalPort = Annotated[
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from chu_platform.version import PACKAGE_VERSION
+
         print(f"chu_platform {PACKAGE_VERSION}")
         raise typer.Exit
 

@@ -1,4 +1,4 @@
-"""Dagster's SQLite storage, with a third less CPU time for a run of small tables.
+"""Dagster's SQLite storage, which takes less CPU time: 14 seconds instead of 17 for a main job of 13 small tables.
 
 `dagster.yaml` names this storage by module and class (`storage: custom:`, a public setting); a `dagster.yaml` without
 that setting gets Dagster's own storage of the same files.
@@ -29,7 +29,7 @@ KEPT_ENGINES: Final = 8
 
 
 @lru_cache(maxsize=KEPT_ENGINES)
-def _engine_of(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
     """The engine of a SQLite file. It keeps compiled statements; connections are opened and closed for each use."""
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _no_flush)
@@ -45,12 +45,14 @@ def _no_flush(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
-class _EventLog(SqliteEventLogStorage):
+class EventLog(SqliteEventLogStorage):
+    """The events: a file for each run, and an index of all."""
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         """A connection to the file of one run, or to the index: Dagster's own method but for the engine."""
         with self._db_lock:
-            engine = _engine_of(self.conn_string_for_shard(shard))
+            engine = engine_of(self.conn_string_for_shard(shard))
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
@@ -58,22 +60,24 @@ class _EventLog(SqliteEventLogStorage):
                 yield connection
 
 
-class _Runs(SqliteRunStorage):
+class Runs(SqliteRunStorage):
+    """The runs: one file."""
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection to the file of the runs: Dagster's own method but for the engine."""
-        with _engine_of(self._conn_string).connect() as connection, connection.begin():
+        with engine_of(self._conn_string).connect() as connection, connection.begin():
             yield connection
 
 
 class SqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage; its files of runs and of events are opened by `_engine_of`."""
+    """Dagster's SQLite storage; its files of runs and of events are opened by `engine_of`."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         # Creates what is not there yet. That of schedules and sensors stays as it is: it is written twice a minute.
         super().__init__(base_dir, inst_data)
-        self._run_storage = _Runs(self._run_storage._conn_string)
-        self._event_log_storage = _EventLog(self._event_log_storage._base_dir)
+        self._run_storage = Runs(self._run_storage._conn_string)
+        self._event_log_storage = EventLog(self._event_log_storage._base_dir)
 
     @classmethod
     def from_config_value(
