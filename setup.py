@@ -11,6 +11,8 @@ setup(
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
     package_data={
         "chu_platform": [
+            "py.typed",
+            "workspace.yaml",
             "building_blocks/data/*.csv",
             "documents/templates/*",
             "portal/templates/*.html",

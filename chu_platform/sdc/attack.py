@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
@@ -74,6 +73,8 @@ def bounds(
     infinite where nothing published bounds the cell. Two linear programs over the cells connected to it:
     for small tables. Raises ValueError when the cell is published, RuntimeError when the solver fails.
     """
+    from scipy.optimize import linprog  # a quarter of a second: not to load the declarations
+
     if not masked[cell]:
         raise ValueError(f"cell {cell} is published")
     unknown = np.flatnonzero(masked)
@@ -111,6 +112,8 @@ def _components(system: csr_array) -> NDArray[np.int64]:
 
 def _immovable(system: csr_array, tight: NDArray[np.bool_], largest: int | None) -> NDArray[np.bool_]:
     """The tight columns that no null direction lifts while lowering no tight column; shape (columns,)."""
+    from scipy.optimize import linprog  # a quarter of a second: not to load the declarations
+
     stuck = np.zeros(system.shape[1], np.bool_)
     # A row that alone holds a column free to move both ways follows any direction: it forbids nothing.
     core = system[peel(system, ~tight)[2]]

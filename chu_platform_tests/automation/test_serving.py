@@ -12,7 +12,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 
 from chu_platform.automation.arriving_files import INTERVAL_SECONDS, arriving_files
 from chu_platform.graph.dagster_instance import FINISHED
@@ -31,6 +30,8 @@ from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 PATIENCE = 600
+# Names that Dagster gives to tags of a run that a sensor asked for.
+SENSOR_NAME_TAG, RUN_KEY_TAG = "dagster/sensor_name", "dagster/run_key"
 # Two looks of the sensor of files.
 QUIET_SECONDS = 2 * INTERVAL_SECONDS
 SECONDS_TO_END = 20
