@@ -18,7 +18,7 @@ from chu_platform.recomputation.counted_rows import (
     events_by_diagnosis,
     use_counts,
 )
-from chu_platform.recomputation.death_inputs import DEATH_KEYS
+from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.delivered_rows import UNKNOWN, DeliveredRows, Family, SourceRows
 from chu_platform.recomputation.survey_inputs import SITE_KEY
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
@@ -181,7 +181,7 @@ kpi_deaths_by_region: Final = DeliveredRows(
             LEFT JOIN raw_region USING (region_code)
         GROUP BY year, region_code, sex, age_band
         """,
-    sources=[SourceRows(table, "numerator", key, "SELECT row FROM numerator") for table, key in DEATH_KEYS.items()],
+    sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=with_death_rates,
 )
 
