@@ -16,7 +16,7 @@ MACROS: Final = f"""
     CREATE MACRO birthday(birth, years) AS
         month_begin(month_number(birth) + 12 * years) + (day(birth) - 1)::INTEGER;
     CREATE MACRO completed_years(birth, event) AS
-        year(event) - year(birth) - if(birthday(birth, year(event) - year(birth)) > event, 1, 0);
+        year(event) - year(birth) - (birthday(birth, year(event) - year(birth)) > event)::INTEGER;
     CREATE MACRO band_label(band) AS if(band < {LAST_BAND}, concat(5 * band, '-', 5 * band + 4), '85+');
     -- The first year of age of a label: 5 of '5-9', 85 of '85+', null of 'all' and 'unknown'.
     CREATE MACRO band_first_age(label) AS try_cast(regexp_extract(label, '^[0-9]+') AS INTEGER);
