@@ -16,6 +16,8 @@ from chu_platform.demo.oracle_care import compute
 from chu_platform.demo.pack import expected_folder
 from chu_platform.demo.sizes import STAYS_BY_YEAR
 
+pytestmark = pytest.mark.integration
+
 COMMON = ["period_grain", "period_start", "period_end", "is_partial"]
 RATES = ["events", "patients", "base_patients", "patient_years", "rate_per_1000", "intensity"]
 STAYS = ["days", "mean_length_of_stay"]

@@ -13,6 +13,8 @@ import yaml
 from chu_platform.graph.dagster_instance import CONFIGURATION
 from chu_platform.settings import PROJECT, load_settings
 
+pytestmark = pytest.mark.integration
+
 DOCKER = PROJECT / "docker"
 OURS = ("code", "webserver", "webserver-read-only", "daemon")
 

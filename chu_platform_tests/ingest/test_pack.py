@@ -19,6 +19,8 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import Outcome, deliver
 
+pytestmark = pytest.mark.integration
+
 FILES = [t for t in catalogue() if isinstance(t.rows, Delivered) and not isinstance(t.rows.reader, CareTable)]
 
 

@@ -17,6 +17,8 @@ from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.table import PACK as OUTSIDE
 from chu_platform.tables.table import Computed, Layer, Query, Table, Zone
 
+pytestmark = pytest.mark.unit
+
 EVERY = [made for table in catalogue() for made in made_with(table)]
 PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
 
