@@ -60,6 +60,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "hypothesis>=6.120",
             "openpyxl>=3.1",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",

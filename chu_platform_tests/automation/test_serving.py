@@ -27,7 +27,10 @@ from chu_platform_tests.pipeline.contents import digest, digests, every_table, r
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
+]
 
 PATIENCE = 600
 # Names that Dagster gives to tags of a run that a sensor asked for.
@@ -102,7 +105,6 @@ def of_deliveries(instance: dg.DagsterInstance) -> Mapping[str, Sequence[dg.Dags
 
 
 # It waits for the daemon's clock, minutes long: `make test-serving` runs it.
-@pytest.mark.skipif(os.environ.get("CHU_TEST_SERVING") != "true", reason="takes minutes: make test-serving")
 def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     shutil.copytree(made.pack, pack)

@@ -14,6 +14,8 @@ from chu_platform.graph.dagster_instance import CONFIGURATION
 from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT, load_settings
 
+pytestmark = pytest.mark.integration
+
 DOCKER = PROJECT / "docker"
 OURS = ("code", "webserver", "webserver-read-only", "daemon")
 

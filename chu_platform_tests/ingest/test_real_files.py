@@ -29,7 +29,7 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import Outcome, deliver
 from chu_platform_tests.ingest.real_files import REAL, needs_real_files
 
-pytestmark = needs_real_files
+pytestmark = [pytest.mark.integration, needs_real_files]
 
 
 def campaign(table: Table, year: str, tmp_path: Path) -> Outcome:

@@ -10,6 +10,8 @@ import pytest
 from chu_platform.errors import ChuError
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
+pytestmark = pytest.mark.unit
+
 
 def write(folder: Path, rows: Sequence[Sequence[object]], sheet: str = "Data") -> Path:
     book = openpyxl.Workbook()

@@ -24,6 +24,8 @@ from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 TABLES = {(t.layer, t.name): t for t in catalogue()}
 # Few rows, and among them every way of a query: union, left join, anti join or stack, window, list, grouping.
 QUERIES = [

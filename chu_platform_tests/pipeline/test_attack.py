@@ -1,6 +1,5 @@
 """The published tables give no masked cell back, even to who knows every sum that ties them together."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -41,13 +40,17 @@ WITHHELD = {"professional_key", "standardised_intensity", "standardised_low", "s
 SAMPLE = 4
 
 
-@pytest.fixture(scope="module", params=["the pack of all tests", "a larger pack of another seed"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("the pack of all tests", marks=pytest.mark.integration),
+        pytest.param("a larger pack of another seed", marks=pytest.mark.system),
+    ],
+)
 def lake(request: pytest.FixtureRequest, made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     if request.param == "the pack of all tests":
         yield made.lake
         return
-    if os.environ.get("CHU_TEST_ATTACK") != "true":
-        pytest.skip("takes minutes: make test-attack")
     folder = tmp_path_factory.mktemp("larger")
     write_pack(folder / "pack", 0.004, seed=7, progress=lambda _: None)
     home = Home(folder / "home", folder / "pack")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.facts.fact_consultation import fact_consultation
@@ -19,6 +20,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.changes import Changeable, changeable
 from chu_platform_tests.pipeline.contents import differences, rows
 from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
 
 MONTH, OTHER_MONTH = "2019-03", "2018-11"
 TOO_LONG = 400  # days

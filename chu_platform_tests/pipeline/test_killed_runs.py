@@ -15,6 +15,8 @@ from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
+pytestmark = pytest.mark.integration
+
 # The server of the care database rolls back and writes a checkpoint before it ends.
 SECONDS_TO_END = 20
 # Lines after which the command is killed, and how many seconds later.

@@ -17,7 +17,7 @@ from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.portal.served import Served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 ADDRESSES = {
     "home": "/",

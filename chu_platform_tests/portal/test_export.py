@@ -15,6 +15,8 @@ from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2026, 3, 1)
 # Enough of the portal to see every kind of page and link.
 BEGIN_HERE = (

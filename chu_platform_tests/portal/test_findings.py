@@ -3,6 +3,8 @@
 import re
 from datetime import date
 
+import pytest
+
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
@@ -20,6 +22,8 @@ from chu_platform.portal.findings import (
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import BY_SLUG
 from chu_platform.portal.sentences import standing
+
+pytestmark = pytest.mark.unit
 
 RATE = BY_SLUG["hospitalisations"].measures[0]
 NOUN = "recours à l’hospitalisation"

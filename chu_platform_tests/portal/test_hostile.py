@@ -17,6 +17,8 @@ from chu_platform.sources.patient import patient
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
+pytestmark = pytest.mark.integration
+
 MANY = 1000
 MAX_LINE_LENGTH = 65_000
 SQL = (

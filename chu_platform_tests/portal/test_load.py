@@ -7,6 +7,8 @@ from chu_platform.portal.load import lines, load
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.portal.served import Served
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_load_run_measures_every_kind_of_page(portal: Served) -> None:
     said: list[str] = []

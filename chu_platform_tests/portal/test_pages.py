@@ -25,6 +25,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
+pytestmark = pytest.mark.integration
+
 FIGURE = re.compile(r'<dd id="chiffre">(.*?)(?:<small>|</dd>)', re.DOTALL)
 
 

@@ -26,6 +26,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
 
+pytestmark = pytest.mark.integration
+
 MASK = "pseudonymised/disclosure/consultation_mask"
 # Tables under one mask, and the count of each that the home page shows.
 TOGETHER = {

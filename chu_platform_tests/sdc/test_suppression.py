@@ -11,6 +11,8 @@ from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, di
 from chu_platform.sdc.cell_masks import small
 from chu_platform_tests.sdc.tables import grid
 
+pytestmark = pytest.mark.unit
+
 
 def _protect(relations: Relations, *values: float) -> list[int]:
     amounts = np.array(values)

@@ -26,6 +26,8 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.trace import raw
 from chu_platform_tests.trace.conftest import settings_of
 
+pytestmark = pytest.mark.integration
+
 CELLS = 3
 PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()}
 STAYS = [name for name in PUBLISHED if "hospitalisation" in name]
