@@ -11,7 +11,7 @@ TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 .PHONY: help install run test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the environment in .venv (the other commands call it)
 
