@@ -19,11 +19,12 @@ PATIENCE = 600
 
 @dataclass(frozen=True)
 class Home:
-    """A folder for CHU_HOME, the pack it reads, and the settings beyond these."""
+    """A folder for CHU_HOME, the pack it reads, the settings beyond these, and the seconds that a command may take."""
 
     folder: Path
     pack: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    patience: float = PATIENCE
 
     @property
     def lake(self) -> Lake:
@@ -54,7 +55,7 @@ class Home:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             check=False,
         )
 
