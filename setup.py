@@ -46,6 +46,7 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        "pyyaml>=6",
         "sqlglot>=30.1,<31",
         # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
         "starlette>=1.0,<2",
