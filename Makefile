@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-system lint lock clean
+.PHONY: help install run test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +39,15 @@ test: install ## run the unit and the integration tests
 test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
 	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)
 
-lint: install ## check style and types; warn of system tests that were not run for 60 days
+lint: install ## check style, types and imports; warn of system tests that were not run for 60 days
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m chu_platform_tests.system_tests --check
+
+cli-reference: install ## write docs/cli.md, the reference of the commands, from the commands
+	@$(BIN)/python docs/cli_reference.py
 
 lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \

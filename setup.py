@@ -4,13 +4,15 @@ from setuptools import find_packages, setup
 
 setup(
     name="chu_platform",
-    version="0.1.0",
+    version="0.2.0",
     description="Delivered hospital data to trusted indicators, with Dagster and Delta Lake",
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
     package_data={
         "chu_platform": [
+            "py.typed",
+            "workspace.yaml",
             "building_blocks/data/*.csv",
             "documents/templates/*",
             "portal/templates/*.html",
@@ -67,6 +69,8 @@ setup(
             "types-psycopg2",
             "types-requests",
             "ruff>=0.8",
+            # The layers of the package (pyproject.toml), checked by `make lint`.
+            "import-linter>=2.3",
             "pre-commit>=4",
         ],
     },

@@ -9,25 +9,15 @@ Here: writing and reading these files. Not here: which code belongs to a table (
 
 import json
 import os
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.table import Computed, Query, Table
+from chu_platform.tables.table import Table
+from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".code"
-
-
-def _package_version() -> str:
-    try:
-        return version("chu_platform")
-    except PackageNotFoundError:  # run from a folder, without installation
-        return "not installed"
-
-
-PACKAGE_VERSION: Final = _package_version()
 
 
 def record_code(lake: Lake, table: Table) -> None:
@@ -52,7 +42,6 @@ def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any]
 
 def code_description(table: Table) -> dict[str, Any]:
     """The code of the table as it is declared now."""
-    rows = table.rows
     said: dict[str, Any] = {
         "asset": f"{table.layer}/{table.name}",
         "code_version": table.code_version,
@@ -60,12 +49,7 @@ def code_description(table: Table) -> dict[str, Any]:
         "columns": [{"name": c.name, "type": sql_type(c.type), "required": c.required} for c in table.columns],
         "reads": {name: read.folder for name, read in table.reads.items()},
     }
-    if isinstance(rows, Query):
-        said["query"] = rows.sql
-    elif not isinstance(rows, Computed):
-        said["declaration"] = repr(rows)
-    said["python"] = table.code
-    return said
+    return {**said, **table.rows.declaration, "python": table.code}
 
 
 def _file(lake: Lake, table: Table, code_version: str) -> Path:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from chu_platform.graph.dagster_instance import CONFIGURATION
+from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT, load_settings
 
 pytestmark = pytest.mark.integration
@@ -26,13 +27,15 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def test_the_instance_differs_from_the_local_one_by_its_storage_alone() -> None:
-    deployed = yaml.safe_load((DOCKER / "dagster.yaml").read_text())
+    local, deployed = yaml.safe_load(CONFIGURATION), yaml.safe_load((DOCKER / "dagster.yaml").read_text())
     assert deployed.pop("storage")["postgres"]["postgres_db"].keys().isdisjoint({"password"})
-    assert deployed == yaml.safe_load(CONFIGURATION)
+    assert local.pop("storage").keys() == {"custom"}
+    assert deployed == local
 
 
 def test_the_code_location_has_one_name() -> None:
-    local, deployed = (yaml.safe_load((f / "workspace.yaml").read_text())["load_from"][0] for f in (PROJECT, DOCKER))
+    files = (WORKSPACE, DOCKER / "workspace.yaml")
+    local, deployed = (yaml.safe_load(file.read_text())["load_from"][0] for file in files)
     assert local["python_module"]["location_name"] == deployed["grpc_server"]["location_name"]
 
 

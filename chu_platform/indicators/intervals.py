@@ -1,0 +1,71 @@
+"""Confidence intervals of the indicators, 95 %, by statistics libraries.
+
+SciPy's statistics take a second to import: each function imports what it uses, so that loading the declarations does not.
+
+Here: numbers to numbers. Not here: which figures get which interval.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+ALPHA: Final = 0.05
+
+
+def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a proportion (Wilson 1927); null where there are no trials.
+
+    Successes are never more than trials: a numerator is a part of its denominator.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    known = trials > 0
+    low, high = np.full(len(trials), np.nan), np.full(len(trials), np.nan)
+    low[known], high[known] = proportion_confint(successes[known], trials[known], alpha=ALPHA, method="wilson")
+    return low, high
+
+
+def garwood(events: Floats) -> tuple[Floats, Floats]:
+    """Exact interval of the expectation of a Poisson count (Garwood 1936), also for counts shared out in fractions."""
+    from scipy.stats import gamma
+
+    counts, where = np.unique(events, return_inverse=True)
+    low = np.where(counts > 0, gamma.ppf(ALPHA / 2, np.maximum(counts, 1e-12)), 0.0)
+    high = gamma.ppf(1 - ALPHA / 2, counts + 1)
+    return low[where], high[where]
+
+
+def student_mean(values: Floats) -> tuple[float, float]:
+    """Student's interval of a mean; null with fewer than two values."""
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        return float("nan"), float("nan")
+    half = float(t.ppf(1 - ALPHA / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    mean = float(np.mean(values))
+    return mean - half, mean + half
+
+
+def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[float, float, float]:
+    """Directly standardised rate with the gamma interval of Fay and Feuer (Stat Med 1997;16:791-801).
+
+    One value a stratum; `standard` are weights of any scale. Strata without person-time are left out. Null when
+    nothing is left.
+    """
+    from scipy.stats import gamma
+
+    known = (person_time > 0) & (standard > 0)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
+    weight = standard[known] / standard[known].sum() / person_time[known]
+    counts = events[known]
+    rate = float((weight * counts).sum())
+    variance = float((weight**2 * counts).sum())
+    largest = float(weight.max())
+    low = float(gamma.ppf(ALPHA / 2, rate**2 / variance, scale=variance / rate)) if rate > 0 else 0.0
+    upper_rate, upper_variance = rate + largest, variance + largest**2
+    high = float(gamma.ppf(1 - ALPHA / 2, upper_rate**2 / upper_variance, scale=upper_variance / upper_rate))
+    return rate, low, high
