@@ -3,6 +3,8 @@
 import runpy
 from pathlib import Path
 
+pytestmark = pytest.mark.unit
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 

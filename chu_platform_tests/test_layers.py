@@ -5,6 +5,8 @@ from pathlib import Path
 
 import chu_platform
 
+pytestmark = pytest.mark.unit
+
 ROOT = Path(chu_platform.__file__).parent
 # Each kind, and the module that defines it.
 KINDS = {

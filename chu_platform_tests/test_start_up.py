@@ -13,6 +13,8 @@ import pytest
 
 from chu_platform.settings import PROJECT
 
+pytestmark = pytest.mark.integration
+
 # Every code server and every launched run loads the definitions: what only a step or the portal needs is not among it.
 USED_BY_STEPS = ["statsmodels", "scipy.stats", "scipy.optimize", "pyspark", "dagster_pyspark", "pandas"]
 USED_BY_STEPS += ["adbc_driver_postgresql", "sqlglot", "sqlalchemy", "requests"]

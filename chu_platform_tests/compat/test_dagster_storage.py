@@ -11,6 +11,8 @@ from chu_platform.compat.dagster_storage import EventLog
 from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance, prepare_dagster_home
 from chu_platform.settings import Settings
 
+pytestmark = pytest.mark.integration
+
 OWN = yaml.safe_load(CONFIGURATION)
 EARLIER = yaml.safe_dump({name: OWN[name] for name in OWN if name != "storage"})
 

@@ -8,6 +8,8 @@ import pytest
 
 from chu_platform.settings import PROJECT
 
+pytestmark = pytest.mark.unit
+
 PRIVATE_MODULE = re.compile(r"(dagster(_\w+)?|dg)\._\w")
 CONNECT_CLIENT = {"_session_id", "_user_id", "_builder", "_channel"}
 COMPAT = PROJECT / "chu_platform" / "compat"

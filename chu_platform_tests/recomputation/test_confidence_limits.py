@@ -6,6 +6,8 @@ from scipy.stats import poisson, ttest_1samp
 
 from chu_platform.recomputation.confidence_limits import poisson_limits, student_limits, wilson_limits
 
+pytestmark = pytest.mark.unit
+
 Z = 1.959963984540054
 
 

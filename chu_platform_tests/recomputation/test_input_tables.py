@@ -19,6 +19,8 @@ from chu_platform.recomputation.date_macros import create_date_macros
 from chu_platform.recomputation.death_inputs import create_deaths
 from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
 
+pytestmark = pytest.mark.unit
+
 Rows = list[tuple[Any, ...]]
 
 
