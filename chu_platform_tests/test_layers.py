@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import chu_platform
 
 pytestmark = pytest.mark.unit
