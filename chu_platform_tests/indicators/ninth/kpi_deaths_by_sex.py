@@ -102,7 +102,9 @@ kpi_deaths_by_sex = Indicator(
             SELECT d.year, s.sex, d.key AS row
             FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
             """,
-        counts="SELECT year, sex, count(row) AS deaths FROM cell LEFT JOIN numerator USING (year, sex) GROUP BY year, sex",
+        counts="""
+            SELECT year, sex, count(row) AS deaths FROM cell LEFT JOIN numerator USING (year, sex) GROUP BY year, sex
+            """,
         sources=[SourceRows(t, "numerator", key, COUNTED_DEATH_KEYS) for t, key in DEATH_KEYS.items()],
     ),
 )
