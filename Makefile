@@ -11,7 +11,7 @@ TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 .PHONY: help install run test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the environment in .venv (the other commands call it)
 
@@ -39,7 +39,7 @@ test: install ## run the unit and the integration tests
 test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
 	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)
 
-lint: install ## check style, types and imports; warn of system tests that were not run for 60 days
+lint: install ## check style, types and the direction of imports; warn of old records of system tests
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy

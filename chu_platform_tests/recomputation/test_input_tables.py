@@ -71,16 +71,17 @@ def found(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
 )
 def test_ages_at_an_event(connection: duckdb.DuckDBPyConnection, birth: str, event: str, years: int, band: str) -> None:
     create_date_macros(connection)
-    query = f"SELECT completed_years(DATE '{birth}', DATE '{event}'), band_at(DATE '{birth}', DATE '{event}')"
+    query = f"SELECT completed_years(DATE '{birth}', DATE '{event}') AS age, band_of_age(age)"
     assert found(connection, query) == [(years, band)]
 
 
 def test_there_is_no_age_without_a_birth_or_before_it(connection: duckdb.DuckDBPyConnection) -> None:
     create_date_macros(connection)
     day = "DATE '2020-01-01'"
-    assert found(connection, f"SELECT band_at(NULL::DATE, {day}), band_at({day} + 1, {day})") == [
-        ("unknown", "unknown")
-    ]
+    assert found(
+        connection,
+        f"SELECT completed_years(NULL::DATE, {day}) AS a, completed_years({day} + 1, {day}) AS b, band_of_age(b)",
+    ) == [(None, None, "unknown")]
     assert found(connection, "SELECT band_first_age('5-9'), band_first_age('85+'), band_first_age('all')") == [
         (5, 85, None)
     ]
@@ -293,6 +294,8 @@ def test_a_death_that_several_files_name_is_one(connection: duckdb.DuckDBPyConne
             death("THREE", "1950-06-00", "2020-06-14", "20004"),
             death("FOUR", "0000-00-00", "2020-01-01", "91352", None),
             death("FIVE", "2020-01-02", "2020-01-01", None),
+            death("SIX", "0000-05-06", "2020-01-01", None),
+            death("SEVEN", "1950-02-30", "2018-01-01", None),
         ],
     )
     source(connection, "deces_insee_fixe", insee, [again])
@@ -305,10 +308,13 @@ def test_a_death_that_several_files_name_is_one(connection: duckdb.DuckDBPyConne
     )
     create_deaths(connection)
     assert found(connection, "SELECT year, sex, region, band FROM death ORDER BY ALL") == [
+        # No date of birth: the 30 February.
+        (2018, "M", "99", "unknown"),
         (2019, "M", "11", "65-69"),
         # Both dates count as 1 July.
         (2020, "F", "04", "70-74"),
         (2020, "M", "94", "65-69"),
+        (2020, "M", "99", "unknown"),
         (2020, "M", "99", "unknown"),
         (2020, "unknown", "99", "unknown"),
     ]
