@@ -1,4 +1,4 @@
-"""A hundred runs, killed with -9 at random moments: readers see one whole delivery or the other, and nothing is left."""
+"""A hundred runs killed with -9 at random moments: readers see one whole delivery or the other; nothing is left."""
 
 import random
 import time
