@@ -17,8 +17,8 @@ from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
 
-NAME = "kpi_deaths_by_sex"
-SELECTION = f"key:kpis/{NAME} or key:disclosure/death_sex_mask or key:published/{NAME} or group:reports"
+NAME = "kpi_deaths_by_age"
+SELECTION = f"key:kpis/{NAME} or key:disclosure/death_age_mask or key:published/{NAME} or group:reports"
 
 
 def chu(home: Home, *arguments: str) -> str:
@@ -46,13 +46,13 @@ def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def expected(pack: Path) -> Mapping[tuple[int, str], int]:
-    """Deaths by year and sex, from what the oracle expects of indicator 7: all regions and ages together."""
-    file = pack.with_name(f"{pack.name}-expected") / "kpi_deaths_by_region.csv"
-    found = duckdb.sql(
-        f"SELECT year, sex, sum(deaths)::INT FROM read_csv('{file}', types = {{'region_code': 'VARCHAR'}}) "
-        "WHERE age_band = 'all' GROUP BY ALL"
-    ).fetchall()
-    return {(year, sex): deaths for year, sex, deaths in found}
+    """Deaths by year and age, from what the oracle expects of indicator 7: all regions and both sexes together."""
+    file = pack.with_name(f"{pack.name}-expected") / "kpi_deaths_by_region.parquet"
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT year, age_band, sum(deaths)::INT FROM read_parquet('{file}') WHERE sex = 'all' GROUP BY ALL"
+        ).fetchall()
+    return {(year, band): deaths for year, band, deaths in found}
 
 
 def rows(home: Home, folder: str) -> list[dict[str, Any]]:
@@ -68,15 +68,15 @@ def test_the_package_itself_has_no_such_module() -> None:
 
 
 def test_the_exact_table_has_the_expected_figures(home: Home, expected: Mapping[tuple[int, str], int]) -> None:
-    exact = {(r["year"], r["sex"]): r["deaths"] for r in rows(home, "pseudonymised/kpis")}
+    exact = {(r["year"], r["age_band"]): r["deaths"] for r in rows(home, "pseudonymised/kpis")}
     assert len(exact) > 100
-    assert exact == {key: deaths for key, deaths in expected.items() if deaths or key[1] == "all"}
+    assert exact == {key: deaths for key, deaths in expected.items() if deaths}
 
 
 def test_the_masked_table_hides_small_figures_and_what_gives_them_back(
     home: Home, expected: Mapping[tuple[int, str], int]
 ) -> None:
-    masked = {(r["year"], r["sex"]): r for r in rows(home, "published/kpis")}
+    masked = {(r["year"], r["age_band"]): r for r in rows(home, "published/kpis")}
     hidden = [key for key, row in masked.items() if row["is_masked"]]
     assert 0 < len(hidden) < len(masked)
     for key, row in masked.items():
@@ -89,23 +89,23 @@ def test_the_masked_table_hides_small_figures_and_what_gives_them_back(
 
 def test_chu_kpi_answers_for_any_range(home: Home, expected: Mapping[tuple[int, str], int]) -> None:
     assert f"{NAME}  " in chu(home, "kpi")
-    answer = json.loads(chu(home, "kpi", NAME, "--sex", "F", "--from", "2018-01", "--to", "2019-12", "--json"))
-    assert [r["deaths"] for r in answer] == [expected[2018, "F"] + expected[2019, "F"]]
+    answer = json.loads(chu(home, "kpi", NAME, "--age-band", "80-84", "--from", "2018-01", "--to", "2019-12", "--json"))
+    assert [r["deaths"] for r in answer] == [expected[2018, "80-84"] + expected[2019, "80-84"]]
     assert answer[0]["first_month"] == "2018-01" and answer[0]["last_month"] == "2019-12"
 
 
 def test_a_figure_is_traced_and_computed_again(home: Home) -> None:
-    printed = chu(home, "trace", f"published/kpis/{NAME}", "year=2019", "sex=F")
+    printed = chu(home, "trace", f"published/kpis/{NAME}", "year=2019", "age_band=80-84")
     assert "restricted/sources/deces@" in printed and "rows counted" in printed
     assert printed.rstrip().endswith("EQUAL") and "NOT EQUAL" not in printed
 
 
 def test_the_portal_has_its_page(home: Home, tmp_path: Path, expected: Mapping[tuple[int, str], int]) -> None:
     chu(home, "portal", "export", str(tmp_path / "copy"))
-    pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-sexe" in p.as_posix()]
+    pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-age" in p.as_posix()]
     texts = [BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser").get_text(" ") for p in pages]
-    assert any("Combien de décès de femmes et d’hommes ?" in t for t in texts)
-    last = max(year for year, sex in expected if sex == "all" and expected[year, sex] > 100)
+    assert any("Combien de décès à chaque âge ?" in t for t in texts)
+    last = max(year for year, band in expected if band == "all" and expected[year, sex] > 100)
     figure = f"{expected[last, 'all']:,}".replace(",", "\u202f")
     assert any(figure in t for t in texts)
 
@@ -117,4 +117,4 @@ def test_its_lineage_leads_to_the_delivered_columns(home: Home, tmp_path: Path) 
     (published,) = (o for name, o in outputs.items() if name.endswith(f"published/kpis/{NAME}"))
     deaths = published["facets"]["columnLineage"]["fields"]["deaths"]["inputFields"]
     assert any(f["name"].endswith(f"pseudonymised/kpis/{NAME}") and f["field"] == "deaths" for f in deaths)
-    assert any(f["name"].endswith("disclosure/death_sex_mask") for f in deaths)
+    assert any(f["name"].endswith("disclosure/death_age_mask") for f in deaths)
