@@ -105,7 +105,7 @@ def test_the_portal_has_its_page(home: Home, tmp_path: Path, expected: Mapping[t
     pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-age" in p.as_posix()]
     texts = [BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser").get_text(" ") for p in pages]
     assert any("Combien de décès à chaque âge ?" in t for t in texts)
-    last = max(year for year, band in expected if band == "all" and expected[year, sex] > 100)
+    last = max(year for year, band in expected if band == "all" and expected[year, band] > 100)
     figure = f"{expected[last, 'all']:,}".replace(",", "\u202f")
     assert any(figure in t for t in texts)
 
