@@ -35,6 +35,14 @@ finally:
 """
 
 
+def wait_until_stopped(pid: int) -> None:
+    """The signal reaches a process on a busy machine only after a while, in which it may still answer."""
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline, "the process was not stopped"
+        time.sleep(0.01)
+
+
 def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=8)
     with RunResources(settings, lambda _: None) as platform:
@@ -43,6 +51,7 @@ def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -
         server = engine._server
         assert server is not None
         os.killpg(server._process.pid, signal.SIGSTOP)
+        wait_until_stopped(server._process.pid)
         begun = time.monotonic()
         with pytest.raises(Transient, match="answered nothing for 8 s while"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))

@@ -155,7 +155,8 @@ def well_formed(draw: st.DrawFn) -> tuple[Form, str, list[tuple[int, str, list[s
         records.append((body.count("\n") + 2, text, values))
         body += text + draw(ends)
     # The last line may lack its end.
-    return form, body.rstrip("\n") if records and draw(st.booleans()) else body, records
+    cut = draw(st.booleans())
+    return form, body.rstrip("\n") if records and cut else body, records
 
 
 @seed(choose_seed())

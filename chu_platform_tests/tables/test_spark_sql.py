@@ -8,7 +8,7 @@ integration tier, in one query.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -155,12 +155,12 @@ AGES: Final[Mapping[tuple[date | None, date | None], int | None]] = {
 }
 
 # Each fragment, the type of its inputs, and inputs with their answers.
-FRAGMENTS: Final[Mapping[str, tuple[Callable[..., str], str, Mapping[object, object]]]] = {
-    "partial_date": (partial_date, "STRING", dict(PARTIAL_DATES)),
-    "us_date": (us_date, "STRING", dict(US_DATES)),
-    "minutes": (minutes, "STRING", dict(MINUTES)),
-    "age_band": (age_band, "INT", dict(BANDS)),
-    "completed_years": (completed_years, "DATE", dict(AGES)),
+FRAGMENTS: Final[Mapping[str, tuple[Callable[..., str], str, Mapping[Any, object]]]] = {
+    "partial_date": (partial_date, "STRING", PARTIAL_DATES),
+    "us_date": (us_date, "STRING", US_DATES),
+    "minutes": (minutes, "STRING", MINUTES),
+    "age_band": (age_band, "INT", BANDS),
+    "completed_years": (completed_years, "DATE", AGES),
 }
 ON_DUCKDB: Final = [name for name in FRAGMENTS if name != "us_date"]
 
@@ -185,7 +185,7 @@ def _literal(value: object) -> str:
 
 def wrong_answers(found: Sequence[tuple[str, int, str | None]]) -> dict[tuple[str, object], tuple[object, object]]:
     """The inputs with a wrong answer: what was found, and what was expected."""
-    wrong = {}
+    wrong: dict[tuple[str, object], tuple[object, object]] = {}
     for name, number, answer in found:
         given, expected = list(FRAGMENTS[name][2].items())[number]
         if answer != (None if expected is None else str(expected)):

@@ -95,6 +95,7 @@ def test_every_line_says_in_the_delivered_file_what_the_trace_says(
 ) -> None:
     print(f"seed {seed}")
     for found in traces[name]:
+        assert found.sources
         for source in found.sources:
             assert all(file.problem is None for file in source.files)
             for file, lines in source.lines.items():
