@@ -51,6 +51,7 @@ setup(
         "jinja2>=3.1,<4",
         "markupsafe>=3",
         "requests>=2.32",
+        "babel>=2.17,<3",
     ],
     extras_require={
         # Dagster's storage in the deployment of docker/.

@@ -1,19 +1,17 @@
-"""What the terminal shows of the indicators: a summary of the published ones, and an answer of `chu kpi`.
-
-Here: text and tables. Not here: any computation beyond choosing rows.
-"""
+"""Tables in the terminal: a summary of the published indicators, and an answer of `chu kpi`."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import DOUBLE, INTEGER, VARCHAR
 from rich.console import Console
 from rich.table import Table as Grid
 
+from chu_platform import french
 from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.published.kpi_consultation_rate_by_establishment import (
     kpi_consultation_rate_by_establishment,
@@ -35,7 +33,7 @@ MAX_TRANSPOSED_ROWS: Final = 4
 # Of each indicator, the rows of its latest whole period that say most: what is counted, the figure, its limits, and what
 # the figure is made of.
 USE: Final = (
-    "format('{{:.1f}} ‰', rate_per_1000) AS figure, format('{{:.1f}} à {{:.1f}}', rate_low, rate_high) AS limits, "
+    "number(rate_per_1000, 1) || ' ‰' AS figure, number(rate_low, 1) || ' à ' || number(rate_high, 1) AS limits, "
     "format('{{:d}} patients / {{:d}}', patients, base_patients) AS parts"
 )
 LATEST_YEAR: Final = "period_grain = 'year' AND period_start = (SELECT max(period_start) FROM {this} WHERE period_grain = 'year' AND NOT is_partial)"
@@ -52,7 +50,7 @@ SUMMARIES: Final[Sequence[tuple[Table, str]]] = (
     ),
     (
         kpi_hospitalisation_rate,
-        "SELECT year(period_start) AS period, format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay) AS subject, "
+        "SELECT year(period_start) AS period, 'Séjours (durée moyenne ' || number(mean_length_of_stay, 1) || ' jours)' AS subject, "
         f"{USE} FROM {{this}} WHERE {LATEST_YEAR} AND NOT is_masked",
     ),
     (
@@ -68,21 +66,21 @@ SUMMARIES: Final[Sequence[tuple[Table, str]]] = (
     (
         kpi_consultation_rate_by_professional,
         "SELECT year(period_start) AS period, concat_ws(', ', profession, speciality) AS subject, "
-        "format('{{:.2f}} par mois travaillé', median) AS figure, format('P20-P80 : {{:.2f}} à {{:.2f}}', p20, p80) AS limits, "
+        "number(median, 2) || ' par mois travaillé' AS figure, 'P20-P80 : ' || number(p20, 2) || ' à ' || number(p80, 2) AS limits, "
         "format('{{:d}} professionnels', professionals) AS parts FROM {this} "
         f"WHERE {LATEST_YEAR} AND NOT is_masked ORDER BY events DESC LIMIT 3",
     ),
     (
         kpi_deaths_by_region,
-        "SELECT year AS period, region_label AS subject, coalesce(format('{{:.2f}} ‰', rate_per_1000), '-') AS figure, "
-        "coalesce(format('{{:.2f}} à {{:.2f}}', rate_low, rate_high), '-') AS limits, "
+        "SELECT year AS period, region_label AS subject, coalesce(number(rate_per_1000, 2) || ' ‰', '-') AS figure, "
+        "coalesce(number(rate_low, 2) || ' à ' || number(rate_high, 2), '-') AS limits, "
         "format('{{:d}} décès', deaths) AS parts FROM {this} WHERE year = 2019 AND sex = 'all' AND age_band = 'all' "
         "AND NOT is_masked ORDER BY deaths DESC LIMIT 3",
     ),
     (
         kpi_satisfaction_by_region,
         "SELECT year AS period, concat(region_label, CASE survey WHEN '48h_mco' THEN ', plus de 48 h' ELSE ', ambulatoire' END) AS subject, "
-        "format('{{:.1f}} / 100', score_weighted) AS figure, format('moyenne simple {{:.1f}} à {{:.1f}}', score_low, score_high) AS limits, "
+        "number(score_weighted, 1) || ' / 100' AS figure, 'moyenne simple ' || number(score_low, 1) || ' à ' || number(score_high, 1) AS limits, "
         "format('{{:d}} réponses, {{:d}} sites', answers, sites_scored) AS parts FROM {this} "
         "WHERE year = (SELECT max(year) FROM {this}) AND region_code = 'all' AND NOT is_masked ORDER BY survey",
     ),
@@ -94,11 +92,13 @@ def show_indicators(lake: Lake) -> None:
     grid = Grid(title="Les huit indicateurs (publiés)", title_justify="left")
     for heading in ("Indicateur", "Période", "Sujet", "Valeur", "IC à 95 %", "Numérateur et dénominateur"):
         grid.add_column(heading, overflow="fold")
+    connection = duckdb.connect()
+    connection.create_function("number", french.number, [DOUBLE, INTEGER], VARCHAR)
     for table, query in SUMMARIES:
-        rows = duckdb.connect().sql(query.format(this=lake.relation(table))).fetchall()
-        for number, row in enumerate(rows):
-            title = table.label.removesuffix(" (publié)") if number == 0 else ""
-            grid.add_row(title, *(_french(value) for value in row), end_section=number == len(rows) - 1)
+        rows = connection.sql(query.format(this=lake.relation(table))).fetchall()
+        for place, row in enumerate(rows):
+            title = table.label.removesuffix(" (publié)") if place == 0 else ""
+            grid.add_row(title, *map(str, row), end_section=place == len(rows) - 1)
         if not rows:
             grid.add_row(table.label.removesuffix(" (publié)"), "-", "tout est masqué", "-", "-", "-", end_section=True)
     _console().print(grid)
@@ -140,11 +140,6 @@ def show_rows(rows: pa.Table, title: str | None = None) -> None:
 def rows_as_json(rows: pa.Table) -> str:
     """Rows as a JSON array of objects, dates in ISO 8601."""
     return json.dumps(rows.to_pylist(), default=date.isoformat, ensure_ascii=False, indent=2)
-
-
-def _french(value: object) -> str:
-    """A figure as the French write it, with a comma."""
-    return re.sub(r"(\d)\.(\d)", r"\1,\2", str(value))
 
 
 def _console() -> Console:

@@ -82,11 +82,8 @@ def sensitivity(zone: Zone, identifying: bool) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with French separators; a dash where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
-    return text.replace(",", "\u202f").replace(".", ",")
+    """A number of at most four significant digits below 1000; a dash where there is none."""
+    return "–" if value is None else french.measured(value)
 
 
 def percent(share: float | None) -> str:
@@ -94,6 +91,6 @@ def percent(share: float | None) -> str:
     return number(None if share is None else 100 * share)
 
 
-def moment(said: str) -> str:
-    """A moment in ISO 8601, as reports say it, in words and in its own zone: "27 novembre 2026 à 16:55"."""
-    return french.moment(datetime.fromisoformat(said))
+def moment(written: str) -> str:
+    """A moment in ISO 8601, in words and in its own zone: "27 novembre 2026 à 16:55"."""
+    return french.moment(datetime.fromisoformat(written))
