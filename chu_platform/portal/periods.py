@@ -64,6 +64,11 @@ def is_written(text: str) -> bool:
     return text == ALL or bool(WRITTEN.fullmatch(text))
 
 
+def is_short(text: str) -> bool:
+    """Whether a written period is a month or a quarter."""
+    return "-" in text
+
+
 def coarser(written: str) -> list[str]:
     """The periods that hold this one, the next first: 2019-05 is in 2019-T2, 2019 and all."""
     found = WRITTEN.fullmatch(written)

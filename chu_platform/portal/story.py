@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Final
 
 from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.catalogue import catalogue
+from chu_platform.portal.addresses import Addresses
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.dots import draw as draw_dots
@@ -38,7 +40,7 @@ from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
 from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short
-from chu_platform.portal.views import View, look
+from chu_platform.portal.views import View, linked_map, view_of
 from chu_platform.tables.table import Layer, Zone
 
 DEATHS_YEAR: Final = "2019"
@@ -123,8 +125,8 @@ class Story:
     advice: Sequence[Advice]
 
 
-def log_line(snapshot: Snapshot) -> Story:
-    """The story of the tables that are served."""
+def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
+    """The story from the tables that are served; its map leads where `addresses` says."""
     consultations = _view(snapshot, "consultations-etablissement")
     unattached = _view(snapshot, "consultations-etablissement", x="unattached:unattached", mesure="intensite")
     stays = _view(snapshot, "hospitalisations")
@@ -159,7 +161,7 @@ def log_line(snapshot: Snapshot) -> Story:
         deaths=Result(
             apart_title(f"Décès de {DEATHS_YEAR}", deaths.map_chart if deaths else None),
             apart(deaths.map_chart) if deaths and deaths.map_chart else "",
-            _shown(deaths, "deces", _map),
+            _shown(deaths, "deces", partial(_map, addresses=addresses)),
         ),
         deaths_whole=_whole(deaths) if deaths else None,
         satisfaction=Result(
@@ -176,7 +178,7 @@ def log_line(snapshot: Snapshot) -> Story:
 def _view(snapshot: Snapshot, slug: str, **asked: str) -> View | None:
     """The view of an address; None when nothing of it is published."""
     try:
-        return look(snapshot, choose(snapshot, slug, asked.items()))
+        return view_of(snapshot, choose(snapshot, slug, asked.items()))
     except Refused:
         return None
 
@@ -237,10 +239,11 @@ def _dots(view: View, name: str) -> tuple[Markup, str]:
     return dots(chart, name) + draw_dots(chart, name, SLIDE), chart.title
 
 
-def _map(view: View, name: str) -> tuple[Markup, str] | None:
+def _map(view: View, name: str, addresses: Addresses) -> tuple[Markup, str] | None:
     if view.map_chart is None:
         return None
-    whole = replace(view.map_chart, regions=[replace(r, chosen=False) for r in view.map_chart.regions])
+    chart = linked_map(view.map_chart, addresses)
+    whole = replace(chart, regions=[replace(r, chosen=False) for r in chart.regions])
     return region_map(whole, name) + draw_map(whole, name, SLIDE), whole.title
 
 

@@ -9,15 +9,15 @@ from urllib.parse import unquote
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.portal.app import make_app
-from chu_platform.portal.export import BEGIN, MISSING, export, views_alone
+from chu_platform.portal.addresses import MISSING
+from chu_platform.portal.export import START, export, opening_views
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
 NOW = datetime(2026, 3, 1)
 # Enough of the portal to see every kind of page and link.
-BEGIN_HERE = (
+START_HERE = (
     "/",
     "/recit",
     "/methode",
@@ -30,7 +30,7 @@ BEGIN_HERE = (
 @pytest.fixture(scope="module")
 def copy(portal: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy") / "portail"
-    export(make_app(portal.reader), folder, NOW, BEGIN_HERE, views_alone(portal.reader.snapshot, 30))
+    export(portal.reader.snapshot, folder, NOW, START_HERE, opening_views(portal.reader.snapshot, 30))
     return folder
 
 
@@ -97,9 +97,9 @@ def test_the_copy_says_what_it_leaves_out(copy: Path, portal: Served) -> None:
         "de moindre effectif",
     ):
         assert left_out in page
-    everything = views_alone(portal.reader.snapshot)
+    everything = opening_views(portal.reader.snapshot)
     assert everything.left_out == 0
-    assert len(everything.addresses) > len(views_alone(portal.reader.snapshot, 30).addresses)
+    assert len(everything.addresses) > len(opening_views(portal.reader.snapshot, 30).addresses)
 
 
 def test_the_copy_asks_for_no_server(copy: Path) -> None:
@@ -110,11 +110,11 @@ def test_the_copy_asks_for_no_server(copy: Path) -> None:
 
 
 def test_a_copy_begins_with_home_story_method_and_the_eight_questions() -> None:
-    assert set(BEGIN) == {"/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS)}
+    assert set(START) == {"/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS)}
 
 
 def test_the_copy_tells_what_the_portal_tells(copy: Path, portal: Served) -> None:
-    for address in BEGIN_HERE:
+    for address in START_HERE:
         file = f"{address.strip('/') or 'index'}.html"
         page = (copy / file).read_text(encoding="utf-8").replace("\u202f", " ").replace("\u00a0", " ")
         title = re.compile(r"<h1.*?</h1>", re.DOTALL)
@@ -138,7 +138,7 @@ def test_a_copy_names_its_day(copy: Path) -> None:
 def test_a_folder_that_holds_something_is_left_alone(portal: Served, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ChuError, match="nothing was written"):
-        export(make_app(portal.reader), tmp_path, NOW)
+        export(portal.reader.snapshot, tmp_path, NOW)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from chu_platform.portal.story import log_line
+from chu_platform.portal.addresses import ServedAddresses
+from chu_platform.portal.story import story_of
 from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
@@ -46,7 +47,7 @@ def test_the_story_goes_from_the_question_to_what_to_do(portal: Served) -> None:
 
 
 def test_the_story_shows_no_masked_figure(portal: Served) -> None:
-    told = log_line(portal.reader.snapshot)
+    told = story_of(portal.reader.snapshot, ServedAddresses())
     for name in RESULTS:
         assert not re.search(r"\b(nan|null)\b|[:( ]None\b", str(getattr(told, name).shown))
 
@@ -55,7 +56,7 @@ RESULTS = ("consultations", "stays", "ages", "deaths", "satisfaction")
 
 
 def test_the_title_of_each_result_is_its_finding(portal: Served) -> None:
-    told = log_line(portal.reader.snapshot)
+    told = story_of(portal.reader.snapshot, ServedAddresses())
     page = plain(portal.page("/recit"))
     titles = [plain(getattr(told, name).title) for name in RESULTS]
     assert re.findall(r'id="titre-[5-9]" tabindex="-1">([^<]+)<', portal.page("/recit")) == titles
