@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-attack test-cluster test-serving lint lock clean
+.PHONY: help install run test test-attack test-cluster test-serving lint cli-reference lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,10 +41,14 @@ test-cluster: install ## compare the engines on a standalone Spark cluster, star
 test-serving: install ## drop files before the servers, restart them in the middle (minutes)
 	@CHU_TEST_SERVING=true $(BIN)/python -m pytest chu_platform_tests/automation/test_serving.py
 
-lint: install ## check style and types
+lint: install ## check style, types and the direction of imports
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+cli-reference: install ## write docs/cli.md, the reference of the commands, from the commands
+	@$(BIN)/python docs/cli_reference.py
 
 lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \

@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="chu_platform",
-    version="0.1.0",
+    version="0.2.0",
     description="Delivered hospital data to trusted indicators, with Dagster and Delta Lake",
     license="Apache-2.0",
     python_requires=">=3.11",
@@ -62,7 +62,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "openpyxl>=3.1",
-            "selectolax>=0.4",
+            "beautifulsoup4>=4.13",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",
             "axe-playwright-python>=0.1.4",
@@ -70,6 +70,8 @@ setup(
             "types-psycopg2",
             "types-requests",
             "ruff>=0.8",
+            # The layers of the package (pyproject.toml), checked by `make lint`.
+            "import-linter>=2.3",
             "pre-commit>=4",
         ],
     },

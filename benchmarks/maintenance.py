@@ -19,16 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
+from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import load_settings
 from chu_platform.storage.commit import publish
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
+from chu_platform.storage.operations import DELTA_RS
 from chu_platform.storage.table_state import State
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import MONTHLY
-from chu_platform.tables.table import Computed, Layer, Layout, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 ROWS = 400_000
 COMMITS = 200
@@ -129,7 +132,7 @@ def main() -> None:
         wear(lake)
         times = timings(lake)
         engine = Engine(settings) if settings.engine == "spark" else None
-        report = maintain(lake, STAYS, Policy(), "benchmark", engine)
+        report = maintain(lake, STAYS, Policy(), "benchmark", SparkSql(engine) if engine else DELTA_RS)
         if engine:
             engine.close()
         before, after = figures(report.before, times), figures(report.after, timings(lake))

@@ -1,28 +1,27 @@
-"""The catalogue: every table of the platform, found in the modules of the layers.
+"""The catalogue: every table of the platform, found in the modules of the packages that hold declarations.
 
-A new table is a new module in the folder of its layer; nothing else lists it.
+A new table is a new module in one of them; nothing else lists it.
 """
 
-import inspect
-import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
-from importlib import import_module
 from pathlib import Path
+from typing import Final
 
-from chu_platform.tables.table import Table
+from chu_platform.tables.discovery import Place, declared
+from chu_platform.tables.table import DeclaresTables, Table
 
-DECLARATION_PACKAGES = (
+DECLARATION_PACKAGES: Final = (
     "sources",
     "references",
     "pseudonymisation",
     "dimensions",
     "facts",
     "periods",
-    "kpis",
     "masks",
-    "published",
+    "kpis",
+    "release",
     "reports",
 )
 
@@ -40,17 +39,12 @@ def declared_at(table: Table) -> tuple[Path, int]:
 
 
 @cache
-def _places() -> Mapping[Table, tuple[Path, int]]:
-    """Every table, with the file and line of its declaration; other modules of its layer may import it."""
-    places: dict[Table, tuple[Path, int]] = {}
+def _places() -> Mapping[Table, Place]:
+    """Every table, with the file and line of its declaration."""
+    places: dict[Table, Place] = {}
     for folder in DECLARATION_PACKAGES:
-        package = import_module(f"chu_platform.{folder}")
-        for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-            module = import_module(f"chu_platform.{folder}.{name}")
-            file = Path(inspect.getfile(module))
-            lines = file.read_text(encoding="utf-8").splitlines()
-            assigned = {line.split(" ", 1)[0]: number for number, line in enumerate(lines, 1) if " = " in line}
-            for variable, found in vars(module).items():
-                if isinstance(found, Table) and variable in assigned:
-                    places[found] = (file, assigned[variable])
+        package = f"chu_platform.{folder}"
+        places |= declared(package, Table)
+        for declaration, place in declared(package, DeclaresTables).items():  # type: ignore[type-abstract]
+            places |= {t: place for t in declaration.tables if t not in places}
     return places

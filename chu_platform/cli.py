@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -112,11 +112,11 @@ def verify(
 
     drawn = secrets.randbelow(10**6) if seed is None else seed
     result = verify_all(load_settings(), sample, drawn, _clock())
-    for finding in result.found:
+    for finding in result.findings:
         print(f"FOUND {finding}")
     looked_at = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
-    print(f"{looked_at}: {len(result.found) or 'no'} finding{'' if len(result.found) == 1 else 's'}")
-    if result.found:
+    print(f"{looked_at}: {len(result.findings) or 'no'} finding{'' if len(result.findings) == 1 else 's'}")
+    if result.findings:
         raise typer.Exit(1)
 
 
@@ -127,10 +127,10 @@ def rebuild(
 ) -> None:
     """Make a version of a table again from what is recorded, beside the lake, and compare: exit status 0 if equal."""
     from chu_platform.trace.rebuild import rebuild as make_again
-    from chu_platform.trace.rebuild import told
+    from chu_platform.trace.rebuild import result_lines
 
     found = make_again(load_settings(), table, as_of, _clock())
-    for line in told(found, table):
+    for line in result_lines(found, table):
         print(line)
     if not found.equal:
         raise typer.Exit(1)
@@ -146,38 +146,31 @@ def serve(
     _serve(load_settings(), port, portal_port, read_only)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def kpi(
-    name: Annotated[str, typer.Argument(help="indicator, e.g. kpi_hospitalisation_rate")],
-    establishment: Annotated[str | None, typer.Option(help="key of an establishment, e.g. F010000024")] = None,
-    department: Annotated[str | None, typer.Option(help="INSEE code, e.g. 2A")] = None,
-    region: Annotated[str | None, typer.Option(help="INSEE code, e.g. 11")] = None,
-    diagnosis: Annotated[str | None, typer.Option(help="CIM-10 chapter, category or leaf, e.g. IX, J20, J209")] = None,
-    sex: Annotated[str | None, typer.Option(help="F, M or all")] = None,
-    age_band: Annotated[str | None, typer.Option(help="five-year band, e.g. 85+, or all")] = None,
-    profession: Annotated[str | None, typer.Option(help="profession, e.g. Médecin")] = None,
-    speciality: Annotated[str | None, typer.Option(help="speciality")] = None,
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="indicator, e.g. kpi_hospitalisation_rate")] = None,
     first: Annotated[str | None, typer.Option("--from", help="first month, e.g. 2019-01")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last month, included, e.g. 2020-06")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print an indicator for any X and any range of whole months: exact, from the facts of the secure zones."""
-    from chu_platform.kpi_query import Question, figures
-    from chu_platform.storage.lake import Lake
+    """Print an indicator for any X and any range of whole months: exact, from the facts of the secure zones.
+
+    X is chosen by the options of the indicator, for instance --establishment F010000024, --department 2A, --region 11,
+    --diagnosis J20, --sex F, --age-band 85+, --profession Médecin. Without NAME, all indicators are listed with their
+    options.
+    """
+    from chu_platform.graph.run_resources import RunResources
+    from chu_platform.kpi_query import KpiRequest, indicator_options, kpi_rows
     from chu_platform.terminal_tables import rows_as_json, show_rows
 
-    options = {
-        "establishment": establishment,
-        "department": department,
-        "region": region,
-        "diagnosis": diagnosis,
-        "sex": sex,
-        "age-band": age_band,
-        "profession": profession,
-        "speciality": speciality,
-    }
-    asked = {option: value for option, value in options.items() if value is not None}
-    rows = figures(Lake(load_settings().lake_folder), Question(name, asked, first, last))
+    if name is None:
+        for line in indicator_options():
+            print(line)
+        return
+    request = KpiRequest(name, _extra_options(context.args), first, last)
+    with RunResources(load_settings(), lambda _: None) as resources:
+        rows = kpi_rows(resources, request)
     if as_json:
         print(rows_as_json(rows))
     else:
@@ -203,10 +196,9 @@ def lineage(
 ) -> None:
     """Write the column lineage of every table as OpenLineage events, for a catalogue."""
     from chu_platform.catalogue import catalogue
-    from chu_platform.ingest.delivered import made_with
     from chu_platform.lineage.openlineage import write_events
 
-    tables = [made for table in catalogue() for made in made_with(table)]
+    tables = [made for table in catalogue() for made in table.outputs]
     written = write_events(tables, load_settings().lake_folder, openlineage)
     print(f"{written} events in {openlineage}")
 
@@ -241,6 +233,23 @@ def _shown(settings: Settings, name: str) -> str:
     value = getattr(settings, f"{name}_folder", None) or getattr(settings, name)
     text = "-" if value is None else str(value).split(";")[0]
     return text if name in settings.model_fields_set else f"{text} (default)"
+
+
+def _extra_options(arguments: Sequence[str]) -> dict[str, str]:
+    """`--option value` and `--option=value` pairs. Raises ChuError for anything else."""
+    options: dict[str, str] = {}
+    left = iter(arguments)
+    for argument in left:
+        option, given, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not option:
+            raise ChuError(f"{argument!r} is not an option: write --option value")
+        found = value if given else next(left, None)
+        if found is None:
+            raise ChuError(f"--{option} needs a value")
+        if option in options:
+            raise ChuError(f"--{option} is given twice")
+        options[option] = found
+    return options
 
 
 def _clock() -> Callable[[str], None]:

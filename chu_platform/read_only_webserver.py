@@ -3,7 +3,7 @@
 `dagster-webserver --read-only` leaves refusing to each mutation, and some do not ask (setNuxSeen, logTelemetry). Here
 no mutation is executed, whichever it is and whatever a later version adds.
 
-Here: what is refused, and the command `python -m chu_platform.read_only_webserver`. Not here: who may come (a proxy before it).
+It is started by `python -m chu_platform.read_only_webserver`. Who may use it is decided by a proxy before it.
 """
 
 from collections.abc import Collection

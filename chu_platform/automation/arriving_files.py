@@ -17,15 +17,13 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, read_by, reading_job_name
-from chu_platform.care_database.database import DUMP_PATTERN
+from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, read_from, reading_job_name
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered, made_with
-from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import fingerprint, one
+from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
+from chu_platform.ingest.delivered import delivered_rows
+from chu_platform.ingest.files import fingerprint
 from chu_platform.ingest.pack_contents import delivered_files, known_as
 from chu_platform.reports.delivery import delivery
 from chu_platform.reports.delivery_reading import delivery_reading
@@ -94,16 +92,17 @@ class Unit:
 
     def files(self, pack: Path) -> Sequence[Path]:
         """The files it takes. Raises ChuError when there are none yet, or not all, or several that differ."""
-        source = self.tables[0].rows
-        assert isinstance(source, Delivered)
-        reader = source.reader
-        return reader.files(pack) if isinstance(reader, DeliveredFiles) else [one(pack, DUMP_PATTERN)]
+        return delivered_rows(self.tables[0]).reader.files(pack)
 
 
 def units(settings: Settings) -> Sequence[Unit]:
     """A unit for each source of files, and one for the dump, if the care database is restored from it."""
-    files = [Unit(t.name, reading_job_name(t.partition_scheme), [t]) for t in read_by(DeliveredFiles)]
-    care = [Unit(CARE_DATABASE.name, CARE_DATABASE.name, read_by(CareTable))] if settings.postgres_url is None else []
+    files = [Unit(t.name, reading_job_name(t.partition_scheme), [t]) for t in read_from(None)]
+    care = (
+        [Unit(CARE_DATABASE.name, CARE_DATABASE.name, read_from(CARE_DATABASE_NAME))]
+        if settings.postgres_url is None
+        else []
+    )
     return [*files, *care]
 
 
@@ -184,7 +183,7 @@ def _request(unit: Unit, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key,
         job_name=unit.job,
-        asset_selection=[key_of(made) for t in unit.tables for made in made_with(t)],
+        asset_selection=[key_of(made) for t in unit.tables for made in t.outputs],
         tags=partition_range_tags(unit.partition_scheme.every() if unit.partition_scheme else None),
     )
 

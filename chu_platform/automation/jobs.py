@@ -12,20 +12,19 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.maintenance_assets import GROUP
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered, made_with
-from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
 
-def read_by(kind: type) -> Sequence[Table]:
-    """The delivered tables whose reader is of a kind."""
-    return [t for t in catalogue() if isinstance(t.rows, Delivered) and isinstance(t.rows.reader, kind)]
+def read_from(database: str | None) -> Sequence[Table]:
+    """The delivered tables that are read from a database; those read from files for None."""
+    return [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database == database]
 
 
 def _job(name: str, tables: Sequence[Table], description: str) -> UnresolvedAssetJobDefinition:
-    keys = [key_of(made) for t in tables for made in made_with(t)]
+    keys = [key_of(made) for t in tables for made in t.outputs]
     return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
 
 
@@ -34,12 +33,15 @@ def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
     return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
 
 
-CARE_DATABASE: Final = _job("care_database", read_by(CareTable), "Every table of the care database, from one snapshot.")
+CARE_DATABASE: Final = _job(
+    CARE_DATABASE_NAME, read_from(CARE_DATABASE_NAME), "Every table of the care database, from one snapshot."
+)
 READING: Final = [
     _job(
         reading_job_name(partition_scheme),
-        [t for t in read_by(DeliveredFiles) if t.partition_scheme is partition_scheme],
-        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that have arrived.",
+        [t for t in read_from(None) if t.partition_scheme is partition_scheme],
+        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that "
+        "have arrived.",
     )
     for partition_scheme in (None, *PARTITION_SCHEMES)
 ]

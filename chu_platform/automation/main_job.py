@@ -23,8 +23,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.delivered import Delivered, made_with
-from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.files import require_pack
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
 from chu_platform.tables.table import Layer, Table
@@ -81,9 +80,9 @@ def run_all(
     """Make the selected tables. Returns what failed, with causes; what depends on it was left out.
 
     `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
-    these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last, also
-    when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection or a
-    key that means nothing.
+    these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last,
+    also when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection
+    or a key that matches nothing.
     """
     defs = build_defs(platform)
     keys = _selected(defs, selection)
@@ -94,7 +93,7 @@ def run_all(
     partition_range = _slices(tables, partitions)
     if partitions:
         tables = _following(tables, partition_range)
-    if any(isinstance(t.rows, Delivered) and isinstance(t.rows.reader, DeliveredFiles) for t in tables):
+    if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(platform.settings.sources_folder)
     failed: list[Failed] = []
     broken: set[Table] = set()
@@ -110,7 +109,7 @@ def run_all(
             continue
         what = f" by {wave.partition_scheme.name}" if wave.partition_scheme else ""
         say(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
-        selected = [key_of(made) for t in possible for made in made_with(t)]
+        selected = [key_of(made) for t in possible for made in t.outputs]
         failed += _run(
             defs, instance, selected, partition_range.get(wave.partition_scheme) if wave.partition_scheme else None
         )

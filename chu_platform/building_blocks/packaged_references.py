@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from chu_platform.errors import ChuError
-from chu_platform.tables.table import ExternalSource
+from chu_platform.tables.rows import ExternalSource
 
 DATA = Path(__file__).parent / "data"
 

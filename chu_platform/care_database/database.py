@@ -15,11 +15,10 @@ import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError, Transient
-from chu_platform.ingest.files import fingerprint, one
+from chu_platform.ingest.files import DUMP_PATTERN, fingerprint, one
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
 
-DUMP_PATTERN = r"DATA2023(\.dump)?"
 FINGERPRINT_LENGTH = 16
 CONNECT_SECONDS = 10
 MAX_CAUSE_LENGTH = 200

@@ -1,1 +1,1 @@
-"""A synthetic pack of delivered files, and an independent reckoning of its indicators."""
+"""A synthetic pack of delivered files."""

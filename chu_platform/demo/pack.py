@@ -1,8 +1,4 @@
-"""The synthetic pack: every delivered file, in the folders and under the names of the real one.
-
-Here: the layout and the order of work. What the files hold is in the modules beside this one; what the
-indicators must give on them is in `oracle`.
-"""
+"""The synthetic pack: every delivered file, in the folders and under the names of the real one."""
 
 import shutil
 from collections.abc import Callable
@@ -14,20 +10,20 @@ from chu_platform.demo import (
     care_dump,
     deaths,
     establishments,
-    oracle,
     quality_indicators,
     satisfaction,
     stays,
 )
 from chu_platform.demo.sizes import Sizes
 from chu_platform.errors import ChuError
+from chu_platform.oracle.expected_indicators import write_expected
 
 WORKERS = 2
 FOLDERS = ("BDD PostgreSQL", "DECES EN FRANCE", "Etablissement de SANTE", "Hospitalisation", "Satisfaction")
 
 
 def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[[str], None] = print) -> None:
-    """Write a synthetic pack into `folder`, and what the indicators must give on it into `<folder>-expected`.
+    """Write a synthetic pack into `folder`, and the indicators expected of it into `<folder>-expected`.
 
     At scale 1 it has the row counts of the real pack (2.3 GB). The same scale and seed give the same bytes.
     Both folders appear whole or not at all: they are written beside their places, under names ending in
@@ -47,7 +43,7 @@ def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[
     results, pack = partial
     try:
         _write_files(pack, Sizes.at(scale), seed, progress)
-        oracle.write_expected(pack, results)
+        write_expected(pack, results)
         progress("Expected indicators written")
         for staging, target in zip(partial, targets, strict=True):
             staging.rename(target)

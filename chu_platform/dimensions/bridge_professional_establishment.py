@@ -9,7 +9,8 @@ from chu_platform.pseudonymisation.professional_pseudonym import professional_ps
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.tables.checks import foreign_key, none_in
 from chu_platform.tables.columns import STRING, WEIGHT, Column
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 bridge_professional_establishment = Table(
     name="bridge_professional_establishment",

@@ -5,7 +5,8 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.references.calendar import calendar
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_date = Table(
     name="dim_date",

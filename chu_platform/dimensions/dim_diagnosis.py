@@ -10,8 +10,9 @@ from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_diagnosis = Table(
     name="dim_diagnosis",

@@ -10,8 +10,9 @@ from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_establishment = Table(
     name="dim_establishment",

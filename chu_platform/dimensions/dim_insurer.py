@@ -5,8 +5,9 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.sources.mutuelle import mutuelle
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 
 dim_insurer = Table(
     name="dim_insurer",

@@ -5,8 +5,9 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 
 from chu_platform.sources.medicaments import medicaments
 from chu_platform.tables.columns import BOOLEAN, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_medication = Table(
     name="dim_medication",

@@ -7,8 +7,9 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, us_date
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_patient = Table(
     name="dim_patient",

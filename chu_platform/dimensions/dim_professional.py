@@ -10,8 +10,9 @@ from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_professional = Table(
     name="dim_professional",

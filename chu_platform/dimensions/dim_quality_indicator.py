@@ -4,12 +4,17 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
 from collections.abc import Iterator
+from typing import Final
 
-from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
+from chu_platform.building_blocks.care_quality import CareQuality
 from chu_platform.sources.lexiques import lexiques
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.discovery import declared
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import spark_text
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
+
+CARE_QUALITY_FILES: Final = list(declared("chu_platform.sources", CareQuality))
 
 
 def _declared() -> Iterator[str]:

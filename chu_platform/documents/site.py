@@ -19,14 +19,14 @@ from chu_platform.catalogue import catalogue
 from chu_platform.documents import french_labels
 from chu_platform.documents.lineage_diagrams import chain_picture, columns_picture
 from chu_platform.documents.table_status import MeasuredCheck, State
-from chu_platform.ingest.delivered import made_with
 from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
 from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column
-from chu_platform.tables.table import ExternalSource, Layer, Table
+from chu_platform.tables.rows import ExternalSource
+from chu_platform.tables.table import Layer, Table
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -106,7 +106,7 @@ class Site:
     @cached_property
     def tables(self) -> Mapping[str, Table]:
         """Every table by the path of its page, in the order of the layers a reader looks for."""
-        every = [made for table in catalogue() for made in made_with(table)]
+        every = [made for table in catalogue() for made in table.outputs]
         order = list(french_labels.LAYERS)
         every.sort(key=lambda t: (order.index(t.layer), t.name.lower()))
         return {urls.page_of(table): table for table in every}

@@ -16,8 +16,9 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, minutes, us_date
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 fact_consultation = Table(
     name="fact_consultation",
@@ -92,7 +93,7 @@ fact_consultation = Table(
         between("age", 0, 130),
         # Night slots end on the next day, which is right; none is longer than a day.
         between("duration_minutes", 0, 1439),
-        not_before_birth("une consultation"),
+        not_before_birth("une consultation", dim_patient),
         last_event("date", 31),
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),

@@ -11,8 +11,9 @@ from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.checks import foreign_key, holds, last_event, one_of
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import age_band, completed_years, partial_date
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
 def _same(column: str, longest: int | None = None) -> str:

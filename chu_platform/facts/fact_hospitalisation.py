@@ -14,8 +14,9 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, us_date
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 fact_hospitalisation = Table(
     name="fact_hospitalisation",
@@ -80,7 +81,7 @@ fact_hospitalisation = Table(
         as_many_as(hospitalisations),
         between("days", 0, 366),
         between("age", 0, 130),
-        not_before_birth("un séjour"),
+        not_before_birth("un séjour", dim_patient),
         last_event("date", 400),
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),

@@ -11,8 +11,9 @@ from chu_platform.sources.prescription import prescription
 from chu_platform.tables.checks import as_many_as, foreign_key
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 fact_prescription = Table(
     name="fact_prescription",

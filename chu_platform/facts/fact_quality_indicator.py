@@ -3,18 +3,23 @@
 Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
+from typing import Final
+
 from chu_platform.building_blocks.care_quality import CareQuality, Indicator
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
-from chu_platform.sources.care_quality_files import CARE_QUALITY_FILES
 from chu_platform.tables.checks import foreign_key, holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
+from chu_platform.tables.discovery import declared
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, spark_text
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+CARE_QUALITY_FILES: Final = list(declared("chu_platform.sources", CareQuality))
 
 
 def _long(file: CareQuality) -> str:

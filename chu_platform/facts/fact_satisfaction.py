@@ -11,8 +11,9 @@ from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import between, foreign_key, last_event, one_of
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 fact_satisfaction = Table(
     name="fact_satisfaction",

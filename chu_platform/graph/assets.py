@@ -5,6 +5,7 @@ Here: asset, checks and metadata of a table. Not here: making its rows (step), r
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dagster as dg
@@ -13,16 +14,17 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from chu_platform.catalogue import declared_at
 from chu_platform.graph.automation_conditions import FOLLOWS
 from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, Outcome, make
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.ingest.delivered import Delivered, made_with
 from chu_platform.storage.commit import Published
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
-from chu_platform.tables.table import Layer, Query, Table
+from chu_platform.tables.rows import Computed, DeliveredRows, Query
+from chu_platform.tables.table import Layer, Table
 from chu_platform.urls import QUALITY, ROOT, page_of
 
 RUN_RESOURCES: Final = "platform"
@@ -49,7 +51,7 @@ def partition_range_tags(partition_range: PartitionRange | None) -> dict[str, st
 
 def asset_of(table: Table) -> dg.AssetsDefinition:
     """The asset of a table; a delivered table brings the asset of its rejects."""
-    tables = made_with(table)
+    tables = table.outputs
 
     @dg.multi_asset(
         name=pool_of(table),
@@ -104,9 +106,38 @@ def _tell_slices(
         context.add_asset_metadata(said, asset_key=key, partition_key=partition)
 
 
+@dataclass(frozen=True)
+class _SpecByKind:
+    """What the asset of a table has by the kind of its rows: `made_by` is the icon of the UI; a table that `follows` is
+    made again when a table that it needs was.
+    """
+
+    made_by: str
+    follows: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _SpecsByKind:
+    """The part of the asset that depends on the kind of rows."""
+
+    def visit_query(self, rows: Query) -> _SpecByKind:
+        """See `RowsVisitor`."""
+        return _SpecByKind("sparksql", True, {"query": dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")})
+
+    def visit_computed(self, _rows: Computed) -> _SpecByKind:
+        """See `RowsVisitor`."""
+        return _SpecByKind("python", True)
+
+    def visit_delivered(self, _rows: DeliveredRows) -> _SpecByKind:
+        """See `RowsVisitor`."""
+        return _SpecByKind("python", False)
+
+
+_SPEC_BY_KIND: Final = _SpecsByKind()
+
+
 def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
-    rows = made_by.rows
-    delivered = isinstance(rows, Delivered)
+    by_kind = made_by.rows.accept(_SPEC_BY_KIND)
     metadata: dict[str, Any] = {
         "dagster/column_schema": _column_schema(table),
         "dagster/table_name": table.folder.replace("/", "."),
@@ -120,27 +151,26 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         "lineage_page": dg.MetadataValue.url(ROOT + page_of(table)),
         "data_dictionary": dg.MetadataValue.url(ROOT),
         "quality_report": dg.MetadataValue.url(ROOT + QUALITY),
+        **by_kind.metadata,
     }
-    if isinstance(rows, Query):
-        metadata["query"] = dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")
     return dg.AssetSpec(
         key_of(table),
         # Also the rejects, although they are always all of a delivery: Dagster refuses to backfill a step that makes
         # assets of different partitions.
-        partitions_def=made_by.partition_scheme.partitions if made_by.partition_scheme else None,
+        partitions_def=partitions_definition(made_by.partition_scheme) if made_by.partition_scheme else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
         description=table.said,
-        kinds={"deltalake", "sparksql" if isinstance(rows, Query) else "python"},
+        kinds={"deltalake", by_kind.made_by},
         owners=[table.owner],
         tags={"zone": table.zone.value},
         code_version=made_by.code_version,
         metadata=metadata,
         freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=made_by.cadence.fail, warn_window=made_by.cadence.warn
+            fail_window=made_by.freshness.fail, warn_window=made_by.freshness.warn
         ),
         # Deliveries come when they come, reports follow runs: schedules and sensors start them.
-        automation_condition=None if delivered or table.layer is Layer.REPORTS else FOLLOWS,
+        automation_condition=FOLLOWS if by_kind.follows and table.layer is not Layer.REPORTS else None,
     )
 
 

@@ -12,7 +12,7 @@ from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, key_of, pool_of
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.ingest.delivered import made_with, quarantine_of
+from chu_platform.ingest.delivered import quarantine_of
 from chu_platform.storage.maintenance import Report, maintain
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
@@ -30,7 +30,7 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
 
     It shares the pool of the table's writer, so the two never run at the same time.
     """
-    tables = made_with(table)
+    tables = table.outputs
 
     @dg.multi_asset(
         name=f"maintenance__{pool_of(table)}",
@@ -42,7 +42,6 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         platform: RunResources = context.resources.platform
-        spark = platform.engine if platform.settings.engine == "spark" else None
         for maintained in tables:
             if platform.lake.open(maintained) is None:
                 yield dg.MaterializeResult(
@@ -50,14 +49,18 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
                 )
                 continue
             with as_dagster_failures(platform):
-                report = maintain(platform.lake, maintained, maintained.maintenance, context.run_id, spark)
+                report = maintain(
+                    platform.lake, maintained, maintained.maintenance, context.run_id, platform.operations
+                )
             log_line(platform, context, _line(maintained, report))
             yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
         quarantine = quarantine_of(table)
         # No asset of its own, and rarely there: what was set apart is kept no longer than anything else.
         if table.layer is Layer.SOURCES and platform.lake.open(quarantine):
             with as_dagster_failures(platform):
-                report = maintain(platform.lake, quarantine, quarantine.maintenance, context.run_id, spark)
+                report = maintain(
+                    platform.lake, quarantine, quarantine.maintenance, context.run_id, platform.operations
+                )
             log_line(platform, context, _line(quarantine, report))
 
     return step

@@ -9,7 +9,6 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.delivered import made_with
 from chu_platform.storage.restore import restore
 
 
@@ -20,12 +19,11 @@ def restore_table(platform: RunResources, instance: dg.DagsterInstance, name: st
     check has looked at the restored rows. Raises ChuError for a table or a version that does not exist, or that
     cannot be gone back to.
     """
-    every = {f"{t.layer}/{t.name}": t for table in catalogue() for t in made_with(table)}
+    every = {f"{t.layer}/{t.name}": t for table in catalogue() for t in table.outputs}
     if name not in every:
         raise ChuError(f"there is no table {name!r}: write layer/table, for instance facts/fact_death")
     table = every[name]
-    spark = platform.engine if platform.settings.engine == "spark" else None
-    now = restore(platform.lake, table, version, "chu restore", spark)
+    now = restore(platform.lake, table, version, "chu restore", platform.operations)
     said = {"restored_version": version, "delta_version": now}
     # Of an asset with partitions, Dagster overlooks an event without one.
     for partition in table.partition_scheme.keys if table.partition_scheme else (None,):

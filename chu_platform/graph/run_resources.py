@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from chu_platform.care_database.database import CareDatabase
+from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.operations import DELTA_RS, Operations
 
 
 class RunResources:
@@ -30,6 +32,11 @@ class RunResources:
     def engine(self) -> Engine:
         """The SQL engine."""
         return Engine(self.settings)
+
+    @property
+    def operations(self) -> Operations:
+        """What maintains and restores tables: the SQL engine when it is Spark, else delta-rs."""
+        return SparkSql(self.engine) if self.settings.engine == "spark" else DELTA_RS
 
     @cached_property
     def care_database(self) -> CareDatabase:

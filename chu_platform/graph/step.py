@@ -19,7 +19,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.progress import signs_of_life
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.delivered import Delivered, made_with, quarantine_of, rejects_of
+from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.rejects import with_history, write_rejects
 from chu_platform.storage.commit import Published, publish
@@ -27,7 +27,8 @@ from chu_platform.storage.recorded_code import PACKAGE_VERSION, record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
 from chu_platform.tables.checks import CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange
-from chu_platform.tables.table import Computed, Query, Table
+from chu_platform.tables.rows import Computed, DeliveredRows, Query
+from chu_platform.tables.table import Table
 
 
 class BlockingCheckFailed(ChuError):
@@ -68,8 +69,8 @@ def make(
     try:
         with ExitStack() as stack:
             # Each table's own partitions: a delivery is always read whole, so its rejects are all of them.
-            parts = {t: partition_range if t is table else None for t in made_with(table)}
-            aside = [quarantine_of(table)] if isinstance(table.rows, Delivered) else []
+            parts = {t: partition_range if t is table else None for t in table.outputs}
+            aside = [quarantine_of(table)] if is_delivered(table) else []
             staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*parts, *aside]}
             for folder in staged.values():
                 folder.mkdir()
@@ -103,7 +104,7 @@ def _broken(table: Table, check_results: Sequence[CheckResult]) -> str:
     for check_result in check_results:
         check = check_result.check
         counted = "columns" if check.kind is CheckType.DRIFT else "rows"
-        beyond = f" {counted} break it" if check.most == 0 else f", not {check.least:g} to {check.most:g}"
+        beyond = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
         said.append(f"« {check.description} »: {check_result.measured or 0:g}{beyond}")
     return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
 
@@ -133,15 +134,30 @@ def stage(
 
     Rejects, and what is set apart, are kept where `folders` has a place for them. What was read, of a delivered table.
     """
-    rows = table.rows
-    staged = folders[table]
-    if isinstance(rows, Delivered):
+    return table.rows.accept(_Stage(platform, table, partition_range, versions, folders, instance))
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Writes the rows of a table below its folder, by their kind; gives what was read, of delivered ones."""
+
+    platform: RunResources
+    table: Table
+    partition_range: PartitionRange | None
+    versions: Mapping[Table, int]
+    folders: Mapping[Table, Path]
+    instance: dg.DagsterInstance | None
+
+    def visit_delivered(self, _rows: DeliveredRows) -> Reading:
+        """See `RowsVisitor`."""
+        platform, table, folders = self.platform, self.table, self.folders
+        staged = folders[table]
         scratch = staged.parent / "scratch"
         scratch.mkdir(exist_ok=True)
         context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
         aside = folders.get(quarantine_of(table), scratch / "undeclared")
         aside.mkdir(exist_ok=True)
-        reading = read(table, partition_range, staged, aside, context)
+        reading = read(table, self.partition_range, staged, aside, context)
         rejects = rejects_of(table)
         if rejects in folders:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
@@ -149,9 +165,13 @@ def stage(
             before = platform.lake.before(rejects).to_pylist()
             write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
         return reading
-    if isinstance(rows, Query):
+
+    def visit_query(self, rows: Query) -> None:
+        """See `RowsVisitor`."""
+        platform, table, partition_range = self.platform, self.table, self.partition_range
+        staged = self.folders[table]
         engine = platform.engine
-        frames = {name: engine.read(platform.lake.path(t), versions[t]) for name, t in table.reads.items()}
+        frames = {name: engine.read(platform.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
         if rows.finish is None:
             # The partitions are cut from the result, never from an input: a join must see all it would match. The
@@ -160,17 +180,19 @@ def stage(
             engine.write(engine.declared(table, frame, condition), staged, table.partition_by)
         else:
             _write_arrow(table, rows.finish(engine.arrow(frame)), staged)
-        return None
-    assert isinstance(rows, Computed)
-    loaded = {n: platform.lake.arrow(t, rows.columns.get(n, ()), versions[t]) for n, t in table.reads.items()}
-    given: dict[str, Callable[[], object]] = {
-        "settings": lambda: platform.settings,
-        "instance": lambda: instance,
-        "tables": catalogue,
-        "before": lambda: platform.lake.before(table),
-    }
-    _write_arrow(table, rows.function(**loaded, **{name: given[name]() for name in rows.given}), staged)
-    return None
+
+    def visit_computed(self, rows: Computed) -> None:
+        """See `RowsVisitor`."""
+        table, lake = self.table, self.platform.lake
+        loaded = {n: lake.arrow(t, rows.columns.get(n, ()), self.versions[t]) for n, t in table.reads.items()}
+        given: dict[str, Callable[[], object]] = {
+            "settings": lambda: self.platform.settings,
+            "instance": lambda: self.instance,
+            "tables": catalogue,
+            "before": lambda: lake.before(table),
+        }
+        made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
+        _write_arrow(table, made, self.folders[table])
 
 
 def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:

@@ -3,7 +3,7 @@
 Here: one table to rows of text. Not here: the connection (care_database), what the text means.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
+from chu_platform.ingest.files import DUMP_PATTERN, find, one
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.freshness import Freshness
@@ -26,12 +27,34 @@ if TYPE_CHECKING:
 MIN_DOUBLED_ROWS: Final = 20
 
 
+CARE_DATABASE_NAME: Final = "care_database"
+
+
 @dataclass(frozen=True)
 class CareTable:
     """The table `name` of schema public."""
 
     name: str
-    cadence: ClassVar[Freshness] = Freshness.NIGHTLY
+    freshness: ClassVar[Freshness] = Freshness.NIGHTLY
+    database: ClassVar[str] = CARE_DATABASE_NAME
+    pattern: ClassVar[str] = DUMP_PATTERN
+
+    @property
+    def label(self) -> str:
+        """See `delivered.Reader`."""
+        return f"PostgreSQL « {self.name} »"
+
+    def files(self, pack: Path) -> Sequence[Path]:
+        """See `delivered.Reader`: the dump."""
+        return [one(pack, DUMP_PATTERN)]
+
+    def copies(self, pack: Path) -> Sequence[Path]:
+        """See `delivered.Reader`."""
+        return find(pack, DUMP_PATTERN, required=False)
+
+    def positions_of(self, _column: str) -> None:
+        """See `delivered.Reader`: the database names the columns."""
+        return
 
     @contextmanager
     def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:

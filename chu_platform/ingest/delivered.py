@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
-from chu_platform.tables.checks import as_many_open_as_rejected, rejected_share
+from chu_platform.tables.checks import Check, accounted_for, all_declared, as_many_open_as_rejected, rejected_share
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.freshness import Freshness
+from chu_platform.tables.rows import DeliveredRows
 from chu_platform.tables.table import Layer, Table, Zone
 
 if TYPE_CHECKING:
@@ -140,8 +142,35 @@ class Reader(Protocol):
         ...
 
     @property
-    def cadence(self) -> Freshness:
+    def freshness(self) -> Freshness:
         """How often a delivery is expected."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What it reads, as a person would name it."""
+        ...
+
+    @property
+    def database(self) -> str | None:
+        """Name of the database that it reads a table of; None when it reads files."""
+        ...
+
+    @property
+    def pattern(self) -> str:
+        """Regular expression of the names of the files that it reads, or that its database is restored from."""
+        ...
+
+    def files(self, pack: Path) -> Sequence[Path]:
+        """The files to read, of several copies one. Raises ChuError when one is missing, or when copies differ."""
+        ...
+
+    def copies(self, pack: Path) -> Sequence[Path]:
+        """Every file of the pack that matches, those too that are copies of one that is read."""
+        ...
+
+    def positions_of(self, column: str) -> str | None:
+        """Where in a line a column stands, French; None where a header names the columns."""
         ...
 
 
@@ -155,7 +184,7 @@ class RowCheck:
 
 
 @dataclass(frozen=True)
-class Delivered:
+class Delivered(DeliveredRows):
     """Rows read from a delivery.
 
     `typing` overrides, for a column, the SQL that types its text `{text}`; `derived` are the columns that
@@ -173,11 +202,70 @@ class Delivered:
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
-    def read_by(self) -> Sequence[object]:
-        """What of the code turns the delivery into rows."""
+    def declaration(self) -> Mapping[str, str]:
+        """See `Rows`: all of it."""
+        return {"declaration": repr(self)}
+
+    @property
+    def code_roots(self) -> Sequence[object]:
+        """See `Rows`: what turns the delivery into rows."""
         from chu_platform.ingest.reading import read  # which needs this declaration
 
         return [read, self.reader]
+
+    def implied_checks(self, table: Table) -> Sequence[Check]:
+        """See `Rows`: rows in = kept + rejected, of the table and of its rejects; its columns are declared."""
+        return [accounted_for(), *([all_declared()] if table.layer is Layer.SOURCES else [])]
+
+    def freshness(self, _table: Table) -> Freshness:
+        """See `Rows`: as its delivery."""
+        return self.reader.freshness
+
+    def outputs(self, table: Table) -> Sequence[Table]:
+        """See `Rows`: the table and its rejects."""
+        return [table, rejects_of(table)]
+
+    @property
+    def delivery(self) -> str:
+        """See `DeliveredRows`."""
+        return self.reader.label
+
+    def place_of(self, column: str) -> str:
+        """See `DeliveredRows`."""
+        if positions := self.reader.positions_of(column):
+            return positions
+        others = self.spellings.get(column, ())
+        return column + (f" (ou {', '.join(others)})" if others else "")
+
+    def expression_of(self, column: str) -> str | None:
+        """See `DeliveredRows`."""
+        return self.derived.get(column)
+
+    def is_rewritten(self, column: str) -> bool:
+        """See `DeliveredRows`."""
+        return column in self.typing
+
+    def expected(self, columns: Sequence[Column]) -> Expected:
+        """Which of the columns of the table a delivery must have, and which it may have."""
+        delivered = [c.name for c in columns if c.name not in self.derived]
+        return Expected([n for n in delivered if n not in self.optional], self.optional, self.spellings)
+
+
+def is_delivered(table: Table) -> bool:
+    """Whether the rows of a table are read from a delivery."""
+    return isinstance(table.rows, Delivered)
+
+
+def delivered_tables(tables: Sequence[Table]) -> Sequence[Table]:
+    """The tables that are read from deliveries."""
+    return [t for t in tables if is_delivered(t)]
+
+
+def delivered_rows(table: Table) -> Delivered:
+    """The declaration of the rows of a delivered table. Raises TypeError for a table of another kind."""
+    if not isinstance(table.rows, Delivered):
+        raise TypeError(f"{table.layer}/{table.name} is not read from a delivery")
+    return table.rows
 
 
 REJECT_COLUMNS: Sequence[Column] = (
@@ -204,7 +292,8 @@ REJECT_COLUMNS: Sequence[Column] = (
     Column(
         "mended_by",
         STRING,
-        "livraison qui ne la contient plus : SHA-256 ou instantané, ou withdrawn (retirée) ; vide tant que le rejet est ouvert",
+        "livraison qui ne la contient plus : SHA-256 ou instantané, ou withdrawn (retirée) ; "
+        "vide tant que le rejet est ouvert",
         "Corrigé par",
     ),
 )
@@ -253,11 +342,6 @@ def quarantine_of(table: Table) -> Table:
         columns=QUARANTINE_COLUMNS,
         rows=table.rows,
     )
-
-
-def made_with(table: Table) -> Sequence[Table]:
-    """The tables that the step of a table makes: the table itself, and its rejects when it is delivered."""
-    return [table, rejects_of(table)] if isinstance(table.rows, Delivered) else [table]
 
 
 def shown(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
@@ -34,6 +34,10 @@ class Format(Protocol):
         """The text of the file, for the time of the context."""
         ...
 
+    def positions_of(self, column: str) -> str | None:
+        """Where in a line a column stands, French; None where a header names the columns."""
+        ...
+
 
 @dataclass(frozen=True)
 class DeliveredFiles:
@@ -50,7 +54,17 @@ class DeliveredFiles:
     expected: Sequence[str] = ()
     optional: bool = False
     instead: str | None = None
-    cadence: Freshness = Freshness.YEARLY
+    freshness: Freshness = Freshness.YEARLY
+    database: ClassVar[None] = None
+
+    @property
+    def label(self) -> str:
+        """See `delivered.Reader`."""
+        return readable(self.pattern)
+
+    def positions_of(self, column: str) -> str | None:
+        """See `delivered.Reader`: as the format that is named first has it."""
+        return next(iter(self.formats.values())).positions_of(column)
 
     @contextmanager
     def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:

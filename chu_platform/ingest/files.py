@@ -15,6 +15,8 @@ from pathlib import Path
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import SourceFile
 
+# Name of the dump that the care database is restored from.
+DUMP_PATTERN = r"DATA2023(\.dump)?"
 # Lock files of office programs, folder settings of file managers, transfers that are still running.
 NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
 

@@ -34,6 +34,11 @@ class FixedWidthFormat:
     columns: Mapping[str, tuple[int, int]]
     fallback: str
 
+    def positions_of(self, column: str) -> str:
+        """See `delivered_files.Format`."""
+        first, last = self.columns[column]
+        return f"caractère {first}" if first == last else f"caractères {first} à {last}"
+
     @contextmanager
     def rows(
         self,

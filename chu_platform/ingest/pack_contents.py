@@ -11,12 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from chu_platform.care_database.database import DUMP_PATTERN
 from chu_platform.errors import ChuError
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
-from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import NEVER_DELIVERED, every_file, find, one
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables, is_delivered
+from chu_platform.ingest.files import NEVER_DELIVERED, every_file
 from chu_platform.tables.table import Table
 
 # What becomes of a file of the pack, or why no table reads it.
@@ -44,25 +41,19 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
     """
     readers: dict[Path, list[str]] = defaultdict(list)
     states: dict[Path, str] = {}
-    dumps = _dumps(pack, database_is_given)
-    for table in tables:
-        reader = table.rows.reader if isinstance(table.rows, Delivered) else None
-        if isinstance(reader, DeliveredFiles):
-            found = _chosen(reader.copies(pack), partial(reader.files, pack))
-        elif isinstance(reader, CareTable):
-            found = dumps
-        else:
-            continue
-        states |= found
-        for file in found:
+    # The tables of one database are read from the same dump.
+    found: dict[str, Mapping[Path, str]] = {}
+    for table in delivered_tables(tables):
+        reader = delivered_rows(table).reader
+        unit = reader.database or table.name
+        if unit not in found:
+            copies = reader.copies(pack)
+            unused = reader.database and database_is_given
+            found[unit] = dict.fromkeys(copies, UNUSED) if unused else _chosen(copies, partial(reader.files, pack))
+            states |= found[unit]
+        for file in found[unit]:
             readers[file].append(table.name)
     return {f: FileStatus(states[f], readers[f]) if f in states else FileStatus(_why_not(f)) for f in every_file(pack)}
-
-
-def _dumps(pack: Path, database_is_given: bool) -> Mapping[Path, str]:
-    """What becomes of the dumps of the care database."""
-    dumps = find(pack, DUMP_PATTERN, required=False)
-    return dict.fromkeys(dumps, UNUSED) if database_is_given else _chosen(dumps, lambda: [one(pack, DUMP_PATTERN)])
 
 
 def _chosen(copies: Sequence[Path], choose: Callable[[], Sequence[Path]]) -> Mapping[Path, str]:
@@ -89,10 +80,7 @@ def delivered_files(pack: Path) -> Sequence[Path]:
 
 def pattern_of(table: Table) -> str | None:
     """Regular expression of the names of the files that a source table takes; None for tables that take none."""
-    reader = table.rows.reader if isinstance(table.rows, Delivered) else None
-    if isinstance(reader, DeliveredFiles):
-        return reader.pattern
-    return DUMP_PATTERN if isinstance(reader, CareTable) else None
+    return delivered_rows(table).reader.pattern if is_delivered(table) else None
 
 
 def known_as(name: str, tables: Sequence[Table]) -> Sequence[str]:

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import duckdb
+import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import (
     MAX_REJECTED_SHARE,
     MAX_REJECTS,
-    Delivered,
-    Expected,
     RawRows,
     SourceFile,
+    delivered_rows,
     shown,
 )
 from chu_platform.ingest.rejects import Reject
@@ -32,9 +32,6 @@ from chu_platform.ingest.row_sql import FRENCH_DATE, RowSql
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
-
-if TYPE_CHECKING:
-    from chu_platform.care_database.database import CareDatabase
 
 __all__ = ["FRENCH_DATE", "ReadDelivery", "Reading", "ReadingContext", "read"]
 
@@ -51,13 +48,30 @@ DISK_TROUBLE = re.compile(
 RETYPED_FROM = 10
 
 
+class DatabaseSnapshot(Protocol):
+    """A database whose tables are all read as of one moment. Raises ChuError when it cannot be read."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What says which moment it is: the SHA-256 of a dump, or the snapshot of a server."""
+
+    def columns(self, table: str) -> Sequence[str]:
+        """Names of the columns of a table, in order; empty when there is no such table."""
+
+    def count(self, table: str) -> int:
+        """Number of rows of a table."""
+
+    def stream(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of a table, every column as text, batch by batch."""
+
+
 @dataclass
 class ReadingContext:
     """What a reader needs: the pack, a folder for copies, the care database, a place for remarks."""
 
     pack: Path
     scratch: Path
-    care_database: "CareDatabase"
+    care_database: DatabaseSnapshot
     remark: Callable[[str], None]
 
 
@@ -124,21 +138,19 @@ class Reading:
 def read(
     table: Table, partition_range: PartitionRange | None, staged: Path, quarantine: Path, context: ReadingContext
 ) -> Reading:
-    """Read a delivered table: its kept rows of `partition_range` as Parquet below `staged`, what columns hold that are not
-    declared below `quarantine`; counts and rejects as the result.
+    """Read a delivered table: counts and rejects as the result.
+
+    Its kept rows of `partition_range` are written as Parquet below `staged`, the values of columns that are not
+    declared below `quarantine`.
 
     Raises ChuError when the delivery cannot be read, when a column has another type than is declared, when most of a
     file's rows are rejected, or when the rows that come out are not as many as went in.
     """
-    source = table.rows
-    assert isinstance(source, Delivered)
+    source = delivered_rows(table)
     reading = Reading()
-    delivered = [c.name for c in table.columns if c.name not in source.derived]
-    required = [name for name in delivered if name not in source.optional]
-    expected = Expected(required, source.optional, source.spellings)
     with (
         _own_words(table.name),
-        source.reader.open(expected, context) as files,
+        source.reader.open(source.expected(table.columns), context) as files,
         duckdb.connect() as connection,
     ):
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")

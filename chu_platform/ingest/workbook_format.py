@@ -29,6 +29,10 @@ class WorkbookFormat:
 
     sheet: str
 
+    def positions_of(self, _column: str) -> None:
+        """See `delivered_files.Format`: a header names the columns."""
+        return
+
     @contextmanager
     def rows(
         self,
@@ -68,6 +72,10 @@ class PastedCsvFormat:
 
     sheet: str
     lines: CsvFormat
+
+    def positions_of(self, _column: str) -> None:
+        """See `delivered_files.Format`: a header names the columns."""
+        return
 
     @contextmanager
     def rows(

@@ -1,10 +1,12 @@
-"""Indicator 2: use of consultations by diagnosis: chapter, category, leaf.
+"""Indicator 2: use of consultations by diagnosis: chapter, category, leaf."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+from typing import Final
 
-from chu_platform.building_blocks.diagnosis_counts import by_diagnosis
-from chu_platform.building_blocks.rates import (
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.diagnosis_counts import by_diagnosis
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
@@ -13,14 +15,41 @@ from chu_platform.building_blocks.rates import (
     RATES_FROM,
     with_rates,
 )
-from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.use_of_care import (
+    DIAGNOSIS,
+    DIAGNOSIS_LEVELS,
+    LATEST_WHOLE_YEAR,
+    SAMPLE_CAUTION,
+    USE_DEFINITION,
+    use_measures,
+)
+from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.recomputation.completed_figures import recomputed_rates
+from chu_platform.recomputation.counted_rows import (
+    CONSULTATIONS,
+    PERIOD_LEVEL,
+    base_of,
+    events_by_diagnosis,
+    use_counts,
+)
+from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-kpi_consultation_rate_by_diagnosis = Table(
-    name="kpi_consultation_rate_by_diagnosis",
+NAME: Final = "kpi_consultation_rate_by_diagnosis"
+
+
+def _counts(periods: Periods) -> str:
+    return by_diagnosis(periods, "consultation")
+
+
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="un chapitre, une catégorie ou une feuille, dans une période avec des consultations",
@@ -38,11 +67,66 @@ kpi_consultation_rate_by_diagnosis = Table(
         "period": dim_period,
         "base": fact_patient_base,
     },
-    rows=Query(
-        by_diagnosis("consultation"),
+    rows=Query.over(
+        _counts,
         finish=with_rates,
         from_columns=RATES_FROM,
     ),
     checks=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+RECOMPUTATION: Final = Recomputation(
+    Family.CARE,
+    rows=events_by_diagnosis("consultation"),
+    counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
+    sources=[CONSULTATIONS, base_of("consultation")],
+    complete=recomputed_rates,
+)
+
+kpi_consultation_rate_by_diagnosis = Indicator(
+    exact=EXACT,
+    fact=fact_consultation,
+    # Released: chapters at every grain; categories by year and over all; leaves over all.
+    release=Release(
+        family=consultation_mask,
+        alias="diagnoses",
+        cells=diagnosis_cells(
+            NAME,
+            ["events"],
+            "level = 'chapter' OR (level = 'category' AND period_grain IN ('year', 'all')) OR (level = 'leaf' AND period_grain = 'all')",
+        ),
+        relations={("events",): diagnosis_relations(NAME, TOTAL)},
+        reads={"diagnosis": dim_diagnosis},
+        relation_columns=[f"diagnosis.{c}" for c in ("diagnosis_key", "category_code", "chapter_code")],
+        level_columns=["level", "code"],
+        weight="events",
+        counts=["events", "patients", "base_patients"],
+    ),
+    question=IndicatorQuestion(
+        number=2,
+        slug="consultations-diagnostic",
+        title="Quel recours aux consultations pour chaque diagnostic ?",
+        short="Consultations par diagnostic",
+        parameters=(DIAGNOSIS,),
+        measures=use_measures("consultations", "consulté"),
+        definition=(
+            *USE_DEFINITION,
+            "Diagnostics selon la CIM-10 : chapitre, catégorie à trois caractères, diagnostic. Un code absent de la liste "
+            "officielle remonte au niveau supérieur et y est compté : aucun n’est perdu.",
+        ),
+        caution=SAMPLE_CAUTION,
+        levels=DIAGNOSIS_LEVELS,
+        search="diagnostics",
+    ),
+    free_range=FreeRange("consultation"),
+    summary=Summary(
+        where=f"{LATEST_WHOLE_YEAR} AND level = 'chapter'",
+        order="events DESC",
+        rows=3,
+        subject="label",
+        measure="taux",
+    ),
+    recomputation=RECOMPUTATION,
 )

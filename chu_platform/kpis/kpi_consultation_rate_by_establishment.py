@@ -2,11 +2,15 @@
 
 A consultation belongs to the establishments of its professional, shared out by the weights of the bridge, so that
 attached and unattached consultations sum to the total exactly.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
 """
 
-from chu_platform.building_blocks.rates import (
+from typing import Final
+
+from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     LEVEL_COLUMNS,
@@ -15,39 +19,35 @@ from chu_platform.building_blocks.rates import (
     RATE_COLUMNS,
     RATES_FROM,
     of_each_patient,
-    period_join,
     with_rates,
 )
-from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
-from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.use_of_care import (
+    LATEST_WHOLE_YEAR,
+    PLACE_LEVELS,
+    SAMPLE_CAUTION,
+    USE_DEFINITION,
+    use_measures,
+)
+from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_rates
+from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import none_in
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import IndicatorQuestion, Parameter
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-kpi_consultation_rate_by_establishment = Table(
-    name="kpi_consultation_rate_by_establishment",
-    layer=Layer.KPIS,
-    zone=Zone.PSEUDONYMISED,
-    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
-    label="Taux de consultation par établissement",
-    owner="team:kpis",
-    columns=[
-        *PERIOD_COLUMNS,
-        *LEVEL_COLUMNS,
-        *COUNT_COLUMNS,
-        *RATE_COLUMNS,
-    ],
-    reads={
-        "consultation": fact_consultation,
-        "bridge": bridge_professional_establishment,
-        "establishment": dim_establishment,
-        "period": dim_period,
-        "base": fact_patient_base,
-    },
-    rows=Query(
-        f"""
+NAME: Final = "kpi_consultation_rate_by_establishment"
+
+
+def _counts(periods: Periods) -> str:
+    return f"""
         WITH attached AS (
             SELECT c.date, c.patient_key, w.weight, e.establishment_key, e.department_code, e.region_key
             FROM {{consultation}} c
@@ -66,7 +66,7 @@ kpi_consultation_rate_by_establishment = Table(
         ),
         counted AS (
             SELECT level, code, grain, start, CAST(sum(weight) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient("placed", ["level", "code"], ["weight"])}
+            FROM ({of_each_patient(periods, "placed", ["level", "code"], ["weight"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (
@@ -80,10 +80,34 @@ kpi_consultation_rate_by_establishment = Table(
                n.events, n.patients, b.base_patients, b.patient_years
         FROM counted n
         JOIN name m ON m.level = n.level AND m.code = n.code
-        JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
+        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
                       AND b.sex = 'all' AND b.age_band = 'all'
-        """,
+        """
+
+
+EXACT = Table(
+    name=NAME,
+    layer=Layer.KPIS,
+    zone=Zone.PSEUDONYMISED,
+    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
+    label="Taux de consultation par établissement",
+    owner="team:kpis",
+    columns=[
+        *PERIOD_COLUMNS,
+        *LEVEL_COLUMNS,
+        *COUNT_COLUMNS,
+        *RATE_COLUMNS,
+    ],
+    reads={
+        "consultation": fact_consultation,
+        "bridge": bridge_professional_establishment,
+        "establishment": dim_establishment,
+        "period": dim_period,
+        "base": fact_patient_base,
+    },
+    rows=Query.over(
+        _counts,
         finish=with_rates,
         from_columns=RATES_FROM,
     ),
@@ -96,4 +120,119 @@ kpi_consultation_rate_by_establishment = Table(
         NUMERATOR_IN_BASE,
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+RECOMPUTATION: Final = Recomputation(
+    Family.PLACES,
+    rows=f"""
+        SELECT {PERIOD}, level, level AS code, id AS row, patient, is_known, 1.0::DOUBLE AS share, professional,
+            NULL AS organisation
+        FROM consultation_in, LATERAL (SELECT unnest(if(professional IN (SELECT professional FROM attachment),
+            ['total'], ['total', 'unattached'])) AS level)
+        UNION ALL
+        SELECT {PERIOD}, level, place.code, c.id, patient, is_known, share, professional, organisation
+        FROM consultation_in c JOIN attachment USING (professional) JOIN organisation o ON o.id = organisation,
+            LATERAL (SELECT unnest(['establishment', 'department', 'region']) AS level,
+                unnest([organisation, o.department, o.region]) AS code) place
+        """,
+    counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
+    sources=[
+        CONSULTATIONS,
+        SourceRows(
+            activite_professionnel_sante,
+            "attribution",
+            "concat_ws('|', identifiant, identifiant_organisation)",
+            "SELECT concat_ws('|', professional, organisation) FROM attachment SEMI JOIN "
+            "(FROM numerator WHERE organisation IS NOT NULL) USING (professional)",
+        ),
+        SourceRows(
+            etablissement_sante,
+            "attribution",
+            "identifiant_organisation",
+            "SELECT DISTINCT organisation FROM numerator WHERE organisation IS NOT NULL",
+        ),
+        base_of("consultation"),
+    ],
+    complete=recomputed_rates,
+)
+
+kpi_consultation_rate_by_establishment = Indicator(
+    exact=EXACT,
+    fact=fact_consultation,
+    # Released: totals and regions at every grain; departments by year and over all; establishments over all.
+    release=Release(
+        family=consultation_mask,
+        alias="establishments",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
+                   period_grain AS grain, period_start AS start, level, code,
+                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events
+            FROM establishments
+            WHERE level IN ('total', 'unattached', 'region')
+               OR (level = 'department' AND period_grain IN ('year', 'all'))
+               OR (level = 'establishment' AND period_grain = 'all')
+            """,
+        relations={
+            ("events",): [
+                same_period(TOTAL, f"c.indicator = '{NAME}' AND c.level IN ('region', 'unattached')"),
+                same_period(
+                    "p.level = 'region'",
+                    "c.level = 'department'",
+                    "EXISTS (FROM establishment e WHERE e.department_code = c.code AND e.region_key = p.code)",
+                ),
+                """
+                SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+                JOIN establishment e ON e.establishment_key = c.code AND e.department_code = p.code
+                WHERE p.level = 'department' AND c.level = 'establishment'
+                """,
+            ]
+        },
+        reads={"establishment": dim_establishment},
+        relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
+        level_columns=["level", "code"],
+        weight="events",
+        counts=["events", "patients", "base_patients"],
+    ),
+    question=IndicatorQuestion(
+        number=1,
+        slug="consultations-etablissement",
+        title="Quel recours aux consultations dans chaque établissement ?",
+        short="Consultations par établissement",
+        parameters=(
+            Parameter(
+                "x",
+                "Lieu",
+                ("level", "code"),
+                "total:total",
+                options={
+                    level: f"level = '{level}' AND code = $value" for level in ("establishment", "department", "region")
+                },
+                exclusive=True,
+                overview="level IN ('region', 'total', 'unattached')",
+            ),
+        ),
+        measures=use_measures("consultations", "consulté"),
+        definition=(
+            *USE_DEFINITION,
+            "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
+            "Les consultations rattachées et celles qui ne le sont pas font exactement le total. Un nombre ainsi partagé n’est "
+            "pas entier : l’intervalle de Poisson n’y est qu’approché.",
+        ),
+        caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
+        "a consulté, et suit d’abord la taille du lieu.",
+        levels=PLACE_LEVELS,
+        search="etablissements",
+        has_map=True,
+        follows_size=True,
+    ),
+    free_range=FreeRange("consultation"),
+    summary=Summary(
+        where=f"{LATEST_WHOLE_YEAR} AND level IN ('total', 'region', 'unattached')",
+        order="level = 'region', level = 'unattached', events DESC",
+        rows=4,
+        subject="label",
+        measure="taux",
+    ),
+    recomputation=RECOMPUTATION,
 )

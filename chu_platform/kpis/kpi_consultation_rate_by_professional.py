@@ -1,23 +1,60 @@
-"""Indicator 6: consultations of each professional, under a pseudonym.
+"""Indicator 6: consultations of each professional, under a pseudonym; released by profession and speciality."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+from typing import Final
 
-from chu_platform.building_blocks.rates import (
-    DISTINCT_PATIENTS,
-    PERIOD_COLUMNS,
-    in_periods,
-    of_each_patient,
-    period_join,
-)
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
+    DISTINCT_PATIENTS,
+    PERIOD_COLUMNS,
+    of_each_patient,
+)
+from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
+from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
+from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
+from chu_platform.recomputation.recomputation import UNKNOWN, Family, Recomputation, SourceRows
+from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
+from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-kpi_consultation_rate_by_professional = Table(
-    name="kpi_consultation_rate_by_professional",
+NAME: Final = "kpi_consultation_rate_by_professional"
+
+
+def _of_professionals(periods: Periods) -> str:
+    return f"""
+        WITH counted AS (
+            SELECT professional_key, grain, start, sum(events) AS events, {DISTINCT_PATIENTS} AS patients
+            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
+            ) GROUP BY professional_key, grain, start
+        ),
+        worked AS (
+            SELECT professional_key, grain, start, count(*) AS worked_months
+            FROM ({periods.expand("(SELECT DISTINCT professional_key, CAST(trunc(date, 'month') AS DATE) AS date FROM {consultation})", "professional_key")}
+            ) GROUP BY professional_key, grain, start
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.professional_key,
+               d.profession_label AS profession, d.speciality_label AS speciality,
+               CAST(n.events AS DOUBLE) AS events, n.patients, m.worked_months,
+               CAST(n.events AS DOUBLE) / m.worked_months AS events_per_worked_month,
+               CAST(n.events AS DOUBLE) / t.events AS share
+        FROM counted n
+        JOIN (SELECT grain, start, sum(events) AS events FROM counted GROUP BY grain, start) t
+             ON t.grain = n.grain AND t.start = n.start
+        JOIN worked m ON m.professional_key = n.professional_key AND m.grain = n.grain AND m.start = n.start
+        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
+        JOIN {{professional}} d ON d.professional_key = n.professional_key
+        """
+
+
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="un professionnel dans une période avec des consultations",
@@ -49,30 +86,240 @@ kpi_consultation_rate_by_professional = Table(
         ),
     ],
     reads={"consultation": fact_consultation, "professional": dim_professional, "period": dim_period},
-    rows=Query(
-        f"""
-        WITH counted AS (
-            SELECT professional_key, grain, start, sum(events) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
-            ) GROUP BY professional_key, grain, start
-        ),
-        worked AS (
-            SELECT professional_key, grain, start, count(*) AS worked_months
-            FROM ({in_periods("(SELECT DISTINCT professional_key, CAST(trunc(date, 'month') AS DATE) AS date FROM {consultation})", "professional_key")}
-            ) GROUP BY professional_key, grain, start
-        )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.professional_key,
-               d.profession_label AS profession, d.speciality_label AS speciality,
-               CAST(n.events AS DOUBLE) AS events, n.patients, m.worked_months,
-               CAST(n.events AS DOUBLE) / m.worked_months AS events_per_worked_month,
-               CAST(n.events AS DOUBLE) / t.events AS share
-        FROM counted n
-        JOIN (SELECT grain, start, sum(events) AS events FROM counted GROUP BY grain, start) t
-             ON t.grain = n.grain AND t.start = n.start
-        JOIN worked m ON m.professional_key = n.professional_key AND m.grain = n.grain AND m.start = n.start
-        JOIN {{period}} p ON p.domain = 'consultation' AND {period_join("n")}
-        JOIN {{professional}} d ON d.professional_key = n.professional_key
-        """
-    ),
+    rows=Query.over(_of_professionals),
     layout=Layout(partition_by=["period_grain"], z_order_by=["professional_key"]),
+)
+
+
+def _of_specialities(periods: Periods) -> str:
+    return f"""
+        WITH grouped AS (
+            SELECT period_grain, period_start, period_end, is_partial, profession, speciality,
+                   count(*) AS professionals, sum(events) AS events, sum(worked_months) AS worked_months,
+                   sum(events) / sum(worked_months) AS events_per_worked_month, sum(share) AS share,
+                   percentile(events_per_worked_month, 0.5) AS median, percentile(events_per_worked_month, 0.2) AS p20,
+                   percentile(events_per_worked_month, 0.8) AS p80, percentile(worked_months, 0.5) AS median_months
+            FROM {{professional_rate}} WHERE {periods.only("period_grain", ("year", "all"))}
+            GROUP BY period_grain, period_start, period_end, is_partial, profession, speciality
+        ),
+        placed AS (
+            SELECT c.date, c.patient_key, 1 AS events, d.profession_label AS profession, d.speciality_label AS speciality
+            FROM {{consultation}} c JOIN {{professional}} d ON d.professional_key = c.professional_key
+        ),
+        person AS (
+            SELECT n.profession, n.speciality, n.grain, n.start,
+                   {DISTINCT_PATIENTS} AS patients
+            FROM ({of_each_patient(periods, "placed", ["profession", "speciality"], ["events"])}
+            ) n WHERE {periods.only("n.grain", ("year", "all"))}
+            GROUP BY n.profession, n.speciality, n.grain, n.start
+        )
+        SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
+               g.events, n.patients, g.worked_months, g.events_per_worked_month, g.events / t.total AS share,
+               g.median, g.p20, g.p80,
+               -- Spiegelhalter, Stat Med 2005;24:1185-1202: limits of a rate about its target, by the size behind it.
+               greatest(g.events_per_worked_month - 1.96D * sqrt(g.events_per_worked_month / g.median_months), 0D) AS funnel_low,
+               g.events_per_worked_month + 1.96D * sqrt(g.events_per_worked_month / g.median_months) AS funnel_high
+        FROM grouped g
+        JOIN person n ON n.profession = g.profession AND n.speciality = g.speciality AND n.grain = g.period_grain
+                     AND n.start = {periods.start_of("g")}
+        JOIN (
+            SELECT period_grain, period_start, sum(events) AS total FROM grouped GROUP BY period_grain, period_start
+        ) t ON t.period_grain = g.period_grain AND t.period_start = g.period_start
+        """
+
+
+consultation_by_speciality = Table(
+    name="consultation_by_speciality",
+    layer=Layer.DISCLOSURE,
+    zone=Zone.PSEUDONYMISED,
+    grain="une profession et une spécialité, dans une année ou dans toutes les années",
+    label="Consultations par professionnel : professions et spécialités",
+    owner="team:privacy",
+    columns=[
+        *PERIOD_COLUMNS,
+        Column("profession", STRING, "profession des professionnels", "Profession", key=True),
+        Column("speciality", STRING, "spécialité des professionnels", "Spécialité", key=True),
+        Column(
+            "professionals", LONG, "nombre de professionnels ayant des consultations", "Professionnels", nullable=False
+        ),
+        Column("events", DOUBLE, "nombre de consultations", "Consultations", nullable=False),
+        Column("patients", LONG, "nombre de patients distincts", "Patients distincts", nullable=False),
+        Column(
+            "worked_months",
+            LONG,
+            "nombre de mois avec au moins une consultation, tous professionnels ensemble",
+            "Mois travaillés",
+            nullable=False,
+        ),
+        Column(
+            "events_per_worked_month",
+            DOUBLE,
+            "nombre de consultations par mois travaillé",
+            "Consultations par mois travaillé",
+            nullable=False,
+        ),
+        Column(
+            "share",
+            DOUBLE,
+            "part des consultations de la période, de 0 à 1",
+            "Part des consultations",
+            nullable=False,
+        ),
+        Column(
+            "median",
+            DOUBLE,
+            "médiane, parmi les professionnels, des consultations par mois travaillé",
+            "Médiane",
+            nullable=False,
+        ),
+        Column(
+            "p20",
+            DOUBLE,
+            "20e centile, parmi les professionnels, des consultations par mois travaillé",
+            "P20",
+            nullable=False,
+        ),
+        Column(
+            "p80",
+            DOUBLE,
+            "80e centile, parmi les professionnels, des consultations par mois travaillé",
+            "P80",
+            nullable=False,
+        ),
+        Column(
+            "funnel_low",
+            DOUBLE,
+            "limite basse à 95 % pour un professionnel d’activité médiane, autour du taux du groupe (Poisson, approximation normale)",
+            "Entonnoir : limite basse",
+            nullable=False,
+        ),
+        Column(
+            "funnel_high", DOUBLE, "limite haute à 95 %, calculée de même", "Entonnoir : limite haute", nullable=False
+        ),
+    ],
+    reads={
+        "consultation": fact_consultation,
+        "professional": dim_professional,
+        "professional_rate": EXACT,
+    },
+    rows=Query.over(_of_specialities),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+PROFESSION: Final = "period_grain, period_start, profession, speciality"
+
+RECOMPUTATION: Final = Recomputation(
+    Family.PROFESSIONS,
+    # `professional` is the one who is counted: all that no register has are one, the unknown.
+    rows=f"""
+        SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession,
+            coalesce(p.speciality, 'Inconnu') AS speciality, c.id AS row, patient, is_known,
+            c.professional AS identifier, coalesce(p.id, '{UNKNOWN}') AS professional, month_start AS month
+        FROM consultation_in c LEFT JOIN professional p ON p.id = c.professional
+        """,
+    counts=f"""
+        WITH work AS (
+            SELECT {PROFESSION}, professional, count(*) AS events, count(DISTINCT month) AS months
+            FROM numerator GROUP BY ALL
+        ), group_of AS (
+            SELECT {PROFESSION}, count(*) AS professionals, sum(events) AS events, sum(months) AS worked_months,
+                sum(events) / sum(months) AS pace, quantile_cont(events / months, [0.2, 0.5, 0.8]) AS paces,
+                median(months) AS typical
+            FROM work GROUP BY ALL
+        ), patient_of AS (
+            SELECT {PROFESSION}, count(DISTINCT if(is_known, patient, NULL)) AS patients FROM numerator GROUP BY ALL
+        ), whole AS (SELECT {PERIOD}, count(*) AS total FROM consultation_in GROUP BY ALL)
+        SELECT {PROFESSION}, professionals, events, patients, worked_months, pace AS events_per_worked_month,
+            events / total AS share, paces[2] AS median, paces[1] AS p20, paces[3] AS p80,
+            greatest(pace - 1.96 * sqrt(pace / typical), 0) AS funnel_low,
+            pace + 1.96 * sqrt(pace / typical) AS funnel_high
+        FROM cell LEFT JOIN group_of USING ({PROFESSION}) LEFT JOIN patient_of USING ({PROFESSION})
+            LEFT JOIN whole USING ({PERIOD})
+        """,
+    sources=[
+        CONSULTATIONS,
+        SourceRows(professionnel_de_sante, "attribution", '"Identifiant"', "SELECT DISTINCT identifier FROM numerator"),
+        SourceRows(professionnel_sante, "attribution", "identifiant", "SELECT DISTINCT identifier FROM numerator"),
+    ],
+)
+
+kpi_consultation_rate_by_professional = Indicator(
+    exact=EXACT,
+    released_form=consultation_by_speciality,
+    fact=fact_consultation,
+    # Released: professions and specialities by year and over all; no professional alone.
+    release=Release(
+        family=consultation_mask,
+        alias="specialities",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, profession, speciality) AS cell,
+                   period_grain AS grain, period_start AS start, 'speciality' AS level, concat_ws('|', profession, speciality) AS code,
+                   {small("events")} OR {small("patients")} OR {small("professionals")} AS small, events AS weight, events
+            FROM specialities
+            """,
+        relations={("events",): [same_period(TOTAL, "c.level = 'speciality'")]},
+        weight="events",
+        counts=["events", "patients", "professionals"],
+    ),
+    question=IndicatorQuestion(
+        number=6,
+        slug="consultations-professionnel",
+        title="Combien de consultations par professionnel ?",
+        short="Consultations par professionnel",
+        parameters=(
+            Parameter(
+                "x",
+                "Profession et spécialité",
+                ("profession", "speciality"),
+                "",
+                separator="|",
+                options={"profession": "profession = $value", "speciality": "speciality = $value"},
+            ),
+        ),
+        measures=(
+            Measure(
+                "mediane",
+                "Médiane par mois travaillé",
+                "par mois travaillé",
+                "median",
+                "p20",
+                "p80",
+                "de P20 à P80 : un professionnel sur cinq est en dessous, un sur cinq au-dessus",
+                Count("professionals", "professionnels"),
+                None,
+                "le nombre médian de consultations d’un professionnel est de {value}{where}",
+                2,
+                "de P20 à P80",
+            ),
+            Measure(
+                "moyenne",
+                "Moyenne par mois travaillé",
+                "par mois travaillé",
+                "events_per_worked_month",
+                "funnel_low",
+                "funnel_high",
+                "limites à 95 % de l’entonnoir pour un professionnel d’activité médiane",
+                Count("events", "consultations"),
+                Count("worked_months", "mois travaillés"),
+                "le nombre moyen de consultations d’un professionnel est de {value}{where}",
+                2,
+                "limites de l’entonnoir",
+            ),
+        ),
+        definition=(
+            "Un mois travaillé est un mois avec au moins une consultation. La médiane, P20 et P80 sont ceux des professionnels "
+            "de la profession et de la spécialité.",
+            "Aucun professionnel n’est publié seul : il en faut plus de dix par profession et spécialité.",
+        ),
+        caution="Rien ici ne juge un professionnel : ni la durée, ni la difficulté des consultations ne sont connues.",
+    ),
+    free_range=FreeRange("consultation", order="events DESC, profession, speciality"),
+    summary=Summary(
+        where=LATEST_WHOLE_YEAR,
+        order="events DESC",
+        rows=3,
+        subject="concat_ws(', ', profession, speciality)",
+        measure="mediane",
+    ),
+    recomputation=RECOMPUTATION,
 )

@@ -1,22 +1,68 @@
-"""Indicator 7: deaths by region of the place of death, by year of death, sex and age.
+"""Indicator 7: deaths by region of the place of death, by year of death, sex and age."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.intervals import garwood
-from chu_platform.building_blocks.rates import finite
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import garwood
+from chu_platform.indicators.rates import finite
+from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
+from chu_platform.masks.death_mask import death_mask
+from chu_platform.recomputation.completed_figures import recomputed_death_rates
+from chu_platform.recomputation.death_inputs import DEATH_KEYS
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+NAME: Final = "kpi_deaths_by_region"
 
 
-def with_rate(counted: pa.Table) -> pa.Table:
+def _counts(periods: Periods) -> str:
+    return f"""
+        WITH died AS (
+            SELECT {periods.year("death_year")} AS death_year, region_key, sex, age_band FROM {{death}}
+            WHERE {periods.within_years("death_year", "death_date")}
+        ),
+        counted AS (
+            SELECT death_year, region_key, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band, count(*) AS deaths
+            FROM died
+            GROUP BY GROUPING SETS (
+                (death_year, region_key), (death_year, region_key, sex), (death_year, region_key, age_band),
+                (death_year, region_key, sex, age_band)
+            )
+        ),
+        year AS (
+            SELECT death_year, death_year = max(death_year) OVER () AS is_partial
+            FROM (SELECT DISTINCT {periods.year("death_year")} AS death_year FROM {{death}})
+        ),
+        cell AS (
+            SELECT y.death_year, r.region_key, '{ALL}' AS sex, '{ALL}' AS age_band
+            FROM year y CROSS JOIN {{region}} r WHERE r.region_key <> '{UNKNOWN}'
+            UNION
+            SELECT death_year, region_key, sex, age_band FROM counted WHERE sex <> 'unknown'
+        )
+        SELECT {periods.as_year("c.death_year")} AS year, c.region_key AS region_code, r.region_label, c.sex, c.age_band, y.is_partial,
+               coalesce(n.deaths, 0) AS deaths,
+               CASE WHEN {periods.is_year("c.death_year", 2019)} AND c.sex = '{ALL}' AND c.age_band = '{ALL}' THEN r.population_2019 END AS population
+        FROM cell c
+        JOIN year y ON y.death_year = c.death_year
+        JOIN {{region}} r ON r.region_key = c.region_key
+        LEFT JOIN counted n ON n.death_year = c.death_year AND n.region_key = c.region_key AND n.sex = c.sex AND n.age_band = c.age_band
+        """
+
+
+def _with_rate(counted: pa.Table) -> pa.Table:
     """Add the crude rate per 1 000 inhabitants, with the exact interval of the count, where there is a population."""
     deaths = counted["deaths"].to_numpy().astype(np.float64)
     population = counted["population"].cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -26,8 +72,8 @@ def with_rate(counted: pa.Table) -> pa.Table:
     return counted
 
 
-kpi_deaths_by_region = Table(
-    name="kpi_deaths_by_region",
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="une région dans une année, par sexe et tranche d’âge, totaux compris",
@@ -53,35 +99,9 @@ kpi_deaths_by_region = Table(
         Column("rate_high", DOUBLE, "borne haute à 95 %, méthode exacte de Poisson", "Taux : borne haute"),
     ],
     reads={"death": fact_death, "region": dim_region},
-    rows=Query(
-        f"""
-        WITH counted AS (
-            SELECT death_year, region_key, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band, count(*) AS deaths
-            FROM {{death}}
-            GROUP BY GROUPING SETS (
-                (death_year, region_key), (death_year, region_key, sex), (death_year, region_key, age_band),
-                (death_year, region_key, sex, age_band)
-            )
-        ),
-        year AS (
-            SELECT death_year, death_year = max(death_year) OVER () AS is_partial
-            FROM (SELECT DISTINCT death_year FROM {{death}})
-        ),
-        cell AS (
-            SELECT y.death_year, r.region_key, '{ALL}' AS sex, '{ALL}' AS age_band
-            FROM year y CROSS JOIN {{region}} r WHERE r.region_key <> '{UNKNOWN}'
-            UNION
-            SELECT death_year, region_key, sex, age_band FROM counted WHERE sex <> 'unknown'
-        )
-        SELECT CAST(c.death_year AS INT) AS year, c.region_key AS region_code, r.region_label, c.sex, c.age_band, y.is_partial,
-               coalesce(n.deaths, 0) AS deaths,
-               CASE WHEN c.death_year = '2019' AND c.sex = '{ALL}' AND c.age_band = '{ALL}' THEN r.population_2019 END AS population
-        FROM cell c
-        JOIN year y ON y.death_year = c.death_year
-        JOIN {{region}} r ON r.region_key = c.region_key
-        LEFT JOIN counted n ON n.death_year = c.death_year AND n.region_key = c.region_key AND n.sex = c.sex AND n.age_band = c.age_band
-        """,
-        finish=with_rate,
+    rows=Query.over(
+        _counts,
+        finish=_with_rate,
         from_columns=dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("deaths", "population")),
     ),
     checks=[
@@ -94,4 +114,124 @@ kpi_deaths_by_region = Table(
         )
     ],
     layout=Layout(z_order_by=["year", "region_code"]),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+RECOMPUTATION: Final = Recomputation(
+    Family.DEATHS,
+    rows="""
+        SELECT d.year, d.region AS region_code, s.sex, a.age_band, d.key AS row
+        FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,
+            LATERAL (SELECT unnest(['all', d.band]) AS age_band) a
+        """,
+    # The population is known of the regions in 2019, at all sexes and ages.
+    counts="""
+        SELECT year, region_code, sex, age_band, count(row) AS deaths,
+            any_value(if((year, sex, age_band) = (2019, 'all', 'all'), population_2019, NULL)) AS population
+        FROM cell LEFT JOIN numerator USING (year, region_code, sex, age_band)
+            LEFT JOIN raw_region USING (region_code)
+        GROUP BY year, region_code, sex, age_band
+        """,
+    sources=[SourceRows(table, "numerator", key, "SELECT row FROM numerator") for table, key in DEATH_KEYS.items()],
+    complete=recomputed_death_rates,
+)
+
+kpi_deaths_by_region = Indicator(
+    exact=EXACT,
+    fact=fact_death,
+    # Released: every row.
+    release=Release(
+        family=death_mask,
+        alias="deaths",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', year, region_code, sex, age_band) AS cell,
+                   'year' AS grain, concat_ws('|', year, region_code) AS start,
+                   concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END) AS level,
+                   concat_ws('|', sex, age_band) AS code, {small("deaths")} AS small, deaths::DOUBLE AS weight, deaths
+            FROM deaths
+            UNION ALL
+            -- Deaths whose sex is not known: not published, and all less women and men.
+            SELECT 'hidden', concat_ws('|', year, region_code, 'unknown', age_band), 'year', concat_ws('|', year, region_code), 'hidden',
+                   concat_ws('|', 'unknown', age_band), {small("sum(signed * deaths)")}, sum(signed * deaths), sum(signed * deaths)
+            FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM deaths)
+            GROUP BY year, region_code, age_band HAVING sum(signed * deaths) > 0
+            """,
+        relations={
+            ("deaths",): [
+                same_period(
+                    "p.code LIKE 'all|%'",
+                    "c.code NOT LIKE 'all|%'",
+                    "split_part(p.code, '|', 2) = split_part(c.code, '|', 2)",
+                ),
+                same_period(
+                    "p.code LIKE '%|all'",
+                    "c.code NOT LIKE '%|all'",
+                    "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
+                ),
+            ]
+        },
+        level_columns=["sex", "age_band"],
+        weight="deaths",
+        counts=["deaths"],
+        # Everybody knows the population of a region.
+        always_shown=["population"],
+    ),
+    question=IndicatorQuestion(
+        number=7,
+        slug="deces-region",
+        title="Combien de décès dans chaque région ?",
+        short="Décès par région",
+        parameters=(
+            Parameter("region", "Région du décès", ("region_code",), "", options={"region": "region_code = $value"}),
+            replace(SEX, overview="sex = 'all'"),
+            replace(AGE, overview="age_band = 'all'"),
+        ),
+        measures=(
+            Measure(
+                "taux",
+                "Taux brut de mortalité",
+                "‰",
+                "rate_per_1000",
+                "rate_low",
+                "rate_high",
+                POISSON,
+                Count("deaths", "décès"),
+                Count("population", "habitants"),
+                "le taux brut de mortalité est de {value}{where}",
+                2,
+            ),
+            Measure(
+                "deces",
+                "Nombre de décès",
+                "décès",
+                "deaths",
+                None,
+                None,
+                "un nombre de décès est compté, non estimé : il n’a pas d’intervalle",
+                Count("deaths", "décès"),
+                None,
+                "on compte {value}{where}",
+                0,
+            ),
+        ),
+        definition=(
+            "Décès dont la date de décès est dans l’année, selon la région du lieu de décès : 18 régions, et une ligne « étranger, "
+            "collectivités d’outre-mer ou inconnu ». Les doublons exacts comptent une fois.",
+            "Taux brut : décès pour 1 000 habitants, avec la population de 2019, seule année dont la population est connue ici ; "
+            "intervalle de Poisson exact à 95 %.",
+        ),
+        caution="Un taux brut dépend de l’âge de la population : une région plus âgée a plus de décès, sans être moins bien soignée. "
+        "Le lieu est celui du décès, pas du domicile.",
+        yearly=True,
+        has_map=True,
+    ),
+    free_range=FreeRange(None, without=("year", "is_partial"), sums_years=True),
+    summary=Summary(
+        where="year = 2019 AND sex = 'all' AND age_band = 'all'",
+        order="deaths DESC",
+        rows=3,
+        subject="region_label",
+        measure="taux",
+    ),
+    recomputation=RECOMPUTATION,
 )

@@ -1,9 +1,10 @@
-"""Indicator 3: use of hospital stays.
+"""Indicator 3: use of hospital stays."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+from typing import Final
 
-from chu_platform.building_blocks.rates import (
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     DISTINCT_PATIENTS,
     NUMERATOR_IN_BASE,
@@ -12,17 +13,44 @@ from chu_platform.building_blocks.rates import (
     STAY_COLUMNS,
     STAY_RATES_FROM,
     of_each_patient,
-    period_join,
     with_stay_rates,
 )
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
+from chu_platform.masks.stay_mask import MEASURES, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_stay_rates
+from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
+from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-kpi_hospitalisation_rate = Table(
-    name="kpi_hospitalisation_rate",
+NAME: Final = "kpi_hospitalisation_rate"
+
+
+def _counts(periods: Periods) -> str:
+    return f"""
+        WITH counted AS (
+            SELECT grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
+            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
+            ) GROUP BY grain, start
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,
+               coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days, b.base_patients, b.patient_years
+        FROM {{period}} p
+        JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
+                      AND b.sex = 'all' AND b.age_band = 'all'
+        LEFT JOIN counted n ON {periods.join("n")}
+        WHERE p.domain = 'hospitalisation'
+        """
+
+
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="une période, du premier séjour au dernier",
@@ -35,21 +63,8 @@ kpi_hospitalisation_rate = Table(
         *RATE_COLUMNS,
     ],
     reads={"stay": fact_hospitalisation, "period": dim_period, "base": fact_patient_base},
-    rows=Query(
-        f"""
-        WITH counted AS (
-            SELECT grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
-            ) GROUP BY grain, start
-        )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,
-               coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days, b.base_patients, b.patient_years
-        FROM {{period}} p
-        JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
-                      AND b.sex = 'all' AND b.age_band = 'all'
-        LEFT JOIN counted n ON {period_join("n")}
-        WHERE p.domain = 'hospitalisation'
-        """,
+    rows=Query.over(
+        _counts,
         finish=with_stay_rates,
         from_columns=STAY_RATES_FROM,
     ),
@@ -64,4 +79,50 @@ kpi_hospitalisation_rate = Table(
         ),
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["period_start"]),
+)
+
+# The recomputation by `chu trace` and `chu verify`.
+RECOMPUTATION: Final = Recomputation(
+    Family.CARE,
+    rows=f"SELECT {PERIOD}, id AS row, patient, is_known, 1.0::DOUBLE AS share, days FROM stay_in",
+    counts=use_counts(PERIOD, base="stay_period", days=True),
+    sources=[STAYS, base_of("stay")],
+    complete=recomputed_stay_rates,
+)
+
+kpi_hospitalisation_rate = Indicator(
+    exact=EXACT,
+    fact=fact_hospitalisation,
+    release=Release(
+        family=stay_mask,
+        alias="stays",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start) AS cell,
+                   period_grain AS grain, period_start AS start, 'total' AS level, 'total' AS code,
+                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight,
+                   {", ".join(MEASURES)}
+            FROM stays
+            """,
+        weight="events",
+        counts=MEASURES,
+    ),
+    question=IndicatorQuestion(
+        number=3,
+        slug="hospitalisations",
+        title="Quel recours à l’hospitalisation dans la période ?",
+        short="Hospitalisations",
+        parameters=(),
+        measures=STAY_MEASURES,
+        definition=(*USE_DEFINITION, "Durée moyenne de séjour : journées divisées par séjours."),
+        caution=SAMPLE_CAUTION,
+    ),
+    free_range=FreeRange("hospitalisation"),
+    summary=Summary(
+        where=LATEST_WHOLE_YEAR,
+        order="period_start",
+        rows=1,
+        subject="format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay)",
+        measure="taux",
+    ),
+    recomputation=RECOMPUTATION,
 )

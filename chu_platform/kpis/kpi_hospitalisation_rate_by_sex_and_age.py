@@ -1,15 +1,15 @@
-"""Indicator 5: use of hospital stays by sex and age, each over its own base.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Indicator 5: use of hospital stays by sex and age, each over its own base."""
 
 from collections import defaultdict
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.intervals import directly_standardised
-from chu_platform.building_blocks.rates import (
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import directly_standardised
+from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
@@ -17,16 +17,57 @@ from chu_platform.building_blocks.rates import (
     STAY_RATES_FROM,
     finite,
     of_each_patient,
-    period_join,
     with_stay_rates,
 )
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.indicators.use_of_care import (
+    AGE,
+    LATEST_WHOLE_YEAR,
+    SAMPLE_CAUTION,
+    SEX,
+    STAY_MEASURES,
+    USE_DEFINITION,
+)
+from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.recomputation.completed_figures import recomputed_stay_rates
+from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
+from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
-from chu_platform.tables.table import Layer, Layout, Query, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+NAME: Final = "kpi_hospitalisation_rate_by_sex_and_age"
+
+
+def _counts(periods: Periods) -> str:
+    return f"""
+        WITH counted AS (
+            SELECT grain, start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
+                   CAST(sum(events) AS DOUBLE) AS events, count(DISTINCT nullif(patient_key, '{UNKNOWN}')) AS patients, sum(days) AS days
+            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
+            )
+            GROUP BY GROUPING SETS ((grain, start), (grain, start, sex), (grain, start, age_band), (grain, start, sex, age_band))
+        ),
+        band AS (SELECT explode(array({", ".join(f"'{b}'" for b in (*AGE_BANDS, UNKNOWN_BAND, ALL))})) AS age_band),
+        cell AS (
+            SELECT p.*, s.sex, a.age_band
+            FROM {{period}} p CROSS JOIN (SELECT explode(array('F', 'M', '{ALL}')) AS sex) s CROSS JOIN band a
+            WHERE p.domain = 'hospitalisation'
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, p.sex, p.age_band,
+               coalesce(n.events, 0D) AS events, coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days,
+               coalesce(b.base_patients, 0) AS base_patients, coalesce(b.patient_years, 0D) AS patient_years
+        FROM cell p
+        LEFT JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain
+                           AND b.period_start = p.period_start AND b.sex = p.sex AND b.age_band = p.age_band
+        LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {periods.join("n")}
+        """
 
 
 def _with_standardised(counted: pa.Table) -> pa.Table:
@@ -65,8 +106,8 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
     return rated
 
 
-kpi_hospitalisation_rate_by_sex_and_age = Table(
-    name="kpi_hospitalisation_rate_by_sex_and_age",
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="un sexe et une tranche d’âge, totaux compris, dans une période, du premier séjour au dernier",
@@ -105,29 +146,8 @@ kpi_hospitalisation_rate_by_sex_and_age = Table(
         ),
     ],
     reads={"stay": fact_hospitalisation, "period": dim_period, "base": fact_patient_base},
-    rows=Query(
-        f"""
-        WITH counted AS (
-            SELECT grain, start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
-                   CAST(sum(events) AS DOUBLE) AS events, count(DISTINCT nullif(patient_key, '{UNKNOWN}')) AS patients, sum(days) AS days
-            FROM ({of_each_patient("(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
-            )
-            GROUP BY GROUPING SETS ((grain, start), (grain, start, sex), (grain, start, age_band), (grain, start, sex, age_band))
-        ),
-        band AS (SELECT explode(array({", ".join(f"'{b}'" for b in (*AGE_BANDS, UNKNOWN_BAND, ALL))})) AS age_band),
-        cell AS (
-            SELECT p.*, s.sex, a.age_band
-            FROM {{period}} p CROSS JOIN (SELECT explode(array('F', 'M', '{ALL}')) AS sex) s CROSS JOIN band a
-            WHERE p.domain = 'hospitalisation'
-        )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, p.sex, p.age_band,
-               coalesce(n.events, 0D) AS events, coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days,
-               coalesce(b.base_patients, 0) AS base_patients, coalesce(b.patient_years, 0D) AS patient_years
-        FROM cell p
-        LEFT JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain
-                           AND b.period_start = p.period_start AND b.sex = p.sex AND b.age_band = p.age_band
-        LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {period_join("n")}
-        """,
+    rows=Query.over(
+        _counts,
         finish=_with_standardised,
         from_columns={
             **STAY_RATES_FROM,
@@ -145,4 +165,130 @@ kpi_hospitalisation_rate_by_sex_and_age = Table(
         )
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["sex", "age_band"]),
+)
+
+# The total of indicator 3 stands again in this one.
+SAME_TOTAL: Final = same_period(TOTAL, f"c.indicator = '{NAME}' AND c.code = 'all|all'")
+SEXES: Final = same_period(
+    f"p.indicator = '{NAME}' AND p.code LIKE 'all|%'",
+    f"(c.indicator = '{NAME}' AND c.code NOT LIKE 'all|%') OR c.indicator = 'hidden sex'",
+    "split_part(p.code, '|', 2) = split_part(c.code, '|', 2)",
+)
+AGES: Final = same_period(
+    f"p.indicator = '{NAME}' AND p.code LIKE '%|all'",
+    f"c.indicator = '{NAME}' AND c.code NOT LIKE '%|all'",
+    "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
+)
+
+
+def _of_persons(measure: str) -> str:
+    """SQL of the relations of the sexes for a count of persons: a hidden cell without persons hides none."""
+    return f"""
+        SELECT p.id, c.id FROM ({SEXES}) AS pair(parent, child)
+        JOIN cell p ON p.id = parent JOIN cell c ON c.id = child
+        WHERE c.indicator <> 'hidden sex' OR c.{measure} > 0
+        """
+
+
+# The recomputation by `chu trace` and `chu verify`.
+SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
+
+RECOMPUTATION: Final = Recomputation(
+    Family.CARE,
+    # A patient that the care database does not have counts at all sexes only.
+    rows=f"""
+        SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
+        FROM stay_in stay LEFT JOIN patient p ON p.id = patient,
+            LATERAL (SELECT unnest(['all', p.sex]) AS sex) s,
+            LATERAL (SELECT unnest(['all', band_at(p.birth, date)]) AS age_band) a
+        WHERE s.sex IS NOT NULL
+        """,
+    counts=use_counts(SEX_AND_AGE, base="stay_base_by_age", base_keys=SEX_AND_AGE, days=True),
+    sources=[
+        STAYS,
+        base_of(
+            "stay",
+            """
+            c.sex IN ('all', p.sex) AND CASE c.age_band
+                WHEN 'all' THEN p.birth IS NULL OR p.birth < c.period_end
+                WHEN 'unknown' THEN p.birth IS NULL
+                ELSE birthday(p.birth, band_first_age(c.age_band)) < c.period_end AND (c.age_band = '85+'
+                    OR birthday(p.birth, band_first_age(c.age_band) + 5) > c.period_start) END
+            """,
+        ),
+    ],
+    complete=recomputed_stay_rates,
+)
+
+kpi_hospitalisation_rate_by_sex_and_age = Indicator(
+    exact=EXACT,
+    fact=fact_hospitalisation,
+    # Released: sexes and ages by year and over all.
+    release=Release(
+        family=stay_mask,
+        alias="sexes",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, sex, age_band) AS cell,
+                   period_grain AS grain, period_start AS start,
+                   concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END) AS level,
+                   concat_ws('|', sex, age_band) AS code,
+                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight,
+                   {", ".join(MEASURES)}
+            FROM sexes WHERE period_grain IN ('year', 'all')
+            UNION ALL
+            -- Stays of patients whose sex is not known: not published, and all less women and men.
+            SELECT 'hidden sex', concat_ws('|', period_grain, period_start, 'unknown', age_band), period_grain, period_start, 'hidden',
+                   concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")}, sum(signed * events),
+                   {", ".join(f"sum(signed * {m})" for m in MEASURES)}
+            FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM sexes WHERE period_grain IN ('year', 'all'))
+            GROUP BY period_grain, period_start, age_band HAVING sum(signed * events) > 0
+            """,
+        relations={
+            ("events", "days"): [SAME_TOTAL, SEXES, AGES],
+            # Patients and the base sum over the sexes only: in a year, a patient is of several ages.
+            ("patients",): [_of_persons("patients")],
+            ("base_patients",): [_of_persons("base_patients")],
+        },
+        level_columns=["sex", "age_band"],
+        weight="events",
+        counts=MEASURES,
+        # A standardised intensity is a weighted sum over the age bands: with the others it gives masked ones back.
+        withheld=["standardised_intensity", "standardised_low", "standardised_high"],
+    ),
+    question=IndicatorQuestion(
+        number=5,
+        slug="hospitalisations-sexe-age",
+        title="Quel recours à l’hospitalisation selon le sexe et l’âge ?",
+        short="Hospitalisations par sexe et âge",
+        parameters=(SEX, AGE),
+        measures=STAY_MEASURES,
+        definition=(
+            *USE_DEFINITION,
+            "Chaque sexe et chaque tranche d’âge ont leur propre base. Par tranche d’âge, la base compte les patients qui ont "
+            "cet âge au moins un jour de la période, et les patients-années le temps exact vécu dans la tranche.",
+            "Le taux standardisé sur l’âge n’est pas publié : avec les taux par tranche, il permettrait de retrouver des "
+            "chiffres masqués.",
+        ),
+        caution=SAMPLE_CAUTION,
+    ),
+    free_range=FreeRange(
+        "hospitalisation",
+        without=[
+            "period_grain",
+            "is_partial",
+            "standardised_intensity",
+            "standardised_low",
+            "standardised_high",
+        ],
+        order=f"sex, list_position({[*AGE_BANDS, UNKNOWN_BAND, ALL]}, age_band)",
+    ),
+    summary=Summary(
+        where=f"{LATEST_WHOLE_YEAR} AND NOT (sex = 'all' AND age_band = 'all') AND events > 0",
+        order="age_band = 'all' DESC, rate_per_1000 DESC",
+        rows=4,
+        subject="concat(CASE sex WHEN 'F' THEN 'Femmes' WHEN 'M' THEN 'Hommes' ELSE 'Tous' END, "
+        "CASE age_band WHEN 'all' THEN '' ELSE concat(', ', age_band, ' ans') END)",
+        measure="taux",
+    ),
+    recomputation=RECOMPUTATION,
 )

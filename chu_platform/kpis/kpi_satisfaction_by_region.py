@@ -1,19 +1,63 @@
-"""Indicator 8: satisfaction of patients by region, for each survey.
+"""Indicator 8: satisfaction of patients by region, for each survey."""
 
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.intervals import student_mean
-from chu_platform.building_blocks.rates import finite
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import student_mean
+from chu_platform.indicators.rates import finite
+from chu_platform.masks.satisfaction_mask import satisfaction_mask
+from chu_platform.recomputation.completed_figures import recomputed_score_limits
+from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.recomputation.survey_inputs import SITE_KEY
+from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
+
+NAME: Final = "kpi_satisfaction_by_region"
+
+
+def _scores(periods: Periods) -> str:
+    return f"""
+        WITH site AS (
+            SELECT campaign_year, survey, class, score, recommendation_rate,
+                   CASE WHEN score IS NOT NULL THEN coalesce(answers, 0) ELSE 0 END AS answers,
+                   CASE WHEN recommendation_rate IS NOT NULL THEN coalesce(recommendation_answers, 0) ELSE 0 END AS opinions,
+                   explode(array(region_key, '{ALL}')) AS region_key
+            FROM {{satisfaction}} WHERE {periods.campaigns("campaign_year")}
+        ),
+        summed AS (
+            -- Exact decimal sums: those of binary fractions depend on the order of the rows.
+            SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
+                   CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
+                   CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
+                   sort_array(collect_list(score)) AS scores,
+                   count(*) FILTER (WHERE class = 'A') AS class_a, count(*) FILTER (WHERE class = 'B') AS class_b,
+                   count(*) FILTER (WHERE class = 'C') AS class_c, count(*) FILTER (WHERE class = 'D') AS class_d,
+                   CAST(sum(CAST(recommendation_rate AS DECIMAL(18, 8)) * opinions) AS DOUBLE) AS opinion_sum,
+                   sum(opinions) AS recommendation_answers
+            FROM site GROUP BY campaign_year, survey, region_key
+        )
+        SELECT CAST(s.campaign_year AS INT) AS year, s.survey, s.region_key AS region_code,
+               coalesce(r.region_label, 'France') AS region_label, s.sites, s.sites_scored, s.answers,
+               CASE WHEN s.answers > 0 THEN s.score_sum / s.answers END AS score_weighted,
+               CASE WHEN s.sites_scored > 0 THEN s.plain_sum / s.sites_scored END AS score_mean, s.scores,
+               s.class_a, s.class_b, s.class_c, s.class_d,
+               CASE WHEN s.recommendation_answers > 0 THEN s.opinion_sum / s.recommendation_answers END AS recommendation_rate,
+               s.recommendation_answers
+        FROM summed s LEFT JOIN {{region}} r ON r.region_key = s.region_key
+        """
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
@@ -27,8 +71,8 @@ def _with_interval(summed: pa.Table) -> pa.Table:
     )
 
 
-kpi_satisfaction_by_region = Table(
-    name="kpi_satisfaction_by_region",
+EXACT = Table(
+    name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
     grain="une région, ou la France, dans une campagne d’une enquête",
@@ -80,36 +124,8 @@ kpi_satisfaction_by_region = Table(
         ),
     ],
     reads={"satisfaction": fact_satisfaction, "region": dim_region},
-    rows=Query(
-        f"""
-        WITH site AS (
-            SELECT campaign_year, survey, class, score, recommendation_rate,
-                   CASE WHEN score IS NOT NULL THEN coalesce(answers, 0) ELSE 0 END AS answers,
-                   CASE WHEN recommendation_rate IS NOT NULL THEN coalesce(recommendation_answers, 0) ELSE 0 END AS opinions,
-                   explode(array(region_key, '{ALL}')) AS region_key
-            FROM {{satisfaction}}
-        ),
-        summed AS (
-            -- Exact decimal sums: those of binary fractions depend on the order of the rows.
-            SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
-                   CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
-                   CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
-                   sort_array(collect_list(score)) AS scores,
-                   count(*) FILTER (WHERE class = 'A') AS class_a, count(*) FILTER (WHERE class = 'B') AS class_b,
-                   count(*) FILTER (WHERE class = 'C') AS class_c, count(*) FILTER (WHERE class = 'D') AS class_d,
-                   CAST(sum(CAST(recommendation_rate AS DECIMAL(18, 8)) * opinions) AS DOUBLE) AS opinion_sum,
-                   sum(opinions) AS recommendation_answers
-            FROM site GROUP BY campaign_year, survey, region_key
-        )
-        SELECT CAST(s.campaign_year AS INT) AS year, s.survey, s.region_key AS region_code,
-               coalesce(r.region_label, 'France') AS region_label, s.sites, s.sites_scored, s.answers,
-               CASE WHEN s.answers > 0 THEN s.score_sum / s.answers END AS score_weighted,
-               CASE WHEN s.sites_scored > 0 THEN s.plain_sum / s.sites_scored END AS score_mean, s.scores,
-               s.class_a, s.class_b, s.class_c, s.class_d,
-               CASE WHEN s.recommendation_answers > 0 THEN s.opinion_sum / s.recommendation_answers END AS recommendation_rate,
-               s.recommendation_answers
-        FROM summed s LEFT JOIN {{region}} r ON r.region_key = s.region_key
-        """,
+    rows=Query.over(
+        _scores,
         finish=_with_interval,
         from_columns=dict.fromkeys(("score_low", "score_high"), ("scores",)),
     ),
@@ -120,4 +136,133 @@ kpi_satisfaction_by_region = Table(
             "la somme des sites des régions est le nombre de sites de la France",
         )
     ],
+)
+
+SURVEYS: Final = {
+    "48h_mco": "Hospitalisation de plus de 48 h",
+    "ca_mco": "Chirurgie ambulatoire",
+}
+
+# The recomputation by `chu trace` and `chu verify`.
+RECOMPUTATION: Final = Recomputation(
+    Family.SURVEYS,
+    rows="""
+        SELECT s.year, s.survey, r.region_code, s.key AS row, s.score, s.class, s.opinion,
+            if(s.score IS NULL, 0, coalesce(s.answers, 0)) AS answers,
+            if(s.opinion IS NULL, 0, coalesce(s.opinions, 0)) AS opinions
+        FROM site s, LATERAL (SELECT unnest(['all', s.region]) AS region_code) r
+        """,
+    counts=f"""
+        SELECT year, survey, region_code, count(row) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
+            sum(score * answers) / nullif(sum(answers), 0) AS score_weighted, avg(score) AS score_mean,
+            coalesce(stddev_samp(score), 'nan'::DOUBLE) AS score_deviation,
+            {", ".join(f"count_if(class = '{c}') AS class_{c.lower()}" for c in "ABCD")},
+            sum(opinion * opinions) / nullif(sum(opinions), 0) AS recommendation_rate,
+            sum(opinions) AS recommendation_answers
+        FROM cell LEFT JOIN numerator USING (year, survey, region_code) GROUP BY year, survey, region_code
+        """,
+    sources=[
+        SourceRows(table, "numerator", SITE_KEY, f"SELECT row FROM numerator WHERE survey = '{survey}'")
+        for table, survey in ((esatis48h_mco, "48h_mco"), (esatisca_mco, "ca_mco"))
+    ],
+    complete=recomputed_score_limits,
+)
+
+kpi_satisfaction_by_region = Indicator(
+    exact=EXACT,
+    fact=fact_satisfaction,
+    # Released: every row.
+    release=Release(
+        family=satisfaction_mask,
+        alias="satisfaction",
+        cells=f"""
+            SELECT '{NAME}' AS indicator, concat_ws('|', year, survey, region_code) AS cell,
+                   'year' AS grain, concat_ws('|', year, survey) AS start, 'region' AS level, region_code AS code,
+                   {small("answers")} OR {small("recommendation_answers")} AS small, answers::DOUBLE AS weight,
+                   answers, recommendation_answers
+            FROM satisfaction
+            """,
+        relations={("answers", "recommendation_answers"): [same_period("p.code = 'all'", "c.code <> 'all'")]},
+        weight="answers",
+        counts=["answers", "recommendation_answers"],
+        # Numbers of sites are no numbers of persons.
+        always_shown=["sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"],
+    ),
+    question=IndicatorQuestion(
+        number=8,
+        slug="satisfaction-region",
+        title="Quelle satisfaction des patients dans chaque région ?",
+        short="Satisfaction par région",
+        parameters=(
+            Parameter(
+                "region",
+                "Région",
+                ("region_code",),
+                "all",
+                options={"region": "region_code = $value"},
+                overview="region_code <> 'all'",
+            ),
+            Parameter("enquete", "Enquête", ("survey",), "48h_mco", SURVEYS),
+        ),
+        measures=(
+            Measure(
+                "score",
+                "Score moyen pondéré",
+                "sur 100",
+                "score_weighted",
+                None,
+                None,
+                "aucun intervalle n’est publié pour le score pondéré ; la moyenne simple des sites en a un",
+                Count("answers", "réponses"),
+                None,
+                "le score moyen de satisfaction est de {value}{where}",
+            ),
+            Measure(
+                "moyenne",
+                "Moyenne simple des sites",
+                "sur 100",
+                "score_mean",
+                "score_low",
+                "score_high",
+                "intervalle de confiance à 95 % de la moyenne des sites (Student)",
+                Count("sites_scored", "sites avec score"),
+                Count("sites", "sites"),
+                "la moyenne simple des scores des sites est de {value}{where}",
+                bounds=(0, 100),
+                alone="un seul site",
+            ),
+            Measure(
+                "recommandation",
+                "Taux de recommandation",
+                "%",
+                "recommendation_rate",
+                None,
+                None,
+                "aucun intervalle n’est publié pour la recommandation",
+                Count("recommendation_answers", "réponses"),
+                None,
+                "{value} des réponses recommandent l’établissement{where}",
+            ),
+        ),
+        definition=(
+            "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
+            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student), "
+            "que les pages arrêtent à 0 et à 100 ; les fichiers ont les limites calculées.",
+            "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais mêlées.",
+        ),
+        caution="Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",
+        yearly=True,
+        has_map=True,
+        compared_by="moyenne",
+    ),
+    free_range=FreeRange(None, without=(), order="survey, year, region_code"),
+    summary=Summary(
+        where="year = (SELECT max(year) FROM {this}) AND region_code = 'all'",
+        order="survey",
+        rows=2,
+        subject="concat(region_label, CASE survey WHEN '48h_mco' THEN ', plus de 48 h' ELSE ', ambulatoire' END)",
+        measure="score",
+        limits="moyenne",
+    ),
+    recomputation=RECOMPUTATION,
 )

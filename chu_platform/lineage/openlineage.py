@@ -16,7 +16,8 @@ from typing import Any, Final
 from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.table import ExternalSource, Query, Table
+from chu_platform.tables.rows import ExternalSource
+from chu_platform.tables.table import Table
 
 PRODUCER: Final = "https://chu-platform.invalid/chu_platform"
 SPEC: Final = "https://openlineage.io/spec"
@@ -50,8 +51,8 @@ def event_of(table: Table, lake: Path, time: str) -> Json:
     inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(lineage_of(table).origins, lake)}
     inputs.pop(_name(table, lake), None)
     job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=table.said)}
-    if isinstance(table.rows, Query):
-        job["sql"] = _facet("1-1-0", "SQLJobFacet", query=table.rows.sql, dialect="spark")
+    if query := table.rows.declaration.get("query"):
+        job["sql"] = _facet("1-1-0", "SQLJobFacet", query=query, dialect="spark")
     return {
         "eventTime": time,
         "producer": PRODUCER,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
-from chu_platform.tables.table import ExternalSource
+from chu_platform.tables.rows import ExternalSource
 
 
 @dataclass(frozen=True)

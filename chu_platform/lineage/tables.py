@@ -12,15 +12,11 @@ from functools import cache
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
-from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import readable
-from chu_platform.ingest.fixed_width_format import FixedWidthFormat
 from chu_platform.lineage.influence import Influence, merged, through
 from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
 from chu_platform.tables.columns import STRING, Column, sql_type
-from chu_platform.tables.table import EVERY_ROW, Computed, ExternalSource, Layer, Query, Table
+from chu_platform.tables.rows import EVERY_ROW, Computed, DeliveredRows, ExternalSource, Query
+from chu_platform.tables.table import Layer, Table
 
 FILE_NAME: Final = "nom du fichier"
 
@@ -55,14 +51,29 @@ class Lineage:
 @cache
 def lineage_of(table: Table) -> Lineage:
     """The lineage of a table. Raises ChuError naming a column of which nothing is known."""
-    rows = table.rows
-    if table.layer is Layer.REJECTS:
-        return _of_rejects(table)
-    if isinstance(rows, Query):
-        return _of_query(table, rows)
-    if isinstance(rows, Computed):
-        return _of_function(table, rows)
-    return Lineage({c.name: dict(_delivered(table, rows, c)) for c in table.columns}, {})
+    return table.rows.accept(_LineageByKind(table))
+
+
+class _LineageByKind:
+    """The lineage of a table, by the kind of its rows."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def visit_query(self, rows: Query) -> Lineage:
+        """See `RowsVisitor`."""
+        return _of_query(self._table, rows)
+
+    def visit_computed(self, rows: Computed) -> Lineage:
+        """See `RowsVisitor`."""
+        return _of_function(self._table, rows)
+
+    def visit_delivered(self, rows: DeliveredRows) -> Lineage:
+        """See `RowsVisitor`."""
+        table = self._table
+        if table.layer is Layer.REJECTS:
+            return _of_rejects(table, rows)
+        return Lineage({c.name: dict(_delivered(table, rows, c)) for c in table.columns}, {})
 
 
 def _of_query(table: Table, rows: Query) -> Lineage:
@@ -129,14 +140,13 @@ def _complete(
     return {c.name: found[c.name] for c in table.columns}
 
 
-def _delivered(table: Table, rows: Delivered, column: Column) -> Iterator[tuple[ColumnOrigin, Influence]]:
+def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tuple[ColumnOrigin, Influence]]:
     """Where the delivery holds a column, or which columns it is derived from."""
-    expression = rows.derived.get(column.name)
+    expression = rows.expression_of(column.name)
     if expression is None:
-        kind = (
-            Influence.IDENTITY if column.type == STRING and column.name not in rows.typing else Influence.TRANSFORMATION
-        )
-        yield _place(rows, column.name), kind
+        same = column.type == STRING and not rows.is_rewritten(column.name)
+        place = ExternalSource(rows.delivery, rows.place_of(column.name))
+        yield place, Influence.IDENTITY if same else Influence.TRANSFORMATION
         return
     names = {c.name.lower(): c.name for c in table.columns}
     for used in columns_in(expression, "duckdb"):
@@ -144,34 +154,10 @@ def _delivered(table: Table, rows: Delivered, column: Column) -> Iterator[tuple[
             yield Field(table, names[used.lower()]), Influence.TRANSFORMATION
         else:
             # A part of the file's name: the reader refuses a column that is neither.
-            yield ExternalSource(delivery_of(rows), f"{FILE_NAME}, partie « {used} »"), Influence.TRANSFORMATION
+            yield ExternalSource(rows.delivery, f"{FILE_NAME}, partie « {used} »"), Influence.TRANSFORMATION
 
 
-def delivery_of(rows: Delivered) -> str:
-    """What a delivered table is read from, as a reader would name it."""
-    reader = rows.reader
-    if isinstance(reader, CareTable):
-        return f"PostgreSQL « {reader.name} »"
-    assert isinstance(reader, DeliveredFiles)
-    return readable(reader.pattern)
-
-
-def _place(rows: Delivered, column: str) -> ExternalSource:
-    reader = rows.reader
-    if isinstance(reader, DeliveredFiles):
-        formats = list(reader.formats.values())
-        if isinstance(formats[0], FixedWidthFormat):
-            first, last = formats[0].columns[column]
-            where = f"caractère {first}" if first == last else f"caractères {first} à {last}"
-            return ExternalSource(delivery_of(rows), where)
-    others = rows.spellings.get(column, ())
-    return ExternalSource(delivery_of(rows), column + (f" (ou {', '.join(others)})" if others else ""))
-
-
-def _of_rejects(table: Table) -> Lineage:
-    rows = table.rows
-    assert isinstance(rows, Delivered)
-    delivery = delivery_of(rows)
+def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage:
     wheres = {
         "file": FILE_NAME,
         "line": "numéro de ligne",
@@ -180,7 +166,7 @@ def _of_rejects(table: Table) -> Lineage:
         "mended_by": "empreinte du fichier qui corrige",
     }
     columns: dict[str, dict[ColumnOrigin, Influence]] = {
-        c.name: {ExternalSource(delivery, wheres.get(c.name, "ligne entière")): Influence.TRANSFORMATION}
+        c.name: {ExternalSource(rows.delivery, wheres.get(c.name, "ligne entière")): Influence.TRANSFORMATION}
         for c in table.columns
     }
     return Lineage(columns, {})

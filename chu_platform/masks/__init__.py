@@ -1,1 +1,1 @@
-"""Which cells of the indicators may be published. One module a family of indicators."""
+"""The families of indicators that are masked together. One module a family."""

@@ -6,7 +6,36 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Table, Zone
+
+
+def _periods(periods: Periods) -> str:
+    return f"""
+        WITH span AS (
+            SELECT 'consultation' AS domain, min(date) AS first, max(date) AS last FROM {{consultation}}
+            UNION ALL
+            SELECT 'hospitalisation', min(date), max(date) FROM {{hospitalisation}}
+        ),
+        month AS (
+            SELECT domain, first, last,
+                   explode(sequence(trunc(first, 'month'), trunc(last, 'month'), interval 1 month)) AS start
+            FROM span WHERE first IS NOT NULL
+        ),
+        judged AS (
+            -- More of the last month may still be delivered, whatever its last day of data.
+            SELECT *, (start = trunc(first, 'month') AND first > start) OR start = trunc(last, 'month') AS partial
+            FROM month
+        ),
+        period AS ({periods.group_months("judged")}
+        )
+        SELECT domain, grain AS period_grain, start AS period_start, end AS period_end, partial AS is_partial,
+               greatest(start, first) AS covered_start, least(end, date_add(last, 1)) AS covered_end,
+               datediff(least(end, date_add(last, 1)), greatest(start, first)) AS covered_days
+        FROM period
+        """
+
 
 dim_period = Table(
     name="dim_period",
@@ -50,39 +79,5 @@ dim_period = Table(
         ),
     ],
     reads={"consultation": fact_consultation, "hospitalisation": fact_hospitalisation},
-    rows=Query(
-        """
-        WITH span AS (
-            SELECT 'consultation' AS domain, min(date) AS first, max(date) AS last FROM {consultation}
-            UNION ALL
-            SELECT 'hospitalisation', min(date), max(date) FROM {hospitalisation}
-        ),
-        month AS (
-            SELECT domain, first, last,
-                   explode(sequence(trunc(first, 'month'), trunc(last, 'month'), interval 1 month)) AS start
-            FROM span WHERE first IS NOT NULL
-        ),
-        judged AS (
-            -- More of the last month may still be delivered, whatever its last day of data.
-            SELECT *, (start = trunc(first, 'month') AND first > start) OR start = trunc(last, 'month') AS partial
-            FROM month
-        ),
-        period AS (
-            SELECT domain, 'month' AS grain, start, add_months(start, 1) AS end, partial, first, last FROM judged
-            UNION ALL
-            SELECT domain, 'quarter', trunc(start, 'quarter'), add_months(trunc(start, 'quarter'), 3),
-                   bool_or(partial), min(first), max(last) FROM judged GROUP BY domain, trunc(start, 'quarter')
-            UNION ALL
-            SELECT domain, 'year', trunc(start, 'year'), add_months(trunc(start, 'year'), 12),
-                   bool_or(partial), min(first), max(last) FROM judged GROUP BY domain, trunc(start, 'year')
-            UNION ALL
-            SELECT domain, 'all', min(start), add_months(max(start), 1), false, min(first), max(last)
-            FROM judged GROUP BY domain
-        )
-        SELECT domain, grain AS period_grain, start AS period_start, end AS period_end, partial AS is_partial,
-               greatest(start, first) AS covered_start, least(end, date_add(last, 1)) AS covered_end,
-               datediff(least(end, date_add(last, 1)), greatest(start, first)) AS covered_days
-        FROM period
-        """
-    ),
+    rows=Query.over(_periods),
 )

@@ -8,8 +8,9 @@ Here: the declaration of this one table. Not here: how it is made (graph.step).
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_BAND, us_date
-from chu_platform.tables.table import Layer, Query, Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 
 fact_patient_base = Table(
     name="fact_patient_base",

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.ingest.delivered import made_with
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version, upstream
@@ -53,7 +52,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class MeasuredCheck:
-    """A check that did not pass: of which table, about what, in which columns, and what was measured.
+    """A check that did not pass: of which table, about what, in which columns, what was measured, and the bounds of
+    what is right; no bounds when the report does not hold them.
 
     `is_age`: a remark on how old the last event is.
     """
@@ -64,7 +64,8 @@ class MeasuredCheck:
     blocking: bool
     run: bool
     measured: float | None
-    threshold: str
+    minimum: float | None
+    maximum: float | None
     is_age: bool
 
 
@@ -153,7 +154,7 @@ def reliability(snapshot: Snapshot, question: Question, level: str | None = None
     # Without a level: that of the fewest cells, which is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
     finest = next(((of, at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None)
-    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.cadence), **known)
+    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.freshness), **known)
 
 
 def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:
@@ -168,7 +169,7 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
 def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
     """Every check that did not pass, of any table."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
-    tables = {(made.layer.value, made.name): made for t in catalogue() for made in made_with(t)}
+    tables = {(made.layer.value, made.name): made for t in catalogue() for made in t.outputs}
     return [_check(tables, row) for row in rows]
 
 
@@ -177,7 +178,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     counts = snapshot.rows(
         f"SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked FROM {sql_name(table.name)}"
     )[0]
-    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in made_with(t)}
+    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in t.outputs}
     rows = [r for r in snapshot.rows("SELECT * FROM check_result") if (r["layer"], r["table"]) in tables]
     made = [
         datetime.fromisoformat(r["evaluated_at"])
@@ -229,7 +230,9 @@ def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> M
         row["blocking"],
         is_run,
         row["measured"],
-        row["threshold"],
+        # A report made before these columns were added has none.
+        row.get("minimum"),
+        row.get("maximum"),
         row["type"] == CheckType.FRESHNESS and is_run and not row["blocking"],
     )
 

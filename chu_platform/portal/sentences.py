@@ -3,7 +3,6 @@
 Here: words. Not here: figures (cells), charts, pages.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,8 +20,6 @@ WHY_MASKED: Final = (
 )
 
 NO_FIGURE: Final = "–"
-# A bound in the words of a rule: "= 0", "-0,1 à 1"; of reports made before these were French: "-0.1 ... 1".
-NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?")
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",
@@ -248,8 +245,10 @@ def finest(found: Reliability) -> tuple[str, str] | None:
 
 def bounds(check: MeasuredCheck) -> str:
     """What a check allows, as the French write it: "0", "−0,1 à 1"."""
-    shown = NUMBER.sub(lambda found: french.measured(float(found[0].replace(",", "."))), check.threshold)
-    return shown.removeprefix("= ").replace(" ... ", " à ")
+    if check.minimum is None or check.maximum is None:
+        return NO_FIGURE
+    lowest, highest = french.measured(check.minimum), french.measured(check.maximum)
+    return highest if check.minimum == check.maximum else f"{lowest} à {highest}"
 
 
 def measured(check: MeasuredCheck) -> str:

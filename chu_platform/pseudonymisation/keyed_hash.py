@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chu_platform.errors import ChuError
-from chu_platform.tables.table import ExternalSource
+from chu_platform.tables.rows import ExternalSource
 
 KEY_FILE = "pseudonymisation.key"
 KEY_BYTES = 32

@@ -10,7 +10,8 @@ from chu_platform.settings import Settings
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows(patient: pa.Table, settings: Settings) -> pa.Table:

@@ -13,7 +13,8 @@ from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 EVERYONE = ("care.Identifiant", "register.identifiant", "activity.identifiant")
 

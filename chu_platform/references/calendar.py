@@ -8,7 +8,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.table import Computed, ExternalSource, Layer, Layout, Table, Zone
+from chu_platform.tables.rows import Computed, ExternalSource
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 FIRST, LAST = date(1900, 1, 1), date(2099, 12, 31)
 

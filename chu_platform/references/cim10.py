@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import cim10_codes, packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import EVERY_ROW, Computed, ExternalSource, Layer, Layout, Table, Zone
+from chu_platform.tables.rows import EVERY_ROW, Computed, ExternalSource
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 PLACE = "cim10.csv.gz (paquet edsnlp)"
 CODE = ExternalSource(PLACE, "code")

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows() -> pa.Table:

@@ -9,7 +9,8 @@ from chu_platform.building_blocks.packaged_references import packaged, packaged_
 from chu_platform.references.region import region
 from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows() -> pa.Table:

@@ -11,10 +11,10 @@ import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from chu_platform.ingest.delivered import made_with
-from chu_platform.tables.checks import one_of
+from chu_platform.tables.checks import CheckCategory, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 STATUSES = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
@@ -26,7 +26,7 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
     # Reports are judged in the very run that makes this table, too late for it.
     judged = [table for table in tables if table.layer is not Layer.REPORTS]
-    every = [made for table in judged for made in made_with(table)]
+    every = [made for table in judged for made in table.outputs]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_checks}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
@@ -42,7 +42,10 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
                 "check": check.name,
                 "type": check.kind.value,
                 "column": check.column,
+                "category": check.kind.category.value,
                 "threshold": check.threshold,
+                "minimum": check.minimum,
+                "maximum": check.maximum,
                 "severity": "error" if check.blocking else "warning",
                 "blocking": check.blocking,
                 "description": check.description,
@@ -71,8 +74,17 @@ check_result = Table(
         Column("table", STRING, "nom de la table", "Table", key=True),
         Column("check", STRING, "nom du contrôle", "Contrôle", key=True),
         Column("type", STRING, "ce sur quoi porte le contrôle", "Type de contrôle", nullable=False),
+        Column(
+            "category",
+            STRING,
+            "completeness (complétude), conformance (conformité) ou plausibility (plausibilité)",
+            "Catégorie",
+            nullable=False,
+        ),
         Column("column", STRING, "colonne ou colonnes examinées", "Colonne"),
         Column("threshold", STRING, "bornes de ce qui est admis", "Seuil", nullable=False),
+        Column("minimum", DOUBLE, "plus petite mesure admise", "Minimum admis", nullable=False),
+        Column("maximum", DOUBLE, "plus grande mesure admise", "Maximum admis", nullable=False),
         Column("severity", STRING, "error (erreur) ou warning (avertissement)", "Gravité", nullable=False),
         Column(
             "blocking",
@@ -109,7 +121,10 @@ check_result = Table(
                     "check",
                     "type",
                     "column",
+                    "category",
                     "threshold",
+                    "minimum",
+                    "maximum",
                     "severity",
                     "blocking",
                     "description",
@@ -131,5 +146,10 @@ check_result = Table(
             SELECT "layer", "table", "check", status, severity, threshold, measured, 1 FROM {this} WHERE status <> 'passed'
         ) ORDER BY place, status, "layer", "table", "check" LIMIT 100
     """,
-    checks=[one_of("status", ["passed", "failed", "not run"]), one_of("severity", ["error", "warning"])],
+    checks=[
+        one_of("status", ["passed", "failed", "not run"]),
+        one_of("severity", ["error", "warning"]),
+        one_of("category", list(CheckCategory)),
+        holds("bounds_in_order", "minimum <= maximum", "le minimum ne dépasse pas le maximum"),
+    ],
 )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from chu_platform.ingest.delivered import made_with
 from chu_platform.lineage.influence import Influence
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVERY_ROW, Computed, ExternalSource, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVERY_ROW, Computed, ExternalSource
+from chu_platform.tables.table import Layer, Table, Zone
 
 if TYPE_CHECKING:
     from chu_platform.lineage.tables import ColumnOrigin
@@ -21,7 +21,7 @@ OUTSIDE = "outside"
 
 
 def _rows(tables: Sequence[Table]) -> pa.Table:
-    rows = [row for table in tables for made in made_with(table) for row in _of(made)]
+    rows = [row for table in tables for made in table.outputs for row in _of(made)]
     return pa.Table.from_pylist(rows, arrow_schema(column_lineage.columns))
 
 

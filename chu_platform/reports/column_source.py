@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from chu_platform.ingest.delivered import made_with
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows(tables: Sequence[Table]) -> pa.Table:
-    rows = [row for table in tables for made in made_with(table) for row in _of(made)]
+    rows = [row for table in tables for made in table.outputs for row in _of(made)]
     return pa.Table.from_pylist(rows, arrow_schema(column_source.columns))
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.ingest.files import fingerprint, modified_at
 from chu_platform.ingest.pack_contents import (
     COPY,
@@ -26,11 +27,12 @@ from chu_platform.ingest.pack_contents import (
     file_statuses,
 )
 from chu_platform.reports.delivery_reading import delivery_reading
-from chu_platform.reports.readings import Refusal, delivered_tables, refusals
+from chu_platform.reports.readings import Refusal, refusals
 from chu_platform.settings import Settings
 from chu_platform.tables.checks import holds, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 FILE: Final = "file"
 SERVER: Final = "server"

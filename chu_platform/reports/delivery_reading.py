@@ -9,10 +9,12 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from chu_platform.reports.readings import Said, delivered_tables, last_said, said_of
+from chu_platform.ingest.delivered import delivered_tables
+from chu_platform.reports.readings import Said, last_said, said_of
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 
 def delivery_readings(instance: dg.DagsterInstance, tables: Sequence[Table], before: pa.Table) -> pa.Table:

@@ -14,7 +14,6 @@ import dagster as dg
 from dagster import AssetKey
 from dagster._core.storage.event_log.base import AssetEntry
 
-from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.table import Table
 
 AT_A_TIME: Final = 1000
@@ -36,11 +35,6 @@ class Said:
     def deliveries(self) -> Sequence[Mapping[str, Any]]:
         """The files or database tables that were read, as `sources.reading` says them; none by older versions."""
         return cast("Sequence[Mapping[str, Any]]", self.metadata.get("deliveries", ()))
-
-
-def delivered_tables(tables: Sequence[Table]) -> Sequence[Table]:
-    """The tables that are read from deliveries."""
-    return [t for t in tables if isinstance(t.rows, Delivered)]
 
 
 def said_of(instance: dg.DagsterInstance, table: Table, since: str | None) -> Iterator[Said]:

@@ -9,11 +9,12 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 
-from chu_platform.ingest.delivered import MAX_REJECTED_SHARE
-from chu_platform.reports.readings import delivered_tables, last_said
+from chu_platform.ingest.delivered import MAX_REJECTED_SHARE, delivered_tables
+from chu_platform.reports.readings import last_said
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.table import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed, Layer, Table, Zone
+from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 READ: Final = "read"
 STOPPED: Final = "stopped"

@@ -1,9 +1,4 @@
-"""Patient records in hospital care at home (DPA HAD), campaign of 2016: a CSV file, and a workbook of its lines.
-
-Here: the declaration of these two sources. Not here: how deliveries are read (sources.reading).
-"""
-
-from dataclasses import replace
+"""Patient records in hospital care at home (DPA HAD), campaign of 2016."""
 
 from chu_platform.building_blocks.care_quality import (
     SCORE,
@@ -18,7 +13,6 @@ from chu_platform.building_blocks.care_quality import (
 )
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.workbook_format import PastedCsvFormat
 from chu_platform.tables.columns import STRING, Column
 
 LINES = CsvFormat(",", fallback="cp1252")
@@ -47,15 +41,4 @@ dpa_had_2016 = CareQuality(
         of_establishment("tre_c", "Traçabilité de l’évaluation du risque d’escarre", control="resultat_tre"),
     ],
 )
-dpa_had_2016_workbook = replace(
-    dpa_had_2016,
-    suffix="_classeur",
-    label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
-    reader=DeliveredFiles(
-        r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
-        {".xlsx": PastedCsvFormat("dpa_had_recueil2016_donnee2015_", LINES)},
-        optional=True,
-    ),
-)
 table = dpa_had_2016.table
-workbook = dpa_had_2016_workbook.table

@@ -10,10 +10,9 @@ from enum import StrEnum
 
 from deltalake import DeltaTable
 
-from chu_platform.engine.engine import Engine
 from chu_platform.storage.delta_properties import table_properties
 from chu_platform.storage.lake import BeingWritten, Lake
-from chu_platform.storage.operations import DeltaRs, Operations, SparkSql
+from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata, with_metadata
 from chu_platform.storage.table_state import State, fragmented, measure
 from chu_platform.tables.maintenance_policy import Policy
@@ -78,14 +77,13 @@ def plan(state: State, policy: Policy) -> Sequence[Action]:
     return due
 
 
-def maintain(lake: Lake, table: Table, policy: Policy, run: str, spark: Engine | None = None) -> Report:
-    """Do what is due for the table: by SQL on `spark`, or by delta-rs in this process where that is None.
+def maintain(lake: Lake, table: Table, policy: Policy, run: str, operations: Operations = DELTA_RS) -> Report:
+    """Do what is due for the table, by `operations`.
 
     Does nothing, with the reason, when nothing is due or another process writes the table. Raises ChuError when
     the table was never written, or when a tool that knows of no lock writes it meanwhile; nothing is lost then.
     """
     begun = time.monotonic()
-    operations = SparkSql(spark) if spark else DeltaRs()
     done: list[Done] = []
     before = measure(lake, table, policy)
     try:

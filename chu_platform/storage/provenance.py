@@ -29,8 +29,8 @@ def last_data_commit(delta: DeltaTable) -> dict[str, Any]:
 def data_commits(path: Path, version: int) -> Iterator[dict[str, Any]]:
     """What the data_commits say that the rows of a version come from, the newest first.
 
-    One that made only some partitions leaves the others to those before it; one that made the whole table is the last. A
-    restore goes on with the version that it restored.
+    One that made only some partitions leaves the others to those before it; one that made the whole table is the last.
+    A restore goes on with the version that it restored.
     """
     below = version
     last: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.table import Computed, Query, Table
+from chu_platform.tables.table import Table
 
 FOLDER: Final = ".code"
 
@@ -52,7 +52,6 @@ def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any]
 
 def code_description(table: Table) -> dict[str, Any]:
     """The code of the table as it is declared now."""
-    rows = table.rows
     said: dict[str, Any] = {
         "asset": f"{table.layer}/{table.name}",
         "code_version": table.code_version,
@@ -60,12 +59,7 @@ def code_description(table: Table) -> dict[str, Any]:
         "columns": [{"name": c.name, "type": sql_type(c.type), "required": c.required} for c in table.columns],
         "reads": {name: read.folder for name, read in table.reads.items()},
     }
-    if isinstance(rows, Query):
-        said["query"] = rows.sql
-    elif not isinstance(rows, Computed):
-        said["declaration"] = repr(rows)
-    said["python"] = table.code
-    return said
+    return {**said, **table.rows.declaration, "python": table.code}
 
 
 def _file(lake: Lake, table: Table, code_version: str) -> Path:

@@ -10,18 +10,17 @@ from typing import Any
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
-from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake, active_paths
-from chu_platform.storage.operations import DeltaRs, SparkSql
+from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.tables.table import Table
 
 
-def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | None = None) -> int:
+def restore(lake: Lake, table: Table, version: int, run: str, operations: Operations = DELTA_RS) -> int:
     """Make the rows of `version` those of a new version; gives its number.
 
-    By SQL on `spark`, or by delta-rs in this process where that is None. Raises ChuError, with nothing changed, when
+    Raises ChuError, with nothing changed, when
     there is no such version, VACUUM deleted its files or its commit left the log, it has other columns than are
     declared, or another process writes the table.
     """
@@ -44,7 +43,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, spark: Engine | No
                 "materialise it again"
             )
         metadata = operation_metadata(table, "restore", run, last_data_commit(delta), version)
-        (SparkSql(spark) if spark else DeltaRs()).restore(path, version, metadata)
+        operations.restore(path, version, metadata)
         return lake.require(table).version()
 
 

@@ -1,12 +1,11 @@
-"""Rules: what must be true of a table's rows before they become visible.
+"""Checks: what must be true of a table's rows before they become visible.
 
-A check is data: its kind, and a query that measures something (most often the rows that break it) with the bounds of
-what is right. The queries are DuckDB SQL over the relations that `CheckInputs` names.
-
-Here: the kinds of checks and their queries. Not here: running them (lake.audit).
+A check is data: its type, and a query that measures something (most often the number of rows that break it) with the
+bounds of what is right. The queries are DuckDB SQL over the relations that `CheckInputs` names; `storage.run_checks`
+runs them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -19,8 +18,20 @@ SHRINKS_BY: Final = 0.1
 GROWS_BY: Final = 1.0
 
 
+class CheckCategory(StrEnum):
+    """What of the data a check is about, in the terms of Kahn et al. (2016) that OHDSI's DataQualityDashboard uses.
+
+    Completeness: values are there. Conformance: they have the declared form, keys and columns. Plausibility: they, and
+    their number, are believable, alone or beside other values and tables.
+    """
+
+    COMPLETENESS = "completeness"
+    CONFORMANCE = "conformance"
+    PLAUSIBILITY = "plausibility"
+
+
 class CheckType(StrEnum):
-    """What a check is about."""
+    """What a check compares."""
 
     NOT_NULL = "not null"
     UNIQUE = "unique"
@@ -32,6 +43,28 @@ class CheckType(StrEnum):
     ROW_COUNT = "row count"
     FRESHNESS = "freshness"
     DRIFT = "schema drift"
+
+    @property
+    def category(self) -> CheckCategory:
+        """The category of checks of this type."""
+        return _CATEGORIES[self]
+
+
+_CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
+    CheckType.NOT_NULL: CheckCategory.COMPLETENESS,
+    # OHDSI: relational conformance (keys), value conformance (domains), the columns of the tables.
+    CheckType.UNIQUE: CheckCategory.CONFORMANCE,
+    CheckType.FOREIGN_KEY: CheckCategory.CONFORMANCE,
+    CheckType.DOMAIN: CheckCategory.CONFORMANCE,
+    CheckType.DRIFT: CheckCategory.CONFORMANCE,
+    # OHDSI: atemporal plausibility (ranges, relations of values, counts beside those of another table), temporal
+    # plausibility (counts and dates of events over time).
+    CheckType.RANGE: CheckCategory.PLAUSIBILITY,
+    CheckType.CONSISTENCY: CheckCategory.PLAUSIBILITY,
+    CheckType.RECONCILIATION: CheckCategory.PLAUSIBILITY,
+    CheckType.ROW_COUNT: CheckCategory.PLAUSIBILITY,
+    CheckType.FRESHNESS: CheckCategory.PLAUSIBILITY,
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +81,10 @@ class DeliveryCounts:
 class CheckInputs:
     """What a check can look at: DuckDB relations, and two counts.
 
-    `staged` are the rows to be published; `after` is the whole table as it would then be; `current` gives the current
-    version of another table, `same_partitions` the partitions of it that are being made: None where it is not sliced alike.
-    `rows_before` is the number of rows of these partitions now, None when they were never made; `counts` are of the
-    delivery.
+    `staged` are the rows to be committed; `after` is the whole table as it would then be; `current` gives the current
+    version of another table, `same_partitions` the partitions of it that are being made: None where it has another
+    partition scheme. `rows_before` is the number of rows of these partitions now, None when they were never made;
+    `counts` are of the delivery.
     """
 
     staged: str
@@ -66,8 +99,8 @@ class CheckInputs:
 class Check:
     """One check; `name` is unique within its table. `description` is French, for readers: what must be true.
 
-    What `query` measures must lie between `least` and `most`; nothing measured (null) breaks no check. Rows that break
-    a `blocking` check are not published; others are a warning.
+    What `query` measures must lie between `minimum` and `maximum`, both included; nothing measured (null) breaks no
+    check. Rows that break a `blocking` check are not committed; others are a warning.
     """
 
     name: str
@@ -75,20 +108,20 @@ class Check:
     description: str
     query: Callable[[CheckInputs], str]
     column: str | None = None
-    least: float = 0
-    most: float = 0
+    minimum: float = 0
+    maximum: float = 0
     blocking: bool = True
     refers_to: "Table | None" = None
 
     @property
     def threshold(self) -> str:
         """The bounds, as a French reader sees them in a table."""
-        said = f"= {self.most:g}" if self.least == self.most else f"{self.least:g} à {self.most:g}"
-        return said.replace(".", ",")
+        text = f"= {self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} à {self.maximum:g}"
+        return text.replace(".", ",")
 
     def allows(self, measured: float | None) -> bool:
         """Whether the check holds for what was measured."""
-        return measured is None or self.least <= measured <= self.most
+        return measured is None or self.minimum <= measured <= self.maximum
 
 
 def not_null(column: str) -> Check:
@@ -238,14 +271,14 @@ def as_many_open_as_rejected(mended: str) -> Check:
     )
 
 
-def rejected_share(most: float) -> Check:
-    """The share of the rows delivered that were rejected is at most `most`."""
+def rejected_share(maximum: float) -> Check:
+    """The share of the rows delivered that were rejected is at most `maximum`."""
     return Check(
         "rejected_share",
         CheckType.RECONCILIATION,
-        f"au plus {100 * most:g} % des lignes livrées sont rejetées",
+        f"au plus {100 * maximum:g} % des lignes livrées sont rejetées",
         lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
-        most=most,
+        maximum=maximum,
     )
 
 
@@ -257,8 +290,8 @@ def steady_row_count() -> Check:
         f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * SHRINKS_BY:g} % "
         f"et n’augmente pas de plus de {100 * GROWS_BY:g} %",
         lambda s: f"SELECT count(*) / nullif({s.rows_before or 0}, 0) - 1 FROM {s.staged}",
-        least=-SHRINKS_BY,
-        most=GROWS_BY,
+        minimum=-SHRINKS_BY,
+        maximum=GROWS_BY,
         blocking=False,
     )
 
@@ -272,6 +305,6 @@ def last_event(column: str, days: int, as_date: str | None = None) -> Check:
         # Events of the future are a matter of other checks.
         lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
         column,
-        most=days,
+        maximum=days,
         blocking=False,
     )

@@ -1,32 +1,43 @@
-"""PartitionRange: the partitions of time in which a table is written, and the mapping from Dagster's keys to Delta's.
+"""Partition schemes: the partitions of time in which a table is written, and ranges of them.
 
-A partitioned table has one Delta partition column whose values read like its Dagster partition keys (`2019-01`,
-`2019`). The first and the last key are open-ended: whatever lies before the first (or has no date) belongs to the
-first, whatever lies after the last belongs to the last, so that no row of a delivery falls between partitions.
-
-Here: the three ways of partition scheme and the predicate of a range of keys. Not here: reading or writing partitions.
+A partitioned table has one Delta partition column whose values read like its partition keys (`2019-01`, `2019`); the
+same keys are those of its Dagster partitions. The first and the last key are open-ended: what lies before the first (or
+has no date) belongs to the first, what lies after the last belongs to the last, so that no row of a delivery falls
+between partitions.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
-
-import dagster as dg
 
 
 @dataclass(frozen=True)
 class PartitionScheme:
-    """How a table is cut: the Delta column, and the Dagster partitions whose keys are the column's values."""
+    """How a table is partitioned by time: by month when the key `first` is one (`2015-01`), else by year (`1970`).
+
+    `column` is the Delta partition column, whose values are the keys.
+    """
 
     name: str
     column: str
-    partitions: dg.TimeWindowPartitionsDefinition
+    first: str
+
+    @property
+    def monthly(self) -> bool:
+        """Whether a partition is a month; else it is a year."""
+        return "-" in self.first
 
     @property
     def keys(self) -> Sequence[str]:
-        """All partition keys, in order of time."""
-        return self.partitions.get_partition_keys()
+        """All partition keys in order of time, the period that is under way now (in UTC) included."""
+        now = datetime.now(UTC)
+        if not self.monthly:
+            return [str(year) for year in range(int(self.first), now.year + 1)]
+        year, month = map(int, self.first.split("-"))
+        months = range(12 * year + month - 1, 12 * now.year + now.month)
+        return [f"{number // 12}-{number % 12 + 1:02}" for number in months]
 
     def within(self, first: str, last: str) -> "PartitionRange | None":
         """The partitions that a range of time touches; None when there are none.
@@ -98,16 +109,8 @@ class PartitionRange:
 
 
 # The care database starts in June 2015 and the stays with it.
-MONTHLY: Final = PartitionScheme("month", "month", dg.MonthlyPartitionsDefinition("2015-01", fmt="%Y-%m", end_offset=1))
+MONTHLY: Final = PartitionScheme("month", "month", first="2015-01")
 # INSEE's register is dense from 1971 on; earlier and undated deaths count under its first key.
-DEATH_YEARS: Final = PartitionScheme(
-    "death_year",
-    "death_year",
-    dg.TimeWindowPartitionsDefinition(start="1970", fmt="%Y", cron_schedule="0 0 1 1 *", end_offset=1),
-)
-CAMPAIGNS: Final = PartitionScheme(
-    "campaign_year",
-    "campaign_year",
-    dg.TimeWindowPartitionsDefinition(start="2014", fmt="%Y", cron_schedule="0 0 1 1 *", end_offset=1),
-)
+DEATH_YEARS: Final = PartitionScheme("death_year", "death_year", first="1970")
+CAMPAIGNS: Final = PartitionScheme("campaign_year", "campaign_year", first="2014")
 PARTITION_SCHEMES: Final = (MONTHLY, DEATH_YEARS, CAMPAIGNS)

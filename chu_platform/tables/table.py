@@ -1,26 +1,21 @@
-"""A table, declared once.
-
-Here: the declaration and what follows from it alone. Not here: Dagster, Delta, or the engines, which read it.
-"""
+"""A table, declared once, and what follows from its declaration alone."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from chu_platform.tables.checks import Check, accounted_for, all_declared, not_null, steady_row_count, unique
+from chu_platform.tables.checks import Check, not_null, steady_row_count, unique
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
 from chu_platform.tables.partitions import PartitionScheme
+from chu_platform.tables.rows import Rows
 from chu_platform.tables.source_code import texts_of
-
-if TYPE_CHECKING:
-    from chu_platform.ingest.delivered import Delivered
 
 
 class Zone(StrEnum):
@@ -55,57 +50,6 @@ class Layout:
     z_order_by: Sequence[str] = ()
 
 
-# In `from_columns`: what decides which rows there are, whatever the column.
-EVERY_ROW: Final = "*"
-
-
-@dataclass(frozen=True)
-class ExternalSource:
-    """Where values come from that no table holds: a delivered or packaged file, Dagster's log; French, for readers.
-
-    `column` says where in it: a header, positions, a part of the name.
-    """
-
-    place: str
-    column: str = ""
-
-
-# What a function is `given` beside its inputs.
-PACK: Final = ExternalSource("dossier livré")
-DECLARATIONS: Final = ExternalSource("déclarations des tables")
-EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
-
-
-@dataclass(frozen=True)
-class Query:
-    """Rows made by Spark SQL over the tables read: `{name}` stands for the input of that name.
-
-    `finish` completes the result in Python where SQL has no words for it (an interval of a statistics library, a
-    keyed hash): it takes the query's rows as an Arrow table and gives the table's. `from_columns` then says of each
-    column that it makes which columns of the query's rows it is made from: nobody can read that from Python.
-    """
-
-    sql: str
-    finish: "Callable[[pa.Table], pa.Table] | None" = None
-    from_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Computed:
-    """Rows made by a Python function over the tables read, each given as an Arrow table by its name in `reads`.
-
-    `columns` limits what is loaded of an input, for those that are large. `given` names what else the function takes:
-    `settings` (for a secret key, or the pack's folder), `instance` (Dagster's), `tables` (the catalogue), `before`
-    (the rows of the table as it is). `from_columns` says of each column what it is made from: "input.column" of
-    `reads`, or what lies outside; nothing for a constant. Under EVERY_ROW stands what decides which rows there are.
-    """
-
-    function: "Callable[..., pa.Table]"
-    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    given: Sequence[str] = ()
-    from_columns: Mapping[str, Sequence[str | ExternalSource]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class Table:
     """One table: one Dagster asset, one Delta table.
@@ -123,7 +67,7 @@ class Table:
     label: str
     owner: str
     columns: Sequence[Column]
-    rows: "Query | Computed | Delivered"
+    rows: Rows
     reads: Mapping[str, "Table"] = field(default_factory=dict)
     checks: Sequence[Check] = ()
     layout: Layout = Layout()
@@ -166,8 +110,7 @@ class Table:
             *required,
             *([unique(*self.key)] if self.key else []),
             *self.checks,
-            *([] if isinstance(self.rows, Query | Computed) else [accounted_for()]),
-            *([all_declared()] if self.layer is Layer.SOURCES and not isinstance(self.rows, Query | Computed) else []),
+            *self.rows.implied_checks(self),
             steady_row_count(),
         ]
 
@@ -177,30 +120,33 @@ class Table:
         referred = (r.refers_to for r in self.checks if r.refers_to)
         return list(dict.fromkeys([*self.reads.values(), *referred]))
 
+    @property
+    def outputs(self) -> "Sequence[Table]":
+        """The tables that the step of the table makes: itself, and its rejects when it is delivered."""
+        return self.rows.outputs(self)
+
     @cached_property
-    def cadence(self) -> Freshness:
-        """How often the table is expected anew: as its delivery, or as the most frequent of the tables it needs."""
-        if not isinstance(self.rows, Query | Computed):
-            return self.rows.reader.cadence
-        needed = [t.cadence for t in self.needs]
-        return min(needed, key=lambda c: c.fail, default=Freshness.YEARLY)
+    def freshness(self) -> Freshness:
+        """How often the table is expected anew."""
+        return self.rows.freshness(self)
 
     @cached_property
     def code(self) -> Mapping[str, str]:
         """The text of the Python that makes the rows, by qualified name; empty for a query that needs none."""
-        rows = self.rows
-        if isinstance(rows, Query):
-            return texts_of(rows.finish)
-        return texts_of(rows.function) if isinstance(rows, Computed) else texts_of(*rows.read_by)
+        return texts_of(*self.rows.code_roots)
 
     @cached_property
     def code_version(self) -> str:
         """Fingerprint of what makes the rows: columns, query or declaration, and the Python with all it uses."""
-        rows = self.rows
-        parts = [f"{self.layer}/{self.name}", str(self.schema)]
-        if isinstance(rows, Query):
-            parts.append(rows.sql)
-        elif not isinstance(rows, Computed):
-            parts.append(repr(rows))
+        parts = [f"{self.layer}/{self.name}", str(self.schema), *self.rows.declaration.values()]
         parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
+
+
+class DeclaresTables(ABC):
+    """A declaration from which tables follow."""
+
+    @property
+    @abstractmethod
+    def tables(self) -> "Iterable[Table]":
+        """The tables."""

@@ -1,4 +1,1 @@
-"""From a published figure back to the delivered rows, and from them to the figure again, by other means.
-
-Here: chains of versions, evidence, recomputation, verification, rebuilding. Not here: making any table.
-"""
+"""Published figures traced to delivered lines, compared with their recomputation, verified and rebuilt."""

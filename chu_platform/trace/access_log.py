@@ -1,7 +1,4 @@
-"""The log of who has looked at delivered rows: `restricted/.access.log`, a line each, JSON.
-
-Here: writing it. Not here: what is shown.
-"""
+"""The log of who has seen delivered rows: `restricted/.access.log`, one JSON object a line."""
 
 import getpass
 import json
@@ -16,23 +13,23 @@ from chu_platform.tables.table import Zone
 LOG = ".access.log"
 
 
-def log_access(lake: Lake, what: str, tables: Sequence[str], rows: int) -> None:
-    """Tell that whoever runs this is about to see rows. Raises ChuError when that cannot be written down."""
+def log_access(lake: Lake, command: str, tables: Sequence[str], rows: int) -> None:
+    """Record that the user is about to see rows of these tables. Raises ChuError when the log cannot be written."""
     try:
         who = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
         who = "-"
-    said = {
+    entry = {
         "time": f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}",
         "user": who,
         "uid": os.getuid(),
-        "what": what,
+        "what": command,
         "tables": list(tables),
         "rows": rows,
     }
     file = lake.root / Zone.RESTRICTED / LOG
     try:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(said, ensure_ascii=False) + "\n")
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ChuError(f"no rows are shown, since {file} cannot be written: {error.strerror}") from None

@@ -1,24 +1,21 @@
-"""The lines of delivered files that rows of a source table come from.
+"""The lines of the delivered files that rows of a source table come from.
 
 Source tables hold no line numbers: a line added at the top of a delivery would change every row. The file is read
-again, by the same reader, if it is still the one that was read, and its rows are matched.
-
-Here: files as recorded and as they are now, and their lines. Not here: which rows are wanted (evidence).
+again by the same reader, if its fingerprint is still the recorded one, and its rows are matched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
-from chu_platform.care_database.database import DUMP_PATTERN, CareDatabase
+from chu_platform.care_database.database import CareDatabase
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import Delivered, Expected
-from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.files import find, fingerprint
+from chu_platform.ingest.delivered import delivered_rows, is_delivered
+from chu_platform.ingest.files import DUMP_PATTERN, find, fingerprint
 from chu_platform.ingest.reading import ReadingContext
 from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings
@@ -27,13 +24,10 @@ from chu_platform.storage.provenance import is_database_table
 from chu_platform.tables.table import Table
 from chu_platform.trace.scratch_folder import scratch
 
-# Characters of a fingerprint that are shown where it stands beside others.
-SHORT: Final = 12
-
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a delivered file: where it begins, the value it was matched by, and its text."""
+    """A row of a delivered file: the number of its first line, the value that it was matched by, and its text."""
 
     number: int
     value: str
@@ -42,34 +36,39 @@ class Line:
 
 @dataclass(frozen=True)
 class RecordedFile:
-    """A file that a publication has read, and what is wrong with it now; None when it is still the same."""
+    """A file that a commit has read. `problem` says how it differs now; None when it is the same."""
 
     name: str
     sha256: str
     problem: str | None
 
 
+def shortened(sha256: str) -> str:
+    """A fingerprint as it is shown in a text beside others."""
+    return sha256[:12]
+
+
 def is_delivered_as_files(table: Table) -> bool:
-    """Whether a table is read from files (else from the care database)."""
-    return isinstance(table.rows, Delivered) and isinstance(table.rows.reader, DeliveredFiles)
+    """Whether a table is read from files; the others are read from the care database."""
+    return is_delivered(table) and delivered_rows(table).reader.database is None
 
 
 class Deliveries:
-    """The delivered folder as it is now; each file's fingerprint is taken once."""
+    """The delivered folder as it is now. The fingerprint of each file is computed once."""
 
     def __init__(self, settings: Settings) -> None:
         self.pack = settings.sources_folder
         self._settings = settings
         self._fingerprints: dict[Path, str] = {}
 
-    def recorded(self, publication: Mapping[str, Any]) -> Sequence[RecordedFile]:
-        """The files that a publication has read, compared with those of now.
+    def recorded_files(self, data_commit: Mapping[str, Any]) -> Sequence[RecordedFile]:
+        """The files that a commit has read, compared with those of now.
 
-        Of a table of the care database: the dump that it was restored from, if it was one.
+        For a table of the care database: the dump that it was restored from, or the snapshot of the database.
         """
         found = []
-        for said in publication.get("files", ()):
-            name, sha256 = said["name"], said["sha256"]
+        for file in data_commit.get("files", ()):
+            name, sha256 = file["name"], file["sha256"]
             if is_database_table(name):
                 found.append(self._dump(sha256))
             else:
@@ -92,7 +91,7 @@ class Deliveries:
         if not file.is_file():
             return "removed: it is not in the delivered folder any more"
         now = self._fingerprint(file)
-        return None if now == sha256 else f"changed: {now[:SHORT]} now, {sha256[:SHORT]} when it was read"
+        return None if now == sha256 else f"changed: {shortened(now)} now, {shortened(sha256)} when it was read"
 
     def _fingerprint(self, file: Path) -> str:
         if file not in self._fingerprints:
@@ -107,42 +106,39 @@ class Deliveries:
         files: Sequence[RecordedFile],
         match: str,
     ) -> Mapping[str, Sequence[Line]]:
-        """By file, the lines whose row has one of the values of the relation `wanted` as its `match`.
+        """By file, the lines of the rows whose `match` is one of the values of the relation `wanted`.
 
-        Only files that are still as they were read are looked at.
+        Files that have changed are skipped.
         """
-        source = table.rows
-        assert isinstance(source, Delivered)
-        good = {f.name for f in files if f.problem is None}
+        source = delivered_rows(table)
+        unchanged = {f.name for f in files if f.problem is None}
         found: dict[str, Sequence[Line]] = {}
-        if not good:
+        if not unchanged:
             return found
-        delivered = [c.name for c in table.columns if c.name not in source.derived]
-        expected = Expected([n for n in delivered if n not in source.optional], source.optional, source.spellings)
         connection.execute("SET preserve_insertion_order = true")
-        with self._context(lake) as context, source.reader.open(expected, context) as rows:
+        with self._context(lake) as context, source.reader.open(source.expected(table.columns), context) as rows:
             for raw in rows:
-                if raw.origin.name not in good:
+                if raw.origin.name not in unchanged:
                     continue
                 sql = RowSql(table, source, raw)
                 matched = connection.execute(
                     f'SELECT "text:number", {match} AS value FROM ({sql.numbered()}) '
                     "WHERE reason IS NULL AND value IN (SELECT value FROM wanted) ORDER BY 1"
                 ).fetchall()
-                places = raw.locate(connection, [number for number, _ in matched])
+                located = raw.locate(connection, [number for number, _ in matched])
                 found[raw.origin.name] = [
-                    Line(line, value, text) for (_, value), (line, text) in zip(matched, places, strict=True)
+                    Line(line, value, text) for (_, value), (line, text) in zip(matched, located, strict=True)
                 ]
         return found
 
     @contextmanager
     def _context(self, lake: Lake) -> Iterator[ReadingContext]:
-        """What a reader needs; copies that it makes of files lie in the restricted zone."""
+        """The context of a reader; its copies of files lie in the restricted zone."""
         with scratch(lake) as folder:
             yield ReadingContext(self.pack, folder, CareDatabase(self._settings, lambda _: None), lambda _: None)
 
 
-def lines_or_why_not(
+def lines_or_problem(
     deliveries: Deliveries,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
@@ -150,7 +146,7 @@ def lines_or_why_not(
     files: Sequence[RecordedFile],
     match: str,
 ) -> tuple[Mapping[str, Sequence[Line]], str | None]:
-    """As `Deliveries.lines`, or the reason why the delivery cannot be read now."""
+    """The result of `Deliveries.lines`, and the reason if the delivery cannot be read now."""
     try:
         return deliveries.lines(lake, connection, table, files, match), None
     except ChuError as error:

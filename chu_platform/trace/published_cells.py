@@ -1,7 +1,4 @@
-"""The cell that is asked for: a published table and the values of its key.
-
-Here: from the words of the command to one row. Not here: where its figures come from.
-"""
+"""A cell of a published indicator, found by values of its key columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +8,12 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
-from chu_platform.trace.version_chain import find_table, version_of
+from chu_platform.trace.version_chain import find_table, require_version
 
 MAX_LISTED: Final = 20
 
@@ -32,28 +29,28 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell as it is named in the mask: its key, joined by |."""
+        """The cell as it is named in its mask: its key, joined by |."""
         return "|".join(str(v) for v in self.key.values())
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """All of the row, by column."""
+        """The values of the row by column."""
         values: dict[str, Any] = self.row.to_pylist()[0]
         return values
 
 
-def find_cell(lake: Lake, name: str, words: Sequence[str], version: int | None) -> Cell:
-    """The cell of the table `name` whose key is as in `words` (`column=value`), at a version or now.
+def find_cell(lake: Lake, name: str, conditions: Sequence[str], version: int | None) -> Cell:
+    """The cell of the table `name` that meets the conditions (`column=value`), at a version or the current one.
 
-    Key columns that are not named are `all`, where there is such a row. Raises ChuError for a table, column or value
-    that does not exist, and when the words fit several cells.
+    Key columns without a condition are `all`, where there is such a row. Raises ChuError for a table, column or value
+    that does not exist, and when several cells meet the conditions.
     """
     table = find_table(name)
-    if table.layer is not Layer.PUBLISHED or table.name not in DELIVERED_ROWS:
-        known = ", ".join(sorted(f"published/kpis/{n}" for n in DELIVERED_ROWS))
+    if table.layer is not Layer.PUBLISHED or table.name not in recomputations():
+        known = ", ".join(sorted(f"published/kpis/{n}" for n in recomputations()))
         raise ChuError(f"{table.folder} is not a published indicator; those are {known}")
-    asked = _asked(table, words)
-    at = version_of(lake, table, version)
+    asked = _asked(table, conditions)
+    at = require_version(lake, table, version)
     with duckdb.connect() as connection:
         rows = lake.relation(table, at)
         for column, value in asked.items():
@@ -68,12 +65,12 @@ def find_cell(lake: Lake, name: str, words: Sequence[str], version: int | None) 
     return Cell(table, at, {c: row[c] for c in table.key}, found)
 
 
-def _asked(table: Table, words: Sequence[str]) -> Mapping[str, str]:
+def _asked(table: Table, conditions: Sequence[str]) -> Mapping[str, str]:
     asked: dict[str, str] = {}
-    for word in words:
-        column, equals, value = word.partition("=")
+    for condition in conditions:
+        column, equals, value = condition.partition("=")
         if not equals:
-            raise ChuError(f"{word!r} is not column=value; the key of {table.name} is {', '.join(table.key)}")
+            raise ChuError(f"{condition!r} is not column=value; the key of {table.name} is {', '.join(table.key)}")
         if column not in table.key:
             raise ChuError(f"{table.name} has no key column {column!r}; its key is {', '.join(table.key)}")
         if column in asked:
@@ -94,7 +91,7 @@ def _require_value(connection: duckdb.DuckDBPyConnection, rows: str, table: Tabl
 
 
 def _total(table: Table, asked: Mapping[str, str], found: pa.Table) -> pa.Table:
-    """The one row that is a total in every column that was not named. Raises ChuError when there is none."""
+    """The row that is a total in every key column without a condition. Raises ChuError unless there is one."""
     missing = [c for c in table.key if c not in asked]
     # A column with a total need not be given, if all the others are.
     needed = [c for c in missing if ALL not in found[c].to_pylist()] or missing

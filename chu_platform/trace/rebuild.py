@@ -1,7 +1,4 @@
-"""`chu rebuild`: a past version of a table, made again from what is recorded of it and compared, beside the lake.
-
-Here: the table as it was declared, its inputs, the comparison. Not here: making rows (graph.step).
-"""
+"""`chu rebuild`: makes a past version of a table again from what its commits record, and compares the rows."""
 
 import os
 import re
@@ -18,7 +15,6 @@ import pyarrow as pa
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import stage
-from chu_platform.ingest.delivered import Delivered
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import STAGING, Lake, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
@@ -27,18 +23,20 @@ from chu_platform.storage.restore import readable
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
-from chu_platform.tables.table import Computed, Layer, Query, Table
+from chu_platform.tables.table import Layer, Table
 from chu_platform.trace.delivered_lines import Deliveries
 from chu_platform.trace.scratch_folder import MEMORY_LIMIT
-from chu_platform.trace.version_chain import find_table, tables_by_folder, version_of
+from chu_platform.trace.version_chain import find_table, require_version, tables_by_folder
 
 TYPES: Mapping[str, pa.DataType] = {sql_type(t): t for t in (STRING, INTEGER, LONG, DOUBLE, BOOLEAN, DATE)}
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A comparison of a stored version with its rebuilding: numbers of rows, and, by column, how many rows of the same
-    key differ in it. `notes` say what could not be as it was then.
+    """The comparison of a stored version with the rows made again, in numbers of rows.
+
+    `columns` gives, by column, how many rows of the same key differ in it. `notes` say what could not be restored to
+    its state of then.
     """
 
     stored: int
@@ -50,66 +48,70 @@ class Rebuilt:
 
     @property
     def equal(self) -> bool:
-        """Whether the same rows came out."""
+        """Whether the same rows were made."""
         return not self.only_stored and not self.only_rebuilt
 
 
 def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[str], None]) -> Rebuilt:
-    """Make a version of a table again, in a place of its own, and compare it.
+    """Make a version of a table again in a temporary folder, and compare it.
 
-    Raises ChuError when it cannot be: a version past the retention, a delivered file that is another one now, or a
-    table that tells of a moment.
+    `say` reports the progress. Raises ChuError when that is impossible: a version past the retention, a delivered file
+    that has changed, or a table that depends on the time at which it was made.
     """
     lake = Lake(settings.lake_folder)
     table = find_table(name)
     if table.layer is Layer.REJECTS:
         raise ChuError(f"{table.folder} is made with its source: rebuild sources/{table.name}")
-    at = version_of(lake, table, version)
-    said = list(data_commits(lake.path(table), at))
-    if not said:
-        raise ChuError(f"{table.folder}@{at} has no recorded publication: there is nothing to rebuild it from")
+    at = require_version(lake, table, version)
+    recorded = list(data_commits(lake.path(table), at))
+    if not recorded:
+        raise ChuError(f"{table.folder}@{at} has no recorded commit: there is nothing to rebuild it from")
     delta = readable(lake.path(table), at)
     if delta is None:
-        raise ChuError(f"{table.folder}@{at} does not read any more: its files or its commit are past the retention")
+        raise ChuError(f"{table.folder}@{at} can no longer be read: its files or its commit are past the retention")
     notes: list[str] = []
     covered: list[str] = []
-    with RunResources(settings, say) as platform, _place(lake, table) as place, duckdb.connect() as connection:
-        spill = sql_text(str(place / "spill"))
+    with (
+        RunResources(settings, say) as resources,
+        _temporary_folder(lake, table) as temporary,
+        duckdb.connect() as connection,
+    ):
+        spill = sql_text(str(temporary / "spill"))
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}")
         connection.execute("SET preserve_insertion_order = false")
-        then = table
-        for number, publication in enumerate(said):
-            then, found = _as_it_was(lake, table, publication)
-            notes += found
-            partition_range = _slices(then, publication)
+        declared = table
+        for number, commit in enumerate(recorded):
+            declared, new_notes = _recorded_declaration(lake, table, commit)
+            notes += new_notes
+            partition_range = _partition_range(declared, commit)
             own = "true" if partition_range is None or partition_range.whole else partition_range.predicate()
-            # What a newer publication made again is not of this one.
+            # Rows that a newer commit has replaced do not come from this one.
             wanted = " AND ".join([own, *(f"NOT coalesce({c}, false)" for c in covered)])
-            staged = place / f"rows{number}"
-            _make(platform, then, partition_range, publication, staged, say)
+            staged = temporary / f"rows{number}"
+            _make(resources, declared, partition_range, commit, staged, say)
             files = sorted(staged.rglob("*.parquet"))
-            part = f"SELECT * FROM {files_relation(then, files)} WHERE {wanted}"
+            part = f"SELECT * FROM {files_relation(declared, files)} WHERE {wanted}"
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(own)
-        # PartitionRange that no publication of the log tells of are left out on both sides.
-        lying = active_paths(lake.path(table), delta)
-        stored = f"SELECT * FROM {files_relation(then, lying)} WHERE {' OR '.join(covered)}"
+        # Partitions of which the log has no commit are left out on both sides.
+        current = active_paths(lake.path(table), delta)
+        stored = f"SELECT * FROM {files_relation(declared, current)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
-        return _compared(connection, then, list(dict.fromkeys(notes)))
+        return _compared(connection, declared, list(dict.fromkeys(notes)))
 
 
 @contextmanager
-def _place(lake: Lake, table: Table) -> Iterator[Path]:
-    """An empty folder in the table's own zone, gone afterwards."""
+def _temporary_folder(lake: Lake, table: Table) -> Iterator[Path]:
+    """An empty folder in the zone of the table, removed at the end."""
     folder = lake.root / table.zone / STAGING
     folder.mkdir(exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="rebuild-") as place:
-        yield Path(place)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="rebuild-") as name:
+        yield Path(name)
 
 
-def _as_it_was(lake: Lake, table: Table, publication: Mapping[str, Any]) -> tuple[Table, Sequence[str]]:
-    """The declaration that a publication was made by, as far as the lake keeps it, and what is of today instead."""
-    code_version = publication.get("code_version", "")
+def _recorded_declaration(lake: Lake, table: Table, commit: Mapping[str, Any]) -> tuple[Table, Sequence[str]]:
+    """The declaration of a table as the lake keeps it for a commit, and notes on what is taken from today's code."""
+    code_version = commit.get("code_version", "")
     if code_version == table.code_version:
         return table, []
     code = recorded_code(lake, table, code_version)
@@ -120,17 +122,15 @@ def _as_it_was(lake: Lake, table: Table, publication: Mapping[str, Any]) -> tupl
     ]
     known = {c.name: c for c in table.columns}
     columns = [known[c.name] if c.name in known and known[c.name].type == c.type else c for c in columns]
-    now = table.rows
-    rows = Query(code["query"], now.finish) if isinstance(now, Query) and "query" in code else now
     folders = tables_by_folder()
     gone = [f for f in code["reads"].values() if f not in folders]
     if gone:
-        raise ChuError(f"{table.folder} was made of {gone[0]}, which is not declared any more: go back to that code")
+        raise ChuError(f"{table.folder} was made of {gone[0]}, which is no longer declared: go back to that code")
     reads = {n: folders[f] for n, f in code["reads"].items()}
     python, today = code["python"], table.code
     other = [n for n in {**python, **today} if python.get(n) != today.get(n)]
     notes = [f"its Python has changed since, and today's was used: {', '.join(sorted(other)[:5])}"] if other else []
-    return replace(table, columns=columns, rows=rows, reads=reads), notes
+    return replace(table, columns=columns, rows=table.rows.as_recorded(code), reads=reads), notes
 
 
 def _type(name: str) -> pa.DataType:
@@ -138,56 +138,54 @@ def _type(name: str) -> pa.DataType:
     return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else TYPES[name]
 
 
-def _slices(table: Table, publication: Mapping[str, Any]) -> PartitionRange | None:
-    """The partitions that a publication made; all of them when it was all there were."""
-    if table.partition_scheme is None or not publication.get("slices"):
+def _partition_range(table: Table, commit: Mapping[str, Any]) -> PartitionRange | None:
+    """The partitions that a commit made; None for a table without partitions."""
+    if table.partition_scheme is None or not commit.get("slices"):
         return None
-    if publication.get("whole"):
+    if commit.get("whole"):
         return table.partition_scheme.every()
-    first, _, last = publication["slices"].partition("...")
+    first, _, last = commit["slices"].partition("...")
     return table.partition_scheme.between(first, last)
 
 
 def _make(
-    platform: RunResources,
+    resources: RunResources,
     table: Table,
     partition_range: PartitionRange | None,
-    publication: Mapping[str, Any],
+    commit: Mapping[str, Any],
     staged: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Make the rows of a publication again, below `staged`."""
-    rows = table.rows
-    if isinstance(rows, Computed) and set(rows.given) - {"settings"}:
-        raise ChuError(f"{table.folder} tells of the moment it was made at: it cannot be made again")
-    read = publication.get("read", {})
+    """Make the rows of a commit again, below `staged`."""
+    if not table.rows.repeatable:
+        raise ChuError(f"{table.folder} depends on the time at which it was made: it cannot be made again")
+    read = commit.get("read", {})
     versions: dict[Table, int] = {}
     for needed in table.reads.values():
         if needed.folder not in read:
             raise ChuError(f"{table.folder}: the version of {needed.folder} that it read is not recorded")
         versions[needed] = read[needed.folder]
-        if not os.access(platform.lake.path(needed), os.R_OK | os.X_OK):
+        if not os.access(resources.lake.path(needed), os.R_OK | os.X_OK):
             raise ChuError(f"{table.folder} was made of {needed.folder}, which you may not read")
-        if readable(platform.lake.path(needed), versions[needed]) is None:
+        if readable(resources.lake.path(needed), versions[needed]) is None:
             raise ChuError(
-                f"{table.folder} was made of {needed.folder}@{versions[needed]}, which does not read any more: "
+                f"{table.folder} was made of {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"
             )
-    if isinstance(rows, Delivered):
-        _require_files(platform, table, publication)
+    _require_files(resources, table, commit)
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
-    files = ", ".join(f["name"] for f in publication.get("files", ()))
-    say(f"making it again from {listed or files or 'the code alone'}, code {publication.get('code_version', '?')}")
+    files = ", ".join(f["name"] for f in commit.get("files", ()))
+    say(f"making it again from {listed or files or 'the code alone'}, code {commit.get('code_version', '?')}")
     staged.mkdir()
-    reading = stage(platform, table, partition_range, versions, {table: staged}, None)
+    reading = stage(resources, table, partition_range, versions, {table: staged}, None)
     if reading is not None:
         now = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
-        if now != {(f["name"], f["sha256"]) for f in publication.get("files", ())}:
+        if now != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:
             raise ChuError(f"{table.folder}: other files are delivered now than those that were read then")
 
 
-def _require_files(platform: RunResources, table: Table, publication: Mapping[str, Any]) -> None:
-    for file in Deliveries(platform.settings).recorded(publication):
+def _require_files(resources: RunResources, table: Table, commit: Mapping[str, Any]) -> None:
+    for file in Deliveries(resources.settings).recorded_files(commit):
         if file.problem:
             raise ChuError(
                 f"{table.folder} was made of {file.name}, which is {file.problem}; set CHU_SOURCES to a folder that "
@@ -216,8 +214,8 @@ def _compared(connection: duckdb.DuckDBPyConnection, table: Table, notes: Sequen
     return Rebuilt(count("stored"), count("again"), only_stored, only_rebuilt, columns, notes)
 
 
-def told(found: Rebuilt, name: str) -> Iterator[str]:
-    """The lines that say how a rebuilding went."""
+def result_lines(found: Rebuilt, name: str) -> Iterator[str]:
+    """The lines that report a comparison to the user."""
     yield from (f"NOTE {note}" for note in found.notes)
     if found.equal:
         yield f"EQUAL: {name} has {found.stored} rows, and the same ones came out"

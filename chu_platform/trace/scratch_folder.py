@@ -1,7 +1,4 @@
-"""A folder for what is too large for memory while figures are computed again: in the restricted zone, gone afterwards.
-
-Here: the folder, and what may stay in memory. Not here: what is put into it.
-"""
+"""A temporary folder in the restricted zone for data that do not fit in memory, and the memory limit of DuckDB."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,13 +10,13 @@ from chu_platform.errors import ChuError
 from chu_platform.storage.lake import STAGING, Lake
 from chu_platform.tables.table import Zone
 
-# Of DuckDB, beside what Python and an engine take.
+# DuckDB's limit; Python and the Spark engine need memory besides.
 MEMORY_LIMIT: Final = "3GB"
 
 
 @contextmanager
 def scratch(lake: Lake) -> Iterator[Path]:
-    """An empty folder. Raises ChuError for whoever may read the restricted zone and not write there."""
+    """An empty folder, removed at the end. Raises ChuError when the user may not write in the restricted zone."""
     folder = lake.root / Zone.RESTRICTED / STAGING
     try:
         folder.mkdir(exist_ok=True, mode=0o700)

@@ -1,8 +1,4 @@
-"""`chu trace`: a published figure walked back to the delivered lines, and computed again from them.
-
-Here: gathering all that is known of one cell at one version, and what differs between two. Not here: how it is printed
-(report).
-"""
+"""The trace of a published cell: its version chain, the delivered rows and lines behind it, its recomputation."""
 
 import os
 import re
@@ -15,34 +11,35 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.errors import ChuError
+from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
-from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_why_not
-from chu_platform.trace.delivered_rows import SourceRows
+from chu_platform.trace.comparison import Difference, differences, figures_of
+from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_problem
 from chu_platform.trace.published_cells import Cell
-from chu_platform.trace.recomputation import Difference, Recomputation, Recomputations, differences, figures_of
-from chu_platform.trace.version_chain import Chain, Step, chain_of, step_of
+from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
+from chu_platform.trace.version_chain import TableVersion, VersionChain, chain_of, table_version
 
 
 @dataclass(frozen=True)
 class TracedSource:
     """The rows of a source table that take part in a cell.
 
-    `rows` gives, by the value that names a row, the fingerprints of the rows of that name; `texts` their columns, if
-    they were asked for. `lines` are those of the delivered `files`; `problem` says why there are none. `now` are the
-    lines of rows of the same names in what was delivered since, by file, of a source that was read again.
+    `rows` gives, for each name of rows (`SourceRows.match`), their hashes; `texts` are the rows as text, if requested.
+    `lines` are the lines of the recorded `files`, by file; `problem` says why they cannot be read. `later_lines` are
+    the lines of rows of the same names in files that the source has read since.
     """
 
     source: SourceRows
-    step: Step
+    version: TableVersion
     rows: Mapping[str, Sequence[int]]
     files: Sequence[RecordedFile]
     lines: Mapping[str, Sequence[Line]]
     problem: str | None
     texts: Sequence[str]
-    now: Mapping[str, Sequence[Line]]
+    later_lines: Mapping[str, Sequence[Line]]
 
     @property
     def count(self) -> int:
@@ -50,22 +47,22 @@ class TracedSource:
         return sum(map(len, self.rows.values()))
 
     @property
-    def names_identify(self) -> bool:
-        """Whether the values that name the rows are identities, which nobody sees unasked."""
+    def is_identifying(self) -> bool:
+        """Whether the names of the rows identify persons; they are then shown on request only."""
         words = set(re.findall(r"\w+", self.source.match))
         return any(c.identifying and c.name in words for c in self.source.table.columns)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """All that is known of a cell at a version.
+    """The trace of a cell at a version.
 
-    `exact` and `computed` are the figures of the exact indicator and those from the delivered rows; None for whoever
-    may not read the zones they come from. `reason` is that of the mask.
+    `exact` are the figures of the exact indicator, `computed` those from the delivered rows; None when the user may not
+    read the zones that they come from. `reason` is the reason of the mask.
     """
 
     cell: Cell
-    chain: Chain
+    chain: VersionChain
     reason: str | None
     exact: Mapping[str, Any] | None
     computed: Mapping[str, Any] | None
@@ -73,32 +70,32 @@ class Trace:
     sources: Sequence[TracedSource]
 
     @property
-    def closed(self) -> Sequence[Zone]:
-        """The zones that whoever asks may not read."""
-        return sorted({s.table.zone for s in self.chain.steps if s.closed})
+    def unreadable_zones(self) -> Sequence[Zone]:
+        """The zones of the chain that the user may not read."""
+        return sorted({v.table.zone for v in self.chain.versions if v.unreadable})
 
     @property
     def equal(self) -> bool | None:
-        """Whether the figures are their recomputation; None when there is none."""
+        """Whether the figures equal their recomputation; None when there is no recomputation."""
         return None if self.computed is None else not self.differences
 
 
 class Tracer:
-    """Traces cells of one lake, over the delivered folder as it is now."""
+    """Traces cells of one lake, with the delivered folder as it is now."""
 
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings.lake_folder)
         self._deliveries = Deliveries(settings)
-        self._recomputations = Recomputations(self.lake)
+        self._recomputations = CellRecomputations(self.lake)
 
     def close(self) -> None:
-        """Let go of the delivered rows."""
+        """Drop the input tables of the recomputation."""
         self._recomputations.close()
 
     def trace(self, cell: Cell, rows: bool = False) -> Trace:
-        """Trace a cell. With `rows`, the delivered rows themselves are gathered too: the caller must log that.
+        """Trace a cell. With `rows`, the texts of the delivered rows are included: the caller must log the access.
 
-        Raises ChuError when a version of the chain does not read any more.
+        Raises ChuError when a version of the chain can no longer be read.
         """
         lake, table = self.lake, cell.table
         chain = chain_of(lake, table, cell.version)
@@ -108,30 +105,33 @@ class Tracer:
         exact = _exact_row(lake, chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell)
         figures = figures_of(table)
-        shown = {name: exact[name] for name in figures}
-        if any(s.closed for s in chain.steps):
-            return Trace(cell, chain, reason, shown, None, [], [])
-        again = self._recomputations.of(table, chain)
-        again.choose(cell.row, keep=True)
-        computed = again.figures()
+        exact_figures = {name: exact[name] for name in figures}
+        if any(v.unreadable for v in chain.versions):
+            return Trace(cell, chain, reason, exact_figures, None, [], [])
+        recomputation = self._recomputations.of(table, chain)
+        recomputation.choose(cell.row, keep=True)
+        computed = recomputation.figures()
         masks = pa.table({"cell": [cell.name], "is_masked": [masked]})
-        found = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
-        sources = [_source_rows(lake, self._deliveries, chain, again, s, rows) for s in again.evidence.sources]
+        unequal = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
+        sources = [
+            _traced_source(lake, self._deliveries, chain, recomputation, source, rows)
+            for source in recomputation.delivered.sources
+        ]
         values = computed.to_pylist()[0]
-        return Trace(cell, chain, reason, shown, {name: values[name] for name in figures}, found, sources)
+        return Trace(cell, chain, reason, exact_figures, {name: values[name] for name in figures}, unequal, sources)
 
 
-def _exact_row(lake: Lake, chain: Chain, table: Table, cell: Cell) -> Mapping[str, Any]:
+def _exact_row(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> Mapping[str, Any]:
     return _row(lake, table, chain.at(table), cell.key)
 
 
-def _mask(lake: Lake, chain: Chain, table: Table, cell: Cell) -> tuple[bool, str | None]:
+def _mask(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> tuple[bool, str | None]:
     found = _row(lake, table, chain.at(table), {"indicator": cell.table.name, "cell": cell.name})
     return found["is_masked"], found["reason"]
 
 
 def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The one row of a key. Raises ChuError when there is none: the tables of a chain do not fit together."""
+    """The row of a key. Raises ChuError when there is not exactly one: the tables of the chain do not fit together."""
     wanted = " AND ".join(f"CAST({sql_name(c)} AS VARCHAR) = {sql_text(str(v))}" for c, v in key.items())
     with duckdb.connect() as connection:
         found = connection.sql(f"SELECT * FROM {lake.relation(table, version)} WHERE {wanted}").to_arrow_table()
@@ -141,57 +141,64 @@ def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapp
     return row
 
 
-def _source_rows(
-    lake: Lake, deliveries: Deliveries, chain: Chain, again: Recomputation, source: SourceRows, with_texts: bool
+def _traced_source(
+    lake: Lake,
+    deliveries: Deliveries,
+    chain: VersionChain,
+    recomputation: CellRecomputation,
+    source: SourceRows,
+    with_texts: bool,
 ) -> TracedSource:
     """The rows of one source, and their lines if it is delivered as files."""
-    connection = again.connection
-    step = chain.step(source.table)
+    connection = recomputation.connection
+    version = chain.of(source.table)
     connection.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT value FROM ({source.values}) w(value)")
-    shown = ", r::VARCHAR" if with_texts else ""
+    text = ", r::VARCHAR" if with_texts else ""
     found = connection.execute(
-        f"SELECT value, hash(r){shown} FROM (SELECT {source.match} AS value, r FROM "
+        f"SELECT value, hash(r){text} FROM (SELECT {source.match} AS value, r FROM "
         f'"raw_{source.table.name}" r) SEMI JOIN wanted USING (value) ORDER BY value'
     ).fetchall()
     rows: dict[str, list[int]] = {}
-    for value, print_, *_ in found:
-        rows.setdefault(value, []).append(print_)
-    files = _files(deliveries, step)
+    for value, row_hash, *_ in found:
+        rows.setdefault(value, []).append(row_hash)
+    files = _recorded_files(deliveries, version)
     lines: Mapping[str, Sequence[Line]] = {}
     problem = None
     if rows and is_delivered_as_files(source.table):
-        lines, problem = lines_or_why_not(deliveries, lake, connection, source.table, files, source.match)
+        lines, problem = lines_or_problem(deliveries, lake, connection, source.table, files, source.match)
     texts = [text for _, _, *rest in found for text in rest]
-    now = _delivered_since(lake, deliveries, connection, source, step, files)
-    return TracedSource(source, step, rows, files, lines, problem, texts, now)
+    later = _later_lines(lake, deliveries, connection, source, version, files)
+    return TracedSource(source, version, rows, files, lines, problem, texts, later)
 
 
-def _files(deliveries: Deliveries, step: Step) -> list[RecordedFile]:
-    return list(dict.fromkeys(f for said in step.data_commits for f in deliveries.recorded(said)))
+def _recorded_files(deliveries: Deliveries, version: TableVersion) -> list[RecordedFile]:
+    return list(dict.fromkeys(f for commit in version.data_commits for f in deliveries.recorded_files(commit)))
 
 
-def _delivered_since(
+def _later_lines(
     lake: Lake,
     deliveries: Deliveries,
     connection: duckdb.DuckDBPyConnection,
     source: SourceRows,
-    step: Step,
+    version: TableVersion,
     files: Sequence[RecordedFile],
 ) -> Mapping[str, Sequence[Line]]:
-    """The lines of what is wanted in the files, other than those of then, that the source has read since: a figure that
-    a new delivery did not change keeps the provenance of its old one, whose files may be gone.
+    """The lines of the rows of the relation `wanted` in files that the source has read after this version.
+
+    A figure that a new delivery did not change keeps the provenance of the old one, whose files may be gone.
     """
-    last = lake.version(source.table)
-    if last == step.version or not is_delivered_as_files(source.table):
+    latest = lake.version(source.table)
+    if latest == version.version or not is_delivered_as_files(source.table):
         return {}
-    since = [f for f in _files(deliveries, step_of(lake, source.table, last)) if f not in files]
-    lines, _ = lines_or_why_not(deliveries, lake, connection, source.table, since, source.match)
+    current = table_version(lake, source.table, latest)
+    later = [f for f in _recorded_files(deliveries, current) if f not in files]
+    lines, _ = lines_or_problem(deliveries, lake, connection, source.table, later, source.match)
     return lines
 
 
 @dataclass(frozen=True)
 class SourceChange:
-    """What became of the rows of a source between two traces, by the values that name them."""
+    """The names of the rows of a source that were added, removed or changed between two traces."""
 
     then: TracedSource
     now: TracedSource
@@ -201,7 +208,7 @@ class SourceChange:
 
 
 def source_changes(then: Trace, now: Trace) -> Sequence[SourceChange]:
-    """The sources whose rows of the cell are not the same ones in both traces."""
+    """The sources whose rows differ between two traces of a cell."""
     found = []
     for old, new in zip(then.sources, now.sources, strict=True):
         added = [v for v in new.rows if v not in old.rows]
@@ -212,13 +219,13 @@ def source_changes(then: Trace, now: Trace) -> Sequence[SourceChange]:
     return found
 
 
-def changed_steps(then: Trace, now: Trace) -> Sequence[tuple[Step, Step]]:
-    """The tables of both chains that have another version, from the figure back to the deliveries."""
-    tables = [t for t in dict.fromkeys(s.table for s in then.chain.steps) if now.chain.has(t)]
-    pairs = ((then.chain.step(t), now.chain.step(t)) for t in tables)
+def changed_versions(then: Trace, now: Trace) -> Sequence[tuple[TableVersion, TableVersion]]:
+    """The tables whose version differs between two chains, from the figure back to the deliveries."""
+    tables = [t for t in dict.fromkeys(v.table for v in then.chain.versions) if now.chain.has(t)]
+    pairs = ((then.chain.of(t), now.chain.of(t)) for t in tables)
     return [(old, new) for old, new in pairs if old.version != new.version]
 
 
-def described(table: Table, key: Mapping[str, Any]) -> str:
-    """The words of the command that name a cell."""
+def command_arguments(table: Table, key: Mapping[str, Any]) -> str:
+    """The arguments by which `chu trace` finds a cell."""
     return " ".join([table.folder, *(shlex.quote(f"{column}={value}") for column, value in key.items())])

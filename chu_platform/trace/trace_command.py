@@ -1,7 +1,4 @@
-"""`chu trace` as a whole: from its words to its lines and whether all is equal.
-
-Here: the order of things. Not here: any of them.
-"""
+"""`chu trace`: finds a cell, traces it and reports the result."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -9,38 +6,38 @@ from contextlib import closing
 from chu_platform.settings import Settings
 from chu_platform.trace.access_log import log_access
 from chu_platform.trace.published_cells import find_cell
-from chu_platform.trace.trace import Tracer, described
-from chu_platform.trace.trace_text import rows_shown, told, told_differences
+from chu_platform.trace.trace import Tracer, command_arguments
+from chu_platform.trace.trace_text import difference_lines, restricted_rows, trace_lines
 
 
 def run_trace(
     settings: Settings,
     table: str,
-    words: Sequence[str],
+    conditions: Sequence[str],
     rows: bool,
     lines: bool,
     as_of: int | None,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> bool:
-    """Trace a cell and say what was found; whether its figures are their recomputation.
+    """Trace the cell that meets the conditions (`column=value`) and report it, line by line.
 
-    An earlier version is also compared with now. With `rows`, delivered rows are shown; who sees them is logged first.
-    With `lines`, no list of line numbers is cut short.
+    Returns whether its figures equal their recomputation. The version `as_of` is also compared with the current one.
+    With `rows`, delivered rows are shown, after the access is logged. With `lines`, lists of line numbers are complete.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
-        cell = find_cell(lake, table, words, as_of)
+        cell = find_cell(lake, table, conditions, as_of)
         found = tracer.trace(cell, rows)
         if rows:
-            tables, count = rows_shown(found)
-            log_access(lake, f"chu trace {described(cell.table, cell.key)} version {cell.version}", tables, count)
-        for line in told(lake, found, rows, lines):
-            say(line)
+            command = f"chu trace {command_arguments(cell.table, cell.key)} version {cell.version}"
+            log_access(lake, command, *restricted_rows(found))
+        for line in trace_lines(lake, found, rows, lines):
+            report(line)
         equal = bool(found.equal)
         if cell.version != lake.version(cell.table):
             key = [f"{column}={value}" for column, value in cell.key.items()]
             now = tracer.trace(find_cell(lake, table, key, None))
-            for line in told_differences(found, now):
-                say(line)
+            for line in difference_lines(found, now):
+                report(line)
             equal = equal and bool(now.equal)
         return equal

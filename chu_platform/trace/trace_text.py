@@ -1,7 +1,4 @@
-"""What `chu trace` prints: the figure, its chain, its rows, whether it is equal, and what differs from now.
-
-Here: text. Not here: finding anything out.
-"""
+"""The text of `chu trace`: the figure, its version chain, its rows, the recomputation, and what differs from now."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import dedent, indent
@@ -10,11 +7,18 @@ from typing import Any, Final
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.tables.table import Zone
-from chu_platform.trace.delivered_lines import SHORT, is_delivered_as_files
-from chu_platform.trace.trace import SourceChange, Trace, TracedSource, changed_steps, described, source_changes
-from chu_platform.trace.version_chain import Step
+from chu_platform.trace.delivered_lines import is_delivered_as_files, shortened
+from chu_platform.trace.trace import (
+    SourceChange,
+    Trace,
+    TracedSource,
+    changed_versions,
+    command_arguments,
+    source_changes,
+)
+from chu_platform.trace.version_chain import TableVersion
 
-# Lines and keys of more ranges than this are cut: `--lines` lists them all.
+# Ranges of line numbers and keys that are listed without `--lines`.
 MAX_RANGES: Final = 40
 REASONS: Final = {
     "primary": "primary: a count behind it is from 1 to 10",
@@ -27,16 +31,16 @@ ROLES: Final = {
 }
 
 
-def told(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
-    """The lines of a trace."""
-    yield f"{described(found.cell.table, found.cell.key)}, version {found.cell.version}"
+def trace_lines(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
+    """The lines of a trace; with `rows`, the delivered rows; with `lines`, all line numbers."""
+    yield f"{command_arguments(found.cell.table, found.cell.key)}, version {found.cell.version}"
     yield from _figures(found)
     yield ""
     yield "CHAIN, from the figure back to the deliveries"
-    for step in found.chain.steps:
-        yield from _step(lake, step)
+    for version in found.chain.versions:
+        yield from _version(lake, version)
     if found.computed is None:
-        names = ", ".join(found.closed)
+        names = ", ".join(found.unreadable_zones)
         yield ""
         yield f"NOT RECOMPUTED: you may not read {names}: ask who may, or whoever keeps that zone"
         return
@@ -45,11 +49,11 @@ def told(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
     for source in found.sources:
         yield from _source(source, rows, MAX_RANGES if not lines else None)
     yield ""
-    yield from _verdict(found)
+    yield from _recomputed(found)
 
 
-def told_differences(then: Trace, now: Trace) -> Iterator[str]:
-    """What differs between a cell then and now."""
+def difference_lines(then: Trace, now: Trace) -> Iterator[str]:
+    """The lines that say what differs between a cell at an earlier version and now."""
     yield ""
     yield f"WHAT DIFFERS between version {then.cell.version} and version {now.cell.version}, which is that of now"
     before, after = then.exact or {}, now.exact or {}
@@ -58,7 +62,7 @@ def told_differences(then: Trace, now: Trace) -> Iterator[str]:
         yield f"  {name}: {_number(before[name])} then, {_number(after.get(name))} now"
     if not figures:
         yield "  no figure differs"
-    for old, new in changed_steps(then, now):
+    for old, new in changed_versions(then, now):
         yield f"  {old.table.folder}: version {old.version} then, {new.version} now{_changed_code(old, new)}"
         yield from _changed_files(old, new)
     for change in source_changes(then, now):
@@ -82,61 +86,58 @@ def _figures(found: Trace) -> Iterator[str]:
             yield f"  {name}: {_number(value)}"
 
 
-def _step(lake: Lake, step: Step) -> Iterator[str]:
-    if step.closed:
-        yield f"  {step.name}: in a zone that you may not read"
+def _version(lake: Lake, version: TableVersion) -> Iterator[str]:
+    if version.unreadable:
+        yield f"  {version.name}: in a zone that you may not read"
         return
-    yield f"  {step.name}{f', committed {step.time}' if step.time else ''}"
-    if not step.data_commits:
-        yield "    no publication of the platform is recorded for it"
-    for said in step.data_commits:
-        code, partition_range = (
-            said.get("code_version", "?"),
-            f", partitions {said['slices']}" if said.get("slices") else "",
-        )
-        rows = ", ".join(f"{n} {what}" for what, n in said.get("rows", {}).items())
-        yield f"    made by run {said['run']}, code {code}{partition_range}{f'; rows: {rows}' if rows else ''}"
-        read = [f"{folder}@{version}" for folder, version in said.get("read", {}).items()]
+    yield f"  {version.name}{f', committed {version.time}' if version.time else ''}"
+    if not version.data_commits:
+        yield "    no commit of the platform is recorded for it"
+    for commit in version.data_commits:
+        made = f"    made by run {commit['run']}, code {commit.get('code_version', '?')}"
+        partitions = f", partitions {commit['slices']}" if commit.get("slices") else ""
+        rows = ", ".join(f"{number} {kind}" for kind, number in commit.get("rows", {}).items())
+        yield f"{made}{partitions}{f'; rows: {rows}' if rows else ''}"
+        read = [f"{folder}@{number}" for folder, number in commit.get("read", {}).items()]
         if read:
             yield f"    read: {', '.join(read)}"
-        for file in said.get("files", ()):
+        for file in commit.get("files", ()):
             yield f"    file: {file['name']}, {file['bytes']} bytes, sha256 {file['sha256']}"
-        code = recorded_code(lake, step.table, said.get("code_version", ""))
+        code = recorded_code(lake, version.table, commit.get("code_version", ""))
         if code is None:
             yield "    its code was not kept in the lake"
         elif "query" in code:
             yield "    query:"
             yield indent(dedent(code["query"]).strip("\n"), " " * 6)
         else:
-            yield f"    code: {step.table.zone}/.code/{code['code_version']}.json"
+            yield f"    code: {version.table.zone}/.code/{code['code_version']}.json"
 
 
-def _source(source: TracedSource, rows: bool, most: int | None) -> Iterator[str]:
-    step = source.step
-    # A death that is delivered twice has one name, which counts once.
+def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterator[str]:
+    # A death that is delivered twice has one name and counts once.
     repeated = source.count - len(source.rows) if source.source.role == "numerator" else 0
     same = f", {repeated} of them repeat another and do not count again" if repeated else ""
-    yield f"  {step.name}: {source.count} {ROLES[source.source.role]}{same}"
+    yield f"  {source.version.name}: {source.count} {ROLES[source.source.role]}{same}"
     for file in source.files:
         if file.problem:
-            yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {file.problem}; its lines cannot be shown"
+            yield f"    {file.name} (sha256 {shortened(file.sha256)}): {file.problem}; its lines cannot be shown"
         elif is_delivered_as_files(source.source.table):
             numbers = [line.number for line in source.lines.get(file.name, ())]
             if numbers:
-                listed = ranges(numbers, most)
-                yield f"    {file.name} (sha256 {file.sha256[:SHORT]}): {len(numbers)} lines: {listed}"
+                listed = ranges(numbers, max_ranges)
+                yield f"    {file.name} (sha256 {shortened(file.sha256)}): {len(numbers)} lines: {listed}"
         else:
-            yield f"    {file.name} (sha256 {file.sha256[:SHORT]}), a database: rows have keys, no lines"
+            yield f"    {file.name} (sha256 {shortened(file.sha256)}), a database: rows have keys, no lines"
     if source.problem:
         yield f"    its lines cannot be shown: {source.problem}"
-    for name, lines in source.now.items():
+    for name, lines in source.later_lines.items():
         if lines:
-            yield f"    delivered since: {name}: {len(lines)} lines: {ranges([ln.number for ln in lines], most)}"
+            yield f"    delivered since: {name}: {len(lines)} lines: {ranges([ln.number for ln in lines], max_ranges)}"
     if not is_delivered_as_files(source.source.table) and source.rows:
         column = source.source.match.partition("::")[0].strip('"')
-        if not source.names_identify:
-            # Of these tables, only Consultation has keys that identify nobody: numbers.
-            yield f"    {column}: {ranges([int(v) for v in source.rows], most)}"
+        if not source.is_identifying:
+            # Only Consultation: its keys are numbers.
+            yield f"    {column}: {ranges([int(v) for v in source.rows], max_ranges)}"
         elif not rows:
             yield f"    {column} identifies persons: shown with --rows, which is logged"
     if rows:
@@ -151,7 +152,7 @@ def _texts(source: TracedSource) -> Iterator[str]:
         yield from (f"      {text}" for text in source.texts)
 
 
-def _verdict(found: Trace) -> Iterator[str]:
+def _recomputed(found: Trace) -> Iterator[str]:
     yield "RECOMPUTED from the delivered rows, without the platform's queries"
     computed, exact = found.computed or {}, found.exact or {}
     wrong = {d.figure for d in found.differences}
@@ -169,21 +170,21 @@ def _equal(found: Trace) -> str:
     return words[found.equal]
 
 
-def _changed_code(old: Step, new: Step) -> str:
+def _changed_code(old: TableVersion, new: TableVersion) -> str:
     codes = [s.data_commits[0].get("code_version") if s.data_commits else None for s in (old, new)]
     return f", code {codes[0]} then, {codes[1]} now" if codes[0] != codes[1] else ""
 
 
-def _changed_files(old: Step, new: Step) -> Iterator[str]:
+def _changed_files(old: TableVersion, new: TableVersion) -> Iterator[str]:
     then, now = (_files(s.data_commits) for s in (old, new))
     for name in sorted({*then, *now}):
         if then.get(name) != now.get(name):
-            prints = [f"sha256 {f[:SHORT]}" if f else "not delivered" for f in (then.get(name), now.get(name))]
-            yield f"    {name}: {prints[0]} then, {prints[1]} now"
+            fingerprints = [f"sha256 {shortened(f)}" if f else "not delivered" for f in (then.get(name), now.get(name))]
+            yield f"    {name}: {fingerprints[0]} then, {fingerprints[1]} now"
 
 
 def _files(data_commits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    return {f["name"]: f["sha256"] for said in data_commits[:1] for f in said.get("files", ())}
+    return {f["name"]: f["sha256"] for commit in data_commits[:1] for f in commit.get("files", ())}
 
 
 def _change(change: SourceChange) -> Iterator[str]:
@@ -205,20 +206,20 @@ def _change(change: SourceChange) -> Iterator[str]:
             for name, numbers in lines.items():
                 if numbers:
                     yield f"    {word}: {name}, lines {ranges(numbers, MAX_RANGES)}"
-        elif not side.names_identify:
+        elif not side.is_identifying:
             yield f"    {word}: {side.source.match.partition('::')[0].strip(chr(34))} {', '.join(values[:MAX_RANGES])}"
 
 
-def ranges(numbers: Sequence[int], most: int | None) -> str:
-    """Numbers as `3, 7-9, 12`, at most so many ranges."""
+def ranges(numbers: Sequence[int], max_ranges: int | None) -> str:
+    """Numbers as `3, 7-9, 12`; at most `max_ranges` ranges, or all."""
     found: list[list[int]] = []
     for number in sorted(set(numbers)):
         if found and number == found[-1][1] + 1:
             found[-1][1] = number
         else:
             found.append([number, number])
-    listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found[:most])
-    left = len(found) - len(found[:most])
+    listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found[:max_ranges])
+    left = len(found) - len(found[:max_ranges])
     return f"{listed} and {left} more ranges (--lines lists all)" if left else listed
 
 
@@ -228,7 +229,7 @@ def _number(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def rows_shown(found: Trace) -> tuple[Sequence[str], int]:
-    """Which restricted tables' rows a trace shows, and how many rows."""
+def restricted_rows(found: Trace) -> tuple[Sequence[str], int]:
+    """The restricted tables whose rows a trace holds, and the number of its rows."""
     tables = [s.source.table.folder for s in found.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
     return tables, sum(s.count for s in found.sources)

@@ -1,7 +1,4 @@
-"""The chain of a table version: which versions of which tables it was made of, as its commits say.
-
-Here: walking the recorded versions back to the deliveries. Not here: which rows of them made a figure (evidence).
-"""
+"""The chain of a table version: the versions of the tables that it was made of, as recorded in its commits."""
 
 import os
 from collections import deque
@@ -12,7 +9,6 @@ from typing import Any
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import made_with
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits
@@ -20,62 +16,62 @@ from chu_platform.tables.table import Layer, Table
 
 
 @dataclass(frozen=True)
-class Step:
-    """A table at a version, and what the data_commits say that made its rows, the newest first.
+class TableVersion:
+    """A table at a version, with what the commits record that made its rows, the newest first.
 
-    `time` is that of the commit, as text. `closed` tells that the zone may not be read by whoever asks.
+    `time` is that of the version's commit, as text. `unreadable`: the user may not read the table's zone.
     """
 
     table: Table
     version: int
     data_commits: Sequence[Mapping[str, Any]]
     time: str
-    closed: bool = False
+    unreadable: bool = False
 
     @property
     def name(self) -> str:
-        """What the step is called."""
+        """Folder and version."""
         return f"{self.table.folder}@{self.version}"
 
 
 @dataclass(frozen=True)
-class Chain:
-    """A table version and all it was made of, each after what read it."""
+class VersionChain:
+    """A table version and all versions that it was made of, each after one that read it."""
 
-    steps: Sequence[Step]
+    versions: Sequence[TableVersion]
 
     def has(self, table: Table) -> bool:
         """Whether a table is in the chain."""
-        return any(s.table is table for s in self.steps)
+        return any(s.table is table for s in self.versions)
 
     def at(self, table: Table) -> int:
-        """The version of a table in the chain. Raises ChuError when it is not in it.
+        """The version of a table in the chain. Raises ChuError when it is not in the chain.
 
-        Of several, that which the facts have read, and of these the newest: a dimension may have been made later, of
-        rows that no figure counts yet.
+        If there are several: the newest that a fact has read, since a dimension may have been made later, from rows
+        that no figure counts yet.
         """
-        found = [s.version for s in self.steps if s.table is table]
+        found = [s.version for s in self.versions if s.table is table]
         if not found:
-            raise ChuError(f"{table.folder} is not among what {self.steps[0].name} says it was made of")
-        facts = [s for s in self.steps if s.table.layer is Layer.FACTS and table in s.table.reads.values()]
-        reads = [said.get("read", {}) for s in facts for said in s.data_commits]
+            raise ChuError(f"{table.folder} is not among what {self.versions[0].name} says it was made of")
+        facts = [s for s in self.versions if s.table.layer is Layer.FACTS and table in s.table.reads.values()]
+        reads = [commit.get("read", {}) for s in facts for commit in s.data_commits]
         counted = [read[table.folder] for read in reads if table.folder in read]
         return max(counted or found)
 
-    def step(self, table: Table) -> Step:
-        """The step of a table at that version."""
+    def of(self, table: Table) -> TableVersion:
+        """The version of a table in the chain, as `at` chooses it, with its commits."""
         version = self.at(table)
-        return next(s for s in self.steps if s.table is table and s.version == version)
+        return next(s for s in self.versions if s.table is table and s.version == version)
 
 
 @cache
 def tables_by_folder() -> Mapping[str, Table]:
-    """Every table of the platform, rejects included, by its folder below the lake."""
-    return {t.folder: t for table in catalogue() for t in made_with(table)}
+    """Every table of the platform, rejects included, by its folder in the lake."""
+    return {t.folder: t for table in catalogue() for t in table.outputs}
 
 
 def find_table(name: str) -> Table:
-    """The table called by its folder in the lake or by its asset. Raises ChuError when there is none."""
+    """The table with this folder in the lake or this asset key. Raises ChuError when there is none."""
     folders = tables_by_folder()
     name = name.strip("/")
     found = folders.get(name) or next((t for t in folders.values() if f"{t.layer}/{t.name}" == name), None)
@@ -86,35 +82,35 @@ def find_table(name: str) -> Table:
     return found
 
 
-def version_of(lake: Lake, table: Table, asked: int | None) -> int:
-    """The version asked for, or that of now. Raises ChuError when there is no such version."""
+def require_version(lake: Lake, table: Table, asked: int | None) -> int:
+    """The version asked for, or the current one. Raises ChuError when there is no such version."""
     now = lake.version(table)
     if asked is not None and not 0 <= asked <= now:
         raise ChuError(f"{table.folder} has no version {asked}: its versions go to {now}")
     return now if asked is None else asked
 
 
-def chain_of(lake: Lake, table: Table, version: int) -> Chain:
-    """The chain of a table version. What a rule only refers to is not followed: no row came from it."""
-    steps: dict[tuple[Table, int], Step] = {}
+def chain_of(lake: Lake, table: Table, version: int) -> VersionChain:
+    """The chain of a table version. Tables that only a check reads are not followed: no row came from them."""
+    found: dict[tuple[Table, int], TableVersion] = {}
     pending = deque([(table, version)])
     while pending:
         at = pending.popleft()
-        if at in steps:
+        if at in found:
             continue
-        step = steps[at] = step_of(lake, *at)
-        for publication in step.data_commits:
-            for read in step.table.reads.values():
-                if (number := publication.get("read", {}).get(read.folder)) is not None:
+        current = found[at] = table_version(lake, *at)
+        for commit in current.data_commits:
+            for read in current.table.reads.values():
+                if (number := commit.get("read", {}).get(read.folder)) is not None:
                     pending.append((read, number))
-    return Chain(list(steps.values()))
+    return VersionChain(list(found.values()))
 
 
-def step_of(lake: Lake, table: Table, version: int) -> Step:
-    """What is recorded of one table version."""
+def table_version(lake: Lake, table: Table, version: int) -> TableVersion:
+    """A table version with what is recorded of it."""
     path = lake.path(table)
     if not os.access(path, os.R_OK | os.X_OK):
-        return Step(table, version, [], "", closed=True)
+        return TableVersion(table, version, [], "", unreadable=True)
     commit = next(commits(path, version), None)
     time = f"{commit.time:%Y-%m-%d %H:%M:%S}" if commit and commit.time and commit.version == version else ""
-    return Step(table, version, list(data_commits(path, version)), time)
+    return TableVersion(table, version, list(data_commits(path, version)), time)

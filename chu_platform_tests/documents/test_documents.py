@@ -11,13 +11,12 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.documents.site import Site
-from chu_platform.ingest.delivered import made_with
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform.urls import page_of
 from chu_platform_tests.pipeline.home import Home
 
-EVERY = [made for table in catalogue() for made in made_with(table)]
+EVERY = [made for table in catalogue() for made in table.outputs]
 
 
 class Page(HTMLParser):

@@ -12,7 +12,7 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.documents.french_labels import moment
-from chu_platform.ingest.delivered import Delivered, made_with, quarantine_of
+from chu_platform.ingest.delivered import delivered_tables, quarantine_of
 from chu_platform.tables.table import Table
 
 ENGLISH = re.compile(
@@ -21,8 +21,8 @@ ENGLISH = re.compile(
     r"without)\b",
     re.IGNORECASE,
 )
-DECLARED = [made for table in catalogue() for made in made_with(table)]
-EVERY = [*DECLARED, *(quarantine_of(table) for table in catalogue() if isinstance(table.rows, Delivered))]
+DECLARED = [made for table in catalogue() for made in table.outputs]
+EVERY = [*DECLARED, *(quarantine_of(table) for table in delivered_tables(catalogue()))]
 
 
 def sentences(table: Table) -> Iterator[str]:

@@ -13,7 +13,8 @@ from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import make
 from chu_platform.settings import Settings
-from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
+from chu_platform.sources.dpa_had_2016 import dpa_had_2016
+from chu_platform.sources.dpa_had_2016_classeur import dpa_had_2016_classeur
 from chu_platform.sources.iqss_2019 import iqss_2019
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
@@ -131,7 +132,7 @@ def test_a_column_missing_stops_its_source_alone(made: Home, tmp_path: Path) -> 
     broken.write_bytes(broken.read_bytes().replace(b"tdp_c_etbt", b"tdp_d_etbt", 1))
     with pytest.raises(ChuError, match=r"donnees\.csv: 'tdp_c_etbt' missing"):
         deliver(dpa_had_2016.table, tmp_path / "pack", tmp_path / "stopped")
-    assert deliver(dpa_had_2016_workbook.table, tmp_path / "pack", tmp_path / "read").reading.kept == 60
+    assert deliver(dpa_had_2016_classeur.table, tmp_path / "pack", tmp_path / "read").reading.kept == 60
 
 
 @needs_real_files

@@ -11,11 +11,10 @@ import pytest
 from chu_platform.automation.definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.assets import key_of
-from chu_platform.ingest.delivered import made_with
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.graph.golden import GOLDEN, graph
 
-EVERY = [made for table in catalogue() for made in made_with(table)]
+EVERY = [made for table in catalogue() for made in table.outputs]
 ASSETS = build_defs().resolve_asset_graph()
 
 
@@ -31,6 +30,17 @@ def test_every_table_has_an_owner_a_freshness_policy_and_a_check(table: Table) -
     assert len(node.owners) == 1
     assert isinstance(node.freshness_policy, dg.FreshnessPolicy)
     assert ASSETS.get_check_keys_for_assets({key_of(table)})
+
+
+# The packages that declare the tables of a layer, where they are not called like it.
+FOLDERS = {
+    Layer.PSEUDONYMS: ("pseudonymisation",),
+    Layer.DIMENSIONS: ("dimensions", "periods"),
+    Layer.FACTS: ("facts", "periods"),
+    Layer.DISCLOSURE: ("masks", "kpis"),
+    # An indicator is declared once: its masked table is declared where its exact one is.
+    Layer.PUBLISHED: ("kpis", "release"),
+}
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
@@ -57,8 +67,9 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
     assert made
     # Most modules declare one table of their name; a few, a variant of it beside.
     assert variable.isidentifier()
-    assert table.name.lower().startswith(file.stem.removesuffix("_scratch"))
-    assert file.parent.name == table.layer.value
+    named_after_it = table.name.lower().startswith(file.stem.removesuffix("_scratch"))
+    assert named_after_it or table.name == "consultation_by_speciality", "the released form of indicator 6"
+    assert file.parent.name in FOLDERS.get(table.layer, (table.layer.value,))
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")

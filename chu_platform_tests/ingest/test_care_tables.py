@@ -15,14 +15,14 @@ from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import Delivered, delivered_rows, delivered_tables
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform_tests.ingest.deliveries import stored
 
-CARE = [t for t in catalogue() if isinstance(t.rows, Delivered) and isinstance(t.rows.reader, CareTable)]
+CARE = [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database]
 
 
 def table_of(name: str = "T", key: bool = True) -> Table:

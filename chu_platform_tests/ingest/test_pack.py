@@ -11,15 +11,14 @@ from openpyxl import load_workbook
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.sources.deces import deces
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import Outcome, deliver
 
-FILES = [t for t in catalogue() if isinstance(t.rows, Delivered) and not isinstance(t.rows.reader, CareTable)]
+FILES = [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database is None]
 
 
 def records(file: Path) -> int:

@@ -11,10 +11,11 @@ import duckdb
 import pytest
 from python_calamine import CalamineWorkbook
 
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.sources.dan_mco_2016 import dan_mco_2016
-from chu_platform.sources.dpa_had_2016 import dpa_had_2016, dpa_had_2016_workbook
+from chu_platform.sources.dpa_had_2016 import dpa_had_2016
+from chu_platform.sources.dpa_had_2016_classeur import dpa_had_2016_classeur
 from chu_platform.sources.dpa_ssr_2014 import dpa_ssr_2014
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
@@ -33,10 +34,10 @@ pytestmark = needs_real_files
 
 def campaign(table: Table, year: str, tmp_path: Path) -> Outcome:
     """One campaign of a survey: the others are not at hand."""
-    assert isinstance(table.rows, Delivered)
-    assert isinstance(table.rows.reader, DeliveredFiles)
-    reader = dataclasses.replace(table.rows.reader, expected=(year,))
-    only = dataclasses.replace(table, rows=dataclasses.replace(table.rows, reader=reader))
+    rows = delivered_rows(table)
+    assert isinstance(rows.reader, DeliveredFiles)
+    reader = dataclasses.replace(rows.reader, expected=(year,))
+    only = dataclasses.replace(table, rows=dataclasses.replace(rows, reader=reader))
     return deliver(only, REAL, tmp_path)
 
 
@@ -75,7 +76,7 @@ QUALITY = {
     "rcp_mco_2014": (rcp_mco_2014.table, 772),
     "dan_mco_2016": (dan_mco_2016.table, 971),
     "dpa_had_2016": (dpa_had_2016.table, 280),
-    "dpa_had_2016_classeur": (dpa_had_2016_workbook.table, 280),
+    "dpa_had_2016_classeur": (dpa_had_2016_classeur.table, 280),
     "iqss_2019": (iqss_2019.table, 3_392),
     "participants": (participants, 1_242 + 776),
     "lexiques": (lexiques, 172),

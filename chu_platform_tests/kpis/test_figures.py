@@ -1,7 +1,7 @@
 """`chu kpi`: any X and any range of whole months, exact."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.demo import oracle_inputs
 from chu_platform.errors import ChuError
-from chu_platform.kpi_query import INDICATORS, Question, figures
-from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
-from chu_platform.storage.lake import Lake
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.kpi_query import KpiRequest, find_indicator, indicator_options, kpi_rows
+from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
+from chu_platform.oracle import pack_tables
+from chu_platform.settings import Settings
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
@@ -41,10 +42,24 @@ DAYS_OF_ODD = 365 + 182
 NOT_ASKED = {"period_grain", "is_partial", "standardised_intensity", "standardised_low", "standardised_high"}
 
 
-def ask(home: Home, indicator: str, first: str | None, last: str | None, **where: str) -> list[Row]:
-    question = Question(indicator, {o.replace("_", "-"): v for o, v in where.items()}, first, last)
-    found: list[Row] = figures(home.lake, question).to_pylist()
-    return found
+Ask = Callable[..., list[Row]]
+
+
+@pytest.fixture(scope="module")
+def resources(made: Home) -> Iterator[RunResources]:
+    """The lake that all tests share, and one engine for all requests."""
+    with RunResources(Settings(home=made.folder, sources=made.pack), lambda _: None) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ask(resources: RunResources) -> Ask:
+    def of(indicator: str, first: str | None, last: str | None, **where: str) -> list[Row]:
+        request = KpiRequest(indicator, {o.replace("_", "-"): v for o, v in where.items()}, first, last)
+        found: list[Row] = kpi_rows(resources, request).to_pylist()
+        return found
+
+    return of
 
 
 def same(answer: Row, row: Row) -> None:
@@ -62,9 +77,9 @@ def key(row: Row) -> tuple[object, ...]:
 @pytest.mark.parametrize(("grain", "first", "last"), PERIODS)
 @pytest.mark.parametrize("name", RATED)
 def test_a_calendar_period_is_answered_as_in_the_table(
-    made: Home, name: str, grain: str, first: str | None, last: str | None
+    ask: Ask, made: Home, name: str, grain: str, first: str | None, last: str | None
 ) -> None:
-    answers = ask(made, name, first, last)
+    answers = ask(name, first, last)
     assert len(answers) > 0
     starts = {(r["period_start"], r["period_end"]) for r in answers}
     assert len(starts) == 1
@@ -84,19 +99,19 @@ def test_a_calendar_period_is_answered_as_in_the_table(
 
 
 @pytest.mark.parametrize("level", ["establishment", "department", "region"])
-def test_one_place_is_answered_as_in_the_table(made: Home, level: str) -> None:
+def test_one_place_is_answered_as_in_the_table(ask: Ask, made: Home, level: str) -> None:
     row = largest(made, "kpi_consultation_rate_by_establishment", "year", level)
     year = str(row["period_start"].year)
-    (answer,) = ask(made, "consultation_rate_by_establishment", f"{year}-01", f"{year}-12", **{level: row["code"]})
+    (answer,) = ask("consultation_rate_by_establishment", f"{year}-01", f"{year}-12", **{level: row["code"]})
     same(answer, row)
 
 
 @pytest.mark.parametrize("level", ["chapter", "category", "leaf"])
 @pytest.mark.parametrize("name", ["kpi_consultation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_diagnosis"])
-def test_one_diagnosis_is_answered_as_in_the_table(made: Home, name: str, level: str) -> None:
+def test_one_diagnosis_is_answered_as_in_the_table(ask: Ask, made: Home, name: str, level: str) -> None:
     row = largest(made, name, "year", level)
     year = str(row["period_start"].year)
-    answers = ask(made, name, f"{year}-01", f"{year}-12", diagnosis=row["code"])
+    answers = ask(name, f"{year}-01", f"{year}-12", diagnosis=row["code"])
     same(next(a for a in answers if a["level"] == level), row)
 
 
@@ -110,8 +125,8 @@ def largest(home: Home, name: str, grain: str, level: str) -> Row:
     return found
 
 
-def test_one_sex_and_age_is_answered_as_in_the_table(made: Home) -> None:
-    (answer,) = ask(made, "hospitalisation_rate_by_sex_and_age", "2018-01", "2018-12", sex="F", age_band="40-44")
+def test_one_sex_and_age_is_answered_as_in_the_table(ask: Ask, made: Home) -> None:
+    (answer,) = ask("hospitalisation_rate_by_sex_and_age", "2018-01", "2018-12", sex="F", age_band="40-44")
     table = rows(made.lake, TABLES["kpi_hospitalisation_rate_by_sex_and_age"]).to_pylist()
     (row,) = (
         r
@@ -121,8 +136,8 @@ def test_one_sex_and_age_is_answered_as_in_the_table(made: Home) -> None:
     same(answer, row)
 
 
-def test_professions_of_a_year_are_answered_as_they_are_published(made: Home) -> None:
-    answers = ask(made, "consultation_rate_by_professional", "2018-01", "2018-12")
+def test_professions_of_a_year_are_answered_as_they_are_published(ask: Ask, made: Home) -> None:
+    answers = ask("consultation_rate_by_professional", "2018-01", "2018-12")
     exact = {
         (r["profession"], r["speciality"]): r
         for r in rows(made.lake, consultation_by_speciality).to_pylist()
@@ -133,27 +148,27 @@ def test_professions_of_a_year_are_answered_as_they_are_published(made: Home) ->
         same(answer, exact[answer["profession"], answer["speciality"]])
 
 
-def test_deaths_of_a_year_are_answered_as_in_the_table(made: Home) -> None:
+def test_deaths_of_a_year_are_answered_as_in_the_table(ask: Ask, made: Home) -> None:
     table = {
         r["region_code"]: r
         for r in rows(made.lake, TABLES["kpi_deaths_by_region"]).to_pylist()
         if (r["year"], r["sex"], r["age_band"]) == (2019, "all", "all")
     }
-    answers = ask(made, "deaths_by_region", "2019-01", "2019-12")
+    answers = ask("deaths_by_region", "2019-01", "2019-12")
     assert {a["region_code"] for a in answers} == table.keys()
     for answer in answers:
         same(answer, table[answer["region_code"]])
-    (one,) = ask(made, "deaths_by_region", "2019-01", "2019-12", region="11")
+    (one,) = ask("deaths_by_region", "2019-01", "2019-12", region="11")
     same(one, table["11"])
 
 
-def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(made: Home) -> None:
+def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(ask: Ask, made: Home) -> None:
     table = {
         (r["survey"], r["region_code"]): r
         for r in rows(made.lake, TABLES["kpi_satisfaction_by_region"]).to_pylist()
         if r["year"] == 2019
     }
-    answers = ask(made, "satisfaction_by_region", "2019-01", "2019-12")
+    answers = ask("satisfaction_by_region", "2019-01", "2019-12")
     assert len(answers) > 10
     for answer in answers:
         same(answer, table[answer["survey"], answer["region_code"]])
@@ -166,7 +181,7 @@ def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(made: Home) -> N
 def raw(pack: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The delivered files and the dump, as they are, without anything of the lake."""
     with duckdb.connect() as connection:
-        oracle_inputs.load(connection, pack)
+        pack_tables.load(connection, pack)
         yield connection
 
 
@@ -179,7 +194,7 @@ def one(raw: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
     return found
 
 
-def test_an_odd_range_of_consultations_by_place(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_an_odd_range_of_consultations_by_place(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     expected = {
         code: (events, patients)
         for code, events, patients in raw.execute(
@@ -197,7 +212,7 @@ def test_an_odd_range_of_consultations_by_place(made: Home, raw: duckdb.DuckDBPy
         ).fetchall()
     }
     (base,) = one(raw, f"SELECT {BASE}")
-    answers = ask(made, "consultation_rate_by_establishment", *ODD)
+    answers = ask("consultation_rate_by_establishment", *ODD)
     assert {a["code"] for a in answers} == expected.keys()
     for answer in answers:
         events, patients = expected[answer["code"]]
@@ -212,7 +227,7 @@ def test_an_odd_range_of_consultations_by_place(made: Home, raw: duckdb.DuckDBPy
     ("name", "fact"),
     [("consultation_rate_by_diagnosis", "consultation"), ("hospitalisation_rate_by_diagnosis", "stay")],
 )
-def test_an_odd_range_by_chapter(made: Home, raw: duckdb.DuckDBPyConnection, name: str, fact: str) -> None:
+def test_an_odd_range_by_chapter(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection, name: str, fact: str) -> None:
     expected = {
         chapter: figures
         for chapter, *figures in raw.execute(
@@ -222,22 +237,22 @@ def test_an_odd_range_by_chapter(made: Home, raw: duckdb.DuckDBPyConnection, nam
             """
         ).fetchall()
     }
-    answers = ask(made, name, *ODD)
+    answers = ask(name, *ODD)
     assert {a["code"]: [a["events"], a["patients"]] for a in answers} == expected
 
 
-def test_an_odd_range_of_stays(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_an_odd_range_of_stays(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     events, patients, days, base = one(
         raw,
         f"""SELECT count(*), count(DISTINCT patient) FILTER (patient IN (SELECT id FROM patient)), sum(days)::BIGINT,
                    {BASE} FROM stay WHERE {IN_RANGE}""",
     )
-    (answer,) = ask(made, "hospitalisation_rate", *ODD)
+    (answer,) = ask("hospitalisation_rate", *ODD)
     assert [answer[c] for c in ("events", "patients", "days", "base_patients")] == [events, patients, days, base]
     assert answer["mean_length_of_stay"] == pytest.approx(days / events)
 
 
-def test_an_odd_range_by_sex_and_age(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_an_odd_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     """A woman is in the band 40-44 on at least one day when she has become 40, and has not become 45 before."""
     base, events = one(
         raw,
@@ -251,18 +266,18 @@ def test_an_odd_range_by_sex_and_age(made: Home, raw: duckdb.DuckDBPyConnection)
         """,
     )
     (leap,) = one(raw, "SELECT count(*) FROM patient WHERE sex = 'F' AND month(birth) = 2 AND day(birth) = 29")
-    (answer,) = ask(made, "hospitalisation_rate_by_sex_and_age", *ODD, sex="F", age_band="40-44")
+    (answer,) = ask("hospitalisation_rate_by_sex_and_age", *ODD, sex="F", age_band="40-44")
     assert base <= answer["base_patients"] <= base + leap
     assert answer["events"] == events
     assert 0 < answer["patient_years"] <= answer["base_patients"] * DAYS_OF_ODD / 365.25
 
 
-def test_an_odd_range_of_deaths(made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_an_odd_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     (deaths,) = one(
         raw,
         "SELECT count(*) FROM (SELECT try_cast(date_deces AS DATE) AS date FROM death) WHERE " + IN_RANGE,
     )
-    answers = ask(made, "deaths_by_region", *ODD)
+    answers = ask("deaths_by_region", *ODD)
     assert sum(a["deaths"] for a in answers) == deaths
     assert len(answers) == 19
     assert {a["population"] for a in answers} == {None}, "there is a population of 2019 only"
@@ -307,26 +322,26 @@ def test_an_odd_range_of_deaths(made: Home, raw: duckdb.DuckDBPyConnection) -> N
     ],
 )
 def test_a_question_without_an_answer_is_one_clear_line(
-    made: Home, name: str, first: str | None, last: str | None, where: Mapping[str, str], said: str
+    resources: RunResources, name: str, first: str | None, last: str | None, where: Mapping[str, str], said: str
 ) -> None:
     with pytest.raises(ChuError, match=re.escape(said)) as caught:
-        figures(made.lake, Question(name, where, first, last))
+        kpi_rows(resources, KpiRequest(name, where, first, last))
     assert "\n" not in str(caught.value)
 
 
-def test_two_xs_at_once_are_both_heeded_or_refused(made: Home) -> None:
+def test_two_xs_at_once_are_both_heeded_or_refused(ask: Ask, made: Home) -> None:
     """A question for a place must not be answered as if only a part of it had been asked."""
     region = largest(made, "kpi_consultation_rate_by_establishment", "year", "region")["code"]
     department = largest(made, "kpi_consultation_rate_by_establishment", "year", "department")["code"]
     other = next(r for r in ("01", "02", "94") if r != region)
     with pytest.raises(ChuError):
-        ask(made, "consultation_rate_by_establishment", None, None, department=department, region=other)
+        ask("consultation_rate_by_establishment", None, None, department=department, region=other)
 
 
 def test_the_eight_indicators_can_be_asked_for() -> None:
-    assert INDICATORS.keys() == TABLES.keys()
+    assert {find_indicator(line.split()[0]).name for line in indicator_options()} == TABLES.keys()
 
 
 def test_an_empty_lake_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="run `chu materialize` first"):
-        figures(Lake(tmp_path / "lake"), Question("hospitalisation_rate"))
+        kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))

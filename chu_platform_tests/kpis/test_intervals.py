@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm, poisson, t
 
-from chu_platform.building_blocks.intervals import directly_standardised, garwood, student_mean, wilson
+from chu_platform.indicators.intervals import directly_standardised, garwood, student_mean, wilson
 
 COUNTS = [0, 1, 2, 3, 5, 10, 27, 100, 1234]
 

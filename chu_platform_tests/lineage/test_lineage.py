@@ -8,16 +8,16 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import made_with
-from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact_deaths
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
 from chu_platform.lineage.tables import Field, lineage_of
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
-from chu_platform.tables.table import PACK as OUTSIDE
-from chu_platform.tables.table import Computed, Layer, Query, Table, Zone
+from chu_platform.tables.rows import PACK as OUTSIDE
+from chu_platform.tables.rows import Computed, Query
+from chu_platform.tables.table import Layer, Table, Zone
 
-EVERY = [made for table in catalogue() for made in made_with(table)]
+EVERY = [made for table in catalogue() for made in table.outputs]
 PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
 
 # Words of a query, the same whatever is delivered: names of grains, levels, surveys, and the cells of a full grid.
@@ -145,9 +145,18 @@ def test_every_column_has_a_lineage(one: Table) -> None:
 
 
 def undeclared() -> Iterator[tuple[Table, str]]:
-    assert isinstance(exact_deaths.rows, Query)
-    yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={})), "rate_per_1000, rate_low, rate_high"
-    yield replace(exact_deaths, rows=replace(exact_deaths.rows, from_columns={"rate_low": ["births"]})), "births"
+    assert isinstance(kpi_deaths_by_region.exact.rows, Query)
+    yield (
+        replace(kpi_deaths_by_region.exact, rows=replace(kpi_deaths_by_region.exact.rows, from_columns={})),
+        "rate_per_1000, rate_low, rate_high",
+    )
+    yield (
+        replace(
+            kpi_deaths_by_region.exact,
+            rows=replace(kpi_deaths_by_region.exact.rows, from_columns={"rate_low": ["births"]}),
+        ),
+        "births",
+    )
     one = table(Layer.PSEUDONYMS, "patient_pseudonym")
     assert isinstance(one.rows, Computed)
     yield replace(one, rows=replace(one.rows, from_columns={"Id_patient": ["patient.Id_patient"]})), "patient_key"

@@ -15,12 +15,13 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.engine.engine import Engine
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.tables import Field, lineage_of
 from chu_platform.settings import Settings
-from chu_platform.tables.table import Computed, Layer, Query, Table
+from chu_platform.tables.rows import Computed, Query
+from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
 
 TABLES = {(t.layer, t.name): t for t in catalogue()}
@@ -154,9 +155,9 @@ def headers(pack: Path, reader: DeliveredFiles) -> list[set[str]]:
 
 def test_delivered_columns_are_in_the_headers_of_the_delivered_files(pack: Path) -> None:
     seen = 0
-    for table in catalogue():
-        rows = table.rows
-        if not isinstance(rows, Delivered) or not isinstance(rows.reader, DeliveredFiles):
+    for table in delivered_tables(catalogue()):
+        rows = delivered_rows(table)
+        if not isinstance(rows.reader, DeliveredFiles):
             continue
         if not isinstance(rows.reader.formats.get(".csv"), CsvFormat):
             continue

@@ -9,13 +9,12 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.ingest.delivered import made_with
 from chu_platform.reports.column_lineage import column_lineage
 from chu_platform.reports.column_source import column_source
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 
-EVERY = {f"{made.layer}/{made.name}": made for table in catalogue() for made in made_with(table)}
+EVERY = {f"{made.layer}/{made.name}": made for table in catalogue() for made in table.outputs}
 
 
 def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object, ...]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from chu_platform.catalogue import catalogue
-from chu_platform.ingest.delivered import Delivered, rejects_of
+from chu_platform.ingest.delivered import delivered_tables, rejects_of
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 
@@ -18,7 +18,7 @@ from chu_platform.tables.table import Layer, Table
 def every_table() -> Sequence[Table]:
     """The catalogue, and the rejects of the delivered tables."""
     tables = catalogue()
-    return [*tables, *(rejects_of(t) for t in tables if isinstance(t.rows, Delivered))]
+    return [*tables, *(rejects_of(t) for t in delivered_tables(tables))]
 
 
 def rows(lake: Lake, table: Table, version: int | None = None) -> pa.Table:

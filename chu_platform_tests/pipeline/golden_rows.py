@@ -1,9 +1,9 @@
 """Fingerprints of the rows of every table of a lake, for a comparison before and after a change of the code.
 
 `python -m chu_platform_tests.pipeline.golden_rows LAKE` prints them as JSON: the number of rows of each table, and the
-sum of the MD5 sums of its rows. They depend neither on the order of rows and columns nor on the engine's or DuckDB's own
-hash functions. Reports and quarantines are left out (they tell of a moment); so is the time at which a row was first
-rejected.
+sum of the MD5 sums of its rows. They depend neither on the order of rows and columns nor on the hash functions of the
+engine or of DuckDB. Reports and quarantines are left out (they tell of a moment); so is the time at which a row was
+first rejected.
 """
 
 import json

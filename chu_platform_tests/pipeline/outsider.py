@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chu_platform.catalogue import catalogue
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.masks.consultation_by_speciality import consultation_by_speciality
+from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
 from chu_platform.sdc.relations import Relations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table

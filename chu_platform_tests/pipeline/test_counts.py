@@ -15,8 +15,8 @@ from python_calamine import CalamineWorkbook
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.catalogue import catalogue
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered, rejects_of
+from chu_platform.ingest.delivered import delivered_rows as rows_of
+from chu_platform.ingest.delivered import delivered_tables, rejects_of
 from chu_platform.tables.table import Table
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.pipeline.home import Home
@@ -47,7 +47,7 @@ FILES = {
     "deces_insee_fixe": ("DECES EN FRANCE/*.txt", ";", None),
     "deces_insee_csv": ("DECES EN FRANCE/deces_*.csv", ";", '"'),
 }
-DELIVERED = [t for t in catalogue() if isinstance(t.rows, Delivered)]
+DELIVERED = delivered_tables(catalogue())
 
 
 def files_of(pack: Path, pattern: str) -> Sequence[Path]:
@@ -69,8 +69,7 @@ def records(file: Path, separator: str, quote: str | None) -> int:
 
 
 def delivered_rows(pack: Path, postgres: EmbeddedPostgres, table: Table) -> int:
-    assert isinstance(table.rows, Delivered)
-    if isinstance(table.rows.reader, CareTable):
+    if rows_of(table).reader.database:
         connection = psycopg2.connect(postgres.url(CARE))
         with connection, connection.cursor() as cursor:
             cursor.execute(f'SELECT count(*) FROM "{table.name}"')

@@ -8,7 +8,8 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform.catalogue import catalogue
-from chu_platform.tables.table import Query, Table
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.contents import differences, rows
 from chu_platform_tests.pipeline.home import Home

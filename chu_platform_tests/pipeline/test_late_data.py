@@ -50,7 +50,7 @@ def corrected(made: Home, postgres: EmbeddedPostgres, tmp_path_factory: pytest.T
     (number, old), *_ = after.sql(
         f'SELECT "Num_consultation", "Code_diag" FROM "Consultation" WHERE "Date" = \'{DAY}\' ORDER BY 1 LIMIT 1'
     )
-    leaves = rows(made.lake, kpi_consultation_rate_by_diagnosis)
+    leaves = rows(made.lake, kpi_consultation_rate_by_diagnosis.exact)
     known = leaves.filter((pc.field("level") == "leaf") & (pc.field("code") != old))["code"].to_pylist()
     code = max(sorted(set(known)), key=known.count)
     after.sql(f'UPDATE "Consultation" SET "Code_diag" = \'{code}\' WHERE "Num_consultation" = {number}')
@@ -103,7 +103,7 @@ def test_the_figures_of_stays_follow(corrected: Corrected) -> None:
             FROM read_csv('{corrected.after.home.pack / STAYS}', delim = ';', quote = '', all_varchar = true)
             WHERE strftime(strptime(Date_Entree, '%d/%m/%Y'), '%Y-%m') = '{MONTH}'"""
         ).fetchall()
-    before, after = (figures(home, kpi_hospitalisation_rate) for home in (corrected.before, corrected.after.home))
+    before, after = (figures(home, kpi_hospitalisation_rate.exact) for home in (corrected.before, corrected.after.home))
     assert [(r["events"], r["days"], r["patients"]) for r in after] == expected
     assert [r["days"] + 3 for r in before] == [r["days"] for r in after]
 
@@ -113,18 +113,18 @@ def test_the_figures_of_consultations_follow(corrected: Corrected) -> None:
         SELECT count(*), count(DISTINCT c."Id_patient") FILTER (WHERE p."Id_patient" IS NOT NULL)
         FROM "Consultation" c LEFT JOIN "Patient" p USING ("Id_patient")
         WHERE to_char(c."Date", 'YYYY-MM') = '{MONTH}'"""
-    total = figures(corrected.after.home, kpi_consultation_rate_by_establishment, level="total")
+    total = figures(corrected.after.home, kpi_consultation_rate_by_establishment.exact, level="total")
     assert [r["patients"] for r in total] == [corrected.after.sql(counted)[0][1]]
     assert [r["events"] for r in total] == pytest.approx([corrected.after.sql(counted)[0][0]])
     of_code = corrected.after.sql(f"{counted} AND c.\"Code_diag\" = '{corrected.code}'")
-    leaf = figures(corrected.after.home, kpi_consultation_rate_by_diagnosis, level="leaf", code=corrected.code)
+    leaf = figures(corrected.after.home, kpi_consultation_rate_by_diagnosis.exact, level="leaf", code=corrected.code)
     assert [(r["events"], r["patients"]) for r in leaf] == of_code
-    earlier = figures(corrected.before, kpi_consultation_rate_by_diagnosis, level="leaf", code=corrected.code)
+    earlier = figures(corrected.before, kpi_consultation_rate_by_diagnosis.exact, level="leaf", code=corrected.code)
     assert sum(r["events"] for r in earlier) + 2 == leaf[0]["events"]
 
 
 @pytest.mark.parametrize(
-    "table", [kpi_hospitalisation_rate, kpi_consultation_rate_by_diagnosis], ids=lambda table: table.name
+    "table", [kpi_hospitalisation_rate.exact, kpi_consultation_rate_by_diagnosis.exact], ids=lambda table: table.name
 )
 def test_the_figures_of_other_months_stay(corrected: Corrected, table: Table) -> None:
     others = (pc.field("period_grain") == "month") & (pc.field("period_start").cast("string") != f"{MONTH}-01")

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
+from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Reader
-from chu_platform.published.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
-from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
-from chu_platform.published.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
-from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
-from chu_platform.published.publication_coverage import publication_coverage
+from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.reports.check_result import check_result
 from chu_platform.storage.commit import publish
 from chu_platform.storage.lake import Lake
@@ -29,9 +29,9 @@ from chu_platform_tests.portal.served import Served, serving
 MASK = "pseudonymised/disclosure/consultation_mask"
 # Tables under one mask, and the count of each that the home page shows.
 TOGETHER = {
-    kpi_consultation_rate_by_establishment: "patients",
-    kpi_consultation_rate_by_diagnosis: "patients",
-    kpi_consultation_rate_by_professional: "professionals",
+    kpi_consultation_rate_by_establishment.masked: "patients",
+    kpi_consultation_rate_by_diagnosis.masked: "patients",
+    kpi_consultation_rate_by_professional.masked: "professionals",
 }
 ROUNDS = 4
 CLIENTS = 4
@@ -142,28 +142,28 @@ def consultation_counts(page: str) -> list[str]:
 def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
     reader = Reader(lake.root)
     before = reader.snapshot
-    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 9)
+    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
     assert reader.snapshot is before
     remake(lake, FIRST + 1)
     reader.refresh()
     assert reader.snapshot is not before
-    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.name].number == 2
+    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 2
 
 
 def test_tables_that_never_fit_are_served_in_the_end(lake: Lake) -> None:
     """A run that failed in the middle must not keep the others from being seen for ever."""
     reader = Reader(lake.root, patience=0)
-    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 9)
+    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
-    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.name].number == 1
+    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 1
 
 
 def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tmp_path: Path) -> None:
     reader = Reader(lake.root, tmp_path / "logs")
     before = reader.snapshot
-    rewrite(lake, kpi_consultation_rate_by_establishment, "patients", FIRST, 0)
-    path = lake.path(kpi_consultation_rate_by_establishment)
+    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 0)
+    path = lake.path(kpi_consultation_rate_by_establishment.masked)
     hidden = {file: file.with_suffix(".hidden") for file in path.rglob("*.parquet")}
     for file, away in hidden.items():
         file.rename(away)
@@ -242,4 +242,4 @@ def test_only_the_published_zone_is_served(made: Home) -> None:
     served = {r["table_name"] for r in reader.snapshot.rows("SELECT table_name FROM duckdb_tables()")}
     folders = {p.parent.name for p in (made.lake.root / "published").glob("*/*/_delta_log")}
     assert served == folders
-    assert kpi_hospitalisation_rate.name in served
+    assert kpi_hospitalisation_rate.masked.name in served

@@ -12,9 +12,16 @@ from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach
 from chu_platform.tables.checks import Check, CheckType, last_event, not_null, rejected_share, steady_row_count
 
 
-def check(kind: CheckType, blocking: bool = False, run: bool = True, threshold: str = "= 0") -> MeasuredCheck:
+def check(
+    kind: CheckType,
+    blocking: bool = False,
+    run: bool = True,
+    minimum: float | None = 0,
+    maximum: float | None = 0,
+) -> MeasuredCheck:
     is_age = kind is CheckType.FRESHNESS
-    return MeasuredCheck("Séjours", LABELS[kind.value], (), blocking, run, 12.0 if run else None, threshold, is_age)
+    measured = 12.0 if run else None
+    return MeasuredCheck("Séjours", LABELS[kind.value], (), blocking, run, measured, minimum, maximum, is_age)
 
 
 def known(problems: Sequence[MeasuredCheck] = (), late: Late | None = None, checks: int = 10) -> Reliability:
@@ -26,7 +33,7 @@ FAILED, REMARK, WAITING = (
     check(CheckType.ROW_COUNT),
     check(CheckType.RANGE, run=False),
 )
-OLD = check(CheckType.FRESHNESS, threshold="0 ... 31")
+OLD = check(CheckType.FRESHNESS, maximum=31)
 LATE = Late(3, stale=False)
 
 
@@ -63,11 +70,11 @@ def test_all_that_is_remarked_is_among_the_reasons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threshold", "text"),
-    [("= 0", "0"), ("0 ... 31", "0 à 31"), ("-0.1 ... 1", "−0,1 à 1"), ("= 1e+06", "1\u202f000\u202f000")],
+    ("minimum", "maximum", "text"),
+    [(0, 0, "0"), (0, 31, "0 à 31"), (-0.1, 1, "−0,1 à 1"), (1e6, 1e6, "1\u202f000\u202f000"), (None, None, "–")],
 )
-def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
-    assert bounds(check(CheckType.RANGE, threshold=threshold)) == text
+def test_the_bounds_are_written_in_french(minimum: float | None, maximum: float | None, text: str) -> None:
+    assert bounds(check(CheckType.RANGE, minimum=minimum, maximum=maximum)) == text
 
 
 @pytest.mark.parametrize(
@@ -80,8 +87,8 @@ def test_a_threshold_is_written_in_french(threshold: str, text: str) -> None:
     ],
     ids=lambda value: value.name if isinstance(value, Check) else "",
 )
-def test_the_threshold_of_a_rule_is_written_as_the_rule_has_it(rule: Check, text: str) -> None:
-    assert bounds(check(CheckType.RANGE, threshold=rule.threshold)) == text
+def test_the_bounds_of_a_declared_check_are_written_in_french(rule: Check, text: str) -> None:
+    assert bounds(check(CheckType.RANGE, minimum=rule.minimum, maximum=rule.maximum)) == text
 
 
 def test_how_far_data_reach_is_said_as_far_as_it_is_known() -> None:

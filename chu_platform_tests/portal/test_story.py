@@ -5,13 +5,13 @@ from pathlib import Path
 
 import duckdb
 
+from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
+from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.portal.addresses import ServedAddresses
 from chu_platform.portal.story import story_of
-from chu_platform.published.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
-from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region
-from chu_platform.published.kpi_hospitalisation_rate import kpi_hospitalisation_rate
-from chu_platform.published.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
-from chu_platform.published.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
@@ -24,9 +24,9 @@ def plain(text: str) -> str:
 def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, portal: Served) -> None:
     page = plain(portal.page("/recit"))
     counts = [
-        ("events", kpi_hospitalisation_rate, "period_grain = 'all'"),
-        ("events", kpi_consultation_rate_by_establishment, "period_grain = 'all' AND level = 'total'"),
-        ("deaths", kpi_deaths_by_region, "year = 2019 AND sex = 'all' AND age_band = 'all'"),
+        ("events", kpi_hospitalisation_rate.masked, "period_grain = 'all'"),
+        ("events", kpi_consultation_rate_by_establishment.masked, "period_grain = 'all' AND level = 'total'"),
+        ("deaths", kpi_deaths_by_region.masked, "year = 2019 AND sex = 'all' AND age_band = 'all'"),
     ]
     for column, table, where in counts:
         sql = f"SELECT sum({column}) FROM {made.lake.relation(table)} WHERE {where}"
@@ -89,18 +89,18 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
     assert found
     where = f"period_grain = 'year' AND period_start = DATE '{found[1]}-01-01'"
     where += " AND sex = 'all' AND age_band NOT IN ('all', 'unknown')"
-    ends = total("min(rate_per_1000), max(rate_per_1000)", kpi_hospitalisation_rate_by_sex_and_age, where)
+    ends = total("min(rate_per_1000), max(rate_per_1000)", kpi_hospitalisation_rate_by_sex_and_age.masked, where)
     assert found.groups()[1:] == tuple(f"{end:.1f}".replace(".", ",") for end in ends)
     assert "Tous âges : " in step[7]
 
     rated = "year = 2019 AND sex = 'all' AND age_band = 'all' AND rate_per_1000 IS NOT NULL"
-    deaths, people = total("sum(deaths), sum(population)", kpi_deaths_by_region, rated)
+    deaths, people = total("sum(deaths), sum(population)", kpi_deaths_by_region.masked, rated)
     if "au moins" not in step[8]:
         assert f"{deaths:,} décès pour {people:,} habitants".replace(",", " ") in step[8]
         assert "sans intervalle pour l’ensemble" in step[8]
 
     france = "year = 2020 AND survey = '48h_mco' AND region_code = 'all'"
-    (answers,) = total("answers", kpi_satisfaction_by_region, france)
+    (answers,) = total("answers", kpi_satisfaction_by_region.masked, france)
     assert f"{answers:,} réponses ; aucun intervalle n’est publié".replace(",", " ") in step[9]
 
 

@@ -21,8 +21,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.dagster_instance import open_instance
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.reports.delivery import deliveries, delivery
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.source_quality import source_quality
@@ -311,11 +310,11 @@ def test_a_whole_pack_is_read_or_the_reason_is_told(made: Home) -> None:
         assert row["sha256"] == said.split()[0]
         if row["state"] == "read":
             assert row["rows_in"] == row["rows_kept"] + row["rows_rejected"] > 0
-    tables = [t for t in catalogue() if isinstance(t.rows, Delivered)]
+    tables = delivered_tables(catalogue())
     kept = sum(DeltaTable(made.lake.path(t)).to_pyarrow_dataset().count_rows() for t in tables)
     assert sum(row["rows_kept"] or 0 for row in rows) == kept
     dump = found["BDD PostgreSQL/DATA2023"]
-    assert dump["fed"].count("; ") + 1 == sum(isinstance(t.rows.reader, CareTable) for t in tables)  # type: ignore[union-attr]
+    assert dump["fed"].count("; ") + 1 == sum(delivered_rows(t).reader.database is not None for t in tables)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
-from chu_platform.tables.table import Computed, Layer, Table, Zone
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Layer, Table, Zone
 
 POLICY = Policy(retention=timedelta(days=7), log_retention=timedelta(days=30))
 COLUMNS = (

@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import Operation, Report, maintain, plan
+from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.restore import restore
 from chu_platform.storage.table_state import measure
 from chu_platform.tables.columns import DOUBLE, Column
@@ -60,9 +62,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(params=["embedded", "spark"])
-def engine(request: pytest.FixtureRequest) -> Engine | None:
+def operations(request: pytest.FixtureRequest) -> Operations:
     """What maintenance is given on either engine."""
-    return request.getfixturevalue("spark") if request.param == "spark" else None
+    return SparkSql(request.getfixturevalue("spark")) if request.param == "spark" else DELTA_RS
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def read_seconds(lake: Lake, table: Table) -> float:
     return min(taken)
 
 
-def operations(report: Report) -> Sequence[Operation]:
+def done_of(report: Report) -> Sequence[Operation]:
     return [d.action.operation for d in report.done]
 
 
@@ -123,7 +125,7 @@ def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> Non
     assert (report.after.files, report.after.small_files) == (4, 0)
     assert report.after.size < report.before.size / 10
     assert report.after.commits == 0
-    assert operations(report) == [Operation.OPTIMIZE, Operation.CHECKPOINT]
+    assert done_of(report) == [Operation.OPTIMIZE, Operation.CHECKPOINT]
     assert read_seconds(lake, ORDERED) < slow / 2
     assert codes(lake, ORDERED) == expected
     assert codes(lake, ORDERED, before) == expected
@@ -135,12 +137,12 @@ def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> Non
     assert codes(lake, ORDERED) == after_the_first_commit
 
 
-def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, engine: Engine | None) -> None:
+def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, operations: Operations) -> None:
     expected = worn(lake, ORDERED, 40)
     names = sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist())
     schema = DeltaTable(lake.path(ORDERED)).schema().to_json()
     untouched = [f for f in DeltaTable(lake.path(ORDERED)).file_uris() if "2018" in f or "2020" in f]
-    maintain(lake, ORDERED, POLICY, "a run", engine)
+    maintain(lake, ORDERED, POLICY, "a run", operations)
     assert codes(lake, ORDERED) == expected
     assert sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist()) == names
     delta = DeltaTable(lake.path(ORDERED))
@@ -172,11 +174,11 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, e
         "publication": {"run": "test"},
     }
     assert lake.provenance(ORDERED) == {"run": "test"}
-    if engine:
+    if operations is not DELTA_RS:
         assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
     # A second maintenance has nothing to do, and says why.
     before = digest(lake.path(ORDERED))
-    report = maintain(lake, ORDERED, POLICY, "a run", engine)
+    report = maintain(lake, ORDERED, POLICY, "a run", operations)
     assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
     assert (report.before, report.done) == (report.after, [])
     assert digest(lake.path(ORDERED)) == before
@@ -233,7 +235,7 @@ def test_it_acts_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: 
     assert [a.operation for a in plan(replace(state, **changed), POLICY)] == due
 
 
-def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, engine: Engine | None) -> None:
+def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, operations: Operations) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -245,7 +247,7 @@ def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, engin
         shutil.copy(file, folder / f"part-{name}.parquet")
     past = time.time() - EIGHT_DAYS.total_seconds()
     os.utime(folder / "part-old.parquet", (past, past))
-    report = maintain(lake, table, POLICY, "a run", engine)
+    report = maintain(lake, table, POLICY, "a run", operations)
     assert (report.before.expired_files, report.after.expired_files) == (2, 0)
     assert report.before.expired_size > 0 == report.after.expired_size
     # The second version was the current one until now: it still reads. A young file may be a running write's.
@@ -272,7 +274,7 @@ def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: 
     last = lake.path(table) / "_delta_log" / f"{4:020}.json"
     os.utime(last)
     report = maintain(lake, table, policy, "a run")
-    assert (operations(report), report.before.expired_log_files) == ([Operation.CLEAN_LOG], 3)
+    assert (done_of(report), report.before.expired_log_files) == ([Operation.CLEAN_LOG], 3)
     assert report.after.expired_log_files == 0
     # The fifth is the clean-up's own, which carries what the publication said.
     assert {f.name[:20] for f in last.parent.glob("*.json")} == {f"{3:020}", last.stem, f"{5:020}"}
@@ -289,7 +291,7 @@ def test_provenance_outlives_the_log(lake: Lake) -> None:
     maintain(lake, visits(), replace(POLICY, commits=1), "a run")
     age(lake.path(visits()), timedelta(days=31))
     report = maintain(lake, visits(), replace(POLICY, commits=1), "a run")
-    assert Operation.CLEAN_LOG in operations(report)
+    assert Operation.CLEAN_LOG in done_of(report)
     assert not (lake.path(visits()) / "_delta_log" / f"{1:020}.json").exists()
     assert lake.provenance(visits()) == {"run": "test"}
 
@@ -366,17 +368,17 @@ def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: 
     finally:
         ended.set()
         thread.join()
-    assert any(Operation.OPTIMIZE in operations(r) for r in reports)
+    assert any(Operation.OPTIMIZE in done_of(r) for r in reports)
     expected = [("2017", "x29"), ("2017", "z29"), ("2018", "b"), *(("2018", f"y{i}") for i in range(30))]
     assert codes(lake, table) == sorted(expected, key=str)
 
 
-def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, engine: Engine | None) -> None:
+def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, operations: Operations) -> None:
     expected = worn(lake, ORDERED, 4)
     good = lake.version(ORDERED)
     put(lake, ORDERED, rows_of({"2017": ["wrong"]}))
     last = lake.version(ORDERED)
-    assert restore(lake, ORDERED, good, "a restoring run", engine) == last + 1
+    assert restore(lake, ORDERED, good, "a restoring run", operations) == last + 1
     assert codes(lake, ORDERED) == expected
     assert codes(lake, ORDERED, last) == [("2017", "wrong")]
     assert said(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {

@@ -25,7 +25,8 @@ from chu_platform.storage.run_checks import run_checks
 from chu_platform.tables.checks import foreign_key, one_of, unique
 from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
-from chu_platform.tables.table import Computed, Table
+from chu_platform.tables.rows import Computed
+from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.contents import digest, rows
 from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, staged, visits
 

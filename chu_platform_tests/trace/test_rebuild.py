@@ -14,15 +14,14 @@ from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import make
-from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region as exact
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.masks.death_mask import death_mask
-from chu_platform.published.kpi_deaths_by_region import kpi_deaths_by_region as published
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
 from chu_platform.trace.published_cells import find_cell
-from chu_platform.trace.rebuild import Rebuilt, rebuild, told
+from chu_platform.trace.rebuild import Rebuilt, rebuild, result_lines
 from chu_platform.trace.trace import Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
@@ -65,7 +64,15 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
     for other in {*(home.pack / "INSEE").iterdir()} - {home.pack / "INSEE" / name for name in INSEE_FILES}:
         other.unlink()
     with RunResources(settings_of(home), lambda _: None) as platform:
-        for table in (deces, deces_insee_fixe, deces_insee_csv, fact_death, exact, death_mask, published):
+        for table in (
+            deces,
+            deces_insee_fixe,
+            deces_insee_csv,
+            fact_death,
+            kpi_deaths_by_region.exact,
+            death_mask.table,
+            kpi_deaths_by_region.masked,
+        ):
             make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction")
     return Corrected(home, made.pack, at + 1)
 
@@ -76,11 +83,13 @@ def again(corrected: Corrected, table: str, version: int | None, pack: Path | No
 
 def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(corrected: Corrected) -> None:
     lines: list[str] = []
-    assert run_trace(settings_of(corrected.home), published.folder, CELL, False, True, 0, lines.append)
+    assert run_trace(
+        settings_of(corrected.home), kpi_deaths_by_region.masked.folder, CELL, False, True, 0, lines.append
+    )
     deaths = {
         version: next(
             r["deaths"]
-            for r in corrected.home.lake.arrow(published, version=version).to_pylist()
+            for r in corrected.home.lake.arrow(kpi_deaths_by_region.masked, version=version).to_pylist()
             if (r["year"], r["region_code"], r["sex"], r["age_band"]) == (2019, "11", "all", "all")
         )
         for version in (0, 1)
@@ -97,7 +106,7 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
     assert len(people) == deaths[1], "all but the one whose row was corrected; some lines say the same"
     assert [ln for ln in then.splitlines() if ln.startswith("    delivered since: INSEE/")]
     assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
-    for table in (deces, fact_death, exact, death_mask, published):
+    for table in (deces, fact_death, kpi_deaths_by_region.exact, death_mask.table, kpi_deaths_by_region.masked):
         assert f"  {table.folder}: version 0 then, 1 now" in now
     assert f"    {FILE}: sha256 " in now
     assert "rows of restricted/sources/deces (numerator): 0 changed, 0 added, 1 removed" in now
@@ -107,7 +116,13 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
 def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
     lines: list[str] = []
     assert run_trace(
-        settings_of(corrected.home), published.folder, ["year=2019", "region_code=93"], False, False, 0, lines.append
+        settings_of(corrected.home),
+        kpi_deaths_by_region.masked.folder,
+        ["year=2019", "region_code=93"],
+        False,
+        False,
+        0,
+        lines.append,
     )
     assert f"    added: {FILE}, lines {corrected.line}" in lines
 
@@ -115,7 +130,9 @@ def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
 def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(corrected: Corrected) -> None:
     with closing(Tracer(settings_of(corrected.home))) as tracer:
         for region in ("04", "11"):
-            found = tracer.trace(find_cell(tracer.lake, published.folder, ["year=2019", f"region_code={region}"], None))
+            found = tracer.trace(
+                find_cell(tracer.lake, kpi_deaths_by_region.masked.folder, ["year=2019", f"region_code={region}"], None)
+            )
             assert found.equal, found.differences
             if region == "11":
                 one, *insee = found.sources
@@ -128,7 +145,9 @@ def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(
                 assert [name for s in insee for name in s.lines] == [f"INSEE/{name}" for name in INSEE_FILES]
 
 
-@pytest.mark.parametrize(("table", "version"), [(published, 0), (published, 1), (fact_death, 0)])
+@pytest.mark.parametrize(
+    ("table", "version"), [(kpi_deaths_by_region.masked, 0), (kpi_deaths_by_region.masked, 1), (fact_death, 0)]
+)
 def test_both_versions_are_made_again(corrected: Corrected, table: Table, version: int) -> None:
     found = again(corrected, table.folder, version)
     assert found.equal and found.stored == found.rebuilt > 1000 and found.notes == []
@@ -143,31 +162,31 @@ def test_a_delivery_is_made_again_from_the_file_of_then_only(corrected: Correcte
 
 def test_the_lake_stays_as_it_is(corrected: Corrected) -> None:
     lake = corrected.home.lake
-    assert [lake.version(t) for t in (deces, fact_death, published)] == [1, 1, 1]
+    assert [lake.version(t) for t in (deces, fact_death, kpi_deaths_by_region.masked)] == [1, 1, 1]
     assert not list(lake.root.rglob("rebuild-*"))
 
 
 def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
     """A published version whose data were changed is not what its inputs make."""
-    (file,) = DeltaTable(corrected.home.lake.path(published)).file_uris()
+    (file,) = DeltaTable(corrected.home.lake.path(kpi_deaths_by_region.masked)).file_uris()
     content = Path(file).read_bytes()
     one = "year = 2019 AND region_code = '11' AND sex = 'all' AND age_band = 'all'"
     query = f"SELECT * REPLACE (CASE WHEN {one} THEN 1 ELSE deaths END AS deaths) FROM '{file}'"
     table = duckdb.connect().sql(query).to_arrow_table()
     try:
         pq.write_table(table, file)
-        found = again(corrected, published.folder, 1)
+        found = again(corrected, kpi_deaths_by_region.masked.folder, 1)
     finally:
         Path(file).write_bytes(content)
     assert not found.equal
     assert (found.only_stored, found.only_rebuilt, found.columns) == (1, 1, {"deaths": 1})
-    assert "\n".join(told(found, "it")).startswith("NOT EQUAL: of ")
+    assert "\n".join(result_lines(found, "it")).startswith("NOT EQUAL: of ")
 
 
 @pytest.mark.parametrize(
     ("table", "version", "reason"),
     [
-        ("reports/check_result", None, "tells of the moment it was made at"),
+        ("reports/check_result", None, "depends on the time at which it was made"),
         ("rejects/deces", None, "rebuild sources/deces"),
         ("facts/fact_death", 7, "has no version 7"),
         ("facts/fact_birth", None, "there is no table"),
@@ -181,8 +200,8 @@ def test_what_cannot_be_made_again_is_refused(
 
 
 def test_the_code_that_made_each_version_is_in_the_lake(made: Home) -> None:
-    code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask)['code_version']}.json"
+    code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask.table)['code_version']}.json"
     text = code.read_text(encoding="utf-8")
     # Not only the function of the table: what it calls, too.
     assert '"chu_platform.sdc.suppression.protect"' in text and '"chu_platform.masks.death_mask.CELLS"' in text
-    assert len(rows(made.lake, death_mask)) == made.lake.provenance(death_mask)["rows"]["kept"]
+    assert len(rows(made.lake, death_mask.table)) == made.lake.provenance(death_mask.table)["rows"]["kept"]

@@ -13,12 +13,12 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.consultation import consultation
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
+from chu_platform.trace.comparison import differences
 from chu_platform.trace.published_cells import Cell, find_cell
-from chu_platform.trace.recomputation import differences
 from chu_platform.trace.trace import Trace, TracedSource, Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform.trace.trace_text import ranges
@@ -27,7 +27,7 @@ from chu_platform_tests.trace import raw
 from chu_platform_tests.trace.conftest import settings_of
 
 CELLS = 3
-PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in DELIVERED_ROWS}
+PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()}
 STAYS = [name for name in PUBLISHED if "hospitalisation" in name]
 CONSULTATIONS = [name for name in PUBLISHED if "consultation" in name]
 DEATHS = "published/kpis/kpi_deaths_by_region"
@@ -52,7 +52,7 @@ def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
 @pytest.fixture(scope="module")
 def traces(tracer: Tracer, seed: int) -> dict[str, Sequence[Trace]]:
     """Three cells of each indicator, in the order in which they share what is loaded."""
-    order = sorted(PUBLISHED.values(), key=lambda t: DELIVERED_ROWS[t.name].family)
+    order = sorted(PUBLISHED.values(), key=lambda t: recomputations()[t.name].family)
     return {t.name: [tracer.trace(cell) for cell in cells(tracer, t, seed)] for t in order}
 
 
@@ -72,7 +72,7 @@ def period(cell: Cell) -> tuple[date, date]:
 
 def test_every_published_indicator_can_be_traced() -> None:
     every = {t.name for t in catalogue() if t.layer is Layer.PUBLISHED and t.name.startswith("kpi_")}
-    assert PUBLISHED.keys() == DELIVERED_ROWS.keys() == every and len(every) == 8
+    assert PUBLISHED.keys() == recomputations().keys() == every and len(every) == 8
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -10,13 +10,13 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.indicators.indicator import recomputations
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Layer, Zone
-from chu_platform.trace.delivered_rows import DELIVERED_ROWS
 from chu_platform.trace.verify import _table_findings, verify
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.storage.tables import put, rows_of, visits
@@ -29,8 +29,8 @@ REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
     said: list[str] = []
     found = verify(settings_of(home), None, 0, said.append)
-    assert found.found == []
-    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in DELIVERED_ROWS]
+    assert found.findings == []
+    published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
     assert said, "progress is told"
@@ -98,5 +98,5 @@ def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Pat
     maintain(lake, table, Policy(small_files=2), "a run")
     found = list(_table_findings(lake, table))
     assert len(found) == 2 and "by another tool (WRITE)" in found[0]
-    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were published")
+    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were committed")
     assert len(rows) == 2

@@ -1,0 +1,53 @@
+"""The operations on a Delta table that make no rows, by SQL on a Spark engine."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chu_platform.engine.engine import Engine
+from chu_platform.storage.operations import Partition
+
+
+class SparkSql:
+    """`storage.operations.Operations` by SQL, on a Spark engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def optimize(
+        self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
+    ) -> None:
+        """As Operations says."""
+        condition = " OR ".join(f"({_sql_condition(p)})" for p in partitions if p)
+        where = f" WHERE {condition}" if condition else ""
+        order = f" ZORDER BY ({', '.join(f'`{c}`' for c in z_order)})" if z_order else ""
+        sizes = {
+            "spark.databricks.delta.optimize.maxFileSize": str(target_size),
+            "spark.databricks.delta.optimize.minFileSize": str(target_size),
+            "spark.sql.parquet.compression.codec": "zstd",
+        }
+        self._run(f"OPTIMIZE {_sql_name(path)}{where}{order}", metadata, sizes)
+
+    def vacuum(self, path: Path, metadata: str) -> None:
+        """As Operations says."""
+        conf = {
+            # Without it, Spark keeps no record of a VACUUM on a local file system.
+            "spark.databricks.delta.vacuum.logging.enabled": "true",
+            # By default it lists the folders in 10 000 tasks.
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
+        }
+        self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
+
+    def restore(self, path: Path, version: int, metadata: str) -> None:
+        """As Operations says."""
+        self._run(f"RESTORE TABLE {_sql_name(path)} TO VERSION AS OF {version}", metadata, {})
+
+    def _run(self, statement: str, metadata: str, conf: Mapping[str, str]) -> None:
+        self._engine.command(statement, {"spark.databricks.delta.commitInfo.userMetadata": metadata, **conf})
+
+
+def _sql_name(path: Path) -> str:
+    return f"delta.`{path}`"
+
+
+def _sql_condition(partition: Partition) -> str:
+    return " AND ".join(f"`{c}` IS NULL" if v is None else f"`{c}` = '{v}'" for c, v in partition.items())

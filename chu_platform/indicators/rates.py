@@ -1,0 +1,145 @@
+"""What the indicators of use share: their columns, the SQL of their periods, and the figures that follow from counts.
+
+Here: rate of use and intensity, as columns and as a computation. Not here: any one indicator.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from chu_platform.indicators.intervals import garwood, wilson
+from chu_platform.tables.checks import holds
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.periods import Periods
+from chu_platform.tables.spark_sql import UNKNOWN
+
+PERIOD_COLUMNS: Final[Sequence[Column]] = (
+    Column(
+        "period_grain", STRING, "month, quarter, year ou all : mois, trimestre, année ou ensemble", "Période", key=True
+    ),
+    Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+    Column("period_end", DATE, "premier jour après la période", "Fin (exclue)", nullable=False),
+    Column(
+        "is_partial",
+        BOOLEAN,
+        "vrai si les données ne couvrent qu’une partie de la période",
+        "Période incomplète",
+        nullable=False,
+    ),
+)
+LEVEL_COLUMNS: Final[Sequence[Column]] = (
+    Column("level", STRING, "niveau de la hiérarchie", "Niveau", key=True),
+    Column("code", STRING, "code à ce niveau", "Code", key=True),
+    Column("label", STRING, "libellé du code", "Libellé", nullable=False),
+)
+COUNT_COLUMNS: Final[Sequence[Column]] = (
+    Column(
+        "events",
+        DOUBLE,
+        "nombre d’événements, réparti quand un événement a plusieurs lieux",
+        "Événements",
+        nullable=False,
+    ),
+    Column(
+        "patients",
+        LONG,
+        "nombre de patients distincts ayant au moins un événement",
+        "Patients distincts",
+        nullable=False,
+    ),
+)
+STAY_COLUMNS: Final[Sequence[Column]] = (
+    Column("days", LONG, "nombre de jours des séjours", "Journées", nullable=False),
+    Column("mean_length_of_stay", DOUBLE, "nombre de jours par séjour", "Durée moyenne de séjour (jours)"),
+)
+RATE_COLUMNS: Final[Sequence[Column]] = (
+    Column(
+        "base_patients",
+        LONG,
+        "nombre de patients de la base : dénominateur du taux",
+        "Patients de la base",
+        nullable=False,
+    ),
+    Column(
+        "patient_years",
+        DOUBLE,
+        "temps d’observation de la base, en années : dénominateur de l’intensité",
+        "Patients-années",
+        nullable=False,
+    ),
+    Column(
+        "rate_per_1000",
+        DOUBLE,
+        "nombre de patients ayant un événement pour 1 000 patients de la base",
+        "Taux de recours (‰)",
+    ),
+    Column("rate_low", DOUBLE, "borne basse à 95 %, méthode de Wilson", "Taux : borne basse"),
+    Column("rate_high", DOUBLE, "borne haute à 95 %, méthode de Wilson", "Taux : borne haute"),
+    Column(
+        "intensity", DOUBLE, "nombre d’événements pour 1 000 patients-années", "Intensité (pour 1 000 patients-années)"
+    ),
+    Column("intensity_low", DOUBLE, "borne basse à 95 %, méthode exacte de Poisson", "Intensité : borne basse"),
+    Column("intensity_high", DOUBLE, "borne haute à 95 %, méthode exacte de Poisson", "Intensité : borne haute"),
+)
+# What `with_rates` and `with_stay_rates` make each figure from.
+RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("patients", "base_patients")),
+    **dict.fromkeys(("intensity", "intensity_low", "intensity_high"), ("events", "patient_years")),
+}
+STAY_RATES_FROM: Final[Mapping[str, Sequence[str]]] = {**RATES_FROM, "mean_length_of_stay": ("days", "events")}
+NUMERATOR_IN_BASE: Final = holds(
+    "numerator_in_base", "patients <= base_patients", "les patients ayant un événement sont des patients de la base"
+)
+# Over the rows of `of_each_patient`: patients, without the member that stands for patients nobody knows, who are not in
+# the base either.
+DISTINCT_PATIENTS: Final = f"count(CASE WHEN patient_key <> '{UNKNOWN}' THEN 1 END)"
+
+
+def of_each_patient(periods: Periods, event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """SQL: the events of each patient in each period, by `keys`: one row a patient, `sums` summed.
+
+    Distinct patients are then a plain count: count(DISTINCT) keeps a set for each of millions of groups in memory.
+    """
+    listed = ", ".join([*keys, "grain", "start", "patient_key"])
+    summed = ", ".join(f"sum({s}) AS {s}" for s in sums)
+    return f"""
+            SELECT {listed}, {summed}
+            FROM ({periods.expand(event, ", ".join([*keys, "patient_key", *sums]))}
+            ) GROUP BY {listed}"""
+
+
+def with_rates(counted: pa.Table) -> pa.Table:
+    """Add to counts (`events`, `patients`, `base_patients`, `patient_years`) the rate of use and the intensity."""
+    column = {
+        n: counted[n].to_numpy().astype(np.float64) for n in ("events", "patients", "base_patients", "patient_years")
+    }
+    base, time = column["base_patients"], column["patient_years"]
+    low, high = wilson(np.minimum(column["patients"], base), base)
+    events_low, events_high = garwood(column["events"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = {
+            "rate_per_1000": 1000 * column["patients"] / base,
+            "rate_low": 1000 * low,
+            "rate_high": 1000 * high,
+            "intensity": 1000 * column["events"] / time,
+            "intensity_low": 1000 * events_low / time,
+            "intensity_high": 1000 * events_high / time,
+        }
+    for name, values in figures.items():
+        counted = counted.append_column(name, finite(values))
+    return counted
+
+
+def with_stay_rates(counted: pa.Table) -> pa.Table:
+    """As `with_rates`, and the mean length of stay."""
+    events = counted["events"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = counted["days"].to_numpy() / events
+    return with_rates(counted).append_column("mean_length_of_stay", finite(mean))
+
+
+def finite(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> pa.Array:
+    """Numbers as Arrow, null where there is none (a division by zero)."""
+    return pa.array(values, pa.float64(), mask=~np.isfinite(values))

@@ -1,0 +1,85 @@
+"""Indicator 7: deaths by year and by region of the place of death."""
+
+import duckdb
+import pyarrow as pa
+
+from chu_platform.oracle.care_indicators import AGE_BANDS, query_table
+
+ELSEWHERE = "99"
+# Census populations of 2019 (Mayotte: of 2017), INSEE.
+POPULATIONS = {
+    "01": 384_239,
+    "02": 364_508,
+    "03": 281_678,
+    "04": 861_210,
+    "06": 256_518,
+    "11": 12_262_544,
+    "24": 2_573_180,
+    "27": 2_805_580,
+    "28": 3_325_032,
+    "32": 6_004_947,
+    "44": 5_556_219,
+    "52": 3_806_461,
+    "53": 3_354_854,
+    "75": 6_010_289,
+    "76": 5_933_185,
+    "84": 8_042_936,
+    "93": 5_081_101,
+    "94": 340_440,
+}
+
+
+def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Table 7 from the distinct rows `death`; uses the macro `age` of `care_indicators`.
+
+    A death without a possible date is left out. A birth date of unknown day is the 15th, of unknown month 1
+    July; of unknown year, impossible, or after the death, it gives no age.
+    """
+    connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
+    connection.executemany("INSERT INTO population VALUES (?, ?)", list(POPULATIONS.items()))
+    return query_table(
+        connection,
+        f"""
+        WITH dated AS (
+            SELECT try_cast(date_deces AS DATE) AS died,
+                CASE sexe WHEN '1' THEN 'M' WHEN '2' THEN 'F' END AS sex,
+                CASE WHEN regexp_full_match(date_naissance, '[0-9]{{4}}(-00-[0-9]{{2}})?')
+                    THEN left(date_naissance, 4) || '-07-01'
+                     WHEN regexp_full_match(date_naissance, '[0-9]{{4}}-[0-9]{{2}}-00')
+                         THEN left(date_naissance, 8) || '15'
+                     ELSE date_naissance END AS birth_text,
+                CASE WHEN code_lieu_deces IN ('91352', '91353', '91354') THEN NULL
+                     WHEN left(code_lieu_deces, 2) IN ('2A', '2B', '20') THEN '2A'
+                     WHEN left(code_lieu_deces, 2) IN ('97', '98') THEN left(code_lieu_deces, 3)
+                     ELSE left(code_lieu_deces, 2) END AS department
+            FROM death
+        ), aged AS (
+            SELECT year(died) AS year, died, sex, coalesce(d.region, '{ELSEWHERE}') AS region_code,
+                CASE WHEN left(birth_text, 4) <> '0000' THEN try_cast(birth_text AS DATE) END AS birth
+            FROM dated LEFT JOIN department d ON d.code = dated.department
+            WHERE died IS NOT NULL
+        ), banded AS (
+            SELECT year, region_code, sex, CASE WHEN birth IS NULL OR birth > died THEN 'unknown'
+                ELSE ({AGE_BANDS!r})[least(age(birth, died) // 5, 17) + 1] END AS age_band
+            FROM aged
+        ), counted AS (
+            SELECT year, region_code, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
+                CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, count(*) AS deaths
+            FROM banded GROUP BY year, region_code, CUBE (sex, age_band)
+        ), every AS (
+            SELECT year, region_code, 'all' AS sex, 'all' AS age_band
+            FROM (SELECT DISTINCT year FROM banded),
+                 (SELECT region AS region_code FROM population UNION ALL SELECT '{ELSEWHERE}')
+        ), complete AS (
+            SELECT year, region_code, sex, age_band, coalesce(deaths, 0) AS deaths
+            FROM counted FULL JOIN every USING (year, region_code, sex, age_band)
+            WHERE sex IS NOT NULL
+        )
+        SELECT c.year, region_code, sex, age_band, c.year = max(c.year) OVER () AS is_partial, deaths,
+            inhabitants AS population, 1000.0 * deaths / inhabitants AS rate_per_1000
+        FROM complete c
+        LEFT JOIN population p ON p.region = region_code AND c.year = 2019 AND sex = 'all'
+            AND age_band = 'all'
+        ORDER BY ALL
+        """,
+    )

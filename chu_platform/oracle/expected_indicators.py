@@ -1,0 +1,39 @@
+"""The tables that the eight indicators must give on a pack.
+
+Confidence intervals and labels are left out. Codes are the delivered ones: `professional_key` is the identifier of the
+professional, not a pseudonym.
+"""
+
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chu_platform.oracle import care_indicators, death_indicator, pack_tables, satisfaction_indicator
+
+MEMORY = "3GB"
+
+
+def expected(pack: Path) -> dict[str, pa.Table]:
+    """The eight tables by name, with the column names of the definitions, rows in order of their keys.
+
+    `kpi_consultation_rate_by_establishment` has the code `total` or `unattached` at these two levels. Raises
+    ChuError when the dump of the pack cannot be restored.
+    """
+    with tempfile.TemporaryDirectory(prefix="chu-oracle-") as spill, duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{spill}'")
+        pack_tables.load(connection, pack)
+        results = care_indicators.compute(connection)
+        results["kpi_deaths_by_region"] = death_indicator.compute(connection)
+    results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
+    return results
+
+
+def write_expected(pack: Path, out: Path) -> None:
+    """Write the expected tables as `<table>.parquet` under `out`, which is created."""
+    results = expected(pack)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in results.items():
+        pq.write_table(table, out / f"{name}.parquet", compression="zstd")

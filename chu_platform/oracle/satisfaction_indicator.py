@@ -1,0 +1,101 @@
+"""Indicator 8: satisfaction by region, from the five e-Satis files."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from python_calamine import CalamineWorkbook
+
+# File under Satisfaction: campaign year, survey, columns of the number of answers and of the score.
+INPATIENT = ("48h_mco", "nb_rep_score_all_rea_ajust", "score_all_rea_ajust")
+AMBULATORY = ("ca_mco", "nb_rep_score_all_ajust", "score_all_ajust")
+FILES = {
+    "ESATIS48H_MCO_recueil2017_donnees.csv": (2017, *INPATIENT),
+    "2019/resultats-esatis48h-mco-open-data-2019.csv": (2019, *INPATIENT),
+    "2019/resultats-esatisca-mco-open-data-2019.csv": (2019, *AMBULATORY),
+    "2020/resultats-esatis48h-mco-open-data-2020.xlsx": (2020, *INPATIENT),
+    "2020/resultats-esatisca-mco-open-data-2020.xlsx": (2020, *AMBULATORY),
+}
+REGION_CODES = {
+    "Ile de France": "11",
+    "Auvergne-Rhône-Alpes": "84",
+    "Grand Est": "44",
+    "Nouvelle Aquitaine": "75",
+    "Hauts de France": "32",
+    "PACA": "93",
+    "Occitanie": "76",
+    "Normandie": "28",
+    "Pays de la Loire": "52",
+    "Bourgogne-Franche-Comté": "27",
+    "Bretagne": "53",
+    "Centre-Val de Loire": "24",
+    "Martinique": "02",
+    "Guadeloupe": "01",
+    "Corse": "94",
+    "Guyane": "03",
+}
+INDIAN_OCEAN = {"9704": "04", "9805": "06"}
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    if path.suffix == ".xlsx":
+        header, *rows = CalamineWorkbook.from_path(path).get_sheet_by_name("Resultats").to_python()
+        for row in rows:
+            yield {str(name): str(value) for name, value in zip(header, row, strict=True)}
+    else:
+        with open(path, encoding="cp1252", newline="") as file:
+            yield from csv.DictReader(file, delimiter=";", quoting=csv.QUOTE_NONE)
+
+
+def _number(text: str | None) -> float | None:
+    return None if text in (None, "", "NA") else float(str(text).replace(",", "."))
+
+
+def _region(row: dict[str, str]) -> str:
+    return REGION_CODES.get(row["region"]) or INDIAN_OCEAN[row["finess_geo"][:4]]
+
+
+def compute(folder: Path) -> pa.Table:
+    """Table 8: a row for each year, survey and region with a site in the file, and one for France (`all`)."""
+    cells: dict[tuple[int, str, str], list[dict[str, str]]] = defaultdict(list)
+    columns: dict[str, tuple[str, str]] = {}
+    for name, (year, survey, answers, score) in FILES.items():
+        columns[survey] = (answers, score)
+        for row in _rows(folder / name):
+            cells[year, survey, _region(row)].append(row)
+            cells[year, survey, "all"].append(row)
+    return pa.Table.from_pylist(
+        [
+            {"year": year, "survey": survey, "region_code": region, **_summary(rows, *columns[survey])}
+            for (year, survey, region), rows in sorted(cells.items())
+        ]
+    )
+
+
+def _weighted(pairs: list[tuple[float, float]]) -> float | None:
+    """Mean of the first members, weighted by the second ones."""
+    return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else None
+
+
+def _summary(rows: list[dict[str, str]], answers: str, score: str) -> dict[str, float | int | None]:
+    scored = _pairs(rows, score, answers)
+    recommended = _pairs(rows, "taux_reco_brut", "nb_reco_brut")
+    classes = [row["classement"] for row in rows]
+    return {
+        "sites": len(rows),
+        "sites_scored": len(scored),
+        "answers": int(sum(weight for _, weight in scored)),
+        "score_weighted": _weighted(scored),
+        "score_mean": _weighted([(value, 1) for value, _ in scored]),
+        **{f"class_{letter.lower()}": classes.count(letter) for letter in "ABCD"},
+        "recommendation_rate": _weighted(recommended),
+        "recommendation_answers": int(sum(weight for _, weight in recommended)),
+    }
+
+
+def _pairs(rows: list[dict[str, str]], value: str, weight: str) -> list[tuple[float, float]]:
+    """(value, weight) of the rows that have both."""
+    pairs = ((_number(row.get(value)), _number(row.get(weight))) for row in rows)
+    return [(number, count) for number, count in pairs if number is not None and count is not None]

@@ -1,0 +1,31 @@
+"""DuckDB macros for months and ages: numbers of months, birthdays, completed years, bands of five years."""
+
+from typing import Final
+
+import duckdb
+
+# Bands are numbered from 0 (0 to 4 years); the last one, 17, has no upper limit (85+).
+LAST_BAND: Final = 17
+
+MACROS: Final = f"""
+    -- Months are numbered without a gap (12 x year + month - 1), so that periods and years are numbers of months.
+    CREATE MACRO month_number(date) AS 12 * year(date) + month(date) - 1;
+    CREATE MACRO month_begin(number) AS make_date(number // 12, number % 12 + 1, 1);
+    -- The day on which so many years are completed. Days are added to the first of the month: who was born on a
+    -- 29 February completes a year on 1 March of a common year.
+    CREATE MACRO birthday(birth, years) AS
+        month_begin(month_number(birth) + 12 * years) + (day(birth) - 1)::INTEGER;
+    CREATE MACRO completed_years(birth, event) AS
+        year(event) - year(birth) - if(birthday(birth, year(event) - year(birth)) > event, 1, 0);
+    CREATE MACRO band_label(band) AS if(band < {LAST_BAND}, concat(5 * band, '-', 5 * band + 4), '85+');
+    -- The first year of age of a label: 5 of '5-9', 85 of '85+', null of 'all' and 'unknown'.
+    CREATE MACRO band_first_age(label) AS try_cast(regexp_extract(label, '^[0-9]+') AS INTEGER);
+    -- The band on the day of an event; 'unknown' without a date of birth, or before it.
+    CREATE MACRO band_at(birth, event) AS
+        if(birth <= event, band_label(least(completed_years(birth, event) // 5, {LAST_BAND})), 'unknown');
+    """
+
+
+def create_date_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros of months, birthdays, ages and bands."""
+    connection.execute(MACROS)

@@ -1,0 +1,86 @@
+"""The input tables of a family of indicators, made in DuckDB from the source tables at given versions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from chu_platform.recomputation.care_inputs import (
+    create_base_by_age,
+    create_consultations,
+    create_diagnosis_levels,
+    create_patients,
+    create_stays,
+)
+from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
+from chu_platform.recomputation.recomputation import Family
+from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
+from chu_platform.recomputation.survey_inputs import create_sites
+from chu_platform.references.cim10 import cim10
+from chu_platform.references.cim10_chapter import cim10_chapter
+from chu_platform.references.department import department
+from chu_platform.references.region import region
+from chu_platform.references.survey_region import survey_region
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.diagnostic import diagnostic
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform.sources.etablissement_sante import etablissement_sante
+from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.sources.patient import patient
+from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
+from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.sources.specialites import specialites
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.table import Table
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The source tables that a family reads, and what makes its input tables of them, in this order."""
+
+    sources: Sequence[Table]
+    creators: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]
+
+
+INPUTS: Final[Mapping[Family, Inputs]] = {
+    Family.CARE: Inputs(
+        (patient, consultation, hospitalisations, diagnostic, cim10, cim10_chapter),
+        (create_patients, create_consultations, create_stays, create_diagnosis_levels, create_base_by_age),
+    ),
+    Family.DEATHS: Inputs((*DEATH_KEYS, department, region), (create_deaths,)),
+    Family.PLACES: Inputs(
+        (patient, consultation, activite_professionnel_sante, etablissement_sante, department),
+        (create_patients, create_consultations, create_organisations),
+    ),
+    Family.PROFESSIONS: Inputs(
+        (
+            patient,
+            consultation,
+            professionnel_de_sante,
+            specialites,
+            professionnel_sante,
+            activite_professionnel_sante,
+        ),
+        (create_patients, create_consultations, create_professionals),
+    ),
+    Family.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region), (create_sites,)),
+}
+
+
+def create_input_tables(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, version: Callable[[Table], int], family: Family
+) -> Mapping[Table, int]:
+    """Create the views `raw_<name>` of the sources of a family, at their versions, and the input tables.
+
+    `version` gives the version of a source table. Returns the versions read.
+    """
+    inputs = INPUTS[family]
+    versions = {table: version(table) for table in inputs.sources}
+    for table, number in versions.items():
+        connection.execute(f'CREATE VIEW "raw_{table.name}" AS FROM {lake.relation(table, number)}')
+    for create in inputs.creators:
+        create(connection)
+    return versions

@@ -1,0 +1,80 @@
+"""The declaration of the delivered rows behind a published indicator."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from chu_platform.tables.table import Table
+
+# Numbers of one column, a value for each cell.
+Floats = NDArray[np.float64]
+# Figures by name.
+Figures = Mapping[str, Floats]
+# The code of what no reference or register has.
+UNKNOWN: Final = "inconnu"
+
+
+class Family(StrEnum):
+    """Indicators of one family are computed from the same input tables (`input_tables`)."""
+
+    CARE = "care"
+    DEATHS = "deaths"
+    PLACES = "places"
+    PROFESSIONS = "professions"
+    SURVEYS = "surveys"
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """Rows of a source table that take part in a cell.
+
+    `match` is DuckDB SQL over the columns of the source: a text that names a row. `values` is a query of one column
+    that gives the texts wanted; it may read the input tables and the relations `cell` and `numerator`. `role` is
+    `numerator`, `denominator` or `attribution`: the rows that place an event in its cell.
+    """
+
+    table: Table
+    role: str
+    match: str
+    values: str
+
+
+def keep_counts(counts: Figures) -> Figures:
+    """The counts alone are the figures."""
+    return counts
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """The delivered rows of every cell of an indicator, and the figures that follow from them.
+
+    `rows` is DuckDB SQL over the input tables of the family. It gives one row for each cell (the key columns of the
+    indicator) and each delivered row that counts in it. `counts` is SQL that aggregates the relation `numerator`, the
+    part of `rows` that belongs to the relation `cell` (the keys of the cells wanted), to one row for each cell.
+    `complete` adds the figures that are computed from counts in Python. `sources` are the source rows to show.
+    """
+
+    family: Family
+    rows: str
+    counts: str
+    sources: Sequence[SourceRows]
+    complete: Callable[[Figures], Figures] = keep_counts
+
+    def figures(self, counted: pa.Table, keys: Sequence[str]) -> pa.Table:
+        """The figures of the cells in `counted`, the result of `counts`; a division by zero gives null."""
+        counts = {
+            name: counted[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+            for name in counted.column_names
+            if name not in keys
+        }
+        with np.errstate(divide="ignore", invalid="ignore"):
+            figures = self.complete(counts)
+        columns = {name: counted[name] for name in keys}
+        for name, values in figures.items():
+            columns[name] = pa.array(values, pa.float64(), mask=~np.isfinite(values))
+        return pa.table(columns)

@@ -1,0 +1,42 @@
+"""The establishments that indicator 1 has rows of, with their place: what a reader searches by.
+
+The register is public; practices carry a general word in place of their name (docs/decisions/0008).
+"""
+
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.rows import Query
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+published_establishment = Table(
+    name="published_establishment",
+    layer=Layer.PUBLISHED,
+    zone=Zone.PUBLISHED,
+    grain="un établissement dont les indicateurs publiés ont une ligne",
+    label="Établissements publiés",
+    owner="team:privacy",
+    columns=[
+        Column("establishment_key", STRING, "identifiant : F et numéro FINESS, ou un autre préfixe", "Clé", key=True),
+        Column(
+            "establishment_label", STRING, "nom ; pour un cabinet, un terme général", "Établissement", nullable=False
+        ),
+        Column("finess", STRING, "numéro FINESS ; vide pour un cabinet", "FINESS"),
+        Column("commune_label", STRING, "commune de l’établissement", "Commune"),
+        Column("department_code", STRING, "code Insee du département", "Code département", nullable=False),
+        Column("department_label", STRING, "nom du département", "Département", nullable=False),
+        Column("region_code", STRING, "code Insee de la région", "Code région", nullable=False),
+        Column("region_label", STRING, "nom de la région", "Région", nullable=False),
+    ],
+    reads={"establishment": dim_establishment, "indicator": kpi_consultation_rate_by_establishment.masked},
+    rows=Query(
+        """
+        SELECT e.establishment_key, e.establishment_label,
+               CASE WHEN e.establishment_key LIKE 'F%' THEN substr(e.establishment_key, 2) END AS finess,
+               e.commune_label, e.department_code, e.department_label, e.region_key AS region_code, e.region_label
+        FROM {establishment} e
+        LEFT SEMI JOIN (SELECT code FROM {indicator} WHERE level = 'establishment') i ON i.code = e.establishment_key
+        """
+    ),
+    layout=Layout(z_order_by=["department_code", "establishment_key"]),
+)

@@ -1,0 +1,19 @@
+"""Patient records in hospital care at home (DPA HAD), campaign of 2016: the lines of the CSV file in a workbook."""
+
+from dataclasses import replace
+
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.workbook_format import PastedCsvFormat
+from chu_platform.sources.dpa_had_2016 import LINES, dpa_had_2016
+
+dpa_had_2016_classeur = replace(
+    dpa_had_2016,
+    suffix="_classeur",
+    label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
+    reader=DeliveredFiles(
+        r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
+        {".xlsx": PastedCsvFormat("dpa_had_recueil2016_donnee2015_", LINES)},
+        optional=True,
+    ),
+)
+table = dpa_had_2016_classeur.table

@@ -1,0 +1,178 @@
+"""The periods that an indicator is counted in, as Spark SQL: those of the calendar, or one free range of months.
+
+A query of an indicator is a function of its periods, so that `chu kpi` answers for a free range by the same query as
+the table.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Protocol
+
+# Stands for the start of the period `all`: before any event.
+ALL_START: Final = "DATE '1800-01-01'"
+
+
+class Periods(Protocol):
+    """Periods as fragments of SQL. Queries name the table of periods `p`, as {period} p."""
+
+    def expand(self, event: str, columns: str) -> str:
+        """SELECT: `columns` of each row of the relation `event`, once for each period that holds its `date`.
+
+        The columns `grain` and `start` say which period; `join` joins them to the table of periods.
+        """
+
+    def join(self, alias: str) -> str:
+        """Condition that joins rows of `expand` (under an alias) to {period} p."""
+
+    def start_of(self, alias: str) -> str:
+        """Expression: the `start` that `expand` gives for a row with `period_grain` and `period_start`."""
+
+    def only(self, column: str, grains: Sequence[str]) -> str:
+        """Condition: the grain in `column` is one of the calendar's `grains`; a free range is always wanted."""
+
+    def group_months(self, months: str) -> str:
+        """SELECT: the periods made of the rows of `months` (domain, start, partial, first, last).
+
+        Columns: domain, grain, start, end, partial, first, last.
+        """
+
+    def year(self, column: str) -> str:
+        """Expression: the period of a yearly table, as text, from the column of the year (text)."""
+
+    def within_years(self, column: str, event_date: str) -> str:
+        """Condition: an event dated `event_date`, or known by the year in `column` only, lies in the periods."""
+
+    def campaigns(self, column: str) -> str:
+        """Condition: a campaign, known by its year (text), is one of the periods."""
+
+    def as_year(self, column: str) -> str:
+        """Expression: the year, as INT, of a period that `year` gives; null for a free range."""
+
+    def is_year(self, column: str, year: int) -> str:
+        """Condition: a period that `year` gives is exactly this year."""
+
+
+QueryOverPeriods = Callable[[Periods], str]
+
+
+class CalendarPeriods:
+    """Months, quarters, years and the whole time (`all`); years for yearly tables."""
+
+    def expand(self, event: str, columns: str) -> str:
+        """See Periods. One date stands for all of `all`, so that `join` is an equality: engines join in one pass."""
+        return f"""
+            SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
+                                    'year', trunc(date, 'year'), 'all', {ALL_START}) AS (grain, start)
+            FROM {event}"""
+
+    def join(self, alias: str) -> str:
+        """See Periods."""
+        return f"p.period_grain = {alias}.grain AND {self.start_of('p')} = {alias}.start"
+
+    def start_of(self, alias: str) -> str:
+        """See Periods."""
+        return f"CASE {alias}.period_grain WHEN 'all' THEN {ALL_START} ELSE {alias}.period_start END"
+
+    def only(self, column: str, grains: Sequence[str]) -> str:
+        """See Periods."""
+        return f"{column} IN ({', '.join(repr(g) for g in grains)})"
+
+    def group_months(self, months: str) -> str:
+        """See Periods."""
+        return f"""
+            SELECT domain, 'month' AS grain, start, add_months(start, 1) AS end, partial, first, last FROM {months}
+            UNION ALL
+            SELECT domain, 'quarter', trunc(start, 'quarter'), add_months(trunc(start, 'quarter'), 3),
+                   bool_or(partial), min(first), max(last) FROM {months} GROUP BY domain, trunc(start, 'quarter')
+            UNION ALL
+            SELECT domain, 'year', trunc(start, 'year'), add_months(trunc(start, 'year'), 12),
+                   bool_or(partial), min(first), max(last) FROM {months} GROUP BY domain, trunc(start, 'year')
+            UNION ALL
+            SELECT domain, 'all', min(start), add_months(max(start), 1), false, min(first), max(last)
+            FROM {months} GROUP BY domain"""
+
+    def year(self, column: str) -> str:
+        """See Periods."""
+        return column
+
+    def within_years(self, column: str, event_date: str) -> str:  # noqa: ARG002 - every event lies in its year
+        """See Periods."""
+        return "true"
+
+    def campaigns(self, column: str) -> str:  # noqa: ARG002 - every campaign is a period
+        """See Periods."""
+        return "true"
+
+    def as_year(self, column: str) -> str:
+        """See Periods."""
+        return f"CAST({column} AS INT)"
+
+    def is_year(self, column: str, year: int) -> str:
+        """See Periods."""
+        return f"{column} = '{year}'"
+
+
+CALENDAR: Final = CalendarPeriods()
+
+
+@dataclass(frozen=True)
+class MonthRange:
+    """One period, of the grain `range`: the whole months from the first day `start` to the first day after, `end`."""
+
+    start: date
+    end: date
+
+    def expand(self, event: str, columns: str) -> str:
+        """See Periods."""
+        inside = f"date >= DATE '{self.start}' AND date < DATE '{self.end}'"
+        return f"""
+            SELECT {columns}, 'range' AS grain, DATE '{self.start}' AS start FROM {event} WHERE {inside}"""
+
+    def join(self, alias: str) -> str:
+        """See Periods."""
+        return f"p.period_grain = {alias}.grain AND {self.start_of('p')} = {alias}.start"
+
+    def start_of(self, alias: str) -> str:
+        """See Periods."""
+        return f"{alias}.period_start"
+
+    def only(self, column: str, grains: Sequence[str]) -> str:  # noqa: ARG002 - there is one period
+        """See Periods."""
+        return "true"
+
+    def group_months(self, months: str) -> str:
+        """See Periods."""
+        return f"""
+            SELECT domain, 'range' AS grain, min(start) AS start, add_months(max(start), 1) AS end,
+                   bool_or(partial) AS partial, min(first) AS first, max(last) AS last
+            FROM {months} WHERE start >= DATE '{self.start}' AND start < DATE '{self.end}' GROUP BY domain"""
+
+    def year(self, column: str) -> str:  # noqa: ARG002 - there is one period
+        """See Periods."""
+        return "'range'"
+
+    def within_years(self, column: str, event_date: str) -> str:
+        """See Periods. An event of which only the year is known lies in the range when its whole year does."""
+        dated = f"{event_date} >= DATE '{self.start}' AND {event_date} < DATE '{self.end}'"
+        return f"(({dated}) OR ({event_date} IS NULL AND {self._whole_years(column)}))"
+
+    def campaigns(self, column: str) -> str:
+        """See Periods. Every year that the range touches."""
+        return f"{column} BETWEEN '{self.start.year}' AND '{self._last_year}'"
+
+    def as_year(self, column: str) -> str:  # noqa: ARG002 - a range is no year
+        """See Periods."""
+        return "CAST(NULL AS INT)"
+
+    def is_year(self, column: str, year: int) -> str:  # noqa: ARG002 - there is one period
+        """See Periods."""
+        return "true" if (self.start, self.end) == (date(year, 1, 1), date(year + 1, 1, 1)) else "false"
+
+    def _whole_years(self, column: str) -> str:
+        first = self.start.year if (self.start.month, self.start.day) == (1, 1) else self.start.year + 1
+        return f"{column} BETWEEN '{first}' AND '{self.end.year - 1}'"
+
+    @property
+    def _last_year(self) -> int:
+        return self.end.year if self.end.month > 1 else self.end.year - 1

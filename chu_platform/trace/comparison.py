@@ -1,0 +1,91 @@
+"""Comparison of published figures with the exact indicator, its mask and the recomputation."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from chu_platform.tables.columns import DOUBLE, LONG
+from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.table import Table
+from chu_platform.trace.scratch_folder import MEMORY_LIMIT
+
+# Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
+TOLERANCE: Final = 1e-8
+# Cells fetched at a time.
+BATCH: Final = 10_000
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of a cell that is wrong. A published figure that should be masked has no `expected`."""
+
+    cell: Mapping[str, Any]
+    figure: str
+    found: Any
+    expected: Any
+
+
+def figures_of(published: Table) -> Sequence[str]:
+    """The figures of a published table: its numbers outside the key."""
+    return [c.name for c in published.columns if c.type in (DOUBLE, LONG) and not c.key]
+
+
+def open_figures(published: Table) -> set[str]:
+    """The figures that masked rows show too."""
+    required = {c.name for c in published.columns if c.required}
+    # The population of a region is public.
+    return required | ({"population"} & {c.name for c in published.columns})
+
+
+def differences(
+    published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
+) -> Iterator[Difference]:
+    """Figures that differ between the exact indicator and the recomputation, or that are published against the mask.
+
+    `shown` are the published cells; `exact` and `computed` have the figures of the same cells; `masks` has the columns
+    `cell` (the key, joined by |) and `is_masked`. DuckDB pairs the cells: a million would not fit in Python's memory.
+    """
+    key = published.key
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        for name, rows in (("shown", shown), ("exact", exact), ("computed", computed), ("masks", masks)):
+            connection.register(name, rows)
+        using = ", ".join(map(sql_name, key))
+        named = ", ".join(f"shown.{sql_name(c)}::VARCHAR" for c in key)
+        connection.execute(
+            f"SELECT shown, exact, computed, masks.is_masked FROM shown LEFT JOIN exact USING ({using}) "
+            f"LEFT JOIN computed USING ({using}) LEFT JOIN masks ON masks.cell = concat_ws('|', {named})"
+        )
+        while rows := connection.fetchmany(BATCH):
+            for row, true, other, masked in rows:
+                yield from _differences_of_cell(published, {name: row[name] for name in key}, row, true, other, masked)
+
+
+def _differences_of_cell(
+    published: Table, cell: Row, row: Row, true: Row | None, other: Row | None, masked: bool | None
+) -> Iterator[Difference]:
+    if not true or true[published.key[0]] is None or not other or other[published.key[0]] is None or masked is None:
+        yield Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row")
+        return
+    always = open_figures(published)
+    for name in figures_of(published):
+        if not same(true[name], other[name]):
+            yield Difference(cell, name, true[name], other[name])
+        expected = true[name] if name in always or not masked else None
+        if not same(row[name], expected):
+            yield Difference(cell, f"{name} as published", row[name], expected)
+    if row["is_masked"] != masked:
+        yield Difference(cell, "is_masked", row["is_masked"], masked)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two figures are equal within TOLERANCE."""
+    one, other = (None if isinstance(v, float) and math.isnan(v) else v for v in (one, other))
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)

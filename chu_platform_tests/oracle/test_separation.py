@@ -1,0 +1,86 @@
+"""The oracle, the recomputation and the platform's queries are three separate implementations."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import chu_platform
+
+PACKAGE = Path(chu_platform.__file__).parent
+# The pieces of SQL text that are compared: so many words in a row, signs left out.
+LENGTH = 8
+
+
+def modules(package: str) -> list[Path]:
+    found = sorted((PACKAGE / package).rglob("*.py"))
+    assert len(found) > 3
+    return found
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules of the platform that a file imports, below `chu_platform.`; names taken from a package count too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from (name.removeprefix("chu_platform.") for name in names if name.split(".")[0] == "chu_platform")
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed", "forbidden"),
+    [
+        ("oracle", ("oracle.", "care_database.embedded_postgres."), ()),
+        (
+            "recomputation",
+            ("recomputation.", "sources.", "references.", "storage.", "tables."),
+            ("tables.spark_sql",),
+        ),
+    ],
+)
+def test_imports_of_what_checks_the_platform(
+    package: str, allowed: tuple[str, ...], forbidden: tuple[str, ...]
+) -> None:
+    """Neither imports the other, nor what makes facts, indicators and masks."""
+    names = {name for file in modules(package) for name in imported(file)}
+    assert any(name.startswith(f"{package}.") for name in names)
+    wrong = [name for name in names if not name.startswith(allowed) or (forbidden and name.startswith(forbidden))]
+    assert wrong == []
+
+
+def test_only_the_demonstration_pack_imports_the_oracle() -> None:
+    users = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        for name in imported(file)
+        if name.startswith("oracle.") and file.parent.name != "oracle"
+    }
+    assert users == {"demo/pack.py"}
+
+
+def pieces(package: str) -> set[tuple[str, ...]]:
+    """All pieces of the string literals of a package, docstrings and comments of SQL left out."""
+    found = set()
+    for file in modules(package):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        docstrings = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                words = re.findall(r"\w+", re.sub("--.*", "", node.value))
+                found |= {tuple(words[i : i + LENGTH]) for i in range(len(words) - LENGTH + 1)}
+    return found
+
+
+def test_the_oracle_and_the_recomputation_share_no_sql() -> None:
+    oracle, recomputation = pieces("oracle"), pieces("recomputation")
+    assert min(len(oracle), len(recomputation)) > 500
+    assert oracle & recomputation == set()

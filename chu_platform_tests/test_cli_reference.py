@@ -1,0 +1,13 @@
+"""docs/cli.md is what the commands say of themselves."""
+
+import runpy
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_reference_of_the_commands_is_current() -> None:
+    reference = runpy.run_path(str(DOCS / "cli_reference.py"))["reference"]()
+
+    assert "## `chu materialize`" in reference
+    assert (DOCS / "cli.md").read_text(encoding="utf-8") == reference, "docs/cli.md is old: run `make cli-reference`"
