@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from chu_platform.description.file import current_text
 from chu_platform.errors import ChuError
 from chu_platform.settings import PROJECT, Settings
 from chu_platform.urls import ROOT
@@ -66,6 +67,8 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     require_free_port(portal_port, "--portal-port")
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
+    # What the portal and the documents show tables by.
+    current_text(settings.lake_folder, settings.work_folder)
     workspace = ("-w", str(PROJECT / "workspace.yaml"))
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from chu_platform.portal.questions import Question
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import StoredTable
 from chu_platform.urls import ROOT, page_of
 
 HOME: Final = "/"
@@ -53,7 +53,7 @@ class Addresses(ABC):
         """The same for an entry of a list of choices, where lists are links."""
         return self.of(address)
 
-    def lineage(self, _table: Table) -> str | None:
+    def lineage(self, _table: StoredTable) -> str | None:
         """The text of a link to the lineage of a table; None without the Dagster UI."""
         return None
 
@@ -78,7 +78,7 @@ class ServedAddresses(Addresses):
         """The address."""
         return address
 
-    def lineage(self, table: Table) -> str | None:
+    def lineage(self, table: StoredTable) -> str | None:
         """The page of the table among the documents beside the Dagster UI."""
         return f"{self._ui}{ROOT}{page_of(table)}" if self._ui else None
 

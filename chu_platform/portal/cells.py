@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chu_platform import french
 from chu_platform.portal.periods import Period, coarser
-from chu_platform.portal.questions import AGES, Measure, Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL
@@ -89,7 +89,7 @@ def _name(question: Question, row: Mapping[str, Any]) -> str:
         return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
         return french.capital(row["region_label"])
-    return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
+    return french.age_band(row["age_band"]) if "age_band" in row else label_of(question, row)
 
 
 def as_cell(question: Question, measure: Measure, row: Row) -> Cell:

@@ -12,7 +12,7 @@ from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
 from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.periods import Period, is_written
-from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question
+from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 
@@ -75,7 +75,7 @@ def single(given: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, 
 
 def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> Choice:
     """The choice of an address. Raises Refused when there is no such question, X, period or measure."""
-    question = BY_SLUG.get(slug)
+    question = snapshot.question(slug)
     if question is None:
         raise Refused("Cette question n’existe pas.", HTTPStatus.NOT_FOUND)
     names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
@@ -115,7 +115,7 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         (column,) = map(sql_name, parameter.columns)
         there = {r["value"] for r in snapshot.rows(f"SELECT DISTINCT {column} AS value FROM {table}")}
         return [("", [(value, label) for value, label in parameter.words.items() if value in there])]
-    if parameter.columns == ("level", "code"):
+    if list(parameter.columns) == ["level", "code"]:
         groups = []
         for level in ("total", "unattached", "region", "department", "chapter"):
             rows = snapshot.rows(
@@ -123,13 +123,14 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
                 {"level": level},
             )
             if rows:
+                label = question.levels[level].label
                 coded = level in ("department", "chapter")
                 listed = [
                     (f"{level}:{r['code']}", f"{r['code']} – {r['label']}" if coded else r["label"]) for r in rows
                 ]
-                groups.append((f"{LEVELS[level]}s" if len(rows) > 1 else LEVELS[level], listed))
+                groups.append((f"{label}s" if len(rows) > 1 else label, listed))
         return groups
-    if parameter.columns == ("profession", "speciality"):
+    if list(parameter.columns) == ["profession", "speciality"]:
         rows = snapshot.rows(f"SELECT DISTINCT profession, speciality FROM {table} ORDER BY 1, 2")
         found: dict[str, list[tuple[str, str]]] = {}
         for r in rows:

@@ -16,15 +16,16 @@ def export(
     folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
 ) -> None:
     """Write a copy that needs no server: the published views by year, and the story."""
-    from chu_platform.portal.export import START, opening_views
+    from chu_platform.description.file import current_catalogue
     from chu_platform.portal.export import export as write
+    from chu_platform.portal.export import opening_views, start_addresses
     from chu_platform.portal.reader import Reader
     from chu_platform.settings import load_settings
 
     settings = load_settings()
-    reader = Reader(settings.lake_folder)
+    reader = Reader(settings.lake_folder, current_catalogue(settings.lake_folder, settings.work_folder))
     if not reader.snapshot.versions:
         raise ChuError(f"nothing is published in the lake {settings.lake_folder} yet: materialise it first")
     snapshot = reader.snapshot
-    done = write(snapshot, folder, datetime.now(), START, opening_views(snapshot))
+    done = write(snapshot, folder, datetime.now(), start_addresses(snapshot), opening_views(snapshot))
     print(f"{done.pages} pages and {done.files} files in {folder}; begin with {folder / 'index.html'}")

@@ -19,7 +19,7 @@ from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.periods import GRAINS
-from chu_platform.portal.questions import AGES, LEVELS, SEXES, SURVEYS, Question
+from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.views import View
 from chu_platform.tables.columns import DOUBLE, LONG
@@ -33,11 +33,7 @@ MAX_PART_LENGTH: Final = 60
 # Codes of the published tables, as a French reader knows them; a band such as 5-9 would be a date to a spreadsheet.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "period_grain": {grain: label.lower() for grain, label in GRAINS.items()},
-    "level": LEVELS,
     "code": {"unattached": "sans établissement"},
-    "sex": SEXES,
-    "age_band": AGES,
-    "survey": SURVEYS,
     "region_code": {ALL: "France"},
 }
 # From the youngest; all ages and the unknown one last.
@@ -95,11 +91,14 @@ def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Ma
 
 def as_csv(question: Question, rows: pa.Table) -> bytes:
     """Rows for a French reader's spreadsheet: UTF-8 with a mark, semicolons, commas, words; a masked figure says so."""
+    words = {**question.words, "level": {level: w.label for level, w in question.levels.items()}, **WORDS}
     figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
     lines = [[c.label for c in question.table.columns]]
     for row in rows.to_pylist():
         hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
-        lines.append([french.MASKED if name in hidden else _written(name, value) for name, value in row.items()])
+        lines.append(
+            [french.MASKED if name in hidden else _written(value, words.get(name, {})) for name, value in row.items()]
+        )
     text = "".join(";".join(_quoted(cell) for cell in line) + "\r\n" for line in lines)
     return text.encode("utf-8-sig")
 
@@ -152,11 +151,12 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:MAX_PART_LENGTH].rstrip("-")
 
 
-def _written(name: str, value: object) -> str:
+def _written(value: object, words: Mapping[str, str]) -> str:
+    """A value as text; `words` are those for its codes."""
     if value is None:
         return ""
     if isinstance(value, str):
-        value = WORDS.get(name, {}).get(value, value)
+        value = words.get(value, value)
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, float):

@@ -23,7 +23,6 @@ from chu_platform.portal.addresses import Addresses, CopiedAddresses, question_a
 from chu_platform.portal.app import STATIC_FILES
 from chu_platform.portal.choices import Choice, Refused, choose
 from chu_platform.portal.periods import is_short
-from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.rendering import Renderer
 from chu_platform.portal.views import view_of, with_figure
@@ -31,12 +30,6 @@ from chu_platform.tables.duckdb_sql import sql_name
 
 INDEX: Final = "index.html"
 HTML: Final = ".html"
-START: Final = (
-    addresses.HOME,
-    addresses.STORY,
-    addresses.METHOD,
-    *(question_address(q, {}) for q in QUESTIONS),
-)
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
 MAX_VIEWS: Final = 1000
 
@@ -101,10 +94,15 @@ class _RecordedAddresses(Addresses):
         return address
 
 
+def start_addresses(snapshot: Snapshot) -> Sequence[str]:
+    """The home page, the story, the method and the questions."""
+    return [addresses.HOME, addresses.STORY, addresses.METHOD, *(question_address(q, {}) for q in snapshot.questions)]
+
+
 def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
     """The opening view of each place and diagnosis that has at least one figure, at most so many of a level."""
     found, left_out = [], 0
-    for question in QUESTIONS:
+    for question in snapshot.questions:
         if "level" not in question.columns or question.table.name not in snapshot.versions:
             continue
         rows = snapshot.rows(
@@ -125,7 +123,7 @@ def export(
     snapshot: Snapshot,
     folder: Path,
     now: datetime,
-    start: Sequence[str] = START,
+    start: Sequence[str],
     opening: OpeningViews | None = None,
 ) -> Exported:
     """Write the copy of the pages `start`, of all they offer, and of the opening views; `now` is the day it names.

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from chu_platform.portal import addresses, downloads, search
 from chu_platform.portal.addresses import ServedAddresses, question_address
 from chu_platform.portal.choices import Refused, choose, single
-from chu_platform.portal.questions import BY_SLUG, QUESTIONS
 from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import SEARCHED, Renderer
 from chu_platform.portal.views import view_of
@@ -61,11 +60,12 @@ class Pages:
         words = asked.get("q", "").strip()
         if len(words) > search.MAX_LENGTH:
             raise Refused(f"La recherche prend au plus {search.MAX_LENGTH} caractères.")
-        possible = [q for q in QUESTIONS if q.search == kind]
-        question = BY_SLUG.get(asked.get("question", possible[0].slug))
-        if question is None or question not in possible:
-            raise Refused("Cette recherche ne mène pas à cette question.")
         snapshot = self._reader.snapshot
+        possible = [q for q in snapshot.questions if q.search == kind]
+        asked_slug = asked.get("question", possible[0].slug)
+        question = next((q for q in possible if q.slug == asked_slug), None)
+        if question is None:
+            raise Refused("Cette recherche ne mène pas à cette question.")
         results = None
         if words:
             by_place = kind == "etablissements"

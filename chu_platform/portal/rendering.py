@@ -20,8 +20,8 @@ from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, about, trend
 from chu_platform.portal.choices import Choice, Refused, choose, options
 from chu_platform.portal.periods import GRAINS, Period, is_short
-from chu_platform.portal.questions import QUESTIONS, Question
-from chu_platform.portal.reader import Snapshot, upstream
+from chu_platform.portal.questions import Question
+from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
 from chu_platform.portal.story import story_of
 from chu_platform.portal.views import View, columns_of, linked_map, row_of, unit_and_title, view_of
@@ -67,12 +67,12 @@ class Renderer:
 
     def home(self, snapshot: Snapshot) -> str:
         """The eight questions, each with its figure, trend and reliability."""
-        cards = [c for q in QUESTIONS if (c := _card(snapshot, q))]
+        cards = [c for q in snapshot.questions if (c := _card(snapshot, q))]
         return self._page(
             "home.html",
             here="home",
             cards=cards,
-            missing=len(QUESTIONS) - len(cards),
+            missing=len(snapshot.questions) - len(cards),
             state=sentences.overall((c.question, c.reliability) for c in cards),
         )
 
@@ -89,7 +89,7 @@ class Renderer:
             title=SEARCHED[kind],
             kind=kind,
             question=question,
-            possible=[q for q in QUESTIONS if q.search == kind],
+            possible=[q for q in snapshot.questions if q.search == kind],
             words=words,
             results=results,
             address=lambda x: question_address(question, {"x": x}),
@@ -102,7 +102,7 @@ class Renderer:
         return self._page(
             "method.html",
             here="method",
-            questions=[(q, reliability(snapshot, q)) for q in QUESTIONS],
+            questions=[(q, reliability(snapshot, q)) for q in snapshot.questions],
             problems=problems,
             checks_table=_checks_table(problems),
             checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
@@ -152,7 +152,7 @@ class Renderer:
             "partial": sentences.partial(question, own),
             "standing": sentences.standing(view.compared, view.peers, own),
             "left_out": sentences.left_out(view.peers),
-            "apart": sentences.survey_apart(own),
+            "apart": sentences.survey_apart(question, own),
             "fields": fields,
             "carried": carried,
             "choice_lists": [] if self._addresses.served else self._choice_lists(question, fields, carried),
@@ -180,7 +180,7 @@ class Renderer:
                 for title, files in downloads
             ],
             "permalink": choice.address(),
-            "sources": [t for t in upstream(question.table) if t.layer is Layer.SOURCES],
+            "sources": [t for t in snapshot.catalogue.upstream(question.table) if t.layer is Layer.SOURCES],
             "version": snapshot.versions.get(question.table.name),
             "why_masked": sentences.WHY_MASKED,
         }

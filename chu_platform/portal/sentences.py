@@ -11,7 +11,7 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.periods import GRAINS, Period
-from chu_platform.portal.questions import BROKEN_DOWN, LEVELS, SURVEYS, WHERE, Measure, Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (
@@ -53,7 +53,7 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     if cell.value is None:
         missing = "le chiffre est masqué" if cell.masked else "il n’y a pas de chiffre"
         return Markup("{}, {}.").format(begin, missing)
-    where = WHERE.get(cell.x.get("level", ""), "")
+    where = question.levels[cell.x["level"]].where if cell.x.get("level") in question.levels else ""
     whose = "des patients de ce groupe" if subject and "age_band" in cell.x else "des patients de la base"
     before, _, after = measure.sentence.partition("{value}")
     return Markup("{}, {}<strong>{}</strong>{}.").format(
@@ -200,11 +200,11 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
     return " ".join(said) or None
 
 
-def survey_apart(cell: Cell) -> str | None:
+def survey_apart(question: Question, cell: Cell) -> str | None:
     """That the other survey is another one."""
     if "survey" not in cell.x:
         return None
-    return f"Enquête : {SURVEYS[cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
+    return f"Enquête : {question.words['survey'][cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
 
 
 def reasons(found: Reliability) -> list[str]:
@@ -239,8 +239,7 @@ def finest(found: Reliability) -> tuple[str, str] | None:
     if found.finest is None:
         return None
     level, grain, share = found.finest
-    name = {**LEVELS, **BROKEN_DOWN}.get(level, level)
-    return f"{french.small(name)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
+    return f"{french.small(level)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
 
 
 def bounds(check: MeasuredCheck) -> str:

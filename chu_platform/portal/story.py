@@ -14,7 +14,6 @@ from typing import Final
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.catalogue import catalogue
 from chu_platform.portal.addresses import Addresses
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import dots
@@ -36,7 +35,7 @@ from chu_platform.portal.findings import (
     highest,
     highest_title,
 )
-from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
+from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
 from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short
@@ -137,8 +136,8 @@ def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
     share = _unattached_share(snapshot)
     return Story(
         volumes=_volumes(snapshot),
-        questions=QUESTIONS,
-        way=_way(),
+        questions=snapshot.questions,
+        way=_way(snapshot),
         checks=_checks(snapshot),
         example=_example(stays),
         example_sentence=headline(stays.question, stays.measure, stays.cell) if stays else None,
@@ -170,7 +169,7 @@ def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
             _shown(survey, "satisfaction", _dots),
         ),
         ambulatory=_beside(ambulatory),
-        coverage=[_coverage(snapshot, q) for q in QUESTIONS],
+        coverage=[_coverage(snapshot, q) for q in snapshot.questions],
         advice=[a for a in _advice(snapshot, share, survey) if a is not None],
     )
 
@@ -290,11 +289,11 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
     return found
 
 
-def _way() -> list[tuple[str, str, int]]:
+def _way(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     assert all(Layer(layer) for layer, _, _ in WAY)
-    tables = Counter(t.layer.value for t in catalogue())
+    tables = Counter(t.layer.value for t in snapshot.catalogue.tables)
     # Some reports are published too, beside the indicators.
-    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in catalogue())
+    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in snapshot.catalogue.tables)
     way = [(name, what, tables[layer]) for layer, name, what in WAY]
     name, what, count = way[-1]
     return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", count + reports)]
@@ -377,7 +376,7 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
         )
     hidden = snapshot.rows(
         "SELECT cells, cells_masked FROM publication_coverage WHERE indicator = $table AND level = 'establishment' AND grain = 'all'",
-        {"table": BY_SLUG["consultations-etablissement"].table.name},
+        {"table": "kpi_consultation_rate_by_establishment"},
     )
     if hidden and hidden[0]["cells_masked"]:
         yield Advice(

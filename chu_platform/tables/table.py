@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -48,6 +49,30 @@ class Layout:
 
     partition_by: Sequence[str] = ()
     z_order_by: Sequence[str] = ()
+
+
+class StoredTable(Protocol):
+    """What reading a table of the lake needs to know of it: a declared or a described one."""
+
+    @property
+    def name(self) -> str:
+        """See `Table`."""
+
+    @property
+    def layer(self) -> Layer:
+        """See `Table`."""
+
+    @property
+    def folder(self) -> str:
+        """See `Table`."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """See `Table`."""
+
+    @property
+    def partition_by(self) -> Sequence[str]:
+        """See `Table`."""
 
 
 @dataclass(frozen=True, eq=False)
