@@ -4,7 +4,6 @@ Each child is started by a guard, which is this file run as a module. The guard'
 from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
 ends its child and all that the child started.
 
-Here: processes, the port, waiting for an answer. Not here: what the UI shows.
 """
 
 import errno
@@ -21,7 +20,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from chu_platform.description.file import current_text
 from chu_platform.errors import ChuError
 from chu_platform.settings import PROJECT, Settings
 from chu_platform.urls import ROOT
@@ -65,6 +63,9 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
+    # Not at the start of every command.
+    from chu_platform.description.file import current_text
+
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     # What the portal and the documents show tables by.

@@ -12,9 +12,9 @@ from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chu_platform import french
-from chu_platform.portal.questions import BY_SLUG, Question
+from chu_platform.portal.questions import Question
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import Served
+from chu_platform_tests.portal.served import BY_SLUG, Served
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
