@@ -3,7 +3,6 @@
 Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe
 from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
 ends its child and all that the child started.
-
 """
 
 import errno

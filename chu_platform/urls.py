@@ -1,6 +1,6 @@
 """Where each document is: as a file below a folder, and below `/documents/` of the webserver.
 
-Here: names of paths. Not here: what is there (site). Nothing heavy is imported: the code location links to these.
+Nothing heavy is imported: the code location links to these.
 """
 
 from typing import TYPE_CHECKING, Final

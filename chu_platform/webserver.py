@@ -1,8 +1,4 @@
-"""The webserver: Dagster's own, with the platform's documents below /documents/.
-
-Here: the route to the documents, and the command `python -m chu_platform.webserver`. Not here: the documents
-(documents), what the read-only webserver refuses (read_only), who may come (a proxy before it).
-"""
+"""The webserver: Dagster's own, with the platform's documents below /documents/."""
 
 import signal
 import sys

@@ -2,8 +2,6 @@
 
 Nothing is written, nothing but GET and HEAD is answered, nothing is loaded from elsewhere, and a page that cannot be
 made says so in French.
-
-Here: the ASGI application. Not here: what pages show (pages).
 """
 
 import hashlib
@@ -92,7 +90,7 @@ class Guard:
 
 
 def _within(location: str) -> str:
-    """The path of an address and what follows it. The host is what the request said, and may be anybody's."""
+    """The path of an address and what follows it. The host comes from the request, and may be anybody's."""
     parts = urlsplit(location)
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 

@@ -1,7 +1,4 @@
-"""The figures of a question: one cell, its periods, its trend, its neighbours.
-
-Here: queries over a snapshot, and cells as values. Not here: words (sentences), charts, pages.
-"""
+"""The figures of a question: one cell, its periods, its trend, its neighbours."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +33,7 @@ BAND_START: Final = re.compile(r"\d+")
 class Cell:
     """One figure: its X, its period, and what it is made of; a masked one has none.
 
-    `numerator` and `denominator` are None too where the measure has none. `name` is what tells it from its neighbours.
+    `numerator` and `denominator` are None too where the measure has none. `name` distinguishes it from its neighbours.
     """
 
     x: X

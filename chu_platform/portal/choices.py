@@ -1,6 +1,6 @@
-"""What a request asks for: question, X, Y and measure, from the parameters of an address, and back.
+"""What a request asks for: question, X, period and measure, from the parameters of an address, and back.
 
-Here: validation. Whatever is not understood is refused with a sentence in French, never guessed. Not here: figures.
+A parameter that is not understood is refused with a sentence in French, never guessed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Y: periods as a reader writes and reads them.
-
-Here: month, quarter, year and all, as parameters of an address and as French words. Not here: which exist (cells).
-"""
+"""Periods as readers write them in an address, and read them in French."""
 
 import re
 from dataclasses import dataclass

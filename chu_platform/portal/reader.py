@@ -4,8 +4,6 @@ A snapshot is a set of Delta versions of the published tables, loaded into a Duc
 no file afterwards. A page is made of one snapshot. When tables have been rewritten a new one is loaded beside and
 takes the place of the old one at once; as long as that fails, or the tables do not fit together, the last good one
 keeps serving.
-
-Here: which versions are served, and queries over them. Not here: what is asked (cells, search), nor any other zone.
 """
 
 import threading
@@ -30,7 +28,7 @@ from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Zone
 
-# Seconds between two looks at the logs of the tables.
+# Seconds between two checks of the logs of the tables.
 INTERVAL: Final = 1.0
 # Seconds after which tables that do not fit together are served all the same: a run that failed in the middle, or a
 # table whose rows, made anew, were what they had been.
@@ -175,7 +173,7 @@ class Reader:
                         return
                 self._snapshot = loaded
         # Whatever a table that is being rewritten, restored or cleaned up makes the libraries raise: the last good
-        # versions go on being served, and the next look tries again.
+        # versions go on being served, and the next refresh tries again.
         except Exception as error:
             if self._logs:
                 keep_trace(error, self._logs)

@@ -1,7 +1,4 @@
-"""How far an indicator can be trusted: what is masked, how fresh it is, how its checks went.
-
-Here: measuring it, from what is published. Not here: how a page says it.
-"""
+"""How far an indicator can be trusted: what is masked, how fresh it is, how its checks went."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +35,7 @@ NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance 
 class State(StrEnum):
     """What must be known before an indicator is used.
 
-    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, said beside
+    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, shown beside
     it, and no fault of the calculation.
     """
 
@@ -246,7 +243,7 @@ def _check(tables: Mapping[tuple[str, str], DescribedTable], row: Mapping[str, A
 
 
 def _late(made: datetime | None, cadence: Freshness) -> Late | None:
-    """How late a table is that was made at a moment; None when it is not, or when nothing tells."""
+    """How late a table is that was made at a moment; None when it is not, or when it is not known."""
     if made is None:
         return None
     age = datetime.now(UTC) - made

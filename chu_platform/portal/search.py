@@ -1,7 +1,4 @@
-"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words.
-
-Here: the search. Not here: its pages.
-"""
+"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words."""
 
 import re
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""The story: what a committee is told in eleven steps, every figure from the snapshot that is served.
-
-Here: which figures are told, and in which order. Not here: what they allow to be claimed (findings), the sentences that
-depend on no figure (recit.html), nor any look.
-"""
+"""The story: eleven steps for a committee, every figure from the snapshot that is served."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +65,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Result:
-    """A step that tells a result: the finding as its title and with its evidence, and the figure, if it is published."""
+    """A step about a result: the finding as its title and with its evidence, and the figure, if it is published."""
 
     title: str
     finding: str
@@ -198,10 +194,10 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
     chart, caption = drawn
     made_of = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
     interval = limits(view.measure, view.cell)
-    said = [f"{french.capital(view.measure.limits)} : {interval}" if interval else "", made_of]
+    texts = [f"{french.capital(view.measure.limits)} : {interval}" if interval else "", made_of]
     return Shown(
         headline(view.question, view.measure, view.cell),
-        " · ".join(part for part in said if part),
+        " · ".join(part for part in texts if part),
         chart,
         caption,
         view.choice.address(),
@@ -224,8 +220,8 @@ def _of_ages(view: View | None) -> Shown | None:
 def _made_of(view: View) -> str:
     """What the figure of a view is made of, and its interval or why there is none, as a sentence."""
     counts = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
-    said = [part for part in (counts, limits_or_why(view.measure, view.cell)) if part]
-    return f"{french.capital(' ; '.join(said))}." if said else ""
+    texts = [part for part in (counts, limits_or_why(view.measure, view.cell)) if part]
+    return f"{french.capital(' ; '.join(texts))}." if texts else ""
 
 
 def _trend(view: View, name: str) -> tuple[Markup, str]:
@@ -307,12 +303,12 @@ def _checks(snapshot: Snapshot) -> str:
         return "Aucun contrôle n’est encore enregistré."
     blocking = snapshot.rows("SELECT count(*) AS n FROM check_result WHERE blocking AND status = 'failed'")[0]["n"]
     total = sum(counted.values())
-    said = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
+    text = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
     if failed := counted["failed"] - blocking:
-        said += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
+        text += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
     if blocking:
-        said += f" ; {french.counted(blocking, 'contrôle bloquant a échoué', 'contrôles bloquants ont échoué')}"
-    return f"{said}."
+        text += f" ; {french.counted(blocking, 'contrôle bloquant a échoué', 'contrôles bloquants ont échoué')}"
+    return f"{text}."
 
 
 def _example(view: View | None) -> list[tuple[str, str]]:
@@ -327,7 +323,7 @@ def _example(view: View | None) -> list[tuple[str, str]]:
 
 
 def _unattached_share(snapshot: Snapshot) -> Advice | None:
-    """The consultations that no establishment can be told of, in the last whole year both counts are visible."""
+    """The consultations that belong to no establishment, in the last whole year both counts are visible."""
     rows = snapshot.rows(
         "SELECT period_start, max(events) FILTER (level = 'unattached') AS apart, max(events) FILTER (level = 'total') AS whole "
         "FROM kpi_consultation_rate_by_establishment WHERE period_grain = 'year' AND NOT is_partial "

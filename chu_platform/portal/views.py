@@ -1,7 +1,4 @@
-"""What a page of a question shows: its cell, trend, comparison, map, as values and charts.
-
-Here: from a choice to a view. Not here: HTML (templates), files (downloads).
-"""
+"""What a page of a question shows: its cell, trend, comparison, map, as values and charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -126,7 +126,7 @@ def test_nothing_is_drawn_outside_the_picture(name: str, size: drawing.Size) -> 
 
 def test_a_chart_says_by_its_class_what_the_style_sheet_colours() -> None:
     styled = set(re.findall(r"\.chart \.([a-z-]+)", STYLE.read_text()))
-    coloured = {name for name, look in drawing.LOOKS.items() if "#" in look}
+    coloured = {name for name, look in drawing.STYLES.items() if "#" in look}
     assert coloured == styled
 
 
