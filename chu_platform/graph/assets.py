@@ -258,7 +258,8 @@ def _column_lineage(table: Table) -> dg.TableColumnLineage:
 
     Told with each version and not with the definition: a code location then loads without following any query.
     """
-    from chu_platform.lineage.tables import Field, lineage_of
+    from chu_platform.lineage.tables import lineage_of
+    from chu_platform.tables.lineage import Field
 
     columns = lineage_of(table).columns
     return dg.TableColumnLineage(

@@ -17,7 +17,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence, merged, through
+from chu_platform.tables.influence import Influence, merged, through
 
 # An input of the query, and a column of it.
 Cell = tuple[str, str]

@@ -2,54 +2,29 @@
 
 Queries are followed (queries); of what Python makes, the declaration says it (`from_columns`); of what is delivered,
 the reader knows the files and the place in them.
-
-Here: declarations in, one step of lineage out. Not here: the way back to the sources (sources).
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence, merged, through
 from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
 from chu_platform.tables.columns import STRING, Column, sql_type
+from chu_platform.tables.influence import Influence, merged, through
+from chu_platform.tables.lineage import Field, Lineage
 from chu_platform.tables.rows import EVERY_ROW, Computed, DeliveredRows, ExternalSource, Query
 from chu_platform.tables.table import Layer, Table
 
 FILE_NAME: Final = "nom du fichier"
 
 
-@dataclass(frozen=True)
-class Field:
-    """A column of a table of the lake."""
-
-    table: Table
-    column: str
-
-
-ColumnOrigin = Field | ExternalSource
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """`columns`: for each column of the table, in their order, its origins; nothing for a constant of the declaration.
-
-    `rows`: what decides which rows there are, whatever the column.
-    """
-
-    columns: Mapping[str, Mapping[ColumnOrigin, Influence]]
-    rows: Mapping[ColumnOrigin, frozenset[Influence]]
-
-    @property
-    def origins(self) -> Collection[ColumnOrigin]:
-        """Everything that its columns and rows come from, each once, in order."""
-        return dict.fromkeys([*(o for found in self.columns.values() for o in found), *self.rows])
+TableField = Field[Table]
+ColumnOrigin = TableField | ExternalSource
 
 
 @cache
-def lineage_of(table: Table) -> Lineage:
+def lineage_of(table: Table) -> Lineage[Table]:
     """The lineage of a table. Raises ChuError naming a column of which nothing is known."""
     return table.rows.accept(_LineageByKind(table))
 
@@ -60,15 +35,15 @@ class _LineageByKind:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def visit_query(self, rows: Query) -> Lineage:
+    def visit_query(self, rows: Query) -> Lineage[Table]:
         """See `RowsVisitor`."""
         return _of_query(self._table, rows)
 
-    def visit_computed(self, rows: Computed) -> Lineage:
+    def visit_computed(self, rows: Computed) -> Lineage[Table]:
         """See `RowsVisitor`."""
         return _of_function(self._table, rows)
 
-    def visit_delivered(self, rows: DeliveredRows) -> Lineage:
+    def visit_delivered(self, rows: DeliveredRows) -> Lineage[Table]:
         """See `RowsVisitor`."""
         table = self._table
         if table.layer is Layer.REJECTS:
@@ -76,7 +51,7 @@ class _LineageByKind:
         return Lineage({c.name: dict(_delivered(table, rows, c)) for c in table.columns}, {})
 
 
-def _of_query(table: Table, rows: Query) -> Lineage:
+def _of_query(table: Table, rows: Query) -> Lineage[Table]:
     inputs = {name: {c.name: sql_type(c.type) for c in read.columns} for name, read in table.reads.items()}
     try:
         found = lineage_of_query(rows.sql, inputs)
@@ -104,12 +79,12 @@ def _origins(table: Table, uses: Mapping[Cell, Influence]) -> dict[ColumnOrigin,
     return found
 
 
-def _field(table: Table, cell: Cell) -> Field:
+def _field(table: Table, cell: Cell) -> TableField:
     name, column = cell
     return Field(table.reads[name], column)
 
 
-def _of_function(table: Table, rows: Computed) -> Lineage:
+def _of_function(table: Table, rows: Computed) -> Lineage[Table]:
     found = {
         name: {_declared(table, one): Influence.TRANSFORMATION for one in made_from}
         for name, made_from in rows.from_columns.items()
@@ -157,7 +132,7 @@ def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tu
             yield ExternalSource(rows.delivery, f"{FILE_NAME}, partie « {used} »"), Influence.TRANSFORMATION
 
 
-def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage:
+def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage[Table]:
     wheres = {
         "file": FILE_NAME,
         "line": "numéro de ligne",

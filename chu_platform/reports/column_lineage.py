@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from chu_platform.lineage.influence import Influence
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
+from chu_platform.tables.influence import Influence
 from chu_platform.tables.rows import DECLARATIONS, EVERY_ROW, Computed, ExternalSource
 from chu_platform.tables.table import Layer, Table, Zone
 

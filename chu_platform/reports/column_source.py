@@ -20,7 +20,7 @@ def _rows(tables: Sequence[Table]) -> pa.Table:
 def _of(table: Table) -> Iterator[dict[str, object]]:
     # Not before it is made: a code location need not load a parser of SQL.
     from chu_platform.lineage.sources import influences_of, values_of
-    from chu_platform.lineage.tables import Field
+    from chu_platform.tables.lineage import Field
 
     for column in table.columns:
         field = Field(table, column.name)

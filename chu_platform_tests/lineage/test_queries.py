@@ -3,8 +3,8 @@
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.queries import lineage_of_query
+from chu_platform.tables.influence import Influence
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,5 @@
 """What is claimed, and what is said not to be established; the expected texts are written by hand."""
 
-import re
 from datetime import date
 
 import pytest
@@ -20,8 +19,9 @@ from chu_platform.portal.findings import (
     highest_title,
 )
 from chu_platform.portal.periods import Period
-from chu_platform.portal.questions import BY_SLUG
 from chu_platform.portal.sentences import standing
+from chu_platform_tests.html import parsed
+from chu_platform_tests.portal.served import BY_SLUG
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +30,7 @@ NOUN = "recours à l’hospitalisation"
 
 
 def plain(text: str) -> str:
-    return re.sub(r"<[^>]+>", "", text).replace("\u202f", " ").replace("\u00a0", " ")
+    return parsed(text).text
 
 
 def cell(

@@ -36,9 +36,7 @@ EXACT = Table(
     owner="team:kpis",
     columns=[
         Column("year", INTEGER, "année du décès", "Année", key=True),
-        Column(
-            "age_band", STRING, "tranche de cinq ans, unknown ou all (ensemble)", "Tranche d’âge", key=True
-        ),
+        Column("age_band", STRING, "tranche de cinq ans, unknown ou all (ensemble)", "Tranche d’âge", key=True),
         Column("deaths", LONG, "nombre de décès dont la date est dans l’année", "Décès", nullable=False),
     ],
     reads={"death": fact_death},
