@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,11 @@ def describe(tables: Iterable[Table], indicators: Iterable[Indicator]) -> Descri
         [_table(made, made_by) for made_by in tables for made in made_by.outputs],
         [DescribedQuestion(_identifier(i.masked), _identifier(i.fact), i.question) for i in indicators],
     )
+
+
+def _place(file: Path) -> str:
+    """A file below the package; nothing but its name when a declaration lies elsewhere."""
+    return file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
 
 
 def keep_described(settings: Settings) -> None:
@@ -89,7 +95,7 @@ def _table(table: Table, made_by: Table) -> DescribedTable:
         delivery=delivery,
         preview=table.preview,
         code_version=table.code_version,
-        declared_at=f"{file.relative_to(PACKAGE).as_posix()}:{line}",
+        declared_at=f"{_place(file)}:{line}",
         column_origins={
             name: [_origin(origin, [kind]) for origin, kind in origins.items()]
             for name, origins in lineage.columns.items()
