@@ -123,7 +123,7 @@ def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -
 def test_what_others_have_added_is_remarked_and_not_read(maker: Maker, tmp_path: Path) -> None:
     death_files.write_csv(tmp_path / "pack", ODD, MORE)
     outcome = deliver(deces_insee_csv, tmp_path / "pack", tmp_path / "work")
-    assert "'ajout0'" in outcome.remarks[0]
+    assert "'ajout0'" in outcome.messages[0]
     assert outcome.reading.kept == len(ODD)
 
 
