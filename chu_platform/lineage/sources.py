@@ -1,7 +1,4 @@
-"""The whole way back: from a column to the columns of deliveries that it ends in.
-
-Here: following one step after the other. Not here: a single step (tables).
-"""
+"""Whole lineage of a column: back to the delivered columns."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,37 +8,37 @@ from chu_platform.tables.rows import ExternalSource
 
 
 @dataclass(frozen=True)
-class End:
-    """Where a lineage ends: the last column of the lake, and what lies outside that it is read from."""
+class LineageEnd:
+    """End of a lineage: the last column in the lake, and the external source from which it is read."""
 
     field: Field
-    outside: ExternalSource
+    source: ExternalSource
 
 
-Ends = frozenset[End]
+Ends = frozenset[LineageEnd]
 
 
 @cache
 def values_of(field: Field) -> Ends:
-    """Where the values of a column come from; nothing for a constant of the declarations."""
+    """The ends from which the values of a column come. Empty for a constant."""
     origins = lineage_of(field.table).columns[field.column]
-    found = (_value(field, origin) for origin, kind in origins.items() if kind.direct)
-    return frozenset[End]().union(*found)
+    ends = (_value(field, origin) for origin, kind in origins.items() if kind.direct)
+    return frozenset[LineageEnd]().union(*ends)
 
 
 @cache
 def influences_of(field: Field) -> Ends:
-    """What else decides: conditions and masks on the way, and whatever decides which rows there are."""
+    """The other ends that influence a column: conditions, masks, and columns that decide which rows exist."""
     lineage = lineage_of(field.table)
-    found = [_influences(origin) for origin in lineage.columns[field.column]]
-    decides = [origin for origin, kind in lineage.columns[field.column].items() if not kind.direct]
-    for origin in [*decides, *lineage.rows]:
-        found += [_value(field, origin), _influences(origin)]
-    return frozenset[End]().union(*found) - values_of(field)
+    ends = [_influences(origin) for origin in lineage.columns[field.column]]
+    indirect = [origin for origin, kind in lineage.columns[field.column].items() if not kind.direct]
+    for origin in [*indirect, *lineage.rows]:
+        ends += [_value(field, origin), _influences(origin)]
+    return frozenset[LineageEnd]().union(*ends) - values_of(field)
 
 
 def _value(field: Field, origin: ColumnOrigin) -> Ends:
-    return frozenset([End(field, origin)]) if isinstance(origin, ExternalSource) else values_of(origin)
+    return frozenset([LineageEnd(field, origin)]) if isinstance(origin, ExternalSource) else values_of(origin)
 
 
 def _influences(origin: ColumnOrigin) -> Ends:
