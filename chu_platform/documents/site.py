@@ -248,7 +248,7 @@ class Site:
 
 def _ends(ends: frozenset[End[str]]) -> Sequence[str]:
     """Where lineages end, as a reader knows it: the delivery and the column in it."""
-    return sorted({f"{e.outside.place} : {e.outside.column}" if e.outside.column else e.outside.place for e in ends})
+    return sorted({f"{e.source.place} : {e.source.column}" if e.source.column else e.source.place for e in ends})
 
 
 def _relative(path: str, target: str) -> str:

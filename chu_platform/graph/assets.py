@@ -249,7 +249,7 @@ def _metadata(platform: RunResources, table: Table, published: Published, outcom
         ever_rejected = sum(p.table_rows for t, p in outcome.published.items() if t.layer is Layer.REJECTS)
         said["delivery_rows_mended"] = ever_rejected - len(outcome.reading.rejects)
         said["delivery_columns_undeclared"] = len(outcome.reading.undeclared)
-        said["deliveries"] = dg.MetadataValue.json([d.said for d in outcome.reading.deliveries])
+        said["deliveries"] = dg.MetadataValue.json([d.metadata for d in outcome.reading.deliveries])
     return said
 
 

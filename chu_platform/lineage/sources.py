@@ -1,4 +1,4 @@
-"""The whole way back: from a column of a declared table to the columns of deliveries that it ends in."""
+"""Whole lineage of a column: back to the delivered columns."""
 
 from typing import Final
 

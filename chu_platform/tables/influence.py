@@ -1,7 +1,4 @@
-"""How one column influences another.
-
-Here: the kinds, and what becomes of two in a row. Not here: finding them (queries, tables).
-"""
+"""Kinds of influence of one column on another."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,10 +8,10 @@ ColumnOrigin = TypeVar("ColumnOrigin")
 
 
 class Influence(StrEnum):
-    """A way in which values come to be.
+    """Kind of influence of an origin on a column.
 
-    The first three are direct: the value itself is passed on. A condition decides which value is taken, a mask whether
-    one is shown; a join, a filter and a grouping decide which rows there are, whatever the column.
+    The first three are direct: the value itself is passed on. A condition selects a value; a mask decides whether the
+    value is shown; a join, a filter or a grouping decides which rows exist, for all columns.
     """
 
     IDENTITY = "identity"
@@ -32,21 +29,21 @@ class Influence(StrEnum):
         return self in (Influence.IDENTITY, Influence.TRANSFORMATION, Influence.AGGREGATION)
 
 
-# Of two ways from one column to another, the later of these is told.
+# If an origin influences a column in several ways, the kind that comes last here is kept.
 _RANK = (Influence.CONDITION, Influence.IDENTITY, Influence.TRANSFORMATION, Influence.AGGREGATION)
 
 
-def through(inner: Influence, outer: Influence) -> Influence:
-    """The kind of two steps in a row: a condition on the way makes a condition of both."""
+def combined(inner: Influence, outer: Influence) -> Influence:
+    """The kind of two consecutive steps. A condition in one step makes the combination a condition."""
     if Influence.CONDITION in (inner, outer):
         return Influence.CONDITION
     return max(inner, outer, key=_RANK.index)
 
 
-def merged(*many: Mapping[ColumnOrigin, Influence]) -> dict[ColumnOrigin, Influence]:
-    """All of them; of several ways from the same origin the strongest."""
-    found: dict[ColumnOrigin, Influence] = {}
-    for one in many:
-        for origin, kind in one.items():
-            found[origin] = max(found.get(origin, kind), kind, key=_RANK.index)
-    return found
+def merged(*influences: Mapping[ColumnOrigin, Influence]) -> dict[ColumnOrigin, Influence]:
+    """Union of influences. For an origin that occurs several times, the strongest kind is kept."""
+    strongest: dict[ColumnOrigin, Influence] = {}
+    for influence in influences:
+        for origin, kind in influence.items():
+            strongest[origin] = max(strongest.get(origin, kind), kind, key=_RANK.index)
+    return strongest

@@ -42,7 +42,7 @@ class End(Generic[Name]):
     """Where a lineage ends: the last column of the lake, and the external source that it is read from."""
 
     field: Field[Name]
-    outside: ExternalSource
+    source: ExternalSource
 
 
 class WayBack(Generic[Name]):

@@ -79,7 +79,7 @@ def test_lineage_is_that_of_the_declarations_one_step_and_all_the_way(described:
         return Field(identifier(origin.table), origin.column) if isinstance(origin, Field) else origin
 
     def ends(found: frozenset[End[Table]]) -> set[End[str]]:
-        return {End(Field(identifier(e.field.table), e.field.column), e.outside) for e in found}
+        return {End(Field(identifier(e.field.table), e.field.column), e.source) for e in found}
 
     for declared, shown in zip(EVERY, described.tables, strict=True):
         lineage = lineage_of(declared)
