@@ -26,7 +26,7 @@ FIRST: Final[Sequence[str]] = (
     "pipeline/test_side_by_side.py",
     "test_cli.py",
     "automation/test_failures.py",
-    "engine/test_stuck_engine.py",
+    "engine/test_engine.py",
     "pipeline/test_slices.py",
     "facts/test_death_files.py",
     "reports/test_delivery.py",

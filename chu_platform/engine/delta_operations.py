@@ -1,4 +1,4 @@
-"""The operations on a Delta table that make no rows, by SQL on a Spark engine."""
+"""Maintenance operations on Delta tables, by SQL on a Spark engine."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from chu_platform.storage.operations import Partition
 
 
 class SparkSql:
-    """`storage.operations.Operations` by SQL, on a Spark engine."""
+    """The protocol `storage.operations.Operations`, implemented by SQL on a Spark engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -30,9 +30,9 @@ class SparkSql:
     def vacuum(self, path: Path, metadata: str) -> None:
         """As Operations says."""
         conf = {
-            # Without it, Spark keeps no record of a VACUUM on a local file system.
+            # Without this setting, Spark does not log a VACUUM on a local file system.
             "spark.databricks.delta.vacuum.logging.enabled": "true",
-            # By default it lists the folders in 10 000 tasks.
+            # By default Spark lists the folders in 10 000 tasks.
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         }
         self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
