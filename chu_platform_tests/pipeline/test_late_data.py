@@ -1,4 +1,4 @@
-"""One month is corrected in a file and in the care database: its partitions are written anew, and nothing else."""
+"""One month is corrected in a file and in the care database: only its partitions are written again."""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ DAY = f"{MONTH}-11"
 CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]
 
 
-# All but the deliveries and facts that have nothing to do with it, which would take most of the time.
+# All tables except sources and facts that do not depend on the correction: they would take most of the time.
 AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or ".join(
     f"group:{layer}" for layer in Layer if layer not in (Layer.SOURCES, Layer.REJECTS, Layer.QUARANTINE, Layer.FACTS)
 )
@@ -37,7 +37,7 @@ AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or 
 
 @dataclass(frozen=True)
 class Corrected:
-    """The lake of before, and what the correction made of it. `code` is the diagnosis that was recorded too late."""
+    """The lake before and after the correction. `code` is the diagnosis that was corrected."""
 
     before: Home
     after: Changeable
@@ -46,7 +46,7 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """A stay is longer, a consultation has another diagnosis, and one is added; what may follow is made again."""
+    """A stay gets longer, a consultation gets another diagnosis, one is added; the dependent tables are made again."""
     after = changeable(made, postgres, tmp_path_factory.mktemp("late"), "late")
     after.edit_stay(MONTH, lambda stay: {"Jour_Hospitalisation": str(int(stay["Jour_Hospitalisation"]) + 3)})
     (number, old), *_ = after.sql(
