@@ -16,7 +16,7 @@ class SparkSql:
     def optimize(
         self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
-        """As Operations says."""
+        """Rewrite small files; see `Operations.optimize`."""
         condition = " OR ".join(f"({_sql_condition(p)})" for p in partitions if p)
         where = f" WHERE {condition}" if condition else ""
         order = f" ZORDER BY ({', '.join(f'`{c}`' for c in z_order)})" if z_order else ""
@@ -28,7 +28,7 @@ class SparkSql:
         self._run(f"OPTIMIZE {_sql_name(path)}{where}{order}", metadata, sizes)
 
     def vacuum(self, path: Path, metadata: str) -> None:
-        """As Operations says."""
+        """Delete files past the retention; see `Operations.vacuum`."""
         conf = {
             # Without this setting, Spark does not log a VACUUM on a local file system.
             "spark.databricks.delta.vacuum.logging.enabled": "true",
@@ -38,7 +38,7 @@ class SparkSql:
         self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
 
     def restore(self, path: Path, version: int, metadata: str) -> None:
-        """As Operations says."""
+        """Restore a version; see `Operations.restore`."""
         self._run(f"RESTORE TABLE {_sql_name(path)} TO VERSION AS OF {version}", metadata, {})
 
     def _run(self, statement: str, metadata: str, conf: Mapping[str, str]) -> None:

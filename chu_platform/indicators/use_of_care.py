@@ -90,7 +90,7 @@ USE_DEFINITION: Final = (
     "Intensité : événements pour 1 000 patients-années, le temps d’observation de la base étant limité à ce que les données "
     "couvrent ; intervalle de Poisson à 95 %, exact pour des événements indépendants : il est trop étroit dès qu’un même "
     "patient revient.",
-    "Les patients distincts d’une année ne sont pas la somme de ceux des mois : chaque période est comptée pour elle-même.",
+    "Les patients distincts d’une année ne sont pas la somme de ceux des mois : chaque période est comptée séparément.",
 )
 # SQL condition of a summary: the latest complete year of a table by period.
 LATEST_WHOLE_YEAR: Final = (

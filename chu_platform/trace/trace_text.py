@@ -22,7 +22,7 @@ from chu_platform.trace.version_chain import TableVersion
 MAX_RANGES: Final = 40
 REASONS: Final = {
     "primary": "primary: a count behind it is from 1 to 10",
-    "secondary": "secondary: from it, a masked cell could be computed",
+    "secondary": "secondary: from it, a count of 1 to 10 could be computed",
 }
 ROLES: Final = {
     "numerator": "rows counted",

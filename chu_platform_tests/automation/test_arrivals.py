@@ -42,7 +42,7 @@ class Sensor:
         os.utime(file, (self.now, self.now))
 
     def look(self, times: int = 1, *, killed: bool = False) -> list[str]:
-        """Run the sensor several times; returns the started runs without reports. If `killed`, the cursor is not saved."""
+        """Run the sensor; returns the started runs without reports. If `killed`, the cursor is not saved."""
         before = len(self.started)
         for _ in range(times):
             self.now += INTERVAL_SECONDS

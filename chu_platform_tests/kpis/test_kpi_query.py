@@ -344,6 +344,6 @@ def test_the_eight_indicators_can_be_requested() -> None:
     assert {find_indicator(line.split()[0]).name for line in indicator_options()} == TABLES.keys()
 
 
-def test_an_empty_lake_gives_a_message_with_the_command_to_run(tmp_path: Path) -> None:
+def test_the_message_for_an_empty_lake_names_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="run `chu materialize` first"):
         kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))

@@ -24,7 +24,7 @@ CARD = "9182736450918273"
 TELEPHONE = "0918273645"
 PROFESSIONAL = "99182736459"
 BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
-# The canaries that are no words.
+# The canaries that are not words.
 NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
 CANARIES = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
 MIN_BLOB_LENGTH = 16

@@ -79,7 +79,7 @@ def test_commits_of_other_tools_are_listed_without_metadata(lake: Lake) -> None:
     assert runs(lake, 1) == ["platform"]
 
 
-def test_the_same_rows_from_another_file_record_the_new_file(lake: Lake) -> None:
+def test_the_same_rows_from_another_file_are_committed_with_its_name(lake: Lake) -> None:
     commit(lake, "first", "x", file="a")
     assert commit(lake, "the same again", "x", file="a") == 0
     assert commit(lake, "in another order", "x", file="b") == 1

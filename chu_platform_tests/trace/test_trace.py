@@ -90,7 +90,7 @@ def test_the_figures_of_random_cells_equal_their_recomputation(
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_line_has_in_the_file_the_text_that_the_trace_shows(
+def test_the_traced_lines_have_the_text_of_the_file(
     traces: dict[str, Sequence[Trace]], home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
