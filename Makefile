@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+# How tests are grouped and which start first: chu_platform_tests/scheduling.py.
+TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-attack test-cluster test-serving lint cli-reference lock clean
+.PHONY: help install run test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the environment in .venv (the other commands call it)
 
@@ -28,24 +30,21 @@ $(STAMP): requirements.lock setup.py
 run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is unset), then serve it
 	@$(BIN)/chu run
 
-test: install ## run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test-fast: install ## run the unit tests (under a minute)
+	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m unit
 
-test-attack: install ## attack what is published of a larger pack too (minutes)
-	@CHU_TEST_ATTACK=true $(BIN)/python -m pytest chu_platform_tests/pipeline/test_attack.py
+test: install ## run the unit and the integration tests
+	@$(BIN)/python -m pytest $(TWO_PROCESSES)
 
-test-cluster: install ## compare the engines on a standalone Spark cluster, started and stopped for it
-	@JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" PATH="$(CURDIR)/$(BIN):$$PATH" docker/spark-cluster.sh sh -c 'CHU_TEST_SPARK_REMOTE=$$CHU_SPARK_REMOTE exec \
-		$(BIN)/python -m pytest chu_platform_tests/pipeline/test_engines.py'
+test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
+	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)
 
-test-serving: install ## drop files before the servers, restart them in the middle (minutes)
-	@CHU_TEST_SERVING=true $(BIN)/python -m pytest chu_platform_tests/automation/test_serving.py
-
-lint: install ## check style, types and the direction of imports
+lint: install ## check style, types and the direction of imports; warn of old records of system tests
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m chu_platform_tests.system_tests --check
 
 cli-reference: install ## write docs/cli.md, the reference of the commands, from the commands
 	@$(BIN)/python docs/cli_reference.py
@@ -56,6 +55,6 @@ lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
 
 clean: ## remove the environment and tool caches; says what it removes, leaves CHU_HOME (.chu) alone
-	@for path in $(VENV) build chu_platform.egg-info .mypy_cache .ruff_cache .pytest_cache; do \
+	@for path in $(VENV) build chu_platform.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis; do \
 		if [ -e "$$path" ]; then echo "removing $$path"; rm -rf "$$path"; fi; done
 	@find chu_platform chu_platform_tests -name __pycache__ -prune -exec rm -rf {} +

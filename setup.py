@@ -11,6 +11,8 @@ setup(
     packages=find_packages(include=["chu_platform", "chu_platform.*"]),
     package_data={
         "chu_platform": [
+            "py.typed",
+            "workspace.yaml",
             "building_blocks/data/*.csv",
             "documents/templates/*",
             "portal/templates/*.html",
@@ -44,6 +46,7 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        "pyyaml>=6",
         "sqlglot>=30.1,<31",
         # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
         "starlette>=1.0,<2",
@@ -61,6 +64,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "hypothesis>=6.120",
             "openpyxl>=3.1",
             "beautifulsoup4>=4.13",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.

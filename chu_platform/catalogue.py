@@ -43,8 +43,7 @@ def _places() -> Mapping[Table, Place]:
     """Every table, with the file and line of its declaration."""
     places: dict[Table, Place] = {}
     for folder in DECLARATION_PACKAGES:
-        package = f"chu_platform.{folder}"
-        places |= declared(package, Table)
-        for declaration, place in declared(package, DeclaresTables).items():  # type: ignore[type-abstract]
+        found = declared(f"chu_platform.{folder}", DeclaresTables)  # type: ignore[type-abstract]
+        for declaration, place in found.items():
             places |= {t: place for t in declaration.tables if t not in places}
     return places

@@ -31,6 +31,23 @@ PortalPort = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from chu_platform.version import PACKAGE_VERSION
+
+        print(f"chu_platform {PACKAGE_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """The platform of the group's health data: from delivered files to published indicators."""
+
+
 @app.command()
 def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     """Do all of it: a demonstration pack if no pack is given, the whole graph, then the servers."""

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from chu_platform.errors import ChuError
-from chu_platform.settings import PROJECT, Settings
+from chu_platform.settings import Settings
 from chu_platform.urls import ROOT
 
+WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
@@ -69,7 +70,7 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     logs.mkdir(parents=True, exist_ok=True)
     # What the portal and the documents show tables by.
     current_text(settings.lake_folder, settings.work_folder)
-    workspace = ("-w", str(PROJECT / "workspace.yaml"))
+    workspace = ("-w", str(WORKSPACE))
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")
         if read_only
@@ -84,7 +85,7 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
         if not read_only:
             # Only now: in a new DAGSTER_HOME both would create the same files.
-            daemon = _Child("dagster-daemon", ("dagster._daemon", "run", *workspace), logs)
+            daemon = _Child("dagster-daemon", ("chu_platform.dagster_daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
         say(f"portal      http://{HOST}:{portal_port}")
         say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")

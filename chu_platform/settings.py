@@ -1,4 +1,7 @@
-"""Every setting of the platform, from the environment or a `.env` file of the project.
+"""Every setting of the platform, from the environment or a `.env` file.
+
+The file and the default of CHU_HOME lie in the folder of the checkout; of an installed package, in the folder where
+the command is started.
 
 Here: names, defaults, meaning. Not here: what is done with them.
 """
@@ -11,7 +14,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chu_platform.errors import ChuError
 
-PROJECT = Path(__file__).resolve().parent.parent
+
+def _project() -> Path:
+    """The folder of the checkout, or, of an installed package, the current working directory."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "setup.py").is_file() else Path.cwd()
+
+
+PROJECT = _project()
 # Where containers find secrets as files: one named like the variable, in small letters (`chu_postgres_url`).
 SECRET_FILES = Path("/run/secrets")
 

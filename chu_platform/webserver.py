@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import dagster as dg
 import typer
 import uvicorn
-from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._utils.log import configure_loggers
 from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
@@ -19,6 +16,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chu_platform.compat.dagster_webserver import (
+    WorkspaceFileTarget,
+    WorkspaceProcessContext,
+    WorkspaceRequestContext,
+    configure_loggers,
+)
 from chu_platform.settings import load_settings
 from chu_platform.urls import DICTIONARY, ROOT
 

@@ -1,7 +1,7 @@
 """What several test packages share: one pack, its care database, and the lake made of it by the real command.
 
-`make test` runs two processes, each a file at a time: what is costly and never changed is made by one of them and used
-by both.
+`make test` runs two processes, each a group of files at a time: what is costly and never changed is made by one of them
+and used by both.
 """
 
 import fcntl
@@ -14,8 +14,41 @@ import pytest
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.scheduling import group_and_order
+from chu_platform_tests.seeds import VARIABLE, choose_seed
+from chu_platform_tests.tiers import forbid_processes, require_tiers
 
 CARE = "care"
+# The key of the pseudonyms of the made lake: pipeline/golden_rows.json was recorded with it.
+PSEUDONYMISATION_KEY = "5e" * 32
+
+
+def pytest_configure() -> None:
+    """Choose the seed before the processes of pytest-xdist start."""
+    choose_seed()
+
+
+def pytest_report_header() -> str:
+    return f"seed of random draws: {choose_seed()} ({VARIABLE} draws the same again)"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    require_tiers(items)
+    group_and_order(items)
+
+
+@pytest.fixture(autouse=True)
+def tier_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit test that starts a process or opens a connection fails."""
+    if request.node.get_closest_marker("unit"):
+        forbid_processes(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of random draws."""
+    return choose_seed()
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -44,7 +77,12 @@ def made(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home whose lake `chu materialize` has made of the pack, on the embedded engine. Nobody may change it."""
 
     def make(folder: Path) -> None:
-        Home(folder / "home", pack).materialize()
+        home = Home(folder / "home", pack)
+        home.secrets.mkdir(parents=True, mode=0o700)
+        key = home.secrets / "pseudonymisation.key"
+        key.touch(mode=0o600)
+        key.write_text(PSEUDONYMISATION_KEY, encoding="ascii")
+        home.materialize()
 
     folder = once(tmp_path_factory, "embedded", make)
     return Home(folder / "home", pack)

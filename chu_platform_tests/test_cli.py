@@ -82,6 +82,7 @@ def gone(home: Path) -> bool:
     return not processes_of(home)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -113,6 +114,7 @@ def test_a_mistake_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("settings", "named"),
     [({"CHU_ENGINE": "fast"}, "CHU_ENGINE"), ({"CHU_HOME": "/dev/null/home"}, "/dev/null/home")],
@@ -124,6 +126,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], named: str, tmp_path
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.integration
 def test_settings_hide_secrets(tmp_path: Path) -> None:
     done = chu(
         tmp_path,
@@ -137,6 +140,7 @@ def test_settings_hide_secrets(tmp_path: Path) -> None:
     assert {f"CHU_{name.upper()}" for name in Settings.model_fields} <= set(done.stdout.split())
 
 
+@pytest.mark.unit
 def test_a_failure_nobody_foresaw_tells_no_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +161,7 @@ def test_a_failure_nobody_foresaw_tells_no_value(
     assert name not in log.read_text()
 
 
+@pytest.mark.integration
 def test_one_main_job_at_a_time(tmp_path: Path) -> None:
     with exclusive(Settings(home=tmp_path)):
         done = chu(tmp_path, "materialize")
@@ -167,6 +172,7 @@ def test_one_main_job_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.integration
 def test_what_a_killed_job_left_is_marked_as_failed(tmp_path: Path) -> None:
     with open_instance(Settings(home=tmp_path)) as instance:
         started = dg.DagsterRunStatus.STARTED
@@ -178,6 +184,7 @@ def test_what_a_killed_job_left_is_marked_as_failed(tmp_path: Path) -> None:
     assert statuses == [dg.DagsterRunStatus.FAILURE, started]
 
 
+@pytest.mark.integration
 def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -191,6 +198,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "sources").exists()
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_serve_leaves_nothing_running(sign: signal.Signals, tmp_path: Path) -> None:

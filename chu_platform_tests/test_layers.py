@@ -3,7 +3,11 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import chu_platform
+
+pytestmark = pytest.mark.unit
 
 ROOT = Path(chu_platform.__file__).parent
 # Each kind, and the module that defines it.

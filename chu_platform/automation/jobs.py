@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import key_of
@@ -23,9 +22,8 @@ def read_from(database: str | None) -> Sequence[Table]:
     return [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database == database]
 
 
-def _job(name: str, tables: Sequence[Table], description: str) -> UnresolvedAssetJobDefinition:
-    keys = [key_of(made) for t in tables for made in t.outputs]
-    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
+def _assets(tables: Sequence[Table]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(key_of(made) for t in tables for made in t.outputs))
 
 
 def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
@@ -33,20 +31,24 @@ def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
     return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
 
 
-CARE_DATABASE: Final = _job(
-    CARE_DATABASE_NAME, read_from(CARE_DATABASE_NAME), "Every table of the care database, from one snapshot."
+CARE_DATABASE: Final = dg.define_asset_job(
+    CARE_DATABASE_NAME,
+    selection=_assets(read_from(CARE_DATABASE_NAME)),
+    description="Every table of the care database, from one snapshot.",
 )
 READING: Final = [
-    _job(
+    dg.define_asset_job(
         reading_job_name(partition_scheme),
-        [t for t in read_from(None) if t.partition_scheme is partition_scheme],
-        f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; started for those that "
-        "have arrived.",
+        selection=_assets([t for t in read_from(None) if t.partition_scheme is partition_scheme]),
+        description=f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; "
+        "started for those that have arrived.",
     )
     for partition_scheme in (None, *PARTITION_SCHEMES)
 ]
-REPORTS: Final = _job(
-    "reports", [t for t in catalogue() if t.layer is Layer.REPORTS], "What is known of checks and deliveries."
+REPORTS: Final = dg.define_asset_job(
+    "reports",
+    selection=_assets([t for t in catalogue() if t.layer is Layer.REPORTS]),
+    description="What is known of checks and deliveries.",
 )
 MAINTENANCE: Final = dg.define_asset_job(
     "maintenance", selection=dg.AssetSelection.groups(GROUP), description="What is due for the tables of the lake."

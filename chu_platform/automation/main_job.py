@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from chu_platform.automation.definitions import build_defs
 from chu_platform.catalogue import catalogue
@@ -199,7 +198,7 @@ def _run(
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
-            if data.error and data.error.cls_name == DagsterExecutionInterruptedError.__name__:
+            if data.error and data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
                 raise KeyboardInterrupt
             cause = data.user_failure_data.description if data.user_failure_data else None
             if cause is None and data.error:

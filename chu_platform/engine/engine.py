@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-import pyspark.sql.connect.proto as proto
 from dagster_pyspark import LazyPySparkResource
 from grpc import RpcError
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
-from pyspark.sql.connect.proto import SparkConnectServiceStub
 
+from chu_platform.compat.spark_connect import answers, disconnect
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, Transient
@@ -110,21 +109,8 @@ class Engine:
             ) from None
 
     def _answers(self, seconds: float) -> bool:
-        """Whether the server says within this time which version it is: through a channel of its own."""
-        client = self._session.client if self._session else None
-        if client is None:
-            return True  # opening a session has a time limit of its own
-        request = proto.AnalyzePlanRequest(session_id=client._session_id)
-        request.user_context.user_id = client._user_id or ""
-        request.spark_version.SetInParent()
-        try:
-            with client._builder.toChannel() as channel:
-                metadata = client._builder.metadata()
-                stub: Any = SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
-                stub.AnalyzePlan(request, timeout=seconds, metadata=metadata)
-        except RpcError:
-            return False
-        return True
+        """Whether the server answers within this time; opening a session has a time limit of its own."""
+        return self._session is None or answers(self._session.client, seconds)
 
     def _give_up(self) -> None:
         """End a stuck engine, or, where it is not ours, the connection to it: what waits for it fails then."""
@@ -132,7 +118,7 @@ class Engine:
         if self._server is not None:
             self._server.kill()
         elif self._session is not None:
-            self._session.client._channel.close()
+            disconnect(self._session.client)
 
     def read(self, path: Path, version: int) -> "DataFrame":
         """A Delta table at a version."""

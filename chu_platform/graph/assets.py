@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from chu_platform.catalogue import declared_at
+from chu_platform.compat.run_tags import PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.automation_conditions import FOLLOWS
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partitions_definition import partitions_definition
@@ -46,7 +46,7 @@ def partition_range_tags(partition_range: PartitionRange | None) -> dict[str, st
     """The tags by which a Dagster run is one of a range of partitions."""
     if partition_range is None:
         return {}
-    return {ASSET_PARTITION_RANGE_START_TAG: partition_range.first, ASSET_PARTITION_RANGE_END_TAG: partition_range.last}
+    return {PARTITION_RANGE_START: partition_range.first, PARTITION_RANGE_END: partition_range.last}
 
 
 def asset_of(table: Table) -> dg.AssetsDefinition:

@@ -5,29 +5,29 @@ Here: its folder, its configuration file, the lock, what a killed main job left.
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
-from dagster._core.storage.tags import GRPC_INFO_TAG
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+import yaml
 
+from chu_platform.compat.run_tags import LAUNCHED_BY_CODE_SERVER
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 
 # Every run of the main job carries this tag: under the lock, an unfinished one is of a process that is gone.
 MAIN_JOB_TAG: Final = "chu/main_job"
-# Dagster's own tag of every run that the daemon's code server has started.
-SERVED_TAG: Final = GRPC_INFO_TAG
+SERVED_TAG: Final = LAUNCHED_BY_CODE_SERVER
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-# Files of the event log in use at once: the index and those of some runs.
-KEPT_ENGINES: Final = 8
-_engines: Final[dict[str, Engine]] = {}
-CONFIGURATION = """\
+CONFIGURATION: Final = """\
+storage:
+  custom:
+    module: chu_platform.compat.dagster_storage
+    class: SqliteStorage
+    config:
+      base_dir:
+        env: DAGSTER_HOME
 telemetry:
   enabled: false
 nux:
@@ -64,9 +64,15 @@ def prepare_dagster_home(settings: Settings) -> None:
     with _writing_home(settings):
         home.mkdir(parents=True, exist_ok=True)
         configuration = home / "dagster.yaml"
-        if not configuration.exists():
+        if not configuration.exists() or _of_an_earlier_version(configuration.read_text()):
             configuration.write_text(CONFIGURATION)
     os.environ["DAGSTER_HOME"] = str(home)
+
+
+def _of_an_earlier_version(configuration: str) -> bool:
+    """Whether it is the file that earlier versions wrote, without a storage of its own, and nobody has changed it."""
+    own = yaml.safe_load(CONFIGURATION)
+    return bool(yaml.safe_load(configuration) == {name: own[name] for name in own if name != "storage"})
 
 
 @contextmanager
@@ -125,31 +131,3 @@ def _writing_home(settings: Settings) -> Iterator[None]:
         raise ChuError(
             f"CHU_HOME {settings.home.resolve()} cannot be written ({error.strerror}): set it to a folder of yours"
         ) from None
-
-
-@event.listens_for(Engine, "connect")
-def _no_flush_per_event(connection: Any, _record: object) -> None:
-    """Spare Dagster's SQLite files the flush at each event.
-
-    Dagster opens and closes them for each, which flushes the disk twice: hundreds of times a run. Without the
-    flush a killed process loses nothing; only a power failure could lose the log's last moments.
-    """
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = OFF")
-
-
-def _same_engine(url: str, **options: Any) -> Engine:
-    """The engine of a file of Dagster's event log, made once.
-
-    Dagster makes another for each event, and each compiles its statements anew: a third of what a run of small tables
-    takes. Connections are still opened and closed for each event, as Dagster asks by its options.
-    """
-    engine = _engines.get(url)
-    if engine is None:
-        if len(_engines) >= KEPT_ENGINES:
-            _engines.pop(next(iter(_engines)), None)
-        engine = _engines[url] = create_engine(url, **options)
-    return engine
-
-
-setattr(sqlite_event_log, "create_engine", _same_engine)  # noqa: B010 - a name that the module does not export

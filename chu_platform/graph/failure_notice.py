@@ -9,7 +9,6 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
-import requests
 
 from chu_platform.settings import Settings, load_settings
 
@@ -30,6 +29,8 @@ def failure_notice(context: dg.HookContext) -> None:
 
 def send(settings: Settings, subject: str, text: str) -> list[str]:
     """Send a notice to where the settings say; what went wrong with it, without addresses (they may hold a token)."""
+    import requests  # a tenth of a second, for a failure only
+
     problems = []
     try:
         if settings.notice_webhook:

@@ -6,14 +6,15 @@ Here: settings, lake, engine, care database, keys, as one object. Not here: what
 from collections.abc import Callable
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from chu_platform.care_database.database import CareDatabase
-from chu_platform.engine.delta_operations import SparkSql
-from chu_platform.engine.engine import Engine
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.operations import DELTA_RS, Operations
+
+if TYPE_CHECKING:
+    from chu_platform.care_database.database import CareDatabase
+    from chu_platform.engine.engine import Engine
 
 
 class RunResources:
@@ -29,18 +30,28 @@ class RunResources:
         self.lake = Lake(settings.lake_folder)
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> "Engine":
         """The SQL engine."""
+        # PySpark takes half a second to import: not before a step needs it.
+        from chu_platform.engine.engine import Engine
+
         return Engine(self.settings)
 
     @property
     def operations(self) -> Operations:
         """What maintains and restores tables: the SQL engine when it is Spark, else delta-rs."""
-        return SparkSql(self.engine) if self.settings.engine == "spark" else DELTA_RS
+        if self.settings.engine != "spark":
+            return DELTA_RS
+        from chu_platform.engine.delta_operations import SparkSql  # imports PySpark, as the engine does
+
+        return SparkSql(self.engine)
 
     @cached_property
-    def care_database(self) -> CareDatabase:
+    def care_database(self) -> "CareDatabase":
         """The care database, one snapshot for as long as the platform is open."""
+        # The driver imports pandas if it is there, which takes half a second: not before a step needs it.
+        from chu_platform.care_database.database import CareDatabase
+
         return CareDatabase(self.settings, self.say)
 
     def renew(self) -> None:

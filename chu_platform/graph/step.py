@@ -23,12 +23,13 @@ from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_o
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.rejects import with_history, write_rejects
 from chu_platform.storage.commit import Published, publish
-from chu_platform.storage.recorded_code import PACKAGE_VERSION, record_code
+from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
 from chu_platform.tables.checks import CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Table
+from chu_platform.version import PACKAGE_VERSION
 
 
 class BlockingCheckFailed(ChuError):

@@ -216,6 +216,7 @@ class Indicator(DeclaresTables):
         return list(dict.fromkeys([self.exact, self.released, self.masked]))
 
 
+@cache
 def indicators() -> Sequence[Indicator]:
     """Every indicator, in the order of their numbers."""
     return sorted(declared(INDICATORS, Indicator), key=lambda i: i.question.number)

@@ -1,5 +1,7 @@
 """Confidence intervals of the indicators, 95 %, by statistics libraries.
 
+SciPy's statistics take a second to import: each function imports what it uses, so that loading the declarations does not.
+
 Here: numbers to numbers. Not here: which figures get which interval.
 """
 
@@ -7,8 +9,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gamma, t
-from statsmodels.stats.proportion import proportion_confint
 
 Floats = NDArray[np.float64]
 ALPHA: Final = 0.05
@@ -19,6 +19,8 @@ def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
 
     Successes are never more than trials: a numerator is a part of its denominator.
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     known = trials > 0
     low, high = np.full(len(trials), np.nan), np.full(len(trials), np.nan)
     low[known], high[known] = proportion_confint(successes[known], trials[known], alpha=ALPHA, method="wilson")
@@ -27,6 +29,8 @@ def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
 
 def garwood(events: Floats) -> tuple[Floats, Floats]:
     """Exact interval of the expectation of a Poisson count (Garwood 1936), also for counts shared out in fractions."""
+    from scipy.stats import gamma
+
     counts, where = np.unique(events, return_inverse=True)
     low = np.where(counts > 0, gamma.ppf(ALPHA / 2, np.maximum(counts, 1e-12)), 0.0)
     high = gamma.ppf(1 - ALPHA / 2, counts + 1)
@@ -35,6 +39,8 @@ def garwood(events: Floats) -> tuple[Floats, Floats]:
 
 def student_mean(values: Floats) -> tuple[float, float]:
     """Student's interval of a mean; null with fewer than two values."""
+    from scipy.stats import t
+
     n = len(values)
     if n < 2:
         return float("nan"), float("nan")
@@ -49,6 +55,8 @@ def directly_standardised(events: Floats, person_time: Floats, standard: Floats)
     One value a stratum; `standard` are weights of any scale. Strata without person-time are left out. Null when
     nothing is left.
     """
+    from scipy.stats import gamma
+
     known = (person_time > 0) & (standard > 0)
     if not known.any():
         return float("nan"), float("nan"), float("nan")

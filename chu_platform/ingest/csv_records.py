@@ -31,6 +31,8 @@ BLOCK = 1 << 20
 MAX_RECORD_LENGTH = 1 << 21
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 NUL, LF, CR = b"\x00", b"\n", b"\r"
+# What a blank line may hold, as `bytes.strip` has it, but for the line feed.
+BLANKS = b" \t\r\x0b\x0c"
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,9 @@ class Block:
             candidates |= {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != plain}
         if writing.width == 1:
             # Without their values, a line of one field and a blank one look the same.
-            lengths = np.diff(self._ends, prepend=-1)
-            candidates |= set(np.flatnonzero(lengths <= len(writing.ending)).tolist())
+            filled = np.frombuffer(self._text.translate(None, BLANKS), np.uint8)
+            lengths = np.diff(np.flatnonzero(filled == LF[0]), prepend=-1)
+            candidates |= set(np.flatnonzero(lengths == 1).tolist())
         self._judge(sorted(candidates))
         self.taken = self._taken()
 
@@ -259,7 +262,7 @@ class Block:
         writing = self._writing
         line = self.line(index)
         text = writing.meaningful(line)
-        if not text.strip():
+        if not text.strip() and writing.separator not in text:
             return Odd(index, 1, blank=True)
         reason = writing.misfit(_bare(text))
         count = 1

@@ -14,7 +14,7 @@ from chu_platform.indicators.rates import finite
 from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
 from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.completed_figures import recomputed_death_rates
-from chu_platform.recomputation.death_inputs import DEATH_KEYS
+from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import sums_to
@@ -132,7 +132,7 @@ RECOMPUTATION: Final = Recomputation(
             LEFT JOIN raw_region USING (region_code)
         GROUP BY year, region_code, sex, age_band
         """,
-    sources=[SourceRows(table, "numerator", key, "SELECT row FROM numerator") for table, key in DEATH_KEYS.items()],
+    sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_death_rates,
 )
 

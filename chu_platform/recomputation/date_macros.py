@@ -15,14 +15,13 @@ MACROS: Final = f"""
     -- 29 February completes a year on 1 March of a common year.
     CREATE MACRO birthday(birth, years) AS
         month_begin(month_number(birth) + 12 * years) + (day(birth) - 1)::INTEGER;
-    CREATE MACRO completed_years(birth, event) AS
-        year(event) - year(birth) - if(birthday(birth, year(event) - year(birth)) > event, 1, 0);
+    -- Null without a date of birth, or before it.
+    CREATE MACRO completed_years(birth, event) AS if(birth <= event,
+        year(event) - year(birth) - (birthday(birth, year(event) - year(birth)) > event)::INTEGER, NULL);
     CREATE MACRO band_label(band) AS if(band < {LAST_BAND}, concat(5 * band, '-', 5 * band + 4), '85+');
+    CREATE MACRO band_of_age(age) AS if(age IS NULL, 'unknown', band_label(least(age // 5, {LAST_BAND})));
     -- The first year of age of a label: 5 of '5-9', 85 of '85+', null of 'all' and 'unknown'.
     CREATE MACRO band_first_age(label) AS try_cast(regexp_extract(label, '^[0-9]+') AS INTEGER);
-    -- The band on the day of an event; 'unknown' without a date of birth, or before it.
-    CREATE MACRO band_at(birth, event) AS
-        if(birth <= event, band_label(least(completed_years(birth, event) // 5, {LAST_BAND})), 'unknown');
     """
 
 

@@ -9,17 +9,14 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from chu_platform.tables.checks import CheckCategory, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
-STATUSES = {
-    AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
-    AssetCheckExecutionRecordStatus.FAILED: "failed",
-}
+# By the names that Dagster keeps of a check that was evaluated.
+STATUSES = {"SUCCEEDED": "passed", "FAILED": "failed"}
 
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
@@ -33,7 +30,7 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     for key, (table, check) in checks.items():
         found = last.get(key)
         # The last run may have planned the check and failed, or been ended, before it got there.
-        evaluated = found if found and found.status in STATUSES else None
+        evaluated = found if found and found.status.value in STATUSES else None
         measured = evaluated.evaluation.metadata.get("measured") if evaluated and evaluated.evaluation else None
         rows.append(
             {
@@ -49,7 +46,7 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
                 "severity": "error" if check.blocking else "warning",
                 "blocking": check.blocking,
                 "description": check.description,
-                "status": STATUSES[evaluated.status] if evaluated else "not run",
+                "status": STATUSES[evaluated.status.value] if evaluated else "not run",
                 "measured": float(measured.value) if measured else None,  # type: ignore[arg-type]
                 "evaluated_at": _moment(evaluated.create_timestamp) if evaluated else None,
                 "run_id": evaluated.run_id if evaluated else None,

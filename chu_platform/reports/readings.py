@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 
 import dagster as dg
 from dagster import AssetKey
-from dagster._core.storage.event_log.base import AssetEntry
 
 from chu_platform.tables.table import Table
 
@@ -60,7 +59,7 @@ def last_said(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[
         entry = records.get(_key(table))
         last = entry.last_materialization_record if entry else None
         said = _said(last.timestamp, last.asset_materialization) if last and last.asset_materialization else None
-        found[table] = said, entry is not None and _stopped(entry)
+        found[table] = said, entry is not None and _stopped(entry.last_run_id, last)
     return found
 
 
@@ -77,7 +76,7 @@ def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[s
     found: dict[str, Refusal] = {}
     for record in instance.get_asset_records([_key(t) for t in tables]):
         entry = record.asset_entry
-        if entry.last_run_id is None or not _stopped(entry):
+        if entry.last_run_id is None or not _stopped(entry.last_run_id, entry.last_materialization_record):
             continue
         step = "__".join(entry.asset_key.path)
         for failed in instance.get_records_for_run(entry.last_run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
@@ -87,10 +86,9 @@ def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[s
     return found
 
 
-def _stopped(entry: AssetEntry) -> bool:
-    """Whether the last run that was to make a table has ended without making it."""
-    last = entry.last_materialization_record
-    return entry.last_run_id is not None and entry.last_run_id != (last and last.run_id)
+def _stopped(last_run: str | None, last: dg.EventLogRecord | None) -> bool:
+    """Whether the last run that was to make a table has ended without making it; `last` is its last materialization."""
+    return last_run is not None and last_run != (last and last.run_id)
 
 
 def _moment(seconds: float) -> str:

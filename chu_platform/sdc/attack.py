@@ -6,14 +6,16 @@ here: choosing masks (`suppression`) and elimination (`linear`).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack
-from scipy.sparse.csgraph import connected_components
 
 from chu_platform.sdc.linear_algebra import moving_columns, peel
 from chu_platform.sdc.relations import Cells, Relations
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # An attacker's own, whatever the rules use: fractional values carry rounding errors far below it.
 _TOLERANCE = 1e-6
@@ -74,6 +76,10 @@ def bounds(
     infinite where nothing published bounds the cell. Two linear programs over the cells connected to it:
     for small tables. Raises ValueError when the cell is published, RuntimeError when the solver fails.
     """
+    # Here, and below: scipy takes half a second to import, and declarations load without it.
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array
+
     if not masked[cell]:
         raise ValueError(f"cell {cell} is published")
     unknown = np.flatnonzero(masked)
@@ -102,6 +108,9 @@ def bounds(
 
 def _components(system: csr_array) -> NDArray[np.int64]:
     """The connected component of each column, by number; columns meet in a row."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = system.shape
     row_of_entry = np.repeat(np.arange(rows), np.diff(system.indptr))
     edges = (np.ones(system.nnz), (row_of_entry, system.indices + rows))
@@ -111,6 +120,9 @@ def _components(system: csr_array) -> NDArray[np.int64]:
 
 def _immovable(system: csr_array, tight: NDArray[np.bool_], largest: int | None) -> NDArray[np.bool_]:
     """The tight columns that no null direction lifts while lowering no tight column; shape (columns,)."""
+    from scipy.optimize import linprog
+    from scipy.sparse import hstack
+
     stuck = np.zeros(system.shape[1], np.bool_)
     # A row that alone holds a column free to move both ways follows any direction: it forbids nothing.
     core = system[peel(system, ~tight)[2]]

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import heapq
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 PRIME = 2**61 - 1
 _SEED = 20_150_620  # any constant: the answer does not depend on it, the same input takes the same path

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Cells = NDArray[np.int64]
 Keys = NDArray[Any] | Sequence[NDArray[Any]]
@@ -77,6 +79,8 @@ class Relations:
 
         Rows without unknown are kept, empty.
         """
+        from scipy.sparse import csr_array  # not needed to load the declarations
+
         place = np.full(n, -1, np.int64)
         place[columns] = np.arange(len(columns))
         cells = np.concatenate([self.parents, self.children])

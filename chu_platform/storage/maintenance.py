@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from deltalake import DeltaTable
 
@@ -17,6 +18,9 @@ from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.storage.table_state import State, fragmented, measure
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Table
+
+if TYPE_CHECKING:
+    pass
 
 
 class Operation(StrEnum):

@@ -5,13 +5,16 @@ delta-rs always does table properties, checkpoints and the clean-up of the log: 
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
 
 from chu_platform.errors import ChuError
 from chu_platform.storage.provenance import with_metadata
+
+if TYPE_CHECKING:
+    pass
 
 # Values of the partition columns, None for null; empty for a table without any.
 Partition = Mapping[str, str | None]

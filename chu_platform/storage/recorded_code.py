@@ -9,25 +9,15 @@ Here: writing and reading these files. Not here: which code belongs to a table (
 
 import json
 import os
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
+from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".code"
-
-
-def _package_version() -> str:
-    try:
-        return version("chu_platform")
-    except PackageNotFoundError:  # run from a folder, without installation
-        return "not installed"
-
-
-PACKAGE_VERSION: Final = _package_version()
 
 
 def record_code(lake: Lake, table: Table) -> None:

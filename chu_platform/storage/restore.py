@@ -5,7 +5,7 @@ Here: what can be restored, and doing it. Not here: how the engines do it (opera
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
@@ -15,6 +15,9 @@ from chu_platform.storage.lake import Lake, active_paths
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.tables.table import Table
+
+if TYPE_CHECKING:
+    pass
 
 
 def restore(lake: Lake, table: Table, version: int, run: str, operations: Operations = DELTA_RS) -> int:

@@ -9,7 +9,7 @@ Here: from functions to texts. Not here: what the texts are used for (table, lak
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, cached_property, partial
@@ -73,11 +73,17 @@ _source = cache(inspect.getsource)
 
 def _used(function: FunctionType) -> Iterator[tuple[str, object]]:
     """What a function uses: globals of its module by name, and what it closes over."""
-    for name in sorted(_names(function.__code__)):
+    for name in _names_of(function):
         if name in function.__globals__:
             yield f"{function.__module__}.{name}", function.__globals__[name]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield f"{function.__module__}.{function.__qualname__}.{name}", cell.cell_contents
+
+
+@cache
+def _names_of(function: FunctionType) -> Sequence[str]:
+    """The names that a function uses, in order: many tables share one function."""
+    return sorted(_names(function.__code__))
 
 
 def _names(code: CodeType) -> set[str]:

@@ -75,8 +75,17 @@ class StoredTable(Protocol):
         """See `Table`."""
 
 
+class DeclaresTables(ABC):
+    """A declaration from which tables follow."""
+
+    @property
+    @abstractmethod
+    def tables(self) -> "Iterable[Table]":
+        """The tables."""
+
+
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(DeclaresTables):
     """One table: one Dagster asset, one Delta table.
 
     `label` and `grain` are French, for readers; the grain says what one row is, and reads on after "Une ligne :".
@@ -104,6 +113,11 @@ class Table:
     def said(self) -> str:
         """Label and grain in one text, where there is room for one only."""
         return f"{self.label}. Une ligne : {self.grain}."
+
+    @property
+    def tables(self) -> "Sequence[Table]":
+        """The table itself."""
+        return [self]
 
     @property
     def folder(self) -> str:
@@ -166,12 +180,3 @@ class Table:
         parts = [f"{self.layer}/{self.name}", str(self.schema), *self.rows.declaration.values()]
         parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
-
-
-class DeclaresTables(ABC):
-    """A declaration from which tables follow."""
-
-    @property
-    @abstractmethod
-    def tables(self) -> "Iterable[Table]":
-        """The tables."""

@@ -24,7 +24,10 @@ class CellRecomputation:
         self.delivered = recomputations()[published.name]
         self.connection = connection
         self._numerator = "TABLE"
-        self._versions = create_input_tables(lake, connection, chain.at, self.delivered.family)
+        # The input tables serve a whole family: a source that this indicator is not made of cannot change its figures.
+        self._versions = create_input_tables(
+            lake, connection, lambda t: chain.at(t) if chain.has(t) else lake.version(t), self.delivered.family
+        )
 
     def serves(self, published: Table, chain: VersionChain) -> bool:
         """Whether the input tables are also those of another indicator and its chain."""

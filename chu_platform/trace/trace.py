@@ -136,7 +136,9 @@ def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapp
     with duckdb.connect() as connection:
         found = connection.sql(f"SELECT * FROM {lake.relation(table, version)} WHERE {wanted}").to_arrow_table()
     if len(found) != 1:
-        raise ChuError(f"{table.folder}@{version} has {len(found)} rows of this cell: it is not what was published")
+        raise ChuError(
+            f"{table.folder}@{version} has {len(found)} rows of this cell: it was changed after it was published"
+        )
     row: Mapping[str, Any] = found.to_pylist()[0]
     return row
 

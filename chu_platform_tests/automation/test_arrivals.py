@@ -13,6 +13,8 @@ from chu_platform.automation.arriving_files import INTERVAL_SECONDS, State, look
 from chu_platform.settings import Settings
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 STAYS, DEATHS = "Hospitalisation/Hospitalisations.csv", "DECES EN FRANCE/deces.csv"
 CAMPAIGNS = {year: f"Satisfaction/resultats-esatis48h-mco-open-data-{year}.csv" for year in (2017, 2019, 2020)}
 REPORT = "delivery"

@@ -15,6 +15,8 @@ from chu_platform_tests.conftest import CARE
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 SECRET = "hush-hush"  # in every address
 PERSON = "MARTIN"
 # Less than the consultations of the pack.

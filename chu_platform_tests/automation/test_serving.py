@@ -12,7 +12,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 
 from chu_platform.automation.arriving_files import INTERVAL_SECONDS, arriving_files
 from chu_platform.graph.dagster_instance import FINISHED
@@ -28,9 +27,14 @@ from chu_platform_tests.pipeline.contents import digest, digests, every_table, r
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
+]
 
 PATIENCE = 600
+# Names that Dagster gives to tags of a run that a sensor asked for.
+SENSOR_NAME_TAG, RUN_KEY_TAG = "dagster/sensor_name", "dagster/run_key"
 # Two looks of the sensor of files.
 QUIET_SECONDS = 2 * INTERVAL_SECONDS
 SECONDS_TO_END = 20
@@ -101,7 +105,6 @@ def of_deliveries(instance: dg.DagsterInstance) -> Mapping[str, Sequence[dg.Dags
 
 
 # It waits for the daemon's clock, minutes long: `make test-serving` runs it.
-@pytest.mark.skipif(os.environ.get("CHU_TEST_SERVING") != "true", reason="takes minutes: make test-serving")
 def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     shutil.copytree(made.pack, pack)

@@ -14,6 +14,8 @@ import pytest
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError
 
+pytestmark = pytest.mark.integration
+
 ROWS = 20_000
 
 

@@ -10,6 +10,8 @@ from chu_platform.demo.pack import expected_folder, write_pack
 from chu_platform.demo.sizes import CONSULTATIONS_BY_YEAR, DEATHS, Sizes, shares
 from chu_platform.errors import ChuError
 
+pytestmark = pytest.mark.integration
+
 LAYOUT = {
     "BDD PostgreSQL/DATA2023",
     "DECES EN FRANCE/deces.csv",

@@ -16,6 +16,8 @@ from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.diagnosis_codes import official_codes
 from chu_platform.demo.sizes import STAYS_BY_YEAR
 
+pytestmark = pytest.mark.integration
+
 Rows = list[dict[str, str]]
 TABLES = {
     "Patient": 16,

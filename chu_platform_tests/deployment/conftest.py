@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.deployment.webservers import Webserver, running
@@ -100,7 +101,7 @@ def ordinary(
     }
     home = Home(copy, instance_home.pack, settings)
     server = Webserver(free_port(), _url(postgres, "dagster_copy"), *database)
-    arguments = ("-p", str(server.port), "-w", str(PROJECT / "workspace.yaml"))
+    arguments = ("-p", str(server.port), "-w", str(WORKSPACE))
     with running(server, home.start(*arguments, program=ORDINARY)) as it:
         yield it
 

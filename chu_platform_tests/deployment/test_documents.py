@@ -6,6 +6,8 @@ import pytest
 
 from chu_platform_tests.deployment.webservers import Webserver
 
+pytestmark = pytest.mark.integration
+
 ASSETS = """
 { assetNodes { assetKey { path } metadataEntries { label ... on UrlMetadataEntry { url } } } }
 """

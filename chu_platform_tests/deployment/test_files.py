@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from chu_platform.graph.dagster_instance import CONFIGURATION
+from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT, load_settings
+
+pytestmark = pytest.mark.integration
 
 DOCKER = PROJECT / "docker"
 OURS = ("code", "webserver", "webserver-read-only", "daemon")
@@ -24,13 +27,15 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def test_the_instance_differs_from_the_local_one_by_its_storage_alone() -> None:
-    deployed = yaml.safe_load((DOCKER / "dagster.yaml").read_text())
+    local, deployed = yaml.safe_load(CONFIGURATION), yaml.safe_load((DOCKER / "dagster.yaml").read_text())
     assert deployed.pop("storage")["postgres"]["postgres_db"].keys().isdisjoint({"password"})
-    assert deployed == yaml.safe_load(CONFIGURATION)
+    assert local.pop("storage").keys() == {"custom"}
+    assert deployed == local
 
 
 def test_the_code_location_has_one_name() -> None:
-    local, deployed = (yaml.safe_load((f / "workspace.yaml").read_text())["load_from"][0] for f in (PROJECT, DOCKER))
+    files = (WORKSPACE, DOCKER / "workspace.yaml")
+    local, deployed = (yaml.safe_load(file.read_text())["load_from"][0] for file in files)
     assert local["python_module"]["location_name"] == deployed["grpc_server"]["location_name"]
 
 
@@ -57,10 +62,11 @@ def test_only_what_needs_a_secret_or_the_data_has_it(services: dict[str, dict[st
 
 
 def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
-    for name, service in services.items():
-        for variable, value in service.get("environment", {}).items():
-            assert not any(w in variable for w in ("PASSWORD", "SECRET", "TOKEN")) or variable.endswith("_FILE"), name
-            assert "@" not in value, name
+    written = [(n, *pair) for n, service in services.items() for pair in service.get("environment", {}).items()]
+    assert len(written) > 5
+    for name, variable, value in written:
+        assert not any(w in variable for w in ("PASSWORD", "SECRET", "TOKEN")) or variable.endswith("_FILE"), name
+        assert "@" not in value, name
 
 
 @pytest.mark.parametrize("content", [None, ""])

@@ -12,6 +12,8 @@ from chu_platform.read_only_webserver import REFUSAL
 from chu_platform_tests.deployment.arguments import Arguments
 from chu_platform_tests.deployment.webservers import Webserver
 
+pytestmark = pytest.mark.integration
+
 # These end the code location, or load it anew: last, so that the others find it.
 LAST = ("reloadWorkspace", "reloadRepositoryLocation", "shutdownRepositoryLocation")
 REPORTS = ("report_asset_materialization", "report_asset_check", "report_asset_observation")

@@ -11,6 +11,8 @@ from chu_platform_tests.deployment.crawl import pages, questions
 from chu_platform_tests.deployment.webservers import Webserver
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def answers(read_only: Webserver, instance_home: Home) -> dict[str, bytes]:

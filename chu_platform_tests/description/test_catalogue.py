@@ -16,6 +16,8 @@ from chu_platform.tables.lineage import End, Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Table
 
+pytestmark = pytest.mark.integration
+
 EVERY = [made for table in catalogue() for made in table.outputs]
 
 

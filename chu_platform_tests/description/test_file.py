@@ -22,6 +22,8 @@ from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def text() -> bytes:

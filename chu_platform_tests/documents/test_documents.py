@@ -17,6 +17,8 @@ from chu_platform.urls import page_of
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 EVERY = [made for table in catalogue() for made in table.outputs]
 
 

@@ -15,6 +15,8 @@ from chu_platform.documents.french_labels import moment
 from chu_platform.ingest.delivered import delivered_tables, quarantine_of
 from chu_platform.tables.table import Table
 
+pytestmark = pytest.mark.unit
+
 ENGLISH = re.compile(
     r"\b(and|are|at|be|been|by|each|every|first|for|from|has|have|in|is|it|its|last|nor|of|one|only|rows|since|than|"
     r"that|the|their|there|these|they|this|those|to|was|were|what|when|where|whether|which|who|whose|with|"

@@ -25,6 +25,8 @@ from chu_platform_tests.facts.death_files import ODD, Death
 from chu_platform_tests.ingest.deliveries import deliver
 from chu_platform_tests.pipeline.contents import differences, rows
 
+pytestmark = pytest.mark.integration
+
 MORE = tuple(f"ajout{n}" for n in range(15))
 MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
 Writer = Callable[[Path, Sequence[Death]], None]

@@ -24,6 +24,8 @@ from chu_platform_tests.ingest.real_files import REAL, needs_real_files
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 # Regions of 2016 that the labels of before went into, and where the numbers of sites without a region lie.
 OLD = {"82": "84", "83": "84", "72": "75", "25": "28", "42": "44", "31": "32", "91": "76", "26": "27"}

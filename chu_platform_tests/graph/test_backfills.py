@@ -1,8 +1,11 @@
 """What Dagster asks of assets that a backfill makes in one run."""
 
 import dagster as dg
+import pytest
 
 from chu_platform.automation.definitions import build_defs
+
+pytestmark = pytest.mark.unit
 
 
 def test_assets_of_a_step_have_the_same_partitions() -> None:

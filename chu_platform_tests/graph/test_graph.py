@@ -18,11 +18,13 @@ EVERY = [made for table in catalogue() for made in table.outputs]
 ASSETS = build_defs().resolve_asset_graph()
 
 
+@pytest.mark.unit
 def test_the_graph_is_the_one_that_was_reviewed() -> None:
     """A wanted difference is written by `python -m chu_platform_tests.graph.golden`."""
     assert graph() == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_every_table_has_an_owner_a_freshness_policy_and_a_check(table: Table) -> None:
     node = ASSETS.get(key_of(table))
@@ -43,6 +45,7 @@ FOLDERS = {
 }
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_the_ui_is_told_what_a_table_is(table: Table) -> None:
     node = ASSETS.get(key_of(table))
@@ -59,6 +62,7 @@ def test_the_ui_is_told_what_a_table_is(table: Table) -> None:
     assert {"partition_by", "z_order_by", "dagster/code_references", "dagster/table_name"} <= node.metadata.keys()
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("table", catalogue(), ids=lambda t: f"{t.layer}/{t.name}")
 def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
     file, number = declared_at(table)
@@ -72,6 +76,7 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
     assert file.parent.name in FOLDERS.get(table.layer, (table.layer.value,))
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_maintenance_hangs_below_the_table_and_shares_the_pool_of_its_writer(table: Table) -> None:
     node = ASSETS.get(dg.AssetKey(["maintenance", f"{table.layer.value}_{table.name}"]))
@@ -79,6 +84,7 @@ def test_maintenance_hangs_below_the_table_and_shares_the_pool_of_its_writer(tab
     assert node.pools == ASSETS.get(key_of(table)).pools != set()
 
 
+@pytest.mark.integration
 def test_the_code_location_loads_where_nothing_runs() -> None:
     """Neither an engine, a database, a pack nor a lake are there; and nothing says a warning."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}

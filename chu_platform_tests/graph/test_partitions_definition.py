@@ -8,6 +8,8 @@ import chu_platform.tables.partitions as partitions
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
 
+pytestmark = pytest.mark.unit
+
 MOMENTS = [
     datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC),
     datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from deltalake import DeltaTable
 
 from chu_platform.facts.fact_death import fact_death
@@ -13,6 +14,8 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
 
 
 def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_path: Path) -> None:

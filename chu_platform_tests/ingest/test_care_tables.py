@@ -22,6 +22,8 @@ from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform_tests.ingest.deliveries import stored
 
+pytestmark = pytest.mark.integration
+
 CARE = [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database]
 
 

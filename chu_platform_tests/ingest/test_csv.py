@@ -13,6 +13,8 @@ from chu_platform.ingest import csv_records
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
+pytestmark = pytest.mark.unit
+
 CP1252 = CsvFormat(";", fallback="cp1252")
 
 

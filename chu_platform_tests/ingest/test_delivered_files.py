@@ -15,6 +15,8 @@ from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform_tests.ingest.deliveries import HEADER, deliver, table_of
 
+pytestmark = pytest.mark.integration
+
 GOOD = f"{HEADER}\n1;a;;1\n"
 
 

@@ -10,6 +10,8 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
+pytestmark = pytest.mark.unit
+
 ADDED = ["id", "telephone", "label", "day", "amount", ""]
 ROWS = [
     ["1", "0612345678", "a", "2020-01-01", "1", ""],

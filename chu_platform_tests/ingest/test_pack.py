@@ -18,6 +18,8 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import Outcome, deliver
 
+pytestmark = pytest.mark.integration
+
 FILES = [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database is None]
 
 

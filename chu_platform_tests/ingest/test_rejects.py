@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from chu_platform.ingest.rejects import Reject, with_history, write_rejects
+
+pytestmark = pytest.mark.unit
 
 FIRST, SECOND, THIRD = "1" * 64, "2" * 64, "3" * 64
 

@@ -19,6 +19,8 @@ from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 Row = Mapping[str, Any]
 TABLES = {t.name: t for t in catalogue() if t.layer is Layer.KPIS}
 RATED = [

@@ -7,6 +7,8 @@ from scipy.stats import chi2, norm, poisson, t
 
 from chu_platform.indicators.intervals import directly_standardised, garwood, student_mean, wilson
 
+pytestmark = pytest.mark.unit
+
 COUNTS = [0, 1, 2, 3, 5, 10, 27, 100, 1234]
 
 

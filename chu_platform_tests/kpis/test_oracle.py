@@ -16,6 +16,8 @@ from chu_platform_tests.oracle_comparison import differences
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 INDICATORS = {t.name: t for t in catalogue() if t.layer is Layer.KPIS}
 PERIOD = ("period_grain", "period_start")
 KEYS: dict[str, Sequence[str]] = {

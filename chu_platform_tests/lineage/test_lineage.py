@@ -18,6 +18,8 @@ from chu_platform.tables.rows import PACK as OUTSIDE
 from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table, Zone
 
+pytestmark = pytest.mark.unit
+
 EVERY = [made for table in catalogue() for made in table.outputs]
 PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
 

@@ -6,6 +6,8 @@ from chu_platform.errors import ChuError
 from chu_platform.lineage.queries import lineage_of_query
 from chu_platform.tables.influence import Influence
 
+pytestmark = pytest.mark.unit
+
 INPUTS = {
     "stay": {"id": "INT", "patient": "STRING", "day": "DATE", "days": "INT", "code": "STRING"},
     "person": {"patient": "STRING", "sex": "STRING", "Born": "DATE"},

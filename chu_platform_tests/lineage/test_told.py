@@ -14,6 +14,8 @@ from chu_platform.reports.column_source import column_source
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 EVERY = {f"{made.layer}/{made.name}": made for table in catalogue() for made in table.outputs}
 
 

@@ -14,6 +14,8 @@ from chu_platform.demo.sizes import STAYS_BY_YEAR
 from chu_platform.oracle import death_indicator, pack_tables, satisfaction_indicator
 from chu_platform.oracle.care_indicators import compute
 
+pytestmark = pytest.mark.integration
+
 COMMON = ["period_grain", "period_start", "period_end", "is_partial"]
 RATES = ["events", "patients", "base_patients", "patient_years", "rate_per_1000", "intensity"]
 STAYS = ["days", "mean_length_of_stay"]

@@ -9,6 +9,8 @@ import pytest
 
 import chu_platform
 
+pytestmark = pytest.mark.unit
+
 PACKAGE = Path(chu_platform.__file__).parent
 # The pieces of SQL text that are compared: so many words in a row, signs left out.
 LENGTH = 8

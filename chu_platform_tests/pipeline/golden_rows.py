@@ -2,8 +2,8 @@
 
 `python -m chu_platform_tests.pipeline.golden_rows LAKE` prints them as JSON: the number of rows of each table, and the
 sum of the MD5 sums of its rows. They depend neither on the order of rows and columns nor on the hash functions of the
-engine or of DuckDB. Reports and quarantines are left out (they tell of a moment); so is the time at which a row was
-first rejected.
+engine or of DuckDB. Reports and quarantines are left out, for they depend on the time of the run; so is the time at
+which a row was first rejected.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 from deltalake import DeltaTable
 
+GOLDEN = Path(__file__).with_suffix(".json")
 LEFT_OUT = ("reports", "quarantine")
 MOMENTS = ("first_seen",)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from chu_platform.storage.lake import Lake
 
@@ -18,11 +19,12 @@ PATIENCE = 600
 
 @dataclass(frozen=True)
 class Home:
-    """A folder for CHU_HOME, the pack it reads, and the settings beyond these."""
+    """A folder for CHU_HOME, the pack it reads, the settings beyond these, and the seconds that a command may take."""
 
     folder: Path
     pack: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    patience: float = PATIENCE
 
     @property
     def lake(self) -> Lake:
@@ -35,8 +37,11 @@ class Home:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Dagster's own records of this home."""
-        with dg.DagsterInstance.from_config(str(self.folder / "dagster")) as instance:
-            yield instance
+        folder = str(self.folder / "dagster")
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DAGSTER_HOME", folder)  # the configuration takes its folder from there
+            with dg.DagsterInstance.from_config(folder) as instance:
+                yield instance
 
     def environment(self) -> dict[str, str]:
         """The settings of this home alone: none of the shell that started the tests."""
@@ -50,7 +55,7 @@ class Home:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             check=False,
         )
 

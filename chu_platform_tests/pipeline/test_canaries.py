@@ -19,6 +19,8 @@ from chu_platform_tests.pipeline.canaries import NUMBERS, SIGNS, WORD, signs_in
 from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     "table",

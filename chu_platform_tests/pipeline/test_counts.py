@@ -21,6 +21,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 # Of each table of files: its files in the pack, their separator, and their quote.
 FILES = {
     "deces": ("DECES EN FRANCE/deces.csv", ",", '"'),

@@ -14,6 +14,8 @@ from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.contents import differences, rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 # Engines add up in another order.
 TOLERANCE = 1e-9
 

@@ -15,10 +15,16 @@ from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
+pytestmark = pytest.mark.integration
+
 # The server of the care database rolls back and writes a checkpoint before it ends.
 SECONDS_TO_END = 20
-# Lines after which the command is killed, and how many seconds later.
-MOMENTS = (("sources/Patient:", 0.0), ("disclosure/death_mask:", 0.1))
+# Lines after which the command is killed, how many seconds later, and what it was to make: all, or what leads there.
+MOMENTS = (
+    ("sources/Patient:", 0.0, ()),
+    ("disclosure/death_mask:", 0.1, ("--select", "+key:disclosure/death_mask")),
+)
+BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
 # The moment between the move of the files and the commit, which no clock would hit: dies at the publication of a table.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
@@ -68,12 +74,12 @@ class Watcher:
         self._thread.join()
 
 
-def kill(home: Home, line: str | None, seconds: float, program: str | None = None) -> None:
+def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], program: str | None = None) -> None:
     """Run the main job and kill it with -9 after a line of its output; with `program`, it kills itself.
 
     Fails when anything that it started still runs some seconds later.
     """
-    process = home.start("materialize", program=program)
+    process = home.start("materialize", *selected, program=program)
     assert process.stdout
     started: set[tuple[int, str]] = set()
     reached = False
@@ -116,9 +122,9 @@ def disturbed(
     assert len(changed) > 10, "the packs must differ, or this tests nothing"
     with Watcher(home, changed) as watcher:
         # First: what a later run finds as it should be is not committed again.
-        kill(home, None, 0, DIES_BEFORE_THE_COMMIT)
-        for line, seconds in MOMENTS:
-            kill(home, line, seconds)
+        kill(home, None, 0, BEFORE_THE_COMMIT, DIES_BEFORE_THE_COMMIT)
+        for line, seconds, selected in MOMENTS:
+            kill(home, line, seconds, selected)
         home.materialize()
     return Disturbed(home, watcher, before, after)
 

@@ -22,6 +22,8 @@ from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.contents import differences, every_table, rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 MONTH = "2019-03"
 DAY = f"{MONTH}-11"
 CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from deltalake import DeltaTable
 
 from chu_platform.graph.assets import key_of
@@ -10,6 +11,8 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.contents import every_table
 from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
 
 
 def state(lake: Lake, table: Table) -> tuple[int, set[str]]:

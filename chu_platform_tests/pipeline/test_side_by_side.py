@@ -8,12 +8,15 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.sources.deces import deces
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import PATIENCE, Home
+
+pytestmark = pytest.mark.integration
 
 DEATHS = "DECES EN FRANCE/deces.csv"
 KEY = f"{fact_death.layer}/{fact_death.name}"

@@ -17,6 +17,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 
 def files_by_year(lake: Lake, table: Table) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}

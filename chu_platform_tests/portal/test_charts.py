@@ -19,6 +19,8 @@ from chu_platform.portal.charts.regions import TILES, Region, RegionMap, Side
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, Trend
 
+pytestmark = pytest.mark.unit
+
 SVG = "{http://www.w3.org/2000/svg}"
 STYLE = Path(trend.__file__).parents[1] / "static" / "portal.css"
 NASTY = "Saint-Jean <\"&'> & Cie"

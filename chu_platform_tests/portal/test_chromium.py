@@ -19,7 +19,10 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import BY_SLUG, Served
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
+]
 
 
 @pytest.fixture(scope="module")

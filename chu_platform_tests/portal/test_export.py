@@ -14,6 +14,8 @@ from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import QUESTIONS, Served
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2026, 3, 1)
 # Enough of the portal to see every kind of page and link.
 START_HERE = (

@@ -6,6 +6,8 @@ import pytest
 
 from chu_platform import french
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),

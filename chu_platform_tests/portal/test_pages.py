@@ -25,6 +25,8 @@ from chu_platform_tests.html import Element
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import BY_SLUG, QUESTIONS, UI, Served
 
+pytestmark = pytest.mark.integration
+
 
 def published(made: Home, question: Question, where: str = "true") -> list[dict[str, Any]]:
     """The rows of a question's table, read by delta-rs from the published zone."""

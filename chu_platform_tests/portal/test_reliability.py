@@ -11,6 +11,8 @@ from chu_platform.portal.reliability import LABELS, Late, MeasuredCheck, Reliabi
 from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach_in_short, reasons
 from chu_platform.tables.checks import Check, CheckType, last_event, not_null, rejected_share, steady_row_count
 
+pytestmark = pytest.mark.unit
+
 
 def check(
     kind: CheckType,

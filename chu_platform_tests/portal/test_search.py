@@ -10,6 +10,8 @@ from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
 
+pytestmark = pytest.mark.integration
+
 
 def rows(made: Home, table: str, sql: str) -> list[dict[str, Any]]:
     with duckdb.connect() as connection:

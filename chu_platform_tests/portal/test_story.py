@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
@@ -16,6 +17,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
+
+pytestmark = pytest.mark.integration
 
 
 def plain(text: str) -> str:

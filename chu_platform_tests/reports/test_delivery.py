@@ -32,6 +32,8 @@ from chu_platform.storage.commit import publish
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
+pytestmark = pytest.mark.integration
+
 PEOPLE, ACTIVITIES = "Etablissement de SANTE/professionnel_sante.csv", "activite_professionnel_sante.csv"
 SOURCES = [professionnel_sante, activite_professionnel_sante]
 REPORTS = [delivery_reading, delivery, source_quality]

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from chu_platform.sdc import Relations, bounds, determined_cells, disclosed_cells
 from chu_platform_tests.sdc.tables import grid
 
+pytestmark = pytest.mark.unit
+
 
 def _mask(n: int, *cells: int) -> NDArray[np.bool_]:
     mask = np.zeros(n, np.bool_)

@@ -7,6 +7,8 @@ import pytest
 
 from chu_platform.sdc import Relations, relations_by_key
 
+pytestmark = pytest.mark.unit
+
 
 def _sums(relations: Relations) -> list[tuple[int, list[int]]]:
     cuts = relations.starts

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from chu_platform.sdc import SMALL_CELL, determined_cells, disclosed_cells, protect
 from chu_platform_tests.sdc.tables import Level, calendar, family
+
+pytestmark = pytest.mark.unit
 
 MONTHS = 94
 

@@ -13,6 +13,8 @@ from chu_platform.storage.restore import restore
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
 from chu_platform_tests.storage.tables import rows_of, staged, visits
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
 from chu_platform.engine.engine import Engine
@@ -17,6 +18,8 @@ from chu_platform.storage.maintenance import maintain
 from chu_platform.tables.columns import STRING, WEIGHT, Column
 from chu_platform.tables.table import Layout
 from chu_platform_tests.storage.tables import COLUMNS, POLICY, put, rows_of, visits
+
+pytestmark = pytest.mark.integration
 
 
 def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: Path) -> None:

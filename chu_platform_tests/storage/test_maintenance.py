@@ -37,6 +37,8 @@ from chu_platform_tests.pipeline.contents import digest
 from chu_platform_tests.storage.ageing import age
 from chu_platform_tests.storage.tables import COLUMNS, POLICY, put, rows_of, visits
 
+pytestmark = pytest.mark.integration
+
 EIGHT_DAYS = timedelta(days=8)
 ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
 HELD = """

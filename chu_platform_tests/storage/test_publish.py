@@ -30,6 +30,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.contents import digest, rows
 from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, staged, visits
 
+pytestmark = pytest.mark.integration
+
 NOTHING: Mapping[str, list[str]] = {}
 FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
 

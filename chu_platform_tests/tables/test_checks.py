@@ -17,6 +17,8 @@ from chu_platform.tables.checks import (
     unique,
 )
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("check", "category"),

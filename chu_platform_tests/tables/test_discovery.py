@@ -12,6 +12,8 @@ from chu_platform.catalogue import DECLARATION_PACKAGES, _places, catalogue, dec
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.table import Table
 
+pytestmark = pytest.mark.unit
+
 ADDED = """from chu_platform.references.region import region
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query

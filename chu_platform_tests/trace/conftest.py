@@ -1,7 +1,5 @@
 """A lake that a test may spoil, with a delivery of its own."""
 
-import os
-import secrets
 import shutil
 from pathlib import Path
 
@@ -14,12 +12,6 @@ from chu_platform_tests.pipeline.home import Home
 def settings_of(home: Home, pack: Path | None = None) -> Settings:
     """The settings by which the commands run in a home; `pack` takes the place of its own."""
     return Settings(home=home.folder, sources=pack or home.pack)
-
-
-@pytest.fixture(scope="session")
-def seed() -> int:
-    """What random cells are drawn by; a failure prints it, and CHU_TEST_SEED draws the same ones again."""
-    return int(os.environ.get("CHU_TEST_SEED") or secrets.randbelow(10**6))
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.trace.conftest import settings_of, spoilable
 
+pytestmark = pytest.mark.integration
+
 FILE = "DECES EN FRANCE/deces.csv"
 PARIS, MARSEILLE = "75056", "13055"
 # A month that lies inside the year, in the other format.

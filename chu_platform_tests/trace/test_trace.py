@@ -26,6 +26,8 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.trace import raw
 from chu_platform_tests.trace.conftest import settings_of
 
+pytestmark = pytest.mark.integration
+
 CELLS = 3
 PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()}
 STAYS = [name for name in PUBLISHED if "hospitalisation" in name]
@@ -93,6 +95,7 @@ def test_every_line_says_in_the_delivered_file_what_the_trace_says(
 ) -> None:
     print(f"seed {seed}")
     for found in traces[name]:
+        assert found.sources
         for source in found.sources:
             assert all(file.problem is None for file in source.files)
             for file, lines in source.lines.items():

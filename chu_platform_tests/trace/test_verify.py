@@ -22,6 +22,8 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.storage.tables import put, rows_of, visits
 from chu_platform_tests.trace.conftest import settings_of, spoilable
 
+pytestmark = pytest.mark.integration
+
 STAYS = "Hospitalisation/Hospitalisations.csv"
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 

@@ -1,0 +1,66 @@
+"""Private parts of Dagster and of PySpark's Connect client are used in `chu_platform.compat` alone."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from chu_platform.settings import PROJECT
+
+pytestmark = pytest.mark.unit
+
+PRIVATE_MODULE = re.compile(r"(dagster(_\w+)?|dg)\._\w")
+CONNECT_CLIENT = {"_session_id", "_user_id", "_builder", "_channel"}
+COMPAT = PROJECT / "chu_platform" / "compat"
+SOURCES = [
+    f for d in ("chu_platform", "chu_platform_tests", "docker", "benchmarks") for f in PROJECT.joinpath(d).rglob("*.py")
+]
+
+
+def private_names(source: str) -> Iterator[str]:
+    """Private modules of Dagster that are imported or named in a string, and private attributes of a Connect client."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if PRIVATE_MODULE.match(a.name))
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{a.name}" for a in node.names]
+            yield from (n for n in names if PRIVATE_MODULE.match(n))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and PRIVATE_MODULE.match(node.value):
+            yield node.value
+        elif isinstance(node, ast.Attribute):
+            whole = ast.unparse(node)
+            own = isinstance(node.value, ast.Name) and node.value.id == "self"
+            if PRIVATE_MODULE.match(whole) or (node.attr in CONNECT_CLIENT and not own):
+                yield whole
+
+
+def test_no_module_outside_compat_uses_private_names() -> None:
+    found = {
+        str(file.relative_to(PROJECT)): names
+        for file in SOURCES
+        if not file.is_relative_to(COMPAT) and (names := list(private_names(file.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+def test_compat_holds_no_module_that_needs_no_private_name() -> None:
+    needless = [f.name for f in COMPAT.glob("*.py") if f.name != "__init__.py" and not [*private_names(f.read_text())]]
+    assert needless == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from {d}._core.errors import DagsterError", True),
+        ("from {d} import _check", True),
+        ("import {d}._check as check", True),
+        ("import {d}\nprint({d}._core.storage)", True),
+        ("command = ['-m', '{d}._daemon']", True),
+        ("from {d}_webserver._cli import main", True),
+        ("session.client._channel.close()", True),
+        ("from {d} import AssetKey\nimport {d}_webserver.cli\nself._channel = None", False),
+    ],
+)
+def test_private_names_are_found(source: str, found: bool) -> None:
+    assert any(private_names(source.format(d="dagster"))) is found

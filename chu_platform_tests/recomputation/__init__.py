@@ -1,0 +1,1 @@
+"""Tests of the recomputation of the published indicators."""

@@ -1,0 +1,189 @@
+"""The system tier, in parts that run one by one: what needs the full size, a cluster, or many minutes.
+
+    python -m chu_platform_tests.system_tests             run all parts (`make test-system`)
+    python -m chu_platform_tests.system_tests attack ...  run these parts (`make test-system PARTS="attack ..."`)
+    python -m chu_platform_tests.system_tests --check     warn of parts without a recent record (`make lint`)
+
+Each part runs alone, in less than an hour. Its last result is in docs/system-tests.json, with the commit, the time
+(UTC), the machine and the seconds that it took; commit that file.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+PROJECT: Final = Path(__file__).parent.parent
+RECORDS: Final = PROJECT / "docs" / "system-tests.json"
+LIMIT: Final = timedelta(hours=1)
+OLD: Final = timedelta(days=60)
+PYTEST: Final = (sys.executable, "-m", "pytest")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the system tier: a command that succeeds or fails."""
+
+    name: str
+    what: str
+    command: Sequence[str]
+    java: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a part went the last time."""
+
+    result: str
+    commit: str
+    date: str
+    seconds: int
+    cpu: str
+    cores: int
+    memory_gb: int
+
+
+def _pytest(*arguments: str) -> tuple[str, ...]:
+    return (*PYTEST, "-m", "system", *arguments)
+
+
+# The tests of the two engines are integration tests; here, Spark is a cluster.
+_ON_A_CLUSTER: Final = (
+    'CHU_TEST_SPARK_REMOTE=$CHU_SPARK_REMOTE exec "$0" -m pytest chu_platform_tests/pipeline/test_engines.py'
+)
+PARTS: Final = (
+    Part(
+        "attack",
+        "the attack on the published tables, on a larger pack of another seed",
+        _pytest("chu_platform_tests/pipeline/test_attack.py"),
+    ),
+    Part(
+        "cluster",
+        "both engines make the same tables, Spark as a cluster of one master and two workers",
+        ("docker/spark-cluster.sh", "sh", "-c", _ON_A_CLUSTER, sys.executable),
+        java=True,
+    ),
+    Part(
+        "serving",
+        "files arrive before the real servers, which are restarted in the middle",
+        _pytest("chu_platform_tests/automation/test_serving.py"),
+    ),
+    Part(
+        "kills",
+        "a hundred runs killed at random moments, with a reader watching",
+        _pytest("chu_platform_tests/pipeline/test_hundred_kills.py"),
+    ),
+    Part(
+        "full-size",
+        "demonstration pack of the full size, the whole lake, and its verification",
+        _pytest("chu_platform_tests/pipeline/test_full_size.py"),
+    ),
+)
+
+
+def run(part: Part) -> Record:
+    """Run a part to its end, or for as long as a part may take."""
+    environment = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
+    if part.java:
+        environment["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    commit, date, begun = _commit(), datetime.now(UTC), time.monotonic()
+    process = subprocess.Popen(part.command, cwd=PROJECT, env=environment, start_new_session=True)
+    try:
+        result = "passed" if process.wait(LIMIT.total_seconds()) == 0 else "failed"
+    except subprocess.TimeoutExpired:
+        result = f"took more than {LIMIT.total_seconds():.0f} s"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    seconds = round(time.monotonic() - begun)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    cores = len(os.sched_getaffinity(0))
+    return Record(result, commit, f"{date:%Y-%m-%dT%H:%M:%SZ}", seconds, _cpu(), cores, round(memory))
+
+
+def warnings(records: Mapping[str, Record], now: datetime) -> list[str]:
+    """Which parts have no record, one that is older than 60 days, or one of a failure."""
+    found = []
+    for part in PARTS:
+        again = f"run make test-system PARTS={part.name}"
+        record = records.get(part.name)
+        if record is None:
+            found.append(f"system test {part.name} has no record in docs/{RECORDS.name}: {again}")
+        elif record.result != "passed":
+            found.append(f"system test {part.name} {record.result} on {record.date[:10]}: {again}")
+        elif now - datetime.fromisoformat(record.date) > OLD:
+            found.append(f"system test {part.name} ran last on {record.date[:10]}, over {OLD.days} days ago: {again}")
+    return found
+
+
+def read(file: Path = RECORDS) -> dict[str, Record]:
+    """The records of all parts that have one."""
+    if not file.exists():
+        return {}
+    return {name: Record(**fields) for name, fields in json.loads(file.read_text(encoding="utf-8")).items()}
+
+
+def write(records: Mapping[str, Record], file: Path = RECORDS) -> None:
+    """Write the records, in the order of the parts; those of parts that are no more are dropped."""
+    kept = {part.name: asdict(records[part.name]) for part in PARTS if part.name in records}
+    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _commit() -> str:
+    """The commit of the code, `-dirty` where it was changed since; `unknown` without Git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def main() -> int:
+    """Run parts, or warn of those that were not run lately. 1 when a part failed."""
+    names = [part.name for part in PARTS]
+    parser = argparse.ArgumentParser(description="Run the system tests in parts, and record how they went.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(names)} (all)")
+    parser.add_argument("--check", action="store_true", help="warn of parts without a recent record; run nothing")
+    arguments = parser.parse_args()
+    if arguments.check:
+        for warning in warnings(read(), datetime.now(UTC)):
+            print(f"warning: {warning}", file=sys.stderr)
+        return 0
+    wrong = [name for name in arguments.parts if name not in names]
+    if wrong:
+        parser.error(f"there is no part {wrong[0]}; there are {', '.join(names)}")
+    failed = False
+    for part in PARTS:
+        if arguments.parts and part.name not in arguments.parts:
+            continue
+        print(f"system test {part.name}: {part.what}", flush=True)
+        record = run(part)
+        # Each at once: what was run stays recorded if a later part is interrupted.
+        write({**read(), part.name: record})
+        print(f"system test {part.name}: {record.result}, {record.seconds} s", flush=True)
+        failed |= record.result != "passed"
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The fragments of SQL that several tables share, on values with known answers.
+
+The answers of dates are written by hand, those of ages are computed by Python's datetime. Each fragment runs on DuckDB
+in the unit tier, but for `us_date`, whose RLIKE DuckDB does not know; all of them run on the embedded engine in the
+integration tier, in one query.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from chu_platform.engine.engine import Engine
+from chu_platform.settings import Settings
+from chu_platform.tables.spark_sql import (
+    AGE_BANDS,
+    age_band,
+    completed_years,
+    minutes,
+    partial_date,
+    spark_text,
+    us_date,
+)
+
+JULY_1: Final = date(1950, 7, 1)
+
+PARTIAL_DATES: Final[Mapping[str | None, date | None]] = {
+    # Whole dates; 29 February exists every fourth year, but for 1900, not for 2000.
+    "1950-03-08": date(1950, 3, 8),
+    "2020-02-29": date(2020, 2, 29),
+    "2000-02-29": date(2000, 2, 29),
+    "1900-02-29": None,
+    "2019-02-29": None,
+    "2019-02-30": None,
+    "2019-04-31": None,
+    "2019-13-01": None,
+    "2019-12-32": None,
+    "2019-12-31": date(2019, 12, 31),
+    # The day is unknown: the 15th.
+    "1950-03-00": date(1950, 3, 15),
+    "1950-02-00": date(1950, 2, 15),
+    "1950-13-00": None,
+    "1950-03": date(1950, 3, 15),
+    "1950-13": None,
+    # The month is unknown: 1 July, whatever the day says.
+    "1950-00-00": JULY_1,
+    "1950-00-12": JULY_1,
+    "1950-00-99": JULY_1,
+    "1950-00": JULY_1,
+    "1950": JULY_1,
+    # No year.
+    "0000-00-00": None,
+    "0000-03-08": None,
+    "0000-03": None,
+    "0000": None,
+    # Other lengths, and what is no date.
+    "": None,
+    "195": None,
+    "19500": None,
+    "1950-3": None,
+    "1950-03-1": None,
+    "1950-03-081": None,
+    "195a": None,
+    "1950-ab": None,
+    "1950-ab-01": None,
+    "1950-03-ab": None,
+    "DUPONT": None,
+    None: None,
+}
+
+US_DATES: Final[Mapping[str | None, date | None]] = {
+    "7/25/2013": date(2013, 7, 25),
+    "07/05/2013": date(2013, 7, 5),
+    "1/1/1950": date(1950, 1, 1),
+    "12/31/1999": date(1999, 12, 31),
+    "2/29/2020": date(2020, 2, 29),
+    "2/29/2019": None,
+    "2/29/1900": None,
+    "4/31/2013": None,
+    "25/7/2013": None,
+    "13/1/2013": None,
+    "0/10/2013": None,
+    "1/0/2013": None,
+    "7/25/13": None,
+    "7/25/20130": None,
+    "7/25": None,
+    "007/25/2013": None,
+    "2013-07-25": None,
+    " 7/25/2013": None,
+    "7/25/2013 ": None,
+    "": None,
+    None: None,
+}
+
+MINUTES: Final[Mapping[str | None, int | None]] = {
+    "00:00:00": 0,
+    "00:59:59": 59,
+    "01:00:00": 60,
+    "08:05:30": 485,
+    "23:59:59": 1439,
+    "12:30": 750,
+    "ab:30:00": None,
+    "12:cd:00": None,
+    "": None,
+    None: None,
+}
+
+BANDS: Final[Mapping[int | None, str]] = {
+    0: "0-4",
+    1: "0-4",
+    4: "0-4",
+    5: "5-9",
+    9: "5-9",
+    10: "10-14",
+    79: "75-79",
+    80: "80-84",
+    84: "80-84",
+    85: "85+",
+    86: "85+",
+    120: "85+",
+    None: "unknown",
+}
+
+# Births and events around every kind of birthday: end of February, of a month, of the year.
+BIRTHS: Final = (date(1948, 2, 29), date(1999, 12, 31), date(2000, 1, 1), date(2000, 2, 28), date(2000, 2, 29))
+EVENTS: Final = tuple(
+    day + timedelta(days=shift)
+    for day in (date(2000, 1, 1), date(2000, 2, 29), date(2001, 2, 28), date(2004, 2, 29), date(2019, 12, 31))
+    for shift in (-1, 0, 1)
+)
+
+
+def years_by_counting(birth: date, event: date) -> int | None:
+    """Count the birthdays up to an event; one of 29 February falls on 1 March in a common year."""
+    if event < birth:
+        return None
+    birthdays = 0
+    for year in range(birth.year + 1, event.year + 1):
+        try:
+            birthday = birth.replace(year=year)
+        except ValueError:
+            birthday = date(year, 3, 1)
+        birthdays += birthday <= event
+    return birthdays
+
+
+AGES: Final[Mapping[tuple[date | None, date | None], int | None]] = {
+    **{(birth, event): years_by_counting(birth, event) for birth in BIRTHS for event in EVENTS},
+    (None, date(2020, 1, 1)): None,
+    (date(2020, 1, 1), None): None,
+    (None, None): None,
+}
+
+# Each fragment, the type of its inputs, and inputs with their answers.
+FRAGMENTS: Final[Mapping[str, tuple[Callable[..., str], str, Mapping[Any, object]]]] = {
+    "partial_date": (partial_date, "STRING", PARTIAL_DATES),
+    "us_date": (us_date, "STRING", US_DATES),
+    "minutes": (minutes, "STRING", MINUTES),
+    "age_band": (age_band, "INT", BANDS),
+    "completed_years": (completed_years, "DATE", AGES),
+}
+ON_DUCKDB: Final = [name for name in FRAGMENTS if name != "us_date"]
+
+
+def query_of(name: str) -> str:
+    """A query for the answers of a fragment to its inputs, with their number."""
+    fragment, type_, cases = FRAGMENTS[name]
+    rows = [value if isinstance(value, tuple) else (value,) for value in cases]
+    columns = [f"x{n}" for n in range(len(rows[0]))]
+    literals = ", ".join(f"({n}, {', '.join(map(_literal, row))})" for n, row in enumerate(rows))
+    typed = ", ".join(f"CAST({c} AS {type_}) AS {c}" for c in columns)
+    # Named apart from the fragment, which says each input several times.
+    return (
+        f"SELECT '{name}' AS fragment, n, CAST({fragment(*columns)} AS STRING) AS answer "
+        f"FROM (SELECT n, {typed} FROM (VALUES {literals}) AS given(n, {', '.join(columns)})) AS inputs"
+    )
+
+
+def _literal(value: object) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
+def wrong_answers(found: Sequence[tuple[str, int, str | None]]) -> dict[tuple[str, object], tuple[object, object]]:
+    """The inputs with a wrong answer: what was found, and what was expected."""
+    wrong: dict[tuple[str, object], tuple[object, object]] = {}
+    for name, number, answer in found:
+        given, expected = list(FRAGMENTS[name][2].items())[number]
+        if answer != (None if expected is None else str(expected)):
+            wrong[name, given] = answer, expected
+    return wrong
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", ON_DUCKDB)
+def test_the_fragment_gives_the_known_answers_on_duckdb(name: str) -> None:
+    with duckdb.connect() as connection:
+        found = connection.execute(query_of(name)).fetchall()
+    assert len(found) == len(FRAGMENTS[name][2]) >= 10
+    assert wrong_answers(found) == {}
+
+
+@pytest.mark.integration
+def test_every_fragment_gives_the_known_answers_on_the_embedded_engine(tmp_path: Path) -> None:
+    engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
+    try:
+        table = engine.arrow(engine.query(" UNION ALL ".join(map(query_of, FRAGMENTS)), {}))
+    finally:
+        engine.close()
+    found = [(str(r["fragment"]), int(r["n"]), r["answer"]) for r in table.to_pylist()]
+    assert len(found) == sum(len(cases) for _, _, cases in FRAGMENTS.values()) > 150
+    assert wrong_answers(found) == {}
+
+
+@pytest.mark.unit
+def test_every_age_of_a_long_life_is_in_a_declared_band() -> None:
+    with duckdb.connect() as connection:
+        query = f"SELECT age, {age_band('age')} FROM (SELECT range AS age FROM range(131)) ORDER BY age"
+        found = dict(connection.execute(query).fetchall())
+    bands = [f"{age // 5 * 5}-{age // 5 * 5 + 4}" if age < 85 else "85+" for age in range(131)]
+    assert [found[age] for age in range(131)] == bands
+    assert tuple(dict.fromkeys(bands)) == AGE_BANDS
+
+
+@pytest.mark.unit
+def test_a_text_with_an_apostrophe_is_refused() -> None:
+    assert spark_text("Île-de-France") == "'Île-de-France'"
+    with pytest.raises(ValueError, match="apostrophe"):
+        spark_text("Côte d'Or")

@@ -1,0 +1,49 @@
+"""Tests of the rule that every test belongs to one tier."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from chu_platform_tests.scheduling import FIRST, ROOT, TOGETHER, group_of
+from chu_platform_tests.tiers import TIERS, problem_of
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_one_tier_is_accepted(tier: str) -> None:
+    assert problem_of(["parametrize", tier, "skipif"], ["tmp_path"]) is None
+
+
+@pytest.mark.parametrize("markers", [[], ["skipif"], ["unit", "system"], ["unit", "unit"]])
+def test_no_tier_and_two_tiers_are_refused(markers: list[str]) -> None:
+    problem = problem_of(markers, [])
+    assert problem and "exactly one of unit, integration, system" in problem
+
+
+def test_a_unit_test_may_not_use_a_costly_fixture() -> None:
+    problem = problem_of(["unit"], ["tmp_path", "made"])
+    assert problem == "is a unit test and uses made: mark it as integration"
+    assert problem_of(["integration"], ["tmp_path", "made"]) is None
+
+
+def test_a_unit_test_cannot_start_a_process_or_connect() -> None:
+    with pytest.raises(AssertionError, match="starts no process"):
+        subprocess.run([sys.executable, "-c", ""], check=False)
+    with pytest.raises(AssertionError, match="starts no process"):
+        os.fork()
+    with socket.socket() as one:
+        with pytest.raises(AssertionError, match="opens no connection"):
+            one.bind(("127.0.0.1", 0))
+        with pytest.raises(AssertionError, match="opens no connection"):
+            one.connect(("127.0.0.1", 9))
+
+
+def test_the_files_that_start_first_exist() -> None:
+    assert [group for group in FIRST if not (ROOT / group).exists()] == []
+    assert set(TOGETHER) <= set(FIRST)
+    assert group_of(ROOT / "deployment" / "test_files.py") == "deployment"
+    assert group_of(ROOT / "pipeline" / "test_counts.py") == "pipeline/test_counts.py"
