@@ -16,7 +16,15 @@ from chu_platform.description.catalogue import (
     DescribedQuestion,
     DescribedTable,
 )
-from chu_platform.description.file import PACKAGE, as_text, code_fingerprint, lake_is_described, write_catalogue
+from chu_platform.description.file import (
+    PACKAGE,
+    as_text,
+    code_fingerprint,
+    lake_is_described,
+    read_catalogue,
+    write_catalogue,
+)
+from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.lineage.tables import ColumnOrigin, lineage_of
 from chu_platform.settings import Settings, load_settings
@@ -49,8 +57,17 @@ def _place(file: Path) -> str:
 
 
 def keep_described(settings: Settings) -> None:
-    """Write the described catalogue into the lake, unless what is there is of this code."""
-    if not lake_is_described(settings.lake_folder):
+    """Write the described catalogue into the lake, unless what is there describes these declarations."""
+    try:
+        there = read_catalogue(settings.lake_folder, settings.work_folder)
+    except ChuError:
+        there = None
+    declared = [(_identifier(made), made.code_version) for table in catalogue() for made in table.outputs]
+    if (
+        there is None
+        or not lake_is_described(settings.lake_folder)
+        or declared != [(t.identifier, t.code_version) for t in there.tables]
+    ):
         write_catalogue(as_text(described_catalogue()), settings.lake_folder, settings.work_folder)
 
 

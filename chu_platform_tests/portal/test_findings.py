@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
@@ -21,11 +22,10 @@ from chu_platform.portal.findings import (
 from chu_platform.portal.periods import Period
 from chu_platform.portal.sentences import standing
 from chu_platform_tests.html import parsed
-from chu_platform_tests.portal.served import BY_SLUG
 
 pytestmark = pytest.mark.unit
 
-RATE = BY_SLUG["hospitalisations"].measures[0]
+RATE = kpi_hospitalisation_rate.question.measures[0]
 NOUN = "recours à l’hospitalisation"
 
 

@@ -14,7 +14,7 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.portal.reader import Reader
 from chu_platform.sources.patient import patient
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import CATALOGUE, QUESTIONS, Served
+from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue
 
 pytestmark = pytest.mark.integration
 
@@ -218,7 +218,7 @@ def test_a_wrong_address_gets_a_clear_page_in_french(path: str, status: int, why
 
 def test_the_tables_served_can_reach_no_file(made: Home, tmp_path: Path) -> None:
     """Also who could write the queries could read nothing but the published rows, and write nothing."""
-    snapshot = Reader(made.lake.root, CATALOGUE).snapshot
+    snapshot = Reader(made.lake.root, full_catalogue()).snapshot
     restricted = next((made.lake.root / "restricted").rglob("*.parquet"))
     for sql in (
         f"SELECT * FROM read_parquet('{restricted}')",

@@ -24,7 +24,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import CATALOGUE, QUESTIONS, Served, serving
+from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue, serving
 
 pytestmark = pytest.mark.integration
 
@@ -140,7 +140,7 @@ def consultation_counts(page: Element) -> list[str]:
 
 
 def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
-    reader = Reader(lake.root, CATALOGUE)
+    reader = Reader(lake.root, full_catalogue())
     before = reader.snapshot
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
@@ -153,14 +153,14 @@ def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
 
 def test_tables_that_never_fit_are_served_in_the_end(lake: Lake) -> None:
     """A run that failed in the middle must not keep the others from being seen for ever."""
-    reader = Reader(lake.root, CATALOGUE, max_wait=0)
+    reader = Reader(lake.root, full_catalogue(), max_wait=0)
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
     assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 1
 
 
 def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tmp_path: Path) -> None:
-    reader = Reader(lake.root, CATALOGUE, tmp_path / "logs")
+    reader = Reader(lake.root, full_catalogue(), tmp_path / "logs")
     before = reader.snapshot
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 0)
     path = lake.path(kpi_consultation_rate_by_establishment.masked)
@@ -238,7 +238,7 @@ def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
 
 
 def test_only_the_published_zone_is_served(made: Home) -> None:
-    reader = Reader(made.lake.root, CATALOGUE)
+    reader = Reader(made.lake.root, full_catalogue())
     served = {r["table_name"] for r in reader.snapshot.rows("SELECT table_name FROM duckdb_tables()")}
     folders = {p.parent.name for p in (made.lake.root / "published").glob("*/*/_delta_log")}
     assert served == folders
