@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
 
-from chu_platform.tables.discovery import Place, declared
+from chu_platform.tables.discovery import SourceLocation, declared
 from chu_platform.tables.table import DeclaresTables, Table
 
 DECLARATION_PACKAGES: Final = (
@@ -29,19 +29,19 @@ DECLARATION_PACKAGES: Final = (
 @cache
 def catalogue() -> Sequence[Table]:
     """All tables, each after those it needs."""
-    order = TopologicalSorter({t: t.needs for t in _places()})
+    order = TopologicalSorter({t: t.needs for t in _locations()})
     return list(order.static_order())
 
 
 def declared_at(table: Table) -> tuple[Path, int]:
     """File and line where a table is declared."""
-    return _places()[table]
+    return _locations()[table]
 
 
 @cache
-def _places() -> Mapping[Table, Place]:
+def _locations() -> Mapping[Table, SourceLocation]:
     """Every table, with the file and line of its declaration."""
-    places: dict[Table, Place] = {}
+    places: dict[Table, SourceLocation] = {}
     for folder in DECLARATION_PACKAGES:
         found = declared(f"chu_platform.{folder}", DeclaresTables)  # type: ignore[type-abstract]
         for declaration, place in found.items():

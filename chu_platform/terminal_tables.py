@@ -86,7 +86,7 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
                 subject,
                 "-" if value is None else french.amount(value, measure.unit, measure.decimals),
                 limits if limits == "-" else f"{name}{limits}",
-                " / ".join(f"{french.number(n)} {c.words}" for n, c in zip(numbers, counts, strict=True)),
+                " / ".join(f"{french.number(n)} {c.label}" for n, c in zip(numbers, counts, strict=True)),
             )
         )
     return lines

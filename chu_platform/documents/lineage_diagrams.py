@@ -152,11 +152,11 @@ def _origin_box(origin: ColumnOrigin, columns: list[str], link: Link) -> _Box:
         table = origin.table
         subtitle = f"{LAYERS[table.layer]} · {table.label}"
         return _Box(table.name, subtitle, HUES[table.layer], columns, link(table))
-    return _Box(origin.place, "hors du lac", HUES["outside"], columns)
+    return _Box(origin.name, "hors du lac", HUES["outside"], columns)
 
 
 def _place(origin: ColumnOrigin) -> object:
-    return origin.table if isinstance(origin, Field) else origin.place
+    return origin.table if isinstance(origin, Field) else origin.name
 
 
 def _name(origin: ColumnOrigin) -> str:

@@ -248,7 +248,7 @@ class Site:
 
 def _origin(origin: ColumnOrigin, kind: Influence, path: str) -> OriginShown:
     if isinstance(origin, ExternalSource):
-        text = f"{origin.place} : {origin.column}" if origin.column else origin.place
+        text = f"{origin.name} : {origin.column}" if origin.column else origin.name
         return OriginShown(text, None, kind)
     href = _relative(path, urls.page_of(origin.table)) + f"#colonne-{origin.column}"
     return OriginShown(f"{origin.table.layer}/{origin.table.name}.{origin.column}", href, kind)
@@ -256,7 +256,7 @@ def _origin(origin: ColumnOrigin, kind: Influence, path: str) -> OriginShown:
 
 def _ends(ends: Ends) -> Sequence[str]:
     """Where lineages end, as a reader knows it: the delivery and the column in it."""
-    return sorted({f"{e.outside.place} : {e.outside.column}" if e.outside.column else e.outside.place for e in ends})
+    return sorted({f"{e.outside.name} : {e.outside.column}" if e.outside.column else e.outside.name for e in ends})
 
 
 def _relative(path: str, target: str) -> str:

@@ -160,7 +160,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         partitions_def=partitions_definition(made_by.partition_scheme) if made_by.partition_scheme else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
-        description=table.said,
+        description=table.full_description,
         kinds={"deltalake", by_kind.made_by},
         owners=[table.owner],
         tags={"zone": table.zone.value},
@@ -190,7 +190,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 c.name,
                 sql_type(c.type),
-                description=c.said,
+                description=c.full_description,
                 tags={"sensitivity": _sensitivity(table, c)},
                 constraints=dg.TableColumnConstraints(nullable=not c.required, unique=[c.name] == table.key),
             )

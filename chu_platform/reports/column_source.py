@@ -33,7 +33,7 @@ def _of(table: Table) -> Iterator[dict[str, object]]:
                     "source_layer": end.field.table.layer.value,
                     "source_table": end.field.table.name,
                     "source_column": end.field.column,
-                    "delivery": end.outside.place,
+                    "delivery": end.outside.name,
                     "delivered_as": end.outside.column or "-",
                     "direct": direct,
                 }

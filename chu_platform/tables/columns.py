@@ -1,8 +1,4 @@
-"""Columns and their types.
-
-Here: the type names of a declaration and what they are called in Arrow, Spark SQL and DuckDB.
-Not here: reading or writing data.
-"""
+"""Columns of a declared table, and their types in Arrow, Spark SQL and DuckDB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +12,7 @@ LONG: Final = pa.int64()
 DOUBLE: Final = pa.float64()
 BOOLEAN: Final = pa.bool_()
 DATE: Final = pa.date32()
-# A share of one event: exact, so that sums neither depend on their order nor drift from the whole.
+# Share of one event. Decimal, so that sums are exact and independent of the order of the rows.
 WEIGHT: Final = pa.decimal128(20, 12)
 
 
@@ -24,10 +20,9 @@ WEIGHT: Final = pa.decimal128(20, 12)
 class Column:
     """One column of a table.
 
-    `label` and `description` are French, for readers: what the column is called, and what its values are (units, what
-    null means, what they are computed from), so that it reads on after the label. `key` columns make up the grain
-    together and are never null. `identifying` columns exist in the restricted zone only, and never reach Delta
-    statistics.
+    `label` and `description` are French. The description gives units, the meaning of null and the computation; it is
+    displayed after the label. The `key` columns together identify a row and are never null. `identifying` columns
+    exist only in the restricted zone and have no Delta statistics.
     """
 
     name: str
@@ -39,18 +34,18 @@ class Column:
     identifying: bool = False
 
     @property
-    def said(self) -> str:
-        """Label and description in one text, where there is room for one only."""
+    def full_description(self) -> str:
+        """Label and description in one text."""
         return f"{self.label} – {self.description}"
 
     @property
     def required(self) -> bool:
-        """True when the column may not be null."""
+        """Whether the column must not be null."""
         return self.key or not self.nullable
 
 
 def sql_type(type_: pa.DataType) -> str:
-    """Name of an Arrow type in Spark SQL, which DuckDB understands too."""
+    """Name of an Arrow type that is valid in both Spark SQL and DuckDB."""
     names = {
         STRING: "STRING",
         INTEGER: "INT",
@@ -65,7 +60,7 @@ def sql_type(type_: pa.DataType) -> str:
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """The Arrow schema of a table: names, types, nullability, and the descriptions as Delta comments."""
+    """Arrow schema of a table: names, types, nullability, and descriptions as Delta comments."""
     return pa.schema(
         [pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description}) for c in columns]
     )

@@ -103,7 +103,7 @@ def test_what_decides_about_the_deaths_ends_in_delivered_columns_too() -> None:
 )
 def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, within: str) -> None:
     ends = values_of(Field(table(Layer.SOURCES, "deces"), column))
-    assert [(e.outside.place, e.outside.column) for e in ends] == [(place, within)]
+    assert [(e.outside.name, e.outside.column) for e in ends] == [(place, within)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, wit
 )
 def test_where_a_delivery_holds_a_column(name: str, column: str, place: str, within: str) -> None:
     (end,) = values_of(Field(table(Layer.SOURCES, name), column))
-    assert place in end.outside.place and end.outside.column.startswith(within)
+    assert place in end.outside.name and end.outside.column.startswith(within)
 
 
 @pytest.mark.parametrize("one", PUBLISHED, ids=lambda t: f"{t.layer}/{t.name}")
