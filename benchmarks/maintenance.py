@@ -22,11 +22,11 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import load_settings
-from chu_platform.storage.commit import publish
+from chu_platform.storage.commit import commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.storage.operations import DELTA_RS
-from chu_platform.storage.table_state import State
+from chu_platform.storage.table_state import TableState
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import MONTHLY
@@ -74,7 +74,7 @@ def replace_slices(lake: Lake, first: str, last: str, staged: pa.Table) -> None:
     """Publish the rows as the months from `first` to `last`."""
     with lake.staging(STAYS) as folder:
         pq.write_to_dataset(staged, folder, partition_cols=["month"], compression="zstd")
-        publish(lake, STAYS, folder, MONTHLY.between(first, last), {"run": "benchmark"})
+        commit_staged(lake, STAYS, folder, MONTHLY.between(first, last), {"run": "benchmark"})
 
 
 def wear(lake: Lake) -> None:
@@ -111,7 +111,7 @@ def timings(lake: Lake) -> dict[str, float]:
     }
 
 
-def figures(state: State, times: dict[str, float]) -> dict[str, float]:
+def figures(state: TableState, times: dict[str, float]) -> dict[str, float]:
     """One column of the printed table."""
     return {
         "version": state.version,

@@ -13,7 +13,7 @@ class ChuError(Exception):
     """Something the user can act upon: one message, in clear, without secrets or personal data."""
 
 
-class Transient(ChuError):
+class TransientError(ChuError):
     """Something that may well go right the next time: a lost connection, a dead engine, two writers at once."""
 
 

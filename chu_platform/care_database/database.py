@@ -14,7 +14,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
-from chu_platform.errors import ChuError, Transient
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.files import DUMP_PATTERN, fingerprint, one
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
@@ -152,13 +152,13 @@ class CareDatabase:
     def _errors(self, doing: str) -> Iterator[None]:
         """Turn the driver's errors into ours: what was being done and why it failed, without the address.
 
-        A connection that was lost is Transient: the next one may hold.
+        A connection that was lost is TransientError: the next one may hold.
         """
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            kind = Transient if re.search(LOST, str(error), re.IGNORECASE) else ChuError
+            kind = TransientError if re.search(LOST, str(error), re.IGNORECASE) else ChuError
             self._failure = kind(f"the care database {where} failed while {doing}: {self._cause(str(error))}")
             raise self._failure from None
 

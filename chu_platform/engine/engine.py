@@ -22,7 +22,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from chu_platform.compat.spark_connect import answers, disconnect
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
-from chu_platform.errors import ChuError, Transient
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
@@ -82,7 +82,7 @@ class Engine:
     def _errors(self, doing: str) -> Iterator[None]:
         """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only.
 
-        An engine that has died, answers nothing for long, or has ended the session is Transient: another one may do.
+        An engine that has died, answers nothing for long, or has ended the session is a TransientError.
         """
         try:
             with watched(self._answers, self._give_up, self._settings.engine_patience):
@@ -96,13 +96,13 @@ class Engine:
                 stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {doing}: {error}\n\n")
             if self._stuck:
                 silence = f"answered nothing for {self._settings.engine_patience:g} s while {doing}"
-                raise Transient(f"the engine {silence}, and was given up") from None
+                raise TransientError(f"the engine {silence}, and was given up") from None
             if self._server is not None and not self._server.alive:
-                raise Transient(
+                raise TransientError(
                     f"the engine stopped while {doing} (out of memory?); its log: {self._server.log}"
                 ) from None
             if not self._answers(CONNECT_SECONDS):
-                raise Transient(f"the engine has ended the session, or is gone, while {doing}") from None
+                raise TransientError(f"the engine has ended the session, or is gone, while {doing}") from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
                 f"the engine failed while {doing} ({condition or type(error).__name__}); details: {log}"

@@ -18,7 +18,7 @@ from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, Outcome, make
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.storage.commit import Published
+from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column, sql_type
@@ -94,13 +94,13 @@ def _slices(table: Table, context: dg.AssetExecutionContext) -> PartitionRange |
 
 
 def _tell_slices(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, published: Published
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, published: CommitResult
 ) -> None:
     """What is said of each slice alone: the events of a run over many partitions share the rest."""
     for partition in partition_range.keys:
         said = {
-            "dagster/partition_row_count": published.rows_by_slice.get(partition, 0),
-            "partition_bytes": published.size_by_slice.get(partition, 0),
+            "dagster/partition_row_count": published.rows_by_partition.get(partition, 0),
+            "partition_bytes": published.size_by_partition.get(partition, 0),
             "partition_changed": partition in published.changed,
         }
         context.add_asset_metadata(said, asset_key=key, partition_key=partition)
@@ -227,7 +227,7 @@ def _check_results(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iter
             )
 
 
-def _metadata(platform: RunResources, table: Table, published: Published, outcome: Outcome) -> dict[str, Any]:
+def _metadata(platform: RunResources, table: Table, published: CommitResult, outcome: Outcome) -> dict[str, Any]:
     """What is said of the table as a whole, after the run."""
     said: dict[str, Any] = {
         "dagster/row_count": published.table_rows,

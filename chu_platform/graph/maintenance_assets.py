@@ -13,7 +13,7 @@ from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.ingest.delivered import quarantine_of
-from chu_platform.storage.maintenance import Report, maintain
+from chu_platform.storage.maintenance import MaintenanceReport, maintain
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
 
@@ -90,7 +90,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
     )
 
 
-def _metadata(report: Report) -> dict[str, str | int | float]:
+def _metadata(report: MaintenanceReport) -> dict[str, str | int | float]:
     before, after = report.before, report.after
     return {
         "did": "; ".join(f"{d.action.operation.value}: {d.action.reason}" for d in report.done) or "nothing",
@@ -108,7 +108,7 @@ def _metadata(report: Report) -> dict[str, str | int | float]:
     }
 
 
-def _line(table: Table, report: Report) -> str:
+def _line(table: Table, report: MaintenanceReport) -> str:
     """One line of progress."""
     if report.skipped:
         return f"{GROUP} of {table.layer}/{table.name}: {report.skipped}"

@@ -22,7 +22,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.rejects import with_history, write_rejects
-from chu_platform.storage.commit import Published, publish
+from chu_platform.storage.commit import CommitResult, commit_staged
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
 from chu_platform.tables.checks import CheckType, DeliveryCounts
@@ -47,7 +47,7 @@ class Outcome:
     rejects.
     """
 
-    published: Mapping[Table, Published]
+    published: Mapping[Table, CommitResult]
     check_results: Mapping[Table, Sequence[CheckResult]]
     seconds: float
     reading: Reading | None = None
@@ -93,8 +93,8 @@ def make(
             for quarantine in aside:
                 # What was set apart of an earlier delivery goes when this one has nothing of the kind.
                 if any(staged[quarantine].iterdir()) or lake.open(quarantine):
-                    publish(lake, quarantine, staged[quarantine], None, provenance)
-            published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
+                    commit_staged(lake, quarantine, staged[quarantine], None, provenance)
+            published = {t: commit_staged(lake, t, staged[t], parts[t], provenance) for t in parts}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     return Outcome(published, check_results, time.monotonic() - begun, reading)
@@ -163,7 +163,7 @@ class _Stage:
         if rejects in folders:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            before = platform.lake.before(rejects).to_pylist()
+            before = platform.lake.current_rows(rejects).to_pylist()
             write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
         return reading
 
@@ -190,7 +190,7 @@ class _Stage:
             "settings": lambda: self.platform.settings,
             "instance": lambda: self.instance,
             "tables": catalogue,
-            "before": lambda: lake.before(table),
+            "before": lambda: lake.current_rows(table),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.folders[table])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, Transient, keep_trace
+from chu_platform.errors import ChuError, TransientError, keep_trace
 from chu_platform.graph.run_resources import RunResources
 
 
@@ -24,7 +24,7 @@ def as_dagster_failures(platform: RunResources) -> Iterator[None]:
     """Turn what goes wrong into Dagster's failure: without values of rows, and tried again where it is transient."""
     try:
         yield
-    except Transient as error:
+    except TransientError as error:
         platform.renew()
         raise dg.Failure(str(error), allow_retries=True) from None
     except ChuError as error:

@@ -12,7 +12,7 @@ import pytest
 
 from chu_platform.engine import spark_connect_server as server
 from chu_platform.engine.engine import Engine
-from chu_platform.errors import Transient
+from chu_platform.errors import TransientError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 
@@ -44,7 +44,7 @@ def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -
         assert server is not None
         os.killpg(server._process.pid, signal.SIGSTOP)
         begun = time.monotonic()
-        with pytest.raises(Transient, match="answered nothing for 8 s while"):
+        with pytest.raises(TransientError, match="answered nothing for 8 s while"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
         assert time.monotonic() - begun < 60
         assert not server.alive
@@ -73,7 +73,7 @@ def test_a_killed_engine_is_transient(tmp_path: Path) -> None:
         engine.arrow(engine.query("SELECT 1 AS n", {}))
         assert engine._server is not None
         engine._server.kill()
-        with pytest.raises(Transient, match="the engine stopped while"):
+        with pytest.raises(TransientError, match="the engine stopped while"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
     finally:
         engine.close()
@@ -87,7 +87,7 @@ def test_a_session_that_the_server_has_ended_is_transient_and_the_next_one_answe
     with RunResources(settings, lambda _: None) as platform:
         platform.engine.arrow(platform.engine.query("SELECT 1 AS n", {}))
         time.sleep(4)
-        with pytest.raises(Transient, match="has ended the session"):
+        with pytest.raises(TransientError, match="has ended the session"):
             platform.engine.arrow(platform.engine.query("SELECT 2 AS n", {}))
         platform.renew()
         assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]

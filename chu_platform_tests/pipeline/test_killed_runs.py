@@ -25,16 +25,16 @@ MOMENTS = (
     ("disclosure/death_mask:", 0.1, ("--select", "+key:disclosure/death_mask")),
 )
 BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
-# The moment between the move of the files and the commit, which no clock would hit: dies at the publication of a table.
+# Kills the process between the move of the files and the commit of a table, a moment too short for a timer.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
-from chu_platform.storage import publish
-commit = publish._commit
+from chu_platform.storage import commit as module
+commit = module._commit
 def dying(lake, table, *rest):
     if f"{table.layer}/{table.name}" == "facts/fact_death":
         os.kill(os.getpid(), signal.SIGKILL)
     return commit(lake, table, *rest)
-publish._commit = dying
+module._commit = dying
 from chu_platform.cli import main
 main()
 """

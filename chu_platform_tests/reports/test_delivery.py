@@ -28,7 +28,7 @@ from chu_platform.reports.source_quality import source_quality
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
-from chu_platform.storage.commit import publish
+from chu_platform.storage.commit import commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
@@ -425,8 +425,8 @@ def test_a_register_of_before_is_taken_over(tmp_path: Path) -> None:
         pq.write_table(
             pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns])), staged / "a.parquet"
         )
-        publish(lake, first, staged, None, {"run": "test"})
+        commit_staged(lake, first, staged, None, {"run": "test"})
     readings = delivery_reading.schema.empty_table()
-    (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.before(delivery)).to_pylist()
+    (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.current_rows(delivery)).to_pylist()
     assert {name: row[name] for name in old} == {**old, "present": False}
     assert (row["kind"], row["state"], row["last_seen"]) == ("file", "not_read_yet", old["first_seen"])

@@ -1,4 +1,4 @@
-"""A table of the tests' own, small enough to see through, and rows staged for it."""
+"""A small test table, and functions that make, stage and commit rows of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chu_platform.storage.commit import Published, publish
+from chu_platform.storage.commit import CommitResult, commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def visits(columns: Sequence[Column] = COLUMNS, rows: Computed | None = None) -> Table:
-    """A table by year of campaign; made by `rows`, if anything makes it."""
+    """A table partitioned by year of campaign. `rows` makes its rows, if the test runs its step."""
     return Table(
         name="visits",
         layer=Layer.SOURCES,
@@ -46,7 +46,7 @@ def visits(columns: Sequence[Column] = COLUMNS, rows: Computed | None = None) ->
 
 
 def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Rows with the given codes of each year; the other columns follow from the code."""
+    """Rows with the given codes by year. The other columns are computed from the code."""
     pairs = [(code, year or None) for year, listed in codes.items() for code in listed]
     numbers = [sum(map(ord, code)) for code, _ in pairs]
     return pa.table(
@@ -63,14 +63,14 @@ def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
 
 @contextmanager
 def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Path]:
-    """Rows as Parquet in the folders of their partitions, beside the table."""
+    """Stage rows as Parquet files in partition folders; yields the staging folder."""
     lake.prepare()
     with lake.staging(table) as folder:
         pq.write_to_dataset(rows, folder, partition_cols=list(table.partition_by), compression="zstd")
         yield folder
 
 
-def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> Published:
-    """Stage rows and publish them."""
+def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> CommitResult:
+    """Stage rows and commit them (by default as all partitions)."""
     with staged(lake, table, rows) as folder:
-        return publish(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})
+        return commit_staged(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})

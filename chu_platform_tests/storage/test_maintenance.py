@@ -1,4 +1,4 @@
-"""Maintenance: files and read time come back, nothing within the retention is lost, writers are not met."""
+"""Maintenance reduces files and read time, keeps all versions within the retention, and never runs during a write."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.maintenance import Operation, Report, maintain, plan
+from chu_platform.storage.maintenance import MaintenanceReport, Operation, maintain, plan
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.restore import restore
 from chu_platform.storage.table_state import measure
@@ -41,12 +41,12 @@ pytestmark = pytest.mark.integration
 
 EIGHT_DAYS = timedelta(days=8)
 ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
-HELD = """
+HOLD_LOCK = """
 import sys, time
 from pathlib import Path
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.storage.tables import visits
-with Lake(Path(sys.argv[1])).writing(visits(), wait=False):
+with Lake(Path(sys.argv[1])).write_lock(visits(), wait=False):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -65,7 +65,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(params=["embedded", "spark"])
 def operations(request: pytest.FixtureRequest) -> Operations:
-    """What maintenance is given on either engine."""
+    """The implementation of the operations, for each engine."""
     return SparkSql(request.getfixturevalue("spark")) if request.param == "spark" else DELTA_RS
 
 
@@ -75,7 +75,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def append(lake: Lake, table: Table, rows: pa.Table) -> None:
-    """Rows added by another tool, which knows nothing of the platform."""
+    """Append rows as another tool would, without the platform."""
     write_deltalake(lake.path(table), rows.cast(table.schema), mode="append")
 
 
@@ -84,8 +84,8 @@ def codes(lake: Lake, table: Table, version: int | None = None) -> list[tuple[st
     return sorted(((r["campaign_year"], r["code"]) for r in found), key=str)
 
 
-def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]:
-    """Make a table of many small commits, half of them additions and half replaced partitions; gives its rows."""
+def with_small_commits(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]:
+    """Make a table with many small commits: half are appends, half replace a partition. Returns its rows."""
     put(lake, table, rows_of({"2017": ["a", "b"], "2018": ["c"]}))
     added: list[tuple[str | None, str]] = [("2017", "a"), ("2017", "b"), ("2018", "c")]
     for i in range(commits // 2):
@@ -97,7 +97,7 @@ def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]
 
 
 def read_seconds(lake: Lake, table: Table) -> float:
-    """Best of five readings of all rows: what many files cost."""
+    """Shortest time of five reads of all rows, in seconds."""
     taken = []
     files = lake.relation(table)
     with duckdb.connect() as connection:
@@ -108,22 +108,22 @@ def read_seconds(lake: Lake, table: Table) -> float:
     return min(taken)
 
 
-def done_of(report: Report) -> Sequence[Operation]:
+def done_of(report: MaintenanceReport) -> Sequence[Operation]:
     return [d.action.operation for d in report.done]
 
 
-def said(commit: Mapping[str, str]) -> Mapping[str, object]:
-    found: Mapping[str, object] = json.loads(commit["userMetadata"])
-    return found
+def user_metadata(commit: Mapping[str, str]) -> Mapping[str, object]:
+    metadata: Mapping[str, object] = json.loads(commit["userMetadata"])
+    return metadata
 
 
-def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> None:
-    expected = worn(lake, ORDERED, 200)
+def test_after_200_small_commits_maintenance_reduces_files_and_read_time(lake: Lake) -> None:
+    expected = with_small_commits(lake, ORDERED, 200)
     before = lake.version(ORDERED)
     slow = read_seconds(lake, ORDERED)
     report = maintain(lake, ORDERED, POLICY, "a run")
     assert (report.before.files, report.before.small_files, report.before.version) == (203, 201, 200)
-    # One file a partition: 2017, 2018, 2020, and no year.
+    # One file per partition: 2017, 2018, 2020, and no year.
     assert (report.after.files, report.after.small_files) == (4, 0)
     assert report.after.size < report.before.size / 10
     assert report.after.commits == 0
@@ -139,8 +139,8 @@ def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> Non
     assert codes(lake, ORDERED) == after_the_first_commit
 
 
-def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, operations: Operations) -> None:
-    expected = worn(lake, ORDERED, 40)
+def test_rewriting_keeps_rows_partitions_and_types_and_logs_no_identities(lake: Lake, operations: Operations) -> None:
+    expected = with_small_commits(lake, ORDERED, 40)
     names = sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist())
     schema = DeltaTable(lake.path(ORDERED)).schema().to_json()
     untouched = [f for f in DeltaTable(lake.path(ORDERED)).file_uris() if "2018" in f or "2020" in f]
@@ -162,14 +162,14 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     actions = pa.table(delta.get_add_actions(flatten=True))
     assert {c for c in actions.column_names if c.startswith("min.")} == {"min.code", "min.number", "min.day"}
     assert (delta.protocol().min_reader_version, delta.protocol().reader_features) == (1, None)
-    # No name is anywhere in the log, checkpoints included.
+    # The log and its checkpoints contain no names of persons.
     log = lake.path(ORDERED) / "_delta_log"
     checkpoint = next(log.glob("*.checkpoint.parquet"))
-    kept = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
-    assert all("Name of" not in text for text in kept)
-    # Each commit of maintenance tells who made it and what the last publication said.
+    log_texts = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
+    assert all("Name of" not in text for text in log_texts)
+    # Each commit of maintenance records its run and the metadata of the last data commit.
     (optimized,) = (c for c in delta.history() if c["operation"] == "OPTIMIZE" and "2017" in str(c))
-    assert said(optimized) == {
+    assert user_metadata(optimized) == {
         "run": "a run",
         "asset": "sources/visits",
         "operation": "optimize",
@@ -178,7 +178,7 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     assert lake.provenance(ORDERED) == {"run": "test"}
     if operations is not DELTA_RS:
         assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
-    # A second maintenance has nothing to do, and says why.
+    # A second maintenance runs no operation, and reports the reason.
     before = digest(lake.path(ORDERED))
     report = maintain(lake, ORDERED, POLICY, "a run", operations)
     assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
@@ -186,8 +186,8 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     assert digest(lake.path(ORDERED)) == before
 
 
-def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
-    # In Z-order of a single column the rows are simply sorted by it.
+def test_the_rows_of_a_rewritten_file_are_in_z_order(lake: Lake) -> None:
+    # The Z-order of a single column is the sort order of that column.
     table = replace(visits(), layout=Layout(z_order_by=["number"]))
 
     def numbers() -> list[int]:
@@ -201,7 +201,7 @@ def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
     assert numbers() == sorted(map(ord, "badcyz"))
 
 
-def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
+def test_partitions_by_two_columns_are_not_merged(lake: Lake) -> None:
     table = replace(visits(), layout=Layout(partition_by=["number"]))
     put(lake, table, rows_of({"2017": ["ab"]}))
     expected: list[tuple[str | None, str]] = [("2017", "ab")]
@@ -210,7 +210,7 @@ def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
         expected += [(year, code) for code in pair for year in ("2017", None)]
     rows = sorted(map(str, lake.arrow(table).to_pylist()))
     report = maintain(lake, table, replace(POLICY, small_files=2), "a run")
-    # 195 and 196 of 2017 and of no year had more than one file; 197 has one each.
+    # For 2017 and for no year: 195 and 196 had several files each, 197 has one file.
     assert (report.before.files, report.after.files) == (13, 6)
     assert sorted(map(str, lake.arrow(table).to_pylist())) == rows
     assert codes(lake, table) == sorted(expected, key=str)
@@ -231,13 +231,13 @@ def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
         ({"has_properties": False}, [Operation.SET_PROPERTIES]),
     ],
 )
-def test_it_acts_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: Sequence[Operation]) -> None:
+def test_operations_are_due_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: Sequence[Operation]) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     state = replace(measure(lake, visits(), POLICY), has_properties=True)
     assert [a.operation for a in plan(replace(state, **changed), POLICY)] == due
 
 
-def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, operations: Operations) -> None:
+def test_vacuum_deletes_only_files_older_than_the_retention(lake: Lake, operations: Operations) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -252,17 +252,17 @@ def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, opera
     report = maintain(lake, table, POLICY, "a run", operations)
     assert (report.before.expired_files, report.after.expired_files) == (2, 0)
     assert report.before.expired_size > 0 == report.after.expired_size
-    # The second version was the current one until now: it still reads. A young file may be a running write's.
+    # The second version was current until now, so it is readable. A young file may belong to a running write.
     assert codes(lake, table, 1) == [("2017", "second")]
     assert codes(lake, table) == [("2017", "third")]
     left = {f.name for f in folder.glob("*.parquet")}
     assert "part-young.parquet" in left and "part-old.parquet" not in left and len(left) == 3
     with pytest.raises(duckdb.IOException):
         codes(lake, table, 0)
-    assert {said(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
+    assert {user_metadata(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
 
 
-def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: Lake) -> None:
+def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> None:
     table = visits()
     policy = replace(POLICY, log_retention=timedelta(days=10), expired_files=100)
     put(lake, table, rows_of({"2017": ["v0"]}))
@@ -272,22 +272,22 @@ def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: 
     maintain(lake, table, replace(policy, commits=1), "a run")
     put(lake, table, rows_of({"2017": ["v4"]}))
     age(lake.path(table), timedelta(days=11))
-    # The fourth version was replaced within the retention only.
+    # The fourth version was replaced only recently, within the retention.
     last = lake.path(table) / "_delta_log" / f"{4:020}.json"
     os.utime(last)
     report = maintain(lake, table, policy, "a run")
     assert (done_of(report), report.before.expired_log_files) == ([Operation.CLEAN_LOG], 3)
     assert report.after.expired_log_files == 0
-    # The fifth is the clean-up's own, which carries what the publication said.
+    # The clean-up makes the fifth version, which repeats the metadata of the last data commit.
     assert {f.name[:20] for f in last.parent.glob("*.json")} == {f"{3:020}", last.stem, f"{5:020}"}
     assert codes(lake, table, 3) == [("2017", "v3")]
     assert codes(lake, table, 4) == [("2017", "v4")]
-    with pytest.raises(ChuError, match="the oldest version that still reads is 3"):
+    with pytest.raises(ChuError, match="the oldest readable version is 3"):
         restore(lake, table, 2, "a run")
     assert lake.provenance(table) == {"run": "test"}
 
 
-def test_provenance_outlives_the_log(lake: Lake) -> None:
+def test_provenance_survives_the_clean_up_of_the_log(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     put(lake, visits(), rows_of({"2017": ["b"]}))
     maintain(lake, visits(), replace(POLICY, commits=1), "a run")
@@ -298,7 +298,7 @@ def test_provenance_outlives_the_log(lake: Lake) -> None:
     assert lake.provenance(visits()) == {"run": "test"}
 
 
-def test_properties_tell_other_tools_the_retentions(lake: Lake) -> None:
+def test_table_properties_contain_the_retentions(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     maintain(lake, visits(), POLICY, "a run")
     assert DeltaTable(lake.path(visits())).metadata().configuration == {
@@ -308,7 +308,7 @@ def test_properties_tell_other_tools_the_retentions(lake: Lake) -> None:
     }
 
 
-def test_retentions_that_would_lose_something_are_refused() -> None:
+def test_unsafe_retentions_are_refused() -> None:
     with pytest.raises(ValueError, match="reach running writes"):
         Policy(retention=timedelta(hours=23))
     with pytest.raises(ValueError, match="at least as long as the files"):
@@ -317,7 +317,7 @@ def test_retentions_that_would_lose_something_are_refused() -> None:
         Policy(retention=timedelta(days=8, minutes=1))
 
 
-def test_metadata_of_other_tools_is_passed_over(lake: Lake) -> None:
+def test_commit_metadata_of_other_tools_is_ignored(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     for text in ("no JSON", "[1]", '{"other": 1}'):
         properties = CommitProperties(custom_metadata={"userMetadata": text})
@@ -330,11 +330,11 @@ def test_metadata_of_other_tools_is_passed_over(lake: Lake) -> None:
     assert lake.provenance(visits()) == {"run": "test"}
 
 
-def test_a_table_that_another_process_writes_is_left_alone(lake: Lake) -> None:
-    worn(lake, visits(), 40)
+def test_maintenance_and_restore_skip_a_table_that_another_process_writes(lake: Lake) -> None:
+    with_small_commits(lake, visits(), 40)
     before = digest(lake.path(visits()))
     writer = subprocess.Popen(
-        [sys.executable, "-c", HELD, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD_LOCK, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert writer.stdout and writer.stdout.readline() == "held\n"
@@ -344,16 +344,16 @@ def test_a_table_that_another_process_writes_is_left_alone(lake: Lake) -> None:
             restore(lake, visits(), 0, "a run")
         assert digest(lake.path(visits())) == before
     finally:
-        # A killed process holds nothing.
+        # The kernel releases the lock of a killed process.
         writer.kill()
         writer.communicate()
     assert maintain(lake, visits(), POLICY, "a run").skipped is None
 
 
-def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: Lake) -> None:
+def test_concurrent_writers_and_maintenance_lose_and_duplicate_no_rows(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["a"], "2018": ["b"]}))
-    reports: list[Report] = []
+    reports: list[MaintenanceReport] = []
     ended = threading.Event()
 
     def maintenance() -> None:
@@ -364,7 +364,7 @@ def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: 
     thread.start()
     try:
         for i in range(30):
-            with lake.writing(table, wait=True):
+            with lake.write_lock(table, wait=True):
                 append(lake, table, rows_of({"2018": [f"y{i}"]}))
             put(lake, table, rows_of({"2017": [f"x{i}", f"z{i}"]}), CAMPAIGNS.between("2017", "2017"))
     finally:
@@ -375,15 +375,15 @@ def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: 
     assert codes(lake, table) == sorted(expected, key=str)
 
 
-def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, operations: Operations) -> None:
-    expected = worn(lake, ORDERED, 4)
+def test_restoring_a_version_makes_a_new_commit(lake: Lake, operations: Operations) -> None:
+    expected = with_small_commits(lake, ORDERED, 4)
     good = lake.version(ORDERED)
     put(lake, ORDERED, rows_of({"2017": ["wrong"]}))
     last = lake.version(ORDERED)
     assert restore(lake, ORDERED, good, "a restoring run", operations) == last + 1
     assert codes(lake, ORDERED) == expected
     assert codes(lake, ORDERED, last) == [("2017", "wrong")]
-    assert said(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {
+    assert user_metadata(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {
         "run": "a restoring run",
         "asset": "sources/visits",
         "operation": "restore",
@@ -392,7 +392,7 @@ def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, operations: 
     }
 
 
-def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> None:
+def test_a_refused_restore_changes_nothing(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -403,10 +403,10 @@ def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> 
     maintain(lake, wider, POLICY, "a run")
     before = digest(lake.path(table))
     for version, reason in (
-        (99, "has no version 99: its versions go to 5"),
+        (99, "has no version 99: its last version is 5"),
         (-1, "has no version -1"),
         (5, "is at version 5 already"),
-        (0, "its files or its commit are past the retention; the oldest version that still reads is 1"),
+        (0, "its files or its commit are past the retention; the oldest readable version is 1"),
         (2, "had other columns at version 2"),
     ):
         with pytest.raises(ChuError, match=reason):
@@ -414,6 +414,6 @@ def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> 
     assert digest(lake.path(table)) == before
 
 
-def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+def test_maintenance_of_a_missing_table_names_the_table(lake: Lake) -> None:
     with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
         maintain(lake, visits(), POLICY, "a run")
