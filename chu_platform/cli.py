@@ -334,7 +334,7 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or type(error).__name__}{where}", 1)
     except Exception as error:
-        _fail(f"unexpected {type(error).__name__}; where it happened is in {_log_of(error)}", 1)
+        _fail(f"unexpected {type(error).__name__}; see {_log_of(error)}", 1)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from chu_platform.automation.arriving_files import INTERVAL_SECONDS, State, look
+from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState, evaluate
 from chu_platform.settings import Settings
 from chu_platform_tests.pipeline.home import Home
 
@@ -28,7 +28,7 @@ class Sensor:
     now: float = 1_700_000_000.0
     cursor: str | None = None
     started: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def pack(self) -> Path:
@@ -46,8 +46,8 @@ class Sensor:
         before = len(self.started)
         for _ in range(times):
             self.now += INTERVAL_SECONDS
-            state = State.of(self.cursor)
-            requests, self.told = look(self.settings, state, self.now)
+            state = SensorState.from_cursor(self.cursor)
+            requests, self.messages = evaluate(self.settings, state, self.now)
             self.started += [r.run_key for r in requests if r.run_key and r.run_key not in self.started]
             if not killed:
                 self.cursor = state.cursor()
@@ -66,10 +66,10 @@ def test_a_file_that_lies_still_starts_one_run(sensor: Sensor) -> None:
     assert sensor.look() == []
     sensor.drop(STAYS, b"whole")
     assert sensor.look() == []
-    assert sensor.told == [f"still arriving: {STAYS}"]
+    assert sensor.messages == [f"still arriving: {STAYS}"]
     assert sensor.look() == ["Hospitalisations"]
     assert sensor.look(5) == []
-    assert sensor.told == []
+    assert sensor.messages == []
 
 
 def test_a_half_written_file_waits_and_holds_back_no_other(sensor: Sensor) -> None:
@@ -77,7 +77,7 @@ def test_a_half_written_file_waits_and_holds_back_no_other(sensor: Sensor) -> No
     for length in range(1, 6):
         sensor.drop(STAYS, b"h" * length)
         assert sensor.look() == (["deces"] if length == 2 else [])
-        assert f"still arriving: {STAYS}" in sensor.told
+        assert f"still arriving: {STAYS}" in sensor.messages
     sensor.drop(STAYS, b"complete")
     assert sensor.look(2) == ["Hospitalisations"]
     assert sensor.look(5) == []
@@ -114,7 +114,7 @@ def test_two_files_that_contradict_each_other_are_told_and_start_nothing(sensor:
     sensor.drop(STAYS, b"one")
     sensor.drop(f"again/{Path(STAYS).name}", b"other")
     assert sensor.look(3) == []
-    (said,) = sensor.told
+    (said,) = sensor.messages
     assert "several files with different content" in said
     (sensor.pack / "again" / Path(STAYS).name).unlink()
     assert sensor.look(3) == ["Hospitalisations"]
@@ -125,14 +125,14 @@ def test_an_unknown_file_is_told_and_starts_nothing(sensor: Sensor) -> None:
     sensor.drop("~$lock.xlsx", b"never a delivery")
     sensor.drop("deces.csv.part", b"a transfer under way")
     assert sensor.look(3) == []
-    assert sensor.told == ["nobody knows this file: notes (1).xyz"]
+    assert sensor.messages == ["no source table reads this file: notes (1).xyz"]
 
 
 def test_a_set_of_files_starts_once_it_is_whole(sensor: Sensor) -> None:
     sensor.drop(CAMPAIGNS[2017], b"2017")
     sensor.drop(CAMPAIGNS[2020], b"2020")
     assert sensor.look(3) == []
-    assert any("2019" in said for said in sensor.told)
+    assert any("2019" in said for said in sensor.messages)
     sensor.drop(CAMPAIGNS[2019], b"2019")
     assert sensor.look(3) == ["esatis48h_mco"]
 

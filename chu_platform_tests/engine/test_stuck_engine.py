@@ -37,8 +37,8 @@ finally:
 
 def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=8)
-    with RunResources(settings, lambda _: None) as platform:
-        engine = platform.engine
+    with RunResources(settings, lambda _: None) as resources:
+        engine = resources.engine
         assert engine.arrow(engine.query("SELECT 1 AS n", {})).to_pylist() == [{"n": 1}]
         server = engine._server
         assert server is not None
@@ -48,8 +48,8 @@ def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -
             engine.arrow(engine.query("SELECT 2 AS n", {}))
         assert time.monotonic() - begun < 60
         assert not server.alive
-        platform.renew()
-        assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+        resources.renew()
+        assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
 
 
 def test_a_busy_engine_is_not_taken_for_a_stuck_one(tmp_path: Path) -> None:
@@ -84,13 +84,13 @@ def test_a_session_that_the_server_has_ended_is_transient_and_the_next_one_answe
 ) -> None:
     monkeypatch.setattr(server, "SESSION_SECONDS", 1)
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
-    with RunResources(settings, lambda _: None) as platform:
-        platform.engine.arrow(platform.engine.query("SELECT 1 AS n", {}))
+    with RunResources(settings, lambda _: None) as resources:
+        resources.engine.arrow(resources.engine.query("SELECT 1 AS n", {}))
         time.sleep(4)
         with pytest.raises(TransientError, match="has ended the session"):
-            platform.engine.arrow(platform.engine.query("SELECT 2 AS n", {}))
-        platform.renew()
-        assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+            resources.engine.arrow(resources.engine.query("SELECT 2 AS n", {}))
+        resources.renew()
+        assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
 
 
 def test_texts_of_the_engines_errors_are_not_printed_whoever_configures_logging(tmp_path: Path) -> None:

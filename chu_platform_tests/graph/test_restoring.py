@@ -27,7 +27,7 @@ def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_pat
     delta.delete("death_year = '2019'")
     assert delta.to_pyarrow_dataset().count_rows() < rows
     settings = Settings(home=tmp_path, lake=lake)
-    with RunResources(settings, print) as platform, dg.DagsterInstance.ephemeral() as instance:
-        restore_table(platform, instance, "facts/fact_death", first)
+    with RunResources(settings, print) as resources, dg.DagsterInstance.ephemeral() as instance:
+        restore_table(resources, instance, "facts/fact_death", first)
         assert instance.get_materialized_partitions(key_of(fact_death)) == set(DEATH_YEARS.keys)
     assert DeltaTable(lake / fact_death.folder).to_pyarrow_dataset().count_rows() == rows

@@ -102,12 +102,12 @@ class House:
         settings = Settings(_env_file=None, home=self.folder, sources=self.pack)
         said: list[str] = []
         failed = {}
-        with RunResources(settings, said.append) as platform, open_instance(settings) as instance:
+        with RunResources(settings, said.append) as resources, open_instance(settings) as instance:
             for tables in (SOURCES, REPORTS):
                 assets = [asset_of(t) for t in tables]
                 run = dg.materialize(
                     assets,
-                    resources={RUN_RESOURCES: platform},
+                    resources={RUN_RESOURCES: resources},
                     instance=instance,
                     raise_on_error=False,
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -18,7 +18,7 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import BlockingCheckFailed, make
+from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import STAGING, Lake
 from chu_platform.storage.run_checks import run_checks
@@ -277,11 +277,11 @@ def test_rows_that_break_a_check_are_not_committed(
 ) -> None:
     contents = {"rows": rows_of(FIRST)}
     table = visits(rows=Computed(lambda: contents["rows"]))
-    make(resources, table, CAMPAIGNS.every(), "first run")
+    run_step(resources, table, CAMPAIGNS.every(), "first run")
     before = (resources.lake.version(table), digest(resources.lake.path(table)))
     contents["rows"] = rows_with_invalid_value(column, value)
     with pytest.raises(BlockingCheckFailed, match=message) as caught:
-        make(resources, table, CAMPAIGNS.every(), "second run")
+        run_step(resources, table, CAMPAIGNS.every(), "second run")
     assert (resources.lake.version(table), digest(resources.lake.path(table))) == before
     assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
     assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
