@@ -117,7 +117,7 @@ class Site:
         of_tables = (
             path
             for table in self.tables.values()
-            for path in (urls.page_of(table), urls.columns_picture_of(table), urls.chain_picture_of(table))
+            for path in (urls.page_of(table), urls.column_lineage_diagram_of(table), urls.upstream_diagram_of(table))
         )
         return [*whole, *of_tables]
 
@@ -217,8 +217,8 @@ class Site:
             "feeds": [t for t in self.tables.values() if any(read is table for read in t.reads.values())],
             "columns_picture": columns_picture(table, link),
             "chain_picture": chain_picture(table, link),
-            "columns_file": urls.columns_picture_of(table),
-            "chain_file": urls.chain_picture_of(table),
+            "columns_file": urls.column_lineage_diagram_of(table),
+            "chain_file": urls.upstream_diagram_of(table),
         }
 
     @staticmethod

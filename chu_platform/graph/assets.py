@@ -22,7 +22,7 @@ from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Layer, Table
-from chu_platform.urls import QUALITY, ROOT, page_of
+from chu_platform.urls import DOCUMENTS_ROOT, QUALITY, page_of
 
 RUN_RESOURCES: Final = "platform"
 # A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check.
@@ -146,9 +146,9 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         "label": table.label,
         "partition_by": ", ".join(table.partition_by) or "-",
         "z_order_by": ", ".join(table.layout.z_order_by) or "-",
-        "lineage_page": dg.MetadataValue.url(ROOT + page_of(table)),
-        "data_dictionary": dg.MetadataValue.url(ROOT),
-        "quality_report": dg.MetadataValue.url(ROOT + QUALITY),
+        "lineage_page": dg.MetadataValue.url(DOCUMENTS_ROOT + page_of(table)),
+        "data_dictionary": dg.MetadataValue.url(DOCUMENTS_ROOT),
+        "quality_report": dg.MetadataValue.url(DOCUMENTS_ROOT + QUALITY),
         **by_kind.metadata,
     }
     return dg.AssetSpec(

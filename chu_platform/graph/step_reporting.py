@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, TransientError, keep_trace
+from chu_platform.errors import ChuError, TransientError, log_traceback
 from chu_platform.graph.run_resources import RunResources
 
 
@@ -28,6 +28,6 @@ def as_dagster_failures(resources: RunResources) -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from None
     except Exception as error:
         # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
-        log = keep_trace(error, resources.settings.logs_folder)
+        log = log_traceback(error, resources.settings.logs_folder)
         message = f"unexpected {type(error).__name__}; see {log}"
         raise dg.Failure(message, allow_retries=False) from None

@@ -40,7 +40,7 @@ from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems
 from chu_platform.portal.story import log_line
 from chu_platform.portal.views import View, columns_of, look, row_of, unit_and_title
 from chu_platform.tables.table import Layer, Table
-from chu_platform.urls import ROOT, page_of
+from chu_platform.urls import DOCUMENTS_ROOT, page_of
 
 FOLDER: Final = Path(__file__).parent
 CSV: Final = "text/csv; charset=utf-8"
@@ -208,7 +208,7 @@ class Pages:
 
     def _lineage(self, table: Table) -> str | None:
         """Address of what the UI tells of where a table comes from."""
-        return f"{self._ui}{ROOT}{page_of(table)}" if self._ui else None
+        return f"{self._ui}{DOCUMENTS_ROOT}{page_of(table)}" if self._ui else None
 
     def _facts(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
         """What a page of a question asks of the tables beside its view."""

@@ -22,7 +22,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import keep_trace
+from chu_platform.errors import log_traceback
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.duckdb_sql import sql_name
@@ -157,7 +157,7 @@ class Reader:
         # versions go on being served, and the next look tries again.
         except Exception as error:
             if self._logs:
-                keep_trace(error, self._logs)
+                log_traceback(error, self._logs)
             return
         self._unfit_since = None
         self._stamps = stamps
