@@ -47,7 +47,7 @@ def require_free_port(port: int, option: str = "--port") -> None:
 
 
 def portal_port_of(port: int, chosen: int | None) -> int:
-    """The port of the portal: `chosen`, by default the port after that of the UI. Raises ChuError for an invalid port."""
+    """The port of the portal: `chosen`, by default the port after that of the UI. Raises ChuError if invalid."""
     if chosen is None and port == LAST_PORT:
         raise ChuError(f"there is no port after {port} for the portal: choose one with --portal-port")
     if chosen == port:

@@ -3,8 +3,8 @@
     docker/build-without-registry.sh && python docker/rehearse.py
 
 Requires root, Linux, the environment of `make install`, and buildah. Each service runs as compose.yaml declares it:
-with read-only image files, its user, no capabilities, no new privileges, its variables, volumes and secrets. All services
-share one network namespace without external access, in which the names of services resolve to the loopback address.
+with read-only image files, its user, no capabilities, no new privileges, its variables, volumes and secrets. All
+services share one network namespace without external access, in which service names resolve to the loopback address.
 Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
 The rehearsal tests every health check, a run launched through the webserver, the main job in the code container, the
