@@ -6,7 +6,7 @@ This module imports nothing heavy, because the code location uses it.
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from chu_platform.tables.table import Table
+    from chu_platform.tables.table import StoredTable
 
 DOCUMENTS_ROOT: Final = "/documents/"
 DICTIONARY: Final = "index.html"
@@ -16,16 +16,16 @@ QUALITY_TEXT: Final = "qualite.md"
 STYLE: Final = "style.css"
 
 
-def page_of(table: "Table") -> str:
+def page_of(table: "StoredTable") -> str:
     """Path of the page of a table."""
     return f"tables/{table.layer}/{table.name}.html"
 
 
-def column_lineage_diagram_of(table: "Table") -> str:
+def column_lineage_diagram_of(table: "StoredTable") -> str:
     """Path of the diagram of the column lineage of a table."""
     return f"tables/{table.layer}/{table.name}.svg"
 
 
-def upstream_diagram_of(table: "Table") -> str:
+def upstream_diagram_of(table: "StoredTable") -> str:
     """Path of the diagram of all tables from which a table is made."""
     return f"tables/{table.layer}/{table.name}-chaine.svg"

@@ -53,11 +53,14 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
     @cached_property
     def _site(self) -> "Site":
-        # Imported on first use, because the declarations import statistics libraries, which delays the UI.
+        # Imported on first use, because loading the description of the tables delays the UI.
+        from chu_platform.description.file import current_catalogue
         from chu_platform.documents.site import Site
         from chu_platform.storage.lake import Lake
 
-        return Site(Lake(load_settings().lake_folder), in_ui=True)
+        settings = load_settings()
+        catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
+        return Site(Lake(settings.lake_folder), catalogue, in_ui=True)
 
     def _document(self, request: Request) -> Response:
         document = self._site.document(request.path_params["path"] or DICTIONARY)

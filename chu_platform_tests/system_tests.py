@@ -4,8 +4,8 @@
     python -m chu_platform_tests.system_tests attack ...  run these parts (`make test-system PARTS="attack ..."`)
     python -m chu_platform_tests.system_tests --check     warn of parts without a recent record (`make lint`)
 
-Each part runs alone, in less than an hour. Its last result is in docs/system-tests.json, with the commit, the time (UTC),
-the machine and the seconds that it took; commit that file.
+Each part runs alone, in less than an hour. Its last result is in docs/system-tests.json, with the commit, the time
+(UTC), the machine and the seconds that it took; commit that file.
 """
 
 import argparse

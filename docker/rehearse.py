@@ -33,7 +33,7 @@ from typing import Any
 import yaml
 
 from chu_platform.demo.pack import write_pack
-from chu_platform.portal.questions import QUESTIONS
+from chu_platform.indicators.indicator import indicators
 
 HERE = Path(__file__).resolve().parent
 # User and group of both images.
@@ -240,11 +240,11 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     main_job = running["code"].start(["chu", "materialize"], log).wait()
     print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while (shown := _answered_questions()) < len(QUESTIONS) and time.monotonic() < deadline:
+    while (shown := _answered_questions()) < len(indicators()) and time.monotonic() < deadline:
         time.sleep(1)
-    print(f"the portal answers {shown} of {len(QUESTIONS)} questions")
+    print(f"the portal answers {shown} of {len(indicators())} questions")
     intrusion = running["portal"].start(["python", "-c", FORBIDDEN_ACCESS], work / "intrusion.log").wait()
-    print(f"forbidden accesses of the portal: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
+    print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
 
     recorded = _graphql(3001, "{ runsOrError { ... on Runs { results { status } } } }")["data"]["runsOrError"]
     print(f"the read-only webserver lists {len(recorded['results'])} runs")
@@ -254,8 +254,8 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     outputs = "".join(p.read_text(errors="replace") for p in work.glob("*.log"))
     info = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
     leaked = any(text in outputs + info for text in (password, url.split("@")[0].rpartition(":")[2]))
-    print(f"the password is in a log or in the page of the instance: {leaked}")
-    if status != "SUCCESS" or main_job or shown < len(QUESTIONS) or intrusion or leaked or refused["data"]:
+    print(f"the password in a log or in the instance's page: {leaked}")
+    if status != "SUCCESS" or main_job or shown < len(indicators()) or intrusion or leaked or refused["data"]:
         raise SystemExit("the rehearsal failed")
 
 

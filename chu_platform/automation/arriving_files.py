@@ -22,7 +22,7 @@ from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import fingerprint
-from chu_platform.ingest.pack_contents import delivered_files, known_as
+from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
@@ -122,7 +122,7 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     messages = [f"still arriving: {path}" for path in sorted(arriving)]
     requests = []
     for delivery in expected_deliveries(settings):
-        paths = [p for p, f in files.items() if any(known_as(f.name, [t]) for t in delivery.tables)]
+        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in delivery.tables)]
         if not paths or arriving & set(paths):
             continue
         try:
@@ -142,7 +142,7 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     messages += [
         f"no source table reads this file: {p}"
         for p, f in files.items()
-        if p not in arriving and not known_as(f.name, tables)
+        if p not in arriving and not tables_for_file(f.name, tables)
     ]
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
     report = delivery_report.name

@@ -16,6 +16,7 @@ import dagster as dg
 
 from chu_platform.automation.definitions import build_defs
 from chu_platform.catalogue import catalogue
+from chu_platform.describe import keep_described
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
@@ -114,6 +115,7 @@ def run_all(
                 not_made.add(table)
             elif any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
+    keep_described(resources.settings)
     return failed
 
 

@@ -247,7 +247,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         ever_rejected = sum(p.table_rows for t, p in result.commits.items() if t.layer is Layer.REJECTS)
         metadata["delivery_rows_mended"] = ever_rejected - len(result.reading.rejects)
         metadata["delivery_columns_undeclared"] = len(result.reading.undeclared)
-        metadata["deliveries"] = dg.MetadataValue.json([d.said for d in result.reading.deliveries])
+        metadata["deliveries"] = dg.MetadataValue.json([d.metadata for d in result.reading.deliveries])
     return metadata
 
 
@@ -256,7 +256,8 @@ def _column_lineage(table: Table) -> dg.TableColumnLineage:
 
     It is metadata of each version, not of the definition: so loading the code location need not analyse any query.
     """
-    from chu_platform.lineage.tables import Field, lineage_of
+    from chu_platform.lineage.tables import lineage_of
+    from chu_platform.tables.lineage import Field
 
     columns = lineage_of(table).columns
     return dg.TableColumnLineage(

@@ -231,6 +231,6 @@ def _provenance(
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:
-        metadata["files"] = [d.said for d in reading.deliveries]
+        metadata["files"] = [d.metadata for d in reading.deliveries]
         metadata["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
     return metadata

@@ -14,6 +14,14 @@ BOOLEAN: Final = pa.bool_()
 DATE: Final = pa.date32()
 # Share of one event. Decimal, so that sums are exact and independent of the order of the rows.
 WEIGHT: Final = pa.decimal128(20, 12)
+SQL_NAMES: Final = {
+    STRING: "STRING",
+    INTEGER: "INT",
+    LONG: "BIGINT",
+    DOUBLE: "DOUBLE",
+    BOOLEAN: "BOOLEAN",
+    DATE: "DATE",
+}
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,14 @@ class Column:
 
 def sql_type(type_: pa.DataType) -> str:
     """Name of an Arrow type that is valid in both Spark SQL and DuckDB."""
-    names = {
-        STRING: "STRING",
-        INTEGER: "INT",
-        LONG: "BIGINT",
-        DOUBLE: "DOUBLE",
-        BOOLEAN: "BOOLEAN",
-        DATE: "DATE",
-    }
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
-    return names[type_]
+    return SQL_NAMES[type_]
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type for a name returned by `sql_type`. Raises KeyError for an unknown name."""
+    return {sql_type(known): known for known in (*SQL_NAMES, WEIGHT)}[name]
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""Ageing of a Delta table, so that tests of retentions need not wait."""
+"""Moves the times of a Delta table into the past, so that tests of retentions need not wait."""
 
 import json
 import os
@@ -9,7 +9,7 @@ TIMES = {"commitInfo": "timestamp", "add": "modificationTime", "remove": "deleti
 
 
 def age(path: Path, by: timedelta) -> None:
-    """Shift the times in the log of the table and of its files into the past. Does not change checkpoints."""
+    """Move all times in the log of the table, and the times of its files, into the past. Checkpoints do not change."""
     for commit in (path / "_delta_log").glob("*.json"):
         times = commit.stat()
         actions = [json.loads(line) for line in commit.read_text().splitlines()]

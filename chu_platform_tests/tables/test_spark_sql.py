@@ -154,7 +154,7 @@ AGES: Final[Mapping[tuple[date | None, date | None], int | None]] = {
     (None, None): None,
 }
 
-# Each fragment, the type of its inputs, and expected results by input.
+# Each fragment, the type of its inputs, and inputs with their answers.
 FRAGMENTS: Final[Mapping[str, tuple[Callable[..., str], str, Mapping[Any, object]]]] = {
     "partial_date": (partial_date, "STRING", PARTIAL_DATES),
     "us_date": (us_date, "STRING", US_DATES),
@@ -183,8 +183,8 @@ def _literal(value: object) -> str:
     return "NULL" if value is None else f"'{value}'"
 
 
-def wrong_results(found: Sequence[tuple[str, int, str | None]]) -> dict[tuple[str, object], tuple[object, object]]:
-    """The inputs with a wrong result, each with the actual and the expected result."""
+def wrong_answers(found: Sequence[tuple[str, int, str | None]]) -> dict[tuple[str, object], tuple[object, object]]:
+    """The inputs with a wrong answer: what was found, and what was expected."""
     wrong: dict[tuple[str, object], tuple[object, object]] = {}
     for name, number, answer in found:
         given, expected = list(FRAGMENTS[name][2].items())[number]
@@ -199,7 +199,7 @@ def test_the_fragment_returns_the_expected_results_on_duckdb(name: str) -> None:
     with duckdb.connect() as connection:
         found = connection.execute(query_of(name)).fetchall()
     assert len(found) == len(FRAGMENTS[name][2]) >= 10
-    assert wrong_results(found) == {}
+    assert wrong_answers(found) == {}
 
 
 @pytest.mark.integration
@@ -211,7 +211,7 @@ def test_every_fragment_returns_the_expected_results_on_the_embedded_engine(tmp_
         engine.close()
     found = [(str(r["fragment"]), int(r["n"]), r["answer"]) for r in table.to_pylist()]
     assert len(found) == sum(len(cases) for _, _, cases in FRAGMENTS.values()) > 150
-    assert wrong_results(found) == {}
+    assert wrong_answers(found) == {}
 
 
 @pytest.mark.unit

@@ -1,4 +1,4 @@
-"""Commits of staged rows: replaced partitions, checks before the commit, file statistics, readers."""
+"""Commits: replaced partitions, checks before the commit, statistics without identities, and various readers."""
 
 import json
 import threading
@@ -87,7 +87,7 @@ def codes_at(lake: Lake, version: int) -> dict[str | None, list[str]]:
 
 
 def rewrite_2019(delta: DeltaTable) -> None:
-    """Rewrite the files of 2019 as another tool would: delete the rows, append them as two files, compact."""
+    """Rewrite the rows of 2019, as another tool does: deleted, appended in two files, compacted."""
     whole = delta.to_pyarrow_table(filters=[("campaign_year", "=", "2019")])
     delta.delete("campaign_year = '2019'")
     for part in (whole.slice(0, 1), whole.slice(1)):
@@ -99,7 +99,7 @@ def years(first: str, last: str) -> PartitionRange:
     return CAMPAIGNS.between(first, last)
 
 
-def test_the_staged_rows_are_committed(lake: Lake) -> None:
+def test_the_committed_rows_are_the_staged_rows(lake: Lake) -> None:
     committed = put(lake, visits(), rows_of(FIRST))
     assert (committed.version, committed.rows) == (0, 6)
     assert committed.rows_by_partition == {"2017": 2, "2018": 1, "2019": 3}
@@ -109,7 +109,7 @@ def test_the_staged_rows_are_committed(lake: Lake) -> None:
     )
 
 
-def test_only_the_partitions_of_the_range_are_replaced(lake: Lake) -> None:
+def test_only_the_requested_partitions_are_replaced(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = set(DeltaTable(lake.path(visits())).file_uris())
     put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
@@ -118,13 +118,13 @@ def test_only_the_partitions_of_the_range_are_replaced(lake: Lake) -> None:
     assert {f.split("campaign_year=")[1][:4] for f in unchanged} == {"2017", "2019"}
 
 
-def test_a_partition_without_staged_rows_becomes_empty(lake: Lake) -> None:
+def test_a_partition_without_rows_becomes_empty(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of(NOTHING), years("2018", "2018"))
     assert codes(lake, visits()) == {"2017": ["a", "b"], "2019": ["d", "e", "f"]}
 
 
-def test_rows_without_a_year_or_with_an_earlier_year_are_in_the_first_partition(lake: Lake) -> None:
+def test_rows_without_a_year_or_of_an_earlier_one_are_in_the_first_partition(lake: Lake) -> None:
     first = CAMPAIGNS.keys[0]
     committed = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
     assert committed.rows_by_partition[first] == 2
@@ -144,7 +144,7 @@ def test_the_previous_version_stays_readable(lake: Lake) -> None:
     assert len(lake.arrow(visits(), version=0)) == 6
 
 
-def test_the_commit_has_the_given_metadata(lake: Lake) -> None:
+def test_the_commit_contains_its_metadata(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of({"2018": ["other"]}))
     assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
@@ -157,7 +157,7 @@ def shuffled(table: pa.Table) -> pa.Table:
     return table.take(list(reversed(range(len(table)))))
 
 
-def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
+def test_the_same_rows_in_another_order_change_nothing(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = digest(lake.path(visits()))
     again = put(lake, visits(), shuffled(rows_of(FIRST)))
@@ -165,7 +165,7 @@ def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
     assert digest(lake.path(visits())) == before
 
 
-def test_equal_rows_give_equal_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
+def test_the_same_rows_give_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
     other = Lake(tmp_path / "other")
     put(lake, visits(), rows_of({"2018": ["x"]}))
     put(lake, visits(), rows_of(FIRST))
@@ -179,7 +179,7 @@ def test_equal_rows_give_equal_bytes_in_another_lake(lake: Lake, tmp_path: Path)
     assert contents(lake) == contents(other)
 
 
-def test_only_partitions_with_different_rows_are_rewritten(lake: Lake) -> None:
+def test_only_partitions_with_changed_rows_are_rewritten(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = set(DeltaTable(lake.path(visits())).file_uris())
     corrected = put(lake, visits(), rows_of({**FIRST, "2018": ["C"]}))
@@ -189,7 +189,7 @@ def test_only_partitions_with_different_rows_are_rewritten(lake: Lake) -> None:
     assert codes(lake, visits()) == {**FIRST, "2018": ["C"]}
 
 
-def test_a_partition_can_return_to_its_earlier_rows(lake: Lake) -> None:
+def test_a_partition_can_get_its_earlier_rows_again(lake: Lake) -> None:
     for listed in (["c"], ["C"], ["c"], ["c"]):
         put(lake, visits(), rows_of({**FIRST, "2018": listed}))
     assert codes(lake, visits()) == FIRST
@@ -198,7 +198,7 @@ def test_a_partition_can_return_to_its_earlier_rows(lake: Lake) -> None:
     assert codes_at(lake, 0) == FIRST
 
 
-def test_equal_rows_in_files_of_another_tool_are_not_rewritten(lake: Lake) -> None:
+def test_the_same_rows_in_files_of_another_tool_are_not_rewritten(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     rewrite_2019(DeltaTable(lake.path(visits())))
     before = (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris()))
@@ -207,7 +207,7 @@ def test_equal_rows_in_files_of_another_tool_are_not_rewritten(lake: Lake) -> No
     assert (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris())) == before
 
 
-def test_a_changed_description_is_committed_with_unchanged_rows(lake: Lake) -> None:
+def test_a_changed_description_is_committed_with_the_same_rows(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     described = visits([replace(c, description="another description") for c in COLUMNS])
     put(lake, described, rows_of(FIRST))
@@ -233,7 +233,7 @@ def test_one_process_at_a_time_writes_a_table(lake: Lake) -> None:
     assert found == ["first", "other"]
 
 
-def test_a_table_with_other_columns_can_only_be_replaced_whole(lake: Lake) -> None:
+def test_a_table_with_other_columns_is_replaced_as_a_whole(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     wider = visits([*COLUMNS, Column("added", DOUBLE, "a new column", "Ajout")])
     more = rows_of({"2018": ["x"]}).append_column("added", pa.array([1.5]))
@@ -246,7 +246,7 @@ def test_a_table_with_other_columns_can_only_be_replaced_whole(lake: Lake) -> No
     assert rows(lake, wider).column("added").to_pylist() == [1.5]
 
 
-def test_a_partition_value_that_needs_escaping_is_refused(lake: Lake) -> None:
+def test_a_partition_value_with_special_characters_is_refused(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = digest(lake.path(visits()))
     with pytest.raises(ValueError, match="campaign_year holds values that are not plain codes"):
@@ -257,7 +257,7 @@ def test_a_partition_value_that_needs_escaping_is_refused(lake: Lake) -> None:
 # Checks.
 
 
-def rows_with_invalid_value(column: str, value: object) -> pa.Table:
+def rows_with(column: str, value: object) -> pa.Table:
     table = rows_of({**FIRST, "2020": ["Mme Secrète"]})
     values = [*table[column].to_pylist()[:-1], value]
     index = table.column_names.index(column)
@@ -272,14 +272,14 @@ def rows_with_invalid_value(column: str, value: object) -> pa.Table:
         ("code", None, "code est toujours renseigné »: 1 rows break it"),
     ],
 )
-def test_rows_that_break_a_check_are_not_committed(
+def test_rows_that_fail_a_check_do_not_change_the_table(
     resources: RunResources, column: str, value: object, message: str
 ) -> None:
     contents = {"rows": rows_of(FIRST)}
     table = visits(rows=Computed(lambda: contents["rows"]))
     run_step(resources, table, CAMPAIGNS.every(), "first run")
     before = (resources.lake.version(table), digest(resources.lake.path(table)))
-    contents["rows"] = rows_with_invalid_value(column, value)
+    contents["rows"] = rows_with(column, value)
     with pytest.raises(BlockingCheckFailed, match=message) as caught:
         run_step(resources, table, CAMPAIGNS.every(), "second run")
     assert (resources.lake.version(table), digest(resources.lake.path(table))) == before
@@ -288,7 +288,7 @@ def test_rows_that_break_a_check_are_not_committed(
     assert not list(resources.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
 
 
-def test_each_check_counts_the_rows_that_break_it(lake: Lake) -> None:
+def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
     known = visits()
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     table = replace(
@@ -297,7 +297,7 @@ def test_each_check_counts_the_rows_that_break_it(lake: Lake) -> None:
         checks=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
     )
     with staged(lake, table, rows_of(FIRST)) as folder:
-        measured = {r.check.name: r.measured or 0 for r in run_checks(lake, table, folder, None, {})}
+        measured = {v.check.name: v.measured or 0 for v in run_checks(lake, table, folder, None, {})}
     assert measured == {
         "not_null_code": 0,
         "unique_code": 0,
@@ -308,7 +308,7 @@ def test_each_check_counts_the_rows_that_break_it(lake: Lake) -> None:
     }
 
 
-def test_a_foreign_key_check_reads_the_given_version_of_the_other_table(lake: Lake) -> None:
+def test_a_foreign_key_is_checked_against_the_version_that_was_read(lake: Lake) -> None:
     known = visits()
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     put(lake, known, rows_of({"2019": ["z"]}))
@@ -357,7 +357,7 @@ def test_identities_are_not_in_the_statistics(lake: Lake) -> None:
     assert "name" not in delta.metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
 
 
-def test_long_texts_and_nan_have_no_statistics(lake: Lake) -> None:
+def test_long_texts_and_nan_are_not_in_the_statistics(lake: Lake) -> None:
     table = rows_of({"2019": ["a", "x" * 100]})
     table = table.set_column(3, "ratio", pa.array([float("nan"), 1.0]))
     put(lake, visits(), table)
@@ -413,12 +413,12 @@ def test_an_empty_table_has_its_columns(lake: Lake) -> None:
     assert len(DeltaTable(lake.path(visits())).to_pyarrow_table()) == 0
 
 
-def test_the_version_of_a_missing_table_names_the_table(lake: Lake) -> None:
+def test_a_table_that_does_not_exist_is_named_in_the_error(lake: Lake) -> None:
     with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
         lake.version(visits())
 
 
-def test_only_the_owner_enters_the_restricted_zone(lake: Lake) -> None:
+def test_only_the_owner_can_enter_the_restricted_zone(lake: Lake) -> None:
     lake.prepare()
-    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "published")}
-    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "published": 0o755}
+    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "committed")}
+    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "committed": 0o755}
