@@ -61,7 +61,7 @@ class DeclaresTables(ABC):
 
 
 class StoredTable(Protocol):
-    """What reading a table of the lake needs to know of it: a declared or a described one."""
+    """Properties that are needed to read a table of the lake. Declared and described tables have them."""
 
     @property
     def name(self) -> str:
