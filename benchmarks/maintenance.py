@@ -1,9 +1,7 @@
-"""What maintenance brings on the engine of CHU_ENGINE: a table of 400 000 rows after 200 small commits, and after it.
+"""Benchmark of maintenance with the engine of CHU_ENGINE: a table of 400 000 rows with 200 small commits.
 
-Half of the commits add rows to all months, as another tool would; half replace the slice of one month. Run it with
-`python benchmarks/maintenance.py`; it works in a folder of its own that is gone afterwards.
-
-Here: the figures. Not here: whether the rows are right, which the tests see to.
+Half of the commits append rows to all months, as another tool would. The other half replace the partition of one month.
+Run it with `python benchmarks/maintenance.py`. It uses a temporary folder. The tests check that the rows stay correct.
 """
 
 import statistics
@@ -22,11 +20,11 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import load_settings
-from chu_platform.storage.commit import publish
+from chu_platform.storage.commit import commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.storage.operations import DELTA_RS
-from chu_platform.storage.table_state import State
+from chu_platform.storage.table_state import TableState
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import MONTHLY
@@ -57,7 +55,7 @@ STAYS = Table(
 
 
 def rows(count: int, months: list[str], seed: int) -> pa.Table:
-    """So many random stays in the months, of 50 000 patients."""
+    """`count` random stays of 50 000 patients in the given months."""
     draw = np.random.default_rng(seed)
     patients = [f"{n * 2654435761 % 2**32:08x}" * 4 for n in draw.integers(0, 50_000, count)]
     chosen = [months[i] for i in draw.integers(0, len(months), count)]
@@ -70,25 +68,25 @@ def rows(count: int, months: list[str], seed: int) -> pa.Table:
     return pa.table(columns, schema=pa.schema([(c.name, c.type) for c in STAYS.columns]))
 
 
-def replace_slices(lake: Lake, first: str, last: str, staged: pa.Table) -> None:
-    """Publish the rows as the months from `first` to `last`."""
+def replace_months(lake: Lake, first: str, last: str, staged: pa.Table) -> None:
+    """Commit the rows as the partitions from `first` to `last`."""
     with lake.staging(STAYS) as folder:
         pq.write_to_dataset(staged, folder, partition_cols=["month"], compression="zstd")
-        publish(lake, STAYS, folder, MONTHLY.between(first, last), {"run": "benchmark"})
+        commit_staged(lake, STAYS, folder, MONTHLY.between(first, last), {"run": "benchmark"})
 
 
-def wear(lake: Lake) -> None:
-    """Make the table by small commits."""
-    replace_slices(lake, MONTHS[0], MONTHS[-1], rows(ROWS // 2, list(MONTHS), 0))
+def make_small_commits(lake: Lake) -> None:
+    """Make the table with many small commits."""
+    replace_months(lake, MONTHS[0], MONTHS[-1], rows(ROWS // 2, list(MONTHS), 0))
     for i in range(COMMITS // 2):
         added = rows(ROWS // COMMITS, list(MONTHS), i + 1).cast(STAYS.schema)
         write_deltalake(lake.path(STAYS), added, mode="append")
         later = MONTHLY.keys[len(MONTHS) + i % 12]
-        replace_slices(lake, later, later, rows(ROWS // COMMITS, [later], i + 1_000))
+        replace_months(lake, later, later, rows(ROWS // COMMITS, [later], i + 1_000))
 
 
 def milliseconds(read: Callable[[], object]) -> float:
-    """Median time of the reading."""
+    """Median duration of REPEATS reads, in milliseconds."""
     taken = []
     for _ in range(REPEATS):
         begun = time.perf_counter()
@@ -98,7 +96,7 @@ def milliseconds(read: Callable[[], object]) -> float:
 
 
 def timings(lake: Lake) -> dict[str, float]:
-    """Milliseconds of opening the table, of reading all its rows, and of finding those of one patient."""
+    """Duration in milliseconds: open the table, read all rows, read the rows of one patient."""
     files = lake.relation(STAYS)
     patient = rows(1, list(MONTHS), 1)["patient_key"][0].as_py()
     everything = f"SELECT count(*), sum(ratio), max(patient_key), max(day) FROM {files}"
@@ -111,8 +109,8 @@ def timings(lake: Lake) -> dict[str, float]:
     }
 
 
-def figures(state: State, times: dict[str, float]) -> dict[str, float]:
-    """One column of the printed table."""
+def column_of(state: TableState, times: dict[str, float]) -> dict[str, float]:
+    """One column of the printed table: values by label."""
     return {
         "version": state.version,
         "files": state.files,
@@ -124,18 +122,18 @@ def figures(state: State, times: dict[str, float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make, measure, maintain, measure, print."""
+    """Make the table, measure it before and after maintenance, print the results."""
     settings = load_settings()
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder) / "lake")
         lake.prepare()
-        wear(lake)
+        make_small_commits(lake)
         times = timings(lake)
         engine = Engine(settings) if settings.engine == "spark" else None
         report = maintain(lake, STAYS, Policy(), "benchmark", SparkSql(engine) if engine else DELTA_RS)
         if engine:
             engine.close()
-        before, after = figures(report.before, times), figures(report.after, timings(lake))
+        before, after = column_of(report.before, times), column_of(report.after, timings(lake))
         print(f"{settings.engine}: {', '.join(d.action.operation for d in report.done)} in {report.seconds:.1f} s")
         print(f"{'':26}{'before':>14}{'after':>14}")
         for name, value in before.items():

@@ -1,6 +1,6 @@
-"""The catalogue: every table of the platform, found in the modules of the packages that hold declarations.
+"""The catalogue: all tables of the platform, found in the modules of the declaration packages.
 
-A new table is a new module in one of them; nothing else lists it.
+A new module in one of these packages adds its tables; no list needs a change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
 
-from chu_platform.tables.discovery import Place, declared
+from chu_platform.tables.discovery import SourceLocation, declared
 from chu_platform.tables.table import DeclaresTables, Table
 
 DECLARATION_PACKAGES: Final = (
@@ -28,22 +28,22 @@ DECLARATION_PACKAGES: Final = (
 
 @cache
 def catalogue() -> Sequence[Table]:
-    """All tables, each after those it needs."""
-    order = TopologicalSorter({t: t.needs for t in _places()})
+    """All tables, sorted by dependency: each table comes after those it needs."""
+    order = TopologicalSorter({t: t.needs for t in _locations()})
     return list(order.static_order())
 
 
 def declared_at(table: Table) -> tuple[Path, int]:
-    """File and line where a table is declared."""
-    return _places()[table]
+    """File and line number of the declaration of a table."""
+    return _locations()[table]
 
 
 @cache
-def _places() -> Mapping[Table, Place]:
-    """Every table, with the file and line of its declaration."""
-    places: dict[Table, Place] = {}
+def _locations() -> Mapping[Table, SourceLocation]:
+    """All tables, with the file and line number of their declarations."""
+    locations: dict[Table, SourceLocation] = {}
     for folder in DECLARATION_PACKAGES:
-        found = declared(f"chu_platform.{folder}", DeclaresTables)  # type: ignore[type-abstract]
-        for declaration, place in found.items():
-            places |= {t: place for t in declaration.tables if t not in places}
-    return places
+        declarations = declared(f"chu_platform.{folder}", DeclaresTables)  # type: ignore[type-abstract]
+        for declaration, location in declarations.items():
+            locations |= {t: location for t in declaration.tables if t not in locations}
+    return locations

@@ -1,7 +1,4 @@
-"""The `chu` command.
-
-Here: arguments, exit status, what is printed. Not here: the work.
-"""
+"""The `chu` command: arguments, printed output and exit status."""
 
 import secrets
 import signal
@@ -14,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from chu_platform.errors import ChuError, keep_trace
+from chu_platform.errors import ChuError, log_traceback
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
@@ -27,7 +24,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(portal, name="portal")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="port of the portal on this machine; else the one after --port")
+    int | None,
+    typer.Option(min=1, max=65535, help="port of the portal on this machine; by default the port after --port"),
 ]
 
 
@@ -50,24 +48,24 @@ def options(
 
 @app.command()
 def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
-    """Do all of it: a demonstration pack if no pack is given, the whole graph, then the servers."""
+    """Make the whole graph, then start the servers. Without a given pack, write a demonstration pack first."""
     from chu_platform.graph.dagster_instance import exclusive
 
     settings = load_settings()
-    say = _clock()
+    log_progress = _progress_printer()
     require_free_port(port)
     require_free_port(portal_port_of(port, portal_port), "--portal-port")
     with exclusive(settings):
         if settings.sources is None and not settings.sources_folder.exists():
             from chu_platform.demo.pack import write_pack
 
-            say("no pack is given: writing a small synthetic one (set CHU_SOURCES to use yours)")
-            write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, say)
-        _materialize(settings, "*", None, say)
+            log_progress("no pack is given: writing a small synthetic pack (set CHU_SOURCES to use your own)")
+            write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, log_progress)
+        _materialize(settings, "*", None, log_progress)
     from chu_platform.storage.lake import Lake
-    from chu_platform.terminal_tables import show_indicators
+    from chu_platform.terminal_tables import print_indicators
 
-    show_indicators(Lake(settings.lake_folder))
+    print_indicators(Lake(settings.lake_folder))
     _serve(settings, port, portal_port)
 
 
@@ -78,39 +76,39 @@ def materialize(
         str | None, typer.Option(help="years or months: KEY or FIRST...LAST, e.g. 2019 or 2019-01...2019-12")
     ] = None,
 ) -> None:
-    """Make the whole graph, or a part of it, without any server."""
+    """Make the whole graph or a part of it, without servers."""
     from chu_platform.graph.dagster_instance import exclusive
 
     settings = load_settings()
     with exclusive(settings):
-        _materialize(settings, select, partitions, _clock())
+        _materialize(settings, select, partitions, _progress_printer())
 
 
 @app.command()
 def restore(
     table: Annotated[str, typer.Argument(help="layer and table, e.g. facts/fact_death")],
-    version: Annotated[int, typer.Argument(help="Delta version to go back to")],
+    version: Annotated[int, typer.Argument(help="Delta version to restore")],
 ) -> None:
-    """Bring a table back to one of its versions, as a new version."""
+    """Restore a table to an earlier version, as a new version."""
     from chu_platform.graph.dagster_instance import open_instance
     from chu_platform.graph.restored_version import restore_table
     from chu_platform.graph.run_resources import RunResources
 
     settings = load_settings()
-    with RunResources(settings, _clock()) as platform, open_instance(settings) as instance:
-        now = restore_table(platform, instance, table, version)
-    print(f"{table} has the rows of version {version} again, as version {now}")
+    with RunResources(settings, _progress_printer()) as resources, open_instance(settings) as instance:
+        now = restore_table(resources, instance, table, version)
+    print(f"version {version} of {table} is restored as version {now}")
 
 
 @app.command()
 def trace(
     table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
     key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
-    rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; who sees them is logged")] = False,
-    lines: Annotated[bool, typer.Option("--lines", help="list the numbers of all lines, however many")] = False,
-    as_of: Annotated[int | None, typer.Option(help="version of the table; it is then compared with now")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; each access is logged")] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="list the numbers of all lines")] = False,
+    as_of: Annotated[int | None, typer.Option(help="version of the table, to compare with the current one")] = None,
 ) -> None:
-    """Walk a published figure back to the delivered lines, and compute it again from them: exit status 0 if equal."""
+    """Trace a published figure to the delivered lines, and recompute it from them: exit status 0 if equal."""
     from chu_platform.trace.trace_command import run_trace
 
     if not run_trace(load_settings(), table, key or [], rows, lines, as_of, print):
@@ -120,19 +118,19 @@ def trace(
 @app.command()
 def verify(
     sample: Annotated[
-        int | None, typer.Option(min=1, help="so many published cells, at random; all if not given")
+        int | None, typer.Option(min=1, help="number of published cells to draw at random; by default all cells")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="draw the same sample again")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the sample, to draw the same sample again")] = None,
 ) -> None:
-    """Compare published figures, delivered files and table data with what is recorded: exit status 0 if right."""
+    """Compare published figures, delivered files and table data with the records: exit status 0 if correct."""
     from chu_platform.trace.verify import verify as verify_all
 
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    result = verify_all(load_settings(), sample, drawn, _clock())
+    result = verify_all(load_settings(), sample, drawn, _progress_printer())
     for finding in result.findings:
         print(f"FOUND {finding}")
-    looked_at = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
-    print(f"{looked_at}: {len(result.findings) or 'no'} finding{'' if len(result.findings) == 1 else 's'}")
+    checked = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
+    print(f"{checked}: {len(result.findings) or 'no'} finding{'' if len(result.findings) == 1 else 's'}")
     if result.findings:
         raise typer.Exit(1)
 
@@ -140,16 +138,16 @@ def verify(
 @app.command()
 def rebuild(
     table: Annotated[str, typer.Argument(help="table, e.g. published/kpis/kpi_deaths_by_region or facts/fact_death")],
-    as_of: Annotated[int | None, typer.Option(help="version to make again; that of now if not given")] = None,
+    as_of: Annotated[int | None, typer.Option(help="version to rebuild; by default the current version")] = None,
 ) -> None:
-    """Make a version of a table again from what is recorded, beside the lake, and compare: exit status 0 if equal."""
-    from chu_platform.trace.rebuild import rebuild as make_again
+    """Rebuild a version of a table outside the lake from the records, and compare: exit status 0 if equal."""
+    from chu_platform.trace.rebuild import rebuild as rebuild_version
     from chu_platform.trace.rebuild import result_lines
 
-    found = make_again(load_settings(), table, as_of, _clock())
-    for line in result_lines(found, table):
+    result = rebuild_version(load_settings(), table, as_of, _progress_printer())
+    for line in result_lines(result, table):
         print(line)
-    if not found.equal:
+    if not result.equal:
         raise typer.Exit(1)
 
 
@@ -159,7 +157,7 @@ def serve(
     portal_port: PortalPort = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="for auditors: nothing can be changed")] = False,
 ) -> None:
-    """Serve the portal and the Dagster UI on what the lake holds."""
+    """Serve the portal and the Dagster UI for the current lake."""
     _serve(load_settings(), port, portal_port, read_only)
 
 
@@ -171,7 +169,7 @@ def kpi(
     last: Annotated[str | None, typer.Option("--to", help="last month, included, e.g. 2020-06")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print an indicator for any X and any range of whole months: exact, from the facts of the secure zones.
+    """Print exact figures of an indicator for any X and any range of whole months, from the facts of the secure zones.
 
     X is chosen by the options of the indicator, for instance --establishment F010000024, --department 2A, --region 11,
     --diagnosis J20, --sex F, --age-band 85+, --profession Médecin. Without NAME, all indicators are listed with their
@@ -179,7 +177,7 @@ def kpi(
     """
     from chu_platform.graph.run_resources import RunResources
     from chu_platform.kpi_query import KpiRequest, indicator_options, kpi_rows
-    from chu_platform.terminal_tables import rows_as_json, show_rows
+    from chu_platform.terminal_tables import print_rows, rows_as_json
 
     if name is None:
         for line in indicator_options():
@@ -191,12 +189,12 @@ def kpi(
     if as_json:
         print(rows_as_json(rows))
     else:
-        show_rows(rows, title=name)
+        print_rows(rows, title=name)
 
 
 @app.command()
 def dictionary(
-    folder: Annotated[Path, typer.Argument(help="folder to write; what it holds of an earlier time is replaced")],
+    folder: Annotated[Path, typer.Argument(help="folder to write; existing documents are replaced")],
 ) -> None:
     """Write the data dictionary, the lineage of every table and the quality report, in French: HTML, Markdown, SVG."""
     from chu_platform.description.file import current_catalogue
@@ -212,7 +210,7 @@ def dictionary(
 
 @app.command()
 def lineage(
-    openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: an OpenLineage event a line")],
+    openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: one OpenLineage event per line")],
 ) -> None:
     """Write the column lineage of every table as OpenLineage events, for a catalogue."""
     from chu_platform.catalogue import catalogue
@@ -229,7 +227,7 @@ def demo_pack(
     scale: Annotated[float, typer.Option(help="1 is the full size")] = DEMO_SCALE,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes")] = DEMO_SEED,
 ) -> None:
-    """Write a synthetic pack, laid out as delivered, and beside it what the indicators must give."""
+    """Write a synthetic pack with the layout of a delivery, and the expected values of the indicators."""
     from chu_platform.demo.pack import write_pack
 
     write_pack(folder, scale, seed)
@@ -249,7 +247,7 @@ def settings() -> None:
 
 
 def _shown(settings: Settings, name: str) -> str:
-    """The value in force, without what may be secret: a password, or the token of a Spark Connect address."""
+    """The effective value, without secrets: a password, or the token of a Spark Connect address."""
     value = getattr(settings, f"{name}_folder", None) or getattr(settings, name)
     text = "-" if value is None else str(value).split(";")[0]
     return text if name in settings.model_fields_set else f"{text} (default)"
@@ -258,12 +256,12 @@ def _shown(settings: Settings, name: str) -> str:
 def _extra_options(arguments: Sequence[str]) -> dict[str, str]:
     """`--option value` and `--option=value` pairs. Raises ChuError for anything else."""
     options: dict[str, str] = {}
-    left = iter(arguments)
-    for argument in left:
+    remaining = iter(arguments)
+    for argument in remaining:
         option, given, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or not option:
             raise ChuError(f"{argument!r} is not an option: write --option value")
-        found = value if given else next(left, None)
+        found = value if given else next(remaining, None)
         if found is None:
             raise ChuError(f"--{option} needs a value")
         if option in options:
@@ -272,58 +270,58 @@ def _extra_options(arguments: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _clock() -> Callable[[str], None]:
-    """Function that prints a line of progress with the time since now."""
+def _progress_printer() -> Callable[[str], None]:
+    """A function that prints progress lines with the seconds since its creation."""
     begun = time.monotonic()
 
-    def say(message: str) -> None:
+    def log_progress(message: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {message}", flush=True)
 
-    return say
+    return log_progress
 
 
-def _materialize(settings: Settings, select: str, partitions: str | None, say: Callable[[str], None]) -> None:
-    """Run the main job; the caller holds its lock. Raises Exit with status 1 when an asset failed."""
+def _materialize(settings: Settings, select: str, partitions: str | None, log_progress: Callable[[str], None]) -> None:
+    """Run the main job. The caller holds its lock. Raises Exit with status 1 if an asset failed."""
     from chu_platform.automation.main_job import run_all
     from chu_platform.graph.dagster_instance import close_dead_runs, open_instance
     from chu_platform.graph.run_resources import RunResources
 
-    with RunResources(settings, say) as platform, open_instance(settings) as instance:
+    with RunResources(settings, log_progress) as resources, open_instance(settings) as instance:
         if dead := close_dead_runs(instance):
-            say(f"marked {dead} run(s) as failed that a killed process had left")
-        failed = run_all(platform, instance, select, partitions, say)
+            log_progress(f"marked {dead} unfinished run(s) of a killed process as failed")
+        failed = run_all(resources, instance, select, partitions, log_progress)
     for failure in failed:
         print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
-    say(f"done; the lake is {settings.lake_folder}")
+    log_progress(f"done; the lake is {settings.lake_folder}")
 
 
 def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bool = False) -> None:
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
     from chu_platform.serve import serve as serve_until_interrupted
 
-    portals = portal_port_of(port, portal_port)
+    chosen_portal_port = portal_port_of(port, portal_port)
     require_free_port(port)
-    require_free_port(portals, "--portal-port")
+    require_free_port(chosen_portal_port, "--portal-port")
     with open_instance(settings) as instance:
         if not read_only and (dead := close_dead_runs(instance, SERVED_TAG)):
-            print(f"marked {dead} run(s) as failed that killed servers had left", flush=True)
+            print(f"marked {dead} unfinished run(s) of killed servers as failed", flush=True)
     try:
-        serve_until_interrupted(settings, port, portals, lambda line: print(line, flush=True), read_only)
+        serve_until_interrupted(settings, port, chosen_portal_port, lambda line: print(line, flush=True), read_only)
     except KeyboardInterrupt:
         print("stopped")
 
 
 def main() -> None:
-    """Run the command; whatever goes wrong is one line, never a traceback.
+    """Run the command. Every error is printed as one line, without a traceback.
 
-    Exit status: 0 done, 1 it could not be done, 2 the command was wrong, 130 interrupted.
+    Exit status: 0 success, 1 failure, 2 invalid command, 130 interrupted.
     """
-    # Also SIGINT: a shell without job control starts background commands with it ignored.
+    # SIGINT is set as well, because a shell without job control starts background commands with SIGINT ignored.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup asked for it to be ignored
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # otherwise nohup has disabled it
         signal.signal(signal.SIGHUP, _interrupt)
     try:
         sys.exit(app(standalone_mode=False) or 0)
@@ -337,7 +335,7 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or type(error).__name__}{where}", 1)
     except Exception as error:
-        _fail(f"unexpected {type(error).__name__}; where it happened is in {_log_of(error)}", 1)
+        _fail(f"unexpected {type(error).__name__}; see {_log_of(error)}", 1)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -352,9 +350,9 @@ def _fail(message: str, status: int) -> NoReturn:
 def _log_of(error: BaseException) -> str:
     try:
         folder = load_settings().logs_folder
-    except ChuError as unusable:
-        return f"no file: {unusable}"
-    return keep_trace(error, folder)
+    except ChuError as invalid:
+        return f"no file: {invalid}"
+    return log_traceback(error, folder)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Dagster's daemon as a module, `python -m chu_platform.dagster_daemon`: the same as the script `dagster-daemon`.
+"""Dagster's daemon as a module, `python -m chu_platform.dagster_daemon`: equivalent to the script `dagster-daemon`.
 
-The script may be missing from the environment's folder of scripts, or may not see the folder of a checkout.
+The script may not be in the environment's folder of scripts, and it may not find the package in a checkout.
 """
 
 from importlib.metadata import entry_points

@@ -1,4 +1,4 @@
-"""What `workspace.yaml` points Dagster at."""
+"""The Dagster definitions that `workspace.yaml` loads."""
 
 from chu_platform.automation.definitions import build_defs
 

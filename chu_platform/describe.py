@@ -155,7 +155,7 @@ def _check(check: Check) -> DescribedCheck:
 def _origin(origin: ColumnOrigin, kinds: Sequence[Influence]) -> DescribedOrigin:
     if isinstance(origin, Field):
         return DescribedOrigin(_identifier(origin.table), "", origin.column, kinds)
-    return DescribedOrigin(None, origin.place, origin.column, kinds)
+    return DescribedOrigin(None, origin.name, origin.column, kinds)
 
 
 def main(

@@ -1,7 +1,4 @@
-"""The one exception whose message is meant for the person who runs the platform, and the trace of all others.
-
-Here: errors and what may be told of them. Not here: who tells it.
-"""
+"""Errors whose message is meant for the user, and a log of the tracebacks of all other errors."""
 
 import os
 import traceback
@@ -10,17 +7,18 @@ from pathlib import Path
 
 
 class ChuError(Exception):
-    """Something the user can act upon: one message, in clear, without secrets or personal data."""
+    """An error that the user can resolve. Its message is one line, without secrets or personal data."""
 
 
-class Transient(ChuError):
-    """Something that may well go right the next time: a lost connection, a dead engine, two writers at once."""
+class TransientError(ChuError):
+    """An error that a retry may resolve: a lost connection, a dead engine, two concurrent writers."""
 
 
-def keep_trace(error: BaseException, folder: Path) -> str:
-    """Append where an error and its causes happened to a log in `folder`; gives the log's path, or why there is none.
+def log_traceback(error: BaseException, folder: Path) -> str:
+    """Append the traceback of an error and of its causes to `errors.log` in `folder`.
 
-    Messages are left out: libraries put values of rows into them.
+    Returns the path of the log, or a text that says why it could not be written. Omits the messages of the errors,
+    because messages of libraries may contain values of rows.
     """
     lines = [f"{datetime.now():%Y-%m-%d %H:%M:%S}\n"]
     cause: BaseException | None = error

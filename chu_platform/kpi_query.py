@@ -1,7 +1,7 @@
-"""`chu kpi`: an indicator for any X and any range of whole months, exact.
+"""`chu kpi`: exact figures of an indicator for any X and any range of whole months.
 
-Distinct patients do not add up over months, so a range is counted again from the facts, inside the secure zones: by the
-query of the indicator's table, with the range as its period, on the engine.
+The number of distinct patients is not additive over months. So the engine runs the query of the indicator's table on
+the facts again, with the range of months as its period.
 """
 
 import re
@@ -28,7 +28,7 @@ MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class QueryResources(Protocol):
-    """What an answer needs: the lake, and the engine, which starts when it is first used."""
+    """Resources of a query: the lake, and the engine, which starts when it is first used."""
 
     @property
     def lake(self) -> Lake:
@@ -41,7 +41,7 @@ class QueryResources(Protocol):
 
 @dataclass(frozen=True)
 class KpiRequest:
-    """An indicator, its X (values by option name) and its Y (first and last month; None: as far as the data go)."""
+    """An indicator, its X (values by option name) and its Y (first and last month; None: the limits of the data)."""
 
     indicator: str
     where: Mapping[str, str] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class KpiRequest:
 
 
 def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
-    """The rows of the indicator for the request, in the columns of its table; without X, those of an overview.
+    """The rows of the indicator for the request, in the columns of its table. Without X, the rows of an overview.
 
-    Raises ChuError for an indicator, an X or a range that does not exist, and when the lake lacks a table.
+    Raises ChuError if the indicator, X or the range does not exist, or if a table is not in the lake yet.
     """
     indicator = find_indicator(request.indicator)
     condition, values = _condition(indicator, request.where)
@@ -77,7 +77,7 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
 
 
 def find_indicator(name: str) -> Indicator:
-    """The indicator of that name, with or without `kpi_`. Raises ChuError naming those that there are."""
+    """The indicator of that name, with or without `kpi_`. Raises ChuError with the list of indicators."""
     known = {i.name: i for i in indicators()}
     found = known.get(f"kpi_{name.removeprefix('kpi_')}")
     if found is None:
@@ -86,12 +86,12 @@ def find_indicator(name: str) -> Indicator:
 
 
 def options_of(indicator: Indicator) -> list[str]:
-    """Names of the options of `chu kpi` that choose an X of the indicator."""
+    """Names of the options of `chu kpi` that select an X of the indicator."""
     return [option for parameter in indicator.question.parameters for option in parameter.options]
 
 
 def indicator_options() -> list[str]:
-    """One line for each indicator: its name, the options that choose an X, and its question."""
+    """One line per indicator: its name, the options that select an X, and its question."""
     width = max(len(i.name) for i in indicators())
     return [
         f"{i.name:{width}}  {' '.join(f'--{o}' for o in options_of(i)) or '-'}  ({i.question.title})"
@@ -100,7 +100,7 @@ def indicator_options() -> list[str]:
 
 
 def _condition(indicator: Indicator, where: Mapping[str, str]) -> tuple[str, dict[str, object]]:
-    """SQL condition, and its values, on the rows of the request. Raises ChuError for an option that does not fit."""
+    """SQL condition on the rows of the request, and its parameters. Raises ChuError for an invalid option."""
     known = options_of(indicator)
     wrong = [option for option in where if option not in known]
     if wrong:
@@ -122,7 +122,7 @@ def _condition(indicator: Indicator, where: Mapping[str, str]) -> tuple[str, dic
 
 
 def _range(lake: Lake, indicator: Indicator, request: KpiRequest) -> MonthRange:
-    """The months of the request. Raises ChuError when they are no range, or when no data cover them."""
+    """The months of the request. Raises ChuError if they are not a range, or if the data do not cover them."""
     low, high = _covered(lake, indicator)
     yearly = indicator.free_range.domain is None
     first = request.first or (f"{low}-01" if yearly else low)
@@ -131,7 +131,7 @@ def _range(lake: Lake, indicator: Indicator, request: KpiRequest) -> MonthRange:
         if not MONTH.fullmatch(month):
             raise ChuError(f"{month!r} is not a month: write it as 2019-01")
     if first > last:
-        raise ChuError(f"the range is the wrong way round: --from {first} comes after --to {last}")
+        raise ChuError(f"the range is reversed: --from {first} comes after --to {last}")
     outside = last[:4] < low or first[:4] > high if yearly else not low <= first <= last <= high
     if outside:
         raise ChuError(f"the data cover {low} to {high}, not {first} to {last}")
@@ -160,9 +160,9 @@ def _covered(lake: Lake, indicator: Indicator) -> tuple[str, str]:
 
 
 class _Evaluation:
-    """The rows of tables with other periods than those of the calendar.
+    """Rows of tables for other periods than those of the calendar.
 
-    What does not depend on periods is read from the lake; the rest is computed again by its query.
+    Tables that do not depend on periods are read from the lake. The others are computed by their query.
     """
 
     def __init__(self, resources: QueryResources, periods: MonthRange) -> None:
@@ -171,7 +171,7 @@ class _Evaluation:
         self._frames: dict[Table, Any] = {}
 
     def rows(self, table: Table) -> pa.Table:
-        """The rows of the table, completed as its query says."""
+        """The rows of the table, completed by the `finish` function of its query."""
         rows = self._resources.engine.arrow(self._frame(table))
         finish = table.rows.in_periods(self._periods).finish
         return finish(rows) if finish else rows

@@ -1,9 +1,7 @@
-"""The webserver for auditors: the platform's own, which refuses whatever would change something.
+"""The read-only webserver for auditors: `python -m chu_platform.read_only_webserver`. It executes no mutation.
 
-`dagster-webserver --read-only` leaves refusing to each mutation, and some do not ask (setNuxSeen, logTelemetry). Here
-no mutation is executed, whichever it is and whatever a later version adds.
-
-It is started by `python -m chu_platform.read_only_webserver`. Who may use it is decided by a proxy before it.
+With `dagster-webserver --read-only`, each mutation must refuse itself, and some do not (setNuxSeen, logTelemetry). This
+webserver refuses all mutations, including those of later versions. It has no access control; a proxy must provide that.
 """
 
 from collections.abc import Collection
@@ -21,23 +19,23 @@ GRAPHQL: Final = "/graphql"
 
 
 class NoMutation(ASTValidationRule):
-    """A GraphQL document that holds a mutation is not valid here, also when another operation of it is asked for."""
+    """Validation rule: a GraphQL document with a mutation is invalid, even if another operation of it is requested."""
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
-        """Refuse the operation if it is a mutation."""
+        """Report an error if the operation is a mutation."""
         if node.operation is OperationType.MUTATION:
             self.report_error(GraphQLError(REFUSAL, node))
 
 
 class ReadOnlyWebserver(Webserver):
-    """The webserver without mutations, and without routes that take anything but questions."""
+    """The webserver without mutations, with only the routes for reading."""
 
     def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
-        """The rules of GraphQL, and ours."""
+        """The standard validation rules and `NoMutation`."""
         return (*super().build_graphql_validation_rules(), NoMutation)
 
     def build_routes(self) -> list[BaseRoute]:
-        """The webserver's routes; those for reporting assets are left out, and any other that is not for reading."""
+        """The routes for GET and HEAD, and the GraphQL route. Others, such as those that report assets, are removed."""
         return [r for r in super().build_routes() if _path(r) == GRAPHQL or _methods(r) <= {"GET", "HEAD"}]
 
 
@@ -55,7 +53,7 @@ def main(
     port: Annotated[int, typer.Option("-p", help="port to listen on")] = 3001,
 ) -> None:
     """Serve the Dagster UI of DAGSTER_HOME to readers, until interrupted."""
-    # Dagster's own refusals too: its UI then shows no buttons that would not work.
+    # `read_only` also makes Dagster's UI hide the buttons for mutations.
     host(ReadOnlyWebserver, workspace, address, port, read_only=True)
 
 

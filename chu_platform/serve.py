@@ -1,8 +1,8 @@
-"""Serving: the Dagster UI, the portal and the daemon as child processes that never outlive this one.
+"""Serving the Dagster UI, the portal and the daemon, as child processes that end with this process.
 
-Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe
-from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
-ends its child and all that the child started.
+A guard process starts each child; the guard is this file run as a module. The standard input of the guard is a pipe
+from the serving process. When the serving process ends for any reason, the kernel closes the pipe; the guard then ends
+its child and all processes that the child started.
 """
 
 import errno
@@ -21,7 +21,7 @@ from typing import IO, Final
 
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
-from chu_platform.urls import ROOT
+from chu_platform.urls import DOCUMENTS_ROOT
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
 HOST: Final = "127.0.0.1"
@@ -32,7 +32,7 @@ STOP_TIMEOUT: Final = 10.0
 
 
 def require_free_port(port: int, option: str = "--port") -> None:
-    """Raise ChuError when the port of this machine cannot be listened on; `option` chooses another one."""
+    """Raise ChuError if this machine cannot listen on the port. The message names `option`, which sets the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -47,7 +47,7 @@ def require_free_port(port: int, option: str = "--port") -> None:
 
 
 def portal_port_of(port: int, chosen: int | None) -> int:
-    """The port of the portal: the chosen one, else the one after that of the UI. Raises ChuError when there is none."""
+    """The port of the portal: `chosen`, by default the port after that of the UI. Raises ChuError if invalid."""
     if chosen is None and port == LAST_PORT:
         raise ChuError(f"there is no port after {port} for the portal: choose one with --portal-port")
     if chosen == port:
@@ -56,10 +56,10 @@ def portal_port_of(port: int, chosen: int | None) -> int:
 
 
 def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], None], read_only: bool = False) -> None:
-    """Serve the Dagster UI and the portal until this process is interrupted; `read_only`: without a daemon.
+    """Serve the Dagster UI and the portal until this process is interrupted. `read_only` serves without the daemon.
 
-    DAGSTER_HOME must be prepared and in the environment. Raises ChuError when a port is taken, or when a
-    child does not start or ends.
+    DAGSTER_HOME must be prepared and set in the environment. Raises ChuError if a port is taken, or if a child process
+    does not start or ends.
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
@@ -84,12 +84,12 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         children = [ui, portal]
         _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
         if not read_only:
-            # Only now: in a new DAGSTER_HOME both would create the same files.
+            # Started after the webserver, because in a new DAGSTER_HOME both would create the same files.
             daemon = _Child("dagster-daemon", ("chu_platform.dagster_daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
         say(f"portal      http://{HOST}:{portal_port}")
         say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")
-        say(f"documents   {address}{ROOT}")
+        say(f"documents   {address}{DOCUMENTS_ROOT}")
         say(f"lake        {settings.lake_folder}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
@@ -100,7 +100,7 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
 
 
 class _Child:
-    """A Python module that runs below a guard, with its output in a log file."""
+    """A Python module that runs under a guard process, with its output in a log file."""
 
     def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
         self.name = name
@@ -111,7 +111,7 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is for us, and we tell the guard
+                start_new_session=True,  # so that Ctrl-C only interrupts this process
             )
 
     @property
@@ -133,7 +133,7 @@ def _require_alive(children: Sequence[_Child]) -> None:
 
 
 def _wait_for_answers(children: Sequence[_Child], places: Mapping[_Child, tuple[int, str]]) -> None:
-    """Wait until each child answers at its port and path. Raises ChuError when one ends, or takes too long."""
+    """Wait until each child answers at its port and path. Raises ChuError if one ends, or after START_TIMEOUT."""
     deadline = time.monotonic() + START_TIMEOUT
     for child, (port, path) in places.items():
         while not _answers(port, path):
@@ -161,7 +161,7 @@ def _close(stream: IO[bytes] | None) -> None:
 
 @contextmanager
 def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The command in a process group of its own; at the end the whole group is asked, then made, to stop."""
+    """Run the command in a new process group. At the end, stop the group with SIGTERM, then with SIGKILL."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         yield child
@@ -169,13 +169,13 @@ def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
         deadline = time.monotonic() + STOP_TIMEOUT
         _signal_group(child.pid, signal.SIGTERM)
         while _signal_group(child.pid, 0) and time.monotonic() < deadline:
-            child.poll()  # reaps the child: a dead one that nobody reaped would still count
+            child.poll()  # reaps the child, which would otherwise still count as a process of the group
             time.sleep(0.05)
         _signal_group(child.pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, sign: int) -> bool:
-    """Whether the group has a process; `sign` (0 for none) is sent to all it has."""
+    """Send the signal `sign` (0 sends none) to all processes of the group. Returns whether there are any."""
     try:
         os.killpg(group, sign)
     except ProcessLookupError:
@@ -189,7 +189,7 @@ def _wait_for_end_of_input(ended: threading.Event) -> None:
 
 
 def _guard(command: Sequence[str]) -> None:
-    """Run the command until it ends, or until standard input closes."""
+    """Run the command until it ends or standard input closes."""
     ended = threading.Event()
     with _group(command) as child:
         threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()

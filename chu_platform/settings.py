@@ -1,9 +1,7 @@
-"""Every setting of the platform, from the environment or a `.env` file.
+"""The settings of the platform, from environment variables or a `.env` file.
 
-The file and the default of CHU_HOME lie in the folder of the checkout; of an installed package, in the folder where
-the command is started.
-
-Here: names, defaults, meaning. Not here: what is done with them.
+In a checkout, the file `.env` and the default of CHU_HOME are in the folder of the checkout. For an installed package,
+they are in the current working directory.
 """
 
 from pathlib import Path
@@ -16,18 +14,18 @@ from chu_platform.errors import ChuError
 
 
 def _project() -> Path:
-    """The folder of the checkout, or, of an installed package, the current working directory."""
+    """The folder of the checkout; for an installed package, the current working directory."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "setup.py").is_file() else Path.cwd()
 
 
 PROJECT = _project()
-# Where containers find secrets as files: one named like the variable, in small letters (`chu_postgres_url`).
+# In a container, secrets are files in this folder, named like the variable in lower case (`chu_postgres_url`).
 SECRET_FILES = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
-    """The settings; each is read from the environment variable `CHU_` + its name in capitals."""
+    """The settings. The environment variable of a setting is `CHU_` and its name in upper case."""
 
     model_config = SettingsConfigDict(env_prefix="CHU_", env_file=PROJECT / ".env", extra="ignore", frozen=True)
 
@@ -39,8 +37,8 @@ class Settings(BaseSettings):
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
     engine_patience: float = Field(120, gt=0, description="seconds without an answer until the engine is restarted")
-    notice_webhook: SecretStr | None = Field(None, description="address that is told of failures, by POST of JSON")
-    notice_email: str | None = Field(None, description="e-mail address that is told of failures")
+    notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
+    notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")
     smtp_url: SecretStr = Field(SecretStr("smtp://localhost"), description="smtp(s)://user:password@host:port")
 
     @property
@@ -70,14 +68,14 @@ class Settings(BaseSettings):
 
     @property
     def work_folder(self) -> Path:
-        """Folder of what can be deleted at any time: the restored database, server logs, temporary files."""
+        """Folder of files that can be deleted at any time: the restored database, server logs, temporary files."""
         return self.home.resolve() / "work"
 
 
 def load_settings() -> Settings:
-    """The settings of the environment. Raises ChuError naming each wrong one (never its value)."""
+    """The settings of the environment. Raises ChuError with the names, not the values, of invalid settings."""
     try:
-        # Without a container the folder is not there, of which a warning would be printed.
+        # A missing folder would give a warning. It only exists in a container.
         return Settings(_secrets_dir=SECRET_FILES if SECRET_FILES.is_dir() else None)
     except ValidationError as error:
         wrong = "; ".join(f"CHU_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())

@@ -1,4 +1,4 @@
-"""What the terminal shows of the indicators: a summary of the published ones, and an answer of `chu kpi`."""
+"""Tables in the terminal: a summary of the published indicators, and the result of `chu kpi`."""
 
 import json
 from datetime import date
@@ -18,8 +18,8 @@ WIDTH: Final = 160
 MAX_TRANSPOSED_ROWS: Final = 4
 
 
-def show_indicators(lake: Lake) -> None:
-    """Print the published indicators in short, and how much of each the masking leaves visible."""
+def print_indicators(lake: Lake) -> None:
+    """Print a summary of the published indicators, and the share of each that is visible after masking."""
     grid = Grid(title="Les huit indicateurs (publiés)", title_justify="left")
     for heading in ("Indicateur", "Période", "Sujet", "Valeur", "IC à 95 %", "Numérateur et dénominateur"):
         grid.add_column(heading, overflow="fold")
@@ -45,11 +45,11 @@ def show_indicators(lake: Lake) -> None:
         )
         .to_arrow_table()
     )
-    show_rows(shares, title="Part des événements visible après masquage (cellules visibles / cellules)")
+    print_rows(shares, title="Part des événements visible après masquage (cellules visibles / cellules)")
 
 
 def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str, str]]:
-    """Of each row of the summary: period, subject, figure, limits, numerator and denominator, as French text."""
+    """Rows of the summary as French texts: period, subject, figure, limits, numerator and denominator."""
     summary, question = indicator.summary, indicator.question
     measure = question.measure(summary.measure)
     ranged = question.measure(summary.limits or summary.measure)
@@ -86,14 +86,14 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
                 subject,
                 "-" if value is None else french.amount(value, measure.unit, measure.decimals),
                 limits if limits == "-" else f"{name}{limits}",
-                " / ".join(f"{french.number(n)} {c.words}" for n, c in zip(numbers, counts, strict=True)),
+                " / ".join(f"{french.number(n)} {c.label}" for n, c in zip(numbers, counts, strict=True)),
             )
         )
     return lines
 
 
-def show_rows(rows: pa.Table, title: str | None = None) -> None:
-    """Print rows as a table; few rows of many columns on their side, a column a line."""
+def print_rows(rows: pa.Table, title: str | None = None) -> None:
+    """Print rows as a table. Few rows with many columns are transposed: one line per column."""
     grid = Grid(title=title, title_justify="left")
     if rows.num_rows <= MAX_TRANSPOSED_ROWS < rows.num_columns:
         grid.add_column("")
@@ -111,12 +111,12 @@ def show_rows(rows: pa.Table, title: str | None = None) -> None:
 
 
 def rows_as_json(rows: pa.Table) -> str:
-    """Rows as a JSON array of objects, dates in ISO 8601."""
+    """Rows as a JSON array of objects, with dates in ISO 8601."""
     return json.dumps(rows.to_pylist(), default=date.isoformat, ensure_ascii=False, indent=2)
 
 
 def _console() -> Console:
-    """The terminal; when the output goes elsewhere, wide enough for a row a line."""
+    """The console; if the output is not a terminal, it is WIDTH characters wide, so that a row fits on a line."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
 

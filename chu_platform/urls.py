@@ -1,6 +1,6 @@
-"""Where each document is: as a file below a folder, and below `/documents/` of the webserver.
+"""Paths of the documents: as files below a folder, and as pages below `/documents/` of the webserver.
 
-Nothing heavy is imported: the code location links to these.
+This module imports nothing heavy, because the code location uses it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from chu_platform.tables.table import StoredTable
 
-ROOT: Final = "/documents/"
+DOCUMENTS_ROOT: Final = "/documents/"
 DICTIONARY: Final = "index.html"
 QUALITY: Final = "qualite.html"
 DICTIONARY_TEXT: Final = "dictionnaire.md"
@@ -17,15 +17,15 @@ STYLE: Final = "style.css"
 
 
 def page_of(table: "StoredTable") -> str:
-    """The page of a table."""
+    """Path of the page of a table."""
     return f"tables/{table.layer}/{table.name}.html"
 
 
-def columns_picture_of(table: "StoredTable") -> str:
-    """The picture of where the columns of a table come from."""
+def column_lineage_diagram_of(table: "StoredTable") -> str:
+    """Path of the diagram of the column lineage of a table."""
     return f"tables/{table.layer}/{table.name}.svg"
 
 
-def chain_picture_of(table: "StoredTable") -> str:
-    """The picture of all tables between the deliveries and a table."""
+def upstream_diagram_of(table: "StoredTable") -> str:
+    """Path of the diagram of all tables from which a table is made."""
     return f"tables/{table.layer}/{table.name}-chaine.svg"

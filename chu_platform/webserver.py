@@ -1,4 +1,7 @@
-"""The webserver: Dagster's own, with the platform's documents below /documents/."""
+"""Dagster's webserver with the documents of the platform below /documents/: `python -m chu_platform.webserver`.
+
+It has no access control; a proxy in front of it must provide that.
+"""
 
 import signal
 import sys
@@ -23,34 +26,34 @@ from chu_platform.compat.dagster_webserver import (
     configure_loggers,
 )
 from chu_platform.settings import load_settings
-from chu_platform.urls import DICTIONARY, ROOT
+from chu_platform.urls import DICTIONARY, DOCUMENTS_ROOT
 
 if TYPE_CHECKING:
     from chu_platform.documents.site import Site
 
-# Milliseconds between two looks of an open page: what `dagster-webserver` takes.
+# Milliseconds between two polls of an open page: the default of `dagster-webserver`.
 POLL_RATE: Final = 2000
-# The documents load a style of this server, and nothing else from anywhere.
+# The documents load only style and images of this server.
 CONTENT_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's webserver with the documents."""
+    """Dagster's webserver with routes to the documents."""
 
     def build_routes(self) -> list[BaseRoute]:
-        """Those of the documents before Dagster's, whose last one takes every path."""
+        """The routes to the documents, then those of Dagster, the last of which matches every path."""
         routes: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
         return [
-            Route(ROOT.rstrip("/"), lambda _: RedirectResponse(ROOT)),
-            Route(ROOT + "{path:path}", self._document),
+            Route(DOCUMENTS_ROOT.rstrip("/"), lambda _: RedirectResponse(DOCUMENTS_ROOT)),
+            Route(DOCUMENTS_ROOT + "{path:path}", self._document),
             *routes,
         ]
 
     @cached_property
     def _site(self) -> "Site":
-        # Not before somebody asks: the UI would wait for the description of the tables.
+        # Imported on first use, because loading the description of the tables delays the UI.
         from chu_platform.description.file import current_catalogue
         from chu_platform.documents.site import Site
         from chu_platform.storage.lake import Lake
@@ -68,8 +71,8 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
 
 def host(server: type[Webserver], workspace: Path, address: str, port: int, read_only: bool) -> None:
-    """Serve the instance of DAGSTER_HOME by a kind of webserver, until interrupted."""
-    # uvicorn raises the signal again when it has stopped: the contexts below must end, and their code server with them.
+    """Serve the instance of DAGSTER_HOME with the given class of webserver, until interrupted."""
+    # uvicorn raises the signal again after it stops. SystemExit closes the contexts below, and so their code server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_loggers()
     target = WorkspaceFileTarget([str(workspace)])

@@ -156,7 +156,7 @@ def test_a_failure_nobody_foresaw_tells_no_value(
         main()
     log = tmp_path / "work" / "logs" / "errors.log"
     assert stop.value.code == 1
-    assert capsys.readouterr().err == f"chu: unexpected ValueError; where it happened is in {log}\n"
+    assert capsys.readouterr().err == f"chu: unexpected ValueError; see {log}\n"
     assert "test_cli.py" in log.read_text()
     assert name not in log.read_text()
 

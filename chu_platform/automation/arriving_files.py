@@ -1,10 +1,8 @@
-"""The sensor of arriving files: a delivery that has arrived whole, and is new, starts the run that reads it.
+"""The sensor of arriving files: starts a run for each new, complete delivery.
 
-A file is taken when its size and time have stayed the same from one look to the next; its fingerprint says whether
-it is new. What has been seen is the sensor's cursor; the run key makes that nothing is started twice, whenever the
-daemon stops.
-
-Here: looking and deciding. Not here: which files a source takes (sources), reading them (graph).
+A file is complete if its size and modification time are unchanged since the previous evaluation. It is new if its
+fingerprint is new. The cursor of the sensor stores the known files. Run keys ensure that no run starts twice if the
+daemon stops before it stores the cursor.
 """
 
 import hashlib
@@ -17,7 +15,7 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, read_from, reading_job_name
+from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
@@ -25,7 +23,7 @@ from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import fingerprint
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
-from chu_platform.reports.delivery import delivery
+from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
 from chu_platform.storage.lake import Lake
@@ -33,14 +31,14 @@ from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.table import Table
 
 INTERVAL_SECONDS: Final = 10
-# A file that was written to less than this long ago may still be arriving.
+# A file modified less than this time ago may be incomplete.
 QUIET_SECONDS: Final = 5.0
-MAX_LISTED_PROBLEMS: Final = 10
+MAX_LISTED_MESSAGES: Final = 10
 
 
 @dataclass
-class Seen:
-    """A file as it was at the last look: its fingerprint once it lay still."""
+class KnownFile:
+    """Size in bytes, modification time and, once the file is complete, fingerprint at the last evaluation."""
 
     size: int
     modified: float
@@ -48,38 +46,44 @@ class Seen:
 
 
 @dataclass
-class State:
-    """What the sensor knows: the files, the last content asked for by unit, how often, and what was told of it."""
+class SensorState:
+    """State of the sensor between evaluations.
 
-    files: dict[str, Seen] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
-    times: dict[str, int] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    `files`: known files by path. `requested`: key of the content last requested, by delivery. `request_counts`: number
+    of requests by delivery. `messages`: messages of the last evaluation, which are logged only once.
+    """
+
+    files: dict[str, KnownFile] = field(default_factory=dict)
+    requested: dict[str, str] = field(default_factory=dict)
+    request_counts: dict[str, int] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     @staticmethod
-    def of(cursor: str | None) -> "State":
-        """The state that a cursor holds."""
-        said = json.loads(cursor) if cursor else {}
-        files = {path: Seen(**seen) for path, seen in said.get("files", {}).items()}
-        return State(files, said.get("asked", {}), said.get("times", {}), said.get("told", []))
+    def from_cursor(cursor: str | None) -> "SensorState":
+        """The state stored in a cursor; an empty state for None."""
+        stored = json.loads(cursor) if cursor else {}
+        files = {path: KnownFile(**file) for path, file in stored.get("files", {}).items()}
+        return SensorState(files, stored.get("asked", {}), stored.get("times", {}), stored.get("told", []))
 
     def cursor(self) -> str:
-        """The state as a cursor."""
-        return json.dumps(asdict(self))
+        """The state as a cursor. Its keys do not change: Dagster's storage holds cursors of earlier versions."""
+        files = {path: asdict(file) for path, file in self.files.items()}
+        stored = {"files": files, "asked": self.requested, "times": self.request_counts, "told": self.messages}
+        return json.dumps(stored)
 
     def run_key(self, name: str) -> str:
-        """The key of the next run for what has been asked for by this name.
+        """The run key for the requested content of this delivery.
 
-        It counts: content that comes back after another one is read again. A look that is made twice, because the
-        daemon stopped before it kept the cursor, gives the same key twice.
+        It contains the number of requests, so that earlier content that is delivered again is read again. An evaluation
+        that is repeated, because the daemon stopped before it stored the cursor, returns the same key.
         """
-        self.times[name] = self.times.get(name, 0) + 1
-        return f"{name}:{self.asked[name]}:{self.times[name]}"
+        self.request_counts[name] = self.request_counts.get(name, 0) + 1
+        return f"{name}:{self.requested[name]}:{self.request_counts[name]}"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Source tables that one run of a job reads together, because the same files bring them."""
+class Delivery:
+    """Source tables that one run of a job reads together, because they have the same source files."""
 
     name: str
     job: str
@@ -87,67 +91,71 @@ class Unit:
 
     @property
     def partition_scheme(self) -> PartitionScheme | None:
-        """The partition scheme of those of its tables that have one."""
+        """The partition scheme of its tables; None if they have none."""
         return next((t.partition_scheme for t in self.tables if t.partition_scheme), None)
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """The files it takes. Raises ChuError when there are none yet, or not all, or several that differ."""
+        """Its source files. Raises ChuError if files are missing, or if several candidates have different content."""
         return delivered_rows(self.tables[0]).reader.files(pack)
 
 
-def units(settings: Settings) -> Sequence[Unit]:
-    """A unit for each source of files, and one for the dump, if the care database is restored from it."""
-    files = [Unit(t.name, reading_job_name(t.partition_scheme), [t]) for t in read_from(None)]
+def expected_deliveries(settings: Settings) -> Sequence[Delivery]:
+    """A delivery for each source table that is read from files, and one for the dump of the care database.
+
+    The dump is not expected if CHU_POSTGRES_URL is set.
+    """
+    files = [Delivery(t.name, reading_job_name(t.partition_scheme), [t]) for t in tables_read_from(None)]
     care = (
-        [Unit(CARE_DATABASE.name, CARE_DATABASE.name, read_from(CARE_DATABASE_NAME))]
+        [Delivery(CARE_DATABASE.name, CARE_DATABASE.name, tables_read_from(CARE_DATABASE_NAME))]
         if settings.postgres_url is None
         else []
     )
     return [*files, *care]
 
 
-def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunRequest], list[str]]:
-    """What to start, and what to tell; `state` is brought up to date. `now` is the time in seconds since 1970."""
+def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[dg.RunRequest], list[str]]:
+    """Run requests and messages for the current files; updates `state`. `now` is in seconds since 1970."""
     pack = settings.sources_folder
     tables = catalogue()
     files = {f.relative_to(pack).as_posix(): f for f in delivered_files(pack)} if pack.is_dir() else {}
-    arriving = _look_at_files(files, state, now)
-    told = [f"still arriving: {path}" for path in sorted(arriving)]
+    arriving = _update_known_files(files, state, now)
+    messages = [f"still arriving: {path}" for path in sorted(arriving)]
     requests = []
-    for unit in units(settings):
-        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in unit.tables)]
+    for delivery in expected_deliveries(settings):
+        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in delivery.tables)]
         if not paths or arriving & set(paths):
             continue
         try:
-            taken = [state.files.get(f.relative_to(pack).as_posix()) for f in unit.files(pack)]
+            known = [state.files.get(f.relative_to(pack).as_posix()) for f in delivery.files(pack)]
         except ChuError as error:
-            told.append(str(error))
+            messages.append(str(error))
             continue
-        contents = [seen.sha256 for seen in taken if seen and seen.sha256]
-        if len(contents) < len(taken):  # one of them has come since the listing
+        contents = [file.sha256 for file in known if file and file.sha256]
+        if len(contents) < len(known):  # a file arrived after the folder was listed
             continue
-        # A new slice (a new year) is filled from what has been delivered already.
-        wanted = _key(sorted(contents), unit.partition_scheme)
-        before = state.asked.get(unit.name) or _loaded(settings, unit)
-        state.asked[unit.name] = wanted
-        if before != wanted:
-            requests.append(_request(unit, state.run_key(unit.name)))
-    told += [
-        f"nobody knows this file: {p}"
+        # The key contains the last partition, so that a new partition (a new year) is made from the delivered files.
+        key = _key(sorted(contents), delivery.partition_scheme)
+        previous = state.requested.get(delivery.name) or _loaded(settings, delivery)
+        state.requested[delivery.name] = key
+        if previous != key:
+            requests.append(_request(delivery, state.run_key(delivery.name)))
+    messages += [
+        f"no source table reads this file: {p}"
         for p, f in files.items()
         if p not in arriving and not tables_for_file(f.name, tables)
     ]
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
-    if state.asked.get(delivery.name) != listing and not arriving:
-        state.asked[delivery.name] = listing
-        run_key = state.run_key(delivery.name)
-        keys = [key_of(t) for t in (delivery_reading, delivery)]
+    report = delivery_report.name
+    if state.requested.get(report) != listing and not arriving:
+        state.requested[report] = listing
+        run_key = state.run_key(report)
+        keys = [key_of(t) for t in (delivery_reading, delivery_report)]
         requests.append(dg.RunRequest(run_key, job_name=REPORTS.name, asset_selection=keys))
-    return requests, told
+    return requests, messages
 
 
-def _look_at_files(files: Mapping[str, Path], state: State, now: float) -> set[str]:
-    """Bring the state of the files up to date; those that are still arriving."""
+def _update_known_files(files: Mapping[str, Path], state: SensorState, now: float) -> set[str]:
+    """Update the known files in `state`; returns the paths of incomplete files."""
     arriving = set()
     for path, file in files.items():
         try:
@@ -155,38 +163,38 @@ def _look_at_files(files: Mapping[str, Path], state: State, now: float) -> set[s
         except FileNotFoundError:
             continue
         old = state.files.get(path)
-        still = old is not None and (old.size, old.modified) == (status.st_size, status.st_mtime)
-        seen = old if old and still else Seen(status.st_size, status.st_mtime)
-        state.files[path] = seen
-        if seen.sha256 is None:
-            if still and now - status.st_mtime > QUIET_SECONDS:
-                seen.sha256 = fingerprint(file)
+        unchanged = old is not None and (old.size, old.modified) == (status.st_size, status.st_mtime)
+        known = old if old and unchanged else KnownFile(status.st_size, status.st_mtime)
+        state.files[path] = known
+        if known.sha256 is None:
+            if unchanged and now - status.st_mtime > QUIET_SECONDS:
+                known.sha256 = fingerprint(file)
             else:
                 arriving.add(path)
-    for gone in state.files.keys() - files.keys():
-        del state.files[gone]
+    for deleted in state.files.keys() - files.keys():
+        del state.files[deleted]
     return arriving
 
 
 def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> str:
-    words = [*dict.fromkeys(contents), *([partition_scheme.keys[-1]] if partition_scheme else [])]
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+    parts = [*dict.fromkeys(contents), *([partition_scheme.keys[-1]] if partition_scheme else [])]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _loaded(settings: Settings, unit: Unit) -> str | None:
-    """The key of what the lake holds of a unit already: what `chu materialize` has read is not read again."""
-    said = [Lake(settings.lake_folder).provenance(t).get("files") for t in unit.tables]
-    if not all(said):
+def _loaded(settings: Settings, delivery: Delivery) -> str | None:
+    """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
+    files_by_table = [Lake(settings.lake_folder).provenance(t).get("files") for t in delivery.tables]
+    if not all(files_by_table):
         return None
-    return _key(sorted({f["sha256"] for files in said for f in files or ()}), unit.partition_scheme)
+    return _key(sorted({f["sha256"] for files in files_by_table for f in files or ()}), delivery.partition_scheme)
 
 
-def _request(unit: Unit, run_key: str) -> dg.RunRequest:
+def _request(delivery: Delivery, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key,
-        job_name=unit.job,
-        asset_selection=[key_of(made) for t in unit.tables for made in t.outputs],
-        tags=partition_range_tags(unit.partition_scheme.every() if unit.partition_scheme else None),
+        job_name=delivery.job,
+        asset_selection=[key_of(made) for t in delivery.tables for made in t.outputs],
+        tags=partition_range_tags(delivery.partition_scheme.every() if delivery.partition_scheme else None),
     )
 
 
@@ -195,20 +203,19 @@ def _request(unit: Unit, run_key: str) -> dg.RunRequest:
     jobs=[CARE_DATABASE, *READING, REPORTS],
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Reads a delivered file once it has arrived whole and is new; tells of files that nobody knows.",
+    description="Reads each new, complete delivered file; warns of files that no source table reads.",
 )
 def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Look into the delivered folder."""
-    state = State.of(context.cursor)
-    requests, told = look(load_settings(), state, time.time())
-    for line in told:
-        if line not in state.told:
-            context.log.warning(line)
-    state.told = told
-    more = (
-        f"; and {len(told) - MAX_LISTED_PROBLEMS} more, see reports/delivery" if len(told) > MAX_LISTED_PROBLEMS else ""
-    )
-    reason = ("; ".join(told[:MAX_LISTED_PROBLEMS]) + more) or "nothing new in the delivered folder"
+    """Evaluate the sensor on the folder of deliveries."""
+    state = SensorState.from_cursor(context.cursor)
+    requests, messages = evaluate(load_settings(), state, time.time())
+    for message in messages:
+        if message not in state.messages:
+            context.log.warning(message)
+    state.messages = messages
+    hidden = len(messages) - MAX_LISTED_MESSAGES
+    more = f"; and {hidden} more, see reports/delivery" if hidden > 0 else ""
+    reason = ("; ".join(messages[:MAX_LISTED_MESSAGES]) + more) or "nothing new in the delivered folder"
     return dg.SensorResult(
         run_requests=requests, skip_reason=None if requests else dg.SkipReason(reason), cursor=state.cursor()
     )

@@ -1,7 +1,4 @@
-"""The code location: `build_defs` assembles every declared table into one Dagster graph.
-
-Here: the assembly. Not here: what a table or an asset is.
-"""
+"""The Dagster definitions of the code location: all tables as one graph, with its jobs, schedules and sensors."""
 
 from collections.abc import Iterator
 
@@ -19,23 +16,23 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
 
 
-@dg.resource(description="Lake, engine and care database, opened by the step that needs them first.")
-def _platform_of_a_run(context: dg.InitResourceContext) -> Iterator[RunResources]:
-    say = context.log.info if context.log else print
-    with RunResources(load_settings(), say, says_to_dagster=True) as platform:
-        yield platform
+@dg.resource(description="Lake, engine and care database, opened when a step first uses them.")
+def _resources_of_a_run(context: dg.InitResourceContext) -> Iterator[RunResources]:
+    log_progress = context.log.info if context.log else print
+    with RunResources(load_settings(), log_progress, logs_to_dagster=True) as resources:
+        yield resources
 
 
-def build_defs(platform: RunResources | None = None) -> dg.Definitions:
-    """The whole graph. With `platform`, runs share that open one; without, each run opens its own.
+def build_defs(resources: RunResources | None = None) -> dg.Definitions:
+    """The whole graph. All runs share `resources`; without them, each run opens its own.
 
-    Nothing is connected to or started here: the code location loads with engine and database down.
+    Connects to nothing, so the code location loads even if the engine and the database are down.
     """
     return dg.Definitions(
-        assets=[make(table) for table in catalogue() for make in (asset_of, maintenance_of)],
+        assets=[definition(table) for table in catalogue() for definition in (asset_of, maintenance_of)],
         jobs=JOBS,
         schedules=[care_database_nightly, maintenance_weekly],
         sensors=[arriving_files, reports_follow_runs, follow_upstream],
-        resources={RUN_RESOURCES: platform or _platform_of_a_run},
+        resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,
     )

@@ -1,7 +1,4 @@
-"""Jobs: what schedules and sensors start. One Dagster job has one partitions definition.
-
-Here: which tables each makes. Not here: when (schedules, arrivals, reporting).
-"""
+"""Jobs that schedules and sensors start. All assets of a Dagster job have the same partitions definition."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,8 +14,8 @@ from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
 
-def read_from(database: str | None) -> Sequence[Table]:
-    """The delivered tables that are read from a database; those read from files for None."""
+def tables_read_from(database: str | None) -> Sequence[Table]:
+    """The delivered tables that are read from this database, or from files if `database` is None."""
     return [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database == database]
 
 
@@ -27,30 +24,32 @@ def _assets(tables: Sequence[Table]) -> dg.AssetSelection:
 
 
 def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
-    """Name of the job that reads files into tables of a partition scheme."""
+    """Name of the job that reads files into the tables of a partition scheme."""
     return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
 
 
 CARE_DATABASE: Final = dg.define_asset_job(
     CARE_DATABASE_NAME,
-    selection=_assets(read_from(CARE_DATABASE_NAME)),
+    selection=_assets(tables_read_from(CARE_DATABASE_NAME)),
     description="Every table of the care database, from one snapshot.",
 )
 READING: Final = [
     dg.define_asset_job(
         reading_job_name(partition_scheme),
-        selection=_assets([t for t in read_from(None) if t.partition_scheme is partition_scheme]),
+        selection=_assets([t for t in tables_read_from(None) if t.partition_scheme is partition_scheme]),
         description=f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; "
-        "started for those that have arrived.",
+        "started for files that arrived.",
     )
     for partition_scheme in (None, *PARTITION_SCHEMES)
 ]
 REPORTS: Final = dg.define_asset_job(
     "reports",
     selection=_assets([t for t in catalogue() if t.layer is Layer.REPORTS]),
-    description="What is known of checks and deliveries.",
+    description="Reports on checks and deliveries.",
 )
 MAINTENANCE: Final = dg.define_asset_job(
-    "maintenance", selection=dg.AssetSelection.groups(GROUP), description="What is due for the tables of the lake."
+    "maintenance",
+    selection=dg.AssetSelection.groups(GROUP),
+    description="Maintenance that is due for the tables of the lake.",
 )
 JOBS: Final = [CARE_DATABASE, *READING, REPORTS, MAINTENANCE]

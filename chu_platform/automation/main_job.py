@@ -1,9 +1,7 @@
-"""The main job: the whole graph, or a part of it, as a handful of Dagster runs in this process.
+"""The main job: makes all or some tables, as a few Dagster runs in this process.
 
-One Dagster run has one partitions definition, so a graph of several is cut into runs: each takes as many assets as
-can be made with one definition once the earlier runs are done.
-
-Here: the cut and the execution. Not here: what an asset does.
+A Dagster run can only have one partitions definition. So the graph is divided into runs: each run makes as many tables
+as possible with one partition scheme, after the runs before it.
 """
 
 import logging
@@ -33,30 +31,30 @@ PERIOD: Final = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 
 
 @dataclass(frozen=True)
-class Wave:
-    """Tables that one run makes."""
+class PlannedRun:
+    """A planned Dagster run: the tables that it makes, all of the same partition scheme."""
 
     partition_scheme: PartitionScheme | None
     tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
-class Failed:
-    """An asset that could not be made, and why."""
+class FailedAsset:
+    """An asset that could not be made, and the cause."""
 
     asset: str
     cause: str
 
 
-def waves(tables: Sequence[Table]) -> Sequence[Wave]:
-    """Cut tables (each after those it needs) into the fewest runs: breadth-first search over what comes next."""
+def plan_runs(tables: Sequence[Table]) -> Sequence[PlannedRun]:
+    """Divide `tables`, sorted by dependency, into the smallest number of runs, by breadth-first search."""
     wanted = frozenset(tables)
-    queue: deque[tuple[frozenset[Table], tuple[Wave, ...]]] = deque([(frozenset(), ())])
+    queue: deque[tuple[frozenset[Table], tuple[PlannedRun, ...]]] = deque([(frozenset(), ())])
     seen: set[frozenset[Table]] = set()
     while queue:
-        done, cut = queue.popleft()
+        done, planned = queue.popleft()
         if done == wanted:
-            return cut
+            return planned
         for partition_scheme in dict.fromkeys(t.partition_scheme for t in tables if t not in done):
             taken: list[Table] = []
             for table in tables:
@@ -66,75 +64,73 @@ def waves(tables: Sequence[Table]) -> Sequence[Wave]:
             after = done.union(taken)
             if taken and after not in seen:
                 seen.add(after)
-                queue.append((after, (*cut, Wave(partition_scheme, taken))))
-    raise AssertionError("tables that need each other in a circle are refused by the catalogue")
+                queue.append((after, (*planned, PlannedRun(partition_scheme, taken))))
+    raise AssertionError("the catalogue refuses cyclic dependencies of tables")
 
 
 def run_all(
-    platform: RunResources,
+    resources: RunResources,
     instance: dg.DagsterInstance,
     selection: str,
     partitions: str | None,
-    say: Callable[[str], None],
-) -> Sequence[Failed]:
-    """Make the selected tables. Returns what failed, with causes; what depends on it was left out.
+    log_progress: Callable[[str], None],
+) -> Sequence[FailedAsset]:
+    """Make the selected tables; returns the failed assets. Tables that depend on a failed asset are not made.
 
-    `selection` is Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months), only
-    these partitions of the selected tables are made, and, whole and once, what follows from them. Reports come last,
-    also when something failed. Maintenance runs only when nothing else is selected. Raises ChuError for a selection
-    or a key that matches nothing.
+    `selection` is in Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months),
+    only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
+    depend on them. Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
+    Raises ChuError if the selection or the partitions match nothing.
     """
-    defs = build_defs(platform)
+    defs = build_defs(resources)
     keys = _selected(defs, selection)
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
-        say(f"run 1 of 1: {len(keys)} assets of maintenance")
+        log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
         return _run(defs, instance, keys, None)
-    partition_range = _slices(tables, partitions)
+    ranges = _partition_ranges(tables, partitions)
     if partitions:
-        tables = _following(tables, partition_range)
+        tables = _affected_tables(tables, ranges)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
-        require_pack(platform.settings.sources_folder)
-    failed: list[Failed] = []
-    broken: set[Table] = set()
-    plan = [*waves([t for t in tables if t.layer is not Layer.REPORTS])]
-    # Reports tell how the runs went: nothing hinders them, and they come last.
-    plan += [Wave(None, reports)] if (reports := [t for t in tables if t.layer is Layer.REPORTS]) else []
-    for number, wave in enumerate(plan, 1):
-        possible = [t for t in wave.tables if not any(n in broken for n in t.needs)]
-        for table in wave.tables:
+        require_pack(resources.settings.sources_folder)
+    failed: list[FailedAsset] = []
+    not_made: set[Table] = set()
+    plan = [*plan_runs([t for t in tables if t.layer is not Layer.REPORTS])]
+    # Reports describe the runs: they are made last and do not depend on the success of the others.
+    plan += [PlannedRun(None, reports)] if (reports := [t for t in tables if t.layer is Layer.REPORTS]) else []
+    for number, run in enumerate(plan, 1):
+        possible = [t for t in run.tables if not any(n in not_made for n in t.needs)]
+        for table in run.tables:
             if table not in possible:
-                _leave_out(table, broken, say)
+                _skip(table, not_made, log_progress)
         if not possible:
             continue
-        what = f" by {wave.partition_scheme.name}" if wave.partition_scheme else ""
-        say(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
+        what = f" by {run.partition_scheme.name}" if run.partition_scheme else ""
+        log_progress(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
         selected = [key_of(made) for t in possible for made in t.outputs]
-        failed += _run(
-            defs, instance, selected, partition_range.get(wave.partition_scheme) if wave.partition_scheme else None
-        )
-        done = {f.asset for f in failed}
+        failed += _run(defs, instance, selected, ranges.get(run.partition_scheme) if run.partition_scheme else None)
+        failed_names = {f.asset for f in failed}
         for table in possible:
-            if f"{table.layer}/{table.name}" in done:
-                broken.add(table)
-            elif any(n in broken for n in table.needs):
-                _leave_out(table, broken, say)
-    keep_described(platform.settings)
+            if f"{table.layer}/{table.name}" in failed_names:
+                not_made.add(table)
+            elif any(n in not_made for n in table.needs):
+                _skip(table, not_made, log_progress)
+    keep_described(resources.settings)
     return failed
 
 
-def _leave_out(table: Table, broken: set[Table], say: Callable[[str], None]) -> None:
-    """Say that a table was not made, and because of which it needs."""
-    missing = ", ".join(sorted(f"{n.layer}/{n.name}" for n in table.needs if n in broken))
-    say(f"left as it was: {table.layer}/{table.name}, which needs {missing}")
-    broken.add(table)
+def _skip(table: Table, not_made: set[Table], log_progress: Callable[[str], None]) -> None:
+    """Add a table to `not_made`, and log which tables that it needs were not made."""
+    missing = ", ".join(sorted(f"{n.layer}/{n.name}" for n in table.needs if n in not_made))
+    log_progress(f"left as it was: {table.layer}/{table.name}, which needs {missing}")
+    not_made.add(table)
 
 
 def _selected(defs: dg.Definitions, selection: str) -> Collection[dg.AssetKey]:
     graph = defs.resolve_asset_graph()
     try:
         with warnings.catch_warnings():
-            # Dagster's own use of a parameter of its that is in beta.
+            # Dagster itself uses this parameter, which is in beta.
             warnings.filterwarnings("ignore", message="Parameter `include_sources`")
             keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
@@ -146,33 +142,31 @@ def _selected(defs: dg.Definitions, selection: str) -> Collection[dg.AssetKey]:
     return keys
 
 
-def _slices(tables: Sequence[Table], partitions: str | None) -> Mapping[PartitionScheme, PartitionRange]:
-    slicings = list(dict.fromkeys(t.partition_scheme for t in tables if t.partition_scheme))
+def _partition_ranges(tables: Sequence[Table], partitions: str | None) -> Mapping[PartitionScheme, PartitionRange]:
+    schemes = list(dict.fromkeys(t.partition_scheme for t in tables if t.partition_scheme))
     if partitions is None:
-        return {s: s.every() for s in slicings}
-    if not slicings:
+        return {s: s.every() for s in schemes}
+    if not schemes:
         raise ChuError(f"--partitions {partitions}: none of the selected tables has partitions")
     first, _, last = partitions.partition("...")
     last = last or first
-    plain = all(PERIOD.fullmatch(key) for key in (first, last))
-    reversed_ = plain and first[: len(last)] > last[: len(first)]
-    touched = {s: s.within(first, last) for s in slicings} if plain and not reversed_ else {}
-    found = {
-        partition_scheme: partition_range for partition_scheme, partition_range in touched.items() if partition_range
-    }
-    if not found:
-        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in slicings)
-        what = "the first comes after the last" if reversed_ else "no such partitions"
-        raise ChuError(f"--partitions {partitions}: {what}; there are {known}")
-    return found
+    valid = all(PERIOD.fullmatch(key) for key in (first, last))
+    reversed_ = valid and first[: len(last)] > last[: len(first)]
+    overlapping = {s: s.within(first, last) for s in schemes} if valid and not reversed_ else {}
+    ranges = {scheme: partition_range for scheme, partition_range in overlapping.items() if partition_range}
+    if not ranges:
+        known = "; ".join(f"{s.name} {s.keys[0]}...{s.keys[-1]}" for s in schemes)
+        problem = "the first comes after the last" if reversed_ else "no such partitions"
+        raise ChuError(f"--partitions {partitions}: {problem}; there are {known}")
+    return ranges
 
 
-def _following(tables: Sequence[Table], partition_range: Mapping[PartitionScheme, PartitionRange]) -> list[Table]:
-    """The tables of these partitions, those without partitions that follow from one of them, and the reports."""
+def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, PartitionRange]) -> list[Table]:
+    """The tables with these partitions, the tables without partitions that depend on them, and the reports."""
     taken: list[Table] = []
-    for table in tables:  # each after those it needs
-        follows = table.layer is Layer.REPORTS or any(n in taken for n in table.needs)
-        if table.partition_scheme in partition_range or (table.partition_scheme is None and follows):
+    for table in tables:  # sorted by dependency
+        depends = table.layer is Layer.REPORTS or any(n in taken for n in table.needs)
+        if table.partition_scheme in ranges or (table.partition_scheme is None and depends):
             taken.append(table)
     return taken
 
@@ -182,7 +176,7 @@ def _run(
     instance: dg.DagsterInstance,
     selected: Collection[dg.AssetKey],
     partition_range: PartitionRange | None,
-) -> Sequence[Failed]:
+) -> Sequence[FailedAsset]:
     tags = {MAIN_JOB_TAG: "true"}
     tags |= partition_range_tags(partition_range)
     job = defs.resolve_implicit_global_asset_job_def()
@@ -203,13 +197,13 @@ def _run(
             cause = data.user_failure_data.description if data.user_failure_data else None
             if cause is None and data.error:
                 cause = (data.error.cause or data.error).message.strip()
-            failed.append(Failed((event.step_key or "?").replace("__", "/", 1), cause or "unknown"))
+            failed.append(FailedAsset((event.step_key or "?").replace("__", "/", 1), cause or "unknown"))
     if not result.success and not failed:
-        failed.append(Failed("run", f"the run did not finish{_why(result)}; see it in the Dagster UI"))
+        failed.append(FailedAsset("run", f"the run did not finish{_run_error(result)}; see it in the Dagster UI"))
     return failed
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    """Which error, if any, has ended a run outside its steps: Dagster's own; its words are in the UI."""
+def _run_error(result: dg.ExecuteInProcessResult) -> str:
+    """Class name of the error that ended a run outside its steps, in brackets; empty if there is none."""
     ends = [e.job_failure_data for e in result.all_events if e.event_type is dg.DagsterEventType.RUN_FAILURE]
     return "".join(f" ({end.error.cls_name})" for end in ends if end.error)

@@ -1,7 +1,4 @@
-"""The clock: the schedules that start jobs.
-
-Here: which job runs when. Not here: what follows from it (conditions), what comes with files (arrivals).
-"""
+"""Schedules of jobs."""
 
 from typing import Final
 
@@ -20,10 +17,10 @@ TIME_ZONE: Final = "Europe/Paris"
     cron_schedule="0 2 * * *",
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Reads the care database; what follows from it is automatic.",
+    description="Reads the care database; the tables that depend on it follow automatically.",
 )
 def care_database_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """One run over all months: a correction may be of any of them."""
+    """One run over all months, because corrections may be in any month."""
     return dg.RunRequest(f"{context.scheduled_execution_time:%Y-%m-%d}", tags=partition_range_tags(MONTHLY.every()))
 
 
@@ -33,5 +30,5 @@ maintenance_weekly: Final = dg.ScheduleDefinition(
     cron_schedule="0 4 * * 0",
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Looks after the tables: rewrites, deletes and cleans what is due.",
+    description="Runs the maintenance that is due for each table.",
 )

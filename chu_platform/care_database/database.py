@@ -12,7 +12,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
-from chu_platform.errors import ChuError, Transient
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.files import DUMP_PATTERN, fingerprint, one
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
@@ -150,13 +150,13 @@ class CareDatabase:
     def _errors(self, action: str) -> Iterator[None]:
         """Raise ChuError for an error of the driver: what was done and why it failed, without the address.
 
-        A lost connection raises Transient, because a new connection may succeed.
+        A lost connection raises TransientError, because a new connection may succeed.
         """
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            kind = Transient if re.search(CONNECTION_LOST, str(error), re.IGNORECASE) else ChuError
+            kind = TransientError if re.search(CONNECTION_LOST, str(error), re.IGNORECASE) else ChuError
             self._failure = kind(f"the care database {where} failed while {action}: {self._cause(str(error))}")
             raise self._failure from None
 

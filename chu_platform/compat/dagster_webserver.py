@@ -1,9 +1,9 @@
-"""What `dagster-webserver` needs to open a workspace, for a webserver with routes of its own.
+"""Private names that a webserver with additional routes needs to open a workspace.
 
-`dagster_webserver` is a package of its own with public modules, but the command that starts it takes no subclass of its
-server, and what the server is made with (the workspace and its context) has private modules only. Named here:
-`WorkspaceProcessContext`, `WorkspaceRequestContext` and `WorkspaceFileTarget`; `configure_loggers` sets up the logs as
-the command does. No public issue asks for these.
+The modules of `dagster_webserver` are public, but its command accepts no subclass of its server. The arguments of the
+server (the workspace and its context) are in private modules only: `WorkspaceProcessContext`,
+`WorkspaceRequestContext` and `WorkspaceFileTarget`. `configure_loggers` configures logging as the command does. No
+public issue asks for these.
 """
 
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext

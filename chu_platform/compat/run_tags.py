@@ -1,4 +1,4 @@
-"""Tags of Dagster runs whose names Dagster exports from a private module only."""
+"""Tags of Dagster runs whose names are only in a private module of Dagster."""
 
 from typing import Final
 
@@ -8,12 +8,12 @@ from dagster._core.storage.tags import (
     GRPC_INFO_TAG,
 )
 
-# A run over a range of partitions in this process: neither `dg.materialize` nor `execute_in_process` takes a range
-# (https://github.com/dagster-io/dagster/issues/14905), but both obey these tags
+# Tags of a run over a range of partitions. `dg.materialize` and `execute_in_process` have no parameter for a range
+# (https://github.com/dagster-io/dagster/issues/14905), but they respect these tags
 # (https://github.com/dagster-io/dagster/pull/10441).
 PARTITION_RANGE_START: Final = ASSET_PARTITION_RANGE_START_TAG
 PARTITION_RANGE_END: Final = ASSET_PARTITION_RANGE_END_TAG
-# The address of the code server that executes the run: the default launcher puts it on each run that it starts, and a
-# run in this process has none. No public field of a run says where it was launched from
+# Tag with the address of the code server that executes the run. The default launcher adds it to each run; a run in this
+# process does not have it. No public field of a run tells how it was launched
 # (https://github.com/dagster-io/dagster/issues/8719).
 LAUNCHED_BY_CODE_SERVER: Final = GRPC_INFO_TAG

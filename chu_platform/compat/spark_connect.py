@@ -1,8 +1,8 @@
-"""Whether a Spark Connect server still answers, and giving up one that does not.
+"""Test whether a Spark Connect server answers, and disconnect from one that does not.
 
-PySpark's client waits for ever on a server that is stuck, and no public method asks a server anything with a time limit
-(https://github.com/apache/spark/pull/55402 would add time limits; closed). So the question is asked here over a channel
-of its own, with the session of the client; for that, the client's private session, user and channel are read.
+PySpark's client waits without limit for a server that hangs, and no public method sends a request with a timeout
+(https://github.com/apache/spark/pull/55402 would add timeouts; closed). So these functions send a request over a
+separate channel. They read the private session, user and channel of the client for it.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from pyspark.sql.connect.proto import SparkConnectServiceStub
 
 
 def answers(client: Any, seconds: float) -> bool:
-    """Whether the server of a session's client says within this time which version it is."""
+    """Whether the server of a session's client returns its version within this number of seconds."""
     request = proto.AnalyzePlanRequest(session_id=client._session_id)
     request.user_context.user_id = client._user_id or ""
     request.spark_version.SetInParent()
@@ -28,8 +28,8 @@ def answers(client: Any, seconds: float) -> bool:
 
 
 def disconnect(client: Any) -> None:
-    """End the client's connection at once: whatever waits for the server fails.
+    """Close the client's connection at once, so that all waiting calls fail.
 
-    The public `client.close()` first waits for the server, up to ten seconds.
+    The public `client.close()` first waits up to ten seconds for the server.
     """
     client._channel.close()

@@ -159,7 +159,7 @@ def _origin_box(node: Node, columns: list[str], link: Link) -> _Box:
 
 
 def _node_of(catalogue: DescribedCatalogue, origin: ColumnOrigin) -> Node:
-    return catalogue.table(origin.table) if isinstance(origin, Field) else origin.place
+    return catalogue.table(origin.table) if isinstance(origin, Field) else origin.name
 
 
 def _name(origin: ColumnOrigin) -> str:

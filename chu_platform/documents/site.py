@@ -111,7 +111,7 @@ class Site:
         of_tables = (
             path
             for table in self.tables.values()
-            for path in (urls.page_of(table), urls.columns_picture_of(table), urls.chain_picture_of(table))
+            for path in (urls.page_of(table), urls.column_lineage_diagram_of(table), urls.upstream_diagram_of(table))
         )
         return [*whole, *of_tables]
 
@@ -211,8 +211,8 @@ class Site:
             "feeds": [t for t in self.tables.values() if table.identifier in t.reads.values()],
             "columns_picture": columns_picture(self._catalogue, table, link),
             "chain_picture": chain_picture(self._catalogue, table, link),
-            "columns_file": urls.columns_picture_of(table),
-            "chain_file": urls.chain_picture_of(table),
+            "columns_file": urls.column_lineage_diagram_of(table),
+            "chain_file": urls.upstream_diagram_of(table),
         }
 
     def _columns(self, table: DescribedTable, path: str) -> Iterator[ColumnShown]:
@@ -240,7 +240,7 @@ class Site:
 
     def _origin(self, origin: Field[str] | ExternalSource, kind: Influence, path: str) -> OriginShown:
         if isinstance(origin, ExternalSource):
-            text = f"{origin.place} : {origin.column}" if origin.column else origin.place
+            text = f"{origin.name} : {origin.column}" if origin.column else origin.name
             return OriginShown(text, None, kind)
         href = _relative(path, urls.page_of(self._catalogue.table(origin.table))) + f"#colonne-{origin.column}"
         return OriginShown(f"{origin.table}.{origin.column}", href, kind)
@@ -248,7 +248,7 @@ class Site:
 
 def _ends(ends: frozenset[End[str]]) -> Sequence[str]:
     """Where lineages end, as a reader knows it: the delivery and the column in it."""
-    return sorted({f"{e.source.place} : {e.source.column}" if e.source.column else e.source.place for e in ends})
+    return sorted({f"{e.source.name} : {e.source.column}" if e.source.column else e.source.name for e in ends})
 
 
 def _relative(path: str, target: str) -> str:

@@ -19,7 +19,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from chu_platform.compat.spark_connect import answers, disconnect
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
-from chu_platform.errors import ChuError, Transient
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
@@ -79,7 +79,7 @@ class Engine:
     def _errors(self, action: str) -> Iterator[None]:
         """Raise ChuError for an error of the engine. Its message may contain values of rows, so it is only logged.
 
-        Raises Transient if the engine has ended, does not answer, or has ended the session: a new engine may succeed.
+        Raises TransientError if the engine has ended, does not answer, or has ended the session.
         """
         try:
             with watched(self._answers, self._give_up, self._settings.engine_patience):
@@ -93,13 +93,15 @@ class Engine:
                 stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {action}: {error}\n\n")
             if self._unresponsive:
                 seconds = f"{self._settings.engine_patience:g} s"
-                raise Transient(f"the engine did not answer for {seconds} while {action}, and was stopped") from None
+                raise TransientError(
+                    f"the engine did not answer for {seconds} while {action}, and was stopped"
+                ) from None
             if self._server is not None and not self._server.alive:
-                raise Transient(
+                raise TransientError(
                     f"the engine stopped while {action} (out of memory?); its log: {self._server.log}"
                 ) from None
             if not self._answers(CONNECT_TIMEOUT_SECONDS):
-                raise Transient(f"the engine has stopped or has ended the session while {action}") from None
+                raise TransientError(f"the engine has stopped or has ended the session while {action}") from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
                 f"the engine failed while {action} ({condition or type(error).__name__}); details: {log}"

@@ -10,7 +10,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
+from chu_platform.tables.checks import between, foreign_key, last_event, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -86,7 +86,7 @@ fact_consultation = Table(
         foreign_key("professional_key", dim_professional),
         foreign_key("diagnosis_key", dim_diagnosis),
         foreign_key("insurer_key", dim_insurer),
-        as_many_as(consultation),
+        same_row_count_as(consultation),
         between("age", 0, 130),
         # A night slot ends on the next day; no slot is longer than a day.
         between("duration_minutes", 0, 1439),

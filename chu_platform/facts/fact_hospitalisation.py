@@ -8,7 +8,7 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import as_many_as, between, foreign_key, last_event
+from chu_platform.tables.checks import between, foreign_key, last_event, same_row_count_as
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -75,7 +75,7 @@ fact_hospitalisation = Table(
         foreign_key("patient_key", dim_patient),
         foreign_key("establishment_key", dim_establishment),
         foreign_key("diagnosis_key", dim_diagnosis),
-        as_many_as(hospitalisations),
+        same_row_count_as(hospitalisations),
         between("days", 0, 366),
         between("age", 0, 130),
         not_before_birth("un séjour", dim_patient),

@@ -1,4 +1,1 @@
-"""The graph: declarations as Dagster assets, and what runs them.
-
-Here: the step that makes one table, its asset, the plan of a whole run. Not here: what any table is.
-"""
+"""The Dagster graph: an asset per table, the step that makes a table, and the resources of a run."""

@@ -1,7 +1,4 @@
-"""Declarations as Dagster assets: everything the UI shows of a table is derived from its declaration here.
-
-Here: asset, checks and metadata of a table. Not here: making its rows (step), running many (runs), when (automation).
-"""
+"""Dagster assets of tables. All that the UI shows about a table is derived from its declaration."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,41 +13,41 @@ from chu_platform.graph.automation_conditions import FOLLOWS
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import BlockingCheckFailed, Outcome, make
+from chu_platform.graph.step import BlockingCheckFailed, StepResult, run_step
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.storage.commit import Published
+from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Layer, Table
-from chu_platform.urls import QUALITY, ROOT, page_of
+from chu_platform.urls import DOCUMENTS_ROOT, QUALITY, page_of
 
 RUN_RESOURCES: Final = "platform"
-# What is transient (a lost connection, a dead engine, two writers) is tried again; bad rows are not.
+# A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check.
 RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 def key_of(table: Table) -> dg.AssetKey:
-    """The asset key: layer and table."""
+    """Asset key of a table: layer and name."""
     return dg.AssetKey([table.layer.value, table.name])
 
 
 def pool_of(table: Table) -> str:
-    """The pool of the table's writers: at most one at a time."""
+    """Dagster pool of the writers of a table. At most one of them runs at a time."""
     return f"{table.layer}__{table.name}"
 
 
 def partition_range_tags(partition_range: PartitionRange | None) -> dict[str, str]:
-    """The tags by which a Dagster run is one of a range of partitions."""
+    """Tags that make a Dagster run a run of this partition range."""
     if partition_range is None:
         return {}
     return {PARTITION_RANGE_START: partition_range.first, PARTITION_RANGE_END: partition_range.last}
 
 
 def asset_of(table: Table) -> dg.AssetsDefinition:
-    """The asset of a table; a delivered table brings the asset of its rejects."""
+    """The asset of a table. For a delivered table, the same step also makes the asset of its rejects."""
     tables = table.outputs
 
     @dg.multi_asset(
@@ -64,52 +61,53 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         pool=pool_of(table),
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-        platform: RunResources = context.resources.platform
-        partition_range = _slices(table, context)
-        with as_dagster_failures(platform):
+        resources: RunResources = context.resources.platform
+        partition_range = _partition_range(table, context)
+        with as_dagster_failures(resources):
             try:
-                outcome = make(platform, table, partition_range, context.run_id, context.instance)
+                result = run_step(resources, table, partition_range, context.run_id, context.instance)
             except BlockingCheckFailed as broken:
                 yield from _check_results(broken.check_results)
                 raise
-        log_line(platform, context, _line(table, outcome))
+        log_line(resources, context, _line(table, result))
         if partition_range:
-            _tell_slices(context, key_of(table), partition_range, outcome.published[table])
-        yield from _check_results(outcome.check_results)
-        for made, published in outcome.published.items():
+            _add_partition_metadata(context, key_of(table), partition_range, result.commits[table])
+        yield from _check_results(result.check_results)
+        for made, commit in result.commits.items():
             yield dg.MaterializeResult(
                 asset_key=key_of(made),
-                metadata=_metadata(platform, made, published, outcome),
-                data_version=dg.DataVersion(published.content),
+                metadata=_metadata(resources, made, commit, result),
+                data_version=dg.DataVersion(commit.content),
             )
 
     return step
 
 
-def _slices(table: Table, context: dg.AssetExecutionContext) -> PartitionRange | None:
+def _partition_range(table: Table, context: dg.AssetExecutionContext) -> PartitionRange | None:
     if table.partition_scheme is None:
         return None
     keys = context.partition_keys
     return table.partition_scheme.between(keys[0], keys[-1])
 
 
-def _tell_slices(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, published: Published
+def _add_partition_metadata(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, commit: CommitResult
 ) -> None:
-    """What is said of each slice alone: the events of a run over many partitions share the rest."""
+    """Add the metadata of single partitions to their events. The events of a run share all other metadata."""
     for partition in partition_range.keys:
-        said = {
-            "dagster/partition_row_count": published.rows_by_slice.get(partition, 0),
-            "partition_bytes": published.size_by_slice.get(partition, 0),
-            "partition_changed": partition in published.changed,
+        metadata = {
+            "dagster/partition_row_count": commit.rows_by_partition.get(partition, 0),
+            "partition_bytes": commit.size_by_partition.get(partition, 0),
+            "partition_changed": partition in commit.changed,
         }
-        context.add_asset_metadata(said, asset_key=key, partition_key=partition)
+        context.add_asset_metadata(metadata, asset_key=key, partition_key=partition)
 
 
 @dataclass(frozen=True)
 class _SpecByKind:
-    """What the asset of a table has by the kind of its rows: `made_by` is the icon of the UI; a table that `follows` is
-    made again when a table that it needs was.
+    """Properties of an asset that depend on the kind of its rows.
+
+    `made_by` is the icon in the UI. If `follows`, the table is made again after an update of a table that it needs.
     """
 
     made_by: str
@@ -118,7 +116,7 @@ class _SpecByKind:
 
 
 class _SpecsByKind:
-    """The part of the asset that depends on the kind of rows."""
+    """Visitor that returns the properties for each kind of rows."""
 
     def visit_query(self, rows: Query) -> _SpecByKind:
         """See `RowsVisitor`."""
@@ -148,19 +146,19 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         "label": table.label,
         "partition_by": ", ".join(table.partition_by) or "-",
         "z_order_by": ", ".join(table.layout.z_order_by) or "-",
-        "lineage_page": dg.MetadataValue.url(ROOT + page_of(table)),
-        "data_dictionary": dg.MetadataValue.url(ROOT),
-        "quality_report": dg.MetadataValue.url(ROOT + QUALITY),
+        "lineage_page": dg.MetadataValue.url(DOCUMENTS_ROOT + page_of(table)),
+        "data_dictionary": dg.MetadataValue.url(DOCUMENTS_ROOT),
+        "quality_report": dg.MetadataValue.url(DOCUMENTS_ROOT + QUALITY),
         **by_kind.metadata,
     }
     return dg.AssetSpec(
         key_of(table),
-        # Also the rejects, although they are always all of a delivery: Dagster refuses to backfill a step that makes
-        # assets of different partitions.
+        # Rejects get the same partitions, although they are always written whole: Dagster cannot backfill a step whose
+        # assets have different partitions.
         partitions_def=partitions_definition(made_by.partition_scheme) if made_by.partition_scheme else None,
         deps=[key_of(t) for t in made_by.needs],
         group_name=table.layer.value,
-        description=table.said,
+        description=table.full_description,
         kinds={"deltalake", by_kind.made_by},
         owners=[table.owner],
         tags={"zone": table.zone.value},
@@ -169,19 +167,19 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=made_by.freshness.fail, warn_window=made_by.freshness.warn
         ),
-        # Deliveries come when they come, reports follow runs: schedules and sensors start them.
+        # Schedules and sensors start delivered tables and reports.
         automation_condition=FOLLOWS if by_kind.follows and table.layer is not Layer.REPORTS else None,
     )
 
 
 def _code_reference(table: Table) -> dg.CodeReferencesMetadataValue:
-    """The place of the declaration, which the UI links to."""
+    """File and line of the declaration, as a link in the UI."""
     file, line = declared_at(table)
     with warnings.catch_warnings():
-        # These two classes, which are in beta, and nothing else.
+        # Both classes are in beta.
         warnings.filterwarnings("ignore", message="Class `(CodeReferencesMetadataValue|LocalFileCodeReference)`")
-        place = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label="declaration")
-        return dg.CodeReferencesMetadataValue(code_references=[place])
+        reference = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label="declaration")
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
 def _column_schema(table: Table) -> dg.TableSchema:
@@ -190,7 +188,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 c.name,
                 sql_type(c.type),
-                description=c.said,
+                description=c.full_description,
                 tags={"sensitivity": _sensitivity(table, c)},
                 constraints=dg.TableColumnConstraints(nullable=not c.required, unique=[c.name] == table.key),
             )
@@ -215,8 +213,8 @@ def _check_spec(table: Table, check: Check) -> dg.AssetCheckSpec:
 
 
 def _check_results(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterator[dg.AssetCheckResult]:
-    for table, found in check_results.items():
-        for check_result in found:
+    for table, results in check_results.items():
+        for check_result in results:
             measured = {} if check_result.measured is None else {"measured": check_result.measured}
             yield dg.AssetCheckResult(
                 passed=check_result.passed,
@@ -227,36 +225,36 @@ def _check_results(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iter
             )
 
 
-def _metadata(platform: RunResources, table: Table, published: Published, outcome: Outcome) -> dict[str, Any]:
-    """What is said of the table as a whole, after the run."""
-    said: dict[str, Any] = {
-        "dagster/row_count": published.table_rows,
-        "bytes": published.table_size,
-        "files": published.table_files,
-        "delta_version": published.version,
-        "slices_changed" if table.partition_scheme else "partitions_changed": len(published.changed),
-        "run_seconds": round(outcome.seconds, 2),
-        # Not `dagster/uri`: the UI leaves that out of the page of the asset.
-        "location": dg.MetadataValue.path(str(platform.lake.path(table))),
+def _metadata(resources: RunResources, table: Table, commit: CommitResult, result: StepResult) -> dict[str, Any]:
+    """Metadata of the whole table after the run."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": commit.table_rows,
+        "bytes": commit.table_size,
+        "files": commit.table_files,
+        "delta_version": commit.version,
+        "slices_changed" if table.partition_scheme else "partitions_changed": len(commit.changed),
+        "run_seconds": round(result.seconds, 2),
+        # Not `dagster/uri`: the UI does not show that key on the page of the asset.
+        "location": dg.MetadataValue.path(str(resources.lake.path(table))),
         "dagster/column_lineage": _column_lineage(table),
     }
     if table.preview:
-        said["preview"] = dg.MetadataValue.md(platform.lake.markdown(table, table.preview))
-    if outcome.reading:
-        said["delivery_rows_in"] = outcome.reading.rows_in
-        said["delivery_rows_kept"] = outcome.reading.kept
-        said["delivery_rows_rejected"] = len(outcome.reading.rejects)
-        ever_rejected = sum(p.table_rows for t, p in outcome.published.items() if t.layer is Layer.REJECTS)
-        said["delivery_rows_mended"] = ever_rejected - len(outcome.reading.rejects)
-        said["delivery_columns_undeclared"] = len(outcome.reading.undeclared)
-        said["deliveries"] = dg.MetadataValue.json([d.metadata for d in outcome.reading.deliveries])
-    return said
+        metadata["preview"] = dg.MetadataValue.md(resources.lake.markdown(table, table.preview))
+    if result.reading:
+        metadata["delivery_rows_in"] = result.reading.rows_in
+        metadata["delivery_rows_kept"] = result.reading.kept
+        metadata["delivery_rows_rejected"] = len(result.reading.rejects)
+        ever_rejected = sum(p.table_rows for t, p in result.commits.items() if t.layer is Layer.REJECTS)
+        metadata["delivery_rows_mended"] = ever_rejected - len(result.reading.rejects)
+        metadata["delivery_columns_undeclared"] = len(result.reading.undeclared)
+        metadata["deliveries"] = dg.MetadataValue.json([d.metadata for d in result.reading.deliveries])
+    return metadata
 
 
 def _column_lineage(table: Table) -> dg.TableColumnLineage:
-    """The columns that each column is made from, or masked by, one step back.
+    """Direct lineage: the columns from which each column is made or by which it is masked.
 
-    Told with each version and not with the definition: a code location then loads without following any query.
+    It is metadata of each version, not of the definition: so loading the code location need not analyse any query.
     """
     from chu_platform.lineage.tables import lineage_of
     from chu_platform.tables.lineage import Field
@@ -270,12 +268,12 @@ def _column_lineage(table: Table) -> dg.TableColumnLineage:
     )
 
 
-def _line(table: Table, outcome: Outcome) -> str:
-    """One line of progress, without any value of a row."""
-    published = outcome.published[table]
-    counts = f"{published.rows:,} rows"
-    if outcome.reading:
-        r = outcome.reading
+def _line(table: Table, result: StepResult) -> str:
+    """A progress line, without values of rows."""
+    commit = result.commits[table]
+    counts = f"{commit.rows:,} rows"
+    if result.reading:
+        r = result.reading
         counts = f"{r.rows_in:,} rows in = {r.kept:,} kept + {len(r.rejects):,} rejected"
-    unchanged = "" if published.changed else ", unchanged"
-    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {outcome.seconds:.1f} s"
+    unchanged = "" if commit.changed else ", unchanged"
+    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {result.seconds:.1f} s"

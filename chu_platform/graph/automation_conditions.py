@@ -1,14 +1,11 @@
-"""When a table follows from others on its own.
-
-Here: the condition. Not here: what starts deliveries (schedules, arrivals).
-"""
+"""Automation condition of tables that are made from other tables."""
 
 from typing import Final
 
 from dagster import AssetSelection, AutomationCondition, AutomationConditionSensorDefinition, DefaultSensorStatus
 
-# Dagster's `eager`, for every slice instead of the last one (late data corrects old months), and only from tables
-# whose blocking checks hold.
+# Dagster's `eager` condition with two changes: it applies to all partitions and not only to the last one (late data
+# corrects old months), and only if the blocking checks of the inputs passed.
 FOLLOWS: Final = (
     AutomationCondition.eager().without(AutomationCondition.in_latest_time_window())
     & AutomationCondition.all_deps_blocking_checks_passed()
@@ -19,5 +16,5 @@ follow_upstream: Final = AutomationConditionSensorDefinition(
     target=AssetSelection.all(),
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Makes what follows from tables that were made anew, when all their blocking checks passed.",
+    description="Makes the tables that depend on updated tables, if all blocking checks of these passed.",
 )

@@ -1,7 +1,4 @@
-"""Dagster's own storage, below CHU_HOME, and that one main job at a time writes it.
-
-Here: its folder, its configuration file, the lock, what a killed main job left. Not here: what runs do.
-"""
+"""Dagster's own storage below CHU_HOME, and the lock that allows one main job at a time."""
 
 import fcntl
 import os
@@ -16,7 +13,7 @@ from chu_platform.compat.run_tags import LAUNCHED_BY_CODE_SERVER
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 
-# Every run of the main job carries this tag: under the lock, an unfinished one is of a process that is gone.
+# Tag of all runs of the main job. Under the lock, an unfinished run with this tag belongs to a dead process.
 MAIN_JOB_TAG: Final = "chu/main_job"
 SERVED_TAG: Final = LAUNCHED_BY_CODE_SERVER
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -32,7 +29,7 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-# What libraries print is nobody's record, and may quote rows: the event log says what happened.
+# The event log is the record of a run. The output of libraries may contain values of rows, so it is not stored.
 compute_logs:
   module: dagster.core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
@@ -44,10 +41,10 @@ concurrency:
     max_concurrent_runs: 2
 run_monitoring:
   enabled: true
-  # A run whose process was killed tells nobody: after four hours it counts as failed.
+  # A run whose process was killed does not report its end: it is marked as failed after four hours.
   max_runtime_seconds: 14400
   free_slots_after_run_end_seconds: 60
-# A run whose process was ended from outside is made again; what a step failed of is the step's own matter.
+# A run whose process was killed is retried. A failed step is retried by its own policy.
 run_retries:
   enabled: true
   max_retries: 2
@@ -56,9 +53,9 @@ run_retries:
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Create DAGSTER_HOME with its configuration, and name it in this process's environment.
+    """Create DAGSTER_HOME with its configuration, and set it in the environment of this process.
 
-    Raises ChuError when it cannot be written.
+    Raises ChuError if it cannot be written.
     """
     home = settings.dagster_home
     with _writing_home(settings):
@@ -70,16 +67,16 @@ def prepare_dagster_home(settings: Settings) -> None:
 
 
 def _of_an_earlier_version(configuration: str) -> bool:
-    """Whether it is the file that earlier versions wrote, without a storage of its own, and nobody has changed it."""
+    """Whether this is the unchanged file of an earlier version, which had no `storage`."""
     own = yaml.safe_load(CONFIGURATION)
     return bool(yaml.safe_load(configuration) == {name: own[name] for name in own if name != "storage"})
 
 
 @contextmanager
 def exclusive(settings: Settings) -> Iterator[None]:
-    """Hold the main job's lock on CHU_HOME; the kernel frees it with the process, whatever ends it.
+    """Hold the lock of the main job on CHU_HOME. The kernel releases it when the process ends.
 
-    Raises ChuError when another process holds it, or when CHU_HOME cannot be written.
+    Raises ChuError if another process holds it, or if CHU_HOME cannot be written.
     """
     home = settings.home.resolve()
     with _writing_home(settings):
@@ -101,23 +98,23 @@ def exclusive(settings: Settings) -> Iterator[None]:
 
 
 def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG) -> int:
-    """Mark as failed what a killed process left unfinished, free its pools; gives the number of runs.
+    """Mark unfinished runs of a killed process as failed and free their pools; returns the number of these runs.
 
-    `tag` is one that all runs of that process carry. To be called when no such process is left: for the main job
-    under `exclusive`, for the servers before they start.
+    All runs of that process have the tag `tag`. Call it only when no such process runs: for the main job under
+    `exclusive`, for the servers before they start.
     """
     waiting = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
     begun = [status for status in dg.DagsterRunStatus if status not in (*FINISHED, *waiting)]
     dead = [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
     for run in dead:
-        instance.report_run_failed(run, "The process of this run was ended from outside.")
+        instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return len(dead)
 
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of these settings. Raises ChuError when its folder cannot be written."""
+    """The Dagster instance of these settings. Raises ChuError if its folder cannot be written."""
     prepare_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
@@ -129,5 +126,6 @@ def _writing_home(settings: Settings) -> Iterator[None]:
         yield
     except OSError as error:
         raise ChuError(
-            f"CHU_HOME {settings.home.resolve()} cannot be written ({error.strerror}): set it to a folder of yours"
+            f"CHU_HOME {settings.home.resolve()} cannot be written ({error.strerror}): "
+            "set it to a folder that you can write"
         ) from None

@@ -1,7 +1,4 @@
-"""The notice of a failure: always in the log of the run; by setting also to a webhook or as e-mail.
-
-Here: the words and the sending. Not here: what counts as a failure (graph.assets).
-"""
+"""Notice of a failed step: always in the log of the run; if configured, also to a webhook or by e-mail."""
 
 import smtplib
 from email.message import EmailMessage
@@ -17,7 +14,7 @@ TIMEOUT_SECONDS: Final = 10
 
 @dg.failure_hook(name="failure_notice")
 def failure_notice(context: dg.HookContext) -> None:
-    """Tell of the failure of a step; that it could not be told is remarked in the log, and fails nothing."""
+    """Send the notice of a failed step. A notice that cannot be sent gives a warning in the log of the run."""
     error = context.op_exception
     cause = error.description if isinstance(error, dg.Failure) else type(error).__name__
     asset = context.op.name.replace("__", "/", 1)
@@ -28,8 +25,11 @@ def failure_notice(context: dg.HookContext) -> None:
 
 
 def send(settings: Settings, subject: str, text: str) -> list[str]:
-    """Send a notice to where the settings say; what went wrong with it, without addresses (they may hold a token)."""
-    import requests  # a tenth of a second, for a failure only
+    """Send a notice to the configured webhook and e-mail address.
+
+    Returns a message for each failed delivery, without addresses, because an address may contain a token.
+    """
+    import requests  # imported here because the import takes 0.1 s
 
     problems = []
     try:
@@ -49,7 +49,10 @@ def send(settings: Settings, subject: str, text: str) -> list[str]:
 
 
 def _mail(settings: Settings, subject: str, text: str) -> None:
-    """Send an e-mail through smtp:// (STARTTLS where the server has it) or smtps://. Raises OSError, SMTPException."""
+    """Send an e-mail with smtp:// (with STARTTLS if the server supports it) or smtps://.
+
+    Raises OSError or SMTPException.
+    """
     message = EmailMessage()
     message["Subject"], message["To"] = subject, settings.notice_email
     message["From"] = settings.notice_email

@@ -1,8 +1,4 @@
-"""Maintenance of the tables as assets of the same graph, below the tables they maintain.
-
-Here: the asset of a table's maintenance. Not here: what is due and how it is done (lake.maintenance), when
-(automation).
-"""
+"""Dagster assets of the maintenance of tables."""
 
 from collections.abc import Iterator
 
@@ -13,7 +9,7 @@ from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.ingest.delivered import quarantine_of
-from chu_platform.storage.maintenance import Report, maintain
+from chu_platform.storage.maintenance import MaintenanceReport, maintain
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
 
@@ -21,14 +17,14 @@ GROUP = "maintenance"
 
 
 def maintenance_key(table: Table) -> dg.AssetKey:
-    """The asset key of a table's maintenance."""
+    """Asset key of the maintenance of a table."""
     return dg.AssetKey([GROUP, f"{table.layer.value}_{table.name}"])
 
 
 def maintenance_of(table: Table) -> dg.AssetsDefinition:
-    """The asset that maintains a table, and its rejects and its quarantine with it when it is delivered.
+    """The asset that maintains a table and, if it is delivered, its rejects and its quarantine.
 
-    It shares the pool of the table's writer, so the two never run at the same time.
+    It has the same pool as the step that writes the table, so the two never run at the same time.
     """
     tables = table.outputs
 
@@ -41,27 +37,27 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
         pool=pool_of(table),
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        platform: RunResources = context.resources.platform
+        resources: RunResources = context.resources.platform
         for maintained in tables:
-            if platform.lake.open(maintained) is None:
+            if resources.lake.open(maintained) is None:
                 yield dg.MaterializeResult(
                     asset_key=maintenance_key(maintained), metadata={"skipped_because": "not in the lake yet"}
                 )
                 continue
-            with as_dagster_failures(platform):
+            with as_dagster_failures(resources):
                 report = maintain(
-                    platform.lake, maintained, maintained.maintenance, context.run_id, platform.operations
+                    resources.lake, maintained, maintained.maintenance, context.run_id, resources.operations
                 )
-            log_line(platform, context, _line(maintained, report))
+            log_line(resources, context, _line(maintained, report))
             yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
         quarantine = quarantine_of(table)
-        # No asset of its own, and rarely there: what was set apart is kept no longer than anything else.
-        if table.layer is Layer.SOURCES and platform.lake.open(quarantine):
-            with as_dagster_failures(platform):
+        # The quarantine has no asset and rarely exists. Its files must not exist longer than the retention either.
+        if table.layer is Layer.SOURCES and resources.lake.open(quarantine):
+            with as_dagster_failures(resources):
                 report = maintain(
-                    platform.lake, quarantine, quarantine.maintenance, context.run_id, platform.operations
+                    resources.lake, quarantine, quarantine.maintenance, context.run_id, resources.operations
                 )
-            log_line(platform, context, _line(quarantine, report))
+            log_line(resources, context, _line(quarantine, report))
 
     return step
 
@@ -90,7 +86,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
     )
 
 
-def _metadata(report: Report) -> dict[str, str | int | float]:
+def _metadata(report: MaintenanceReport) -> dict[str, str | int | float]:
     before, after = report.before, report.after
     return {
         "did": "; ".join(f"{d.action.operation.value}: {d.action.reason}" for d in report.done) or "nothing",
@@ -108,8 +104,8 @@ def _metadata(report: Report) -> dict[str, str | int | float]:
     }
 
 
-def _line(table: Table, report: Report) -> str:
-    """One line of progress."""
+def _line(table: Table, report: MaintenanceReport) -> str:
+    """A progress line."""
     if report.skipped:
         return f"{GROUP} of {table.layer}/{table.name}: {report.skipped}"
     did = ", ".join(d.action.operation.value for d in report.done)

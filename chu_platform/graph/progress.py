@@ -1,7 +1,4 @@
-"""Signs of life of a long step: how long it has run, what it has written, how long the last time took.
-
-Here: the line that is said every few seconds. Not here: what the step does.
-"""
+"""Periodic progress lines of a long step."""
 
 import threading
 import time
@@ -10,28 +7,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-INTERVAL: Final = 10.0
+INTERVAL_SECONDS: Final = 10.0
 
 
 @contextmanager
-def signs_of_life(say: Callable[[str], None], name: str, staged: Path, last_time: float | None) -> Iterator[None]:
-    """Say every ten seconds how far a step is; `last_time` is what it took before, in seconds, if it ever ran."""
+def report_progress(
+    log_progress: Callable[[str], None], name: str, staged: Path, last_duration: float | None
+) -> Iterator[None]:
+    """Log elapsed time, bytes written below `staged` and the estimated remaining time every 10 seconds.
+
+    `last_duration` is the duration in seconds of the last run of the step; None if it never ran.
+    """
     begun = time.monotonic()
     ended = threading.Event()
 
-    def speak() -> None:
+    def log_periodically() -> None:
         written = 0
-        while not ended.wait(INTERVAL):
-            spent = time.monotonic() - begun
-            with suppress(OSError):  # files come and go
+        while not ended.wait(INTERVAL_SECONDS):
+            elapsed = time.monotonic() - begun
+            with suppress(OSError):  # files may be deleted during the loop
                 written = sum(f.stat().st_size for f in staged.rglob("*") if f.is_file())
-            left = f", about {max(last_time - spent, 1):.0f} s left" if last_time else ""
-            say(f"{name}: {spent:.0f} s, {written / 1e6:.0f} MB written{left}")
+            left = f", about {max(last_duration - elapsed, 1):.0f} s left" if last_duration else ""
+            log_progress(f"{name}: {elapsed:.0f} s, {written / 1e6:.0f} MB written{left}")
 
-    speaker = threading.Thread(target=speak, daemon=True)
-    speaker.start()
+    thread = threading.Thread(target=log_periodically, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        speaker.join()
+        thread.join()

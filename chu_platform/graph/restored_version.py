@@ -1,7 +1,4 @@
-"""Bringing a table back to one of its versions, and telling Dagster.
-
-Here: finding the table and the event. Not here: what can be restored, and doing it (lake.restore).
-"""
+"""Restore of a table by name, recorded as an event in Dagster."""
 
 import dagster as dg
 
@@ -12,20 +9,22 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.storage.restore import restore
 
 
-def restore_table(platform: RunResources, instance: dg.DagsterInstance, name: str, version: int) -> int:
-    """Restore the table called `layer/table`; gives the new version.
+def restore_table(resources: RunResources, instance: dg.DagsterInstance, name: str, version: int) -> int:
+    """Restore the table `layer/table` to an earlier version; returns the number of the new version.
 
-    The graph sees the table as made anew, and what depends on it as behind; that does not follow on its own, since no
-    check has looked at the restored rows. Raises ChuError for a table or a version that does not exist, or that
-    cannot be gone back to.
+    Dagster then shows the table as updated and the tables that depend on it as outdated. They are not made
+    automatically, because no checks ran on the restored rows. Raises ChuError if the table or the version does not
+    exist, or if the version cannot be restored.
     """
-    every = {f"{t.layer}/{t.name}": t for table in catalogue() for t in table.outputs}
-    if name not in every:
+    tables_by_name = {f"{t.layer}/{t.name}": t for table in catalogue() for t in table.outputs}
+    if name not in tables_by_name:
         raise ChuError(f"there is no table {name!r}: write layer/table, for instance facts/fact_death")
-    table = every[name]
-    now = restore(platform.lake, table, version, "chu restore", platform.operations)
-    said = {"restored_version": version, "delta_version": now}
-    # Of an asset with partitions, Dagster overlooks an event without one.
+    table = tables_by_name[name]
+    now = restore(resources.lake, table, version, "chu restore", resources.operations)
+    metadata = {"restored_version": version, "delta_version": now}
+    # Dagster ignores an event without a partition for an asset with partitions.
     for partition in table.partition_scheme.keys if table.partition_scheme else (None,):
-        instance.report_runless_asset_event(dg.AssetMaterialization(key_of(table), metadata=said, partition=partition))
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(key_of(table), metadata=metadata, partition=partition)
+        )
     return now

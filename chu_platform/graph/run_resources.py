@@ -1,7 +1,4 @@
-"""What a step needs at hand, opened when first used and closed together.
-
-Here: settings, lake, engine, care database, keys, as one object. Not here: what is done with them.
-"""
+"""Resources of a run: settings, lake, engine and care database. They are opened when first used and closed together."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -18,28 +15,28 @@ if TYPE_CHECKING:
 
 
 class RunResources:
-    """The parts of the platform for the time of one or several runs.
+    """Resources of one or several runs, as a context manager that closes them.
 
-    `say` takes lines of progress; `says_to_dagster` tells that they land in the log of the Dagster run.
+    `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], says_to_dagster: bool = False) -> None:
+    def __init__(self, settings: Settings, log_progress: Callable[[str], None], logs_to_dagster: bool = False) -> None:
         self.settings = settings
-        self.say = say
-        self.says_to_dagster = says_to_dagster
+        self.log_progress = log_progress
+        self.logs_to_dagster = logs_to_dagster
         self.lake = Lake(settings.lake_folder)
 
     @cached_property
     def engine(self) -> "Engine":
         """The SQL engine."""
-        # PySpark takes half a second to import: not before a step needs it.
+        # The import of PySpark takes half a second.
         from chu_platform.engine.engine import Engine
 
         return Engine(self.settings)
 
     @property
     def operations(self) -> Operations:
-        """What maintains and restores tables: the SQL engine when it is Spark, else delta-rs."""
+        """Implementation of maintenance and restore: Spark if it is the SQL engine, otherwise delta-rs."""
         if self.settings.engine != "spark":
             return DELTA_RS
         from chu_platform.engine.delta_operations import SparkSql  # imports PySpark, as the engine does
@@ -48,21 +45,21 @@ class RunResources:
 
     @cached_property
     def care_database(self) -> "CareDatabase":
-        """The care database, one snapshot for as long as the platform is open."""
-        # The driver imports pandas if it is there, which takes half a second: not before a step needs it.
+        """The care database. All reads come from one snapshot until the resources are closed or renewed."""
+        # The driver imports pandas if it is installed, which takes half a second.
         from chu_platform.care_database.database import CareDatabase
 
-        return CareDatabase(self.settings, self.say)
+        return CareDatabase(self.settings, self.log_progress)
 
     def renew(self) -> None:
-        """After a failure that may well be gone: the next use opens anew what may have failed.
+        """Close the resources that may have caused a transient error, so that their next use opens them again.
 
-        A snapshot of the care database that still holds is kept.
+        A connection to the care database that still works is kept, with its snapshot.
         """
         self._close("engine")
         if "care_database" in self.__dict__ and self.care_database.failed:
             self._close("care_database")
-            self.say("the care database is connected to anew: what is read from now on is of a later moment")
+            self.log_progress("reconnecting to the care database: later reads come from a newer snapshot")
 
     def __enter__(self) -> Self:
         self.lake.prepare()

@@ -1,7 +1,4 @@
-"""The step that makes a table: rows are staged, audited, and published. Every table goes this way.
-
-Here: the order of the three and what is recorded. Not here: how each is done.
-"""
+"""The step that makes a table: stage its rows, run its checks, commit. All tables are made by this step."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +14,12 @@ import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.progress import signs_of_life
+from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.rejects import with_history, write_rejects
-from chu_platform.storage.commit import Published, publish
+from chu_platform.storage.commit import CommitResult, commit_staged
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
 from chu_platform.tables.checks import CheckType, DeliveryCounts
@@ -33,88 +30,91 @@ from chu_platform.version import PACKAGE_VERSION
 
 
 class BlockingCheckFailed(ChuError):
-    """Staged rows break a blocking check: nothing of them was published. `check_results` are all that were found."""
+    """Staged rows break a blocking check and were not committed. `check_results` has the results of all checks."""
 
     def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
         self.check_results = check_results
-        said = [_broken(table, [v for v in found if v.blocks]) for table, found in check_results.items()]
-        super().__init__(f"{'; '.join(filter(None, said))}; nothing was published, the last version stays")
+        failures = [_describe(table, [r for r in results if r.blocks]) for table, results in check_results.items()]
+        super().__init__(f"{'; '.join(filter(None, failures))}; nothing was committed, the last version stays")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a step did: what it published and how the checks were found, of the table and, if it is delivered, of its
-    rejects.
+class StepResult:
+    """Commits and check results of a step, for the table and, if it is delivered, for its rejects.
+
+    `seconds` is the duration of the step; `reading` describes the delivery, if there is one.
     """
 
-    published: Mapping[Table, Published]
+    commits: Mapping[Table, CommitResult]
     check_results: Mapping[Table, Sequence[CheckResult]]
     seconds: float
     reading: Reading | None = None
 
 
-def make(
-    platform: RunResources,
+def run_step(
+    resources: RunResources,
     table: Table,
     partition_range: PartitionRange | None,
     run_id: str,
     instance: dg.DagsterInstance | None = None,
-) -> Outcome:
-    """Make the table, or its partitions, in a run of an instance (which reports on the platform itself look into).
+) -> StepResult:
+    """Make the table, or the partitions of `partition_range`, in the Dagster run `run_id`.
 
-    Raises ChuError, with nothing visible changed, when it cannot be made.
+    `instance` is the Dagster instance of the run; only the reports read it. Raises ChuError if the table cannot be
+    made; then nothing is committed.
     """
     begun = time.monotonic()
-    lake = platform.lake
+    lake = resources.lake
     versions = {t: lake.version(t) for t in table.needs}
     try:
         with ExitStack() as stack:
-            # Each table's own partitions: a delivery is always read whole, so its rejects are all of them.
-            parts = {t: partition_range if t is table else None for t in table.outputs}
-            aside = [quarantine_of(table)] if is_delivered(table) else []
-            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*parts, *aside]}
+            # The whole delivery is read in any case, so the table of its rejects is always written whole.
+            ranges = {t: partition_range if t is table else None for t in table.outputs}
+            quarantines = [quarantine_of(table)] if is_delivered(table) else []
+            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*ranges, *quarantines]}
             for folder in staged.values():
                 folder.mkdir()
-            before = lake.provenance(table)
+            last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
-            with signs_of_life(platform.say, name, staged[table], before.get("seconds")):
-                reading = stage(platform, table, partition_range, versions, staged, instance)
+            with report_progress(resources.log_progress, name, staged[table], last_commit.get("seconds")):
+                reading = stage(resources, table, partition_range, versions, staged, instance)
                 counts = _counts(reading)
-                check_results = {t: run_checks(lake, t, staged[t], parts[t], versions, counts) for t in parts}
-            _warn(platform, check_results)
-            if any(v.blocks for found in check_results.values() for v in found):
+                check_results = {t: run_checks(lake, t, staged[t], ranges[t], versions, counts) for t in ranges}
+            _warn(resources, check_results)
+            if any(r.blocks for results in check_results.values() for r in results):
                 raise BlockingCheckFailed(check_results)
             provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
                 provenance["rows"] = {"kept": _rows_in(staged[table])}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
-            # Before the commit that names it: no version is without its code, wherever a run is killed.
+            # Before the commit, so that every version has its recorded code, also if the run is killed in between.
             record_code(lake, table)
-            for quarantine in aside:
-                # What was set apart of an earlier delivery goes when this one has nothing of the kind.
+            for quarantine in quarantines:
+                # An empty quarantine is committed if it replaces the quarantine of an earlier delivery.
                 if any(staged[quarantine].iterdir()) or lake.open(quarantine):
-                    publish(lake, quarantine, staged[quarantine], None, provenance)
-            published = {t: publish(lake, t, staged[t], parts[t], provenance) for t in parts}
+                    commit_staged(lake, quarantine, staged[quarantine], None, provenance)
+            commits = {t: commit_staged(lake, t, staged[t], ranges[t], provenance) for t in ranges}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
-    return Outcome(published, check_results, time.monotonic() - begun, reading)
+    return StepResult(commits, check_results, time.monotonic() - begun, reading)
 
 
-def _broken(table: Table, check_results: Sequence[CheckResult]) -> str:
-    said = []
+def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
+    """The given failed checks of a table in one text; empty if there are none."""
+    descriptions = []
     for check_result in check_results:
         check = check_result.check
         counted = "columns" if check.kind is CheckType.DRIFT else "rows"
-        beyond = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
-        said.append(f"« {check.description} »: {check_result.measured or 0:g}{beyond}")
-    return f"{table.layer}/{table.name}: {'; '.join(said)}" if said else ""
+        deviation = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
+        descriptions.append(f"« {check.description} »: {check_result.measured or 0:g}{deviation}")
+    return f"{table.layer}/{table.name}: {'; '.join(descriptions)}" if descriptions else ""
 
 
-def _warn(platform: RunResources, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
-    """Say which checks are broken that do not block; fewer rows than before may be a delivery cut off between lines."""
-    for table, found in check_results.items():
-        if said := _broken(table, [v for v in found if not v.passed and not v.check.blocking]):
-            platform.say(f"WARNING {said}")
+def _warn(resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
+    """Log a warning for failed checks that do not block. A lower row count may be a truncated delivery."""
+    for table, results in check_results.items():
+        if failures := _describe(table, [r for r in results if not r.passed and not r.check.blocking]):
+            resources.log_progress(f"WARNING {failures}")
 
 
 def _counts(reading: Reading | None) -> DeliveryCounts:
@@ -124,25 +124,26 @@ def _counts(reading: Reading | None) -> DeliveryCounts:
 
 
 def stage(
-    platform: RunResources,
+    resources: RunResources,
     table: Table,
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
     folders: Mapping[Table, Path],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
-    """Write the rows of the table (its `partition_range`) below its folder in `folders`, from its inputs at `versions`.
+    """Write the rows of the table (or of `partition_range`) below its folder in `folders`.
 
-    Rejects, and what is set apart, are kept where `folders` has a place for them. What was read, of a delivered table.
+    The inputs are read at `versions`. Writes rejects and quarantine if `folders` has a folder for them.
+    Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_Stage(platform, table, partition_range, versions, folders, instance))
+    return table.rows.accept(_Stage(resources, table, partition_range, versions, folders, instance))
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """Writes the rows of a table below its folder, by their kind; gives what was read, of delivered ones."""
+    """Visitor that writes the rows of a table below its folder, for each kind of rows."""
 
-    platform: RunResources
+    resources: RunResources
     table: Table
     partition_range: PartitionRange | None
     versions: Mapping[Table, int]
@@ -151,32 +152,34 @@ class _Stage:
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
-        platform, table, folders = self.platform, self.table, self.folders
+        resources, table, folders = self.resources, self.table, self.folders
         staged = folders[table]
         scratch = staged.parent / "scratch"
         scratch.mkdir(exist_ok=True)
-        context = ReadingContext(platform.settings.sources_folder, scratch, platform.care_database, platform.say)
-        aside = folders.get(quarantine_of(table), scratch / "undeclared")
-        aside.mkdir(exist_ok=True)
-        reading = read(table, self.partition_range, staged, aside, context)
+        context = ReadingContext(
+            resources.settings.sources_folder, scratch, resources.care_database, resources.log_progress
+        )
+        quarantine = folders.get(quarantine_of(table), scratch / "undeclared")
+        quarantine.mkdir(exist_ok=True)
+        reading = read(table, self.partition_range, staged, quarantine, context)
         rejects = rejects_of(table)
         if rejects in folders:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            before = platform.lake.before(rejects).to_pylist()
-            write_rejects(with_history(before, reading.rejects, deliveries, now), folders[rejects])
+            current = resources.lake.current_rows(rejects).to_pylist()
+            write_rejects(with_history(current, reading.rejects, deliveries, now), folders[rejects])
         return reading
 
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
-        platform, table, partition_range = self.platform, self.table, self.partition_range
+        resources, table, partition_range = self.resources, self.table, self.partition_range
         staged = self.folders[table]
-        engine = platform.engine
-        frames = {name: engine.read(platform.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
+        engine = resources.engine
+        frames = {name: engine.read(resources.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
         if rows.finish is None:
-            # The partitions are cut from the result, never from an input: a join must see all it would match. The
-            # engines push the condition down where that changes nothing.
+            # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
+            # engines push the filter down where it does not change the result.
             condition = partition_range.predicate() if partition_range and not partition_range.whole else None
             engine.write(engine.declared(table, frame, condition), staged, table.partition_by)
         else:
@@ -184,20 +187,20 @@ class _Stage:
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""
-        table, lake = self.table, self.platform.lake
+        table, lake = self.table, self.resources.lake
         loaded = {n: lake.arrow(t, rows.columns.get(n, ()), self.versions[t]) for n, t in table.reads.items()}
         given: dict[str, Callable[[], object]] = {
-            "settings": lambda: self.platform.settings,
+            "settings": lambda: self.resources.settings,
             "instance": lambda: self.instance,
             "tables": catalogue,
-            "before": lambda: lake.before(table),
+            "before": lambda: lake.current_rows(table),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.folders[table])
 
 
 def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
-    """Rows in the declared columns and types, as Parquet below `staged`."""
+    """Write rows as Parquet below `staged`, in the declared columns and types."""
     schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
     typed = rows.select([c.name for c in table.columns]).cast(schema)
     if table.partition_by:
@@ -217,8 +220,8 @@ def _provenance(
     versions: Mapping[Table, int],
     reading: Reading | None,
 ) -> dict[str, Any]:
-    """What a commit says of itself: run, asset, partitions, code, versions read, files read, counts."""
-    said: dict[str, Any] = {
+    """Metadata of a data commit: run, asset, partitions, code version, input versions, source files, row counts."""
+    metadata: dict[str, Any] = {
         "run": run_id,
         "asset": f"{table.layer}/{table.name}",
         "slices": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
@@ -228,6 +231,6 @@ def _provenance(
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:
-        said["files"] = [d.metadata for d in reading.deliveries]
-        said["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
-    return said
+        metadata["files"] = [d.metadata for d in reading.deliveries]
+        metadata["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
+    return metadata

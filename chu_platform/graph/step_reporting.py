@@ -1,36 +1,33 @@
-"""How a step tells Dagster, and the terminal, of what it does: its line of progress, and why it failed.
-
-Here: the telling, for every kind of step. Not here: what a step does (step, lake.maintenance).
-"""
+"""Reports of a step to Dagster and to the terminal: its progress line, and the cause of a failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, Transient, keep_trace
+from chu_platform.errors import ChuError, TransientError, log_traceback
 from chu_platform.graph.run_resources import RunResources
 
 
-def log_line(platform: RunResources, context: dg.AssetExecutionContext, line: str) -> None:
-    """Say a line once where the platform says its lines, and in the log of the run."""
-    platform.say(line)
-    if not platform.says_to_dagster:
+def log_line(resources: RunResources, context: dg.AssetExecutionContext, line: str) -> None:
+    """Write a line to the progress output and to the log of the Dagster run, once if they are the same."""
+    resources.log_progress(line)
+    if not resources.logs_to_dagster:
         context.log.info(line)
 
 
 @contextmanager
-def as_dagster_failures(platform: RunResources) -> Iterator[None]:
-    """Turn what goes wrong into Dagster's failure: without values of rows, and tried again where it is transient."""
+def as_dagster_failures(resources: RunResources) -> Iterator[None]:
+    """Convert exceptions to Dagster failures without values of rows. Only transient errors allow retries."""
     try:
         yield
-    except Transient as error:
-        platform.renew()
+    except TransientError as error:
+        resources.renew()
         raise dg.Failure(str(error), allow_retries=True) from None
     except ChuError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except Exception as error:
-        # Dagster keeps messages of exceptions, and libraries quote values of rows in theirs.
-        log = keep_trace(error, platform.settings.logs_folder)
-        said = f"unexpected {type(error).__name__}; where it happened is in {log}"
-        raise dg.Failure(said, allow_retries=False) from None
+        # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
+        log = log_traceback(error, resources.settings.logs_folder)
+        message = f"unexpected {type(error).__name__}; see {log}"
+        raise dg.Failure(message, allow_retries=False) from None

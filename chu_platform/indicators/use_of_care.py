@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chu_platform import french
-from chu_platform.tables.questions import Count, LevelWords, Measure, Parameter
+from chu_platform.tables.questions import Count, LevelTexts, Measure, Parameter
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 
 SEXES: Final = {code: french.sex(code) for code in (ALL, "F", "M")}
 AGES: Final = {band: french.age_band(band) for band in (ALL, *AGE_BANDS, UNKNOWN_BAND)}
-PLACE_LEVELS: Final[Mapping[str, LevelWords]] = {
-    "total": LevelWords("Ensemble"),
-    "unattached": LevelWords("Sans établissement", ", sans établissement auquel rattacher la consultation"),
-    "region": LevelWords("Région", " dans la région"),
-    "department": LevelWords("Département", " dans le département"),
-    "establishment": LevelWords("Établissement", " dans l’établissement"),
+PLACE_LEVELS: Final[Mapping[str, LevelTexts]] = {
+    "total": LevelTexts("Ensemble"),
+    "unattached": LevelTexts("Sans établissement", ", sans établissement auquel rattacher la consultation"),
+    "region": LevelTexts("Région", " dans la région"),
+    "department": LevelTexts("Département", " dans le département"),
+    "establishment": LevelTexts("Établissement", " dans l’établissement"),
 }
-DIAGNOSIS_LEVELS: Final[Mapping[str, LevelWords]] = {
-    "chapter": LevelWords("Chapitre", " pour un diagnostic de ce chapitre"),
-    "category": LevelWords("Catégorie", " pour un diagnostic de cette catégorie"),
-    "leaf": LevelWords("Diagnostic", " pour ce diagnostic"),
+DIAGNOSIS_LEVELS: Final[Mapping[str, LevelTexts]] = {
+    "chapter": LevelTexts("Chapitre", " pour un diagnostic de ce chapitre"),
+    "category": LevelTexts("Catégorie", " pour un diagnostic de cette catégorie"),
+    "leaf": LevelTexts("Diagnostic", " pour ce diagnostic"),
 }
 SEX: Final = Parameter("sexe", "Sexe", ("sex",), "all", SEXES, options={"sex": "sex = $value"})
 AGE: Final = Parameter("age", "Âge", ("age_band",), "all", AGES, options={"age-band": "age_band = $value"})

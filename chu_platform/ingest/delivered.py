@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
-from chu_platform.tables.checks import Check, accounted_for, all_declared, as_many_open_as_rejected, rejected_share
+from chu_platform.tables.checks import (
+    Check,
+    columns_declared,
+    open_rejects_match_delivery,
+    rejected_share,
+    rows_kept_or_rejected,
+)
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.rows import DeliveredRows
@@ -215,7 +221,7 @@ class Delivered(DeliveredRows):
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
         """See `Rows`: rows in = kept + rejected, and all delivered columns are declared."""
-        return [accounted_for(), *([all_declared()] if table.layer is Layer.SOURCES else [])]
+        return [rows_kept_or_rejected(), *([columns_declared()] if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:
         """See `Rows`: the freshness of its delivery."""
@@ -230,7 +236,7 @@ class Delivered(DeliveredRows):
         """See `DeliveredRows`."""
         return self.reader.label
 
-    def place_of(self, column: str) -> str:
+    def location_of(self, column: str) -> str:
         """See `DeliveredRows`."""
         if positions := self.reader.positions_of(column):
             return positions
@@ -311,7 +317,7 @@ def rejects_of(table: Table) -> Table:
         owner=table.owner,
         columns=REJECT_COLUMNS,
         rows=table.rows,
-        checks=[rejected_share(MAX_REJECTED_SHARE), as_many_open_as_rejected("mended_by")],
+        checks=[rejected_share(MAX_REJECTED_SHARE), open_rejects_match_delivery("mended_by")],
     )
 
 

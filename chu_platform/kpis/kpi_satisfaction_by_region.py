@@ -229,7 +229,7 @@ kpi_satisfaction_by_region = Indicator(
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
                 bounds=(0, 100),
-                alone="un seul site",
+                reason_without_limits="un seul site",
             ),
             Measure(
                 "recommandation",

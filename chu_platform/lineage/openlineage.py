@@ -49,7 +49,7 @@ def event_of(table: Table, lake: Path, time: str) -> Json:
     """The JobEvent of a table of the lake, at a time in ISO 8601."""
     inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(lineage_of(table).origins, lake)}
     inputs.pop(_name(table, lake), None)
-    job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=table.said)}
+    job: Json = {"documentation": _facet("1-1-0", "DocumentationJobFacet", description=table.full_description)}
     if query := table.rows.declaration.get("query"):
         job["sql"] = _facet("1-1-0", "SQLJobFacet", query=query, dialect="spark")
     return {
@@ -69,12 +69,12 @@ def _output(table: Table, lake: Path) -> Json:
         for name, origins in lineage.columns.items()
     }
     rows = [_input_field(origin, sorted(kinds), lake) for origin, kinds in lineage.rows.items()]
-    fields = [{"name": c.name, "type": sql_type(c.type), "description": c.said} for c in table.columns]
+    fields = [{"name": c.name, "type": sql_type(c.type), "description": c.full_description} for c in table.columns]
     return {
         "namespace": LAKE_NAMESPACE,
         "name": _name(table, lake),
         "facets": {
-            "documentation": _facet("1-1-0", "DocumentationDatasetFacet", description=table.said),
+            "documentation": _facet("1-1-0", "DocumentationDatasetFacet", description=table.full_description),
             "schema": _facet("1-2-0", "SchemaDatasetFacet", fields=fields),
             "columnLineage": _facet("1-2-0", "ColumnLineageDatasetFacet", fields=columns, dataset=rows),
         },
@@ -87,7 +87,7 @@ def _input_field(origin: ColumnOrigin, kinds: Iterable[Influence], lake: Path) -
     for kind in kinds:
         type_, subtype = _TRANSFORMATIONS[kind]
         transformations.append({"type": type_, "subtype": subtype, "masking": kind is Influence.MASK})
-    field = origin.column or origin.place if isinstance(origin, ExternalSource) else origin.column
+    field = origin.column or origin.name if isinstance(origin, ExternalSource) else origin.column
     return {"namespace": namespace, "name": name, "field": field, "transformations": transformations}
 
 
@@ -97,7 +97,7 @@ def _datasets(origins: Iterable[ColumnOrigin], lake: Path) -> Iterator[tuple[str
         if isinstance(origin, Field):
             yield LAKE_NAMESPACE, _name(origin.table, lake)
         else:
-            yield NAMESPACE, origin.place
+            yield NAMESPACE, origin.name
 
 
 def _name(table: Table, lake: Path) -> str:

@@ -124,7 +124,7 @@ def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tu
     expression = rows.expression_of(column.name)
     if expression is None:
         same = column.type == STRING and not rows.is_rewritten(column.name)
-        place = ExternalSource(rows.delivery, rows.place_of(column.name))
+        place = ExternalSource(rows.delivery, rows.location_of(column.name))
         yield place, Influence.IDENTITY if same else Influence.TRANSFORMATION
         return
     names = {c.name.lower(): c.name for c in table.columns}

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from chu_platform.portal.questions import Question
 from chu_platform.tables.table import StoredTable
-from chu_platform.urls import ROOT, page_of
+from chu_platform.urls import DOCUMENTS_ROOT, page_of
 
 HOME: Final = "/"
 STORY: Final = "/recit"
@@ -80,7 +80,7 @@ class ServedAddresses(Addresses):
 
     def lineage(self, table: StoredTable) -> str | None:
         """The page of the table among the documents beside the Dagster UI."""
-        return f"{self._ui}{ROOT}{page_of(table)}" if self._ui else None
+        return f"{self._ui}{DOCUMENTS_ROOT}{page_of(table)}" if self._ui else None
 
 
 class CopiedAddresses(Addresses):

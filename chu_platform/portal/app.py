@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chu_platform.errors import keep_trace
+from chu_platform.errors import log_traceback
 from chu_platform.portal.addresses import STATIC
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG
@@ -128,7 +128,7 @@ def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
             raise
         except Exception as error:
             if logs:
-                keep_trace(error, logs)
+                log_traceback(error, logs)
             return pages.error(HTTPStatus.INTERNAL_SERVER_ERROR, TEXTS[HTTPStatus.INTERNAL_SERVER_ERROR])
         if made.status_code == HTTPStatus.OK:
             tag = f'"{hashlib.sha256(made.body).hexdigest()[:20]}"'

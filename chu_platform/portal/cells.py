@@ -76,7 +76,9 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
         unknown = row["speciality"] == UNKNOWN_LABEL
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
     parts = [str(row["region_label"])] if "region_label" in row else []
-    parts += [p.words[row[p.columns[0]]] for p in question.parameters if p.words and row[p.columns[0]] != ALL]
+    parts += [
+        p.value_labels[row[p.columns[0]]] for p in question.parameters if p.value_labels and row[p.columns[0]] != ALL
+    ]
     return french.capital(", ".join([*parts[:1], *map(french.small, parts[1:])]) or "Ensemble des patients")
 
 

@@ -111,10 +111,10 @@ def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> lis
 
 def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
     table = sql_name(question.table.name)
-    if parameter.words:
+    if parameter.value_labels:
         (column,) = map(sql_name, parameter.columns)
         there = {r["value"] for r in snapshot.rows(f"SELECT DISTINCT {column} AS value FROM {table}")}
-        return [("", [(value, label) for value, label in parameter.words.items() if value in there])]
+        return [("", [(value, label) for value, label in parameter.value_labels.items() if value in there])]
     if list(parameter.columns) == ["level", "code"]:
         groups = []
         for level in ("total", "unattached", "region", "department", "chapter"):
@@ -151,7 +151,7 @@ def _x(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:
         parts = value.split(parameter.separator, len(parameter.columns) - 1)
         if len(parts) != len(parameter.columns):
             raise Refused(f"Le paramètre « {parameter.name} » n’a pas la forme attendue.")
-        if parameter.words and value not in parameter.words:
+        if parameter.value_labels and value not in parameter.value_labels:
             raise Refused(f"Le paramètre « {parameter.name} » n’a pas une valeur connue.")
         x.update(zip(parameter.columns, parts, strict=True))
     return x

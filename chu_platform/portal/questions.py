@@ -30,7 +30,7 @@ class Question(IndicatorQuestion):
     @cached_property
     def words(self) -> Mapping[str, Mapping[str, str]]:
         """The labels of the values of a column, for the columns that have few values."""
-        return {p.columns[0]: p.words for p in self.parameters if p.words}
+        return {p.columns[0]: p.value_labels for p in self.parameters if p.value_labels}
 
 
 def questions_of(catalogue: DescribedCatalogue) -> Sequence[Question]:

@@ -20,7 +20,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
-from chu_platform.errors import keep_trace
+from chu_platform.errors import log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
@@ -176,7 +176,7 @@ class Reader:
         # versions go on being served, and the next refresh tries again.
         except Exception as error:
             if self._logs:
-                keep_trace(error, self._logs)
+                log_traceback(error, self._logs)
             return
         self._unfit_since = None
         self._stamps = stamps

@@ -271,7 +271,7 @@ def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, 
     return (
         view.choice.address(),
         whole,
-        view.measure.numerator.words if view.measure.numerator else "",
+        view.measure.numerator.label if view.measure.numerator else "",
         sentences.sum_of_deaths(period, whole),
         detail,
         sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),

@@ -90,7 +90,7 @@ def limits_or_why(measure: Measure, cell: Cell) -> str | None:
         return f"{measure.limits} : {found}"
     if measure.low is None:
         return measure.interval
-    return f"sans intervalle{f' : {measure.alone}' if measure.alone else ''}"
+    return f"sans intervalle{f' : {measure.reason_without_limits}' if measure.reason_without_limits else ''}"
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
     found = []
     for count, value in ((measure.numerator, cell.numerator), (measure.denominator, cell.denominator)):
         if count and value is not None:
-            found.append((count.words, french.number(value, 0 if float(value).is_integer() else 1)))
+            found.append((count.label, french.number(value, 0 if float(value).is_integer() else 1)))
     return found
 
 

@@ -208,7 +208,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         measure.decimals,
         regions,
         _reference(snapshot, choice, measure, found) if measure.ranked and not question.follows_size else None,
-        measure.alone,
+        measure.reason_without_limits,
     )
 
 
@@ -223,7 +223,7 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     if measure.low:
         columns.append((french.capital(measure.limits), True))
     counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
-    return [*columns, *((french.capital(c.words), True) for c in counts)]
+    return [*columns, *((french.capital(c.label), True) for c in counts)]
 
 
 def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:

@@ -42,7 +42,7 @@ def _row(table: Table, column: str, origin: "ColumnOrigin", kind: Influence) -> 
         "table": table.name,
         "column": column,
         "from_layer": OUTSIDE if isinstance(origin, ExternalSource) else origin.table.layer.value,
-        "from_table": origin.place if isinstance(origin, ExternalSource) else origin.table.name,
+        "from_table": origin.name if isinstance(origin, ExternalSource) else origin.table.name,
         "from_column": (origin.column or "-") if outside else origin.column,
         "kind": kind.value,
         "direct": kind.direct,

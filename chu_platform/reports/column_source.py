@@ -30,7 +30,7 @@ def _rows_of(table: Table) -> Iterator[dict[str, object]]:
                     "source_layer": end.field.table.layer.value,
                     "source_table": end.field.table.name,
                     "source_column": end.field.column,
-                    "delivery": end.source.place,
+                    "delivery": end.source.name,
                     "delivered_as": end.source.column or "-",
                     "direct": direct,
                 }

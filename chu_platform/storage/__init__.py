@@ -1,4 +1,1 @@
-"""The lake: where tables lie, how they are read, and the one way in which they are written.
-
-Here: paths, zones, staging, audit, commit, provenance. Not here: what rows a table has.
-"""
+"""The lake: reading tables, and writing them in three steps (stage rows, run checks, commit)."""

@@ -1,9 +1,7 @@
-"""The commits of a table, as its log has them.
+"""The commits of a table, read from the files of its Delta log.
 
-The log's files are read directly: delta-rs numbers what `history()` gives downward from the loaded version, so that a
-table loaded at an older one calls its newest commit by that number.
-
-Here: commits, newest first. Not here: what the platform's commits say (provenance).
+The history of delta-rs cannot be used for a table loaded at an older version: `history()` then gives the newest commit
+the number of the loaded version.
 """
 
 import json
@@ -17,9 +15,9 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table: when, by which operation and user metadata, which files it added and removed.
+    """One version of a table: time, operation, user metadata, added and removed files.
 
-    Files are named by their path below the table.
+    Files are paths relative to the table's folder.
     """
 
     version: int
@@ -31,7 +29,7 @@ class Commit:
 
 
 def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
-    """The commits of the table in the folder `path` that its log still has, from version `last` (or now) downward."""
+    """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest)."""
     files = {int(f.stem): f for f in (path / "_delta_log").glob("*.json") if f.stem.isdigit()}
     for version in sorted(files, reverse=True):
         if last is None or version <= last:

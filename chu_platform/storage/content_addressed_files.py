@@ -1,10 +1,8 @@
-"""Canonical files: the same rows give the same bytes, whichever engine made them and in whatever order they came.
+"""Content-addressed files: equal rows give equal bytes, for any engine and any order of the rows.
 
-The rows of each Delta partition are sorted by the columns that readers filter on, then by the key (or by every
-column, where there is none), and written by one writer with fixed settings. A file is named after its content, so
-that a slice made again from equal rows is recognised without comparing rows.
-
-Here: sorting, writing and naming. Not here: what is committed (publish).
+The rows of each Delta partition are sorted by the Z-order columns and then by the key (by all columns if there is no
+key). One writer with fixed settings writes them. The name of a file is a hash of its content, so that unchanged
+partitions are recognised without comparing rows.
 """
 
 import hashlib
@@ -23,7 +21,7 @@ from chu_platform.tables.duckdb_sql import sql_path, sql_text
 from chu_platform.tables.table import Table
 
 MEMORY_LIMIT: Final = "3GB"
-# A row group is what a reader skips by; a file of this many rows is 16 to 32 MB in most tables.
+# Readers skip whole row groups. A file of ROWS_PER_FILE rows has 16 to 32 MB in most tables.
 ROWS_PER_GROUP: Final = 122_880
 ROWS_PER_FILE: Final = 8 * ROWS_PER_GROUP
 NAME: Final = re.compile(r"part-(\d{5}-[0-9a-f]{40})[^/]*\.parquet")
@@ -31,7 +29,7 @@ NAME: Final = re.compile(r"part-(\d{5}-[0-9a-f]{40})[^/]*\.parquet")
 
 @dataclass(frozen=True)
 class ContentAddressedFile:
-    """One file: its partition folder relative to the table, where it is now, and what identifies its rows."""
+    """One file: partition folder relative to the table, current path, and hash of its content."""
 
     folder: str
     path: Path
@@ -39,17 +37,17 @@ class ContentAddressedFile:
 
 
 def content_of(path: str) -> str | None:
-    """What identifies the rows of a file of the table, by its name; None for a file that others have written."""
-    found = NAME.fullmatch(path.rsplit("/", 1)[-1])
-    return found.group(1) if found else None
+    """Content hash in the name of a file of the table. None for a file that another tool wrote."""
+    match = NAME.fullmatch(path.rsplit("/", 1)[-1])
+    return match.group(1) if match else None
 
 
 def content_addressed_files(
     table: Table, root: Path, files: Sequence[Path], target: Path
 ) -> list[ContentAddressedFile]:
-    """Write the rows of Parquet files below `root` anew, into canonical files below `target`.
+    """Rewrite the rows of Parquet files below `root` as content-addressed files below `target`.
 
-    `files` lie in Hive-style folders of the table's partition columns. Partitions without rows give no file.
+    `files` are in Hive-style folders of the table's partition columns. Partitions without rows have no output file.
     """
     groups: dict[str, list[Path]] = defaultdict(list)
     for file in files:
@@ -64,21 +62,21 @@ def content_addressed_files(
 def _partition(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path], folder: str, target: Path
 ) -> list[ContentAddressedFile]:
-    place = target / folder
-    place.mkdir(parents=True, exist_ok=True)
+    output_folder = target / folder
+    output_folder.mkdir(parents=True, exist_ok=True)
     inside = [c for c in table.columns if c.name not in table.partition_by]
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in inside)
     order = ", ".join(f'"{name}" NULLS FIRST' for name in _order(table))
     listed = ", ".join(sql_path(f) for f in sorted(files))
     rows = f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false) ORDER BY {order}"
-    whole = place / "sorted.parquet"
+    whole = output_folder / "sorted.parquet"
     count = _copy(connection, rows, whole)
     if count <= ROWS_PER_FILE:
         return [_named(whole, folder, 0)]
     names = ", ".join(f'"{c.name}"' for c in inside)
-    found = []
+    parts = []
     for number, first in enumerate(range(0, count, ROWS_PER_FILE)):
-        part = place / "sorted-part.parquet"
+        part = output_folder / "sorted-part.parquet"
         between = f"file_row_number BETWEEN {first} AND {first + ROWS_PER_FILE - 1}"
         _copy(
             connection,
@@ -86,16 +84,16 @@ def _partition(
             "ORDER BY file_row_number",
             part,
         )
-        found.append(_named(part, folder, number))
+        parts.append(_named(part, folder, number))
     whole.unlink()
-    return found
+    return parts
 
 
 def _order(table: Table) -> list[str]:
-    """Columns that put the rows of a partition in one order only."""
-    every = [c.name for c in table.columns]
-    wanted = dict.fromkeys([*table.layout.z_order_by, *(table.key or every)])
-    return [name for name in wanted if name not in table.partition_by] or every[:1]
+    """Sort columns of a partition. Rows that are equal in all of them are interchangeable."""
+    all_columns = [c.name for c in table.columns]
+    wanted = dict.fromkeys([*table.layout.z_order_by, *(table.key or all_columns)])
+    return [name for name in wanted if name not in table.partition_by] or all_columns[:1]
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, rows: str, file: Path) -> int:

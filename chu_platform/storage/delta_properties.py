@@ -1,7 +1,4 @@
-"""The Delta properties of a table, by which every tool that writes it keeps to the declaration.
-
-Here: names and values. Not here: setting them (publish at creation, maintenance afterwards).
-"""
+"""Delta properties of a table: statistics columns and retentions, which other tools that write the table also obey."""
 
 from collections.abc import Sequence
 
@@ -12,7 +9,7 @@ from chu_platform.tables.table import Table
 
 
 def table_properties(table: Table, policy: Policy) -> dict[str, str]:
-    """Properties of the table: which columns have file statistics, and the retentions of its policy."""
+    """Properties of the table: columns with file statistics, and the retentions of its policy."""
     return {
         "delta.dataSkippingStatsColumns": ",".join(statistics_columns(table)),
         "delta.deletedFileRetentionDuration": f"interval {policy.retention // HOUR} hours",
@@ -21,10 +18,12 @@ def table_properties(table: Table, policy: Policy) -> dict[str, str]:
 
 
 def statistics_columns(table: Table) -> Sequence[str]:
-    """Columns with file statistics: never identifying ones, whose values would outlive their rows in the log.
+    """Columns with file statistics.
 
-    Nor fractional ones: Sail 0.7 takes the value of a constant column from its statistics, where decimal text changes
-    the last bit of a floating-point number, and delta-rs 1.6 rounds decimals to one when it rewrites a file.
+    Identifying columns have none, because their values would stay in the log after the rows are deleted.
+    Floating-point and decimal columns have none, because statistics are not exact for them: Sail 0.7 reads the value of
+    a constant column from its statistics, whose decimal text changes the last bit of a floating-point number;
+    delta-rs 1.6 converts decimals to floating-point numbers when it rewrites a file.
     """
     return [
         c.name

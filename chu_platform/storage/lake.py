@@ -1,7 +1,4 @@
-"""Places and reading: the three zones, the Delta table of a declaration, its rows for DuckDB and Arrow.
-
-Here: everything that reads the lake from Python. Not here: writing (publish), and the engines' own reading.
-"""
+"""Access to the lake from Python: zones, folders, locks, and the rows of a table for DuckDB and Arrow."""
 
 import fcntl
 import shutil
@@ -17,22 +14,22 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from chu_platform.errors import ChuError, Transient
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import StoredTable, Table, Zone
 
 STAGING = ".staging"
-# Seconds: longer than any step of a full-size pack.
+# Longer than any step of a full-size pack.
 LOCK_TIMEOUT_SECONDS = 600.0
 
 
-class BeingWritten(Transient):
-    """Another process holds the table."""
+class TableLocked(TransientError):
+    """Another process holds the write lock of the table."""
 
     def __init__(self, table: Table) -> None:
-        super().__init__(f"{table.folder} is being written by another process: try again when that has ended")
+        super().__init__(f"{table.folder} is being written by another process: try again after it has ended")
 
 
 class Lake:
@@ -42,9 +39,9 @@ class Lake:
         self.root = root
 
     def prepare(self) -> None:
-        """Create the zones: only the owner enters `restricted`, only owner and group `pseudonymised`.
+        """Create the zones. Only the owner may enter `restricted`; only owner and group may enter `pseudonymised`.
 
-        Raises ChuError when the folder cannot be written.
+        Raises ChuError if the folder cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -59,7 +56,7 @@ class Lake:
         except OSError as error:
             raise ChuError(
                 f"the lake {self.root} cannot be written ({error.strerror}): "
-                "set CHU_LAKE or CHU_HOME to a folder of yours"
+                "set CHU_LAKE or CHU_HOME to a folder that you can write"
             ) from None
 
     def path(self, table: StoredTable) -> Path:
@@ -67,7 +64,7 @@ class Lake:
         return self.root / table.folder
 
     def open(self, table: StoredTable) -> DeltaTable | None:
-        """The Delta table as it is now, or None when it was never written."""
+        """The Delta table at its current version; None if the table does not exist yet."""
         path = self.path(table)
         if not (path / "_delta_log").is_dir():
             return None
@@ -77,25 +74,26 @@ class Lake:
             return None
 
     def require(self, table: StoredTable) -> DeltaTable:
-        """The Delta table as it is now. Raises ChuError when it was never written."""
+        """The Delta table at its current version. Raises ChuError if the table does not exist yet."""
         delta = self.open(table)
         if delta is None:
             raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
         return delta
 
     def version(self, table: Table) -> int:
-        """Version of the table now. Raises ChuError when it was never written."""
+        """Current version of the table. Raises ChuError if the table does not exist yet."""
         return self.require(table).version()
 
     def provenance(self, table: Table) -> dict[str, Any]:
-        """What the last publication of the table says of itself; empty when there is none."""
+        """Metadata of the commit that made the current rows of the table; empty if there is none."""
         delta = self.open(table)
         return last_data_commit(delta) if delta else {}
 
     def relation(self, table: StoredTable, version: int | None = None) -> str:
-        """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.
+        """DuckDB relation (an expression for FROM) of the table's rows at `version` (default: current version).
 
-        The files are those of the Delta log; the platform's tables have no deletion vectors and no column mapping.
+        It reads the Parquet files that the Delta log lists: tables of the platform have no deletion vectors and no
+        column mapping. Raises ChuError if the table does not exist yet.
         """
         delta = self.require(table)
         if version is not None:
@@ -103,42 +101,43 @@ class Lake:
         return files_relation(table, active_paths(self.path(table), delta))
 
     def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
-        """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
+        """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
         return rows
 
-    def before(self, table: Table) -> pa.Table:
-        """The rows of the table as it is, none when it was never written: in the declared columns, null in those that
-        it was written without.
+    def current_rows(self, table: Table) -> pa.Table:
+        """Current rows of the table in its declared columns; no rows if the table does not exist yet.
+
+        Declared columns that the committed table does not have are null.
         """
         delta = self.open(table)
         if delta is None:
             return table.schema.empty_table()
-        there = {field.name for field in delta.schema().fields}
-        found = self.arrow(replace(table, columns=[c for c in table.columns if c.name in there]))
+        committed = {field.name for field in delta.schema().fields}
+        found = self.arrow(replace(table, columns=[c for c in table.columns if c.name in committed]))
         columns = [
-            found[c.name] if c.name in there else pa.nulls(len(found), c.type).cast(c.type) for c in table.columns
+            found[c.name] if c.name in committed else pa.nulls(len(found), c.type).cast(c.type) for c in table.columns
         ]
         return pa.table(columns, names=[c.name for c in table.columns])
 
     def markdown(self, table: Table, query: str) -> str:
-        """The rows of a query over `{this}`, the table now, as a Markdown table."""
+        """Rows of a query over `{this}`, the current version of the table, as a Markdown table."""
         found = duckdb.connect().sql(query.format(this=self.relation(table)))
         lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
         return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
 
     def staging_folder(self, table: Table) -> Path:
-        """Where rows of the table wait before they are published: on its own file system."""
+        """Folder for staged rows of the table, on the same file system as the table."""
         return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
 
     @contextmanager
-    def writing(self, table: Table, wait: bool = True) -> Iterator[None]:
-        """Hold the table: one process at a time writes it, whatever has started that one.
+    def write_lock(self, table: Table, wait: bool = True) -> Iterator[None]:
+        """Hold the write lock of the table, so that only one process writes it at a time.
 
-        Delta's own check is not enough: a publication computed from the version of before an OPTIMIZE would leave the
-        rewritten rows beside its own. The kernel frees the lock with the process. Raises BeingWritten when another
-        holds it; with `wait`, only after a long time.
+        Delta's conflict check is not enough: a commit computed from the version before an OPTIMIZE would add its rows
+        to the rewritten ones. The kernel releases the lock when the process ends. Raises TableLocked if another process
+        holds the lock: at once without `wait`, otherwise after LOCK_TIMEOUT_SECONDS.
         """
         folder = self.staging_folder(table)
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -150,15 +149,15 @@ class Lake:
                     break
                 except BlockingIOError:
                     if time.monotonic() >= deadline:
-                        raise BeingWritten(table) from None
+                        raise TableLocked(table) from None
                     time.sleep(0.1)
             yield
 
     @contextmanager
     def staging(self, table: Table) -> Iterator[Path]:
-        """The table's lock, and an empty folder, gone afterwards; what a killed run left is removed."""
+        """Hold the write lock and yield an empty staging folder, which is deleted at the end."""
         folder = self.staging_folder(table)
-        with self.writing(table):
+        with self.write_lock(table):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o700)
             try:
@@ -168,18 +167,18 @@ class Lake:
 
 
 def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
-    """The files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition`, and more."""
+    """Files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition` and others."""
     files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
     return files
 
 
 def active_paths(path: Path, delta: DeltaTable) -> list[Path]:
-    """Where the files of the table in the folder `path` lie, at its loaded version."""
+    """Paths of the files of the table in the folder `path`, at its loaded version."""
     return [path / f["path"] for f in active_files(delta)]
 
 
 def files_relation(table: StoredTable, files: Sequence[Path]) -> str:
-    """DuckDB relation of the table's columns over Parquet files; partition columns come from the folders' names."""
+    """DuckDB relation of the table's columns over Parquet files. Folder names give the partition columns."""
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"

@@ -1,11 +1,11 @@
-"""The operations on a Delta table that make no rows, and how delta-rs does them in this process.
+"""OPTIMIZE, VACUUM and restore of a Delta table: the interface, and the implementation with delta-rs.
 
-delta-rs always does table properties, checkpoints and the clean-up of the log: Spark has no SQL for the last two.
+Table properties, checkpoints and the clean-up of the log always use delta-rs: Spark has no SQL for the last two.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
@@ -13,39 +13,36 @@ from deltalake.exceptions import CommitFailedError
 from chu_platform.errors import ChuError
 from chu_platform.storage.provenance import with_metadata
 
-if TYPE_CHECKING:
-    pass
-
-# Values of the partition columns, None for null; empty for a table without any.
+# Values of the partition columns by name, None for null; empty for a table without partition columns.
 Partition = Mapping[str, str | None]
 ZSTD: Final = WriterProperties(compression="ZSTD")
 
 
 class Operations(Protocol):
-    """What is done to the table in a folder; each commit carries `metadata` as its user metadata."""
+    """Operations on the Delta table in the folder `path`. Each commit has `metadata` as its user metadata."""
 
     def optimize(
         self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
-        """Rewrite the files of the partitions, in Z-order of the columns if any, to files of about `target_size` bytes.
+        """Rewrite the files of the partitions as files of about `target_size` bytes, in Z-order of the given columns.
 
-        Raises ChuError when the table was written meanwhile: the table is then as that writer left it.
+        Raises ChuError if another tool wrote the table at the same time; the commit of that tool stays.
         """
 
     def vacuum(self, path: Path, metadata: str) -> None:
-        """Delete the files that no version within the retention of the table's properties names, orphans included."""
+        """Delete files that no version within the table's retention names, also files that no commit ever named."""
 
     def restore(self, path: Path, version: int, metadata: str) -> None:
-        """Make the rows and columns of a version those of a new one."""
+        """Commit the rows and columns of a version as a new version."""
 
 
 class DeltaRs:
-    """By delta-rs, in this process."""
+    """The operations with delta-rs, in this process."""
 
     def optimize(
         self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
-        """As Operations says."""
+        """See `Operations`."""
         for conjunction in _conjunctions(partitions):
             optimizer = DeltaTable(path).optimize
             common: dict[str, Any] = {
@@ -61,16 +58,15 @@ class DeltaRs:
                     optimizer.compact(**common)
             except CommitFailedError:
                 raise ChuError(
-                    f"{path.name} was written while it was optimised, and is as that writer left it: "
-                    "run its maintenance again"
+                    f"another tool wrote {path.name} while it was optimised; its commit stays: run maintenance again"
                 ) from None
 
     def vacuum(self, path: Path, metadata: str) -> None:
-        """As Operations says."""
+        """See `Operations`."""
         DeltaTable(path).vacuum(dry_run=False, full=True, commit_properties=with_metadata(metadata))
 
     def restore(self, path: Path, version: int, metadata: str) -> None:
-        """As Operations says."""
+        """See `Operations`."""
         DeltaTable(path).restore(version, commit_properties=with_metadata(metadata))
 
 
@@ -78,9 +74,10 @@ DELTA_RS: Final[Operations] = DeltaRs()
 
 
 def _conjunctions(partitions: Sequence[Partition]) -> Iterator[list[tuple[str, str, str | list[str]]]]:
-    """Filters of delta-rs that together select exactly the partitions, as few as it can express: each is a commit.
+    """Partition filters of delta-rs that together select exactly the partitions.
 
-    delta-rs takes the empty text for null, but not within a list.
+    As few filters as possible, because each one is a commit. In a filter, delta-rs reads an empty text as null, but not
+    within a list.
     """
     listed: dict[tuple[tuple[tuple[str, str | None], ...], str], list[str]] = {}
     for partition in partitions:

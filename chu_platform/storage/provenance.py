@@ -1,9 +1,8 @@
-"""What the commits of a table say of themselves, in their user metadata.
+"""Provenance of the rows of a table, from the user metadata of its commits.
 
-A publication says what its rows were made of. Maintenance and restores say "operation", and carry what the
-publication said whose rows the table has now: its own commit may have left the log.
-
-Here: the form, and finding data_commits. Not here: what a publication says (graph.step).
+A data commit makes rows; its metadata records the inputs (written by `graph.step`). A commit of maintenance or of a
+restore has the key "operation". Under "publication", it repeats the metadata of the data commit that made the current
+rows, because that commit may have left the log.
 """
 
 import json
@@ -19,46 +18,46 @@ from chu_platform.tables.table import Table
 
 
 def last_data_commit(delta: DeltaTable) -> dict[str, Any]:
-    """What the publication says whose rows the table has at its loaded version; empty when none is found.
+    """Metadata of the data commit that made the rows of the loaded version; empty if there is none.
 
-    Commits of other tools are passed over.
+    Commits of other tools are ignored.
     """
     return next(data_commits(Path(unquote(urlsplit(delta.table_uri).path)), delta.version()), {})
 
 
 def data_commits(path: Path, version: int) -> Iterator[dict[str, Any]]:
-    """What the data_commits say that the rows of a version come from, the newest first.
+    """Metadata of the data commits that made the rows of a version, newest first.
 
-    One that made only some partitions leaves the others to those before it; one that made the whole table is the last.
-    A restore goes on with the version that it restored.
+    Stops at a commit that made the whole table: the rows of earlier commits were replaced. After a restore, the search
+    continues from the restored version.
     """
     below = version
     last: dict[str, Any] = {}
     for commit in commits(path, version):
-        if commit.version > below or not (said := platform_metadata(commit)):
+        if commit.version > below or not (metadata := commit_metadata(commit)):
             continue
-        publication = said.get("publication", {}) if "operation" in said else said
-        below = said.get("restored_version", below)
-        if publication and publication != last:
-            yield publication
-            last = publication
-            if made_whole(publication):
+        data_commit = metadata.get("publication", {}) if "operation" in metadata else metadata
+        below = metadata.get("restored_version", below)
+        if data_commit and data_commit != last:
+            yield data_commit
+            last = data_commit
+            if replaced_whole_table(data_commit):
                 return
 
 
 def operation_metadata(
-    table: Table, operation: str, run: str, publication: Mapping[str, Any], restored_version: int | None = None
+    table: Table, operation: str, run: str, data_commit: Mapping[str, Any], restored_version: int | None = None
 ) -> str:
-    """User metadata of a commit that makes no rows: `operation` is what it does, `run` who does it."""
-    said: dict[str, Any] = {
+    """User metadata, as JSON, of a commit of maintenance or of a restore. `run` is the run that makes the commit."""
+    metadata: dict[str, Any] = {
         "run": run,
         "asset": f"{table.layer}/{table.name}",
         "operation": operation,
-        "publication": publication,
+        "publication": data_commit,
     }
     if restored_version is not None:
-        said["restored_version"] = restored_version
-    return json.dumps(said, ensure_ascii=False)
+        metadata["restored_version"] = restored_version
+    return json.dumps(metadata, ensure_ascii=False)
 
 
 def with_metadata(metadata: str) -> CommitProperties:
@@ -66,25 +65,25 @@ def with_metadata(metadata: str) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": metadata})
 
 
-def made_whole(publication: Mapping[str, Any]) -> bool:
-    """Whether a publication made all of its table; those of before say so by naming no partitions."""
-    return bool(publication.get("whole", publication.get("slices") is None))
+def replaced_whole_table(data_commit: Mapping[str, Any]) -> bool:
+    """Whether a data commit replaced the whole table. Commits of old versions have no "whole", only "slices"."""
+    return bool(data_commit.get("whole", data_commit.get("slices") is None))
 
 
 def is_database_table(name: str) -> bool:
-    """Whether what a publication has read by this name is a table of the care database (`sources.care_tables`)."""
+    """Whether this name of a source in commit metadata is a table of the care database (see `ingest.care_tables`)."""
     return name.startswith("PostgreSQL table ")
 
 
-def files_read(said: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
-    """Name and fingerprint of the delivered files that a publication has read: database snapshots are none."""
-    return [(f["name"], f["sha256"]) for f in said.get("files", ()) if not is_database_table(f["name"])]
+def source_files(data_commit: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Name and SHA-256 of the source files that a data commit read, without tables of the care database."""
+    return [(f["name"], f["sha256"]) for f in data_commit.get("files", ()) if not is_database_table(f["name"])]
 
 
-def platform_metadata(commit: Commit) -> dict[str, Any]:
-    """The user metadata of one of the platform's own commits, or nothing."""
+def commit_metadata(commit: Commit) -> dict[str, Any]:
+    """User metadata of a commit of the platform; empty for a commit of another tool."""
     try:
-        said = json.loads(commit.user_metadata or "{}")
+        metadata = json.loads(commit.user_metadata or "{}")
     except ValueError:
         return {}
-    return said if isinstance(said, dict) and "run" in said else {}
+    return metadata if isinstance(metadata, dict) and "run" in metadata else {}

@@ -1,10 +1,8 @@
-"""The code of each published version, kept in the lake: `<zone>/.code/<code version>.json`.
+"""The code of each committed version, recorded in the lake: `<zone>/.code/<code version>.json`.
 
-A commit names the code version that made its rows; the file of that name holds the columns, the query or the
-declaration of the delivery, and the text of the Python with all of the platform's that it uses. From the lake alone,
-without the repository, it can be read what made a version.
-
-Here: writing and reading these files. Not here: which code belongs to a table (tables.code).
+The metadata of a commit contains the code version that made its rows. The file of that code version contains the
+columns, the query or the declaration of the delivery, and the text of the Python code. So the lake alone, without the
+repository, documents how each version was made.
 """
 
 import json
@@ -21,18 +19,18 @@ FOLDER: Final = ".code"
 
 
 def record_code(lake: Lake, table: Table) -> None:
-    """Write the code of the table as it is declared now beside the tables of its zone, unless it is there."""
+    """Write the current code of the table into the folder `.code` of its zone, unless it is recorded already."""
     file = _file(lake, table, table.code_version)
     if file.exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(code_description(table), ensure_ascii=False, indent=1), encoding="utf-8")
-    fresh.replace(file)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(code_description(table), ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.replace(file)
 
 
 def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any] | None:
-    """The code that a version of the table was made by; None when it was not kept."""
+    """The recorded code of a code version of the table; None if it was not recorded."""
     file = _file(lake, table, code_version)
     if not file.is_file():
         return None
@@ -41,15 +39,15 @@ def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any]
 
 
 def code_description(table: Table) -> dict[str, Any]:
-    """The code of the table as it is declared now."""
-    said: dict[str, Any] = {
+    """The current code of the table, as a JSON object."""
+    description: dict[str, Any] = {
         "asset": f"{table.layer}/{table.name}",
         "code_version": table.code_version,
         "package": PACKAGE_VERSION,
         "columns": [{"name": c.name, "type": sql_type(c.type), "required": c.required} for c in table.columns],
         "reads": {name: read.folder for name, read in table.reads.items()},
     }
-    return {**said, **table.rows.declaration, "python": table.code}
+    return {**description, **table.rows.declaration, "python": table.code}
 
 
 def _file(lake: Lake, table: Table, code_version: str) -> Path:

@@ -1,7 +1,4 @@
-"""Audit: the checks of a table, measured over staged rows before they become visible.
-
-Here: running checks. Not here: what the checks are (tables.checks), and what follows from a broken one.
-"""
+"""Running the checks of a table over staged rows, before they are committed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,19 +19,19 @@ NOTHING_DELIVERED: Final = DeliveryCounts()
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What an audit found: the check, and what was measured (most often the number of rows that break it)."""
+    """Result of a check. `measured` is usually the number of rows that break it; None if nothing could be measured."""
 
     check: Check
     measured: float | None
 
     @property
     def passed(self) -> bool:
-        """Whether the check holds."""
+        """Whether the measured number is within the bounds of the check."""
         return self.check.allows(self.measured)
 
     @property
     def blocks(self) -> bool:
-        """Whether this keeps the rows from being published."""
+        """Whether the result prevents the commit of the rows."""
         return self.check.blocking and not self.passed
 
 
@@ -46,9 +43,9 @@ def run_checks(
     versions: Mapping[Table, int],
     counts: DeliveryCounts = NOTHING_DELIVERED,
 ) -> list[CheckResult]:
-    """Measure each check of the table over the staged rows of `partition_range` (of the whole table when None).
+    """Run all checks of the table over the staged rows of `partition_range` (of the whole table if None).
 
-    Tables referred to are read at the version in `versions`, or as they are now.
+    Other tables are read at their version in `versions`, by default at their current version.
     """
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
@@ -63,10 +60,10 @@ def run_checks(
         def same_partitions(other: Table) -> str | None:
             if partition_range is None or partition_range.whole:
                 return current(other)
-            alike = other.partition_scheme is partition_range.partition_scheme
-            return f"(SELECT * FROM {current(other)} WHERE {partition_range.predicate()})" if alike else None
+            same_scheme = other.partition_scheme is partition_range.partition_scheme
+            return f"(SELECT * FROM {current(other)} WHERE {partition_range.predicate()})" if same_scheme else None
 
-        sides = CheckInputs(
+        inputs = CheckInputs(
             "staged",
             _after(lake, table, partition_range),
             current,
@@ -74,15 +71,15 @@ def run_checks(
             _rows_before(lake, table, partition_range),
             counts,
         )
-        return [CheckResult(check, _first(connection, check.query(sides))) for check in table.all_checks]
+        return [CheckResult(check, _first_value(connection, check.query(inputs))) for check in table.all_checks]
 
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
-    """The whole table as it would be: the staged rows, and those of the partitions that stay."""
+    """Relation of the whole table after the commit: staged rows, and rows of the other partitions."""
     if partition_range is None or partition_range.whole or lake.open(table) is None:
         return "staged"
-    kept = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({partition_range.predicate()}, false)"
-    return f"(SELECT * FROM staged UNION ALL {kept})"
+    unchanged = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({partition_range.predicate()}, false)"
+    return f"(SELECT * FROM staged UNION ALL {unchanged})"
 
 
 def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | None) -> int | None:
@@ -97,6 +94,6 @@ def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | Non
     )
 
 
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> float | None:
+def _first_value(connection: duckdb.DuckDBPyConnection, query: str) -> float | None:
     row = connection.execute(query).fetchone()
     return None if row is None or row[0] is None else float(row[0])

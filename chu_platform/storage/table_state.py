@@ -1,7 +1,4 @@
-"""The state of a Delta table that maintenance looks at: files, small files, commits, log, what may be deleted.
-
-Here: measuring. Not here: what follows from it (maintenance).
-"""
+"""Measured state of a Delta table, the input of its maintenance: files, small files, commits, expired files."""
 
 import re
 from collections import defaultdict
@@ -24,13 +21,13 @@ LOG_FILE: Final = re.compile(r"(\d{20})\.(json|checkpoint\..*)")
 
 
 @dataclass(frozen=True)
-class State:
-    """A table as it lies on disk, measured by a policy; sizes in bytes.
+class TableState:
+    """Counts and sizes (bytes) of a table on disk, measured with the thresholds of a policy.
 
-    `files` and `size` are of the current version. `small_files` are those that lie with another small one in a
-    partition. `commits` are those since the last checkpoint. `expired_files` are files in the folder that no version
-    within the retention names, `expired_log_files` those of the log that none needs. `has_properties` tells
-    whether the table's properties are the declared ones.
+    `files` and `size` are those of the current version. `small_files` is the number of small files in partitions with
+    more than one of them. `commits` is the number of commits since the last checkpoint. `expired_files` is the number
+    of files that no version within the retention names, `expired_log_files` the number of log files that no version
+    needs. `has_properties`: the Delta properties of the table are the declared ones.
     """
 
     version: int
@@ -45,18 +42,18 @@ class State:
 
     @property
     def small_share(self) -> float:
-        """Share of the small files among all files, 0 to 1."""
+        """Share of small files among all files, from 0 to 1."""
         return self.small_files / self.files if self.files else 0.0
 
 
-def measure(lake: Lake, table: Table, policy: Policy) -> State:
-    """Measure the table, changing nothing. Raises ChuError when it was never written."""
+def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
+    """Measure the table without changing it. Raises ChuError if the table does not exist yet."""
     delta = lake.require(table)
     files = active_files(delta)
     expired = _expired(lake.path(table), delta, policy)
     last_checkpoint, expired_log = _log(lake.path(table) / "_delta_log", policy.log_retention)
     configuration = delta.metadata().configuration
-    return State(
+    return TableState(
         version=delta.version(),
         files=len(files),
         size=sum(f["size_bytes"] for f in files),
@@ -75,7 +72,7 @@ def fragmented(lake: Lake, table: Table, policy: Policy) -> Sequence[Partition]:
 
 
 def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> list[tuple[Partition, int]]:
-    """The partitions with more than one small file, and the number of these."""
+    """The partitions with more than one small file, and their numbers of small files."""
     counts: dict[tuple[tuple[str, str | None], ...], int] = defaultdict(int)
     for file in files:
         if file["size_bytes"] < policy.small_size:
@@ -85,10 +82,10 @@ def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> l
 
 
 def _log(folder: Path, retention: timedelta) -> tuple[int, int]:
-    """Version of the last checkpoint (-1: none), number of files that clean-up may delete.
+    """Version of the last checkpoint (-1 if there is none), and number of log files that the clean-up may delete.
 
-    A version within the retention needs the commits from the last checkpoint before it on: what lies before the
-    newest checkpoint that is older than the retention is needed by none.
+    To read a version, a reader needs the last checkpoint before it and all later commits. So log files before the
+    newest checkpoint that is older than the retention are not needed.
     """
     cutoff = (datetime.now() - retention).timestamp()
     found = [(int(m[1]), m[2], f) for f in folder.iterdir() if (m := LOG_FILE.fullmatch(f.name))]
@@ -103,7 +100,7 @@ def _expired(path: Path, delta: DeltaTable, policy: Policy) -> list[int]:
     """Sizes of the files that VACUUM would delete."""
     sizes = []
     for file in delta.vacuum(policy.retention // HOUR, dry_run=True, enforce_retention_duration=False, full=True):
-        # delta-rs also names those that an earlier VACUUM deleted.
+        # delta-rs also lists files that an earlier VACUUM deleted.
         with suppress(FileNotFoundError):
             sizes.append((path / file).stat().st_size)
     return sizes

@@ -1,1 +1,1 @@
-"""The vocabulary in which every table of the platform is declared: tables, rows, columns, checks, partitions."""
+"""Classes that declare a table: its columns, how its rows are made, checks, partitions and maintenance."""

@@ -1,8 +1,7 @@
-"""Checks: what must be true of a table's rows before they become visible.
+"""Checks: conditions that the rows of a table must meet before they are committed.
 
-A check is data: its type, and a query that measures something (most often the number of rows that break it) with the
-bounds of what is right. The queries are DuckDB SQL over the relations that `CheckInputs` names; `storage.run_checks`
-runs them.
+A check is data: its type, a query that measures a number (usually the number of rows that break the check), and the
+bounds of that number. The queries are DuckDB SQL over the relations in `CheckInputs`. `storage.run_checks` runs them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +12,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from chu_platform.tables.table import Table
 
-# Shares of the rows of before by which a table may shrink or grow without a remark.
-SHRINKS_BY: Final = 0.1
-GROWS_BY: Final = 1.0
+# Largest change of the row count since the last version without a warning, as a share of the previous row count.
+MAX_DECREASE: Final = 0.1
+MAX_INCREASE: Final = 1.0
 
 
 class CheckCategory(StrEnum):
-    """What of the data a check is about, in the terms of Kahn et al. (2016) that OHDSI's DataQualityDashboard uses.
+    """Category of a check, as defined by Kahn et al. (2016) and used by OHDSI's DataQualityDashboard.
 
-    Completeness: values are there. Conformance: they have the declared form, keys and columns. Plausibility: they, and
-    their number, are believable, alone or beside other values and tables.
+    Completeness: values are present. Conformance: formats, keys and columns are the declared ones. Plausibility: values
+    and row counts are believable, alone or compared with other values and tables.
     """
 
     COMPLETENESS = "completeness"
@@ -31,7 +30,7 @@ class CheckCategory(StrEnum):
 
 
 class CheckType(StrEnum):
-    """What a check compares."""
+    """What a check tests."""
 
     NOT_NULL = "not null"
     UNIQUE = "unique"
@@ -46,18 +45,18 @@ class CheckType(StrEnum):
 
     @property
     def category(self) -> CheckCategory:
-        """The category of checks of this type."""
+        """Category of the checks of this type."""
         return _CATEGORIES[self]
 
 
 _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
     CheckType.NOT_NULL: CheckCategory.COMPLETENESS,
-    # OHDSI: relational conformance (keys), value conformance (domains), the columns of the tables.
+    # OHDSI: relational conformance (keys and columns), value conformance (domains).
     CheckType.UNIQUE: CheckCategory.CONFORMANCE,
     CheckType.FOREIGN_KEY: CheckCategory.CONFORMANCE,
     CheckType.DOMAIN: CheckCategory.CONFORMANCE,
     CheckType.DRIFT: CheckCategory.CONFORMANCE,
-    # OHDSI: atemporal plausibility (ranges, relations of values, counts beside those of another table), temporal
+    # OHDSI: atemporal plausibility (ranges, relations between values, counts compared with another table), temporal
     # plausibility (counts and dates of events over time).
     CheckType.RANGE: CheckCategory.PLAUSIBILITY,
     CheckType.CONSISTENCY: CheckCategory.PLAUSIBILITY,
@@ -69,7 +68,10 @@ _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
 
 @dataclass(frozen=True)
 class DeliveryCounts:
-    """Rows of a delivery, in all partitions, and its columns that are not declared; all 0 for tables not delivered."""
+    """Number of rows of a delivery, over all partitions, and of its undeclared columns.
+
+    All numbers are 0 for a table that is not delivered.
+    """
 
     delivered: int = 0
     kept: int = 0
@@ -79,12 +81,13 @@ class DeliveryCounts:
 
 @dataclass(frozen=True)
 class CheckInputs:
-    """What a check can look at: DuckDB relations, and two counts.
+    """Inputs of a check query: DuckDB relations and counts.
 
-    `staged` are the rows to be committed; `after` is the whole table as it would then be; `current` gives the current
-    version of another table, `same_partitions` the partitions of it that are being made: None where it has another
-    partition scheme. `rows_before` is the number of rows of these partitions now, None when they were never made;
-    `counts` are of the delivery.
+    `staged`: the rows to commit. `after`: the whole table as it would be after the commit.
+    `current`: function that returns the relation of another table at its current version.
+    `same_partitions`: the same, restricted to the staged partitions; None if that table has another partition scheme.
+    `rows_before`: number of committed rows in the staged partitions; None if the table does not exist yet.
+    `counts`: row counts of the delivery.
     """
 
     staged: str
@@ -97,10 +100,10 @@ class CheckInputs:
 
 @dataclass(frozen=True)
 class Check:
-    """One check; `name` is unique within its table. `description` is French, for readers: what must be true.
+    """One check. `name` is unique within its table. `description` states the condition, in French.
 
-    What `query` measures must lie between `minimum` and `maximum`, both included; nothing measured (null) breaks no
-    check. Rows that break a `blocking` check are not committed; others are a warning.
+    The check passes if the number measured by `query` lies between `minimum` and `maximum`, both included, or is null.
+    If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
     """
 
     name: str
@@ -115,17 +118,17 @@ class Check:
 
     @property
     def threshold(self) -> str:
-        """The bounds, as a French reader sees them in a table."""
+        """The bounds in French notation, for display."""
         text = f"= {self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} à {self.maximum:g}"
         return text.replace(".", ",")
 
     def allows(self, measured: float | None) -> bool:
-        """Whether the check holds for what was measured."""
+        """Whether the check passes for this measured number."""
         return measured is None or self.minimum <= measured <= self.maximum
 
 
 def not_null(column: str) -> Check:
-    """No row has a null in `column`."""
+    """`column` is never null."""
     return Check(
         f"not_null_{column}",
         CheckType.NOT_NULL,
@@ -136,7 +139,7 @@ def not_null(column: str) -> Check:
 
 
 def unique(*columns: str) -> Check:
-    """No two rows of the whole table agree on all of `columns`."""
+    """No two rows of the whole table have equal values in all of `columns`."""
     names = ", ".join(f'"{c}"' for c in columns)
     return Check(
         f"unique_{columns[0]}",
@@ -148,7 +151,7 @@ def unique(*columns: str) -> Check:
 
 
 def foreign_key(column: str, table: "Table", referred: str | None = None) -> Check:
-    """Every value of `column` that is not null exists in `table`, as its key (or its column `referred`)."""
+    """Every non-null value of `column` exists in the column `referred` (default: the same name) of `table`."""
     target = referred or column
     return Check(
         f"foreign_key_{column}",
@@ -164,7 +167,7 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
 
 
 def one_of(column: str, values: Sequence[str]) -> Check:
-    """Every value of `column` that is not null is one of `values`."""
+    """Every non-null value of `column` is one of `values`."""
     listed = ", ".join("'" + v.replace("'", "''") + "'" for v in values)
     return Check(
         f"domain_{column}",
@@ -176,7 +179,7 @@ def one_of(column: str, values: Sequence[str]) -> Check:
 
 
 def between(column: str, low: float, high: float) -> Check:
-    """Every value of `column` that is not null lies between `low` and `high`, both included."""
+    """Every non-null value of `column` lies between `low` and `high`, both included."""
     return Check(
         f"range_{column}",
         CheckType.RANGE,
@@ -187,7 +190,7 @@ def between(column: str, low: float, high: float) -> Check:
 
 
 def holds(name: str, condition: str, description: str) -> Check:
-    """`condition` is not false on any row (null counts as true, as in a SQL CHECK)."""
+    """The SQL `condition` is true or null for every row, as in a SQL CHECK constraint."""
     return Check(
         name,
         CheckType.CONSISTENCY,
@@ -199,7 +202,7 @@ def holds(name: str, condition: str, description: str) -> Check:
 def none_in(
     name: str, query: str, description: str, refers_to: "Table | None" = None, *, blocking: bool = True
 ) -> Check:
-    """`query`, a count of broken rows over `{this}` (and `{other}`, the table referred to), gives 0."""
+    """`query` returns 0: it counts invalid rows of `{this}`, the staged rows; `{other}` is the table `refers_to`."""
     return Check(
         name,
         CheckType.CONSISTENCY,
@@ -210,8 +213,8 @@ def none_in(
     )
 
 
-def as_many_as(table: "Table") -> Check:
-    """There are as many rows as in the same partitions of `table`: none was lost on the way, none multiplied."""
+def same_row_count_as(table: "Table") -> Check:
+    """The row count equals that of the same partitions of `table`: no row was lost or duplicated."""
     return Check(
         f"as_many_as_{table.name}",
         CheckType.RECONCILIATION,
@@ -226,7 +229,7 @@ def as_many_as(table: "Table") -> Check:
 
 
 def sums_to(name: str, total: str, table: "Table", counted: str, description: str) -> Check:
-    """The single value of the query `total` over `{this}` is that of `counted` over `{other}`, rows of `table`."""
+    """Two queries return the same number: `total` over `{this}` (staged rows), `counted` over `{other}` (`table`)."""
     return Check(
         name,
         CheckType.RECONCILIATION,
@@ -239,8 +242,8 @@ def sums_to(name: str, total: str, table: "Table", counted: str, description: st
     )
 
 
-def accounted_for() -> Check:
-    """Every row delivered was kept or rejected."""
+def rows_kept_or_rejected() -> Check:
+    """Every delivered row was kept or rejected."""
     return Check(
         "rows_in_are_kept_or_rejected",
         CheckType.RECONCILIATION,
@@ -249,8 +252,8 @@ def accounted_for() -> Check:
     )
 
 
-def all_declared() -> Check:
-    """The delivery has no column that the table does not declare: a warning, since none is passed on."""
+def columns_declared() -> Check:
+    """The delivery has only declared columns. A warning: undeclared columns go to quarantine."""
     return Check(
         "columns_are_declared",
         CheckType.DRIFT,
@@ -260,19 +263,21 @@ def all_declared() -> Check:
     )
 
 
-def as_many_open_as_rejected(mended: str) -> Check:
-    """The rejects that are open, those whose column `mended` is null, are those of the delivery."""
+def open_rejects_match_delivery(resolved_at: str) -> Check:
+    """There are as many open rejects as rejected rows in the delivery. `resolved_at` is null in open rejects."""
     return Check(
         "open_rejects_are_those_of_the_delivery",
         CheckType.RECONCILIATION,
         "autant de rejets ouverts que de lignes rejetées",
-        lambda s: f'SELECT abs(count(*) FILTER ("{mended}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}',
-        mended,
+        lambda s: (
+            f'SELECT abs(count(*) FILTER ("{resolved_at}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}'
+        ),
+        resolved_at,
     )
 
 
 def rejected_share(maximum: float) -> Check:
-    """The share of the rows delivered that were rejected is at most `maximum`."""
+    """At most the share `maximum` of the delivered rows was rejected."""
     return Check(
         "rejected_share",
         CheckType.RECONCILIATION,
@@ -283,26 +288,26 @@ def rejected_share(maximum: float) -> Check:
 
 
 def steady_row_count() -> Check:
-    """The rows of the partitions are not many fewer or more than those of the last version: a warning."""
+    """The row count of the partitions changed within fixed bounds since the last version. A warning."""
     return Check(
         "row_count",
         CheckType.ROW_COUNT,
-        f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * SHRINKS_BY:g} % "
-        f"et n’augmente pas de plus de {100 * GROWS_BY:g} %",
+        f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * MAX_DECREASE:g} % "
+        f"et n’augmente pas de plus de {100 * MAX_INCREASE:g} %",
         lambda s: f"SELECT count(*) / nullif({s.rows_before or 0}, 0) - 1 FROM {s.staged}",
-        minimum=-SHRINKS_BY,
-        maximum=GROWS_BY,
+        minimum=-MAX_DECREASE,
+        maximum=MAX_INCREASE,
         blocking=False,
     )
 
 
 def last_event(column: str, days: int, as_date: str | None = None) -> Check:
-    """The last event is at most `days` old today: a warning. `as_date` is SQL that makes a date of the column."""
+    """The last event is at most `days` old. A warning. `as_date` is SQL that converts the column to a date."""
     return Check(
         "last_event",
         CheckType.FRESHNESS,
         f"au plus {days} jours depuis la dernière valeur de {column}",
-        # Events of the future are a matter of other checks.
+        # Other checks find events in the future.
         lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
         column,
         maximum=days,

@@ -1,4 +1,4 @@
-"""Columns and their types, with the names that these have in Arrow, Spark SQL and DuckDB."""
+"""Columns of a declared table, and their types in Arrow, Spark SQL and DuckDB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LONG: Final = pa.int64()
 DOUBLE: Final = pa.float64()
 BOOLEAN: Final = pa.bool_()
 DATE: Final = pa.date32()
-# A share of one event: exact, so that sums neither depend on their order nor drift from the whole.
+# Share of one event. Decimal, so that sums are exact and independent of the order of the rows.
 WEIGHT: Final = pa.decimal128(20, 12)
 SQL_NAMES: Final = {
     STRING: "STRING",
@@ -28,10 +28,9 @@ SQL_NAMES: Final = {
 class Column:
     """One column of a table.
 
-    `label` and `description` are French, for readers: what the column is called, and what its values are (units, what
-    null means, what they are computed from), so that it reads on after the label. `key` columns make up the grain
-    together and are never null. `identifying` columns exist in the restricted zone only, and never reach Delta
-    statistics.
+    `label` and `description` are French. The description gives units, the meaning of null and the computation; it is
+    displayed after the label. The `key` columns together identify a row and are never null. `identifying` columns
+    exist only in the restricted zone and have no Delta statistics.
     """
 
     name: str
@@ -43,30 +42,30 @@ class Column:
     identifying: bool = False
 
     @property
-    def said(self) -> str:
-        """Label and description in one text, where there is room for one only."""
+    def full_description(self) -> str:
+        """Label and description in one text."""
         return f"{self.label} – {self.description}"
 
     @property
     def required(self) -> bool:
-        """True when the column may not be null."""
+        """Whether the column must not be null."""
         return self.key or not self.nullable
 
 
 def sql_type(type_: pa.DataType) -> str:
-    """Name of an Arrow type in Spark SQL, which DuckDB understands too."""
+    """Name of an Arrow type that is valid in both Spark SQL and DuckDB."""
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     return SQL_NAMES[type_]
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type of such a name. Raises KeyError for any other text."""
+    """The Arrow type for a name returned by `sql_type`. Raises KeyError for an unknown name."""
     return {sql_type(known): known for known in (*SQL_NAMES, WEIGHT)}[name]
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """The Arrow schema of a table: names, types, nullability, and the descriptions as Delta comments."""
+    """Arrow schema of a table: names, types, nullability, and descriptions as Delta comments."""
     return pa.schema(
         [pa.field(c.name, c.type, nullable=not c.required, metadata={"comment": c.description}) for c in columns]
     )

@@ -1,4 +1,4 @@
-"""What is declared in the modules of a package: nothing lists declarations, a module is found by being there."""
+"""Discovery of declarations: objects that the modules of a package assign to variables. No list of them is kept."""
 
 import inspect
 import pkgutil
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 Declared = TypeVar("Declared")
-# File and line of a declaration.
-Place = tuple[Path, int]
+# File and line number of a declaration.
+SourceLocation = tuple[Path, int]
 
 
-def declared(package: str, kind: type[Declared]) -> Mapping[Declared, Place]:
-    """The objects of a kind that modules of a package assign to a variable, with file and line, in order of module.
+def declared(package: str, kind: type[Declared]) -> Mapping[Declared, SourceLocation]:
+    """Objects of type `kind` that the modules of a package assign to variables, in alphabetical order of the modules.
 
-    What a module imports from another one is not declared there. Every module of the package is imported.
+    Objects that a module imports from another module are not included. Every module of the package is imported.
     """
-    found: dict[Declared, Place] = {}
+    found: dict[Declared, SourceLocation] = {}
     for name in sorted(m.name for m in pkgutil.iter_modules(import_module(package).__path__)):
         module = import_module(f"{package}.{name}")
         file = Path(inspect.getfile(module))

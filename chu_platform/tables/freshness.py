@@ -1,14 +1,11 @@
-"""How often a table is expected to be made anew.
-
-Here: the cadences and when a table is late. Not here: what makes it (automation).
-"""
+"""How often a table is expected to be updated, and from which age it is late."""
 
 from datetime import timedelta
 from enum import Enum
 
 
 class Freshness(Enum):
-    """How often a table is made: it is remarked as late after `warn`, and fails its freshness after `fail`."""
+    """Expected update frequency: a table gets a warning at the age `warn` and fails its freshness at the age `fail`."""
 
     NIGHTLY = (timedelta(hours=26), timedelta(hours=50))
     WEEKLY = (timedelta(days=8), timedelta(days=15))
@@ -16,10 +13,10 @@ class Freshness(Enum):
 
     @property
     def warn(self) -> timedelta:
-        """Age at which the table is remarked."""
+        """Age from which the table gets a warning."""
         return self.value[0]
 
     @property
     def fail(self) -> timedelta:
-        """Age at which the table is stale."""
+        """Age from which the table fails its freshness."""
         return self.value[1]

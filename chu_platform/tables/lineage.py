@@ -1,6 +1,6 @@
-"""Lineage of columns as data: one step back, and all the way back to what lies outside the lake.
+"""Column lineage as data: direct origins of a column, and the external sources at the start of its lineage.
 
-Tables stand here for themselves, as declarations or as their names: `Name` is whichever is used.
+`Name` is the type that identifies a table: a declaration (`Table`) or the name of a table.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -23,9 +23,10 @@ class Field(Generic[Name]):
 
 @dataclass(frozen=True)
 class Lineage(Generic[Name]):
-    """`columns`: for each column of the table, in their order, its origins; nothing for a constant of the declaration.
+    """Direct lineage of a table.
 
-    `rows`: what decides which rows there are, whatever the column.
+    `columns`: the origins of each column, in the order of the columns; empty for a constant of the declaration.
+    `rows`: the origins that determine which rows exist, and so influence every column.
     """
 
     columns: Mapping[str, Mapping[Field[Name] | ExternalSource, Influence]]
@@ -33,20 +34,20 @@ class Lineage(Generic[Name]):
 
     @property
     def origins(self) -> Collection[Field[Name] | ExternalSource]:
-        """Everything that its columns and rows come from, each once, in order."""
-        return dict.fromkeys([*(o for found in self.columns.values() for o in found), *self.rows])
+        """All distinct origins of its columns and rows, in order."""
+        return dict.fromkeys([*(o for origins in self.columns.values() for o in origins), *self.rows])
 
 
 @dataclass(frozen=True)
 class End(Generic[Name]):
-    """Where a lineage ends: the last column of the lake, and the external source that it is read from."""
+    """Start of a lineage: an external source, and the column of the lake that is read from it."""
 
     field: Field[Name]
     source: ExternalSource
 
 
 class WayBack(Generic[Name]):
-    """The ends of lineages, found by following one step after the other."""
+    """The external sources of columns, found by following the direct lineage of each table. Results are cached."""
 
     def __init__(self, lineage_of: Callable[[Name], Lineage[Name]]) -> None:
         self._lineage_of = lineage_of
@@ -54,7 +55,7 @@ class WayBack(Generic[Name]):
         self._influences: dict[Field[Name], frozenset[End[Name]]] = {}
 
     def values_of(self, field: Field[Name]) -> frozenset[End[Name]]:
-        """Where the values of a column come from; nothing for a constant of the declarations."""
+        """External sources of the values of a column; empty for a constant of the declarations."""
         if field not in self._values:
             origins = self._lineage_of(field.table).columns[field.column]
             found = (self._value(field, origin) for origin, kind in origins.items() if kind.direct)
@@ -62,18 +63,18 @@ class WayBack(Generic[Name]):
         return self._values[field]
 
     def influences_of(self, field: Field[Name]) -> frozenset[End[Name]]:
-        """What else decides: conditions and masks on the way, and whatever decides which rows there are."""
+        """Other external sources that influence a column: through conditions, masks, and the selection of rows."""
         if field not in self._influences:
             lineage = self._lineage_of(field.table)
-            found = [self._decides(origin) for origin in lineage.columns[field.column]]
+            found = [self._influence(origin) for origin in lineage.columns[field.column]]
             conditions = [origin for origin, kind in lineage.columns[field.column].items() if not kind.direct]
             for origin in [*conditions, *lineage.rows]:
-                found += [self._value(field, origin), self._decides(origin)]
+                found += [self._value(field, origin), self._influence(origin)]
             self._influences[field] = frozenset[End[Name]]().union(*found) - self.values_of(field)
         return self._influences[field]
 
     def _value(self, field: Field[Name], origin: Field[Name] | ExternalSource) -> frozenset[End[Name]]:
         return frozenset([End(field, origin)]) if isinstance(origin, ExternalSource) else self.values_of(origin)
 
-    def _decides(self, origin: Field[Name] | ExternalSource) -> frozenset[End[Name]]:
+    def _influence(self, origin: Field[Name] | ExternalSource) -> frozenset[End[Name]]:
         return frozenset() if isinstance(origin, ExternalSource) else self.influences_of(origin)

@@ -1,29 +1,26 @@
-"""When a table is maintained, and how long what was replaced stays readable.
-
-Here: the thresholds and retentions of a declaration. Not here: measuring a table or acting on it (lake.maintenance).
-"""
+"""Maintenance policy of a table: thresholds of its operations, and retention of replaced versions."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 HOUR: Final = timedelta(hours=1)
-# Files lie in a table's folder before their commit names them: VACUUM must never reach those of a running write.
+# A running write has files in the table's folder that no commit names yet: VACUUM must never delete them.
 MIN_RETENTION: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Past what the maintenance of a table acts.
+    """Thresholds from which the maintenance of a table acts.
 
-    `target_size` is the size in bytes of a file that a rewrite aims at; a file below half of it is small, if its
-    partition holds another small one. OPTIMIZE acts at `small_files` of them, or when they are `small_share` of all
-    files. VACUUM acts at `expired_files`: by default at once, since erased rows shall not outlive the retention. A
-    checkpoint is due after `commits`.
+    `target_size` is the file size in bytes that OPTIMIZE aims at. A file smaller than half of it counts as small if
+    its partition has another small file. OPTIMIZE runs from `small_files` small files on, or if their share of all
+    files reaches `small_share`. VACUUM runs from `expired_files` on: by default from the first one, because erased rows
+    must not exist longer than the retention. A checkpoint is written after `commits` commits.
 
-    `retention` is how long a replaced version stays readable, `log_retention` how long its commit stays in the
-    log. Both are whole hours; the log keeps at least as long as the files, and neither goes below
-    `MIN_RETENTION` (ValueError).
+    `retention` is how long a replaced version stays readable, `log_retention` how long its commit stays in the log.
+    Both are whole hours, `log_retention` is at least `retention`, and both are at least `MIN_RETENTION`.
+    Raises ValueError otherwise.
     """
 
     target_size: int = 32 * 1024 * 1024
@@ -31,7 +28,7 @@ class Policy:
     small_share: float = 0.5
     expired_files: int = 1
     commits: int = 20
-    # A figure of last month is explained and made again from the versions of then: two months are within reach.
+    # Two months: `chu trace` and `chu rebuild` read the versions from which the figures of last month were made.
     retention: timedelta = timedelta(days=62)
     log_retention: timedelta = timedelta(days=400)
 
@@ -45,7 +42,7 @@ class Policy:
 
     @property
     def small_size(self) -> int:
-        """Files below this many bytes are small."""
+        """Size in bytes below which a file is small."""
         return self.target_size // 2
 
 

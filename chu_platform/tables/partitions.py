@@ -1,9 +1,8 @@
-"""Partition schemes: the partitions of time in which a table is written, and ranges of them.
+"""Partition schemes: partitions of a table by month or year, and ranges of partitions.
 
-A partitioned table has one Delta partition column whose values read like its partition keys (`2019-01`, `2019`); the
-same keys are those of its Dagster partitions. The first and the last key are open-ended: what lies before the first (or
-has no date) belongs to the first, what lies after the last belongs to the last, so that no row of a delivery falls
-between partitions.
+A partitioned table has one Delta partition column. Its values are written like the partition keys (`2019-01`, `2019`),
+which are also the keys of its Dagster partitions. The first and the last partition are open-ended: rows without a date
+or before the first key belong to the first one, rows after the last key to the last one. So every row has a partition.
 """
 
 from collections.abc import Sequence
@@ -15,9 +14,9 @@ from typing import Final
 
 @dataclass(frozen=True)
 class PartitionScheme:
-    """How a table is partitioned by time: by month when the key `first` is one (`2015-01`), else by year (`1970`).
+    """How a table is partitioned: by month if the key `first` is a month (`2015-01`), by year if it is a year (`1970`).
 
-    `column` is the Delta partition column, whose values are the keys.
+    `column` is the Delta partition column.
     """
 
     name: str
@@ -26,12 +25,12 @@ class PartitionScheme:
 
     @property
     def monthly(self) -> bool:
-        """Whether a partition is a month; else it is a year."""
+        """Whether partitions are months (otherwise years)."""
         return "-" in self.first
 
     @property
     def keys(self) -> Sequence[str]:
-        """All partition keys in order of time, the period that is under way now (in UTC) included."""
+        """All partition keys in chronological order, up to the current month or year in UTC."""
         now = datetime.now(UTC)
         if not self.monthly:
             return [str(year) for year in range(int(self.first), now.year + 1)]
@@ -40,9 +39,9 @@ class PartitionScheme:
         return [f"{number // 12}-{number % 12 + 1:02}" for number in months]
 
     def within(self, first: str, last: str) -> "PartitionRange | None":
-        """The partitions that a range of time touches; None when there are none.
+        """The partitions that overlap a period; None if there are none.
 
-        `first` and `last` are years (`2019`) or months (`2019-03`), both included: a month touches its year, a year
+        `first` and `last` are years (`2019`) or months (`2019-03`), both included. A month overlaps its year, a year
         all its months.
         """
         keys = [k for k in self.keys if k[: len(first)] >= first[: len(k)] and k[: len(last)] <= last[: len(k)]]
@@ -67,17 +66,17 @@ class PartitionRange:
 
     @cached_property
     def lower(self) -> str | None:
-        """Smallest value of the partition column, or None when the range is open below."""
+        """Smallest value of the partition column; None if the range has no lower bound."""
         return None if self.first == self.partition_scheme.keys[0] else self.first
 
     @cached_property
     def upper(self) -> str | None:
-        """Largest value of the partition column, or None when the range is open above."""
+        """Largest value of the partition column; None if the range has no upper bound."""
         return None if self.last == self.partition_scheme.keys[-1] else self.last
 
     @property
     def whole(self) -> bool:
-        """Whether these are all partitions there are."""
+        """Whether the range contains all partitions."""
         return self.lower is None and self.upper is None
 
     @property
@@ -93,7 +92,7 @@ class PartitionRange:
         return (self.lower is None or value >= self.lower) and (self.upper is None or value <= self.upper)
 
     def predicate(self) -> str:
-        """The same as `holds`, as a condition that Spark SQL and DuckDB read. Keys are digits and dashes only."""
+        """The same test as `holds`, as a condition in Spark SQL and DuckDB. Keys contain only digits and hyphens."""
         column = self.partition_scheme.column
         lower = "true" if self.lower is None else f"{column} >= '{self.lower}'"
         upper = "true" if self.upper is None else f"{column} <= '{self.upper}'"
@@ -101,16 +100,16 @@ class PartitionRange:
         return f"(({lower} AND {upper}){null})"
 
     def key_of(self, value: str | None) -> str:
-        """The partition key that a value of the partition column counts under."""
+        """The partition key to which a value of the partition column belongs."""
         keys = self.partition_scheme.keys
         if value is None or value < keys[0]:
             return keys[0]
         return min(value, keys[-1])
 
 
-# The care database starts in June 2015 and the stays with it.
+# The care database and the hospital stays start in June 2015.
 MONTHLY: Final = PartitionScheme("month", "month", first="2015-01")
-# INSEE's register is dense from 1971 on; earlier and undated deaths count under its first key.
+# INSEE's register has many deaths per year from 1971 on. Earlier and undated deaths belong to the first key.
 DEATH_YEARS: Final = PartitionScheme("death_year", "death_year", first="1970")
 CAMPAIGNS: Final = PartitionScheme("campaign_year", "campaign_year", first="2014")
 PARTITION_SCHEMES: Final = (MONTHLY, DEATH_YEARS, CAMPAIGNS)

@@ -1,7 +1,7 @@
-"""The periods that an indicator is counted in, as Spark SQL: those of the calendar, or one free range of months.
+"""Periods of an indicator, as fragments of Spark SQL: the periods of the calendar, or one free range of months.
 
-A query of an indicator is a function of its periods, so that `chu kpi` answers for a free range by the same query as
-the table.
+The query of an indicator is a function of its periods. So the table (calendar periods) and `chu kpi` (a free range of
+months) use the same query.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,77 +9,77 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Protocol
 
-# Stands for the start of the period `all`: before any event.
+# Start of the period `all` in joins: earlier than any event.
 ALL_START: Final = "DATE '1800-01-01'"
 
 
 class Periods(Protocol):
-    """Periods as fragments of SQL. Queries name the table of periods `p`, as {period} p."""
+    """Periods as fragments of SQL. In queries, `p` is the alias of the table of periods: {period} p."""
 
     def expand(self, event: str, columns: str) -> str:
-        """SELECT: `columns` of each row of the relation `event`, once for each period that holds its `date`.
+        """SELECT: `columns` of each row of the relation `event`, once per period that contains its `date`.
 
-        The columns `grain` and `start` say which period; `join` joins them to the table of periods.
+        The added columns `grain` and `start` identify the period; `join` joins them to the table of periods.
         """
 
     def join(self, alias: str) -> str:
-        """Condition that joins rows of `expand` (under an alias) to {period} p."""
+        """Condition: joins the rows of `expand`, which have this alias, to {period} p."""
 
     def start_of(self, alias: str) -> str:
-        """Expression: the `start` that `expand` gives for a row with `period_grain` and `period_start`."""
+        """Expression: the value of `start` in `expand` for a row that has `period_grain` and `period_start`."""
 
     def only(self, column: str, grains: Sequence[str]) -> str:
-        """Condition: the grain in `column` is one of the calendar's `grains`; a free range is always wanted."""
+        """Condition: the grain in `column` is one of `grains`. Always true for a free range."""
 
     def group_months(self, months: str) -> str:
-        """SELECT: the periods made of the rows of `months` (domain, start, partial, first, last).
+        """SELECT: the periods that the rows of `months` (domain, start, partial, first, last) form.
 
         Columns: domain, grain, start, end, partial, first, last.
         """
 
     def year(self, column: str) -> str:
-        """Expression: the period of a yearly table, as text, from the column of the year (text)."""
+        """Expression: the period of a yearly table, as text, from `column`, a year as text."""
 
     def within_years(self, column: str, event_date: str) -> str:
-        """Condition: an event dated `event_date`, or known by the year in `column` only, lies in the periods."""
+        """Condition: an event lies in the periods. `event_date` may be null; `column` is then its year, as text."""
 
     def campaigns(self, column: str) -> str:
-        """Condition: a campaign, known by its year (text), is one of the periods."""
+        """Condition: the campaign of the year in `column` (text) is one of the periods."""
 
     def as_year(self, column: str) -> str:
-        """Expression: the year, as INT, of a period that `year` gives; null for a free range."""
+        """Expression: the year, as INT, of a period returned by `year`. Null for a free range."""
 
     def is_year(self, column: str, year: int) -> str:
-        """Condition: a period that `year` gives is exactly this year."""
+        """Condition: a period returned by `year` is exactly this year."""
 
 
 QueryOverPeriods = Callable[[Periods], str]
 
 
 class CalendarPeriods:
-    """Months, quarters, years and the whole time (`all`); years for yearly tables."""
+    """Months, quarters, years and one period over all data (`all`). Only years for yearly tables."""
 
     def expand(self, event: str, columns: str) -> str:
-        """See Periods. One date stands for all of `all`, so that `join` is an equality: engines join in one pass."""
+        """See `Periods`. All rows of `all` have the same start, so that `join` is an equality and uses a hash join."""
         return f"""
             SELECT {columns}, stack(4, 'month', trunc(date, 'month'), 'quarter', trunc(date, 'quarter'),
                                     'year', trunc(date, 'year'), 'all', {ALL_START}) AS (grain, start)
             FROM {event}"""
 
     def join(self, alias: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"p.period_grain = {alias}.grain AND {self.start_of('p')} = {alias}.start"
 
     def start_of(self, alias: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"CASE {alias}.period_grain WHEN 'all' THEN {ALL_START} ELSE {alias}.period_start END"
 
     def only(self, column: str, grains: Sequence[str]) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"{column} IN ({', '.join(repr(g) for g in grains)})"
 
     def group_months(self, months: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"""
             SELECT domain, 'month' AS grain, start, add_months(start, 1) AS end, partial, first, last FROM {months}
             UNION ALL
@@ -93,23 +93,23 @@ class CalendarPeriods:
             FROM {months} GROUP BY domain"""
 
     def year(self, column: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return column
 
     def within_years(self, column: str, event_date: str) -> str:  # noqa: ARG002 - every event lies in its year
-        """See Periods."""
+        """See `Periods`."""
         return "true"
 
     def campaigns(self, column: str) -> str:  # noqa: ARG002 - every campaign is a period
-        """See Periods."""
+        """See `Periods`."""
         return "true"
 
     def as_year(self, column: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"CAST({column} AS INT)"
 
     def is_year(self, column: str, year: int) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"{column} = '{year}'"
 
 
@@ -118,55 +118,55 @@ CALENDAR: Final = CalendarPeriods()
 
 @dataclass(frozen=True)
 class MonthRange:
-    """One period, of the grain `range`: the whole months from the first day `start` to the first day after, `end`."""
+    """One period of the grain `range`: whole months, from the day `start` (included) to the day `end` (excluded)."""
 
     start: date
     end: date
 
     def expand(self, event: str, columns: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         inside = f"date >= DATE '{self.start}' AND date < DATE '{self.end}'"
         return f"""
             SELECT {columns}, 'range' AS grain, DATE '{self.start}' AS start FROM {event} WHERE {inside}"""
 
     def join(self, alias: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"p.period_grain = {alias}.grain AND {self.start_of('p')} = {alias}.start"
 
     def start_of(self, alias: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"{alias}.period_start"
 
     def only(self, column: str, grains: Sequence[str]) -> str:  # noqa: ARG002 - there is one period
-        """See Periods."""
+        """See `Periods`."""
         return "true"
 
     def group_months(self, months: str) -> str:
-        """See Periods."""
+        """See `Periods`."""
         return f"""
             SELECT domain, 'range' AS grain, min(start) AS start, add_months(max(start), 1) AS end,
                    bool_or(partial) AS partial, min(first) AS first, max(last) AS last
             FROM {months} WHERE start >= DATE '{self.start}' AND start < DATE '{self.end}' GROUP BY domain"""
 
     def year(self, column: str) -> str:  # noqa: ARG002 - there is one period
-        """See Periods."""
+        """See `Periods`."""
         return "'range'"
 
     def within_years(self, column: str, event_date: str) -> str:
-        """See Periods. An event of which only the year is known lies in the range when its whole year does."""
+        """See `Periods`. An event without a date lies in the range if its whole year does."""
         dated = f"{event_date} >= DATE '{self.start}' AND {event_date} < DATE '{self.end}'"
         return f"(({dated}) OR ({event_date} IS NULL AND {self._whole_years(column)}))"
 
     def campaigns(self, column: str) -> str:
-        """See Periods. Every year that the range touches."""
+        """See `Periods`: every year that the range overlaps."""
         return f"{column} BETWEEN '{self.start.year}' AND '{self._last_year}'"
 
-    def as_year(self, column: str) -> str:  # noqa: ARG002 - a range is no year
-        """See Periods."""
+    def as_year(self, column: str) -> str:  # noqa: ARG002 - a range is not a year
+        """See `Periods`."""
         return "CAST(NULL AS INT)"
 
     def is_year(self, column: str, year: int) -> str:  # noqa: ARG002 - there is one period
-        """See Periods."""
+        """See `Periods`."""
         return "true" if (self.start, self.end) == (date(year, 1, 1), date(year + 1, 1, 1)) else "false"
 
     def _whole_years(self, column: str) -> str:

@@ -1,4 +1,4 @@
-"""What the portal asks of an indicator: the question, its measures and the parameters of its page, in French."""
+"""Portal page of an indicator, as part of its declaration: question, measures and parameters, in French."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Count:
-    """A numerator or a denominator: its column, and what it counts."""
+    """A numerator or a denominator: its column, and the label of what it counts."""
 
     column: str
-    words: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of an indicator: its column, its limits, its numerator and denominator.
+    """A figure of an indicator: columns of its value and its limits, its numerator and denominator.
 
-    `interval` describes the limits; for a measure without limits, it says why there are none. `sentence` goes on after
-    "En 2019, " and takes the {value} with its unit, {whose} patients it is a part of, and {where} for the place or the
-    diagnosis. `decimals` is the number of decimals shown. `limits` names the interval in short, for legends; `bounds`
-    are the smallest and the largest possible value, where pages cut an interval. `alone` says why a single figure has
-    no limits where others have.
+    `interval` describes the limits, or gives the reason if there are none. `sentence` is displayed after "En 2019, ";
+    its placeholders are {value} (with its unit), {whose} (the patients of the denominator) and {where} (place or
+    diagnosis). `decimals` is the number of decimals displayed. `limits` is the short name of the interval, for legends.
+    `bounds` are the smallest and largest possible value; displayed intervals are cut at them.
+    `reason_without_limits` is displayed for a single figure without limits, if other figures of the measure have them.
     """
 
     key: str
@@ -36,17 +36,17 @@ class Measure:
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
     bounds: tuple[float, float] | None = None
-    alone: str = ""
+    reason_without_limits: str = ""
 
     @property
     def ranked(self) -> bool:
-        """Whether the limits are a confidence interval, so that figures may be ranked."""
+        """Whether figures may be ranked: their limits are a confidence interval."""
         return self.low is not None and "confiance" in self.limits
 
 
 @dataclass(frozen=True)
-class LevelWords:
-    """A level of a hierarchy (region, chapter, ...): its label, and how a sentence goes on after what was done."""
+class LevelTexts:
+    """French texts of a level of a hierarchy (region, chapter, ...): `where` is its part of a sentence."""
 
     label: str
     where: str = ""
@@ -56,17 +56,17 @@ class LevelWords:
 class Parameter:
     """One dimension of an indicator, as a parameter of the page's address and as options of `chu kpi`.
 
-    The value of the parameter is that of its columns, joined by `separator`. `words` are the labels of the values,
-    where these are few. `options` are the options of `chu kpi` on this dimension: for each, an SQL condition on a row
-    of the indicator, with $value. `exclusive` options are never combined. `overview` is an SQL condition: the rows
-    shown when no option is given.
+    The value of the parameter is the values of its columns, joined by `separator`. `value_labels` are the labels of the
+    values, if there are few of them. `options` are the options of `chu kpi` for this dimension: for each one, a SQL
+    condition on a row of the indicator, with $value. `exclusive` options cannot be combined. `overview` is the SQL
+    condition that selects rows if no option is given.
     """
 
     name: str
     label: str
     columns: Sequence[str]
     default: str
-    words: Mapping[str, str] | None = None
+    value_labels: Mapping[str, str] | None = None
     separator: str = ":"
     options: Mapping[str, str] = field(default_factory=dict)
     exclusive: bool = False
@@ -77,10 +77,10 @@ class Parameter:
 class IndicatorQuestion:
     """The portal's page of an indicator: its address, the question, the parameters and the measures.
 
-    `yearly` tables have a column `year` instead of periods. `search` names the list that a reader searches in.
-    `definition` is a list of paragraphs; `caution` says what must not be concluded. `levels` are the words for the
-    values of the column `level`. `compared_by` is the key of the measure used for comparisons, if it is not the
-    chosen one. `follows_size`: the figure of a place grows with the size of the place, so the map compares nothing.
+    `yearly` tables have a column `year` instead of periods. `search` is the name of the list that the reader can
+    search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
+    the values of the column `level`. `compared_by` is the key of the measure used for comparisons, if it differs from
+    the displayed one. `follows_size`: the figure grows with the size of the place, so a map must not compare places.
     """
 
     number: int
@@ -91,7 +91,7 @@ class IndicatorQuestion:
     measures: Sequence[Measure]
     definition: Sequence[str]
     caution: str
-    levels: Mapping[str, LevelWords] = field(default_factory=dict)
+    levels: Mapping[str, LevelTexts] = field(default_factory=dict)
     yearly: bool = False
     search: str | None = None
     has_map: bool = False
@@ -104,7 +104,7 @@ class IndicatorQuestion:
         return [column for parameter in self.parameters for column in parameter.columns]
 
     def measure(self, key: str | None) -> Measure | None:
-        """The measure with that key, the first one without a key, None for an unknown key."""
+        """The measure with this key; the first measure if `key` is None; None for an unknown key."""
         if key is None:
             return self.measures[0]
         return next((m for m in self.measures if m.key == key), None)

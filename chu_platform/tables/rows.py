@@ -1,7 +1,7 @@
-"""How the rows of a table come to be: by a query, by a Python function, or read from a delivery.
+"""The three kinds of rows of a table: rows of a query, rows of a Python function, rows read from a delivery.
 
-`Rows` gives everything that follows from the kind of rows for the table itself. What other packages do differently for
-each kind (making the rows, finding their lineage) is a `RowsVisitor`, so that no caller asks which kind it has.
+`Rows` declares the properties of a table that depend on the kind of its rows. Other packages implement a `RowsVisitor`
+for their own work by kind (making the rows, finding their lineage), so no caller tests the type of the rows.
 """
 
 from abc import ABC, abstractmethod
@@ -20,96 +20,96 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result", covariant=True)
 
-# In `from_columns`: what decides which rows there are, whatever the column.
+# Key in `from_columns`: inputs that determine which rows exist, and so influence every column.
 EVERY_ROW: Final = "*"
 
 
 @dataclass(frozen=True)
 class ExternalSource:
-    """Where values come from that no table holds: a delivered or packaged file, Dagster's log; French, for readers.
+    """A source of values that is not a table: a delivered or packaged file, Dagster's log. Texts are French.
 
-    `column` says where in it: a header, positions, a part of the name.
+    `column` is the location in the source: a header, positions in a line, or a part of the file's name.
     """
 
-    place: str
+    name: str
     column: str = ""
 
 
-# What a function is `given` beside its inputs.
+# External sources of functions that are `given` more than their input tables.
 PACK: Final = ExternalSource("dossier livré")
 DECLARATIONS: Final = ExternalSource("déclarations des tables")
 EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
 
 
 class RowsVisitor(Protocol[Result]):
-    """What is done for each kind of rows."""
+    """An operation with one implementation per kind of rows."""
 
     def visit_query(self, rows: "Query") -> Result:
-        """For rows made by SQL."""
+        """Handle rows made by SQL."""
 
     def visit_computed(self, rows: "Computed") -> Result:
-        """For rows made by a Python function."""
+        """Handle rows made by a Python function."""
 
     def visit_delivered(self, rows: "DeliveredRows") -> Result:
-        """For rows read from a delivery."""
+        """Handle rows read from a delivery."""
 
 
 class Rows(ABC):
-    """How the rows of a table are made, and what follows from that for the table."""
+    """How the rows of a table are made, and the properties of the table that depend on it."""
 
     @property
     @abstractmethod
     def declaration(self) -> Mapping[str, str]:
-        """The texts of the declaration that make the rows, by name: they are part of the code version."""
+        """The declared texts that define the rows (such as the SQL), by name. They are part of the code version."""
 
     @property
     @abstractmethod
     def code_roots(self) -> Sequence[object]:
-        """The Python that makes the rows: what it uses is found from there."""
+        """The Python functions that make the rows. The code they use is found from them."""
 
     @abstractmethod
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
-        """What the visitor does for this kind of rows."""
+        """Call the visitor's method for this kind of rows and return its result."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether the same inputs give the same rows at another moment."""
+        """Whether equal inputs give equal rows at any time."""
         return True
 
     def as_recorded(self, _declaration: Mapping[str, str]) -> Self:
-        """These rows with the recorded texts of an earlier `declaration`, as far as these can be used again."""
+        """These rows with the recorded texts of an earlier `declaration`, if the kind of rows can use them."""
         return self
 
     @property
     def depends_on_periods(self) -> bool:
-        """Whether the rows are counted in periods, and not only made of tables that are."""
+        """Whether the rows themselves are counted per period. False if only their input tables are."""
         return False
 
     def in_periods(self, _periods: Periods) -> "Query":
-        """The query of these rows with other periods than the calendar's. Raises TypeError for rows of no query."""
+        """The query of these rows for other periods than the calendar's. Raises TypeError for rows without a query."""
         raise TypeError("only the rows of a query can be counted in other periods")
 
     def implied_checks(self, _table: "Table") -> Sequence[Check]:
-        """The checks of the table that follow from the kind of its rows."""
+        """The checks that every table with this kind of rows has."""
         return ()
 
     def freshness(self, table: "Table") -> Freshness:
-        """How often the table is expected: as the most frequent of the tables that it needs."""
+        """Expected update frequency: that of the most frequently updated table that this one needs."""
         needed = [t.freshness for t in table.needs]
         return min(needed, key=lambda f: f.fail, default=Freshness.YEARLY)
 
     def outputs(self, table: "Table") -> "Sequence[Table]":
-        """The tables that the step of the table makes, itself first."""
+        """The tables that one step makes together, this table first."""
         return [table]
 
 
 @dataclass(frozen=True)
 class Query(Rows):
-    """Rows made by Spark SQL over the tables read: `{name}` stands for the input of that name.
+    """Rows made by Spark SQL over the input tables. `{name}` in the SQL is the input of that name.
 
-    `finish` completes the result in Python where SQL has no words for it (an interval of a statistics library, a
-    keyed hash): it takes the query's rows as an Arrow table and gives the table's. `from_columns` then says of each
-    column that it makes which columns of the query's rows it is made from: nobody can read that from Python.
+    `finish` adds to the result in Python what SQL cannot compute (an interval of a statistics library, a keyed hash).
+    It takes the rows of the query as an Arrow table and returns the rows of the table. `from_columns` then gives the
+    lineage of each column that `finish` makes: the columns of the query from which it is made.
     """
 
     sql: str
@@ -123,7 +123,7 @@ class Query(Rows):
         finish: "Callable[[pa.Table], pa.Table] | None" = None,
         from_columns: Mapping[str, Sequence[str]] | None = None,
     ) -> "Query":
-        """A query over periods: the table is made with those of the calendar, `chu kpi` asks with a free range."""
+        """A query over periods. The table uses the periods of the calendar, `chu kpi` a free range of months."""
         return Query(query(CALENDAR), finish, from_columns or {}, query)
 
     @property
@@ -142,11 +142,11 @@ class Query(Rows):
         return self.over_periods is not None
 
     def in_periods(self, periods: Periods) -> "Query":
-        """See `Rows`: a query that is not counted in periods itself stays as it is."""
+        """See `Rows`: a query without periods of its own is returned unchanged."""
         return replace(self, sql=self.over_periods(periods)) if self.over_periods else self
 
     def as_recorded(self, declaration: Mapping[str, str]) -> Self:
-        """See `Rows`: by the recorded SQL and the `finish` of today."""
+        """See `Rows`: the recorded SQL with the current `finish`."""
         return replace(self, sql=declaration.get("query", self.sql))
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
@@ -156,12 +156,12 @@ class Query(Rows):
 
 @dataclass(frozen=True)
 class Computed(Rows):
-    """Rows made by a Python function over the tables read, each given as an Arrow table by its name in `reads`.
+    """Rows made by a Python function. It takes each input table as an Arrow table, by its name in `reads`.
 
-    `columns` limits what is loaded of an input, for those that are large. `given` names what else the function takes:
-    `settings` (for a secret key, or the pack's folder), `instance` (Dagster's), `tables` (the catalogue), `before`
-    (the rows of the table as it is). `from_columns` says of each column what it is made from: "input.column" of
-    `reads`, or an external source; nothing for a constant. Under EVERY_ROW stands what decides which rows there are.
+    `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
+    `settings` (for a secret key, or the folder of the pack), `instance` (of Dagster), `tables` (the catalogue),
+    `before` (the current rows of the table). `from_columns` gives the lineage of each column: "input.column" of
+    `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs that determine which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -171,7 +171,7 @@ class Computed(Rows):
 
     @property
     def declaration(self) -> Mapping[str, str]:
-        """See `Rows`: the function alone makes the rows."""
+        """See `Rows`: empty, because only the function defines the rows."""
         return {}
 
     @property
@@ -181,7 +181,7 @@ class Computed(Rows):
 
     @property
     def repeatable(self) -> bool:
-        """See `Rows`: not when the function looks at Dagster's log, the catalogue or its own rows of before."""
+        """See `Rows`: false if the function reads Dagster's log, the catalogue or the current rows of the table."""
         return not set(self.given) - {"settings"}
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
@@ -190,24 +190,24 @@ class Computed(Rows):
 
 
 class DeliveredRows(Rows):
-    """Rows read from a delivery (`ingest.delivered.Delivered`): what can be known of them without reading it."""
+    """Rows read from a delivery, implemented by `ingest.delivered.Delivered`. No method reads the delivery."""
 
     @property
     @abstractmethod
     def delivery(self) -> str:
-        """What the table is read from, as a reader would name it."""
+        """Name of the delivered file or database table, for display."""
 
     @abstractmethod
-    def place_of(self, column: str) -> str:
-        """Where the delivery holds a column, French: its header, or positions in a line."""
+    def location_of(self, column: str) -> str:
+        """Location of a column in the delivery, in French: its header, or positions in a line."""
 
     @abstractmethod
     def expression_of(self, column: str) -> str | None:
-        """The DuckDB SQL over the typed row that makes a column which is not delivered; None for those delivered."""
+        """The DuckDB SQL over the typed row that computes a column. None for a delivered column."""
 
     @abstractmethod
     def is_rewritten(self, column: str) -> bool:
-        """Whether the text of a delivered column is changed by SQL of its own before it is stored."""
+        """Whether SQL changes the text of a delivered column before it is stored."""
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
         """See `Rows`."""

@@ -1,32 +1,30 @@
-"""Fragments of Spark SQL that several tables share, so that each definition stands once.
+"""Fragments of Spark SQL that several tables share: functions that take and return SQL text.
 
-Patterns hold no braces, which stand for inputs in a declared query.
-
-Here: functions from SQL text to SQL text. Not here: whole queries.
+Regular expressions contain no braces, because braces mark the inputs of a declared query.
 """
 
 from typing import Final
 
-# Key and label of the member of a dimension that takes what does not match.
+# Key and label of the dimension member for unknown values.
 UNKNOWN: Final = "inconnu"
 UNKNOWN_LABEL: Final = "Inconnu"
-# Five-year bands of age, as published; `unknown` where there is no age.
+# Five-year age bands of the released indicators. UNKNOWN_BAND is the band of a null age.
 AGE_BANDS: Final = (*(f"{age}-{age + 4}" for age in range(0, 85, 5)), "85+")
 UNKNOWN_BAND: Final = "unknown"
 ALL: Final = "all"
 
 
 def spark_text(text: str) -> str:
-    """A text as a literal for both engines. Raises ValueError for an apostrophe, which Sail has no way to quote."""
+    """A text as a string literal for both engines. Raises ValueError for an apostrophe, which Sail cannot escape."""
     if "'" in text:
         raise ValueError(f"{text!r} holds an apostrophe: write ’")
     return f"'{text}'"
 
 
 def completed_years(birth: str, event: str) -> str:
-    """Age in completed years at `event`; null when a date is null, or when the event comes before the birth.
+    """Age in completed years at `event`. Null if a date is null or the event is before the birth.
 
-    Compares month and day: who was born on a 29 February completes the year on 1 March of a common year.
+    Compares month and day. In a common year, a person born on 29 February completes the year on 1 March.
     """
     years = (
         f"(year({event}) - year({birth}) - CASE WHEN month({event}) * 100 + day({event}) "
@@ -45,7 +43,7 @@ def age_band(age: str) -> str:
 
 
 def us_date(text: str) -> str:
-    """Date of US text without padding (7/25/2013); null when it is none."""
+    """Date of a text in US format, with or without leading zeros (7/25/2013). Null if the text is not a date."""
     part = f"split_part({text}, '/', {{}})"
     month, day, year = part.format(1), part.format(2), part.format(3)
     return (
@@ -55,10 +53,10 @@ def us_date(text: str) -> str:
 
 
 def partial_date(text: str) -> str:
-    """Date of `YYYY-MM-DD` text of which parts may be 00 or absent; null when it is none.
+    """Date of a `YYYY-MM-DD` text in which month and day may be 00 or absent. Null if the text is not a date.
 
-    An unknown day counts as the 15th, an unknown month as 1 July. An impossible date is no date. Lengths and parts are
-    compared instead of patterns: of 25 million dates, patterns take most of the time.
+    An unknown day becomes the 15th, an unknown month 1 July. The SQL compares lengths and substrings instead of regular
+    expressions, which would take most of the time for 25 million dates.
     """
     year = f"substr({text}, 1, 4)"
     july = f"try_cast(concat({year}, '-07-01') AS DATE)"

@@ -1,4 +1,4 @@
-"""A table, declared once, and what follows from its declaration alone."""
+"""Declaration of a table, and the properties derived from it."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -16,11 +16,11 @@ from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
 from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.rows import Rows
-from chu_platform.tables.source_code import texts_of
+from chu_platform.tables.source_code import source_texts
 
 
 class Zone(StrEnum):
-    """Who may read: `restricted` holds identities, `pseudonymised` exact figures, `published` masked ones."""
+    """Access zone: `restricted` holds identities, `pseudonymised` exact figures, `published` masked figures."""
 
     RESTRICTED = "restricted"
     PSEUDONYMISED = "pseudonymised"
@@ -28,7 +28,7 @@ class Zone(StrEnum):
 
 
 class Layer(StrEnum):
-    """The steps of the way from a delivery to an indicator; each is one asset group."""
+    """The layers between a delivery and an indicator. Each one is an asset group in Dagster."""
 
     SOURCES = "sources"
     REJECTS = "rejects"
@@ -45,14 +45,14 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table lies on disk: its Delta partition columns, and the columns its readers filter on inside them."""
+    """Physical layout of a table: Delta partition columns, and columns for the Z-order within partitions."""
 
     partition_by: Sequence[str] = ()
     z_order_by: Sequence[str] = ()
 
 
 class DeclaresTables(ABC):
-    """A declaration from which tables follow."""
+    """A declaration that defines one or several tables."""
 
     @property
     @abstractmethod
@@ -61,7 +61,7 @@ class DeclaresTables(ABC):
 
 
 class StoredTable(Protocol):
-    """What reading a table of the lake needs to know of it: a declared or a described one."""
+    """Properties that are needed to read a table of the lake. Declared and described tables have them."""
 
     @property
     def name(self) -> str:
@@ -88,10 +88,11 @@ class StoredTable(Protocol):
 class Table(DeclaresTables):
     """One table: one Dagster asset, one Delta table.
 
-    `label` and `grain` are French, for readers; the grain says what one row is, and reads on after "Une ligne :".
-    `reads` names the inputs. `checks` are those beyond what the columns say already (nullability and key).
-    `partition_scheme` is None for a table that is written whole.
-    `preview` is a DuckDB query over `{this}` whose few rows the UI shows with each version: published zone only.
+    `label` and `grain` are French. The grain describes one row; it is displayed after "Une ligne :".
+    `reads` are the input tables by name. `checks` are added to the checks derived from the columns (nullability, key).
+    `partition_scheme` is None for a table that is always written whole.
+    `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
+    published zone have one.
     """
 
     name: str
@@ -110,8 +111,8 @@ class Table(DeclaresTables):
     preview: str | None = None
 
     @property
-    def said(self) -> str:
-        """Label and grain in one text, where there is room for one only."""
+    def full_description(self) -> str:
+        """Label and grain in one text."""
         return f"{self.label}. Une ligne : {self.grain}."
 
     @property
@@ -121,7 +122,7 @@ class Table(DeclaresTables):
 
     @property
     def folder(self) -> str:
-        """Path of the table below the lake's root. Masked twins of the KPIs lie in a folder `kpis` of their zone."""
+        """Path of the table below the lake's root. Masked KPI tables are in the folder `kpis` of their zone."""
         layer = Layer.KPIS if self.layer is Layer.PUBLISHED else self.layer
         return f"{self.zone}/{layer}/{self.name}"
 
@@ -132,18 +133,18 @@ class Table(DeclaresTables):
 
     @property
     def key(self) -> Sequence[str]:
-        """Names of the columns that make up the grain; empty for tables without a key."""
+        """Names of the key columns; empty for a table without a key."""
         return [c.name for c in self.columns if c.key]
 
     @property
     def partition_by(self) -> Sequence[str]:
-        """Delta partition columns: the partition scheme's column first."""
-        own = [c for c in self.layout.partition_by if not self.partition_scheme or c != self.partition_scheme.column]
-        return [*([self.partition_scheme.column] if self.partition_scheme else []), *own]
+        """Delta partition columns, the column of the partition scheme first."""
+        others = [c for c in self.layout.partition_by if not self.partition_scheme or c != self.partition_scheme.column]
+        return [*([self.partition_scheme.column] if self.partition_scheme else []), *others]
 
     @cached_property
     def all_checks(self) -> Sequence[Check]:
-        """The checks that follow from the columns and the kind of rows, and the declared ones."""
+        """The checks derived from the columns and the kind of rows, and the declared checks."""
         required = [not_null(c.name) for c in self.columns if c.required]
         return [
             *required,
@@ -155,28 +156,28 @@ class Table(DeclaresTables):
 
     @property
     def needs(self) -> "Sequence[Table]":
-        """The tables that must be there before: those read, and those its checks refer to."""
+        """The tables that must exist before this one is made: its inputs and the tables its checks refer to."""
         referred = (r.refers_to for r in self.checks if r.refers_to)
         return list(dict.fromkeys([*self.reads.values(), *referred]))
 
     @property
     def outputs(self) -> "Sequence[Table]":
-        """The tables that the step of the table makes: itself, and its rejects when it is delivered."""
+        """The tables that the step of this table makes: itself and, if it is delivered, its rejects."""
         return self.rows.outputs(self)
 
     @cached_property
     def freshness(self) -> Freshness:
-        """How often the table is expected anew."""
+        """Expected update frequency."""
         return self.rows.freshness(self)
 
     @cached_property
     def code(self) -> Mapping[str, str]:
-        """The text of the Python that makes the rows, by qualified name; empty for a query that needs none."""
-        return texts_of(*self.rows.code_roots)
+        """Text of the Python code that makes the rows, by qualified name; empty for a query without Python."""
+        return source_texts(*self.rows.code_roots)
 
     @cached_property
     def code_version(self) -> str:
-        """Fingerprint of what makes the rows: columns, query or declaration, and the Python with all it uses."""
+        """Fingerprint of columns, declaration (such as the SQL) and Python code that make the rows."""
         parts = [f"{self.layer}/{self.name}", str(self.schema), *self.rows.declaration.values()]
         parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]

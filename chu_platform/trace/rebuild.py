@@ -19,7 +19,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.lake import STAGING, Lake, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.recorded_code import recorded_code
-from chu_platform.storage.restore import readable
+from chu_platform.storage.restore import open_if_readable
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
@@ -66,7 +66,7 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
     recorded = list(data_commits(lake.path(table), at))
     if not recorded:
         raise ChuError(f"{table.folder}@{at} has no commit of the platform in its log: it cannot be rebuilt")
-    delta = readable(lake.path(table), at)
+    delta = open_if_readable(lake.path(table), at)
     if delta is None:
         raise ChuError(f"{table.folder}@{at} can no longer be read: its files or its commit are past the retention")
     notes: list[str] = []
@@ -171,7 +171,7 @@ def _make(
         versions[needed] = read[needed.folder]
         if not os.access(resources.lake.path(needed), os.R_OK | os.X_OK):
             raise ChuError(f"{table.folder} was made from {needed.folder}, which you may not read")
-        if readable(resources.lake.path(needed), versions[needed]) is None:
+        if open_if_readable(resources.lake.path(needed), versions[needed]) is None:
             raise ChuError(
                 f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"

@@ -22,7 +22,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
 from chu_platform.storage.lake import Lake, active_files
-from chu_platform.storage.provenance import made_whole, platform_metadata
+from chu_platform.storage.provenance import commit_metadata, replaced_whole_table
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
@@ -106,10 +106,10 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
     path = lake.path(table)
     foreign_commits = []
     for commit in commits(path):
-        metadata = platform_metadata(commit)
+        metadata = commit_metadata(commit)
         if not metadata:
             foreign_commits.append(commit)
-        elif "operation" not in metadata and made_whole(metadata):
+        elif "operation" not in metadata and replaced_whole_table(metadata):
             break
     for commit in foreign_commits:
         when = f" at {commit.time:%Y-%m-%d %H:%M:%S}" if commit.time else ""
@@ -158,7 +158,7 @@ def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Pa
 
 
 def _is_data_commit(commit: Commit) -> bool:
-    metadata = platform_metadata(commit)
+    metadata = commit_metadata(commit)
     return bool(metadata) and "operation" not in metadata
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from chu_platform.automation.arriving_files import INTERVAL_SECONDS, State, look
+from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState, evaluate
 from chu_platform.settings import Settings
 from chu_platform_tests.pipeline.home import Home
 
@@ -46,8 +46,8 @@ class Sensor:
         before = len(self.started)
         for _ in range(times):
             self.now += INTERVAL_SECONDS
-            state = State.of(self.cursor)
-            requests, self.messages = look(self.settings, state, self.now)
+            state = SensorState.from_cursor(self.cursor)
+            requests, self.messages = evaluate(self.settings, state, self.now)
             self.started += [r.run_key for r in requests if r.run_key and r.run_key not in self.started]
             if not killed:
                 self.cursor = state.cursor()
@@ -125,7 +125,7 @@ def test_an_unknown_file_is_reported_and_starts_no_run(sensor: Sensor) -> None:
     sensor.drop("~$lock.xlsx", b"never a delivery")
     sensor.drop("deces.csv.part", b"a transfer under way")
     assert sensor.look(3) == []
-    assert sensor.messages == ["nobody knows this file: notes (1).xyz"]
+    assert sensor.messages == ["no source table reads this file: notes (1).xyz"]
 
 
 def test_a_set_of_files_starts_a_run_when_it_is_complete(sensor: Sensor) -> None:

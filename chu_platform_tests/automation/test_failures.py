@@ -99,7 +99,7 @@ def test_after_a_cut_connection_the_step_is_retried(postgres: EmbeddedPostgres, 
         done = home.materialize("--select", "key:sources/Consultation or key:sources/Patient")
     assert proxy.reads == 2
     assert sum(restarts(home).values()) == 1
-    assert "connected to anew: what is read from now on is of a later moment" in done.stdout
+    assert "reconnecting to the care database: later reads come from a newer snapshot" in done.stdout
     for table in (consultation, patient):
         assert rows(home.lake, table).equals(rows(made.lake, table))
 

@@ -71,7 +71,9 @@ def test_questions_are_those_of_the_indicators(described: DescribedCatalogue) ->
     for shown, indicator in zip(described.questions, indicators(), strict=True):
         assert (shown.table, shown.fact) == (identifier(indicator.masked), identifier(indicator.fact))
         assert [vars(m) for m in shown.question.measures] == [vars(m) for m in indicator.question.measures]
-        assert [p.words for p in shown.question.parameters] == [p.words for p in indicator.question.parameters]
+        assert [p.value_labels for p in shown.question.parameters] == [
+            p.value_labels for p in indicator.question.parameters
+        ]
 
 
 def test_lineage_is_that_of_the_declarations_one_step_and_all_the_way(described: DescribedCatalogue) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from chu_platform.engine import spark_connect_server as server
 from chu_platform.engine.engine import Engine
-from chu_platform.errors import Transient
+from chu_platform.errors import TransientError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 
@@ -53,7 +53,7 @@ def test_a_hung_engine_is_stopped_and_a_new_one_answers(tmp_path: Path) -> None:
         os.killpg(server._process.pid, signal.SIGSTOP)
         wait_until_stopped(server._process.pid)
         start = time.monotonic()
-        with pytest.raises(Transient, match=r"did not answer for 8 s while .*, and was stopped"):
+        with pytest.raises(TransientError, match=r"did not answer for 8 s while .*, and was stopped"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
         assert time.monotonic() - start < 60
         assert not server.alive
@@ -82,7 +82,7 @@ def test_a_killed_engine_raises_transient(tmp_path: Path) -> None:
         engine.arrow(engine.query("SELECT 1 AS n", {}))
         assert engine._server is not None
         engine._server.kill()
-        with pytest.raises(Transient, match="the engine stopped while"):
+        with pytest.raises(TransientError, match="the engine stopped while"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
     finally:
         engine.close()
@@ -96,7 +96,7 @@ def test_an_ended_session_raises_transient_and_a_new_one_answers(
     with RunResources(settings, lambda _: None) as resources:
         resources.engine.arrow(resources.engine.query("SELECT 1 AS n", {}))
         time.sleep(4)
-        with pytest.raises(Transient, match="has ended the session"):
+        with pytest.raises(TransientError, match="has ended the session"):
             resources.engine.arrow(resources.engine.query("SELECT 2 AS n", {}))
         resources.renew()
         assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]

@@ -12,7 +12,7 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import make
+from chu_platform.graph.step import run_step
 from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
@@ -60,21 +60,21 @@ class Maker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.log: list[str] = []
-        self.platform = RunResources(Settings(home=folder / "engine"), self.log.append)
+        self.resources = RunResources(Settings(home=folder / "engine"), self.log.append)
 
     def __call__(self, name: str, pack: Path) -> pa.Table:
-        platform = RunResources(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.log.append)
-        platform.__dict__["engine"] = self.platform.engine
-        platform.lake.prepare()
+        resources = RunResources(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.log.append)
+        resources.__dict__["engine"] = self.resources.engine
+        resources.lake.prepare()
         for table in MADE:
-            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
-        return rows(platform.lake, fact_death)
+            run_step(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
+        return rows(resources.lake, fact_death)
 
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Maker]:
     maker = Maker(tmp_path_factory.mktemp("deaths"))
-    with maker.platform:
+    with maker.resources:
         yield maker
 
 

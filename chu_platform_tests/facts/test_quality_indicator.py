@@ -11,7 +11,7 @@ from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import make
+from chu_platform.graph.step import run_step
 from chu_platform.settings import Settings
 from chu_platform.sources.dpa_had_2016 import dpa_had_2016
 from chu_platform.sources.dpa_had_2016_classeur import dpa_had_2016_classeur
@@ -46,10 +46,10 @@ def needed(table: Table, found: dict[Table, None]) -> dict[Table, None]:
 
 
 def make_fact(folder: Path, pack: Path) -> Lake:
-    with RunResources(Settings(home=folder, sources=pack), lambda _: None) as platform:
+    with RunResources(Settings(home=folder, sources=pack), lambda _: None) as resources:
         for table in needed(fact_quality_indicator, {}):
-            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
-        return platform.lake
+            run_step(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
+        return resources.lake
 
 
 def test_every_result_of_the_pack(made: Home) -> None:

@@ -103,7 +103,7 @@ def test_influences_on_the_deaths_end_in_delivered_columns() -> None:
 )
 def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, within: str) -> None:
     ends = values_of(Field(table(Layer.SOURCES, "deces"), column))
-    assert [(e.source.place, e.source.column) for e in ends] == [(place, within)]
+    assert [(e.source.name, e.source.column) for e in ends] == [(place, within)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, wit
 )
 def test_the_position_of_a_column_in_a_delivery(name: str, column: str, place: str, within: str) -> None:
     (end,) = values_of(Field(table(Layer.SOURCES, name), column))
-    assert place in end.source.place and end.source.column.startswith(within)
+    assert place in end.source.name and end.source.column.startswith(within)
 
 
 @pytest.mark.parametrize("one", PUBLISHED, ids=lambda t: f"{t.layer}/{t.name}")

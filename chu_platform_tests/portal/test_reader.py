@@ -19,7 +19,7 @@ from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.portal.reader import Reader
 from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.reports.check_result import check_result
-from chu_platform.storage.commit import publish
+from chu_platform.storage.commit import commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element, parsed
@@ -60,7 +60,7 @@ def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> Non
             pq.write_to_dataset(rows, staged, partition_cols=list(table.partition_by))
         else:
             pq.write_table(rows, staged / "rows.parquet")
-        publish(lake, table, staged, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
+        commit_staged(lake, table, staged, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
 
 
 def remake(lake: Lake, count: int) -> None:
@@ -73,7 +73,7 @@ def remake(lake: Lake, count: int) -> None:
         rows = rows.set_column(3, rows.schema.field("cells"), pa.array([count] * len(rows), pa.int64()))
         pq.write_table(rows, staging / "rows" / "rows.parquet")
         provenance = {"run": "r", "asset": "published/publication_coverage", "read": {MASK: count}}
-        publish(lake, publication_coverage, staging / "rows", None, provenance)
+        commit_staged(lake, publication_coverage, staging / "rows", None, provenance)
 
 
 def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_deleted(lake: Lake) -> None:
@@ -202,7 +202,9 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
     with lake.staging(check_result) as staging:
         (staging / "rows").mkdir()
         pq.write_table(pa.Table.from_pylist(rows, check_result.schema), staging / "rows" / "rows.parquet")
-        publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
+        commit_staged(
+            lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}}
+        )
     with serving(lake.root) as portal:
         home = portal.page("/")
         cards = home.all("li.card")
@@ -231,7 +233,9 @@ def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
     with lake.staging(check_result) as staging:
         (staging / "rows").mkdir()
         pq.write_table(pa.Table.from_pylist([], check_result.schema), staging / "rows" / "rows.parquet")
-        publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
+        commit_staged(
+            lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}}
+        )
     with serving(lake.root) as portal:
         assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 8
         assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")

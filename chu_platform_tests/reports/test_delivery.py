@@ -28,7 +28,7 @@ from chu_platform.reports.source_quality import source_quality
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
-from chu_platform.storage.commit import publish
+from chu_platform.storage.commit import commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
@@ -102,12 +102,12 @@ class House:
         settings = Settings(_env_file=None, home=self.folder, sources=self.pack)
         log: list[str] = []
         failed = {}
-        with RunResources(settings, log.append) as platform, open_instance(settings) as instance:
+        with RunResources(settings, log.append) as resources, open_instance(settings) as instance:
             for tables in (SOURCES, REPORTS):
                 assets = [asset_of(t) for t in tables]
                 run = dg.materialize(
                     assets,
-                    resources={RUN_RESOURCES: platform},
+                    resources={RUN_RESOURCES: resources},
                     instance=instance,
                     raise_on_error=False,
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -427,8 +427,8 @@ def test_rows_of_an_older_register_are_kept(tmp_path: Path) -> None:
         pq.write_table(
             pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns])), staged / "a.parquet"
         )
-        publish(lake, first, staged, None, {"run": "test"})
+        commit_staged(lake, first, staged, None, {"run": "test"})
     readings = delivery_reading.schema.empty_table()
-    (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.before(delivery)).to_pylist()
+    (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.current_rows(delivery)).to_pylist()
     assert {name: row[name] for name in old} == {**old, "present": False}
     assert (row["kind"], row["state"], row["last_seen"]) == ("file", "not_read_yet", old["first_seen"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chu_platform.storage.commit import Published, publish
+from chu_platform.storage.commit import CommitResult, commit_staged
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
@@ -70,7 +70,7 @@ def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Path]:
         yield folder
 
 
-def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> Published:
+def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> CommitResult:
     """Stage rows and commit them."""
     with staged(lake, table, rows) as folder:
-        return publish(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})
+        return commit_staged(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})

@@ -18,7 +18,7 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import BlockingCheckFailed, make
+from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import STAGING, Lake
 from chu_platform.storage.run_checks import run_checks
@@ -102,7 +102,7 @@ def years(first: str, last: str) -> PartitionRange:
 def test_the_committed_rows_are_the_staged_rows(lake: Lake) -> None:
     committed = put(lake, visits(), rows_of(FIRST))
     assert (committed.version, committed.rows) == (0, 6)
-    assert committed.rows_by_slice == {"2017": 2, "2018": 1, "2019": 3}
+    assert committed.rows_by_partition == {"2017": 2, "2018": 1, "2019": 3}
     assert codes(lake, visits()) == FIRST
     assert rows(lake, visits()).select(["code", "number", "name"]).to_pylist() == (
         rows_of(FIRST).select(["code", "number", "name"]).to_pylist()
@@ -114,8 +114,8 @@ def test_only_the_requested_partitions_are_replaced(lake: Lake) -> None:
     before = set(DeltaTable(lake.path(visits())).file_uris())
     put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
     assert codes(lake, visits()) == {**FIRST, "2018": ["x", "y"]}
-    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
-    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+    unchanged = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in unchanged} == {"2017", "2019"}
 
 
 def test_a_partition_without_rows_becomes_empty(lake: Lake) -> None:
@@ -127,7 +127,7 @@ def test_a_partition_without_rows_becomes_empty(lake: Lake) -> None:
 def test_rows_without_a_year_or_of_an_earlier_one_are_in_the_first_partition(lake: Lake) -> None:
     first = CAMPAIGNS.keys[0]
     committed = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
-    assert committed.rows_by_slice[first] == 2
+    assert committed.rows_by_partition[first] == 2
     put(lake, visits(), rows_of({"2018": ["x"]}), years("2018", "2018"))
     assert codes(lake, visits())[None] == ["undated"]
     put(lake, visits(), rows_of({"": ["other"]}), years(first, first))
@@ -150,7 +150,7 @@ def test_the_commit_contains_its_metadata(lake: Lake) -> None:
     assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
 
 
-# The same rows again.
+# Unchanged rows.
 
 
 def shuffled(table: pa.Table) -> pa.Table:
@@ -184,8 +184,8 @@ def test_only_partitions_with_changed_rows_are_rewritten(lake: Lake) -> None:
     before = set(DeltaTable(lake.path(visits())).file_uris())
     corrected = put(lake, visits(), rows_of({**FIRST, "2018": ["C"]}))
     assert corrected.changed == ["2018"]
-    kept = before & set(DeltaTable(lake.path(visits())).file_uris())
-    assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
+    unchanged = before & set(DeltaTable(lake.path(visits())).file_uris())
+    assert {f.split("campaign_year=")[1][:4] for f in unchanged} == {"2017", "2019"}
     assert codes(lake, visits()) == {**FIRST, "2018": ["C"]}
 
 
@@ -221,11 +221,11 @@ def test_one_process_at_a_time_writes_a_table(lake: Lake) -> None:
     found: list[str] = []
 
     def other() -> None:
-        with lake.writing(visits()):
+        with lake.write_lock(visits()):
             found.append("other")
 
     thread = threading.Thread(target=other)
-    with lake.writing(visits()):
+    with lake.write_lock(visits()):
         thread.start()
         time.sleep(0.5)
         found.append("first")
@@ -260,8 +260,8 @@ def test_a_partition_value_with_special_characters_is_refused(lake: Lake) -> Non
 def rows_with(column: str, value: object) -> pa.Table:
     table = rows_of({**FIRST, "2020": ["Mme Secrète"]})
     values = [*table[column].to_pylist()[:-1], value]
-    place = table.column_names.index(column)
-    return table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+    index = table.column_names.index(column)
+    return table.set_column(index, column, pa.array(values, table.schema.field(column).type))
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_rows_that_fail_a_check_do_not_change_the_table(
 ) -> None:
     contents = {"rows": rows_of(FIRST)}
     table = visits(rows=Computed(lambda: contents["rows"]))
-    make(resources, table, CAMPAIGNS.every(), "first run")
+    run_step(resources, table, CAMPAIGNS.every(), "first run")
     before = (resources.lake.version(table), digest(resources.lake.path(table)))
     contents["rows"] = rows_with(column, value)
     with pytest.raises(BlockingCheckFailed, match=message) as caught:
-        make(resources, table, CAMPAIGNS.every(), "second run")
+        run_step(resources, table, CAMPAIGNS.every(), "second run")
     assert (resources.lake.version(table), digest(resources.lake.path(table))) == before
     assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
     assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
@@ -381,7 +381,7 @@ def test_delta_rs_reads_a_table(lake: Lake) -> None:
     assert some.column("code").to_pylist() == ["c"]
 
 
-def test_duckdb_reads_the_files_of_the_log(lake: Lake) -> None:
+def test_duckdb_reads_the_files_listed_in_the_log(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     found = fetch(f"SELECT code, campaign_year, number FROM {lake.relation(visits())}")
     assert sorted(found) == expected()

@@ -24,7 +24,7 @@ from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.maintenance import Operation, Report, maintain, plan
+from chu_platform.storage.maintenance import MaintenanceReport, Operation, maintain, plan
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.restore import restore
 from chu_platform.storage.table_state import measure
@@ -41,12 +41,12 @@ pytestmark = pytest.mark.integration
 
 EIGHT_DAYS = timedelta(days=8)
 ORDERED = replace(visits(), layout=Layout(z_order_by=["number", "code"]))
-HELD = """
+HOLD_LOCK = """
 import sys, time
 from pathlib import Path
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.storage.tables import visits
-with Lake(Path(sys.argv[1])).writing(visits(), wait=False):
+with Lake(Path(sys.argv[1])).write_lock(visits(), wait=False):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -108,7 +108,7 @@ def read_seconds(lake: Lake, table: Table) -> float:
     return min(taken)
 
 
-def done_of(report: Report) -> Sequence[Operation]:
+def done_of(report: MaintenanceReport) -> Sequence[Operation]:
     return [d.action.operation for d in report.done]
 
 
@@ -282,7 +282,7 @@ def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> Non
     assert {f.name[:20] for f in last.parent.glob("*.json")} == {f"{3:020}", last.stem, f"{5:020}"}
     assert codes(lake, table, 3) == [("2017", "v3")]
     assert codes(lake, table, 4) == [("2017", "v4")]
-    with pytest.raises(ChuError, match="the oldest version that still reads is 3"):
+    with pytest.raises(ChuError, match="the oldest readable version is 3"):
         restore(lake, table, 2, "a run")
     assert lake.provenance(table) == {"run": "test"}
 
@@ -334,7 +334,7 @@ def test_a_table_that_another_process_writes_is_skipped(lake: Lake) -> None:
     fragmented(lake, visits(), 40)
     before = digest(lake.path(visits()))
     writer = subprocess.Popen(
-        [sys.executable, "-c", HELD, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD_LOCK, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert writer.stdout and writer.stdout.readline() == "held\n"
@@ -353,7 +353,7 @@ def test_a_table_that_another_process_writes_is_skipped(lake: Lake) -> None:
 def test_writers_and_maintenance_at_the_same_time_lose_or_duplicate_no_row(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["a"], "2018": ["b"]}))
-    reports: list[Report] = []
+    reports: list[MaintenanceReport] = []
     ended = threading.Event()
 
     def maintenance() -> None:
@@ -364,7 +364,7 @@ def test_writers_and_maintenance_at_the_same_time_lose_or_duplicate_no_row(lake:
     thread.start()
     try:
         for i in range(30):
-            with lake.writing(table, wait=True):
+            with lake.write_lock(table, wait=True):
                 append(lake, table, rows_of({"2018": [f"y{i}"]}))
             put(lake, table, rows_of({"2017": [f"x{i}", f"z{i}"]}), CAMPAIGNS.between("2017", "2017"))
     finally:
@@ -403,10 +403,10 @@ def test_an_impossible_restore_is_refused_and_changes_nothing(lake: Lake) -> Non
     maintain(lake, wider, POLICY, "a run")
     before = digest(lake.path(table))
     for version, reason in (
-        (99, "has no version 99: its versions go to 5"),
+        (99, "has no version 99: its last version is 5"),
         (-1, "has no version -1"),
         (5, "is at version 5 already"),
-        (0, "its files or its commit are past the retention; the oldest version that still reads is 1"),
+        (0, "its files or its commit are past the retention; the oldest readable version is 1"),
         (2, "had other columns at version 2"),
     ):
         with pytest.raises(ChuError, match=reason):

@@ -1,4 +1,4 @@
-"""Checks as data: their bounds and their category."""
+"""Bounds and categories of checks."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from chu_platform.tables.checks import (
     Check,
     CheckCategory,
     CheckType,
-    accounted_for,
     between,
     last_event,
     not_null,
     one_of,
     rejected_share,
+    rows_kept_or_rejected,
     steady_row_count,
     unique,
 )
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unit
         (between("a", 0, 1), CheckCategory.PLAUSIBILITY),
         (last_event("a", 31), CheckCategory.PLAUSIBILITY),
         (steady_row_count(), CheckCategory.PLAUSIBILITY),
-        (accounted_for(), CheckCategory.PLAUSIBILITY),
+        (rows_kept_or_rejected(), CheckCategory.PLAUSIBILITY),
     ],
     ids=lambda value: value.name if isinstance(value, Check) else value,
 )
@@ -51,12 +51,12 @@ def test_every_type_has_a_category_and_every_category_a_type() -> None:
     ],
     ids=lambda value: value.name if isinstance(value, Check) else "",
 )
-def test_bounds_are_included(check: Check, allowed: list[float | None], refused: list[float]) -> None:
+def test_bounds_are_inclusive(check: Check, allowed: list[float | None], refused: list[float]) -> None:
     assert all(check.allows(value) for value in allowed)
     assert not any(check.allows(value) for value in refused)
 
 
-def test_no_check_has_bounds_that_nothing_can_meet() -> None:
+def test_the_minimum_of_every_check_is_at_most_its_maximum() -> None:
     checks = [c for t in catalogue() for made in t.outputs for c in made.all_checks]
     assert checks
     assert [c.name for c in checks if c.minimum > c.maximum] == []

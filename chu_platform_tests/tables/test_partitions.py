@@ -1,4 +1,4 @@
-"""Ranges of partitions: which keys a range of time touches, and which values of a column belong to a range."""
+"""Partition ranges: keys that a period overlaps, and values of the partition column that belong to a range."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def ends(found: PartitionRange | None) -> tuple[str, str] | None:
 
 
 @pytest.mark.parametrize("scheme", PARTITION_SCHEMES, ids=lambda s: s.name)
-def test_the_keys_go_from_the_first_without_a_gap_to_the_current_one(scheme: PartitionScheme) -> None:
+def test_keys_run_without_gaps_from_the_first_to_the_current_period(scheme: PartitionScheme) -> None:
     today = datetime.now(UTC).date()
     first = FIRST_KEYS[scheme.name]
     if scheme is MONTHLY:
@@ -67,21 +67,21 @@ def test_the_keys_go_from_the_first_without_a_gap_to_the_current_one(scheme: Par
         (CAMPAIGNS, "2016", "2017-06", ("2016", "2017")),
     ],
 )
-def test_a_range_of_time_touches_these_partitions(
+def test_a_period_overlaps_these_partitions(
     scheme: PartitionScheme, first: str, last: str, expected: tuple[str, str] | None
 ) -> None:
     assert ends(scheme.within(first, last)) == expected
 
 
 @pytest.mark.parametrize("scheme", PARTITION_SCHEMES, ids=lambda s: s.name)
-def test_time_after_the_last_key_touches_up_to_the_last(scheme: PartitionScheme) -> None:
+def test_a_period_that_ends_after_the_last_key_overlaps_the_last_key(scheme: PartitionScheme) -> None:
     found = scheme.within("2019", "9999")
     assert found is not None
     assert found.last == scheme.keys[-1]
     assert found.upper is None and found.lower == found.first and found.first.startswith("2019")
 
 
-def test_the_keys_of_a_range_are_those_between_its_ends() -> None:
+def test_the_keys_of_a_range_include_both_ends() -> None:
     assert list(MONTHLY.between("2018-11", "2019-02").keys) == ["2018-11", "2018-12", "2019-01", "2019-02"]
     assert list(DEATH_YEARS.between("2019", "2019").keys) == ["2019"]
     assert list(CAMPAIGNS.every().keys) == list(CAMPAIGNS.keys)
@@ -99,9 +99,9 @@ def test_only_a_range_of_all_keys_is_whole(scheme: PartitionScheme) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "held"),
     [
-        # Inside: neither nulls nor anything beyond its two ends.
+        # A range in the middle: no nulls, and no values outside its two ends.
         ("2018", "2019", ["2018-12", "2019"]),
-        # From the first key on: what is older, and what has no date.
+        # A range from the first key: also earlier values and values without a date.
         ("1970", "1971", [None, "", "0001", "1899", "1969", "1970", "1971"]),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_range_of_years_holds_these_values(first: str, last: str, held: list[s
     assert [v for v in VALUES if found.holds(v)] == held
 
 
-def test_the_last_range_holds_what_is_later() -> None:
+def test_the_last_partition_holds_later_values() -> None:
     last = MONTHLY.keys[-1]
     found = MONTHLY.between(last, last)
     assert found.holds(last) and found.holds("9999-12")
@@ -118,7 +118,7 @@ def test_the_last_range_holds_what_is_later() -> None:
 
 
 @pytest.mark.parametrize("scheme", PARTITION_SCHEMES, ids=lambda s: s.name)
-def test_the_predicate_selects_exactly_what_the_range_holds(scheme: PartitionScheme) -> None:
+def test_the_predicate_selects_exactly_the_values_of_the_range(scheme: PartitionScheme) -> None:
     keys = scheme.keys
     edges = (keys[0], keys[1], keys[4], keys[-2], keys[-1])
     ranges = [scheme.between(a, b) for i, a in enumerate(edges) for b in edges[i:]]
@@ -133,7 +133,7 @@ def test_the_predicate_selects_exactly_what_the_range_holds(scheme: PartitionSch
 
 
 @pytest.mark.parametrize("scheme", PARTITION_SCHEMES, ids=lambda s: s.name)
-def test_each_value_counts_under_exactly_one_key(scheme: PartitionScheme) -> None:
+def test_each_value_belongs_to_exactly_one_key(scheme: PartitionScheme) -> None:
     keys = scheme.keys
     every = scheme.every()
     assert [every.key_of(v) for v in (None, "", "0001", keys[0])] == [keys[0]] * 4

@@ -1,8 +1,8 @@
-"""The fragments of SQL that several tables share, on values with known answers.
+"""Shared SQL fragments, tested on inputs with known results.
 
-The answers of dates are written by hand, those of ages are computed by Python's datetime. Each fragment runs on DuckDB
-in the unit tier, but for `us_date`, whose RLIKE DuckDB does not know; all of them run on the embedded engine in the
-integration tier, in one query.
+Expected dates are written by hand; expected ages are computed with Python's datetime. In the unit tier, each fragment
+runs on DuckDB, except `us_date`: DuckDB has no RLIKE. In the integration tier, all fragments run on the embedded engine
+in one query.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ from chu_platform.tables.spark_sql import (
 JULY_1: Final = date(1950, 7, 1)
 
 PARTIAL_DATES: Final[Mapping[str | None, date | None]] = {
-    # Whole dates; 29 February exists every fourth year, but for 1900, not for 2000.
+    # Complete dates. 29 February exists in 2000 and 2020, not in 1900 and 2019.
     "1950-03-08": date(1950, 3, 8),
     "2020-02-29": date(2020, 2, 29),
     "2000-02-29": date(2000, 2, 29),
@@ -45,7 +45,7 @@ PARTIAL_DATES: Final[Mapping[str | None, date | None]] = {
     "1950-13-00": None,
     "1950-03": date(1950, 3, 15),
     "1950-13": None,
-    # The month is unknown: 1 July, whatever the day says.
+    # The month is unknown: 1 July, whatever the day is.
     "1950-00-00": JULY_1,
     "1950-00-12": JULY_1,
     "1950-00-99": JULY_1,
@@ -56,7 +56,7 @@ PARTIAL_DATES: Final[Mapping[str | None, date | None]] = {
     "0000-03-08": None,
     "0000-03": None,
     "0000": None,
-    # Other lengths, and what is no date.
+    # Other lengths, and texts that are not dates.
     "": None,
     "195": None,
     "19500": None,
@@ -124,7 +124,7 @@ BANDS: Final[Mapping[int | None, str]] = {
     None: "unknown",
 }
 
-# Births and events around every kind of birthday: end of February, of a month, of the year.
+# Births and events around the end of February, of a month and of the year.
 BIRTHS: Final = (date(1948, 2, 29), date(1999, 12, 31), date(2000, 1, 1), date(2000, 2, 28), date(2000, 2, 29))
 EVENTS: Final = tuple(
     day + timedelta(days=shift)
@@ -134,7 +134,7 @@ EVENTS: Final = tuple(
 
 
 def years_by_counting(birth: date, event: date) -> int | None:
-    """Count the birthdays up to an event; one of 29 February falls on 1 March in a common year."""
+    """Count the birthdays up to an event. A birthday on 29 February is on 1 March in a common year."""
     if event < birth:
         return None
     birthdays = 0
@@ -166,13 +166,13 @@ ON_DUCKDB: Final = [name for name in FRAGMENTS if name != "us_date"]
 
 
 def query_of(name: str) -> str:
-    """A query for the answers of a fragment to its inputs, with their number."""
+    """A query that returns the result of a fragment for each of its inputs, with the number of the input."""
     fragment, type_, cases = FRAGMENTS[name]
     rows = [value if isinstance(value, tuple) else (value,) for value in cases]
     columns = [f"x{n}" for n in range(len(rows[0]))]
     literals = ", ".join(f"({n}, {', '.join(map(_literal, row))})" for n, row in enumerate(rows))
     typed = ", ".join(f"CAST({c} AS {type_}) AS {c}" for c in columns)
-    # Named apart from the fragment, which says each input several times.
+    # The inputs are columns of a subquery, because a fragment repeats each input several times.
     return (
         f"SELECT '{name}' AS fragment, n, CAST({fragment(*columns)} AS STRING) AS answer "
         f"FROM (SELECT n, {typed} FROM (VALUES {literals}) AS given(n, {', '.join(columns)})) AS inputs"
@@ -195,7 +195,7 @@ def wrong_answers(found: Sequence[tuple[str, int, str | None]]) -> dict[tuple[st
 
 @pytest.mark.unit
 @pytest.mark.parametrize("name", ON_DUCKDB)
-def test_the_fragment_gives_the_known_answers_on_duckdb(name: str) -> None:
+def test_the_fragment_returns_the_expected_results_on_duckdb(name: str) -> None:
     with duckdb.connect() as connection:
         found = connection.execute(query_of(name)).fetchall()
     assert len(found) == len(FRAGMENTS[name][2]) >= 10
@@ -203,7 +203,7 @@ def test_the_fragment_gives_the_known_answers_on_duckdb(name: str) -> None:
 
 
 @pytest.mark.integration
-def test_every_fragment_gives_the_known_answers_on_the_embedded_engine(tmp_path: Path) -> None:
+def test_every_fragment_returns_the_expected_results_on_the_embedded_engine(tmp_path: Path) -> None:
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:
         table = engine.arrow(engine.query(" UNION ALL ".join(map(query_of, FRAGMENTS)), {}))
@@ -215,7 +215,7 @@ def test_every_fragment_gives_the_known_answers_on_the_embedded_engine(tmp_path:
 
 
 @pytest.mark.unit
-def test_every_age_of_a_long_life_is_in_a_declared_band() -> None:
+def test_every_age_up_to_130_is_in_a_declared_band() -> None:
     with duckdb.connect() as connection:
         query = f"SELECT age, {age_band('age')} FROM (SELECT range AS age FROM range(131)) ORDER BY age"
         found = dict(connection.execute(query).fetchall())

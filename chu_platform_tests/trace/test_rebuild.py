@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import make
+from chu_platform.graph.step import run_step
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.masks.death_mask import death_mask
 from chu_platform.sources.deces import deces
@@ -75,7 +75,9 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
             death_mask.table,
             kpi_deaths_by_region.masked,
         ):
-            make(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction")
+            run_step(
+                resources, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction"
+            )
     return Corrected(home, made.pack, at + 1)
 
 
