@@ -14,7 +14,7 @@ import pytest
 
 from chu_platform.storage.lake import Lake
 
-PATIENCE = 600
+PATIENCE = 1200
 
 
 @dataclass(frozen=True)
