@@ -46,6 +46,7 @@ setup(
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
+        "pyyaml>=6",
         "sqlglot>=30.1,<31",
         # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
         "starlette>=1.0,<2",
@@ -53,15 +54,19 @@ setup(
         "jinja2>=3.1,<4",
         "markupsafe>=3",
         "requests>=2.32",
+        "babel>=2.17,<3",
     ],
     extras_require={
         # Dagster's storage in the deployment of docker/.
         "deployment": ["dagster-postgres>=0.29.27,<0.30"],
+        # Load tests of the portal: benchmarks/portal_locustfile.py.
+        "load": ["locust>=2.43"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.120",
             "openpyxl>=3.1",
+            "beautifulsoup4>=4.13",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",
             "axe-playwright-python>=0.1.4",

@@ -199,11 +199,14 @@ def dictionary(
     folder: Annotated[Path, typer.Argument(help="folder to write; what it holds of an earlier time is replaced")],
 ) -> None:
     """Write the data dictionary, the lineage of every table and the quality report, in French: HTML, Markdown, SVG."""
+    from chu_platform.description.file import current_catalogue
     from chu_platform.documents.site import Site
     from chu_platform.storage.lake import Lake
     from chu_platform.urls import DICTIONARY
 
-    written = Site(Lake(load_settings().lake_folder), in_ui=False).write(folder)
+    settings = load_settings()
+    catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
+    written = Site(Lake(settings.lake_folder), catalogue, in_ui=False).write(folder)
     print(f"{written} documents; open {folder / DICTIONARY}")
 
 

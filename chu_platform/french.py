@@ -1,50 +1,53 @@
-"""Numbers, dates and lists as French readers write them.
+"""Numbers, dates, periods and lists as French text.
 
-Here: values to text. Not here: which value is shown, or what a sentence says of it.
+Babel formats them with the French data of the Unicode CLDR. It differs on purpose in four places: the minus sign is the
+typographic one, minus zero is zero, a percent sign follows a no-break space of full width as every other unit does, and
+the first day of a month is "1er". Numbers are rounded from their exact binary value, as Python rounds them.
 """
 
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
 from typing import Final
 
-# Neither breaks a line: the narrow one between groups of three digits, the other before a unit (Lexique des règles
-# typographiques en usage à l'Imprimerie nationale).
-NARROW: Final = "\u202f"
+from babel import Locale
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.numbers import NumberPattern, parse_pattern
+
+FRENCH: Final = Locale("fr")
+# A no-break space of full width stands before a unit (Lexique des règles typographiques en usage à l'Imprimerie
+# nationale).
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
 BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
 AFTER: Final = re.compile(r"(?<=«) ")
 MASKED: Final = "masqué"
-MONTHS: Final = (
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-)
 SEXES: Final = {"F": "Femmes", "M": "Hommes", "all": "Femmes et hommes"}
 
 
+@cache
+def _pattern(digits: str) -> NumberPattern:
+    """The CLDR pattern of a number with such digits after the comma: "00" for two, "##" for at most two."""
+    return parse_pattern(f"#,##0.{digits}" if digits else "#,##0")
+
+
+def _formatted(value: float, digits: int, pattern: NumberPattern) -> str:
+    rounded = round(Decimal(value), digits) + 0  # minus zero plus zero is zero
+    text: str = pattern.apply(rounded, FRENCH)
+    return text.replace("-", MINUS)
+
+
 def number(value: float, digits: int = 0) -> str:
-    """1234.5 as "1 234,5", the space being narrow and unbreakable; minus zero is zero."""
-    text = f"{value:,.{digits}f}".replace(",", NARROW).replace(".", ",")
-    if text.startswith("-"):
-        text = text[1:] if not text.strip("-0,") else MINUS + text[1:]
-    return text
+    """A number with `digits` after the comma: 1234.5 as "1 234,5", the space narrow and unbreakable."""
+    return _formatted(value, digits, _pattern("0" * digits))
 
 
 def measured(value: float) -> str:
-    """A number of which nobody knows how many digits it needs: at most four that count, none that says nothing."""
-    text = number(float(f"{value:.4g}") if abs(value) < 1000 else value, 6)
-    return text.rstrip("0").rstrip(",")
+    """A number of unknown scale: four significant digits below 1000, at most six after the comma, no trailing zeros."""
+    return _formatted(float(f"{value:.4g}") if abs(value) < 1000 else value, 6, _pattern("######"))
 
 
 def amount(value: float, unit: str, digits: int = 1) -> str:
@@ -63,9 +66,9 @@ def interval(low: float, high: float, unit: str = "", digits: int = 1) -> str:
 
 
 def counted(n: float, one: str, several: str) -> str:
-    """As "1 patient", "2 patients": French has the singular below two."""
+    """A count with its noun: "1 patient", "1,5 patient", "2 patients"."""
     shown = number(n, 0 if float(n).is_integer() else 1)
-    return f"{shown}{NO_BREAK}{one if abs(n) < 2 else several}"
+    return f"{shown}{NO_BREAK}{one if FRENCH.plural_form(abs(n)) == 'one' else several}"
 
 
 def ordinal(n: int) -> str:
@@ -74,18 +77,18 @@ def ordinal(n: int) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """As "a, b et c"."""
-    return " et ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+    """A list in words: "a, b et c"."""
+    return format_list(parts, locale=FRENCH)
 
 
 def day(when: date) -> str:
-    """As "1er janvier 2019"."""
-    return f"{ordinal(when.day) if when.day == 1 else when.day} {MONTHS[when.month - 1]} {when.year}"
+    """A day: "1er janvier 2019"."""
+    return format_date(when, "'1er' MMMM y" if when.day == 1 else "d MMMM y", FRENCH)
 
 
 def month(when: date) -> str:
-    """As "janvier 2019"."""
-    return f"{MONTHS[when.month - 1]} {when.year}"
+    """A month: "janvier 2019"."""
+    return format_date(when, "MMMM y", FRENCH)
 
 
 def period(grain: str, start: date, end: date) -> str:
@@ -93,14 +96,14 @@ def period(grain: str, start: date, end: date) -> str:
     if grain == "month":
         return month(start)
     if grain == "quarter":
-        return f"{ordinal((start.month + 2) // 3)} trimestre {start.year}"
+        return format_date(start, "QQQQ y", FRENCH)
     if grain == "year":
         return str(start.year)
     return f"{month(start)} à {month(end - timedelta(days=1))}"
 
 
 def in_period(grain: str, start: date, end: date) -> str:
-    """The same where a sentence begins: "En 2019", "Au 1er trimestre 2019", "De juin 2015 à mars 2023"."""
+    """A period at the start of a sentence: "En 2019", "Au 1er trimestre 2019", "De juin 2015 à mars 2023"."""
     text = period(grain, start, end)
     if grain == "quarter":
         return f"Au {text}"
@@ -110,7 +113,7 @@ def in_period(grain: str, start: date, end: date) -> str:
 
 
 def age_band(band: str) -> str:
-    """Of "85+", "85 ans et plus", of "0-4", "0 à 4 ans"."""
+    """An age band in words: "85+" as "85 ans et plus", "0-4" as "0 à 4 ans"."""
     if band == "all":
         return "Tous âges"
     if band == "unknown":
@@ -126,20 +129,20 @@ def moment(when: datetime) -> str:
 
 
 def capital(text: str) -> str:
-    """The text as a sentence begins."""
+    """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def small(text: str) -> str:
-    """The text as a sentence goes on."""
+    """The text with its first letter in lower case."""
     return text[:1].lower() + text[1:]
 
 
 def typeset(text: str) -> str:
-    """The same text whose lines do not begin with high punctuation, nor end with an opening guillemet."""
+    """The text with no-break spaces before high punctuation and after an opening guillemet."""
     return BEFORE.sub(NO_BREAK, AFTER.sub(NO_BREAK, text))
 
 
 def sex(code: str) -> str:
-    """Of "F", "Femmes"."""
+    """A code of sex in words: "F" as "Femmes"."""
     return SEXES[code]

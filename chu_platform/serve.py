@@ -3,8 +3,6 @@
 Each child is started by a guard, which is this file run as a module. The guard's standard input is a pipe
 from the process that serves: when that one ends, in whatever way, the kernel closes the pipe, and the guard
 ends its child and all that the child started.
-
-Here: processes, the port, waiting for an answer. Not here: what the UI shows.
 """
 
 import errno
@@ -65,8 +63,13 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
+    # Not at the start of every command.
+    from chu_platform.description.file import current_text
+
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
+    # What the portal and the documents show tables by.
+    current_text(settings.lake_folder, settings.work_folder)
     workspace = ("-w", str(WORKSPACE))
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")

@@ -1,12 +1,12 @@
 """Where each document is: as a file below a folder, and below `/documents/` of the webserver.
 
-Here: names of paths. Not here: what is there (site). Nothing heavy is imported: the code location links to these.
+Nothing heavy is imported: the code location links to these.
 """
 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from chu_platform.tables.table import Table
+    from chu_platform.tables.table import StoredTable
 
 ROOT: Final = "/documents/"
 DICTIONARY: Final = "index.html"
@@ -16,16 +16,16 @@ QUALITY_TEXT: Final = "qualite.md"
 STYLE: Final = "style.css"
 
 
-def page_of(table: "Table") -> str:
+def page_of(table: "StoredTable") -> str:
     """The page of a table."""
     return f"tables/{table.layer}/{table.name}.html"
 
 
-def columns_picture_of(table: "Table") -> str:
+def columns_picture_of(table: "StoredTable") -> str:
     """The picture of where the columns of a table come from."""
     return f"tables/{table.layer}/{table.name}.svg"
 
 
-def chain_picture_of(table: "Table") -> str:
+def chain_picture_of(table: "StoredTable") -> str:
     """The picture of all tables between the deliveries and a table."""
     return f"tables/{table.layer}/{table.name}-chaine.svg"

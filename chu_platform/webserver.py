@@ -1,8 +1,4 @@
-"""The webserver: Dagster's own, with the platform's documents below /documents/.
-
-Here: the route to the documents, and the command `python -m chu_platform.webserver`. Not here: the documents
-(documents), what the read-only webserver refuses (read_only), who may come (a proxy before it).
-"""
+"""The webserver: Dagster's own, with the platform's documents below /documents/."""
 
 import signal
 import sys
@@ -54,11 +50,14 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
     @cached_property
     def _site(self) -> "Site":
-        # Not before somebody asks: the declarations import statistics libraries, and the UI would wait for them.
+        # Not before somebody asks: the UI would wait for the description of the tables.
+        from chu_platform.description.file import current_catalogue
         from chu_platform.documents.site import Site
         from chu_platform.storage.lake import Lake
 
-        return Site(Lake(load_settings().lake_folder), in_ui=True)
+        settings = load_settings()
+        catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
+        return Site(Lake(settings.lake_folder), catalogue, in_ui=True)
 
     def _document(self, request: Request) -> Response:
         document = self._site.document(request.path_params["path"] or DICTIONARY)

@@ -35,7 +35,7 @@ from typing import Any
 import yaml
 
 from chu_platform.demo.pack import write_pack
-from chu_platform.portal.questions import QUESTIONS
+from chu_platform.indicators.indicator import indicators
 
 HERE = Path(__file__).resolve().parent
 # The user of both images.
@@ -242,9 +242,9 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     main_job = running["code"].start(["chu", "materialize"], log).wait()
     print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
     deadline = time.monotonic() + PATIENCE
-    while (shown := _answered()) < len(QUESTIONS) and time.monotonic() < deadline:
+    while (shown := _answered()) < len(indicators()) and time.monotonic() < deadline:
         time.sleep(1)
-    print(f"the portal answers {shown} of {len(QUESTIONS)} questions")
+    print(f"the portal answers {shown} of {len(indicators())} questions")
     intrusion = running["portal"].start(["python", "-c", INTRUDE], work / "intrusion.log").wait()
     print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
 
@@ -257,7 +257,7 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     info = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
     leaked = any(text in outputs + info for text in (password, url.split("@")[0].rpartition(":")[2]))
     print(f"the password in a log or in the instance's page: {leaked}")
-    if status != "SUCCESS" or main_job or shown < len(QUESTIONS) or intrusion or leaked or refused["data"]:
+    if status != "SUCCESS" or main_job or shown < len(indicators()) or intrusion or leaked or refused["data"]:
         raise SystemExit("the rehearsal failed")
 
 

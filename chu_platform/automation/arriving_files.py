@@ -24,7 +24,7 @@ from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import fingerprint
-from chu_platform.ingest.pack_contents import delivered_files, known_as
+from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.reports.delivery import delivery
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
@@ -115,7 +115,7 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
     told = [f"still arriving: {path}" for path in sorted(arriving)]
     requests = []
     for unit in units(settings):
-        paths = [p for p, f in files.items() if any(known_as(f.name, [t]) for t in unit.tables)]
+        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in unit.tables)]
         if not paths or arriving & set(paths):
             continue
         try:
@@ -133,7 +133,9 @@ def look(settings: Settings, state: State, now: float) -> tuple[list[dg.RunReque
         if before != wanted:
             requests.append(_request(unit, state.run_key(unit.name)))
     told += [
-        f"nobody knows this file: {p}" for p, f in files.items() if p not in arriving and not known_as(f.name, tables)
+        f"nobody knows this file: {p}"
+        for p, f in files.items()
+        if p not in arriving and not tables_for_file(f.name, tables)
     ]
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
     if state.asked.get(delivery.name) != listing and not arriving:

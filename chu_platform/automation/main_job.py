@@ -18,6 +18,7 @@ import dagster as dg
 
 from chu_platform.automation.definitions import build_defs
 from chu_platform.catalogue import catalogue
+from chu_platform.describe import keep_described
 from chu_platform.errors import ChuError
 from chu_platform.graph.assets import key_of, partition_range_tags
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
@@ -118,6 +119,7 @@ def run_all(
                 broken.add(table)
             elif any(n in broken for n in table.needs):
                 _leave_out(table, broken, say)
+    keep_described(platform.settings)
     return failed
 
 

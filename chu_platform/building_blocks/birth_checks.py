@@ -1,12 +1,13 @@
-"""A check that the facts of care share: events lie after the birth of their patient."""
+"""Check shared by the fact tables of care: no event is dated before the birth of its patient."""
 
 from chu_platform.tables.checks import Check, none_in
 from chu_platform.tables.table import Table
 
 
 def not_before_birth(event: str, patients: Table) -> Check:
-    """An event (`un séjour`) is not dated before the birth of its patient in `patients`: a warning, since such events
-    count without an age.
+    """Warn when events (`event`: `un séjour`) are dated before the birth of their patient in `patients`.
+
+    The check does not block: such events are counted without an age.
     """
     return none_in(
         "not_before_birth",

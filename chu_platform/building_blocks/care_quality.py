@@ -1,9 +1,7 @@
-"""The files of care-quality indicators: what each column of one says of which indicator.
+"""Declaration of care-quality files: the indicators of a file and the columns that hold their values.
 
-They measure processes of care, not satisfaction, and every campaign names its columns in its own way: a file is
-declared by its indicators, and its source table and its part of the facts follow.
-
-Here: the vocabulary of such a declaration. Not here: the files, each in a module of its own.
+The indicators measure processes of care, not satisfaction. Each campaign names its columns differently, so a file is
+declared by its indicators; its source table and its part of `fact_quality_indicator` are derived from them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +14,7 @@ from chu_platform.ingest.row_sql import FINESS
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Words in the place of a result. The class of the same indicator, which is text, says them too.
+# Texts written in place of a result. They also occur as the class of an indicator, where they are kept as text.
 NO_RESULT: Final = (
     "Non concerné (pas d'activité)",
     "Non concerné (non comparable)",
@@ -31,7 +29,7 @@ NO_RESULT: Final = (
     "NV",
     "DI",
 )
-# Results are written 72, 72.5, 72,5 and 72%.
+# Results may be written 72, 72.5, 72,5 or 72%.
 RESULT: Final = (
     "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?\\s*%?') "
     "THEN try_cast(replace(rtrim({text}, '% '), ',', '.') AS DOUBLE) END"
@@ -40,7 +38,7 @@ PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
 RATIO: Final = "ratio observé / attendu"
 OF_TARGET: Final = "% de l’objectif"
-# Campaigns write these columns in these ways.
+# Column names that have the same meaning in different campaigns.
 SPELLINGS: Final = (
     ("finess", "Finess", "FINESS"),
     ("rs", "raison_sociale", "Raison_sociale", "nom_es", "nom_ES", "rs_finess"),
@@ -54,10 +52,10 @@ SPELLINGS: Final = (
 
 @dataclass(frozen=True)
 class Indicator:
-    """One indicator of a file, by the names of its columns; those that the file lacks are None.
+    """One indicator of a file and the names of its columns (None: the file has no such column).
 
-    `category` is the class A to C, or why there is none; `control` the outcome of the inspection of a sample;
-    `also` are columns about it that no fact takes.
+    `category` holds the class A to C or the reason for its absence; `control` holds the result of the inspection of a
+    sample; `other_columns` are read into the source table only.
     """
 
     code: str
@@ -69,7 +67,7 @@ class Indicator:
     upper: str | None = None
     category: str | None = None
     control: str | None = None
-    also: Sequence[Column] = ()
+    other_columns: Sequence[Column] = ()
 
     def columns(self) -> Iterator[Column]:
         """The columns of the source table."""
@@ -78,29 +76,29 @@ class Indicator:
             (self.denominator, INTEGER, "dossiers ou séjours dont le résultat est tiré", "dénominateur"),
             (self.lower, DOUBLE, "borne basse de l’intervalle de confiance", "borne basse"),
             (self.upper, DOUBLE, "borne haute de l’intervalle de confiance", "borne haute"),
-            (self.category, STRING, "classe, ou pourquoi il n’y en a pas", "classe"),
+            (self.category, STRING, "classe, ou motif de son absence", "classe"),
             (self.control, STRING, "issue du contrôle d’un échantillon", "contrôle"),
         ):
             if name:
                 yield Column(name, type_, f"{self.code} : {description}", f"{self.label} : {label}")
-        yield from self.also
+        yield from self.other_columns
 
     @property
     def results(self) -> Sequence[str]:
-        """Names of the columns on the scale of the result."""
+        """Names of the columns that use the unit of the result."""
         return [c for c in (self.value, self.lower, self.upper) if c]
 
     def row_checks(self) -> Iterator[RowCheck]:
-        """What lies outside the scale is no result."""
-        highest = " AND {} <= 100" if self.unit in (PERCENT, SCORE) else ""
+        """Values must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores."""
+        upper_limit = " AND {} <= 100" if self.unit in (PERCENT, SCORE) else ""
         for name in self.results:
-            yield RowCheck("out_of_range", name, f'"{name}" >= 0' + highest.format(f'"{name}"'))
+            yield RowCheck("out_of_range", name, f'"{name}" >= 0' + upper_limit.format(f'"{name}"'))
 
 
-def of_establishment(
+def establishment_indicator(
     code: str, label: str, unit: str = PERCENT, category: str | None = None, control: str | None = None
 ) -> Indicator:
-    """An indicator whose columns are named after it: `x_etbt`, `x_den_etbt`, `x_icbas_etbt`, `x_ichaut_etbt`."""
+    """An indicator whose column names are derived from its code: `x_etbt`, `x_den_etbt`, `x_icbas_etbt`, `x_ichaut_etbt`."""
     return Indicator(
         code,
         label,
@@ -116,10 +114,11 @@ def of_establishment(
 
 @dataclass(frozen=True, eq=False)
 class CareQuality:
-    """One kind of care-quality file in one campaign. Each line is a site.
+    """The care-quality file of one survey and campaign. Each line is a site.
 
-    `identity` are the columns that are about the site and the file, `site` and `region` two of them. `known` says
-    that its header was seen: then none of its columns may be missing; else only the site must be there.
+    `identity` are the columns that describe the site and the file; `site` and `region` name two of them.
+    `header_verified`: the declaration was compared with a real file, so all columns are required; otherwise only the
+    column `site` is required.
     """
 
     survey: str
@@ -130,9 +129,9 @@ class CareQuality:
     indicators: Sequence[Indicator]
     site: str
     region: str
-    known: bool = True
+    header_verified: bool = True
     suffix: str = ""
-    also: Sequence[Column] = field(default_factory=tuple)
+    other_columns: Sequence[Column] = field(default_factory=tuple)
 
     @cached_property
     def name(self) -> str:
@@ -142,7 +141,7 @@ class CareQuality:
     @cached_property
     def table(self) -> Table:
         """The source table."""
-        columns = [*self.identity, *self.also, *(c for i in self.indicators for c in i.columns())]
+        columns = [*self.identity, *self.other_columns, *(c for i in self.indicators for c in i.columns())]
         names = [c.name for c in columns]
         finess = [n for n in names if n in ("finess", "finess_pmsi")]
         return Table(
@@ -157,7 +156,7 @@ class CareQuality:
                 self.reader,
                 typing={n: RESULT for i in self.indicators for n in i.results} | dict.fromkeys(finess, FINESS),
                 row_checks=[check for i in self.indicators for check in i.row_checks()],
-                optional=() if self.known else [n for n in names if n != self.site],
+                optional=() if self.header_verified else [n for n in names if n != self.site],
                 blanks=NO_RESULT,
                 spellings=spellings(names),
             ),
@@ -165,14 +164,14 @@ class CareQuality:
 
 
 def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
-    """For the columns of a table, what other files call them."""
+    """Alternative header names of columns, from `SPELLINGS`."""
     return {
         name: [other for other in group if other not in names] for group in SPELLINGS for name in names if name in group
     }
 
 
 def finess(name: str = "finess", label: str = "FINESS") -> Column:
-    """FINESS number of the site, the key of its file."""
+    """FINESS number of the site: the key of the file."""
     return Column(name, STRING, "numéro FINESS du site", label, key=True)
 
 
@@ -182,12 +181,12 @@ def site_name(name: str) -> Column:
 
 
 def region(name: str) -> Column:
-    """Region of the site: those before 2016 in files up to 2015."""
+    """Region of the site. Files up to 2015 use the regions from before the reform of 2016."""
     return Column(name, STRING, "libellé de la région", "Région")
 
 
 def category(name: str) -> Column:
-    """CheckType of establishment."""
+    """Type of establishment."""
     return Column(name, STRING, "nature de l’établissement : CH, CHU, CLCC, privé", "Catégorie")
 
 

@@ -1,9 +1,6 @@
-"""What the files of the register of deaths have in common, whoever wrote them: columns, checks, names of files.
+"""Columns, checks and file names that the source tables of the register of deaths share.
 
-The tables of the register agree in the descriptions of these columns too: engines refuse a UNION of columns whose
-comments differ.
-
-Here: the common parts. Not here: the tables (deces, deces_insee_fixe, deces_insee_csv).
+The descriptions of the columns are shared too: engines refuse a UNION of columns whose comments differ.
 """
 
 from collections.abc import Sequence
@@ -14,7 +11,7 @@ from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Names of INSEE's own files without their suffix: deces-2019, deces-2020-t1, Deces_2020_M01.
+# Names of the files that INSEE publishes, without suffix: deces-2019, deces-2020-t1, Deces_2020_M01.
 INSEE_NAME: Final = r"deces[-_](?P<period>\d{4}(?:[-_][mt]\d\d?)?)"
 
 NOM: Final = Column("nom", STRING, "nom de famille", "Nom", identifying=True)
@@ -34,32 +31,32 @@ DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du
 
 
 def code_lieu_naissance(name: str) -> Column:
-    """INSEE code of the place of birth, under the name that a file gives it."""
+    """INSEE code of the place of birth; `name` is the column name in the file."""
     return Column(name, STRING, "code Insee du lieu de naissance", "Code du lieu de naissance", identifying=True)
 
 
 def lieu_naissance(name: str) -> Column:
-    """Town of birth, under the name that a file gives it."""
+    """Town of birth; `name` is the column name in the file."""
     return Column(name, STRING, "lieu de naissance", "Lieu de naissance", identifying=True)
 
 
 def pays_naissance(name: str) -> Column:
-    """Country of birth, under the name that a file gives it."""
+    """Country of birth; `name` is the column name in the file."""
     return Column(name, STRING, "pays de naissance", "Pays de naissance", identifying=True)
 
 
 def code_lieu_deces(name: str) -> Column:
-    """INSEE code of the place of death, under the name that a file gives it."""
+    """INSEE code of the place of death; `name` is the column name in the file."""
     return Column(name, STRING, "code Insee du lieu de décès", "Code du lieu de décès", identifying=True)
 
 
 def numero_acte(name: str) -> Column:
-    """Number of the certificate, under the name that a file gives it."""
+    """Number of the death certificate; `name` is the column name in the file."""
     return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
 
 
-def possible(column: str) -> RowCheck:
-    """A date of death YYYY-MM-DD is one. A day or a month that nobody knows is 00: the year is known all the same."""
+def valid_death_date(column: str) -> RowCheck:
+    """Check that the date of death, YYYY-MM-DD, is a valid date. An unknown day or month is 00; the year is required."""
     return RowCheck(
         "not_a_date",
         column,
@@ -71,10 +68,10 @@ def possible(column: str) -> RowCheck:
 
 
 def insee_table(name: str, label: str, reader: Reader) -> Table:
-    """A table of INSEE's own files: the nine columns of its CSV files, and those of deces.csv that differ in form.
+    """Source table of files published by INSEE: their nine columns, and five derived columns in the form of deces.csv.
 
-    A file's period is when its deaths were registered; monthly files are contained in quarterly ones, those in yearly
-    ones. Names read `NOM*PRENOMS/`, dates `AAAAMMJJ`.
+    The period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
+    yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`.
     """
     columns: Sequence[Column] = [
         Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
@@ -111,7 +108,7 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
         DATE_DECES,
         DEATH_YEAR,
     ]
-    named = "regexp_replace(nomprenom, '/+$', '')"
+    full_name = "regexp_replace(nomprenom, '/+$', '')"
     return Table(
         name=name,
         layer=Layer.SOURCES,
@@ -124,16 +121,16 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
             reader,
             derived={
                 "periode": "replace(upper(period), '_', '-')",
-                "nom": f"nullif(trim(split_part({named}, '*', 1)), '')",
-                "prenom": f"CASE WHEN contains({named}, '*') "
-                f"THEN nullif(trim(substr({named}, instr({named}, '*') + 1)), '') END",
+                "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",
+                "prenom": f"CASE WHEN contains({full_name}, '*') "
+                f"THEN nullif(trim(substr({full_name}, instr({full_name}, '*') + 1)), '') END",
                 "date_naissance": _iso("datenaiss"),
                 "date_deces": _iso("datedeces"),
                 "death_year": "left(datedeces, 4)",
             },
             row_checks=[
                 RowCheck("not_a_date", "datedeces", "length(datedeces) = 8"),
-                possible("datedeces"),
+                valid_death_date("datedeces"),
             ],
         ),
         partition_scheme=DEATH_YEARS,
@@ -141,6 +138,6 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
 
 
 def _iso(date: str) -> str:
-    """A date AAAAMMJJ as YYYY-MM-DD; what is missing at its end is as unknown as 00."""
+    """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; missing digits at the end become 0 (unknown)."""
     full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
     return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"

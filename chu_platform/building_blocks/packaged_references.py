@@ -1,7 +1,4 @@
-"""Reading the reference data that come with the installation: CSV files in `data`, and the French CIM-10 of a package.
-
-Here: reading. Not here: the reference tables.
-"""
+"""Reading of the packaged reference data: CSV files in `data`, and the French CIM-10 from the package edsnlp."""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -18,7 +15,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def packaged(name: str) -> pa.Table:
-    """A CSV file of `data`, every column as text. Its first line says source, date and licence."""
+    """A CSV file of `data`, with all columns as text. The first line of the file gives source, date and licence."""
     path = DATA / f"{name}.csv"
     names = path.read_text(encoding="utf-8").splitlines()[1].split(",")
     options = csv.ConvertOptions(column_types={n: pa.string() for n in names}, strings_can_be_null=False)
@@ -26,7 +23,7 @@ def packaged(name: str) -> pa.Table:
 
 
 def packaged_columns(name: str) -> Mapping[str, Sequence[ExternalSource]]:
-    """Where the columns of a table come from that are those of a CSV file of `data`."""
+    """Column lineage of a table that has the columns of a CSV file of `data`."""
     header = (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     return {column: [ExternalSource(f"{name}.csv (fourni avec la plateforme)", column)] for column in header}
 

@@ -1,1 +1,1 @@
-"""The care database: PostgreSQL as the group runs it, and the embedded server that stands in for it."""
+"""The care database: the PostgreSQL server of the hospital group, or an embedded server with the delivered dump."""

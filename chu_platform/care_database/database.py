@@ -1,9 +1,7 @@
-"""The care database, as one snapshot: every table read from it is of the same moment.
+"""The care database, read in one snapshot: all tables have the state of the same moment.
 
-It is the PostgreSQL of CHU_POSTGRES_URL, or, unset, an embedded one into which the delivered dump is restored
-once per fingerprint.
-
-Here: connecting, the snapshot, streaming a table as text. Not here: what the tables mean (sources).
+It is the PostgreSQL server of CHU_POSTGRES_URL. If this setting is not set, it is an embedded server, into which each
+delivered dump is restored once.
 """
 
 import re
@@ -20,9 +18,9 @@ from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
 
 FINGERPRINT_LENGTH = 16
-CONNECT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 10
 MAX_CAUSE_LENGTH = 200
-# Text must not depend on how the server is set up, and a pause between two tables must not end the snapshot.
+# Values as text must not depend on the configuration of the server. A pause must not end the snapshot.
 SESSION = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "SET datestyle = 'ISO, YMD'",
@@ -30,19 +28,19 @@ SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
 )
-LOST = (
+CONNECTION_LOST = (
     "closed the connection|terminating connection|connection to server was lost|could not receive data|"
     "no connection to the server|the database system is|not currently connected|SSL SYSCALL"
 )
 CHECK = "check CHU_POSTGRES_URL"
-# The driver's messages, and what they mean to the person who runs the platform.
+# Patterns of the driver's messages, and the cause and remedy for the operator.
 CAUSES = (
     (r"password authentication failed|no password supplied", f"wrong user or password; {CHECK}"),
-    (r"connection refused|no such file or directory", f"nothing listens there; start the server, or {CHECK}"),
+    (r"connection refused|no such file or directory", f"nothing listens there; start the server or {CHECK}"),
     (r"could not translate host name|name or service not known", f"its host is unknown; {CHECK}"),
     (r"timeout expired|timed out", f"it does not answer; {CHECK} and the network"),
-    (LOST, "the server stopped or cut the connection; run again when it is up"),
-    (r"invalid utf-?8", "it holds bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
+    (CONNECTION_LOST, "the server stopped or cut the connection; run again when it is up"),
+    (r"invalid utf-?8", "it contains bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
     (r"no space left on device", "its disk is full"),
 )
 
@@ -50,12 +48,12 @@ CAUSES = (
 class CareDatabase:
     """One repeatable-read snapshot of the care database, opened at the first use.
 
-    A snapshot that has failed stays failed: what is read after it would be of another moment.
+    After a failure every use fails again, because a new snapshot would have the state of another moment.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
         self._settings = settings
-        self._say = say
+        self._report = report
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
         self._failure: ChuError | None = None
@@ -63,7 +61,7 @@ class CareDatabase:
 
     @property
     def failed(self) -> bool:
-        """Whether the snapshot has failed; another object reads another moment."""
+        """Whether the snapshot has failed. A new object opens a new snapshot."""
         return self._failure is not None
 
     def columns(self, table: str) -> list[str]:
@@ -82,19 +80,19 @@ class CareDatabase:
         return int(found[0][0].as_py())
 
     def stream(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of a table in the snapshot, every column as text, batch by batch as they come."""
+        """The rows of a table in the snapshot, every column as text, in batches as the server sends them."""
         listed = ", ".join(f"{sql_name(c)}::text AS {sql_name(c)}" for c in columns)
-        doing = f"reading table {table!r}"
+        action = f"reading table {table!r}"
         with self._open().cursor() as cursor:
-            with self._errors(doing):
+            with self._errors(action):
                 cursor.execute(f"SELECT {listed} FROM public.{sql_name(table)}")
                 reader = cursor.fetch_record_batch()
             while True:
-                with self._errors(doing):
+                with self._errors(action):
                     batch = next(reader, None)
                     if batch is None:
                         return
-                    # A database without an encoding (SQL_ASCII) hands out bytes that may be no text.
+                    # A database without an encoding (SQL_ASCII) may send bytes that are not valid text.
                     batch.validate(full=True)
                 yield batch
 
@@ -108,9 +106,9 @@ class CareDatabase:
             self._server.stop()
             self._server = None
 
-    def _table(self, doing: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
+    def _table(self, action: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
         connection = self._open()
-        with self._errors(doing), connection.cursor() as cursor:
+        with self._errors(action), connection.cursor() as cursor:
             cursor.execute(query, parameters)
             return cursor.fetch_arrow_table()
 
@@ -122,7 +120,7 @@ class CareDatabase:
             url = given.get_secret_value() if given else self._restored()
             if not url.startswith(("postgresql://", "postgres://")) and "=" not in url:
                 raise ChuError(
-                    "CHU_POSTGRES_URL is no address of PostgreSQL: write postgresql://user:password@host:port/database"
+                    "CHU_POSTGRES_URL is no PostgreSQL address: write postgresql://user:password@host:port/database"
                 )
             with self._errors("connecting"):
                 connection = postgres.connect(_with_timeout(url))
@@ -135,7 +133,7 @@ class CareDatabase:
         return self._connection
 
     def _restored(self) -> str:
-        """URL of the embedded database that holds the delivered dump, restored now unless it is there."""
+        """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""
         dump = one(self._settings.sources_folder, DUMP_PATTERN)
         self.fingerprint = fingerprint(dump)
         self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
@@ -143,37 +141,37 @@ class CareDatabase:
         database = f"care_{self.fingerprint[:FINGERPRINT_LENGTH]}"
         if not self._server.has_database(database):
             megabytes = dump.stat().st_size / 1e6
-            self._say(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
+            self._report(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
-                self._say(warning)
+                self._report(warning)
         return self._server.url(database)
 
     @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the driver's errors into ours: what was being done and why it failed, without the address.
+    def _errors(self, action: str) -> Iterator[None]:
+        """Raise ChuError for an error of the driver: what was done and why it failed, without the address.
 
-        A connection that was lost is Transient: the next one may hold.
+        A lost connection raises Transient, because a new connection may succeed.
         """
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            kind = Transient if re.search(LOST, str(error), re.IGNORECASE) else ChuError
-            self._failure = kind(f"the care database {where} failed while {doing}: {self._cause(str(error))}")
+            kind = Transient if re.search(CONNECTION_LOST, str(error), re.IGNORECASE) else ChuError
+            self._failure = kind(f"the care database {where} failed while {action}: {self._cause(str(error))}")
             raise self._failure from None
 
     def _cause(self, message: str) -> str:
-        """What happened and what to do, in words that hold nothing of the address."""
+        """What happened and what to do, without any part of the address."""
         known = next((cause for pattern, cause in CAUSES if re.search(pattern, message, re.IGNORECASE)), None)
         if known:
             return known
         found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
-        # Only the server's own words: the driver's may quote the address.
+        # Only the message of the server: that of the driver may contain the address.
         return found.group(1)[:MAX_CAUSE_LENGTH] if found else f"the driver gave no known reason; {CHECK}"
 
 
 def _with_timeout(url: str) -> str:
-    """The address with a limit to the time that connecting takes, unless it has one."""
+    """The address with a connection timeout, unless it has one."""
     if "connect_timeout" in url or not url.startswith(("postgresql://", "postgres://")):
         return url
-    return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}"
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_TIMEOUT_SECONDS}"

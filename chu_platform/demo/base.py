@@ -1,4 +1,4 @@
-"""What several delivered files must agree on: diagnoses, professionals, organisations. Writes no file."""
+"""Tables that several delivered files share: diagnoses, professionals, organisations. Writes no file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import pyarrow as pa
 from chu_platform.demo import diagnosis_codes, geography, people, randomness
 from chu_platform.demo.sizes import Sizes
 
-# Shares of the consulting professionals: with a known organisation, and with unknown organisations only.
-ATTACHED, ASTRAY = 0.64, 0.08
+# Shares of the consulting professionals: with an organisation in the register; with unknown organisations only.
+ATTACHED_SHARE, UNKNOWN_ORGANISATION_SHARE = 0.64, 0.08
 NIGHT_SLOTS = 10
 PROFESSIONS = {
     "Infirmier": 30,
@@ -41,7 +41,7 @@ SPECIALITIES = 93
 
 @dataclass(frozen=True)
 class Base:
-    """The shared tables, in one DuckDB database. Take a cursor for each thread.
+    """The shared tables in one DuckDB database. Each thread must use its own cursor.
 
     Tables: `place_slots`, `name_slots`, `diagnostic(n, code, label)`, `speciality(n, code, profession,
     label)`, `professional(n, id, ...)`, `organisation(n, id, finess, ...)`.
@@ -53,7 +53,7 @@ class Base:
     official: dict[str, str]
 
     def random(self, name: str) -> Random:
-        """A Python generator of its own for one purpose."""
+        """A Python random generator for one purpose, seeded with the seed and `name`."""
         return Random(f"{self.seed}/{name}")
 
 
@@ -94,7 +94,7 @@ def _load(
 
 
 def _create_professionals(base: Base) -> None:
-    """Professionals 0 to N - 1, of which the first `consulting_professionals` give the consultations.
+    """Create professionals 0 to N - 1; the first `consulting_professionals` of them give consultations.
 
     Identifiers are RPPS (11 digits) or ADELI (department, letter, number; at most a million of those exist).
     """
@@ -125,8 +125,8 @@ def _create_professionals(base: Base) -> None:
             CASE WHEN draw(d.n, 109, 100) < 90 THEN codes[1 + skewed(d.n, 110, len(codes))] END AS speciality,
             CASE WHEN draw(d.n, 109, 100) < 90 THEN labels[1 + skewed(d.n, 110, len(labels))] END
                 AS speciality_label,
-            CASE WHEN draw(d.n, 113, 10000) < {ATTACHED * 10_000} THEN 'attached'
-                 WHEN draw(d.n, 113, 10000) < {(ATTACHED + ASTRAY) * 10_000} THEN 'astray'
+            CASE WHEN draw(d.n, 113, 10000) < {ATTACHED_SHARE * 10_000} THEN 'attached'
+                 WHEN draw(d.n, 113, 10000) < {(ATTACHED_SHARE + UNKNOWN_ORGANISATION_SHARE) * 10_000} THEN 'astray'
                  ELSE 'none' END AS attachment
         FROM drawn d
         JOIN place_slots p ON p.slot = d.place_slot
@@ -139,7 +139,7 @@ def _create_professionals(base: Base) -> None:
 
 
 def _create_organisations(base: Base) -> None:
-    """Organisations 0 to N - 1 with their FINESS number: department, then seven digits."""
+    """Create organisations 0 to N - 1 with FINESS numbers: department, then seven digits."""
     prefixes = ", ".join(f"'{code}': '{prefix}'" for code, prefix in geography.OVERSEAS_FINESS.items())
     base.connection.execute(
         f"""

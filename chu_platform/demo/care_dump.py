@@ -1,4 +1,4 @@
-"""The dump of the care database: fills a throw-away server and dumps it, the same bytes each time."""
+"""Dump of the care database: fills a temporary PostgreSQL server and dumps it, with reproducible bytes."""
 
 import struct
 import tempfile
@@ -18,7 +18,7 @@ CREATED = (0, 0, 12, 3, 3, 123, 0)
 def write(base: Base, path: Path) -> None:
     """Write the thirteen tables as a custom-format dump (pg_dump -Fc).
 
-    A fresh server each time: the dump quotes object identifiers, which a used server would count on from.
+    A new server is needed each time: the dump contains object identifiers, which increase while a server is used.
     """
     care_rows.create_helpers(base)
     with (
@@ -38,7 +38,7 @@ def _load(base: Base, server: EmbeddedPostgres, work: Path) -> None:
         for table in care_rows.tables(base):
             rows = work / "rows.csv"
             cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
-            # Created and filled in one transaction: PostgreSQL then writes no log of the rows.
+            # If a table is created and filled in one transaction, PostgreSQL writes no log of the rows.
             with connection, connection.cursor() as postgres, open(rows, "rb") as file:
                 postgres.execute(table.definition)
                 postgres.copy_expert(f'COPY "{table.name}" FROM STDIN (FORMAT csv)', file)
@@ -57,5 +57,5 @@ def freeze_creation_time(path: Path) -> None:
     with open(path, "r+b") as file:
         magic, _major, minor, _revision, integer, _offset, _format, _compression = struct.unpack("5s7B", file.read(12))
         if magic != b"PGDMP" or minor < 15 or integer != 4:
-            raise ValueError(f"{path} does not have the header this function knows")
+            raise ValueError(f"{path} does not have the expected header of a custom-format dump")
         file.write(b"".join(struct.pack("<bi", 0, field) for field in CREATED))

@@ -1,7 +1,4 @@
-"""The thirteen tables of the care database: their PostgreSQL definitions and the queries that fill them.
-
-Not here: the database server, and the dump made of it.
-"""
+"""The thirteen tables of the care database: their PostgreSQL definitions and the queries that fill them."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -44,7 +41,7 @@ class CareTable:
 
     @property
     def definition(self) -> str:
-        """The statement that creates it; the mixed-case names are quoted."""
+        """CREATE TABLE statement, with quoted names because they have mixed case."""
         columns = (column.split(" ", 1) for column in self.columns.split(", "))
         quoted = ", ".join(f'"{name}" {kind}' for name, kind in columns)
         return f'CREATE TABLE "{self.name}" ({quoted})'
@@ -53,7 +50,7 @@ class CareTable:
 def create_helpers(base: Base) -> None:
     """Create `patient`, `day` and `consultation`, which the queries below share.
 
-    `patient(n, birth_date, is_female)`: nobody is born after 2020; one in 500 has no birth date.
+    `patient(n, birth_date, is_female)`: born in 2020 or before; one in 500 has no birth date.
     `day(date, start, rows)`: consultations of each day, numbered in order of time from `start`.
     """
     sizes, connection = base.sizes, base.connection

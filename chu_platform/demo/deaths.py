@@ -1,6 +1,6 @@
-"""deces.csv: the national register of deaths, written year after year, with the flaws of the real one.
+"""deces.csv: the national register of deaths, ordered by year, with the defects of the real file.
 
-Nothing here depends on the other files of the pack.
+It does not depend on the other files of the pack.
 """
 
 import math
@@ -24,8 +24,8 @@ HEADER = (
 )
 FIRST_YEAR, LAST_YEAR = 1971, 2020
 AGE_SLOTS = DAY_SLOTS = 2_048
-ROWS_A_CHUNK = 250_000
-# Relative numbers of deaths from January to December: winter kills.
+CHUNK_ROWS = 250_000
+# Relative numbers of deaths from January to December.
 MONTHS = (115, 107, 109, 100, 97, 93, 95, 94, 92, 98, 98, 106)
 ABROAD = {
     "99109": ("BERLIN", "ALLEMAGNE"),
@@ -41,8 +41,8 @@ ABROAD = {
 }
 COLONIAL_ALGERIA = {"91352": "ALGER", "91353": "CONSTANTINE", "91354": "ORAN"}
 COLLECTIVITIES = ["97502", "97701", "97801", "98613", "98735", "98818"]
-# The few rows that no proportion would bring into a small pack; {y} is a year of the register.
-ODD_ROWS = '''\
+# Rare cases that a random draw would not put into a small pack; {y} is a year of the register.
+RARE_ROWS = '''\
 MALVERT,AUGUSTE,1,1481-03-05,14010,BOISNEUVE,,{y}-03-02,14010,1
 ORVANE,HONORINE,2,1581-12-31,35010,MONTCLAIRE,,{y}-07-11,35010,2
 SALVERNE,LOUIS,1,1950-02-30,59010,VALBRUNE,,{y}-05-19,59010,3
@@ -68,9 +68,7 @@ DRATIVEL,JACQUELINE,2,1955-03-23,63010,MONTBRUNE,,{y}-06-31,63010,20
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of one year: `rows` of its `of_year` rows, from the `offset`-th; the year begins at row
-    `start`.
-    """
+    """Part of a year: `rows` of its `of_year` rows, from number `offset` on. `start` is the first row of the year."""
 
     year: int
     start: int
@@ -80,7 +78,7 @@ class Chunk:
 
 
 def chunks(total: int) -> Iterator[Chunk]:
-    """The register cut by year and then by size, in order of time."""
+    """The chunks of the register, by year and then by size, in order of time."""
     earlier = DEATHS - DEATHS_OF_2019 - DEATHS_OF_2020
     trend = {
         year: 100 + 12 * math.sin((year - FIRST_YEAR) / 7) + 0.1 * (year - FIRST_YEAR) for year in range(1971, 2019)
@@ -89,16 +87,14 @@ def chunks(total: int) -> Iterator[Chunk]:
     weights = {year: earlier * weight / whole for year, weight in trend.items()}
     weights |= {2019: float(DEATHS_OF_2019), 2020: float(DEATHS_OF_2020)}
     start = 0
-    for year, of_year in shares(total - ODD_ROWS.count("\n"), weights).items():
-        for offset in range(0, of_year, ROWS_A_CHUNK):
-            yield Chunk(year, start, of_year, offset, min(ROWS_A_CHUNK, of_year - offset))
+    for year, of_year in shares(total - RARE_ROWS.count("\n"), weights).items():
+        for offset in range(0, of_year, CHUNK_ROWS):
+            yield Chunk(year, start, of_year, offset, min(CHUNK_ROWS, of_year - offset))
         start += of_year
 
 
 def create_helpers(base: Base) -> None:
-    """Create `age_slots(slot, male_days, female_days)` and `day_slots(slot, day)`; the year's first day is
-    0.
-    """
+    """Create `age_slots(slot, male_days, female_days)` and `day_slots(slot, day)`; day 0 is the first of the year."""
     ages = {
         "slot": list(range(AGE_SLOTS)),
         "male_days": [_age_days((slot + 0.5) / AGE_SLOTS, 82.0) for slot in range(AGE_SLOTS)],
@@ -114,7 +110,7 @@ def create_helpers(base: Base) -> None:
 
 
 def _age_days(quantile: float, mode: float) -> int:
-    """Age at death in days: a Gompertz law of that modal age, and one death in eighty of infants."""
+    """Age at death in days: Gompertz distribution with modal age `mode` (years); one death in 80 is an infant's."""
     infant = 1 / 80
     if quantile < infant:
         return round(300 * quantile / infant)
@@ -124,9 +120,9 @@ def _age_days(quantile: float, mode: float) -> int:
 
 
 def write(base: Base, path: Path, executor: Executor) -> None:
-    """Write the register, its chunks made by the executor's threads and appended in order.
+    """Write the register: threads of the executor make the chunks, which are appended in order.
 
-    About 0.6 % of the rows are exact copies of another one. Memory does not depend on the scale.
+    About 0.6 % of the rows are exact copies of another row. Memory does not depend on the scale.
     """
     create_helpers(base)
     pieces = list(chunks(base.sizes.deaths))
@@ -140,7 +136,7 @@ def write(base: Base, path: Path, executor: Executor) -> None:
             with open(part, "rb") as piece:
                 copyfileobj(piece, register, 1 << 20)
             part.unlink()
-        for number, row in enumerate(ODD_ROWS.splitlines()):
+        for number, row in enumerate(RARE_ROWS.splitlines()):
             register.write(f"{row.format(y=1990 + number)}\n".encode())
 
 

@@ -1,8 +1,4 @@
-"""The group's list of diagnoses, as delivered: codes of the official CIM-10 and codes that are near it.
-
-Here: the 15 490 rows of the table "Diagnostic", and the codes stays use. Not here: the platform's own CIM-10
-reference.
-"""
+"""The group's list of diagnoses: codes of the official CIM-10, and unofficial codes derived from them."""
 
 import csv
 import gzip
@@ -14,7 +10,7 @@ from chu_platform.demo.people import unaccented
 from chu_platform.errors import ChuError
 
 DIAGNOSES: Final = 15_490
-# Cumulative shares of codes found in the official list: as they are, by 4 characters, by 3 characters.
+# Cumulative shares of codes that match the official list: exactly, on 4 characters, on 3 characters.
 EXACT, BY_FOUR, BY_THREE = 0.75, 0.98, 0.99
 
 
@@ -28,13 +24,13 @@ def official_codes() -> dict[str, str]:
         files = distribution("edsnlp").files or []
     except PackageNotFoundError:
         raise ChuError("the CIM-10 list is not installed: pip install --no-deps edsnlp==0.23.0") from None
-    (found,) = [file for file in files if file.name == "cim10.csv.gz"]
-    with gzip.open(str(found.locate()), "rt", encoding="utf-8", newline="") as file:
+    (cim10_file,) = [file for file in files if file.name == "cim10.csv.gz"]
+    with gzip.open(str(cim10_file.locate()), "rt", encoding="utf-8", newline="") as file:
         return {row["code"]: row["long"] for row in csv.DictReader(file)}
 
 
 def plain_label(label: str) -> str:
-    """A label as the group writes them: ASCII, no separator of the delivered files (commas stay)."""
+    """A label in the form of the group: ASCII, without the separators of the delivered files (commas are kept)."""
     return "".join(character for character in unaccented(label) if " " <= character <= "~" and character not in ';"')
 
 

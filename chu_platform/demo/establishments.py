@@ -1,4 +1,4 @@
-"""The three files of `Etablissement de SANTE`: organisations, professionals, and who works where."""
+"""The three files of `Etablissement de SANTE`: organisations, professionals, and places of work."""
 
 from pathlib import Path
 
@@ -17,15 +17,15 @@ KINDS = [
 ]
 STREET_KINDS = ["RUE", "AVENUE", "PLACE", "BOULEVARD", "CHEMIN"]
 STREET_NAMES = ["DES TILLEULS", "DU MOULIN", "DE LA GARE", "DES ECOLES", "NEUVE", "DU 8 MAI"]
-# First number of the organisations that activities name and the register does not hold.
+# First number of the organisations that occur in activities but not in the register.
 ABSENT_ORGANISATION = 990_000_000
 
 
 def write_organisations(base: Base, path: Path) -> None:
-    """etablissement_sante.csv: UTF-8, `;`, quoted newlines in `adresse`; about 2.9 % of the keys come twice.
+    """etablissement_sante.csv: UTF-8, `;`, quoted newlines in `adresse`; about 2.9 % of the keys occur twice.
 
-    A third of the rows have no `commune` (the town is in `cedex`), a few have no place at all. A repeated key
-    keeps its place: only the telephone and the mail differ.
+    A third of the rows have no `commune` (the town is in `cedex`), a few have no location. Rows with the same key have
+    the same location: only the telephone and the e-mail address differ.
     """
     total = base.sizes.organisations
     with base.connection.cursor() as cursor:
@@ -86,7 +86,7 @@ def write_organisations(base: Base, path: Path) -> None:
 
 
 def write_professionals(base: Base, path: Path) -> None:
-    """professionnel_sante.csv: CP1252, `;`; most professionals of the database, some others, 1 % twice."""
+    """professionnel_sante.csv: CP1252, `;`; most professionals of the database, some others, 1 % duplicates."""
     listed = base.sizes.listed_professionals
     utf8 = path.with_name(f"{path.name}.utf8")
     with base.connection.cursor() as cursor:
@@ -117,10 +117,10 @@ def write_professionals(base: Base, path: Path) -> None:
 
 
 def write_activities(base: Base, path: Path) -> None:
-    """activite_professionnel_sante.csv: UTF-8, `;`; several organisations a professional.
+    """activite_professionnel_sante.csv: UTF-8, `;`; a professional may have several organisations.
 
-    64 % of the consulting professionals have an organisation of the register, 8 % only ones it lacks. One row
-    in twenty repeats a pair, half of them with another `mode_exercice`.
+    64 % of the consulting professionals have an organisation in the register, 8 % only unknown ones. One row in twenty
+    repeats a pair, half of them with another `mode_exercice`.
     """
     sizes = base.sizes
     with base.connection.cursor() as cursor:

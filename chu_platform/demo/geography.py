@@ -1,6 +1,6 @@
-"""French departments and invented communes in them, to draw places from; not the reference of the platform.
+"""French departments and invented communes, as random places for the demonstration pack.
 
-The populations (thousands, rounded, about 2019) only make the volumes plausible.
+The populations (thousands, rounded, about 2019) only make the volumes plausible; they are not reference data.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def _commune_name(random: Random) -> str:
 
 
 def places(random: Random) -> list[Place]:
-    """The communes of all departments; the first of a department is its largest, district towns are split."""
+    """The communes of all departments, largest first in each department. Towns with districts are split."""
     result = []
     for department, region, population in departments():
         districts = DISTRICTS.get(department)
@@ -115,7 +115,7 @@ def places(random: Random) -> list[Place]:
 def create_places(connection: duckdb.DuckDBPyConnection, random: Random) -> None:
     """Create the table `place_slots(slot, code, postal_code, place, department, region)`.
 
-    A uniform draw among its 65 536 slots is a draw of communes in proportion to their weight.
+    A uniform draw of one of its 65 536 slots draws a commune with a probability proportional to its weight.
     """
     communes = places(random)
     total = sum(place.weight for place in communes)

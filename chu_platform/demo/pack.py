@@ -1,4 +1,4 @@
-"""The synthetic pack: every delivered file, in the folders and under the names of the real one."""
+"""The synthetic pack: all delivered files, with the folders and names of the real pack."""
 
 import shutil
 from collections.abc import Callable
@@ -23,15 +23,15 @@ FOLDERS = ("BDD PostgreSQL", "DECES EN FRANCE", "Etablissement de SANTE", "Hospi
 
 
 def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[[str], None] = print) -> None:
-    """Write a synthetic pack into `folder`, and the indicators expected of it into `<folder>-expected`.
+    """Write a synthetic pack into `folder`, and its expected indicators into `<folder>-expected`.
 
-    At scale 1 it has the row counts of the real pack (2.3 GB). The same scale and seed give the same bytes.
-    Both folders appear whole or not at all: they are written beside their places, under names ending in
-    `.partial`. Raises ChuError when one of the folders holds something already, when the scale is not in ]0,
-    1], or when the CIM-10 list or the embedded PostgreSQL is not installed.
+    At scale 1 it has the row counts of the real pack (2.3 GB). The same scale and seed give the same bytes. Both
+    folders are written under names that end in `.partial`, and renamed when they are complete. Raises ChuError when
+    one of the folders is not empty, when the scale is not in ]0, 1], or when the CIM-10 list or the embedded
+    PostgreSQL is not installed.
     """
     if not 0 < scale <= 1:
-        raise ChuError(f"the scale is a number above 0 and up to 1, not {scale}")
+        raise ChuError(f"the scale must be above 0 and at most 1, not {scale}")
     targets = (expected_folder(folder), folder)
     for target in targets:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -55,7 +55,7 @@ def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[
 
 
 def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], None]) -> None:
-    """Write the delivered files; the heavy ones on two threads, DuckDB working outside Python's lock."""
+    """Write the delivered files. The large files are made by two threads, since DuckDB runs without Python's lock."""
     care, registry, register, hospital, surveys = (pack / name for name in FOLDERS)
     for target in (care, registry, register, hospital, surveys):
         target.mkdir()
@@ -83,5 +83,5 @@ def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], 
 
 
 def expected_folder(folder: Path) -> Path:
-    """Where the expected indicators of a pack lie: beside it."""
+    """Folder of the expected indicators of a pack."""
     return folder.with_name(f"{folder.name}-expected")

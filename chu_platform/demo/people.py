@@ -1,4 +1,4 @@
-"""Invented family names and common given names, as tables to draw from. No person is described here."""
+"""Tables of invented family names and common given names. They describe no real person."""
 
 from random import Random
 
@@ -62,7 +62,7 @@ UNACCENTED = str.maketrans("àâäçéèêëîïôöùûüÉÈÀÇÎÔŒœ", "aa
 
 
 def unaccented(text: str) -> str:
-    """The text in plain ASCII letters, as the old registers write them."""
+    """The text in ASCII letters, as in old registers."""
     return text.replace("œ", "oe").replace("Œ", "OE").translate(UNACCENTED)
 
 

@@ -1,7 +1,7 @@
 """The care-quality files of the satisfaction folder: DPA, RCP, HPP, IDM, DAN, ETE-ORTHO, IQSS, and lexicons.
 
-They measure processes, not satisfaction. Small: a few dozen invented establishments, the real names and
-headers.
+They measure processes of care, not satisfaction. They have a few dozen invented establishments, and the real file
+names and headers.
 """
 
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ OLD_REGIONS = {
     "Languedoc Roussillon": "91",
     "Midi Pyrénées": "73",
     "Pays de la Loire": "52",
-    # No region: the hospitals of the army.
+    # Not a region: military hospitals.
     "Service de santé des armées": "12",
 }
-# One file cuts its labels.
+# One file truncates its labels to this length.
 MAX_LABEL_LENGTH = 18
-# First characters of FINESS numbers where the region's label does not tell the region.
+# First characters of FINESS numbers for regions that the label does not identify.
 PREFIXES = {"94": "2A", "04": "9704", "06": "9805"}
 CATEGORIES = ("CH", "CHU", "Privé", "PSPH/EBNL", "CLCC")
 CONTROL = "Pas de contrôle"
@@ -75,7 +75,7 @@ class Establishment:
 
 
 def establishments(random: Random) -> list[Establishment]:
-    """Establishments of all regions; some numbers are Corsican (`2A0000154`)."""
+    """Establishments of all regions; some have Corsican numbers (`2A0000154`)."""
     result = []
     for number in range(ESTABLISHMENTS):
         region, code, _ = REGIONS[number % len(REGIONS)]
@@ -96,7 +96,7 @@ def _measure(random: Random) -> tuple[float, float, float, int]:
 
 
 def _measures(random: Random, indicators: tuple[str, ...], order: tuple[str, ...]) -> tuple[list[str], list[Cell]]:
-    """Names and values of the columns of several indicators, each in the order the file has them."""
+    """Names and values of the columns of several indicators, in the order of the file."""
     names: list[str] = []
     values: list[Cell] = []
     for indicator in indicators:
@@ -119,7 +119,7 @@ def _lexicon(header: list[Cell], titles: tuple[str, str]) -> list[list[Cell]]:
     return rows + [[name, f"Libellé de {name}"] for name in sorted(map(str, header))]
 
 
-def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) -> None:
+def _write_2014_2015(folder: Path, sites: list[Establishment], random: Random) -> None:
     """2014 and 2015: `;`, decimal point, the old regions; results, lexicons and participants."""
     order = ("den_etbt", "etbt", "icbas_etbt", "ichaut_etbt")
     files = (
@@ -136,10 +136,10 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
     )
     for stem, table, year, indicators, case in files:
         rows: list[list[Cell]] = []
-        for one in people:
+        for site in sites:
             names, values = _measures(random, indicators, order)
-            label = one.old_region[:MAX_LABEL_LENGTH] if case == str.capitalize else one.old_region
-            rows.append([one.name, label, one.category, one.finess, year, *values])
+            label = site.old_region[:MAX_LABEL_LENGTH] if case == str.capitalize else site.old_region
+            rows.append([site.name, label, site.category, site.finess, year, *values])
         header: list[Cell] = [
             case("raison_sociale"),
             case("libelle_region"),
@@ -155,13 +155,13 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
             participants: list[list[Cell]] = [
                 [
                     year,
-                    one.finess,
-                    one.name,
-                    one.old_region,
-                    one.category,
+                    site.finess,
+                    site.name,
+                    site.old_region,
+                    site.category,
                     random.choice(("Oui", "Oui", "Oui", "Non")),
                 ]
-                for one in people
+                for site in sites
             ]
             titles: list[Cell] = [
                 *map(case, ("sources", "finess", "raison_sociale", "libelle_region")),
@@ -171,20 +171,20 @@ def _write_2014_2015(folder: Path, people: list[Establishment], random: Random) 
             write_csv(folder / f"{stem}_participant.csv", [titles, *participants])
 
 
-def _write_2016(folder: Path, people: list[Establishment], random: Random) -> None:
-    """2016: the four CSVs that use `,`, and a workbook with the lines of one of them in its column A."""
+def _write_2016(folder: Path, sites: list[Establishment], random: Random) -> None:
+    """2016: the CSV files that use `,`, and a workbook with the lines of one of them in its column A."""
     order = ("etbt", "ichaut_etbt", "icbas_etbt", "den_etbt")
     for stem, indicators in (("dan_mco", ("tda", "trd")), ("dpa_had", ("dec", "dtn", "tdp", "trd", "tre"))):
         rows: list[list[Cell]] = []
-        for one in people:
+        for site in sites:
             names, values = _measures(random, tuple(f"{indicator}_c" for indicator in indicators), order)
             identity: list[Cell] = [
-                one.finess,
+                site.finess,
                 2015,
-                one.region,
-                one.region_code,
-                one.name,
-                one.category,
+                site.region,
+                site.region_code,
+                site.name,
+                site.category,
                 "Oui",
             ]
             rows.append([*identity, *[CONTROL] * len(indicators), *values])
@@ -206,7 +206,7 @@ def _write_2016(folder: Path, people: list[Establishment], random: Random) -> No
             write_xlsx(folder / f"2016/{name}_donnees.xlsx", f"{name}_"[:31], joined)
 
 
-def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) -> None:
+def _write_2017_2018(folder: Path, sites: list[Establishment], random: Random) -> None:
     """2017-2018: `;`, lower-case file names with hyphens, decimal comma, a position against a threshold."""
     files = (
         ("dpa-ssr-recueil2018-donnee2017", ("tdp_c", "doc_c", "trd_c", "dtn2_c2")),
@@ -218,8 +218,8 @@ def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) 
             parts = ("etbt", "den_etbt", "icbas_etbt", "ichaut_etbt", "pos_seuil_etbt")
             header += [f"Resultat_{name[:3]}", *(f"{name}_{part}" for part in parts)]
         rows: list[list[Cell]] = []
-        for one in people:
-            row: list[Cell] = [one.finess, one.name, one.region]
+        for site in sites:
+            row: list[Cell] = [site.finess, site.name, site.region]
             for _ in indicators:
                 value, low, high, denominator = _measure(random)
                 row += [CONTROL, _comma(value), denominator, _comma(low), _comma(high), random.choice("ABC")]
@@ -227,11 +227,11 @@ def _write_2017_2018(folder: Path, people: list[Establishment], random: Random) 
         _write_with_lexicon(folder, stem, header, rows)
     header = ["finess", "rs", "region", *(f"ete_ortho_{part}" for part in ETE_ORTHO)]
     rows = []
-    for one in people:
+    for site in sites:
         target, observed, expected = random.randint(10, 900), random.randint(0, 9), round(random.uniform(0.1, 8), 2)
         ratio = round(observed / expected, 2)
         counted: list[Cell] = [target, observed, _comma(expected), _comma(ratio), random.choice("ABBB")]
-        rows.append([one.finess, one.name, one.region, *counted])
+        rows.append([site.finess, site.name, site.region, *counted])
     _write_with_lexicon(folder, "ete-ortho-ipaqss-2017-2018", header, rows)
 
 
@@ -244,8 +244,8 @@ def _comma(number: float) -> str:
     return str(number).replace(".", ",")
 
 
-def _write_2019(folder: Path, people: list[Establishment], random: Random) -> None:
-    """2019: 49 columns, percentages such as `72%` and sentences among numbers."""
+def _write_2019(folder: Path, sites: list[Establishment], random: Random) -> None:
+    """2019: 49 columns, with percentages such as `72%` and texts among numbers."""
     header: list[Cell] = ["finess", "finess_pmsi", "nom_ES", "region", "type"]
     for obligation, indicators in IQSS_2019.items():
         header.append(f"obligatoire_{obligation}")
@@ -254,8 +254,8 @@ def _write_2019(folder: Path, people: list[Establishment], random: Random) -> No
             header += [f"classe_{name}", f"res_{result}", f"evol_{result}"]
     header += ["ete_ortho_ratio_oe", "ete_ortho_alerte_supe"]
     rows: list[list[Cell]] = []
-    for one in people:
-        row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+    for site in sites:
+        row: list[Cell] = [site.finess, site.finess, site.name, site.region, site.category]
         for indicators in IQSS_2019.values():
             concerned = random.random() < 0.6
             row.append("1" if concerned else NOT_CONCERNED)
@@ -273,14 +273,14 @@ def _write_2019(folder: Path, people: list[Establishment], random: Random) -> No
     write_csv(folder / "2019/lexique-iqss-open-data-2019.csv", _lexicon(header, ("NAME", "LABEL")))
 
 
-def _write_2020(folder: Path, people: list[Establishment], random: Random) -> None:
+def _write_2020(folder: Path, sites: list[Establishment], random: Random) -> None:
     """2020: workbooks of nine columns, sheets Resultats and Lexique; a cell of the lexicon has several lines."""
     header: list[Cell] = ["finess", "finess_pmsi", "nom_ES", "region", "type"]
     for name in ("ete_ortho", "iso_ortho"):
         header += [f"{name}_ratio_oe", f"{name}_alerte_supe"]
     rows: list[list[Cell]] = []
-    for one in people:
-        row: list[Cell] = [one.finess, one.finess, one.name, one.region, one.category]
+    for site in sites:
+        row: list[Cell] = [site.finess, site.finess, site.name, site.region, site.category]
         for _ in range(2):
             ratio: Cell = random.choice((0, round(random.uniform(0, 4), 6), NOT_CONCERNED))
             row += [ratio, ratio if ratio == NOT_CONCERNED else random.choice(("0", "0", "1"))]
@@ -292,17 +292,17 @@ def _write_2020(folder: Path, people: list[Establishment], random: Random) -> No
 
 
 def write(base: Base, folder: Path) -> None:
-    """Write the files under `folder` (Satisfaction), with the rubbish that lies among them."""
+    """Write the files under `folder` (Satisfaction), and files there that are not deliveries."""
     random = base.random("quality")
     for name in ("2014", "2015", "2016", "2017-2018", "2019", "2020"):
         (folder / name).mkdir(exist_ok=True)
-    people = establishments(random)
-    _write_2014_2015(folder, people, random)
-    _write_2016(folder, people, random)
-    _write_2017_2018(folder, people, random)
-    _write_2019(folder, people, random)
-    _write_2020(folder, people, random)
-    # A workbook left open, a macOS folder file, an upload that brought nothing.
+    sites = establishments(random)
+    _write_2014_2015(folder, sites, random)
+    _write_2016(folder, sites, random)
+    _write_2017_2018(folder, sites, random)
+    _write_2019(folder, sites, random)
+    _write_2020(folder, sites, random)
+    # A lock file of an open workbook, a macOS folder file, an empty upload.
     lock = "~$resultats-esatis48h-mco-open-data-2020.xlsx"
     (folder / "2020" / lock).write_bytes(b"\x04chu " + b" " * 160)
     (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1" + bytes(64))

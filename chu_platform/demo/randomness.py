@@ -1,9 +1,9 @@
-"""Reproducible pseudo-randomness inside DuckDB, as a function of the row number. No table is made here.
+"""Reproducible pseudo-random numbers in DuckDB, as a function of the row number.
 
-`random()` depends on the order in which threads come by; a hash of (seed, row, stream) does not. A stream is
-a number from 0 to 1023 that tells one draw from another; each module owns a hundred of them: 0 patients, 100
-professionals, 200 consultations, 300 organisations, 400 activities, 500 small tables, 600 deaths. Arithmetic
-stays in integers where it can, so that no rounding of a mathematics library shows in the files.
+DuckDB's `random()` depends on the order of threads; a hash of (seed, row, stream) does not. A stream is a number from
+0 to 1023 that identifies a draw. Each module has a hundred streams: 0 patients, 100 professionals, 200 consultations,
+300 organisations, 400 activities, 500 small tables, 600 deaths. Integer arithmetic is used where possible, so that the
+files do not depend on the rounding of a mathematics library.
 """
 
 import duckdb
@@ -12,11 +12,11 @@ STREAMS = 1024
 
 
 def connect(seed: int) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB, one thread a query, with the draws as macros.
+    """An in-memory DuckDB with one thread per query and these macros.
 
-    `draw(i, stream, n)`: a whole number from 0 to n - 1. `skewed(i, stream, n)`: the same, small numbers far
-    likelier (the least of three draws, on streams `stream` to `stream + 2`). `shuffled(i, stream)`: a sort
-    key. `chosen(i, stream, list)`: an element of a list.
+    `draw(i, stream, n)`: an integer from 0 to n - 1. `skewed(i, stream, n)`: the minimum of three draws, on streams
+    `stream` to `stream + 2`, so small numbers are more probable. `shuffled(i, stream)`: a sort key.
+    `chosen(i, stream, list)`: an element of a list.
     """
     connection = duckdb.connect()
     connection.execute("SET threads = 1")

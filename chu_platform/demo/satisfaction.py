@@ -1,8 +1,4 @@
-"""The five e-Satis files and their lexicons: patient satisfaction of invented sites.
-
-Here: sites, scores, and the writing habits of each file. Not here: the care-quality indicators of the same
-folder.
-"""
+"""The five e-Satis files and their lexicons: patient satisfaction of invented sites."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +40,7 @@ UNSCORED = (("DI", 119), ("NR", 25), ("NV", 111))
 
 @dataclass(frozen=True)
 class Site:
-    """A hospital site and its legal entity, its region as the files write it, its level of satisfaction."""
+    """A hospital site: legal entity, region label as in the files, level of satisfaction."""
 
     finess: str
     name: str
@@ -57,7 +53,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Result:
-    """What a survey found at a site; a site without a score has a class but no number at all."""
+    """Result of a survey at a site. A site without a score has a class and no numbers."""
 
     site: Site
     answers: int | None
@@ -69,20 +65,20 @@ class Result:
 
 
 def sites(base: Base) -> list[Site]:
-    """Invented sites at organisations of the register, as many a region as in the real file."""
+    """Invented sites at organisations of the register; each region has as many as in the real file."""
     random = base.random("sites")
     with base.connection.cursor() as cursor:
         rows = cursor.execute("SELECT region, finess, place FROM organisation ORDER BY n").fetchall()
         spare = dict(cursor.execute("SELECT region, max(finess) FROM organisation GROUP BY 1").fetchall())
     result = []
     for label, region, count in REGIONS:
-        found = [(finess, place) for code, finess, place in rows if code == region]
-        # A small pack may have fewer organisations in a small region than the survey has sites there.
+        in_region = [(finess, place) for code, finess, place in rows if code == region]
+        # A small pack may have fewer organisations in a region than the survey has sites.
         following = [
-            (f"{spare[region][:4]}{90_000 + number:05d}", "VILLENEUVE") for number in range(count - len(found))
+            (f"{spare[region][:4]}{90_000 + number:05d}", "VILLENEUVE") for number in range(count - len(in_region))
         ]
         entity = ""
-        for finess, place in random.sample(found, min(count, len(found))) + following:
+        for finess, place in random.sample(in_region, min(count, len(in_region))) + following:
             if not entity or random.random() < 0.8:
                 entity, name = finess[:2] + "078" + finess[5:], f"CH DE {place}"
             kind = random.choice(("CENTRE HOSPITALIER", "CLINIQUE", "POLYCLINIQUE", "HOPITAL"))
@@ -119,7 +115,7 @@ def survey(
 
 
 def inpatient_header(with_recommendation: bool) -> list[str]:
-    """Columns of a 48h MCO file: each count stands before its score."""
+    """Columns of a 48h MCO file: each count is before its score."""
     header = [*IDENTITY, "nb_rep_score_all_rea_ajust", "score_all_rea_ajust", "classement", "evolution"]
     for theme in INPATIENT_THEMES:
         header += [f"nb_rep_score_{theme}_rea_ajust", f"score_{theme}_rea_ajust"]
@@ -127,7 +123,7 @@ def inpatient_header(with_recommendation: bool) -> list[str]:
 
 
 def ambulatory_header() -> list[str]:
-    """Columns of a CA file: each partial score stands before its count."""
+    """Columns of a CA file: each partial score is before its count."""
     header = [*IDENTITY, "nb_rep_score_all_ajust", "score_all_ajust", "classement", "evolution"]
     for theme in AMBULATORY_THEMES:
         header += [f"score_{theme}_ajust", f"nb_rep_score_{theme}_ajust"]
@@ -136,7 +132,7 @@ def ambulatory_header() -> list[str]:
 
 @dataclass(frozen=True)
 class Style:
-    """How a file writes its numbers: answers and score of the whole, of the themes, and the rate."""
+    """How a file writes numbers: answers and overall score, answers and scores of themes, recommendation rate."""
 
     answers: Callable[[int], Cell]
     score: Callable[[float], Cell]
@@ -144,7 +140,7 @@ class Style:
     theme_score: Callable[[float], Cell]
     rate: Callable[[float], Cell]
     theme_score_first: bool
-    evolution: str | None = None  # the same text in all rows, where the file compares with no earlier year
+    evolution: str | None = None  # same text in all rows, if the file has no comparison with an earlier year
 
 
 def _point(value: float) -> str:
@@ -167,7 +163,7 @@ NUMBERS = Style(_number, _number, _number, _number, _number, theme_score_first=T
 
 
 def lay_out(results: list[Result], header: list[str], style: Style, random: Random) -> list[list[Cell]]:
-    """The rows of a file, its header first; a file without the recommendation is cut at its last column."""
+    """The rows of a file, starting with the header. Rows are cut to the columns of the header."""
     rows: list[list[Cell]] = [list(header)]
     for result in results:
         site = result.site
@@ -191,8 +187,8 @@ def lay_out(results: list[Result], header: list[str], style: Style, random: Rand
 
 
 def lexicon(header: list[str]) -> list[list[Cell]]:
-    """A lexicon; like the real one it wrongly says that `nb_reco_brut` counts those who recommend."""
-    words = {
+    """A lexicon. Like the real one, it describes `nb_reco_brut` wrongly, as the number of patients who recommend."""
+    labels = {
         "finess": "finess juridique",
         "finess_geo": "finess géographique",
         "nb_reco_brut": "Nombre de patients recommandant certainement l’établissement",
@@ -202,23 +198,23 @@ def lexicon(header: list[str]) -> list[list[Cell]]:
     rows: list[list[Cell]] = [["Nom de la variable", "Libellé de la variable"]]
     for name in sorted(header):
         kind = "N réponses - Satisfaction" if name.startswith("nb_rep") else "Note ajustée - Satisfaction"
-        rows.append([name, words.get(name, f"{kind} {name}" if "score" in name else name)])
+        rows.append([name, labels.get(name, f"{kind} {name}" if "score" in name else name)])
     return rows
 
 
 def write(base: Base, folder: Path) -> None:
     """Write the e-Satis files of 2017, 2019 and 2020 and their lexicons under `folder` (Satisfaction)."""
-    everywhere = sites(base)
+    all_sites = sites(base)
     random = base.random("surveys")
     inpatient, ambulatory = inpatient_header(True), ambulatory_header()
     for name in ("2019", "2020"):
         (folder / name).mkdir(exist_ok=True)
 
     def inpatients(rows: int, shift: float) -> list[Result]:
-        return survey(everywhere, rows, len(INPATIENT_THEMES), INPATIENT_BOUNDS, shift, random)
+        return survey(all_sites, rows, len(INPATIENT_THEMES), INPATIENT_BOUNDS, shift, random)
 
     def outpatients(rows: int) -> list[Result]:
-        return survey(everywhere, rows, len(AMBULATORY_THEMES), AMBULATORY_BOUNDS, 2.9, random)
+        return survey(all_sites, rows, len(AMBULATORY_THEMES), AMBULATORY_BOUNDS, 2.9, random)
 
     first = inpatient_header(False)
     rows = lay_out(inpatients(1_157, -0.6), first, POINTS, random)

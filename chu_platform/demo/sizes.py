@@ -1,4 +1,4 @@
-"""How many rows each delivered table has at a given scale. No row is made here."""
+"""Number of rows of each delivered table at a given scale."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -22,7 +22,7 @@ DEATHS_OF_2020 = 156_857
 
 @dataclass(frozen=True)
 class Sizes:
-    """Row counts; scale 1 gives those of the real pack, small scales keep enough rows for a demonstration."""
+    """Row counts. Scale 1 gives those of the real pack; small scales keep enough rows for a demonstration."""
 
     patients: int
     consultations: int
@@ -39,14 +39,14 @@ class Sizes:
 
     @classmethod
     def at(cls, scale: float) -> Self:
-        """Sizes at `scale`, 1 being the real pack.
+        """Sizes at `scale`; 1 is the real pack.
 
-        Patients are never fewer than 3 000 and organisations than 4 000, because the 2 479 stays, which are
-        always written in full, name about 2 465 different patients and each another establishment.
+        There are at least 3 000 patients and 4 000 organisations: the 2 479 stays are always written in full, with
+        2 465 different patients and a different establishment for each stay.
         """
 
-        def rows(full: int, least: int) -> int:
-            return max(least, round(full * scale))
+        def rows(full: int, minimum: int) -> int:
+            return max(minimum, round(full * scale))
 
         organisations = rows(404_849, 4_000)
         return cls(
@@ -66,7 +66,7 @@ class Sizes:
 
 
 def shares(total: int, weights: dict[int, float]) -> dict[int, int]:
-    """`total` in proportion to the weights, in whole numbers that add up to it (cumulative rounding)."""
+    """Divide `total` in proportion to the weights into integers with the same sum (cumulative rounding)."""
     whole = sum(weights.values())
     result, reached, before = {}, 0.0, 0
     for key, weight in weights.items():

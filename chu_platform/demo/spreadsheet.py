@@ -1,4 +1,4 @@
-"""XLSX and CSV files the way surveys are delivered, the same bytes each time; whatever they hold."""
+"""Writers of XLSX and CSV files in the form of the delivered surveys, with reproducible bytes."""
 
 from collections.abc import Sequence
 from datetime import datetime

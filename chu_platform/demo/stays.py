@@ -13,8 +13,8 @@ HEADER = (
     "Jour_Hospitalisation"
 )
 FIRST_DAY, LAST_DAY = date(2015, 6, 21), date(2021, 6, 19)
-DAYS = 38_244
-LONGEST = 30
+TOTAL_DAYS = 38_244
+MAX_DAYS = 30
 DISTINCT_PATIENTS = 2_465
 UNKNOWN_PATIENTS = 3
 DATED_ORGANISATIONS = 7
@@ -23,7 +23,7 @@ UNKNOWN_CODES = ("ZZ99", "Q999X", "U9981", "W9X")
 
 
 def write(base: Base, path: Path) -> None:
-    """Write the stays: ASCII, `;`, LF, no quotes though labels hold commas; each at another organisation."""
+    """Write the stays: ASCII, `;`, LF, no quotes (labels contain commas). Each stay has another organisation."""
     random = base.random("stays")
     dates = _dates(random)
     rows = len(dates)
@@ -44,7 +44,7 @@ def write(base: Base, path: Path) -> None:
 
 
 def _dates(random: Random) -> list[date]:
-    """Dates of entry, with the real number of stays of each year; the first and the last day have one."""
+    """Dates of entry, with the real number of stays per year. The first and the last day have a stay."""
     result = []
     for year, rows in STAYS_BY_YEAR.items():
         first, last = max(FIRST_DAY, date(year, 1, 1)), min(LAST_DAY, date(year, 12, 31))
@@ -59,12 +59,12 @@ def _dates(random: Random) -> list[date]:
 
 
 def _lengths(random: Random, rows: int) -> list[int]:
-    """Lengths of stay from 1 to 30 days that add up to the real total."""
-    lengths = [random.randint(1, LONGEST) for _ in range(rows)]
-    while (missing := DAYS - sum(lengths)) != 0:
+    """Lengths of stay from 1 to 30 days; their sum is the real total."""
+    lengths = [random.randint(1, MAX_DAYS) for _ in range(rows)]
+    while (missing := TOTAL_DAYS - sum(lengths)) != 0:
         step = 1 if missing > 0 else -1
         for position in random.sample(range(rows), min(abs(missing), rows)):
-            if 1 <= lengths[position] + step <= LONGEST:
+            if 1 <= lengths[position] + step <= MAX_DAYS:
                 lengths[position] += step
     return lengths
 
@@ -78,7 +78,7 @@ def _patients(random: Random, rows: int, known: int) -> list[int]:
 
 
 def _organisations(random: Random, base: Base) -> list[str]:
-    """Organisations of the register, a few it lacks, and seven with a date glued to the number."""
+    """Organisations of the register, a few unknown ones, and seven numbers with a date appended."""
     rows = sum(STAYS_BY_YEAR.values())
     with base.connection.cursor() as cursor:
         known = [row[0] for row in cursor.execute("SELECT id FROM organisation ORDER BY n").fetchall()]
@@ -91,7 +91,7 @@ def _organisations(random: Random, base: Base) -> list[str]:
 
 
 def _diagnoses(random: Random, base: Base) -> list[tuple[str, str]]:
-    """(code, label): mostly of the group's list, some official codes it lacks, and a few unknown ones."""
+    """(code, label): mostly from the group's list, some other official codes, and a few unknown codes."""
     with base.connection.cursor() as cursor:
         known = cursor.execute("SELECT code, label FROM diagnostic ORDER BY n").fetchall()
     listed = {code for code, _ in known}

@@ -1,1 +1,1 @@
-"""Dimensions of the star schema (pseudonymised). One module a table."""
+"""Dimensions of the star schema (pseudonymised). One module declares one table."""

@@ -1,7 +1,4 @@
-"""Where professionals practise, with weights that share an event out.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Establishments of each professional, with weights (sum 1) that divide an event between them."""
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
@@ -50,7 +47,7 @@ bridge_professional_establishment = Table(
             FROM pair
         )
         SELECT professional_key, establishment_key,
-               -- Decimal digits written out: sums of binary fractions drift, and engines round divisions differently.
+               -- Exact decimals: sums of binary fractions have rounding errors, and engines round divisions differently.
                CASE WHEN n = 1 THEN CAST(1 AS DECIMAL(20, 12))
                     WHEN rank = 1 THEN CAST(1 - CAST(n - 1 AS INT) * share AS DECIMAL(20, 12)) ELSE share END AS weight
         FROM (

@@ -1,7 +1,4 @@
-"""Dates.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Dates from the calendar, with a weekend flag."""
 
 from chu_platform.references.calendar import calendar
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column

@@ -1,7 +1,4 @@
-"""Diagnoses: leaf, category and chapter of the CIM-10.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Diagnoses: CIM-10 code with its category and chapter."""
 
 from chu_platform.references.cim10 import cim10
 from chu_platform.references.cim10_chapter import cim10_chapter

@@ -1,9 +1,7 @@
-"""Health establishments with their place.
+"""Health establishments with their location.
 
-The register also lists practices, whose name is often that of a person: only establishments with a FINESS number
-(key F...) keep their name.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
+The register also lists private practices, often named after a person. Only establishments with a FINESS number
+(key F...) keep their name; the others get a general label.
 """
 
 from chu_platform.references.department import department

@@ -1,7 +1,4 @@
-"""Complementary insurers.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Complementary insurers."""
 
 from chu_platform.sources.mutuelle import mutuelle
 from chu_platform.tables.columns import STRING, Column

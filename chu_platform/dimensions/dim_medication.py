@@ -1,7 +1,4 @@
-"""Medications.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Medications."""
 
 from chu_platform.sources.medicaments import medicaments
 from chu_platform.tables.columns import BOOLEAN, STRING, Column

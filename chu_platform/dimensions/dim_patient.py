@@ -1,7 +1,4 @@
-"""Patients, without what identifies them.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Patients, without identifying columns."""
 
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient

@@ -1,7 +1,4 @@
-"""Health professionals, without what identifies them: those of the care database, completed by the register.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Health professionals, without identifying columns: from the care database, completed with the register."""
 
 from chu_platform.dimensions.dim_speciality import dim_speciality
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
@@ -38,7 +35,7 @@ dim_professional = Table(
     rows=Query(
         f"""
         WITH registered AS (
-            -- Identifiers occur more than once: the greatest value of each column makes one row of them.
+            -- An identifier may occur several times: the maximum of each column gives one row per identifier.
             SELECT identifiant, max(categorie_professionnelle) AS category, max(profession) AS profession,
                    max(specialite) AS speciality, max(type_identifiant) AS type
             FROM {{register}} GROUP BY identifiant

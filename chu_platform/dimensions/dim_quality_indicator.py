@@ -1,7 +1,4 @@
-"""Indicators of care quality, labelled by the lexicons that are delivered with them.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Care-quality indicators, with labels from the delivered lexicons."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,14 +15,21 @@ CARE_QUALITY_FILES: Final = list(declared("chu_platform.sources", CareQuality))
 
 
 def _declared() -> Iterator[str]:
-    """Survey, campaign, code, declared label, unit, and column of the result of every indicator of every file."""
+    """SQL tuples of all declared indicators: survey, campaign, code, label, unit, name of the result column."""
     for file in CARE_QUALITY_FILES:
-        for one in file.indicators:
-            row = (file.survey, file.campaign, one.code, one.label, one.unit, one.value.lower())
+        for indicator in file.indicators:
+            row = (
+                file.survey,
+                file.campaign,
+                indicator.code,
+                indicator.label,
+                indicator.unit,
+                indicator.value.lower(),
+            )
             yield f"({', '.join(spark_text(text) for text in row)})"
 
 
-# "Valeur X", "Résultat (X)", "Score de l'indicateur (X)": what lexicons say before the name of an indicator.
+# "Valeur X", "Résultat (X)", "Score de l'indicateur (X)": prefixes that the lexicons put before the name of an indicator.
 _LEXICON_LABEL = """
     CASE WHEN l.LABEL RLIKE '^(Résultat|Score de l.indicateur) *[(]'
          THEN trim(regexp_replace(regexp_replace(l.LABEL, '^[^(]*[(]', ''), '[)] *$', ''))

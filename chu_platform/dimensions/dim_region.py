@@ -1,7 +1,4 @@
-"""Regions, with a member for what lies outside them.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Regions, with a member for places outside the regions."""
 
 from chu_platform.references.region import region
 from chu_platform.tables.columns import LONG, STRING, Column

@@ -1,7 +1,4 @@
-"""Specialities of professionals.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Specialities of health professionals."""
 
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.columns import STRING, Column

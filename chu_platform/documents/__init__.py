@@ -1,1 +1,1 @@
-"""Documents for readers, in French, generated from the declarations: data dictionary, lineage, quality report."""
+"""Documents for readers, in French, generated from the described tables: data dictionary, lineage, quality report."""

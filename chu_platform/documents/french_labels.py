@@ -1,7 +1,4 @@
-"""French words for what the code calls in English, and figures and moments as French readers write them.
-
-Here: words. Not here: where they stand (templates).
-"""
+"""French words for names of the code, and figures and moments as French text."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,10 +7,9 @@ from typing import Final
 import pyarrow as pa
 
 from chu_platform import french
-from chu_platform.lineage.influence import Influence
-from chu_platform.reports.source_quality import NOT_READ, READ, STOPPED
 from chu_platform.tables.checks import CheckType
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
+from chu_platform.tables.influence import Influence
 from chu_platform.tables.table import Layer, Zone
 
 LAYERS: Final[Mapping[Layer, str]] = {
@@ -43,7 +39,7 @@ KINDS: Final[Mapping[Influence, str]] = {
     Influence.FILTER: "filtre",
     Influence.GROUPING: "regroupement",
 }
-RULES: Final[Mapping[CheckType, str]] = {
+CHECK_TYPES: Final[Mapping[CheckType, str]] = {
     CheckType.NOT_NULL: "valeur obligatoire",
     CheckType.UNIQUE: "unicité",
     CheckType.FOREIGN_KEY: "clé étrangère",
@@ -55,11 +51,13 @@ RULES: Final[Mapping[CheckType, str]] = {
     CheckType.FRESHNESS: "fraîcheur",
     CheckType.DRIFT: "dérive du schéma",
 }
+# The statuses of reports/check_result.
 STATUSES: Final[Mapping[str, str]] = {"passed": "respecté", "failed": "non respecté", "not run": "pas encore évalué"}
+# The states of reports/source_quality.
 DELIVERY_STATES: Final[Mapping[str, str]] = {
-    READ: "lue",
-    STOPPED: "arrêtée : la dernière version reste",
-    NOT_READ: "pas encore lue",
+    "read": "lue",
+    "stopped": "arrêtée : la dernière version reste",
+    "not_read": "pas encore lue",
 }
 _TYPES: Final[Mapping[pa.DataType, str]] = {
     STRING: "texte",
@@ -82,11 +80,8 @@ def sensitivity(zone: Zone, identifying: bool) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with French separators; a dash where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
-    return text.replace(",", "\u202f").replace(".", ",")
+    """A number of at most four significant digits below 1000; a dash where there is none."""
+    return "–" if value is None else french.measured(value)
 
 
 def percent(share: float | None) -> str:
@@ -94,6 +89,6 @@ def percent(share: float | None) -> str:
     return number(None if share is None else 100 * share)
 
 
-def moment(said: str) -> str:
-    """A moment in ISO 8601, as reports say it, in words and in its own zone: "27 novembre 2026 à 16:55"."""
-    return french.moment(datetime.fromisoformat(said))
+def moment(written: str) -> str:
+    """A moment in ISO 8601, in words and in its own zone: "27 novembre 2026 à 16:55"."""
+    return french.moment(datetime.fromisoformat(written))

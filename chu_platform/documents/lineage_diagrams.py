@@ -1,8 +1,6 @@
 """Lineage as SVG: the columns of a table with what they are made from, and the chain of tables back to the deliveries.
 
 Colours and sizes are attributes, so that a picture is the same in a page and as a file of its own, without a style.
-
-Here: drawing. Not here: finding lineage (lineage), the pages around (site).
 """
 
 from collections import defaultdict
@@ -11,10 +9,12 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
+from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
 from chu_platform.documents.french_labels import KINDS, LAYERS
-from chu_platform.lineage.influence import Influence
-from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
-from chu_platform.tables.table import Layer, Table
+from chu_platform.tables.influence import Influence
+from chu_platform.tables.lineage import Field
+from chu_platform.tables.rows import ExternalSource
+from chu_platform.tables.table import Layer
 
 ROW: Final = 20
 HEAD: Final = 40
@@ -49,7 +49,10 @@ ROWS: Final = 'stroke="#8c8c8c" stroke-width="1" stroke-dasharray="1 4"'
 EVERY_ROW_LABEL: Final = "choix des lignes"
 
 # The address of a table's page, seen from the picture.
-Link = Callable[[Table], str]
+Link = Callable[[DescribedTable], str]
+# A table, or the name of an external source.
+Node = DescribedTable | str
+ColumnOrigin = Field[str] | ExternalSource
 
 
 @dataclass
@@ -89,16 +92,14 @@ class _Box:
         return _linked(frame + head + lines, self.href)
 
 
-def columns_picture(table: Table, link: Link) -> str:
+def columns_picture(catalogue: DescribedCatalogue, table: DescribedTable, link: Link) -> str:
     """The columns of a table at the right, what each is made from at the left."""
-    lineage = lineage_of(table)
-    used: dict[object, dict[str, None]] = defaultdict(dict)
-    origins: dict[object, ColumnOrigin] = {}
+    lineage = table.lineage
+    used: dict[Node, dict[str, None]] = defaultdict(dict)
     for origin in lineage.origins:
-        if not (isinstance(origin, Field) and origin.table is table):
-            used[_place(origin)][_name(origin)] = None
-            origins.setdefault(_place(origin), origin)
-    left = {place: _origin_box(origins[place], list(names), link) for place, names in used.items()}
+        if (node := _node_of(catalogue, origin)) is not table:
+            used[node][_name(origin)] = None
+    left = {node: _origin_box(node, list(names), link) for node, names in used.items()}
     y = MARGIN
     for box in left.values():
         box.place(MARGIN, y)
@@ -110,10 +111,14 @@ def columns_picture(table: Table, link: Link) -> str:
     target.place(MARGIN + BOX + BETWEEN, max(MARGIN, min((height - target.height) // 2, 80)))
     lines = []
     for origin, kinds in lineage.rows.items():
-        lines.append(_column_line(left, target, origin, EVERY_ROW_LABEL, ROWS, sorted(kinds)))
+        lines.append(
+            _column_line(left.get(_node_of(catalogue, origin)), target, origin, EVERY_ROW_LABEL, ROWS, sorted(kinds))
+        )
     for name, found in lineage.columns.items():
         for origin, kind in found.items():
-            lines.append(_column_line(left, target, origin, name, _stroke(kind), [kind]))
+            lines.append(
+                _column_line(left.get(_node_of(catalogue, origin)), target, origin, name, _stroke(kind), [kind])
+            )
     boxes = "".join(box.drawn() for box in left.values()) + target.drawn()
     title = f"D’où viennent les colonnes de {table.layer}/{table.name}"
     return _svg(target.x + BOX + MARGIN + 40, height, title, "".join(sorted(lines, key=_behind)) + boxes)
@@ -125,7 +130,7 @@ def _behind(line: str) -> bool:
 
 
 def _column_line(
-    left: Mapping[object, _Box],
+    box: _Box | None,
     target: _Box,
     origin: ColumnOrigin,
     column: str,
@@ -133,45 +138,43 @@ def _column_line(
     kinds: Sequence[Influence],
 ) -> str:
     y2 = target.ys[column]
-    said = f"<title>{escape(_name(origin))} → {escape(column)} ({', '.join(KINDS[kind] for kind in kinds)})</title>"
-    box = left.get(_place(origin))
+    tooltip = f"<title>{escape(_name(origin))} → {escape(column)} ({', '.join(KINDS[kind] for kind in kinds)})</title>"
     if box is None:  # derived from another column of the same table: an arc at its right
         x, y1 = target.x + BOX, target.ys[_name(origin)]
-        return f'<path d="M{x} {y1} C{x + 36} {y1} {x + 36} {y2} {x} {y2}" fill="none" {stroke}>{said}</path>'
+        return f'<path d="M{x} {y1} C{x + 36} {y1} {x + 36} {y2} {x} {y2}" fill="none" {stroke}>{tooltip}</path>'
     x1, x2, y1 = box.x + BOX, target.x, box.ys[_name(origin)]
     middle = (x1 + x2) // 2
-    return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" {stroke}>{said}</path>'
+    return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" {stroke}>{tooltip}</path>'
 
 
 def _stroke(kind: Influence) -> str:
     return VALUE if kind.direct else MASK if kind is Influence.MASK else CONDITION
 
 
-def _origin_box(origin: ColumnOrigin, columns: list[str], link: Link) -> _Box:
-    if isinstance(origin, Field):
-        table = origin.table
-        subtitle = f"{LAYERS[table.layer]} · {table.label}"
-        return _Box(table.name, subtitle, HUES[table.layer], columns, link(table))
-    return _Box(origin.place, "hors du lac", HUES["outside"], columns)
+def _origin_box(node: Node, columns: list[str], link: Link) -> _Box:
+    if isinstance(node, DescribedTable):
+        subtitle = f"{LAYERS[node.layer]} · {node.label}"
+        return _Box(node.name, subtitle, HUES[node.layer], columns, link(node))
+    return _Box(node, "hors du lac", HUES["outside"], columns)
 
 
-def _place(origin: ColumnOrigin) -> object:
-    return origin.table if isinstance(origin, Field) else origin.place
+def _node_of(catalogue: DescribedCatalogue, origin: ColumnOrigin) -> Node:
+    return catalogue.table(origin.table) if isinstance(origin, Field) else origin.place
 
 
 def _name(origin: ColumnOrigin) -> str:
     return origin.column or "–"
 
 
-def chain_picture(table: Table, link: Link) -> str:
+def chain_picture(catalogue: DescribedCatalogue, table: DescribedTable, link: Link) -> str:
     """All tables on the way from the deliveries to a table, deliveries at the left."""
-    parents = _ancestry(table)
+    parents = _ancestry(catalogue, table)
     depth = _depths(parents)
-    levels: list[list[object]] = [[] for _ in range(max(depth.values()) + 1)]
+    levels: list[list[Node]] = [[] for _ in range(max(depth.values()) + 1)]
     for node in parents:
         levels[depth[node]].append(node)
     height = max(2, *(len(level) for level in levels)) * (NODE_HEIGHT + 12) + 2 * MARGIN
-    at: dict[object, tuple[int, int]] = {}
+    at: dict[Node, tuple[int, int]] = {}
     for i, level in enumerate(levels):
         # Each beside what it comes from: the mean height of its parents decides.
         level.sort(key=lambda n: sum(at[p][1] for p in parents[n]) / len(parents[n]) if parents[n] else 0)
@@ -188,29 +191,30 @@ def chain_picture(table: Table, link: Link) -> str:
     return _svg(MARGIN * 2 + len(levels) * (NODE + STEP) - STEP, height, title, lines + nodes)
 
 
-def _is_mask(node: object) -> bool:
-    return isinstance(node, Table) and node.layer is Layer.DISCLOSURE and node.name.endswith("mask")
+def _is_mask(node: Node) -> bool:
+    return isinstance(node, DescribedTable) and node.layer is Layer.DISCLOSURE and node.name.endswith("mask")
 
 
-def _ancestry(table: Table) -> dict[object, list[object]]:
+def _ancestry(catalogue: DescribedCatalogue, table: DescribedTable) -> dict[Node, list[Node]]:
     """The table and all it is made from, directly or not, each with what it is made from itself."""
-    found: dict[object, list[object]] = {}
-    waiting: list[object] = [table]
+    found: dict[Node, list[Node]] = {}
+    waiting: list[Node] = [table]
     while waiting:
         node = waiting.pop(0)
         if node in found:
             continue
-        places = (_place(o) for o in lineage_of(node).origins) if isinstance(node, Table) else ()
-        found[node] = [p for p in dict.fromkeys(places) if p is not node]
+        origins = node.lineage.origins if isinstance(node, DescribedTable) else ()
+        nodes = (_node_of(catalogue, o) for o in origins)
+        found[node] = [n for n in dict.fromkeys(nodes) if n is not node]
         waiting += found[node]
     return found
 
 
-def _depths(parents: Mapping[object, Sequence[object]]) -> dict[object, int]:
+def _depths(parents: Mapping[Node, Sequence[Node]]) -> dict[Node, int]:
     """Length of the longest way to each from a delivery."""
-    depth: dict[object, int] = {}
+    depth: dict[Node, int] = {}
 
-    def of(node: object) -> int:
+    def of(node: Node) -> int:
         if node not in depth:
             depth[node] = max((of(p) + 1 for p in parents[node]), default=0)
         return depth[node]
@@ -220,11 +224,11 @@ def _depths(parents: Mapping[object, Sequence[object]]) -> dict[object, int]:
     return depth
 
 
-def _node(node: object, x: int, y: int, link: Link, strong: bool) -> str:
-    if isinstance(node, Table):
+def _node(node: Node, x: int, y: int, link: Link, strong: bool) -> str:
+    if isinstance(node, DescribedTable):
         title, subtitle, hue, href = node.name, LAYERS[node.layer], HUES[node.layer], None if strong else link(node)
     else:
-        title, subtitle, hue, href = str(node), "hors du lac", HUES["outside"], None
+        title, subtitle, hue, href = node, "hors du lac", HUES["outside"], None
     border, fill = hue
     drawn = (
         f'<rect x="{x}" y="{y}" width="{NODE}" height="{NODE_HEIGHT}" rx="4" fill="{fill}" stroke="{border}" '

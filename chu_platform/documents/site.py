@@ -1,7 +1,4 @@
-"""The documents: from a path to what is there, made anew each time from the declarations and the state of the lake.
-
-Here: which documents there are, and what each is told. Not here: their words (templates), serving them (webserver).
-"""
+"""The documents: dictionary, quality report and lineage, made anew each time from the described tables and the lake."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,18 +12,15 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from chu_platform import urls
-from chu_platform.catalogue import catalogue
+from chu_platform.description.catalogue import DescribedCatalogue, DescribedCheck, DescribedColumn, DescribedTable
 from chu_platform.documents import french_labels
 from chu_platform.documents.lineage_diagrams import chain_picture, columns_picture
 from chu_platform.documents.table_status import MeasuredCheck, State
-from chu_platform.lineage.influence import Influence
-from chu_platform.lineage.sources import Ends, influences_of, values_of
-from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
 from chu_platform.storage.lake import Lake
-from chu_platform.tables.checks import Check
-from chu_platform.tables.columns import Column
+from chu_platform.tables.influence import Influence
+from chu_platform.tables.lineage import End, Field
 from chu_platform.tables.rows import ExternalSource
-from chu_platform.tables.table import Layer, Table
+from chu_platform.tables.table import Layer
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -62,7 +56,7 @@ class OriginShown:
 class ColumnShown:
     """A line of a table's page."""
 
-    column: Column
+    column: DescribedColumn
     type: str
     sensitivity: str
     origins: Sequence[OriginShown]
@@ -73,17 +67,17 @@ class ColumnShown:
 
 
 @dataclass(frozen=True)
-class RuleShown:
-    """A rule with its last result."""
+class CheckShown:
+    """A check with its last result; `type` is French."""
 
-    rule: Check
-    kind: str
-    check: MeasuredCheck | None
+    check: DescribedCheck
+    type: str
+    result: MeasuredCheck | None
 
     @property
     def status(self) -> str:
         """As in `reports/check_result`."""
-        return self.check.status if self.check else "not run"
+        return self.result.status if self.result else "not run"
 
     @property
     def word(self) -> str:
@@ -91,24 +85,24 @@ class RuleShown:
         return french_labels.STATUSES[self.status]
 
     @property
-    def breaks(self) -> bool:
-        """Whether the rule was broken the last time."""
+    def fails(self) -> bool:
+        """Whether the check failed the last time."""
         return self.status == "failed"
 
 
 class Site:
-    """All documents on a lake. `in_ui` says that they are served beside the Dagster UI, to which they link then."""
+    """All documents on a lake and its tables. `in_ui`: they are served beside the Dagster UI, and link to it."""
 
-    def __init__(self, lake: Lake, in_ui: bool) -> None:
+    def __init__(self, lake: Lake, catalogue: DescribedCatalogue, in_ui: bool) -> None:
         self._lake = lake
+        self._catalogue = catalogue
         self._in_ui = in_ui
 
     @cached_property
-    def tables(self) -> Mapping[str, Table]:
+    def tables(self) -> Mapping[str, DescribedTable]:
         """Every table by the path of its page, in the order of the layers a reader looks for."""
-        every = [made for table in catalogue() for made in table.outputs]
         order = list(french_labels.LAYERS)
-        every.sort(key=lambda t: (order.index(t.layer), t.name.lower()))
+        every = sorted(self._catalogue.tables, key=lambda t: (order.index(t.layer), t.name.lower()))
         return {urls.page_of(table): table for table in every}
 
     def paths(self) -> Sequence[str]:
@@ -123,12 +117,12 @@ class Site:
 
     def document(self, path: str) -> Document | None:
         """The document at a path; None where there is none."""
-        return self._document(path, State(self._lake))
+        return self._document(path, State(self._lake, self._catalogue))
 
     def write(self, folder: Path) -> int:
         """Write all documents below a folder; their number."""
         paths = self.paths()
-        state = State(self._lake)
+        state = State(self._lake, self._catalogue)
         for path in paths:
             document = self._document(path, state)
             assert document
@@ -153,10 +147,10 @@ class Site:
         for suffix, picture in (("-chaine.svg", chain_picture), (".svg", columns_picture)):
             page = path.removesuffix(suffix) + ".html"
             if path.endswith(suffix) and page in self.tables:
-                return picture(self.tables[page], lambda t: _relative(path, urls.page_of(t)))
+                return picture(self._catalogue, self.tables[page], lambda t: _relative(path, urls.page_of(t)))
         return None
 
-    def _rendered(self, path: str, template: str | None = None, **said: object) -> str:
+    def _rendered(self, path: str, template: str | None = None, **context: object) -> str:
         return (
             _environment()
             .get_template(template or path)
@@ -167,7 +161,7 @@ class Site:
                 places=urls,
                 words=french_labels,
                 in_ui=self._in_ui,
-                **said,
+                **context,
             )
         )
 
@@ -176,24 +170,24 @@ class Site:
         rows = {table: state.rows(table) for table in self.tables.values()}
         layers = {layer: [t for t in rows if t.layer is layer] for layer in french_labels.LAYERS}
         columns = {table: list(self._columns(table, urls.DICTIONARY)) for table in rows}
-        rules = {table: self._rules(table, checks) for table in rows}
-        return {"layers": layers, "rows": rows, "columns": columns, "rules": rules}
+        shown = {table: self._checks(table, checks) for table in rows}
+        return {"layers": layers, "rows": rows, "columns": columns, "checks": shown}
 
     def _quality(self, state: State) -> dict[str, Any]:
         checks = state.checks
-        rules = {table: self._rules(table, checks) for table in self.tables.values()}
-        every = [rule for found in rules.values() for rule in found]
-        broken = [(t, r) for t, found in rules.items() for r in found if r.breaks]
+        shown = {table: self._checks(table, checks) for table in self.tables.values()}
+        every = [check for found in shown.values() for check in found]
+        broken = [(t, c) for t, found in shown.items() for c in found if c.fails]
         return {
-            "rules": rules,
+            "checks": shown,
             "count": len(every),
-            "statuses": Counter(rule.status for rule in every),
-            "broken": sorted(broken, key=lambda one: not one[1].rule.blocking),
+            "statuses": Counter(check.status for check in every),
+            "broken": sorted(broken, key=lambda one: not one[1].check.blocking),
             "evaluated_at": max((c.evaluated_at for c in checks.values() if c.evaluated_at), default=None),
             "deliveries": list(self._deliveries(state)),
         }
 
-    def _deliveries(self, state: State) -> Iterator[tuple[str, Table, Mapping[str, Any]]]:
+    def _deliveries(self, state: State) -> Iterator[tuple[str, DescribedTable, Mapping[str, Any]]]:
         """The page of each source, the source, and how it was read."""
         for path, table in self.tables.items():
             if table.layer is Layer.SOURCES and table.name in state.sources:
@@ -202,31 +196,30 @@ class Site:
     def _table(self, path: str, state: State) -> dict[str, Any]:
         table = self.tables[path]
 
-        def link(other: Table) -> str:
+        def link(other: DescribedTable) -> str:
             return _relative(path, urls.page_of(other))
 
         rows = [
-            _origin(origin, kind, path) for origin, kinds in lineage_of(table).rows.items() for kind in sorted(kinds)
+            self._origin(origin, kind, path) for origin, kinds in table.lineage.rows.items() for kind in sorted(kinds)
         ]
         return {
             "table": table,
             "rows": state.rows(table),
             "columns": list(self._columns(table, path)),
             "deciding": rows,
-            "rules": self._rules(table, state.checks),
-            "feeds": [t for t in self.tables.values() if any(read is table for read in t.reads.values())],
-            "columns_picture": columns_picture(table, link),
-            "chain_picture": chain_picture(table, link),
+            "checks": self._checks(table, state.checks),
+            "feeds": [t for t in self.tables.values() if table.identifier in t.reads.values()],
+            "columns_picture": columns_picture(self._catalogue, table, link),
+            "chain_picture": chain_picture(self._catalogue, table, link),
             "columns_file": urls.columns_picture_of(table),
             "chain_file": urls.chain_picture_of(table),
         }
 
-    @staticmethod
-    def _columns(table: Table, path: str) -> Iterator[ColumnShown]:
-        lineage = lineage_of(table)
+    def _columns(self, table: DescribedTable, path: str) -> Iterator[ColumnShown]:
+        lineage, way_back = table.lineage, self._catalogue.way_back
         for column in table.columns:
-            shown = [_origin(origin, kind, path) for origin, kind in lineage.columns[column.name].items()]
-            field = Field(table, column.name)
+            shown = [self._origin(origin, kind, path) for origin, kind in lineage.columns[column.name].items()]
+            field = Field(table.identifier, column.name)
             yield ColumnShown(
                 column,
                 french_labels.type_word(column.type),
@@ -234,29 +227,28 @@ class Site:
                 [o for o in shown if o.kind.direct],
                 [o for o in shown if o.kind is Influence.MASK],
                 [o for o in shown if o.kind is Influence.CONDITION],
-                _ends(values_of(field)),
-                _ends(influences_of(field)),
+                _ends(way_back.values_of(field)),
+                _ends(way_back.influences_of(field)),
             )
 
     @staticmethod
-    def _rules(table: Table, checks: Mapping[tuple[str, str, str], MeasuredCheck]) -> Sequence[RuleShown]:
+    def _checks(table: DescribedTable, results: Mapping[tuple[str, str, str], MeasuredCheck]) -> Sequence[CheckShown]:
         return [
-            RuleShown(rule, french_labels.RULES[rule.kind], checks.get((table.layer.value, table.name, rule.name)))
-            for rule in table.all_checks
+            CheckShown(c, french_labels.CHECK_TYPES[c.type], results.get((table.layer.value, table.name, c.name)))
+            for c in table.checks
         ]
 
+    def _origin(self, origin: Field[str] | ExternalSource, kind: Influence, path: str) -> OriginShown:
+        if isinstance(origin, ExternalSource):
+            text = f"{origin.place} : {origin.column}" if origin.column else origin.place
+            return OriginShown(text, None, kind)
+        href = _relative(path, urls.page_of(self._catalogue.table(origin.table))) + f"#colonne-{origin.column}"
+        return OriginShown(f"{origin.table}.{origin.column}", href, kind)
 
-def _origin(origin: ColumnOrigin, kind: Influence, path: str) -> OriginShown:
-    if isinstance(origin, ExternalSource):
-        text = f"{origin.place} : {origin.column}" if origin.column else origin.place
-        return OriginShown(text, None, kind)
-    href = _relative(path, urls.page_of(origin.table)) + f"#colonne-{origin.column}"
-    return OriginShown(f"{origin.table.layer}/{origin.table.name}.{origin.column}", href, kind)
 
-
-def _ends(ends: Ends) -> Sequence[str]:
+def _ends(ends: frozenset[End[str]]) -> Sequence[str]:
     """Where lineages end, as a reader knows it: the delivery and the column in it."""
-    return sorted({f"{e.outside.place} : {e.outside.column}" if e.outside.column else e.outside.place for e in ends})
+    return sorted({f"{e.source.place} : {e.source.column}" if e.source.column else e.source.place for e in ends})
 
 
 def _relative(path: str, target: str) -> str:

@@ -1,6 +1,6 @@
-"""What the lake holds now, as far as it can be read from here: rows of each table, last result of each check.
+"""What the lake holds now: rows of each table, last result of each check.
 
-Here: looking. Not here: showing (site). A webserver may have no lake: then there are no figures, and no error.
+A webserver may have no lake, or one that it cannot read: then there are no figures, and no error.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,9 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError
 
+from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
 from chu_platform.errors import ChuError
-from chu_platform.reports.check_result import check_result
-from chu_platform.reports.source_quality import source_quality
 from chu_platform.storage.lake import Lake, active_files
-from chu_platform.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -29,17 +27,18 @@ class MeasuredCheck:
 class State:
     """What is in a lake, each looked up when it is asked for first."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, catalogue: DescribedCatalogue) -> None:
         self._lake = lake
-        self._rows: dict[Table, int | None] = {}
+        self._catalogue = catalogue
+        self._rows: dict[DescribedTable, int | None] = {}
 
-    def rows(self, table: Table) -> int | None:
+    def rows(self, table: DescribedTable) -> int | None:
         """Number of rows of the current version; None when it was never written, or cannot be read from here."""
         if table not in self._rows:
             self._rows[table] = self._counted(table)
         return self._rows[table]
 
-    def _counted(self, table: Table) -> int | None:
+    def _counted(self, table: DescribedTable) -> int | None:
         try:
             delta = self._lake.open(table)
             return None if delta is None else sum(file["num_records"] for file in active_files(delta))
@@ -53,17 +52,20 @@ class State:
             (row["layer"], row["table"], row["check"]): MeasuredCheck(
                 row["status"], row["measured"], row["evaluated_at"]
             )
-            for row in self._report(check_result)
+            for row in self._report("reports/check_result")
         }
 
     @cached_property
     def sources(self) -> Mapping[str, Mapping[str, Any]]:
         """How each source was read the last time, as in `reports/source_quality`; nothing where there is no report."""
-        return {row["source"]: row for row in self._report(source_quality)}
+        return {row["source"]: row for row in self._report("reports/source_quality")}
 
-    def _report(self, report: Table) -> list[dict[str, Any]]:
+    def _report(self, report: str) -> list[dict[str, Any]]:
         try:
-            found: list[dict[str, Any]] = self._lake.arrow(report).to_pylist()
+            table = self._catalogue.table(report)
+            # A report that earlier code has made lacks the columns that were added since.
+            written = {field.name for field in self._lake.require(table).schema().fields}
+            found: list[dict[str, Any]] = self._lake.arrow(table.with_columns(written)).to_pylist()
         except (ChuError, OSError, DeltaError):
             return []
         return found

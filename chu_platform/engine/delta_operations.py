@@ -1,4 +1,4 @@
-"""The operations on a Delta table that make no rows, by SQL on a Spark engine."""
+"""Maintenance operations on Delta tables, by SQL on a Spark engine."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from chu_platform.storage.operations import Partition
 
 
 class SparkSql:
-    """`storage.operations.Operations` by SQL, on a Spark engine."""
+    """The protocol `storage.operations.Operations`, implemented by SQL on a Spark engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -16,7 +16,7 @@ class SparkSql:
     def optimize(
         self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
-        """As Operations says."""
+        """Rewrite small files; see `Operations.optimize`."""
         condition = " OR ".join(f"({_sql_condition(p)})" for p in partitions if p)
         where = f" WHERE {condition}" if condition else ""
         order = f" ZORDER BY ({', '.join(f'`{c}`' for c in z_order)})" if z_order else ""
@@ -28,17 +28,17 @@ class SparkSql:
         self._run(f"OPTIMIZE {_sql_name(path)}{where}{order}", metadata, sizes)
 
     def vacuum(self, path: Path, metadata: str) -> None:
-        """As Operations says."""
+        """Delete files past the retention; see `Operations.vacuum`."""
         conf = {
-            # Without it, Spark keeps no record of a VACUUM on a local file system.
+            # Without this setting, Spark does not log a VACUUM on a local file system.
             "spark.databricks.delta.vacuum.logging.enabled": "true",
-            # By default it lists the folders in 10 000 tasks.
+            # By default Spark lists the folders in 10 000 tasks.
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         }
         self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
 
     def restore(self, path: Path, version: int, metadata: str) -> None:
-        """As Operations says."""
+        """Restore a version; see `Operations.restore`."""
         self._run(f"RESTORE TABLE {_sql_name(path)} TO VERSION AS OF {version}", metadata, {})
 
     def _run(self, statement: str, metadata: str, conf: Mapping[str, str]) -> None:

@@ -1,7 +1,4 @@
-"""Running declared queries: Spark SQL over Delta tables, through a Spark Connect session.
-
-Here: the session and the three verbs read, query, write. Not here: servers (server), commits (lake.publish).
-"""
+"""A Spark Connect session that runs the declared queries: Spark SQL over Delta tables."""
 
 import logging
 import os
@@ -31,22 +28,22 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-# The client waits 50 ms, then four times as long each time: a server that has died is given up after a second.
-RETRIES: Final = 3
+# The client waits 50 ms, then four times as long after each attempt: with three, about one second for a dead server.
+MAX_RETRIES: Final = 3
 DEFAULT_PORT: Final = 15002
-CONNECT_SECONDS: Final = 5
-# These loggers print the texts of errors, which may quote values of rows. Not `disabled`: whoever configures logging,
-# as Dagster does, enables all loggers again.
+CONNECT_TIMEOUT_SECONDS: Final = 5
+# These loggers print error messages, which may contain values of rows. A filter is used instead of `disabled`, because
+# a later configuration of logging, as Dagster does, enables all loggers again.
 for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
     logging.getLogger(_name).addFilter(lambda _record: False)
 
 
 def _require_answer(address: str) -> None:
-    """Raise ChuError unless something listens at a Spark Connect address; the client alone would try for a minute."""
+    """Raise ChuError if no server listens at a Spark Connect address. The client itself would retry for a minute."""
     found = urlsplit(address)
     try:
         where = (found.hostname or "", found.port or DEFAULT_PORT)
-        socket.create_connection(where, timeout=CONNECT_SECONDS).close()
+        socket.create_connection(where, timeout=CONNECT_TIMEOUT_SECONDS).close()
     except (OSError, ValueError):
         raise ChuError(
             f"no Spark Connect server answers at {found.hostname}:{found.port or DEFAULT_PORT}: start it, correct "
@@ -55,13 +52,13 @@ def _require_answer(address: str) -> None:
 
 
 class Engine:
-    """The engine of the settings; its server starts, and the session opens, at the first query."""
+    """The engine chosen by the settings. Its server and session start at the first query."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: Server | None = None
         self._session: SparkSession | None = None
-        self._stuck = False
+        self._unresponsive = False
 
     @property
     def session(self) -> "SparkSession":
@@ -75,46 +72,46 @@ class Engine:
                 address = self._server.address
             with self._errors("opening a session"):
                 self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
-                self._session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
+                self._session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES)])
         return self._session
 
     @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the engine's errors into ours. Their texts may quote values of rows: they go to a log file only.
+    def _errors(self, action: str) -> Iterator[None]:
+        """Raise ChuError for an error of the engine. Its message may contain values of rows, so it is only logged.
 
-        An engine that has died, answers nothing for long, or has ended the session is Transient: another one may do.
+        Raises Transient if the engine has ended, does not answer, or has ended the session: a new engine may succeed.
         """
         try:
             with watched(self._answers, self._give_up, self._settings.engine_patience):
                 yield
         except (PySparkException, RpcError, ValueError) as error:
-            if isinstance(error, ValueError) and not isinstance(error, PySparkException) and not self._stuck:
+            if isinstance(error, ValueError) and not isinstance(error, PySparkException) and not self._unresponsive:
                 raise
             log = self._settings.logs_folder / "engine-errors.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
-                stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {doing}: {error}\n\n")
-            if self._stuck:
-                silence = f"answered nothing for {self._settings.engine_patience:g} s while {doing}"
-                raise Transient(f"the engine {silence}, and was given up") from None
+                stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {action}: {error}\n\n")
+            if self._unresponsive:
+                seconds = f"{self._settings.engine_patience:g} s"
+                raise Transient(f"the engine did not answer for {seconds} while {action}, and was stopped") from None
             if self._server is not None and not self._server.alive:
                 raise Transient(
-                    f"the engine stopped while {doing} (out of memory?); its log: {self._server.log}"
+                    f"the engine stopped while {action} (out of memory?); its log: {self._server.log}"
                 ) from None
-            if not self._answers(CONNECT_SECONDS):
-                raise Transient(f"the engine has ended the session, or is gone, while {doing}") from None
+            if not self._answers(CONNECT_TIMEOUT_SECONDS):
+                raise Transient(f"the engine has stopped or has ended the session while {action}") from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
-                f"the engine failed while {doing} ({condition or type(error).__name__}); details: {log}"
+                f"the engine failed while {action} ({condition or type(error).__name__}); details: {log}"
             ) from None
 
     def _answers(self, seconds: float) -> bool:
-        """Whether the server answers within this time; opening a session has a time limit of its own."""
+        """Whether the server answers within this time. Opening a session is not watched: it has its own timeout."""
         return self._session is None or answers(self._session.client, seconds)
 
     def _give_up(self) -> None:
-        """End a stuck engine, or, where it is not ours, the connection to it: what waits for it fails then."""
-        self._stuck = True
+        """Kill the server, or close the connection to a remote server, so that the waiting query fails."""
+        self._unresponsive = True
         if self._server is not None:
             self._server.kill()
         elif self._session is not None:
@@ -125,14 +122,14 @@ class Engine:
         return self.session.read.format("delta").option("versionAsOf", version).load(str(path))
 
     def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
-        """The rows of a declared query over its inputs."""
+        """The result of a declared query over its inputs, not computed yet."""
         with self._errors("planning"):
             return self.session.sql(sql, **dict[str, Any](inputs))
 
     def declared(self, table: Table, rows: "DataFrame", condition: str | None) -> "DataFrame":
-        """Rows cut to the declared columns, in their order and types, where the condition holds.
+        """The rows that meet the condition, with the declared columns in their order and types.
 
-        A column that a query gives and the declaration lacks goes no further.
+        Columns of the query that are not declared are dropped.
         """
         columns = ", ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
         where = f" WHERE {condition}" if condition else ""
@@ -140,9 +137,9 @@ class Engine:
             return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
 
     def write(self, rows: "DataFrame", staged: Path, partition_by: Sequence[str]) -> None:
-        """Write rows as Parquet below `staged`, in Hive-style folders of the partition columns."""
+        """Write rows as Parquet files to `staged`, in Hive-style folders of the partition columns."""
         if partition_by and self._settings.engine == "spark":
-            # Spark writes a file a task and partition: bring each partition into one task. Sail does so anyway.
+            # Spark writes one file for each task and partition: put each partition into one task. Sail always does so.
             rows = rows.repartition(*partition_by)
         with self._errors("writing"):
             rows.write.mode("overwrite").partitionBy(*partition_by).parquet(str(staged))
@@ -153,7 +150,7 @@ class Engine:
             return rows.toArrow()
 
     def command(self, statement: str, conf: Mapping[str, str]) -> None:
-        """Run a statement that acts on a table, with session settings of its own."""
+        """Run a statement that changes a table, with temporary session settings."""
         with self._errors("maintaining"):
             for name, value in conf.items():
                 self.session.conf.set(name, value)
@@ -164,11 +161,11 @@ class Engine:
                     self.session.conf.unset(name)
 
     def close(self) -> None:
-        """End the session and the server, if it is this engine's own."""
+        """End the session, and the server if this object has started it."""
         if self._session is not None:
-            # A dead server cannot be told that the session ends, but the client must forget the session.
+            # A dead server cannot release the session, but the client must close it.
             session: Any = self._session
-            session.release_session_on_close = not self._stuck and (self._server is None or self._server.alive)
+            session.release_session_on_close = not self._unresponsive and (self._server is None or self._server.alive)
             session.stop()
             self._session = None
         if self._server is not None:

@@ -1,9 +1,7 @@
-"""A Spark Connect server as a child process that never outlives its parent.
+"""A Spark Connect server in a child process that ends when its parent ends.
 
-Run as a module, this file is the child: it serves until its standard input closes, which the kernel does for a
-parent that ends in whatever way. `Server` is the parent's side.
-
-Here: processes, ports, logs. Not here: sessions and queries.
+`Server` is used by the parent. Run as a module, this file is the child: it serves until its standard input is closed.
+The kernel closes it when the parent ends for any reason.
 """
 
 import os
@@ -23,38 +21,38 @@ from typing import Literal
 from chu_platform.errors import ChuError
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 180.0
-# A session ends when nothing was asked of it for so long. A large file is read without the engine, for longer than the
-# quarter of an hour, or hour, that servers wait; these servers have one client, and end with it.
-SESSION_SECONDS = 7 * 24 * 3600
+START_TIMEOUT_SECONDS = 180.0
+# A session without requests ends after this time. The default of the servers is 15 or 60 minutes, but reading a large
+# file without the engine takes longer. The servers have one client and end with it, so a long timeout does no harm.
+SESSION_TIMEOUT_SECONDS = 7 * 24 * 3600
 SPARK_SUBMIT_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 SPARK_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.connect.grpc.binding.address": HOST,
-    "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_SECONDS}s",
+    "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_TIMEOUT_SECONDS}s",
     "spark.driver.bindAddress": HOST,
     "spark.driver.host": HOST,
     "spark.driver.memory": "4g",
-    # Tables of this size are slowed by more tasks than cores.
+    # For tables of this size, more tasks than cores would be slower.
     "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.ui.enabled": "false",
-    # Values of rows are not for logs: neither plans with literals nor failed casts.
+    # Logs must not contain values of rows, which long plans and failed casts may show.
     "spark.sql.maxPlanStringLength": "1000",
 }
 
 
 class Server:
-    """A running server of this process's own: `address` for clients, its `log`, `close` to stop it."""
+    """A server started by this process: `address` for clients, `log` file, `close` to stop it."""
 
     def __init__(self, kind: Literal["embedded", "spark"], folder: Path) -> None:
-        """Start the server and wait until its port answers; its log goes to `folder`.
+        """Start the server and wait until its port answers. Its log file is in `folder`.
 
-        Raises ChuError when it does not come up, with what to do about it.
+        Raises ChuError, with a remedy, when the server does not start.
         """
         if kind == "spark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
             raise ChuError(
@@ -70,10 +68,10 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_SECONDS)},
+                env={**os.environ, "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS)},
             )
         self.address = f"sc://{HOST}:{port}"
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not _answers(port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.close()
@@ -82,11 +80,11 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the server process is running."""
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the server at once, whatever it does: for one that answers nothing."""
+        """Kill the server immediately, for a server that does not answer."""
         with suppress(ProcessLookupError):  # ended already
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -133,7 +131,7 @@ def _serve_spark(port: int, folder: Path) -> None:
         "spark.connect.grpc.binding.port": str(port),
         "spark.jars.ivy": str(Path.home() / ".ivy2.chu"),
     }
-    options = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
+    options = [argument for name, value in conf.items() for argument in ("--conf", f"{name}={value}")]
     command = [
         str(home / "bin" / "spark-submit"),
         *(

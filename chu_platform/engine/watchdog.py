@@ -1,9 +1,7 @@
-"""Watching an engine at work: one that answers nothing for long is ended, so that its caller can start another.
+"""A watchdog for a running engine: an engine that does not answer is stopped, so that the caller can start a new one.
 
-An engine says nothing of how far a query is, so a second connection asks it a question that costs nothing, again
-and again; a busy engine answers it, a stuck one does not.
-
-Here: asking, and how long to wait. Not here: ending and starting engines (engine).
+The engine does not report the progress of a query. A second connection therefore sends cheap requests repeatedly. A
+busy engine answers them, a hung engine does not.
 """
 
 import threading
@@ -12,25 +10,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# Questions for each time of patience: the last answer is never much older than the engine's silence.
-QUESTIONS: Final = 4
+# Requests per timeout: a higher number measures the time without an answer more precisely.
+REQUESTS_PER_TIMEOUT: Final = 4
 
 
 @contextmanager
-def watched(ask: Callable[[float], bool], give_up: Callable[[], None], patience: float) -> Iterator[None]:
-    """Call `give_up`, once, when `ask` has not been true for `patience` seconds.
+def watched(answers: Callable[[float], bool], give_up: Callable[[], None], timeout_seconds: float) -> Iterator[None]:
+    """Call `give_up`, once, when `answers` has not been true for `timeout_seconds`.
 
-    `ask` is given the seconds after which it must return; it runs beside the caller, in a thread of its own.
+    `answers` is called in a separate thread; its argument is the number of seconds after which it must return.
     """
     ended = threading.Event()
 
     def watch() -> None:
-        interval = patience / QUESTIONS
-        answered = time.monotonic()
+        interval = timeout_seconds / REQUESTS_PER_TIMEOUT
+        last_answer = time.monotonic()
         while not ended.wait(interval):
-            if ask(interval):
-                answered = time.monotonic()
-            elif time.monotonic() - answered >= patience:
+            if answers(interval):
+                last_answer = time.monotonic()
+            elif time.monotonic() - last_answer >= timeout_seconds:
                 give_up()
                 return
 
@@ -40,4 +38,4 @@ def watched(ask: Callable[[float], bool], give_up: Callable[[], None], patience:
         yield
     finally:
         ended.set()
-        watcher.join(patience)
+        watcher.join(timeout_seconds)

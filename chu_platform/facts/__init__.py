@@ -1,1 +1,1 @@
-"""Facts of the star schema (pseudonymised). One module a table."""
+"""Facts of the star schema (pseudonymised). One module declares one table."""

@@ -1,7 +1,4 @@
-"""Consultations.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Consultations."""
 
 from chu_platform.building_blocks.birth_checks import not_before_birth
 from chu_platform.dimensions.dim_date import dim_date
@@ -91,7 +88,7 @@ fact_consultation = Table(
         foreign_key("insurer_key", dim_insurer),
         as_many_as(consultation),
         between("age", 0, 130),
-        # Night slots end on the next day, which is right; none is longer than a day.
+        # A night slot ends on the next day; no slot is longer than a day.
         between("duration_minutes", 0, 1439),
         not_before_birth("une consultation", dim_patient),
         last_event("date", 31),

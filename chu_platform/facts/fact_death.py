@@ -1,7 +1,4 @@
-"""Deaths of the national register, each counted once.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Deaths of the national register, each counted once even when several files contain it."""
 
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
@@ -16,10 +13,10 @@ from chu_platform.tables.spark_sql import age_band, completed_years, partial_dat
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
-def _same(column: str, longest: int | None = None) -> str:
-    """A text of the key, as every kind of file gives it: blank as nothing, no longer than INSEE's files have room for."""
+def _normalised(column: str, max_length: int | None = None) -> str:
+    """SQL of a key column in the form that all file formats share: trimmed, null as '', cut to the width in INSEE files."""
     text = f"trim(coalesce({column}, ''))"
-    return f"left({text}, {longest})" if longest else text
+    return f"left({text}, {max_length})" if max_length else text
 
 
 fact_death = Table(
@@ -85,15 +82,15 @@ fact_death = Table(
             FROM {{insee_csv}}
         ),
         record AS (
-            -- A name may hold a star itself: where the family name ends is not part of the key.
-            SELECT DISTINCT left(concat({_same("nom")}, '*', {_same("prenom")}), 79) AS name, sexe,
+            -- A name may contain a star, so the key does not depend on where the family name ends.
+            SELECT DISTINCT left(concat({_normalised("nom")}, '*', {_normalised("prenom")}), 79) AS name, sexe,
                    CASE length(date_naissance) WHEN 4 THEN concat(date_naissance, '-00-00')
                         WHEN 7 THEN concat(date_naissance, '-00')
                         ELSE nullif(date_naissance, '0000-00-00') END AS date_naissance,
-                   {_same("code_lieu_naissance")} AS code_lieu_naissance,
-                   {_same("lieu_naissance", 30)} AS lieu_naissance, {_same("pays_naissance", 30)} AS pays_naissance,
-                   date_deces, {_same("code_lieu_deces")} AS code_lieu_deces,
-                   trim(LEADING '0' FROM {_same("numero_acte_deces", 9)}) AS numero_acte_deces, death_year
+                   {_normalised("code_lieu_naissance")} AS code_lieu_naissance,
+                   {_normalised("lieu_naissance", 30)} AS lieu_naissance, {_normalised("pays_naissance", 30)} AS pays_naissance,
+                   date_deces, {_normalised("code_lieu_deces")} AS code_lieu_deces,
+                   trim(LEADING '0' FROM {_normalised("numero_acte_deces", 9)}) AS numero_acte_deces, death_year
             FROM line
         ),
         dated AS (
@@ -115,7 +112,7 @@ fact_death = Table(
                     WHEN substr(a.date_naissance, 9, 2) = '00' THEN 'month' ELSE 'day' END AS birth_precision,
                a.age, {age_band("a.age")} AS age_band,
                d.department_code,
-               -- Codes of before 1976 know one Corsica: 20.
+               -- Codes from before 1976 have one department for Corsica: 20.
                CASE WHEN a.department = '20' THEN '94' ELSE coalesce(d.region_code, '99') END AS region_key
         FROM aged a LEFT JOIN {{department}} d ON d.department_code = a.department
         """

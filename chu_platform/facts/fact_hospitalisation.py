@@ -1,7 +1,4 @@
-"""Hospital stays.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Hospital stays."""
 
 from chu_platform.building_blocks.birth_checks import not_before_birth
 from chu_platform.dimensions.dim_date import dim_date

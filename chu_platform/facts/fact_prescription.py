@@ -1,7 +1,4 @@
-"""Medications prescribed in consultations.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Medications prescribed in consultations."""
 
 from chu_platform.dimensions.dim_medication import dim_medication
 from chu_platform.dimensions.dim_patient import dim_patient

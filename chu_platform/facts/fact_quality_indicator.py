@@ -1,7 +1,4 @@
-"""Results of the care-quality indicators by site: processes of care, never to be averaged with satisfaction.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Results of the care-quality indicators by site. They measure processes of care: do not average them with satisfaction."""
 
 from typing import Final
 
@@ -23,21 +20,21 @@ CARE_QUALITY_FILES: Final = list(declared("chu_platform.sources", CareQuality))
 
 
 def _long(file: CareQuality) -> str:
-    """The query that turns the columns of a file into a row an indicator."""
+    """SQL that turns the columns of a file into one row per indicator."""
 
-    def row(one: Indicator) -> str:
+    def row(indicator: Indicator) -> str:
         cells = [
-            (one.value, DOUBLE),
-            (one.denominator, INTEGER),
-            (one.lower, DOUBLE),
-            (one.upper, DOUBLE),
-            (one.category, STRING),
-            (one.control, STRING),
+            (indicator.value, DOUBLE),
+            (indicator.denominator, INTEGER),
+            (indicator.lower, DOUBLE),
+            (indicator.upper, DOUBLE),
+            (indicator.category, STRING),
+            (indicator.control, STRING),
         ]
-        code = spark_text(f"{file.survey}.{one.code}")
+        code = spark_text(f"{file.survey}.{indicator.code}")
         return ", ".join([code, *(f"CAST({name or 'NULL'} AS {sql_type(type_)})" for name, type_ in cells)])
 
-    stacked = ",\n".join(row(one) for one in file.indicators)
+    stacked = ",\n".join(row(indicator) for indicator in file.indicators)
     # The engines refuse a UNION of columns with different comments; an expression has none.
     return f"""
         SELECT {spark_text(file.campaign)} AS campaign_year, {spark_text(file.survey)} AS survey,
@@ -68,7 +65,7 @@ fact_quality_indicator = Table(
         Column("denominator", INTEGER, "dossiers ou séjours dont le résultat est tiré", "Dénominateur"),
         Column("lower_bound", DOUBLE, "borne basse de l’intervalle de confiance livré", "Borne basse"),
         Column("upper_bound", DOUBLE, "borne haute de l’intervalle de confiance livré", "Borne haute"),
-        Column("class", STRING, "classe A à C, ou les mots disant pourquoi il n’y en a pas", "Classe"),
+        Column("class", STRING, "classe A à C, ou motif de son absence", "Classe"),
         Column("control", STRING, "issue du contrôle d’un échantillon des dossiers", "Contrôle du recueil"),
     ],
     reads={
@@ -83,7 +80,7 @@ fact_quality_indicator = Table(
             {" UNION ALL ".join(_long(file) for file in CARE_QUALITY_FILES)}
         ),
         result AS (
-            -- A file and the workbook of its lines say the same twice.
+            -- The CSV file and the workbook with its lines contain the same results.
             SELECT DISTINCT campaign_year, site, indicator_key, survey, region, value, denominator, lower_bound,
                    upper_bound, class, control,
                    CASE WHEN site LIKE '9805%' THEN '976' WHEN site LIKE '97%' THEN concat('97', substr(site, 4, 1))
@@ -93,7 +90,7 @@ fact_quality_indicator = Table(
         )
         SELECT a.campaign_year, a.site AS site_finess, a.indicator_key, a.survey,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               -- Some labels are no region: two oceans, the army's hospitals. The site's number tells the department.
+               -- Some labels are not a region (oceans, military hospitals): the FINESS number gives the department.
                coalesce(r.region_code, d.region_code,
                         CASE WHEN a.site LIKE '97%' OR a.site LIKE '98%' THEN '99' ELSE '{UNKNOWN}' END) AS region_key,
                a.value, a.denominator, a.lower_bound, a.upper_bound, a.class, a.control

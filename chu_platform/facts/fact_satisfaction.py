@@ -1,7 +1,4 @@
-"""Scores of the e-Satis surveys by site.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Scores of the e-Satis surveys by site."""
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_region import dim_region
@@ -69,7 +66,7 @@ fact_satisfaction = Table(
         )
         SELECT a.campaign_year, a.survey, a.finess_geo AS site_finess,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               -- "Océan Indien" is two regions; the site's number tells which.
+               -- "Océan Indien" covers two regions: the FINESS number gives the region.
                CASE WHEN a.finess_geo LIKE '9704%' THEN '04' WHEN a.finess_geo LIKE '9805%' THEN '06'
                     ELSE coalesce(r.region_code, '{UNKNOWN}') END AS region_key,
                a.score, a.answers, a.classement AS class,

@@ -249,7 +249,7 @@ def _metadata(platform: RunResources, table: Table, published: Published, outcom
         ever_rejected = sum(p.table_rows for t, p in outcome.published.items() if t.layer is Layer.REJECTS)
         said["delivery_rows_mended"] = ever_rejected - len(outcome.reading.rejects)
         said["delivery_columns_undeclared"] = len(outcome.reading.undeclared)
-        said["deliveries"] = dg.MetadataValue.json([d.said for d in outcome.reading.deliveries])
+        said["deliveries"] = dg.MetadataValue.json([d.metadata for d in outcome.reading.deliveries])
     return said
 
 
@@ -258,7 +258,8 @@ def _column_lineage(table: Table) -> dg.TableColumnLineage:
 
     Told with each version and not with the definition: a code location then loads without following any query.
     """
-    from chu_platform.lineage.tables import Field, lineage_of
+    from chu_platform.lineage.tables import lineage_of
+    from chu_platform.tables.lineage import Field
 
     columns = lineage_of(table).columns
     return dg.TableColumnLineage(

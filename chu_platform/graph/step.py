@@ -228,6 +228,6 @@ def _provenance(
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
     }
     if reading:
-        said["files"] = [d.said for d in reading.deliveries]
+        said["files"] = [d.metadata for d in reading.deliveries]
         said["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
     return said

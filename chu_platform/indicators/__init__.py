@@ -1,1 +1,1 @@
-"""What an indicator is declared with: the declaration, its rates and intervals, and the words that questions share."""
+"""The declaration of an indicator, and what several declarations share: rates, confidence intervals, questions."""

@@ -1,7 +1,7 @@
-"""An indicator, declared once.
+"""The declaration of an indicator.
 
-From one declaration follow the exact table, the mask and the masked table of the published zone, `chu kpi`, the summary
-in the terminal, the page of the portal, and the recomputation by `chu trace` and `chu verify`.
+One declaration gives the exact table, the mask, the masked table of the published zone, the answers of `chu kpi`, the
+summary in the terminal, the portal page, and the recomputation by `chu trace` and `chu verify`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ INDICATORS: Final = "chu_platform.kpis"
 
 @dataclass(frozen=True, eq=False)
 class MaskFamily(DeclaresTables):
-    """Indicators that share totals, and are therefore masked as one system: one mask table.
+    """Indicators that share totals and are therefore masked together, in one mask table.
 
-    `systems` are the measures that satisfy the same relations, with the relations that hold in the whole family; each
-    member adds its own (`Release.relations`).
+    `systems` are the measures that satisfy the same relations, with the relations of the whole family. Each member adds
+    its own relations (`Release.relations`).
     """
 
     name: str
@@ -41,7 +41,7 @@ class MaskFamily(DeclaresTables):
 
     @cached_property
     def table(self) -> Table:
-        """The mask table: one row for each row of the published indicators of the family."""
+        """The mask table: one row for each row of the masked tables of the family."""
         releases = [i.release for i in self.members]
         inputs = {i.release.alias: i.released for i in self.members}
         for release in releases:
@@ -75,31 +75,38 @@ class MaskFamily(DeclaresTables):
         return [self.table]
 
     def _lineage(self) -> Mapping[str, Sequence[str]]:
-        """The input columns that each column of the mask is made from."""
-        found: dict[str, list[str]] = {name: [] for name in (*(c.name for c in MASK_COLUMNS), EVERY_ROW)}
+        """The input columns from which each column of the mask is computed."""
+        inputs: dict[str, list[str]] = {name: [] for name in (*(c.name for c in MASK_COLUMNS), EVERY_ROW)}
         for indicator in self.members:
             release = indicator.release
             keys = [f"{release.alias}.{c}" for c in indicator.released.key]
-            found["cell"] += keys
-            found["grain"] += [k for k in keys if k.endswith(".period_grain")]
-            found["level"] += [f"{release.alias}.{c}" for c in release.level_columns]
-            found["weight"].append(f"{release.alias}.{release.weight}")
+            inputs["cell"] += keys
+            inputs["grain"] += [k for k in keys if k.endswith(".period_grain")]
+            inputs["level"] += [f"{release.alias}.{c}" for c in release.level_columns]
+            inputs["weight"].append(f"{release.alias}.{release.weight}")
             for column in ("is_masked", "reason"):
-                found[column] += [f"{release.alias}.{c}" for c in release.counts]
-            found[EVERY_ROW] += [*keys, *release.relation_columns]
-        return {name: list(dict.fromkeys(columns)) for name, columns in found.items()}
+                inputs[column] += [f"{release.alias}.{c}" for c in release.counts]
+            inputs[EVERY_ROW] += [*keys, *release.relation_columns]
+        return {name: list(dict.fromkeys(columns)) for name, columns in inputs.items()}
 
 
 @dataclass(frozen=True)
 class Release:
-    """What of an indicator is released, and the sums that tie its cells to each other and to those of its family.
+    """The rows and columns of an indicator that are released, and the relations between its cells.
 
-    `cells` is DuckDB SQL over the released table under its `alias`: indicator, cell, grain, start, level, code, small,
-    weight and the measures of the family, for each row that is released. `relations` are
-    SQL of (parent, child) pairs over `cell`, by the measures that they hold for; `reads` are dimensions that they
-    read, `relation_columns` their columns ("input.column"). `weight` is the column of the events, `counts` are the
-    counts that a small one masks, `level_columns` those that make up the level. Columns in `always_shown` are shown on
-    masked rows too; `withheld` columns are not released: figures that are one more equation over masked ones.
+    Attributes:
+        family: The indicators that are masked together.
+        alias: The name of the released table in the SQL of `cells`.
+        cells: DuckDB SQL that returns each released row as indicator, cell, grain, start, level, code, small, weight
+            and the measures of the family.
+        weight: The column with the number of events.
+        counts: The columns of counts. A small value in one of them masks the row.
+        relations: SQL of (parent, child) pairs over the relation `cell`, by the measures for which they hold.
+        level_columns: The columns from which the level of a cell is made.
+        reads: The dimensions that the SQL of the relations reads.
+        relation_columns: The columns of these dimensions, as "input.column".
+        always_shown: The figures that are shown on masked rows too.
+        withheld: The columns that are not released, because masked figures could be computed from them.
     """
 
     family: MaskFamily
@@ -117,10 +124,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of the masked table that the terminal shows: DuckDB SQL over `{this}`.
+    """The rows of the masked table that the terminal shows.
 
-    `subject` is the text of a row, `measure` the key of the figure shown; `limits` that of the measure whose limits
-    are shown, if it is another one.
+    `where`, `order` and `subject` (the text of a row) are DuckDB SQL over `{this}`. `measure` is the key of the measure
+    that is shown. `limits` is the key of the measure whose limits are shown, if it is another one.
     """
 
     where: str
@@ -133,10 +140,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class FreeRange:
-    """How `chu kpi` answers for a free range of months.
+    """How `chu kpi` computes the indicator for a free range of months.
 
-    `domain` is the one of the indicator's periods in dim_period; None for a table of years. `without` are the columns
-    that a free range does not have. `sums_years`: the years of a yearly table are added up, not listed.
+    `domain` is the domain of the indicator's periods in dim_period; None for a table by year. `without` are the columns
+    that the result does not have. With `sums_years`, the years of a yearly table are summed instead of listed.
     """
 
     domain: str | None
@@ -149,9 +156,9 @@ class FreeRange:
 class Indicator(DeclaresTables):
     """One indicator.
 
-    `exact` is its table of exact figures; `released_form` the table that is released in its place, where rows of the
-    exact one are not (professions instead of professionals). `fact` is the table whose rows are counted.
-    `recomputation` is the recomputation of the figures from the delivered rows.
+    `exact` is the table of its exact figures. `released_form` is the table that is released instead of `exact`, if the
+    rows of `exact` must not be released (professions instead of professionals). `fact` is the table whose rows are
+    counted. `recomputation` computes the figures again from the delivered rows.
     """
 
     exact: Table
@@ -175,18 +182,18 @@ class Indicator(DeclaresTables):
 
     @cached_property
     def masked(self) -> Table:
-        """The masked table: the rows of the mask, figures null where masked.
+        """The masked table: the rows that the mask lists. The figures of masked rows are null.
 
-        Key columns, labels (text) and the columns `always_shown` stand on every row. The cell of a row is its key,
-        its parts joined by |.
+        Every row has its key columns, its labels (text) and the columns `always_shown`. The cell of a row is its key,
+        its parts joined by `|`.
         """
         released = self.released
-        kept = [c for c in released.columns if c.name not in self.release.withheld]
-        shown = {c.name for c in kept if c.key or not _is_figure(c)} | set(self.release.always_shown)
-        columns = [c if c.name in shown else replace(c, nullable=True) for c in kept]
+        released_columns = [c for c in released.columns if c.name not in self.release.withheld]
+        shown = {c.name for c in released_columns if c.key or not _is_figure(c)} | set(self.release.always_shown)
+        columns = [c if c.name in shown else replace(c, nullable=True) for c in released_columns]
         selected = ", ".join(
             f"k.{c.name}" if c.name in shown else f"CASE WHEN NOT m.is_masked THEN k.{c.name} END AS {c.name}"
-            for c in kept
+            for c in released_columns
         )
         cell = ", ".join(f"CAST(k.{c} AS STRING)" for c in released.key)
         return Table(
@@ -212,7 +219,7 @@ class Indicator(DeclaresTables):
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The tables that follow from the declaration, except the mask of its family."""
+        """The exact table, the released table and the masked table."""
         return list(dict.fromkeys([self.exact, self.released, self.masked]))
 
 

@@ -1,8 +1,6 @@
-"""Confidence intervals of the indicators, 95 %, by statistics libraries.
+"""Confidence intervals of the indicators, at 95 %, computed by SciPy and statsmodels.
 
-SciPy's statistics take a second to import: each function imports what it uses, so that loading the declarations does not.
-
-Here: numbers to numbers. Not here: which figures get which interval.
+SciPy's statistics take a second to import. Each function imports what it uses, so that declarations load without them.
 """
 
 from typing import Final
@@ -15,9 +13,9 @@ ALPHA: Final = 0.05
 
 
 def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a proportion (Wilson 1927); null where there are no trials.
+    """Wilson's score interval of a proportion (Wilson 1927); NaN where there are no trials.
 
-    Successes are never more than trials: a numerator is a part of its denominator.
+    The successes must not be more than the trials.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -28,7 +26,7 @@ def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
 
 
 def garwood(events: Floats) -> tuple[Floats, Floats]:
-    """Exact interval of the expectation of a Poisson count (Garwood 1936), also for counts shared out in fractions."""
+    """Exact interval of the expectation of a Poisson count (Garwood 1936); also defined for fractional counts."""
     from scipy.stats import gamma
 
     counts, where = np.unique(events, return_inverse=True)
@@ -38,7 +36,7 @@ def garwood(events: Floats) -> tuple[Floats, Floats]:
 
 
 def student_mean(values: Floats) -> tuple[float, float]:
-    """Student's interval of a mean; null with fewer than two values."""
+    """Student's interval of a mean; NaN with fewer than two values."""
     from scipy.stats import t
 
     n = len(values)
@@ -52,8 +50,8 @@ def student_mean(values: Floats) -> tuple[float, float]:
 def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[float, float, float]:
     """Directly standardised rate with the gamma interval of Fay and Feuer (Stat Med 1997;16:791-801).
 
-    One value a stratum; `standard` are weights of any scale. Strata without person-time are left out. Null when
-    nothing is left.
+    Each array has one value for each stratum; `standard` are weights of any scale. Strata without person-time are left
+    out. Returns rate, lower and upper limit; NaN if there is no stratum left.
     """
     from scipy.stats import gamma
 

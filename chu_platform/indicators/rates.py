@@ -1,7 +1,4 @@
-"""What the indicators of use share: their columns, the SQL of their periods, and the figures that follow from counts.
-
-Here: rate of use and intensity, as columns and as a computation. Not here: any one indicator.
-"""
+"""Shared parts of the indicators of use of care: columns, SQL of counts by period, rate of use and intensity."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -83,7 +80,7 @@ RATE_COLUMNS: Final[Sequence[Column]] = (
     Column("intensity_low", DOUBLE, "borne basse à 95 %, méthode exacte de Poisson", "Intensité : borne basse"),
     Column("intensity_high", DOUBLE, "borne haute à 95 %, méthode exacte de Poisson", "Intensité : borne haute"),
 )
-# What `with_rates` and `with_stay_rates` make each figure from.
+# The columns from which `with_rates` and `with_stay_rates` compute each figure.
 RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
     **dict.fromkeys(("rate_per_1000", "rate_low", "rate_high"), ("patients", "base_patients")),
     **dict.fromkeys(("intensity", "intensity_low", "intensity_high"), ("events", "patient_years")),
@@ -92,26 +89,29 @@ STAY_RATES_FROM: Final[Mapping[str, Sequence[str]]] = {**RATES_FROM, "mean_lengt
 NUMERATOR_IN_BASE: Final = holds(
     "numerator_in_base", "patients <= base_patients", "les patients ayant un événement sont des patients de la base"
 )
-# Over the rows of `of_each_patient`: patients, without the member that stands for patients nobody knows, who are not in
-# the base either.
+# The number of patients in the rows of `events_by_patient`. The unknown patient is not counted, nor is it in the base.
 DISTINCT_PATIENTS: Final = f"count(CASE WHEN patient_key <> '{UNKNOWN}' THEN 1 END)"
 
 
-def of_each_patient(periods: Periods, event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
-    """SQL: the events of each patient in each period, by `keys`: one row a patient, `sums` summed.
+def events_by_patient(periods: Periods, event: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """SQL of the events of each patient in each period: one row for each patient, period and `keys`, with `sums` summed.
 
-    Distinct patients are then a plain count: count(DISTINCT) keeps a set for each of millions of groups in memory.
+    Distinct patients are then counted by count(): count(DISTINCT) would keep a set in memory for each of millions of
+    groups.
     """
-    listed = ", ".join([*keys, "grain", "start", "patient_key"])
-    summed = ", ".join(f"sum({s}) AS {s}" for s in sums)
+    key_columns = ", ".join([*keys, "grain", "start", "patient_key"])
+    sum_columns = ", ".join(f"sum({s}) AS {s}" for s in sums)
     return f"""
-            SELECT {listed}, {summed}
+            SELECT {key_columns}, {sum_columns}
             FROM ({periods.expand(event, ", ".join([*keys, "patient_key", *sums]))}
-            ) GROUP BY {listed}"""
+            ) GROUP BY {key_columns}"""
 
 
 def with_rates(counted: pa.Table) -> pa.Table:
-    """Add to counts (`events`, `patients`, `base_patients`, `patient_years`) the rate of use and the intensity."""
+    """Add the rate of use (per 1 000 patients) and the intensity (per 1 000 patient-years), with 95 % intervals.
+
+    Needs the columns `events`, `patients`, `base_patients` and `patient_years`.
+    """
     column = {
         n: counted[n].to_numpy().astype(np.float64) for n in ("events", "patients", "base_patients", "patient_years")
     }
@@ -133,7 +133,7 @@ def with_rates(counted: pa.Table) -> pa.Table:
 
 
 def with_stay_rates(counted: pa.Table) -> pa.Table:
-    """As `with_rates`, and the mean length of stay."""
+    """Add the figures of `with_rates`, and the mean length of stay in days; needs the column `days` too."""
     events = counted["events"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = counted["days"].to_numpy() / events
@@ -141,5 +141,5 @@ def with_stay_rates(counted: pa.Table) -> pa.Table:
 
 
 def finite(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> pa.Array:
-    """Numbers as Arrow, null where there is none (a division by zero)."""
+    """Numbers as an Arrow array; NaN and infinite values (division by zero) become null."""
     return pa.array(values, pa.float64(), mask=~np.isfinite(values))

@@ -1,4 +1,4 @@
-"""What the questions on the use of care share: measures, definitions, levels and words, in French."""
+"""Shared parts of the questions on the use of care: measures, definitions, levels and labels, in French."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -35,8 +35,8 @@ WILSON: Final = "intervalle de confiance à 95 % (Wilson)"
 POISSON: Final = "intervalle de confiance à 95 % (Poisson exact)"
 
 
-def use_measures(events: str, done: str) -> Sequence[Measure]:
-    """Rate and intensity of use; `done` is what the patients with an event have done ("consulté")."""
+def use_measures(events: str, participle: str) -> Sequence[Measure]:
+    """Rate and intensity of use. `participle` completes "les patients ont ... au moins une fois" ("consulté")."""
     return (
         Measure(
             "taux",
@@ -48,7 +48,7 @@ def use_measures(events: str, done: str) -> Sequence[Measure]:
             WILSON,
             Count("patients", "patients distincts"),
             Count("base_patients", "patients de la base"),
-            f"{{value}} {{whose}} ont {done} au moins une fois{{where}}",
+            f"{{value}} {{whose}} ont {participle} au moins une fois{{where}}",
         ),
         Measure(
             "intensite",
@@ -82,7 +82,7 @@ STAY_MEASURES: Final = (
 )
 SAMPLE_CAUTION: Final = (
     "Les patients sont un échantillon de ceux du groupe : ces taux ne se comparent pas aux taux nationaux. "
-    "Rien ne dit quels patients sont décédés ou partis : la base ne diminue pas."
+    "Les données n’indiquent pas quels patients sont décédés ou partis : la base ne diminue donc pas."
 )
 USE_DEFINITION: Final = (
     "Taux de recours : patients distincts ayant eu au moins un événement dans la période, divisés par les patients de la "
@@ -90,9 +90,9 @@ USE_DEFINITION: Final = (
     "Intensité : événements pour 1 000 patients-années, le temps d’observation de la base étant limité à ce que les données "
     "couvrent ; intervalle de Poisson à 95 %, exact pour des événements indépendants : il est trop étroit dès qu’un même "
     "patient revient.",
-    "Les patients distincts d’une année ne sont pas la somme de ceux des mois : chaque période est comptée pour elle-même.",
+    "Les patients distincts d’une année ne sont pas la somme de ceux des mois : chaque période est comptée séparément.",
 )
-# Row of a summary: the latest whole year of a table by period.
+# SQL condition of a summary: the latest complete year of a table by period.
 LATEST_WHOLE_YEAR: Final = (
     "period_grain = 'year' AND period_start = "
     "(SELECT max(period_start) FROM {this} WHERE period_grain = 'year' AND NOT is_partial)"

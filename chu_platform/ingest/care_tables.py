@@ -1,7 +1,4 @@
-"""Reading the tables of the care database.
-
-Here: one table to rows of text. Not here: the connection (care_database), what the text means.
-"""
+"""Reader of the tables of the care database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,10 +20,8 @@ from chu_platform.tables.freshness import Freshness
 if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
-# Ten pairs of equal rows and not one row alone are no chance; a pair or two may be.
+# Smaller tables may hold every row twice by chance.
 MIN_DOUBLED_ROWS: Final = 20
-
-
 CARE_DATABASE_NAME: Final = "care_database"
 
 
@@ -58,28 +53,28 @@ class CareTable:
 
     @contextmanager
     def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
-        """See `delivered.Reader`. The rows pass through a temporary Parquet file of text, batch by batch.
+        """See `delivered.Reader`. The rows are written to a temporary Parquet file of text, batch by batch.
 
-        The server counts them in the same snapshot. Raises ChuError when the table holds every row twice: that is
-        what a dump restored over a restored database makes of a table without a key.
+        The server counts the rows in the same snapshot. Raises ChuError when the table contains every row twice: this
+        happens to tables without a key when a dump is restored over a restored database.
         """
         database = context.care_database
-        found = database.columns(self.name)
+        header = database.columns(self.name)
         name = f'PostgreSQL table "{self.name}"'
-        if not found:
+        if not header:
             raise ChuError(f"{name} does not exist in schema public: check CHU_POSTGRES_URL, or the delivered dump")
-        columns = expected.match(name, found, context.remark)
+        columns = expected.match(name, header, context.log)
         rows = database.count(self.name)
         raw = context.scratch / "table.parquet"
         schema = pa.schema([pa.field(c, pa.string()) for c in columns.names])
         try:
             with pq.ParquetWriter(raw, schema, compression="lz4") as writer:
-                for batch in database.stream(self.name, found):
+                for batch in database.stream(self.name, header):
                     writer.write_batch(batch.rename_columns(list(columns.names)).cast(schema))
-            if rows >= MIN_DOUBLED_ROWS and _all_twice(raw):
+            if rows >= MIN_DOUBLED_ROWS and _every_row_twice(raw):
                 raise ChuError(
-                    f"{name} holds every row twice: a dump was restored over a restored database; restore it into "
-                    "an empty one"
+                    f"{name} contains every row twice: a dump was restored over a restored database; restore it "
+                    "into an empty one"
                 )
             origin = SourceFile(name, raw.stat().st_size, database.fingerprint)
             yield iter([parquet_rows(raw, origin, columns, rows)])
@@ -87,9 +82,10 @@ class CareTable:
             raw.unlink(missing_ok=True)
 
 
-def _all_twice(raw: Path) -> bool:
-    """Whether every distinct row occurs an even number of times: then, and but for one chance in 2^64 only then, the
-    exclusive or of the rows' hashes is 0.
+def _every_row_twice(raw: Path) -> bool:
+    """Whether every distinct row occurs an even number of times.
+
+    In that case the exclusive or of the hashes of all rows is 0; otherwise it is 0 with a probability of about 2^-64.
     """
     columns = ", ".join(sql_name(c) for c in pq.read_schema(raw).names)
     with duckdb.connect() as connection:

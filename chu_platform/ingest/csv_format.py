@@ -1,7 +1,4 @@
-"""Reading delivered CSV files: header, separator, encoding.
-
-Here: one CSV file to rows of text. Not here: what a record is (csv_records), what the text means.
-"""
+"""Reader of delivered CSV files: header, separator, encoding."""
 
 import csv
 import tempfile
@@ -12,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Survey, Writing
+from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
@@ -28,9 +25,9 @@ WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A way of writing CSV. `fallback` is the encoding of lines that are not UTF-8 (None: they must be).
+    """CSV format. `fallback` is the encoding of lines that are not UTF-8 (None: all lines must be UTF-8).
 
-    With several separators, each file has the one that its header holds most of.
+    `separator` may list several characters: the one that is most frequent in the header of a file is used.
     """
 
     separator: str
@@ -55,16 +52,16 @@ class CsvFormat:
             header = _Header.of(file, origin.name)
             separator = max(self.separator, key=header.text.decode("latin-1").count)
             names = self._names(header.text, separator)
-            columns = expected.match(origin.name, names, context.remark, self._separator_hint(names))
+            columns = expected.match(origin.name, names, context.log, self._separator_hint(names))
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
-            writing = Writing(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
-            survey = Survey(file, origin.name, writing, header.text.rstrip(b"\r"), header.size, header.lines + 1)
-            survey.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
-            if not survey.records and not survey.malformed:
-                raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
+            dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
+            scan = RecordScan(file, origin.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
+            scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
+            if not scan.records and not scan.malformed:
+                raise ChuError(f"{origin.name} has a header and no rows: ask for it again")
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (
-                f"read_csv({sql_path(survey.read)}, auto_detect = false, header = true, "
+                f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
                 f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
                 f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH})"
             )
@@ -72,39 +69,39 @@ class CsvFormat:
                 origin,
                 relation,
                 names=columns.names,
-                rows=survey.records,
+                rows=scan.records,
                 number="row_number() OVER ()",
-                malformed=survey.malformed,
-                locate=lambda _, numbers: survey.locate(numbers),
+                malformed=scan.malformed,
+                locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
                 undeclared=columns.undeclared,
-                encoding=survey.encoding,
+                encoding=scan.encoding,
                 separator=separator,
             )
 
     def _names(self, header: bytes, separator: str) -> list[str]:
         try:
-            words = header.decode("utf-8")
+            text = header.decode("utf-8")
         except UnicodeDecodeError:
-            words = header.decode(self.fallback or "utf-8", "replace")
-        words = words.rstrip("\r")
+            text = header.decode(self.fallback or "utf-8", "replace")
+        text = text.rstrip("\r")
         if self.quote:
-            parsed = next(csv.reader([words], delimiter=separator, quotechar=self.quote), [])
+            parsed = next(csv.reader([text], delimiter=separator, quotechar=self.quote), [])
         else:
-            parsed = words.split(separator)
+            parsed = text.split(separator)
         return [c.strip() for c in parsed]
 
     def _separator_hint(self, header: Sequence[str]) -> str:
         if len(header) == 1:
             other = next((s for s in SEPARATORS if s != self.separator and header[0].count(s) > 1), None)
             if other:
-                return f" (it is separated by {other!r}, and {self.separator!r} was expected)"
+                return f" (its separator is {other!r}; expected: {self.separator!r})"
         return ""
 
 
 @dataclass(frozen=True)
 class _Header:
-    """The header line without its line feed, the number of bytes up to the first row, and of lines."""
+    """The header line without its line feed; number of bytes and lines up to and including the header."""
 
     text: bytes
     size: int
@@ -112,23 +109,23 @@ class _Header:
 
     @classmethod
     def of(cls, file: Path, name: str) -> "_Header":
-        """The first line that is not blank. Raises ChuError for what is no text."""
+        """Read the first line that is not blank. Raises ChuError when the file is not text."""
         with file.open("rb") as stream:
             start = stream.read(HEADER_LIMIT)
         if start.startswith(WORKBOOK_MARKS):
-            raise ChuError(f"{name} is a workbook, whatever its name says: deliver it as .xlsx, or save it as CSV")
+            raise ChuError(f"{name} is a workbook, not a CSV file: deliver it as .xlsx, or save it as CSV")
         if start.startswith(WIDE_MARKS):
             raise ChuError(f"{name} is written in UTF-16: ask for it in UTF-8")
         bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
         lines = start[bom:].split(b"\n")
         blank = next((i for i, line in enumerate(lines) if line.strip()), None)
         if blank is None:
-            raise ChuError(f"{name} holds no text at all: ask for it again")
+            raise ChuError(f"{name} contains no text: ask for it again")
         text = lines[blank]
         if b"\x00" in text:
-            raise ChuError(f"{name} is not a CSV file: line {blank + 1} holds binary data")
+            raise ChuError(f"{name} is not a CSV file: line {blank + 1} contains binary data")
         if b"\r" in text.rstrip(b"\r"):
-            raise ChuError(f"{name} ends its lines with carriage returns alone: save it with line feeds (LF or CRLF)")
+            raise ChuError(f"{name} has line endings of carriage returns only: save it with line feeds (LF or CRLF)")
         if len(lines) == blank + 1 and len(start) == HEADER_LIMIT:
             raise ChuError(f"{name} is not a CSV file: it has no line break in its first megabyte")
         size = bom + sum(len(line) + 1 for line in lines[: blank + 1])

@@ -1,8 +1,4 @@
-"""What a delivered source is: where its text comes from, and how its text becomes typed rows or rejects.
-
-Here: the declaration. Not here: reading (delivered_files, care_tables and the formats), typing rows
-(reading).
-"""
+"""Declaration of delivered rows: where their text comes from, and how it is typed, checked and rejected."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,19 +21,19 @@ if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
 
-# More rejects than this, and the file is another one than it seems; nor would they fit in memory.
+# A file with more rejects, or with a larger share of rejects, is refused as a whole: it is probably the wrong file.
+# The number also limits memory.
 MAX_REJECTS = 1_000_000
-# Nor is it what it seems when more of its rows than this are rejected: nothing of it is published.
 MAX_REJECTED_SHARE = 0.5
-# A header that is really a row must not put a name, a number or an address into a message: at most this many
-# characters, a letter first, no more digits in a row than a year has.
+# If the header is really a row, messages must not show a name, a number or an address from it. A plausible column name
+# has at most this many characters, starts with a letter and has at most four digits in sequence (a year).
 MAX_NAME_LENGTH = 40
 PLAUSIBLE_NAME: Final = re.compile(r"(?!.*\d{5})[^\W\d_][\w .()°%/'’-]*")
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file or database table that was read: enough to recognise it again, nothing of its content.
+    """Identity of a file or database table that was read, without any of its content.
 
     `modified` is when the file was last changed (`files.modified_at`); None for a table of a database.
     """
@@ -50,7 +46,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Malformed:
-    """Lines of a delivery that are no row at all: number of the first, reason code, and their text."""
+    """Lines of a delivery that could not be split into a row: number of the first line, reason code, text."""
 
     line: int
     reason: str
@@ -61,13 +57,14 @@ class Malformed:
 class RawRows:
     """The text of one delivered file or table.
 
-    `relation` is DuckDB SQL (for FROM) that gives the rows, all VARCHAR, with at least the columns `names`.
-    `rows` is their number, counted by other means than the relation. `number` is the SQL expression of a
-    row's number, from 1 on, in the order of delivery; `locate` gives the lines (or row numbers of a database
-    table) and texts of the rows with these numbers, ascending. `malformed` are those that are no rows.
-    `constants` are text columns that the file's name gives. `undeclared` are the columns of the delivery that no
-    declaration names: what the relation calls each, and what its header does ("": nothing). `encoding` and
-    `separator` are those that the file was found to be written in, where it is text.
+    `relation`: DuckDB SQL (for FROM) that gives the rows, all VARCHAR, with at least the columns `names`.
+    `rows`: number of rows, counted independently of the relation.
+    `number`: SQL expression of the number of a row, from 1, in the order of delivery.
+    `locate`: function from row numbers (ascending) to line numbers (row numbers for a database table) and texts.
+    `malformed`: lines that could not be split into rows.
+    `constants`: text columns whose values come from the file name.
+    `undeclared`: the delivered columns that are not declared: name in the relation -> name in the header ("": none).
+    `encoding`, `separator`: as detected in the file, for text files.
     """
 
     origin: SourceFile
@@ -85,8 +82,9 @@ class RawRows:
 
 @dataclass(frozen=True)
 class Matched:
-    """The names to read a delivery's columns by, in its order; those of `undeclared` clash with no declared one, and
-    go with what the header calls them.
+    """Names for the columns of a delivery, in its order.
+
+    `undeclared` maps the names given to columns that are not declared to their names in the header.
     """
 
     names: Sequence[str]
@@ -95,50 +93,50 @@ class Matched:
 
 @dataclass(frozen=True)
 class Expected:
-    """The columns that a delivery must have, and those that it may have; their order does not matter.
+    """The required and optional columns of a delivery, in any order.
 
-    `spellings` are other names of a declared column in headers.
+    `spellings` are alternative header names of declared columns.
     """
 
     required: Sequence[str]
     optional: Sequence[str] = ()
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def match(self, name: str, header: Sequence[str], remark: Callable[[str], None], hint: str = "") -> Matched:
-        """The names to read a delivery's columns by.
+    def match(self, name: str, header: Sequence[str], log: Callable[[str], None], hint: str = "") -> Matched:
+        """Match a delivered header with the declared columns.
 
-        Raises ChuError when a required column is missing or a declared one stands twice; `hint` says why, if
-        the reader has an idea. Columns that nobody declared are remarked; their values are set apart (quarantine).
+        Raises ChuError when a required column is missing or a declared column occurs twice; `hint` is a possible
+        cause to add to the message. Columns that are not declared are logged; their values go to the quarantine.
         """
         declared = {*self.required, *self.optional}
-        header = [self._declared(c, header) for c in header]
+        header = [self._declared_name(c, header) for c in header]
         twice = sorted(c for c in declared if header.count(c) > 1)
         missing = [c for c in self.required if c not in header]
         added = [c for c in header if c not in declared]
         if twice:
-            raise ChuError(f"{name}: the column {twice[0]!r} stands twice in its header: ask for the delivery again")
+            raise ChuError(f"{name}: the column {twice[0]!r} occurs twice in the header: ask for the delivery again")
         if missing:
-            found = f"; it has {len(added)} that are not expected" if added and not hint else ""
-            # With few of the names there, the first line is no header but a row, and rows are not told.
-            if found and 2 * len(missing) <= len(self.required):
-                found += f": {_listed(added)}"
-            raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{found}")
+            unexpected = f"; it has {len(added)} unexpected columns" if added and not hint else ""
+            # With most of the names missing, the first line is probably a row, and messages never show rows.
+            if unexpected and 2 * len(missing) <= len(self.required):
+                unexpected += f": {_listed(added)}"
+            raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{unexpected}")
         if any(added):
-            remark(f"{name}: {_listed([c for c in added if c])} not declared, kept in quarantine, passed on to nothing")
+            log(f"{name}: {_listed([c for c in added if c])} not declared, kept in quarantine, not used by any table")
         names = [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
         return Matched(names, {n: c for n, c in zip(names, header, strict=True) if c not in declared})
 
-    def _declared(self, name: str, header: Sequence[str]) -> str:
-        """The declared name of a column that the header spells in another way, else its own."""
-        spelled = (c for c, others in self.spellings.items() if name in others and c not in header)
-        return next(spelled, name)
+    def _declared_name(self, name: str, header: Sequence[str]) -> str:
+        """The declared name of a column with an alternative name in the header; otherwise its own name."""
+        candidates = (c for c, others in self.spellings.items() if name in others and c not in header)
+        return next(candidates, name)
 
 
 class Reader(Protocol):
-    """A kind of delivery. Raises ChuError when the delivery is missing, unreadable or has other columns."""
+    """Reader of one kind of delivery. Raises ChuError when a delivery is missing, unreadable or has other columns."""
 
     def open(self, expected: Expected, context: "ReadingContext") -> AbstractContextManager[Iterator[RawRows]]:
-        """The delivered files or tables, one by one."""
+        """Iterate over the delivered files or tables."""
         ...
 
     @property
@@ -148,29 +146,29 @@ class Reader(Protocol):
 
     @property
     def label(self) -> str:
-        """What it reads, as a person would name it."""
+        """What it reads, in French, for readers."""
         ...
 
     @property
     def database(self) -> str | None:
-        """Name of the database that it reads a table of; None when it reads files."""
+        """Name of the database of the table; None for files."""
         ...
 
     @property
     def pattern(self) -> str:
-        """Regular expression of the names of the files that it reads, or that its database is restored from."""
+        """Regular expression of the names of the files to read, or of the dump of the database."""
         ...
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """The files to read, of several copies one. Raises ChuError when one is missing, or when copies differ."""
+        """The files to read, one per set of copies. Raises ChuError when a file is missing or copies differ."""
         ...
 
     def copies(self, pack: Path) -> Sequence[Path]:
-        """Every file of the pack that matches, those too that are copies of one that is read."""
+        """Every file of the pack that matches, including copies."""
         ...
 
     def positions_of(self, column: str) -> str | None:
-        """Where in a line a column stands, French; None where a header names the columns."""
+        """Position of a column in a line, in French; None for formats with a header."""
         ...
 
 
@@ -187,10 +185,12 @@ class RowCheck:
 class Delivered(DeliveredRows):
     """Rows read from a delivery.
 
-    `typing` overrides, for a column, the SQL that types its text `{text}`; `derived` are the columns that
-    are not delivered, as SQL over the typed row; `row_checks` reject rows; `optional` columns may be missing
-    from a file; `blanks` are words that stand for an empty cell in columns that are not text; `spellings` are
-    other names of a column in the headers of some files.
+    `typing`: SQL that types the text `{text}` of a column, instead of the default of its type.
+    `derived`: columns that are not delivered, as SQL over the typed row.
+    `row_checks`: conditions that reject rows.
+    `optional`: columns that may be missing from a file.
+    `blanks`: texts that mean an empty cell in columns that are not text.
+    `spellings`: alternative names of columns in the headers of some files.
     """
 
     reader: Reader
@@ -203,22 +203,22 @@ class Delivered(DeliveredRows):
 
     @property
     def declaration(self) -> Mapping[str, str]:
-        """See `Rows`: all of it."""
+        """See `Rows`: the whole declaration."""
         return {"declaration": repr(self)}
 
     @property
     def code_roots(self) -> Sequence[object]:
-        """See `Rows`: what turns the delivery into rows."""
-        from chu_platform.ingest.reading import read  # which needs this declaration
+        """See `Rows`: the functions that turn the delivery into rows."""
+        from chu_platform.ingest.reading import read  # imports this module
 
         return [read, self.reader]
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
-        """See `Rows`: rows in = kept + rejected, of the table and of its rejects; its columns are declared."""
+        """See `Rows`: rows in = kept + rejected, and all delivered columns are declared."""
         return [accounted_for(), *([all_declared()] if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:
-        """See `Rows`: as its delivery."""
+        """See `Rows`: the freshness of its delivery."""
         return self.reader.freshness
 
     def outputs(self, table: Table) -> Sequence[Table]:
@@ -246,7 +246,7 @@ class Delivered(DeliveredRows):
         return column in self.typing
 
     def expected(self, columns: Sequence[Column]) -> Expected:
-        """Which of the columns of the table a delivery must have, and which it may have."""
+        """The required and optional columns of the delivery."""
         delivered = [c.name for c in columns if c.name not in self.derived]
         return Expected([n for n in delivered if n not in self.optional], self.optional, self.spellings)
 
@@ -262,7 +262,7 @@ def delivered_tables(tables: Sequence[Table]) -> Sequence[Table]:
 
 
 def delivered_rows(table: Table) -> Delivered:
-    """The declaration of the rows of a delivered table. Raises TypeError for a table of another kind."""
+    """The declaration of the rows of a delivered table. Raises TypeError for other tables."""
     if not isinstance(table.rows, Delivered):
         raise TypeError(f"{table.layer}/{table.name} is not read from a delivery")
     return table.rows
@@ -328,9 +328,9 @@ QUARANTINE_COLUMNS: Sequence[Column] = (
 
 @cache
 def quarantine_of(table: Table) -> Table:
-    """The table of what a delivery holds in columns that the declaration of a table does not name.
+    """The table of the values in delivered columns that are not declared.
 
-    It is no asset of the graph, so that nothing can be made of it, and exists once there was such a column.
+    It is not an asset of the graph, so no table can read it. It is created when such a column is first delivered.
     """
     return Table(
         name=table.name,
@@ -344,13 +344,16 @@ def quarantine_of(table: Table) -> Table:
     )
 
 
-def shown(name: str) -> str:
-    """A column's name as a message may hold it: what can be no name gives its shape, letters as a and digits as 9."""
+def safe_column_name(name: str) -> str:
+    """A delivered column name for use in messages.
+
+    An implausible name is replaced with its shape: a for each letter, 9 for each digit.
+    """
     if PLAUSIBLE_NAME.fullmatch(name) and len(name) <= MAX_NAME_LENGTH:
         return name
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name[:MAX_NAME_LENGTH]))
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown_names = ", ".join(repr(shown(n)) for n in names[:4])
-    return shown_names + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    first_names = ", ".join(repr(safe_column_name(n)) for n in names[:4])
+    return first_names + (f" and {len(names) - 4} more" if len(names) > 4 else "")

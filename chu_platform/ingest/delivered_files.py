@@ -1,8 +1,4 @@
-"""Reading delivered files of one kind, found by name, in whichever format each was delivered.
-
-Here: which files belong to a source, and which format reads each. Not here: the formats (csv_format,
-workbook_format), and what the text means.
-"""
+"""Reader of delivered files that are found by name; the suffix of a file selects its format."""
 
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Format(Protocol):
-    """A file format. Raises ChuError when the file is not of it, or lacks columns."""
+    """A file format. Raises ChuError when a file has another format, or columns are missing."""
 
     def rows(
         self,
@@ -31,11 +27,11 @@ class Format(Protocol):
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> AbstractContextManager[RawRows]:
-        """The text of the file, for the time of the context."""
+        """The text of the file. The rows can be read until the context ends."""
         ...
 
     def positions_of(self, column: str) -> str | None:
-        """Where in a line a column stands, French; None where a header names the columns."""
+        """Position of a column in a line, in French; None for formats with a header."""
         ...
 
 
@@ -43,10 +39,10 @@ class Format(Protocol):
 class DeliveredFiles:
     """The files whose name matches `pattern`, a regular expression; its named groups become text columns.
 
-    `formats` gives the format by file suffix. There is exactly one file, unless: with `expected`, each of
-    these values of the first group must be there, and others may; with `optional`, there may be one file for
-    each value of the groups, or none at all. `instead` is the pattern of files that make up for the one file:
-    where one of them is there, it may be absent.
+    `formats` gives the format by file suffix. By default exactly one file is required. With `expected`, one file is
+    required for each of these values of the first group, and other values are allowed. With `optional`, there may be
+    one file for each value of the groups, or no file. `instead` is the pattern of replacement files: the file may be
+    absent when one of them is delivered.
     """
 
     pattern: str
@@ -63,7 +59,7 @@ class DeliveredFiles:
         return readable(self.pattern)
 
     def positions_of(self, column: str) -> str | None:
-        """See `delivered.Reader`: as the format that is named first has it."""
+        """See `delivered.Reader`: the positions of the first format."""
         return next(iter(self.formats.values())).positions_of(column)
 
     @contextmanager
@@ -73,37 +69,37 @@ class DeliveredFiles:
             yield rows
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """The files to read, of several copies one.
+        """The files to read: one of several identical copies.
 
-        Raises ChuError when one is missing, or when several with different content could be the same.
+        Raises ChuError when a file is missing, or when several candidates have different content.
         """
         required = not (self.optional or (self.instead and find(pack, self.instead, required=False)))
-        found: dict[tuple[str, ...], list[Path]] = {}
+        by_groups: dict[tuple[str, ...], list[Path]] = {}
         for file in find(pack, self.pattern, required):
-            found.setdefault(self._groups(file), []).append(file)
-        missing = [value for value in self.expected if value not in {groups[0] for groups in found}]
+            by_groups.setdefault(self._groups(file), []).append(file)
+        missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
         if missing:
             raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
-        return [same(pack, self.pattern, found[groups]) for groups in sorted(found)]
+        return [same(pack, self.pattern, by_groups[groups]) for groups in sorted(by_groups)]
 
     def copies(self, pack: Path) -> Sequence[Path]:
-        """Every file of the pack that matches, those too that are copies of one that is read."""
+        """Every file of the pack that matches, including copies."""
         return find(pack, self.pattern, required=False)
 
     def _rows(
         self, files: Sequence[Path], expected: Expected, context: "ReadingContext"
     ) -> Generator[RawRows, None, None]:
         for file in files:
-            name = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
-            assert name
+            match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
+            assert match
             with (
                 unchanging(context.pack, file) as origin,
-                self.formats[file.suffix.lower()].rows(file, origin, expected, name.groupdict(), context) as rows,
+                self.formats[file.suffix.lower()].rows(file, origin, expected, match.groupdict(), context) as rows,
             ):
                 yield rows
 
     def _groups(self, file: Path) -> tuple[str, ...]:
-        """The values of the groups of a name: two files that agree on them should be the same."""
+        """The values of the groups in a file name. Files with the same values must have the same content."""
         match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
         assert match
         return tuple((value or "").lower() for value in match.groups())

@@ -1,8 +1,4 @@
-"""Finding delivered files by what they are called, wherever they lie in the pack.
-
-Here: the search, the files that are never deliveries, fingerprints, and that a file stays as it was while
-read. Not here: what is in a file.
-"""
+"""Search for delivered files by name, in all folders of the pack."""
 
 import hashlib
 import os
@@ -17,15 +13,15 @@ from chu_platform.ingest.delivered import SourceFile
 
 # Name of the dump that the care database is restored from.
 DUMP_PATTERN = r"DATA2023(\.dump)?"
-# Lock files of office programs, folder settings of file managers, transfers that are still running.
+# Lock files of office programs, settings of file managers, unfinished transfers.
 NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
 
 
 def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
 
-    Empty files and those that are never deliveries are passed over. Raises ChuError when the pack does not
-    exist or may not be searched, and, if files are `required`, when nothing matches, or all of it is empty.
+    Skips empty files and files that are never deliveries. Raises ChuError when the pack does not exist or cannot be
+    searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
     matching = [f for f in every_file(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
@@ -37,17 +33,17 @@ def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
 
 
 def require_pack(pack: Path) -> None:
-    """Raise ChuError when there is no folder of a delivered pack."""
+    """Raise ChuError when the folder of the delivered pack does not exist."""
     if not pack.is_dir():
         raise ChuError(
-            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or make one with `chu demo-pack`"
+            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or create one with `chu demo-pack`"
         )
 
 
 def every_file(pack: Path) -> Sequence[Path]:
-    """Every file below the pack, links to folders followed, in order of path.
+    """Every file below the pack, in order of path. Links to folders are followed.
 
-    Raises ChuError when the pack does not exist or may not be searched.
+    Raises ChuError when the pack does not exist or cannot be searched.
     """
     require_pack(pack)
     found: list[Path] = []
@@ -65,22 +61,24 @@ def every_file(pack: Path) -> Sequence[Path]:
 
 
 def readable(pattern: str) -> str:
-    """A file name that a pattern matches, as a person would write it: YYYY for a year, no optional part."""
+    """A file name that matches the pattern, for messages: YYYY for a year, optional parts left out."""
     plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
     plain = re.sub(r"\([^()]*\)\?", "", plain)
     return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
 
 
 def one(pack: Path, pattern: str) -> Path:
-    """The one file of the pack whose name matches. Raises ChuError for none, or several that differ."""
+    """The file of the pack whose name matches. Raises ChuError for none, or several with different content."""
     return same(pack, pattern, find(pack, pattern))
 
 
 def same(pack: Path, pattern: str, files: Sequence[Path]) -> Path:
-    """One of several files that should be the same. Raises ChuError when their contents differ."""
+    """The first of several files with the same content. Raises ChuError when their contents differ."""
     if len(files) > 1 and len({fingerprint(f) for f in files}) > 1:
         names = ", ".join(str(f.relative_to(pack)) for f in files)
-        raise ChuError(f"several files with different content could be {readable(pattern)}: {names}; keep one of them")
+        raise ChuError(
+            f"several files named like {readable(pattern)} have different content: {names}; keep one of them"
+        )
     return files[0]
 
 
@@ -94,14 +92,14 @@ def fingerprint(file: Path) -> str:
 
 
 def modified_at(status: os.stat_result) -> str:
-    """When a file was last changed, to the nanosecond: UTC, ISO 8601."""
+    """Time of the last change of a file, with nanoseconds: UTC, ISO 8601."""
     seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
 
 
 @contextmanager
 def unchanging(pack: Path, file: Path) -> Iterator[SourceFile]:
-    """The file as an origin. Raises ChuError when it changed while it was read, whatever else went wrong."""
+    """Context in which the file is read. Raises ChuError when it changed meanwhile, also when reading failed."""
     before = _state(file)
     status = file.stat()
     origin = SourceFile(file.relative_to(pack).as_posix(), status.st_size, fingerprint(file), modified_at(status))

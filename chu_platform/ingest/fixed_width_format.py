@@ -1,7 +1,4 @@
-"""Reading delivered files of fixed-width lines, positions counted in characters.
-
-Here: one file to rows of text. Not here: what a line is (csv_records), what the text means.
-"""
+"""Reader of delivered files with fixed-width lines. Positions are counted in characters."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,23 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_format import BYTE_ORDER_MARK, WIDE_MARKS, WORKBOOK_MARKS
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Survey, Writing
+from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
 from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
 
 if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
-# Stands in no text: the whole line is one field.
+# A character that does not occur in text: DuckDB reads the whole line as one field.
 NO_SEPARATOR: Final = "\x1f"
 START: Final = 1 << 12
 
 
 @dataclass(frozen=True)
 class FixedWidthFormat:
-    """Lines without a header. `columns` gives the first and the last character of each, from 1 on, both included.
+    """Fixed-width lines without a header. `columns` gives the first and last character of each column, from 1.
 
-    What follows the last column is not read. `fallback` is the encoding of lines that are not UTF-8.
+    Text after the last column is ignored. `fallback` is the encoding of lines that are not UTF-8.
     """
 
     columns: Mapping[str, tuple[int, int]]
@@ -48,18 +45,18 @@ class FixedWidthFormat:
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
-        """See `delivered_files.Format`. Blanks around a value are no part of it."""
-        columns = expected.match(origin.name, list(self.columns), context.remark)
+        """See `delivered_files.Format`. Blanks around a value are removed."""
+        columns = expected.match(origin.name, list(self.columns), context.log)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             start, ending = _start(file, origin.name)
-            longest = max(last for _, last in self.columns.values())
-            writing = Writing(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, longest)
-            survey = Survey(file, origin.name, writing, b"", start, 1)
-            survey.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
-            if not survey.records and not survey.malformed:
-                raise ChuError(f"{origin.name} holds not one line: ask for it again")
+            max_length = max(last for _, last in self.columns.values())
+            dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length)
+            scan = RecordScan(file, origin.name, dialect, b"", start, 1)
+            scan.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
+            if not scan.records and not scan.malformed:
+                raise ChuError(f"{origin.name} has no lines: ask for it again")
             lines = (
-                f"read_csv({sql_path(survey.read)}, auto_detect = false, header = false, delim = "
+                f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = false, delim = "
                 f"{sql_text(NO_SEPARATOR)}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, "
                 f"max_line_size = {MAX_RECORD_LENGTH})"
             )
@@ -71,17 +68,17 @@ class FixedWidthFormat:
                 origin,
                 f"(SELECT {cells} FROM {lines})",
                 names=columns.names,
-                rows=survey.records,
+                rows=scan.records,
                 number="row_number() OVER ()",
-                malformed=survey.malformed,
-                locate=lambda _, numbers: survey.locate(numbers),
+                malformed=scan.malformed,
+                locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
-                encoding=survey.encoding,
+                encoding=scan.encoding,
             )
 
 
 def _start(file: Path, name: str) -> tuple[int, bytes]:
-    """Number of bytes before the first line, and how lines end. Raises ChuError for what is no text."""
+    """Number of bytes before the first line, and the line ending. Raises ChuError when the file is not text."""
     with file.open("rb") as stream:
         start = stream.read(START)
     if start.startswith((*WORKBOOK_MARKS, *WIDE_MARKS)):

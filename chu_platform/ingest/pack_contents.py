@@ -1,7 +1,4 @@
-"""What lies in the delivered folder, which source tables take it, and why none does.
-
-Here: the listing and the matching of names. Not here: reading files (delivered_files), acting on them (automation).
-"""
+"""Contents of the delivered folder: which source tables read each file, or why none does."""
 
 import re
 from collections import defaultdict
@@ -16,7 +13,7 @@ from chu_platform.ingest.delivered import delivered_rows, delivered_tables, is_d
 from chu_platform.ingest.files import NEVER_DELIVERED, every_file
 from chu_platform.tables.table import Table
 
-# What becomes of a file of the pack, or why no table reads it.
+# States of a file of the pack: read by a table, or the reason why no table reads it.
 TAKEN: Final = "taken"
 COPY: Final = "copy_of_a_file_that_is_read"
 REFUSED: Final = "source_refused"
@@ -28,61 +25,64 @@ UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True)
 class FileStatus:
-    """What becomes of a file: `state`, and the names of the source tables that take it, or would."""
+    """State of a file, and the names of the source tables whose file pattern it matches."""
 
     state: str
     tables: Sequence[str] = ()
 
 
 def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) -> Mapping[Path, FileStatus]:
-    """The fate of every file of the pack, those too that are no deliveries, in order of path.
+    """Status of every file of the pack, including files that are not deliveries, in order of path.
 
-    Raises ChuError when there is no pack, or when it may not be searched.
+    Raises ChuError when the pack does not exist or cannot be searched.
     """
     readers: dict[Path, list[str]] = defaultdict(list)
     states: dict[Path, str] = {}
     # The tables of one database are read from the same dump.
-    found: dict[str, Mapping[Path, str]] = {}
+    unit_states: dict[str, Mapping[Path, str]] = {}
     for table in delivered_tables(tables):
         reader = delivered_rows(table).reader
         unit = reader.database or table.name
-        if unit not in found:
+        if unit not in unit_states:
             copies = reader.copies(pack)
             unused = reader.database and database_is_given
-            found[unit] = dict.fromkeys(copies, UNUSED) if unused else _chosen(copies, partial(reader.files, pack))
-            states |= found[unit]
-        for file in found[unit]:
+            select = partial(reader.files, pack)
+            unit_states[unit] = dict.fromkeys(copies, UNUSED) if unused else _copy_states(copies, select)
+            states |= unit_states[unit]
+        for file in unit_states[unit]:
             readers[file].append(table.name)
-    return {f: FileStatus(states[f], readers[f]) if f in states else FileStatus(_why_not(f)) for f in every_file(pack)}
+    return {
+        f: FileStatus(states[f], readers[f]) if f in states else FileStatus(_unread_state(f)) for f in every_file(pack)
+    }
 
 
-def _chosen(copies: Sequence[Path], choose: Callable[[], Sequence[Path]]) -> Mapping[Path, str]:
-    """What becomes of files of which a source chooses those it reads."""
+def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]]) -> Mapping[Path, str]:
+    """States of the files that match a source; `select` gives those that it reads."""
     try:
-        taken = choose()
+        taken = select()
     except ChuError:
-        # The source itself tells what is wrong.
+        # The run of the source table reports the cause.
         return dict.fromkeys(copies, REFUSED)
     return {file: TAKEN if file in taken else COPY for file in copies}
 
 
-def _why_not(file: Path) -> str:
-    """Why no table takes a file."""
+def _unread_state(file: Path) -> str:
+    """State of a file that matches no table."""
     if NEVER_DELIVERED.fullmatch(file.name):
         return NOT_A_DELIVERY
     return UNKNOWN if file.stat().st_size else EMPTY
 
 
 def delivered_files(pack: Path) -> Sequence[Path]:
-    """Every file of the pack that may be a delivery, in order of path. Raises ChuError when there is no pack."""
+    """Files of the pack that may be deliveries, in order of path. Raises ChuError when the pack does not exist."""
     return [f for f in every_file(pack) if not NEVER_DELIVERED.fullmatch(f.name)]
 
 
 def pattern_of(table: Table) -> str | None:
-    """Regular expression of the names of the files that a source table takes; None for tables that take none."""
+    """Regular expression of the file names of a source table; None for other tables."""
     return delivered_rows(table).reader.pattern if is_delivered(table) else None
 
 
-def known_as(name: str, tables: Sequence[Table]) -> Sequence[str]:
-    """Names of the source tables that take a file of this name."""
+def tables_for_file(name: str, tables: Sequence[Table]) -> Sequence[str]:
+    """Names of the source tables that read files with this name."""
     return [t.name for t in tables if (p := pattern_of(t)) and re.fullmatch(p, name, re.IGNORECASE)]

@@ -1,8 +1,4 @@
-"""Delivered rows that pass through a temporary Parquet file of text: those of a database table or of a
-workbook.
-
-Here: such a file as rows of text. Not here: writing it (care_tables, workbook_format).
-"""
+"""Rows of a database table or workbook, read from a temporary Parquet file of text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,11 +18,11 @@ def parquet_rows(
     malformed: Sequence[Malformed] = (),
     constants: Mapping[str, str] | None = None,
 ) -> RawRows:
-    """The rows of a Parquet file, all text. `lines` are their numbers in the delivery; None: 1, 2, 3, ..."""
+    """The rows of a Parquet file of text columns. `lines` are their line numbers in the delivery; None: 1, 2, 3, ..."""
     relation = f"read_parquet({sql_path(file)}, file_row_number = true)"
 
     def locate(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> Sequence[tuple[int, str]]:
-        """A row is shown with its fields joined by semicolons, null as nothing."""
+        """The text of a row is its fields joined by semicolons; null becomes an empty field."""
         text = " || ';' || ".join(f"coalesce({sql_name(n)}, '')" for n in columns.names)
         wanted = connection.execute(
             f"SELECT file_row_number + 1, {text} FROM {relation} "

@@ -1,11 +1,8 @@
-"""From delivered text to typed rows and rejects: every row is in exactly one of them.
+"""Turn delivered text into typed rows and rejects. Every row becomes exactly one of the two.
 
-The text is typed with try_cast; a row with a value that does not fit, or that fails a check of its source,
-goes whole to the rejects. A delivery is always read entirely, also when only some partitions are wanted, so that
-the counts and the rejects are those of the delivery.
-
-Here: the passes over each file: keep, and, where rows are left over, reject. Not here: where text comes
-from, and how it is typed (row_sql).
+The text is typed with try_cast. A row with a value that does not fit its type, or that fails a row check, is rejected
+as a whole. A delivery is always read completely, even when only some partitions are wanted, so counts and rejects
+cover the whole delivery.
 """
 
 import re
@@ -25,7 +22,7 @@ from chu_platform.ingest.delivered import (
     RawRows,
     SourceFile,
     delivered_rows,
-    shown,
+    safe_column_name,
 )
 from chu_platform.ingest.rejects import Reject
 from chu_platform.ingest.row_sql import FRENCH_DATE, RowSql
@@ -36,24 +33,24 @@ from chu_platform.tables.table import Table
 __all__ = ["FRENCH_DATE", "ReadDelivery", "Reading", "ReadingContext", "read"]
 
 MEMORY_LIMIT = "2GB"
-# Rows that a partition gathers before they are written as a row group: DuckDB's default of four times as
-# many makes it swap with fifty partitions.
-GATHERED_ROWS = 122_880
-# What the system says of a disk; DuckDB's other words may quote rows.
-DISK_TROUBLE = re.compile(
+# Rows of a partition that DuckDB buffers before it writes a row group. Its default, four times as many, makes it swap
+# with fifty partitions.
+BUFFERED_ROWS = 122_880
+# Disk errors of the operating system. Other DuckDB messages are not passed on, because they may quote rows.
+DISK_ERROR = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
 )
 
-# A column of which so many values are there and not one fits has another type now; fewer may be misspelled.
-RETYPED_FROM = 10
+# If a column has at least this many values and none fits its type, its type has changed. Fewer may be typing errors.
+MIN_VALUES_FOR_RETYPED = 10
 
 
 class DatabaseSnapshot(Protocol):
-    """A database whose tables are all read as of one moment. Raises ChuError when it cannot be read."""
+    """A database whose tables are all read from one snapshot. Raises ChuError when it cannot be read."""
 
     @property
     def fingerprint(self) -> str:
-        """What says which moment it is: the SHA-256 of a dump, or the snapshot of a server."""
+        """Identifier of the snapshot: the SHA-256 of a dump, or the snapshot of a server."""
 
     def columns(self, table: str) -> Sequence[str]:
         """Names of the columns of a table, in order; empty when there is no such table."""
@@ -67,19 +64,19 @@ class DatabaseSnapshot(Protocol):
 
 @dataclass
 class ReadingContext:
-    """What a reader needs: the pack, a folder for copies, the care database, a place for remarks."""
+    """Context of a reader: the pack, a folder for temporary files, the care database, a log function."""
 
     pack: Path
     scratch: Path
     care_database: DatabaseSnapshot
-    remark: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ReadDelivery:
-    """A file or database table that was read: how it is written, and what became of its rows.
+    """A file or database table that was read: its encoding, separator and row counts.
 
-    `undeclared` are the columns that are not declared, as messages may hold them.
+    `undeclared` are the names of the columns that are not declared (see `safe_column_name`).
     """
 
     origin: SourceFile
@@ -92,14 +89,14 @@ class ReadDelivery:
 
     @staticmethod
     def of(raw: RawRows, kept: int, rejected: int) -> "ReadDelivery":
-        """What is known of it once it was read."""
+        """The result for one file or table."""
         rows_in = raw.rows + len(raw.malformed)
-        undeclared = [shown(name) for name in raw.undeclared.values() if name]
+        undeclared = [safe_column_name(name) for name in raw.undeclared.values() if name]
         return ReadDelivery(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, undeclared)
 
     @property
-    def said(self) -> dict[str, object]:
-        """What commits and events say of it: nothing of its content."""
+    def metadata(self) -> dict[str, object]:
+        """Its entry in commit metadata and Dagster events. Contains no delivered values."""
         return {
             "name": self.origin.name,
             "bytes": self.origin.size,
@@ -114,50 +111,50 @@ class ReadDelivery:
 
 @dataclass
 class Reading:
-    """What was read: rows in = kept + rejected, in each delivery and in all."""
+    """Result of reading a table: rows in = kept + rejected, for each delivery and in total."""
 
     deliveries: list[ReadDelivery] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:
-        """Rows of all deliveries."""
+        """Number of rows of all deliveries."""
         return sum(d.rows_in for d in self.deliveries)
 
     @property
     def kept(self) -> int:
-        """Rows kept of all deliveries."""
+        """Number of rows kept of all deliveries."""
         return sum(d.kept for d in self.deliveries)
 
     @property
     def undeclared(self) -> Sequence[str]:
-        """Columns of any delivery that are not declared, as messages may hold them."""
+        """Names of the columns of all deliveries that are not declared (see `safe_column_name`)."""
         return list(dict.fromkeys(name for d in self.deliveries for name in d.undeclared))
 
 
 def read(
     table: Table, partition_range: PartitionRange | None, staged: Path, quarantine: Path, context: ReadingContext
 ) -> Reading:
-    """Read a delivered table: counts and rejects as the result.
+    """Read a delivered table and return its counts and rejects.
 
-    Its kept rows of `partition_range` are written as Parquet below `staged`, the values of columns that are not
-    declared below `quarantine`.
+    Writes the kept rows of `partition_range` as Parquet below `staged`, and the values of columns that are not declared
+    below `quarantine`.
 
-    Raises ChuError when the delivery cannot be read, when a column has another type than is declared, when most of a
-    file's rows are rejected, or when the rows that come out are not as many as went in.
+    Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
+    are rejected, or when rows in differ from kept + rejected.
     """
     source = delivered_rows(table)
     reading = Reading()
     with (
-        _own_words(table.name),
+        _without_row_values(table.name),
         source.reader.open(source.expected(table.columns), context) as files,
         duckdb.connect() as connection,
     ):
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = {sql_text(str(context.scratch))}")
-        connection.execute(f"SET partitioned_write_flush_threshold = {GATHERED_ROWS}")
+        connection.execute(f"SET partitioned_write_flush_threshold = {BUFFERED_ROWS}")
         for number, raw in enumerate(files):
-            with _own_words(raw.origin.name):
+            with _without_row_values(raw.origin.name):
                 sql = RowSql(table, source, raw)
                 kept = _keep(connection, table, sql, partition_range, staged, number)
                 rejects = _rejects(connection, sql, raw, kept)
@@ -165,8 +162,9 @@ def read(
                 reading.deliveries.append(ReadDelivery.of(raw, kept, len(rejects)))
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
-        came_out = f"{reading.kept} kept and {len(reading.rejects)} rejected came out"
-        raise ChuError(f"{table.name}: {reading.rows_in} rows went in, {came_out}")
+        raise ChuError(
+            f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept and {len(reading.rejects)} rejected"
+        )
     return reading
 
 
@@ -178,10 +176,10 @@ def _keep(
     staged: Path,
     number: int,
 ) -> int:
-    """Write the rows of the partitions; the number of rows that fit, in all partitions."""
-    # Parquet keeps no order between files, and rows of a table have none: parallel writing may reorder them.
+    """Write the accepted rows of the wanted partitions. Returns the number of accepted rows in all partitions."""
+    # The order of rows does not matter, so DuckDB may write in parallel.
     connection.execute("SET preserve_insertion_order = false")
-    fitting = f"FROM ({sql.judged()}) WHERE reason IS NULL"
+    accepted = f"FROM ({sql.checked()}) WHERE reason IS NULL"
     partial = partition_range is not None and not partition_range.whole
     wanted = f" AND {partition_range.predicate()}" if partial and partition_range else ""
     columns = ", ".join(sql_name(c.name) for c in table.columns)
@@ -191,65 +189,65 @@ def _keep(
         target = staged
         names = ", ".join(sql_name(c) for c in table.partition_by)
         options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN 'file{number}_{{i}}'"
-    copied = _one(connection, f"COPY (SELECT {columns} {fitting}{wanted}) TO {sql_text(str(target))} ({options})")
-    return _one(connection, f"SELECT count(*) {fitting}") if partial else copied
+    copied = _one(connection, f"COPY (SELECT {columns} {accepted}{wanted}) TO {sql_text(str(target))} ({options})")
+    return _one(connection, f"SELECT count(*) {accepted}") if partial else copied
 
 
 def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
-    """The rejects of a file of which `kept` rows fit, in order of line.
+    """The rejects of a file of which `kept` rows were accepted, in order of line.
 
-    Raises ChuError when they are so many that the file is another one than it seems, or when rows are
-    unaccounted for.
+    Raises ChuError when the share or number of rejects is above the limit, or when rows are neither kept nor rejected.
     """
     name = raw.origin.name
     rows_in = raw.rows + len(raw.malformed)
     too_many = rows_in - kept > min(rows_in * MAX_REJECTED_SHARE, MAX_REJECTS)
     rejects: list[Reject] = [(name, m.line, None, m.reason, None, m.text) for m in raw.malformed]
     if kept != raw.rows:
-        # The numbers of rows are those of their order in the file.
+        # Row numbers follow the order of the file.
         connection.execute("SET preserve_insertion_order = true")
-        if kept <= raw.rows - RETYPED_FROM:
+        if kept <= raw.rows - MIN_VALUES_FOR_RETYPED:
             _refuse_retyped(connection, name, sql)
-        found = connection.execute(sql.misfits(1 if too_many else None)).fetchall()
-        places = raw.locate(connection, [number for number, *_ in found])
+        rows = connection.execute(sql.rejected(1 if too_many else None)).fetchall()
+        located = raw.locate(connection, [number for number, *_ in rows])
         rejects += [
             (name, line, column, reason, shape, text)
-            for (_, column, reason, shape), (line, text) in zip(found, places, strict=True)
+            for (_, column, reason, shape), (line, text) in zip(rows, located, strict=True)
         ]
     rejects.sort(key=lambda reject: reject[1])
     if too_many:
         _, line, column, reason, shape, _ = rejects[0]
         raise ChuError(
-            f"{name}: {rows_in - kept} of {rows_in} rows do not fit, first line {line} (column "
-            f"{column or '-'}: {reason}, shape {shape or '-'}); nothing was published, ask for it again"
+            f"{name}: {rows_in - kept} of {rows_in} rows are rejected, first line {line} (column "
+            f"{column or '-'}: {reason}, shape {shape or '-'}); nothing was committed, ask for it again"
         )
     if rows_in != kept + len(rejects):
         raise ChuError(
-            f"{name}: {rows_in} rows went in, {kept} kept and {len(rejects)} rejected came out: run again, "
-            "and report it if that stays"
+            f"{name}: {rows_in} rows read, but {kept} kept and {len(rejects)} rejected: run again, and report the "
+            "error if it occurs again"
         )
     return rejects
 
 
 def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSql) -> None:
-    """Raise ChuError when no value of a column fits its type: then the column has another one in this delivery."""
-    query = sql.fitting()
-    for column, there, fitting in connection.execute(query).fetchall() if query else ():
-        if there >= RETYPED_FROM and not fitting:
-            ((reason, shape),) = connection.execute(sql.misfit_of(column)).fetchall()
+    """Raise ChuError when no value of a column fits its declared type: the type has changed in this delivery."""
+    query = sql.type_counts()
+    for column, count, fitting in connection.execute(query).fetchall() if query else ():
+        if count >= MIN_VALUES_FOR_RETYPED and not fitting:
+            ((reason, shape),) = connection.execute(sql.mistyped_example(column)).fetchall()
             raise ChuError(
-                f"{name}: the column {column!r} has another type now: none of its {there} values fits ({reason}, "
-                f"shape {shape}); nothing was published, ask for it as it was, or declare the new type"
+                f"{name}: the column {column!r} has another type now: none of its {count} values fits ({reason}, "
+                f"shape {shape}); nothing was committed, ask for the former type, or declare the new one"
             )
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:
-    """Write what stands in the columns that are not declared, value by value."""
+    """Write the values of the columns that are not declared, one row per value."""
     if not raw.undeclared:
         return
     connection.execute("SET preserve_insertion_order = true")
     cells = ", ".join(
-        f"{{'column': {sql_text(word or name)}, 'value': {sql_name(name)}}}" for name, word in raw.undeclared.items()
+        f"{{'column': {sql_text(header or name)}, 'value': {sql_name(name)}}}"
+        for name, header in raw.undeclared.items()
     )
     rows = f'SELECT {raw.number} AS "number", unnest([{cells}]) AS cell FROM {raw.relation}'
     connection.execute(
@@ -260,21 +258,23 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
 
 
 @contextmanager
-def _own_words(name: str) -> Iterator[None]:
-    """Turn what DuckDB and the system say while `name` is read into one line that quotes no row."""
+def _without_row_values(name: str) -> Iterator[None]:
+    """Replace errors of DuckDB and the system while `name` is read with a one-line ChuError without row values."""
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise ChuError(f"{name}: not enough memory, or disk for temporary files, to read it") from None
     except duckdb.Error as error:
-        trouble = DISK_TROUBLE.search(str(error))
-        if trouble:
-            raise ChuError(f"{name}: its rows could not be written: {trouble.group()}; make room for them") from None
+        disk_error = DISK_ERROR.search(str(error))
+        if disk_error:
+            raise ChuError(
+                f"{name}: its rows could not be written: {disk_error.group()}; free disk space or check the permissions"
+            ) from None
         line = re.search(r"CSV Error on Line: (\d+)", str(error))
         where = f" near line {line.group(1)}" if line else ""
         raise ChuError(f"{name}: cannot be read{where} ({type(error).__name__}): ask for it again") from None
     except OSError as error:
-        raise ChuError(f"{name}: it could not be read or copied: {error.strerror or error}") from None
+        raise ChuError(f"{name}: could not be read or copied: {error.strerror or error}") from None
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -1,7 +1,4 @@
-"""The SQL that types the text of a delivered row and says why a row does not fit.
-
-Here: one file's rows as DuckDB SQL. Not here: running it (reading).
-"""
+"""SQL that types the text of delivered rows and gives the reason for each rejected row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +10,11 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
 _WHOLE = "CASE WHEN regexp_full_match(trim({{text}}), '[+-]?\\d+') THEN try_cast(trim({{text}}) AS {type}) END"
-# What text becomes in each type, null where it does not fit; other types stay text.
+# SQL that converts text to each type, null where the text does not fit. Columns of other types stay text.
 TYPING: Final = {
     INTEGER: _WHOLE.format(type="INTEGER"),
     LONG: _WHOLE.format(type="BIGINT"),
-    # Both decimal marks occur, in one row of one file.
+    # Decimal point and decimal comma both occur, even in one row.
     DOUBLE: "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?') "
     "THEN try_cast(replace(trim({text}), ',', '.') AS DOUBLE) END",
     DATE: "CASE WHEN regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\d') THEN try_cast({text} AS DATE) END",
@@ -26,7 +23,7 @@ TYPING: Final = {
 FRENCH_DATE: Final = (
     "CASE WHEN regexp_full_match({text}, '\\d\\d/\\d\\d/\\d{{4}}') THEN try_strptime({text}, '%d/%m/%Y')::DATE END"
 )
-# Spreadsheets take FINESS numbers for numbers and drop their leading zeros.
+# Spreadsheets treat FINESS numbers as numbers and remove their leading zeros.
 FINESS: Final = (
     "CASE WHEN regexp_full_match(trim({text}), '\\d{{1,8}}') THEN lpad(trim({text}), 9, '0') ELSE trim({text}) END"
 )
@@ -41,8 +38,8 @@ MAX_SHAPE_LENGTH: Final = 40
 
 
 @dataclass(frozen=True)
-class _Misfit:
-    """A condition under which a row is rejected, the column to blame, and the reason code."""
+class _RejectCondition:
+    """A condition under which a row is rejected, the column at fault, and the reason code."""
 
     condition: str
     column: str
@@ -59,70 +56,71 @@ class RowSql:
         self._present = [c for c in given if c.name in raw.names]
         self._absent = [c for c in given if c.name not in raw.names]
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
-        self._misfits = [
+        self._reject_conditions = [
             *(
-                _Misfit(f"{_text_of(name)} IS NOT NULL AND {sql_name(name)} IS NULL", name, reason)
+                _RejectCondition(f"{_text_of(name)} IS NOT NULL AND {sql_name(name)} IS NULL", name, reason)
                 for name, reason in self._reasons.items()
             ),
-            *(_Misfit(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in given if c.required),
-            *(_Misfit(f"NOT ({k.condition})", k.column, k.reason) for k in source.row_checks),
+            *(_RejectCondition(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in given if c.required),
+            *(_RejectCondition(f"NOT ({k.condition})", k.column, k.reason) for k in source.row_checks),
         ]
 
-    def judged(self) -> str:
-        """The typed rows, and `reason`, null for the rows to keep."""
-        return self._judged([])
+    def checked(self) -> str:
+        """SQL of the typed rows with a column `reason`: the reason code of a rejected row, else null."""
+        return self._checked([])
 
     def numbered(self) -> str:
-        """As `judged`, with the number of each row in the order of delivery, `text:number`."""
-        return self._judged([f'{self._raw.number} AS "text:number"'])
+        """SQL as in `checked`, with the number of each row in the order of delivery as `text:number`."""
+        return self._checked([f'{self._raw.number} AS "text:number"'])
 
-    def misfits(self, most: int | None) -> str:
-        """Number, column, reason and shape of the value of rows that do not fit; the first `most`."""
-        column = self._case(lambda m: sql_text(m.column))
-        shape = self._case(lambda m: self._shape(m.column))
-        limit = f" LIMIT {most}" if most else ""
+    def rejected(self, limit: int | None) -> str:
+        """SQL of the rejected rows: number, column, reason, shape of the value; at most `limit` rows."""
+        column = self._case(lambda c: sql_text(c.column))
+        shape = self._case(lambda c: self._shape(c.column))
+        limit_clause = f" LIMIT {limit}" if limit else ""
         return (
             f'SELECT "text:number", {column}, reason, {shape} FROM ({self.numbered()}) '
-            f"WHERE reason IS NOT NULL ORDER BY 1{limit}"
+            f"WHERE reason IS NOT NULL ORDER BY 1{limit_clause}"
         )
 
-    def fitting(self) -> str | None:
-        """Of each column whose text may not be of its type: its name, the number of values, and of those that fit, in
-        a row each; None when there is no such column.
+    def type_counts(self) -> str | None:
+        """SQL with one row per column whose text may not fit its type: name, number of values, number that fit.
+
+        None when there is no such column.
         """
-        counted = ", ".join(
+        counts = ", ".join(
             f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"
             for c in self._reasons
         )
-        return f"SELECT unnest([{counted}], recursive := true) FROM ({self._judged([])})" if self._reasons else None
+        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})" if self._reasons else None
 
-    def misfit_of(self, column: str) -> str:
-        """Reason code and shape of a value of a column that does not fit its type."""
+    def mistyped_example(self, column: str) -> str:
+        """SQL of one value of a column that does not fit its type: reason code and shape."""
         return (
-            f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._judged([])}) "
+            f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._checked([])}) "
             f"WHERE {_text_of(column)} IS NOT NULL AND {sql_name(column)} IS NULL LIMIT 1"
         )
 
-    def _judged(self, also: Sequence[str]) -> str:
+    def _checked(self, extra: Sequence[str]) -> str:
         source = self._source
         texts = [f"{self._cell(c)} AS {_text_of(c.name)}" for c in self._present]
         texts += [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
         typed = [f"{self._typed(c)} AS {sql_name(c.name)}" for c in self._present]
         typed += [f"CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in self._absent]
         derived = [f"{expression} AS {sql_name(name)}" for name, expression in source.derived.items()]
-        reason = self._case(lambda m: sql_text(m.reason))
-        # Each level names what the level above computes with.
-        rows = f"SELECT {', '.join([*texts, *also])} FROM {self._raw.relation}"
+        reason = self._case(lambda c: sql_text(c.reason))
+        # Each subquery defines the columns that the next one uses.
+        rows = f"SELECT {', '.join([*texts, *extra])} FROM {self._raw.relation}"
         rows = f"SELECT {', '.join(['*', *typed])} FROM ({rows})"
         rows = f"SELECT {', '.join(['*', *derived])} FROM ({rows})"
         return f"SELECT *, {reason} AS reason FROM ({rows})"
 
-    def _case(self, value: Callable[[_Misfit], str]) -> str:
-        branches = " ".join(f"WHEN {m.condition} THEN {value(m)}" for m in self._misfits)
+    def _case(self, value: Callable[[_RejectCondition], str]) -> str:
+        branches = " ".join(f"WHEN {c.condition} THEN {value(c)}" for c in self._reject_conditions)
         return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
 
     def _cell(self, column: Column) -> str:
-        """The delivered text, null where the cell is empty or holds a word for it."""
+        """SQL of the delivered text; null for an empty cell or one of the declared blanks."""
         blanks = ["", *(self._source.blanks if _can_fail(column) else ())]
         listed = ", ".join(sql_text(b) for b in blanks)
         name = sql_name(column.name)
@@ -133,7 +131,7 @@ class RowSql:
         return expression.format(text=_text_of(column.name))
 
     def _shape(self, column: str) -> str:
-        """The start of a delivered text with its letters as a and its digits as 9."""
+        """SQL of the shape of a delivered text: its start, with a for each letter and 9 for each digit."""
         if column not in {c.name for c in self._present}:
             return "NULL"
         start = f"left({_text_of(column)}, {MAX_SHAPE_LENGTH})"

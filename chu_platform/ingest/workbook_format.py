@@ -1,7 +1,4 @@
-"""Reading delivered XLSX workbooks.
-
-Here: one sheet to rows of text, or to the lines of a CSV file that were pasted into it. Not here: what the text means.
-"""
+"""Reader of delivered XLSX workbooks."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkbookFormat:
-    """An XLSX workbook: the first row of the sheet named `sheet` that is not blank is the header."""
+    """An XLSX workbook. The header is the first row of the sheet `sheet` that is not blank."""
 
     sheet: str
 
@@ -42,11 +39,11 @@ class WorkbookFormat:
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
-        """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
+        """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
         (_, header), *body = _cells(file, origin.name, self.sheet)
-        columns = expected.match(origin.name, header, context.remark)
+        columns = expected.match(origin.name, header, context.log)
         if not body:
-            raise ChuError(f"{origin.name} holds a header and not one row: ask for it again")
+            raise ChuError(f"{origin.name} has a header and no rows: ask for it again")
         wide = [Malformed(n, "too_many_fields", ";".join(r)) for n, r in body if any(r[len(header) :])]
         kept = [(n, r) for n, r in body if not any(r[len(header) :])]
         arrays = [pa.array([r[i] if i < len(r) else "" for _, r in kept], pa.string()) for i in range(len(header))]
@@ -68,7 +65,7 @@ class WorkbookFormat:
 
 @dataclass(frozen=True)
 class PastedCsvFormat:
-    """A workbook in whose sheet the lines of a CSV file were pasted: each is the text of the first cell of its row."""
+    """A workbook with the lines of a CSV file pasted into the sheet `sheet`: each line is the text of a first cell."""
 
     sheet: str
     lines: CsvFormat
@@ -86,30 +83,27 @@ class PastedCsvFormat:
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
-        """See `delivered_files.Format`. Lines are rows of the sheet, from 1 on, blank ones counted."""
+        """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
         pasted = context.scratch / "pasted.csv"
         try:
             with pasted.open("w", encoding="utf-8") as target:
                 at = 1
                 for number, cells in _cells(file, origin.name, self.sheet):
-                    # What stands in other cells is part of the line too: it then has too many fields.
+                    # Text in other cells is part of the line too: the line then has too many fields.
                     line = self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
                     target.write("\n" * (number - at) + line + "\n")
                     at = number + 1
             with self.lines.rows(pasted, origin, expected, constants, context) as rows:
-                # How the lines were written down here says nothing of the workbook.
+                # The encoding of the temporary file is not the encoding of the workbook.
                 yield replace(rows, encoding=None)
         finally:
             pasted.unlink(missing_ok=True)
 
 
 def _cells(file: Path, name: str, sheet: str) -> list[tuple[int, list[str]]]:
-    """Number and texts of the rows that are not blank; the first is the header, without its blank end."""
+    """Row numbers and cell texts of the rows that are not blank. The first is the header, trailing blanks removed."""
     if not zipfile.is_zipfile(file):
-        raise ChuError(
-            f"{name} is not an XLSX workbook, whatever its name says, or it was cut off: ask for it "
-            "again, or deliver it as .csv"
-        )
+        raise ChuError(f"{name} is not an XLSX workbook, or it is incomplete: ask for it again, or deliver it as .csv")
     try:
         with CalamineWorkbook.from_path(str(file)) as workbook:
             if sheet not in workbook.sheet_names:
@@ -130,7 +124,7 @@ def _cells(file: Path, name: str, sheet: str) -> list[tuple[int, list[str]]]:
 
 
 def _text(cell: object) -> str:
-    """A cell as the text a CSV file would hold: whole numbers without decimals."""
+    """The text of a cell as in a CSV file: whole numbers without decimals."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell).strip() if cell is not None else ""

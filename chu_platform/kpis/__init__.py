@@ -1,1 +1,1 @@
-"""The eight indicators, exact (pseudonymised). One module a table."""
+"""The eight indicators: one module declares one indicator."""

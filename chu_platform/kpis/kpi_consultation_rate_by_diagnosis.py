@@ -1,4 +1,4 @@
-"""Indicator 2: use of consultations by diagnosis: chapter, category, leaf."""
+"""Indicator 2: use of consultations by diagnosis (chapter, category, leaf)."""
 
 from typing import Final
 
@@ -88,7 +88,7 @@ RECOMPUTATION: Final = Recomputation(
 kpi_consultation_rate_by_diagnosis = Indicator(
     exact=EXACT,
     fact=fact_consultation,
-    # Released: chapters at every grain; categories by year and over all; leaves over all.
+    # Released: chapters for every period grain, categories for years and `all`, leaves for `all`.
     release=Release(
         family=consultation_mask,
         alias="diagnoses",
@@ -114,7 +114,7 @@ kpi_consultation_rate_by_diagnosis = Indicator(
         definition=(
             *USE_DEFINITION,
             "Diagnostics selon la CIM-10 : chapitre, catégorie à trois caractères, diagnostic. Un code absent de la liste "
-            "officielle remonte au niveau supérieur et y est compté : aucun n’est perdu.",
+            "officielle est compté au niveau supérieur : aucune consultation n’est perdue.",
         ),
         caution=SAMPLE_CAUTION,
         levels=DIAGNOSIS_LEVELS,

@@ -1,7 +1,7 @@
 """Indicator 1: use of consultations by establishment, department and region.
 
-A consultation belongs to the establishments of its professional, shared out by the weights of the bridge, so that
-attached and unattached consultations sum to the total exactly.
+A consultation is attributed to the establishments of its professional, with the weights of the bridge table. Attached
+and unattached consultations therefore sum to the total exactly.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ from chu_platform.indicators.rates import (
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     RATES_FROM,
-    of_each_patient,
+    events_by_patient,
     with_rates,
 )
 from chu_platform.indicators.use_of_care import (
@@ -66,7 +66,7 @@ def _counts(periods: Periods) -> str:
         ),
         counted AS (
             SELECT level, code, grain, start, CAST(sum(weight) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient(periods, "placed", ["level", "code"], ["weight"])}
+            FROM ({events_by_patient(periods, "placed", ["level", "code"], ["weight"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (
@@ -160,7 +160,7 @@ RECOMPUTATION: Final = Recomputation(
 kpi_consultation_rate_by_establishment = Indicator(
     exact=EXACT,
     fact=fact_consultation,
-    # Released: totals and regions at every grain; departments by year and over all; establishments over all.
+    # Released: totals and regions for every period grain, departments for years and `all`, establishments for `all`.
     release=Release(
         family=consultation_mask,
         alias="establishments",
@@ -215,12 +215,12 @@ kpi_consultation_rate_by_establishment = Indicator(
         measures=use_measures("consultations", "consulté"),
         definition=(
             *USE_DEFINITION,
-            "Une consultation est rattachée par les structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
-            "Les consultations rattachées et celles qui ne le sont pas font exactement le total. Un nombre ainsi partagé n’est "
-            "pas entier : l’intervalle de Poisson n’y est qu’approché.",
+            "Une consultation est rattachée aux structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
+            "La somme des consultations rattachées et non rattachées est exactement le total. Un nombre ainsi partagé n’est "
+            "pas toujours entier : l’intervalle de Poisson est alors approché.",
         ),
-        caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, non aux habitants du lieu : il dit quelle part des patients y "
-        "a consulté, et suit d’abord la taille du lieu.",
+        caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, et non aux habitants du lieu : c’est la part des patients "
+        "de la base qui y ont consulté. Il dépend d’abord de la taille du lieu.",
         levels=PLACE_LEVELS,
         search="etablissements",
         has_map=True,

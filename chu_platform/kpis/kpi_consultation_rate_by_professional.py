@@ -1,4 +1,4 @@
-"""Indicator 6: consultations of each professional, under a pseudonym; released by profession and speciality."""
+"""Indicator 6: consultations of each (pseudonymised) professional; released by profession and speciality."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Sum
 from chu_platform.indicators.rates import (
     DISTINCT_PATIENTS,
     PERIOD_COLUMNS,
-    of_each_patient,
+    events_by_patient,
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
@@ -31,7 +31,7 @@ def _of_professionals(periods: Periods) -> str:
     return f"""
         WITH counted AS (
             SELECT professional_key, grain, start, sum(events) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
+            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
             ) GROUP BY professional_key, grain, start
         ),
         worked AS (
@@ -109,14 +109,14 @@ def _of_specialities(periods: Periods) -> str:
         person AS (
             SELECT n.profession, n.speciality, n.grain, n.start,
                    {DISTINCT_PATIENTS} AS patients
-            FROM ({of_each_patient(periods, "placed", ["profession", "speciality"], ["events"])}
+            FROM ({events_by_patient(periods, "placed", ["profession", "speciality"], ["events"])}
             ) n WHERE {periods.only("n.grain", ("year", "all"))}
             GROUP BY n.profession, n.speciality, n.grain, n.start
         )
         SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
                g.events, n.patients, g.worked_months, g.events_per_worked_month, g.events / t.total AS share,
                g.median, g.p20, g.p80,
-               -- Spiegelhalter, Stat Med 2005;24:1185-1202: limits of a rate about its target, by the size behind it.
+               -- Funnel plot limits of a rate around its target (Spiegelhalter, Stat Med 2005;24:1185-1202).
                greatest(g.events_per_worked_month - 1.96D * sqrt(g.events_per_worked_month / g.median_months), 0D) AS funnel_low,
                g.events_per_worked_month + 1.96D * sqrt(g.events_per_worked_month / g.median_months) AS funnel_high
         FROM grouped g
@@ -210,7 +210,7 @@ PROFESSION: Final = "period_grain, period_start, profession, speciality"
 
 RECOMPUTATION: Final = Recomputation(
     Family.PROFESSIONS,
-    # `professional` is the one who is counted: all that no register has are one, the unknown.
+    # `professional` is the counted professional. Those who are in no register count as one, the unknown professional.
     rows=f"""
         SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession,
             coalesce(p.speciality, 'Inconnu') AS speciality, c.id AS row, patient, is_known,
@@ -247,7 +247,7 @@ kpi_consultation_rate_by_professional = Indicator(
     exact=EXACT,
     released_form=consultation_by_speciality,
     fact=fact_consultation,
-    # Released: professions and specialities by year and over all; no professional alone.
+    # Released: professions and specialities for years and `all`; no single professional.
     release=Release(
         family=consultation_mask,
         alias="specialities",
@@ -311,7 +311,7 @@ kpi_consultation_rate_by_professional = Indicator(
             "de la profession et de la spécialité.",
             "Aucun professionnel n’est publié seul : il en faut plus de dix par profession et spécialité.",
         ),
-        caution="Rien ici ne juge un professionnel : ni la durée, ni la difficulté des consultations ne sont connues.",
+        caution="Ces chiffres n’évaluent aucun professionnel : la durée et la difficulté des consultations ne sont pas connues.",
     ),
     free_range=FreeRange("consultation", order="events DESC, profession, speciality"),
     summary=Summary(

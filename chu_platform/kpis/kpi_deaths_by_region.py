@@ -63,7 +63,7 @@ def _counts(periods: Periods) -> str:
 
 
 def _with_rate(counted: pa.Table) -> pa.Table:
-    """Add the crude rate per 1 000 inhabitants, with the exact interval of the count, where there is a population."""
+    """Add the crude rate per 1 000 inhabitants with its exact 95 % interval; null without a population."""
     deaths = counted["deaths"].to_numpy().astype(np.float64)
     population = counted["population"].cast(pa.float64()).to_numpy(zero_copy_only=False)
     low, high = garwood(deaths)
@@ -124,7 +124,7 @@ RECOMPUTATION: Final = Recomputation(
         FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,
             LATERAL (SELECT unnest(['all', d.band]) AS age_band) a
         """,
-    # The population is known of the regions in 2019, at all sexes and ages.
+    # The population is known for 2019 only, for all sexes and ages together.
     counts="""
         SELECT year, region_code, sex, age_band, count(row) AS deaths,
             any_value(if((year, sex, age_band) = (2019, 'all', 'all'), population_2019, NULL)) AS population
@@ -150,7 +150,7 @@ kpi_deaths_by_region = Indicator(
                    concat_ws('|', sex, age_band) AS code, {small("deaths")} AS small, deaths::DOUBLE AS weight, deaths
             FROM deaths
             UNION ALL
-            -- Deaths whose sex is not known: not published, and all less women and men.
+            -- Deaths of unknown sex: not published, but equal to all deaths minus those of women and men.
             SELECT 'hidden', concat_ws('|', year, region_code, 'unknown', age_band), 'year', concat_ws('|', year, region_code), 'hidden',
                    concat_ws('|', 'unknown', age_band), {small("sum(signed * deaths)")}, sum(signed * deaths), sum(signed * deaths)
             FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM deaths)
@@ -173,7 +173,7 @@ kpi_deaths_by_region = Indicator(
         level_columns=["sex", "age_band"],
         weight="deaths",
         counts=["deaths"],
-        # Everybody knows the population of a region.
+        # The population of a region is public.
         always_shown=["population"],
     ),
     question=IndicatorQuestion(
@@ -207,7 +207,7 @@ kpi_deaths_by_region = Indicator(
                 "deaths",
                 None,
                 None,
-                "un nombre de décès est compté, non estimé : il n’a pas d’intervalle",
+                "le nombre de décès est compté et non estimé : il n’a pas d’intervalle",
                 Count("deaths", "décès"),
                 None,
                 "on compte {value}{where}",
@@ -217,11 +217,11 @@ kpi_deaths_by_region = Indicator(
         definition=(
             "Décès dont la date de décès est dans l’année, selon la région du lieu de décès : 18 régions, et une ligne « étranger, "
             "collectivités d’outre-mer ou inconnu ». Les doublons exacts comptent une fois.",
-            "Taux brut : décès pour 1 000 habitants, avec la population de 2019, seule année dont la population est connue ici ; "
+            "Taux brut : décès pour 1 000 habitants, avec la population de 2019, seule année dont la population est disponible ; "
             "intervalle de Poisson exact à 95 %.",
         ),
-        caution="Un taux brut dépend de l’âge de la population : une région plus âgée a plus de décès, sans être moins bien soignée. "
-        "Le lieu est celui du décès, pas du domicile.",
+        caution="Un taux brut dépend de l’âge de la population : une région à la population plus âgée a plus de décès, sans que les soins "
+        "y soient moins bons. Le lieu est celui du décès, pas celui du domicile.",
         yearly=True,
         has_map=True,
     ),

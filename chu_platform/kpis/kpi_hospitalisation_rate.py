@@ -12,7 +12,7 @@ from chu_platform.indicators.rates import (
     RATE_COLUMNS,
     STAY_COLUMNS,
     STAY_RATES_FROM,
-    of_each_patient,
+    events_by_patient,
     with_stay_rates,
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
@@ -36,7 +36,7 @@ def _counts(periods: Periods) -> str:
     return f"""
         WITH counted AS (
             SELECT grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
+            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
             ) GROUP BY grain, start
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,

@@ -1,4 +1,4 @@
-"""Indicator 4: use of hospital stays by diagnosis: chapter, category, leaf."""
+"""Indicator 4: use of hospital stays by diagnosis (chapter, category, leaf)."""
 
 from typing import Final
 
@@ -84,7 +84,7 @@ RECOMPUTATION: Final = Recomputation(
 kpi_hospitalisation_rate_by_diagnosis = Indicator(
     exact=EXACT,
     fact=fact_hospitalisation,
-    # Released: chapters by year and over all; categories over all. Leaves are not: nearly every one has from 1 to 10 stays.
+    # Released: chapters for years and `all`, categories for `all`. Leaves are not: nearly all have 1 to 10 stays.
     release=Release(
         family=stay_mask,
         alias="diagnoses",
@@ -110,7 +110,7 @@ kpi_hospitalisation_rate_by_diagnosis = Indicator(
         definition=(
             *USE_DEFINITION,
             "Diagnostics selon la CIM-10 : chapitre et catégorie à trois caractères. Par diagnostic précis, presque chaque "
-            "figure porterait sur 1 à 10 séjours : ce niveau n’est pas publié.",
+            "chiffre porterait sur 1 à 10 séjours : ce niveau n’est pas publié.",
         ),
         caution=SAMPLE_CAUTION,
         levels=DIAGNOSIS_LEVELS,

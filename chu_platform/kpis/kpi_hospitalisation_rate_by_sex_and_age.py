@@ -1,4 +1,4 @@
-"""Indicator 5: use of hospital stays by sex and age, each over its own base."""
+"""Indicator 5: use of hospital stays by sex and age; each group has its own base."""
 
 from collections import defaultdict
 from typing import Final
@@ -15,8 +15,8 @@ from chu_platform.indicators.rates import (
     RATE_COLUMNS,
     STAY_COLUMNS,
     STAY_RATES_FROM,
+    events_by_patient,
     finite,
-    of_each_patient,
     with_stay_rates,
 )
 from chu_platform.indicators.use_of_care import (
@@ -50,7 +50,7 @@ def _counts(periods: Periods) -> str:
         WITH counted AS (
             SELECT grain, start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
                    CAST(sum(events) AS DOUBLE) AS events, count(DISTINCT nullif(patient_key, '{UNKNOWN}')) AS patients, sum(days) AS days
-            FROM ({of_each_patient(periods, "(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
+            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
             )
             GROUP BY GROUPING SETS ((grain, start), (grain, start, sex), (grain, start, age_band), (grain, start, sex, age_band))
         ),
@@ -71,7 +71,7 @@ def _counts(periods: Periods) -> str:
 
 
 def _with_standardised(counted: pa.Table) -> pa.Table:
-    """Add the rates, and for the rows of all ages the intensity standardised on the age of the whole patient base."""
+    """Add the rates and, on the rows of all ages, the intensity standardised on the age of the whole patient base."""
     rated = with_stay_rates(counted).sort_by(
         [
             ("period_grain", "ascending"),
@@ -91,9 +91,9 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
         if row["age_band"] != ALL:
             figures.append((None, None, None))
             continue
-        own = strata[row["period_grain"], row["period_start"], row["sex"]]
-        everyone = strata[row["period_grain"], row["period_start"], ALL]
-        of_bands = [(*own.get(band, (0.0, 0.0)), everyone.get(band, (0.0, 0.0))[1]) for band in AGE_BANDS]
+        of_sex = strata[row["period_grain"], row["period_start"], row["sex"]]
+        of_all = strata[row["period_grain"], row["period_start"], ALL]
+        of_bands = [(*of_sex.get(band, (0.0, 0.0)), of_all.get(band, (0.0, 0.0))[1]) for band in AGE_BANDS]
         events, time, standard = np.array(of_bands, dtype=np.float64).T
         rate, low, high = directly_standardised(events, time, standard)
         figures.append((1000 * rate, 1000 * low, 1000 * high))
@@ -167,7 +167,7 @@ EXACT = Table(
     layout=Layout(partition_by=["period_grain"], z_order_by=["sex", "age_band"]),
 )
 
-# The total of indicator 3 stands again in this one.
+# The total of indicator 3 is also a cell of this indicator.
 SAME_TOTAL: Final = same_period(TOTAL, f"c.indicator = '{NAME}' AND c.code = 'all|all'")
 SEXES: Final = same_period(
     f"p.indicator = '{NAME}' AND p.code LIKE 'all|%'",
@@ -182,7 +182,7 @@ AGES: Final = same_period(
 
 
 def _of_persons(measure: str) -> str:
-    """SQL of the relations of the sexes for a count of persons: a hidden cell without persons hides none."""
+    """SQL of the relations over the sexes for a count of persons, without hidden cells that have no person."""
     return f"""
         SELECT p.id, c.id FROM ({SEXES}) AS pair(parent, child)
         JOIN cell p ON p.id = parent JOIN cell c ON c.id = child
@@ -195,7 +195,7 @@ SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
 
 RECOMPUTATION: Final = Recomputation(
     Family.CARE,
-    # A patient that the care database does not have counts at all sexes only.
+    # A patient who is not in the care database is counted only in the rows of all sexes.
     rows=f"""
         SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
         FROM stay_in stay LEFT JOIN patient p ON p.id = patient,
@@ -223,7 +223,7 @@ RECOMPUTATION: Final = Recomputation(
 kpi_hospitalisation_rate_by_sex_and_age = Indicator(
     exact=EXACT,
     fact=fact_hospitalisation,
-    # Released: sexes and ages by year and over all.
+    # Released: sexes and ages for years and `all`.
     release=Release(
         family=stay_mask,
         alias="sexes",
@@ -236,7 +236,7 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
                    {", ".join(MEASURES)}
             FROM sexes WHERE period_grain IN ('year', 'all')
             UNION ALL
-            -- Stays of patients whose sex is not known: not published, and all less women and men.
+            -- Stays of patients of unknown sex: not published, but equal to all stays minus those of women and men.
             SELECT 'hidden sex', concat_ws('|', period_grain, period_start, 'unknown', age_band), period_grain, period_start, 'hidden',
                    concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")}, sum(signed * events),
                    {", ".join(f"sum(signed * {m})" for m in MEASURES)}
@@ -245,14 +245,14 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
             """,
         relations={
             ("events", "days"): [SAME_TOTAL, SEXES, AGES],
-            # Patients and the base sum over the sexes only: in a year, a patient is of several ages.
+            # Patients and base patients are additive over the sexes only: a patient has several ages in a year.
             ("patients",): [_of_persons("patients")],
             ("base_patients",): [_of_persons("base_patients")],
         },
         level_columns=["sex", "age_band"],
         weight="events",
         counts=MEASURES,
-        # A standardised intensity is a weighted sum over the age bands: with the others it gives masked ones back.
+        # A standardised intensity is a weighted sum over the age bands: masked figures could be computed from it.
         withheld=["standardised_intensity", "standardised_low", "standardised_high"],
     ),
     question=IndicatorQuestion(

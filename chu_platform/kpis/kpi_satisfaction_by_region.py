@@ -38,7 +38,7 @@ def _scores(periods: Periods) -> str:
             FROM {{satisfaction}} WHERE {periods.campaigns("campaign_year")}
         ),
         summed AS (
-            -- Exact decimal sums: those of binary fractions depend on the order of the rows.
+            -- Decimal sums are exact. Sums of floating-point numbers depend on the order of the rows.
             SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
                    CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
                    CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
@@ -61,7 +61,7 @@ def _scores(periods: Periods) -> str:
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
-    """Replace the list of site scores by Student's interval of their mean."""
+    """Replace the list of site scores by Student's 95 % interval of their mean."""
     limits = [student_mean(np.array(scores or [], dtype=np.float64)) for scores in summed["scores"].to_pylist()]
     lows, highs = np.array(limits, dtype=np.float64).reshape(-1, 2).T
     return (
@@ -185,7 +185,7 @@ kpi_satisfaction_by_region = Indicator(
         relations={("answers", "recommendation_answers"): [same_period("p.code = 'all'", "c.code <> 'all'")]},
         weight="answers",
         counts=["answers", "recommendation_answers"],
-        # Numbers of sites are no numbers of persons.
+        # The numbers of sites do not count persons.
         always_shown=["sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"],
     ),
     question=IndicatorQuestion(
@@ -246,9 +246,9 @@ kpi_satisfaction_by_region = Indicator(
         ),
         definition=(
             "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
-            "site. La moyenne simple donne le même poids à chaque site, et porte l’intervalle (Student), "
-            "que les pages arrêtent à 0 et à 100 ; les fichiers ont les limites calculées.",
-            "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais mêlées.",
+            "site. La moyenne simple donne le même poids à chaque site. L’intervalle (Student) est celui de la moyenne simple ; "
+            "les pages le limitent à 0 et à 100, les fichiers contiennent les limites calculées.",
+            "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais additionnées.",
         ),
         caution="Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",
         yearly=True,

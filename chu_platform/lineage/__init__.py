@@ -1,1 +1,1 @@
-"""Column lineage: from each column of each table to the columns it is made from, and on to what was delivered."""
+"""Column lineage: from each column of each table to its origins, back to the delivered columns."""

@@ -1,10 +1,8 @@
-"""The lineage as OpenLineage events, for who runs a catalogue: one JobEvent a table, as it is declared.
+"""Export of the lineage as OpenLineage events: one JobEvent per table, from the declarations.
 
-https://openlineage.io/spec/2-0-2/OpenLineage.json. A JobEvent tells of a job apart from its runs: here, which columns
-of which datasets make those of the table. Datasets of the lake are named as OpenLineage names files, so that what Spark
-or another engine tells of the same folders joins them.
-
-Here: declarations as events. Not here: how lineage is found (tables), sending them anywhere.
+Specification: https://openlineage.io/spec/2-0-2/OpenLineage.json. A JobEvent describes a job independently of its
+runs: here, the input columns of each column of the table. Datasets of the lake are named as files, as OpenLineage
+prescribes, so a catalogue can join them with events of Spark or other engines about the same folders.
 """
 
 import json
@@ -13,15 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from chu_platform.lineage.influence import Influence
-from chu_platform.lineage.tables import ColumnOrigin, Field, lineage_of
+from chu_platform.lineage.tables import ColumnOrigin, lineage_of
 from chu_platform.tables.columns import sql_type
+from chu_platform.tables.influence import Influence
+from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Table
 
 PRODUCER: Final = "https://chu-platform.invalid/chu_platform"
 SPEC: Final = "https://openlineage.io/spec"
-# The namespace of jobs, and of what lies outside the lake.
+# Namespace of jobs and of external sources.
 NAMESPACE: Final = "chu_platform"
 LAKE_NAMESPACE: Final = "file"
 _TRANSFORMATIONS: Final[Mapping[Influence, tuple[str, str]]] = {
@@ -39,7 +38,7 @@ Json = dict[str, Any]
 
 
 def write_events(tables: Iterable[Table], lake: Path, file: Path) -> int:
-    """Write the events of tables, a line each; their number."""
+    """Write one event per table, one per line. Returns the number of events."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lines = [json.dumps(event_of(table, lake, now), ensure_ascii=False) for table in tables]
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,9 +1,7 @@
-"""The lineage of a query: which columns of its inputs each of its columns is made from, and how.
+"""Lineage of a query: the input columns of each result column, and the kind of influence.
 
-sqlglot parses and qualifies; the way from an expression to columns of inputs is followed here, scope by scope, since
-`sqlglot.lineage` tells neither conditions from values nor which columns decide the rows.
-
-Here: SQL text in, columns of inputs out. Not here: tables and their declarations (tables).
+sqlglot parses the query and qualifies its columns. The expressions are resolved to input columns here, scope by scope,
+because `sqlglot.lineage` does not separate conditions from values and does not give the columns that decide the rows.
 """
 
 import re
@@ -17,90 +15,90 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence, merged, through
+from chu_platform.tables.influence import Influence, combined, merged
 
-# An input of the query, and a column of it.
-Cell = tuple[str, str]
-Uses = dict[Cell, Influence]
+# Name of an input of the query, and of one of its columns.
+InputColumn = tuple[str, str]
+Uses = dict[InputColumn, Influence]
 
 
 @dataclass(frozen=True)
 class QueryLineage:
-    """`columns`: what each column of the result is made from; `rows`: what decides which rows there are."""
+    """`columns`: origins of each result column. `rows`: input columns that decide which rows exist."""
 
-    columns: Mapping[str, Mapping[Cell, Influence]]
-    rows: Mapping[Cell, frozenset[Influence]]
+    columns: Mapping[str, Mapping[InputColumn, Influence]]
+    rows: Mapping[InputColumn, frozenset[Influence]]
 
 
 def lineage_of_query(sql: str, inputs: Mapping[str, Mapping[str, str]], dialect: str = "spark") -> QueryLineage:
-    """The lineage of a query in which `{name}` stands for an input; `inputs` gives the types of their columns by name.
+    """Lineage of a query. `{name}` stands for an input; `inputs` gives the column types of each input by name.
 
-    Raises ChuError for a query that cannot be followed: nothing is guessed.
+    Raises ChuError when the lineage of the query cannot be determined exactly.
     """
     try:
         tree = parse_one(re.sub(r"\{(\w+)\}", r"\1", sql), dialect=dialect)
-        _spread_stacks(tree)
-        # Names are compared as they are written in the declarations.
+        _expand_stacks(tree)
+        # Column names are case-sensitive, as in the declarations.
         schema: dict[str, object] = {name: dict(columns) for name, columns in inputs.items()}
         scope = build_scope(qualify(tree, schema=schema, dialect=dialect, quote_identifiers=False))
     except SqlglotError as error:
         raise ChuError(f"the lineage of a query cannot be followed: {error}") from None
     if scope is None:
-        raise ChuError("the lineage of a statement that is no query cannot be followed")
-    spelled = {(n.lower(), c.lower()): (n, c) for n, columns in inputs.items() for c in columns}
-    return _Follower(spelled).lineage(scope)
+        raise ChuError("the lineage of a statement that is not a query cannot be followed")
+    declared_names = {(n.lower(), c.lower()): (n, c) for n, columns in inputs.items() for c in columns}
+    return _LineageBuilder(declared_names).lineage(scope)
 
 
 def columns_in(expression: str, dialect: str) -> Sequence[str]:
     """Names of the columns in an expression, in order."""
-    found = parse_one(expression, dialect=dialect).find_all(exp.Column)
-    return list(dict.fromkeys(column.name for column in found))
+    columns = parse_one(expression, dialect=dialect).find_all(exp.Column)
+    return list(dict.fromkeys(column.name for column in columns))
 
 
-def _spread_stacks(tree: exp.Expr) -> None:
-    """Turn `stack(n, ...) AS (a, b)` among the selected into a column each, over its own arguments.
+def _expand_stacks(tree: exp.Expr) -> None:
+    """Replace `stack(n, ...) AS (a, b)` in a SELECT with one expression per column, over the arguments of the column.
 
-    sqlglot does not see the columns of such an alias.
+    sqlglot does not resolve the columns of such an alias.
     """
     for aliases in list(tree.find_all(exp.Aliases)):
         select = aliases.parent
         assert isinstance(select, exp.Select) and isinstance(aliases.this, exp.Stack)
         names = [identifier.name for identifier in aliases.args["expressions"]]
-        spread = [
+        expanded = [
             exp.alias_(exp.Array(expressions=[a.copy() for a in arguments]), name)
-            for name, arguments in zip(names, _of_each(aliases.this, len(names)), strict=True)
+            for name, arguments in zip(names, _arguments_by_column(aliases.this, len(names)), strict=True)
         ]
-        place = select.expressions.index(aliases)
-        select.set("expressions", [*select.expressions[:place], *spread, *select.expressions[place + 1 :]])
+        position = select.expressions.index(aliases)
+        select.set("expressions", [*select.expressions[:position], *expanded, *select.expressions[position + 1 :]])
 
 
-def _of_each(stack: exp.Stack, columns: int) -> Sequence[Sequence[exp.Expr]]:
-    """The arguments of `stack(rows, ...)` that make each of its columns."""
+def _arguments_by_column(stack: exp.Stack, columns: int) -> Sequence[Sequence[exp.Expr]]:
+    """The arguments of `stack(rows, ...)` for each of its columns."""
     return [stack.expressions[i::columns] for i in range(columns)]
 
 
-class _Follower:
-    """Follows one query. `spelled` gives inputs and columns as declared, by their names in small letters."""
+class _LineageBuilder:
+    """Builds the lineage of one query. `declared_names` maps lower-case names to inputs and columns as declared."""
 
-    def __init__(self, spelled: Mapping[Cell, Cell]) -> None:
-        self._spelled = spelled
+    def __init__(self, declared_names: Mapping[InputColumn, InputColumn]) -> None:
+        self._declared_names = declared_names
         self._outputs: dict[int, Sequence[tuple[str, Uses]]] = {}
         self._by_name: dict[int, Mapping[str, Uses]] = {}
 
     def lineage(self, root: Scope) -> QueryLineage:
-        rows: dict[Cell, set[Influence]] = defaultdict(set)
+        rows: dict[InputColumn, set[Influence]] = defaultdict(set)
         for scope in root.traverse():
-            for kind, uses in self._deciding(scope):
+            for kind, uses in self._row_influences(scope):
                 for cell in uses:
                     rows[cell].add(kind)
         columns = dict(self._outputs_of(root))
         return QueryLineage(columns, {cell: frozenset(kinds) for cell, kinds in rows.items()})
 
-    def _deciding(self, scope: Scope) -> Iterator[tuple[Influence, Uses]]:
-        """The columns that decide in a scope which rows there are."""
+    def _row_influences(self, scope: Scope) -> Iterator[tuple[Influence, Uses]]:
+        """The columns that decide which rows exist in a scope."""
         node = scope.expression
         if node.args.get("distinct"):
-            # Of rows that agree in every column one is kept.
+            # DISTINCT keeps one of several rows that are equal in all columns.
             yield Influence.GROUPING, merged(*(uses for _, uses in self._outputs_of(scope)))
         if isinstance(node, exp.Select):
             conditions = [join.args["on"] for join in node.args.get("joins") or () if join.args.get("on")]
@@ -114,27 +112,27 @@ class _Follower:
         return [group] if group else []
 
     def _columns(self, scope: Scope, expressions: Iterable[exp.Expr]) -> Uses:
-        """What the columns in expressions are made from, however they are used there."""
+        """Origins of all columns in expressions, however they are used."""
         return merged(*(self._resolved(scope, c) for e in expressions for c in e.find_all(exp.Column)))
 
     def _outputs_of(self, scope: Scope) -> Sequence[tuple[str, Uses]]:
-        """The columns of a scope in their order, and what each is made from; several may have one name."""
+        """The columns of a scope in order, with their origins. Several columns may have the same name."""
         known = self._outputs.get(id(scope))
         if known is None:
-            known = self._outputs[id(scope)] = list(self._followed(scope))
+            known = self._outputs[id(scope)] = list(self._resolve_outputs(scope))
         return known
 
-    def _followed(self, scope: Scope) -> Iterator[tuple[str, Uses]]:
+    def _resolve_outputs(self, scope: Scope) -> Iterator[tuple[str, Uses]]:
         node = scope.expression
         if isinstance(node, exp.SetOperation):
             # Columns of a union correspond by position; the names are those of the first.
             first, second = (self._outputs_of(s) for s in scope.set_operation_scopes)
-            for (name, ours), (_, theirs) in zip(first, second, strict=True):
-                yield name, merged(ours, theirs)
+            for (name, uses_of_first), (_, uses_of_second) in zip(first, second, strict=True):
+                yield name, merged(uses_of_first, uses_of_second)
         elif isinstance(node, exp.Lateral):
             names = [identifier.name for identifier in node.args["alias"].columns]
-            made = node.this
-            parts = _of_each(made, len(names)) if isinstance(made, exp.Stack) else [[made]] * len(names)
+            view = node.this
+            parts = _arguments_by_column(view, len(names)) if isinstance(view, exp.Stack) else [[view]] * len(names)
             for name, part in zip(names, parts, strict=True):
                 yield name, self._columns(scope, part)
         elif isinstance(node, exp.Values):
@@ -153,13 +151,13 @@ class _Follower:
                 self._by_name[id(source)] = dict(self._outputs_of(source))
             return self._by_name[id(source)][column.name]
         if source is None:
-            raise ChuError(f"the lineage of a query cannot be followed: column {column.sql()} is of no input")
-        return {self._spelled[source.name.lower(), column.name.lower()]: Influence.IDENTITY}
+            raise ChuError(f"the lineage of a query cannot be followed: column {column.sql()} belongs to no input")
+        return {self._declared_names[source.name.lower(), column.name.lower()]: Influence.IDENTITY}
 
     def _uses(self, scope: Scope, node: exp.Expr, kind: Influence = Influence.IDENTITY) -> Uses:
-        """What an expression is made from; `kind` is what happens to it in the expressions around."""
+        """Origins of an expression. `kind` is the influence of the expressions that contain it."""
         if isinstance(node, exp.Column):
-            return {cell: through(inner, kind) for cell, inner in self._resolved(scope, node).items()}
+            return {cell: combined(inner, kind) for cell, inner in self._resolved(scope, node).items()}
         if isinstance(node, exp.Alias | exp.Paren):
             return self._uses(scope, node.this, kind)
         if isinstance(node, exp.Query):
@@ -168,35 +166,35 @@ class _Follower:
             branches = node.args["ifs"]
             values = [branch.args["true"] for branch in branches] + [node.args.get("default")]
             conditions = [node.this, *(branch.this for branch in branches)]
-            return self._chosen(scope, values, conditions, kind)
+            return self._conditional(scope, values, conditions, kind)
         if isinstance(node, exp.Filter):
-            return self._chosen(scope, [node.this], [node.expression], through(Influence.AGGREGATION, kind))
+            return self._conditional(scope, [node.this], [node.expression], combined(Influence.AGGREGATION, kind))
         if isinstance(node, exp.Window):
             conditions = [*(node.args.get("partition_by") or ()), node.args.get("order")]
-            return self._chosen(scope, [node.this], conditions, through(Influence.TRANSFORMATION, kind))
+            return self._conditional(scope, [node.this], conditions, combined(Influence.TRANSFORMATION, kind))
         if isinstance(node, exp.AggFunc):
-            found = self._made_from(scope, node, through(Influence.AGGREGATION, kind))
+            found = self._uses_of_children(scope, node, combined(Influence.AGGREGATION, kind))
             select = scope.expression
             if not found and isinstance(select, exp.Select) and not isinstance(node.parent, exp.Window | exp.Filter):
-                # A number of rows: what they are counted by.
-                found = dict.fromkeys(self._columns(scope, self._groups(select)), through(Influence.AGGREGATION, kind))
-            return _valued(found, through(Influence.AGGREGATION, kind))
-        return self._made_from(scope, node, through(Influence.TRANSFORMATION, kind))
+                # count(*): the origins are the grouping columns.
+                found = dict.fromkeys(self._columns(scope, self._groups(select)), combined(Influence.AGGREGATION, kind))
+            return _with_direct_kind(found, combined(Influence.AGGREGATION, kind))
+        return self._uses_of_children(scope, node, combined(Influence.TRANSFORMATION, kind))
 
-    def _made_from(self, scope: Scope, node: exp.Expr, kind: Influence) -> Uses:
+    def _uses_of_children(self, scope: Scope, node: exp.Expr, kind: Influence) -> Uses:
         return merged(*(self._uses(scope, child, kind) for child in node.iter_expressions()))
 
-    def _chosen(
+    def _conditional(
         self, scope: Scope, values: Sequence[exp.Expr | None], conditions: Sequence[exp.Expr | None], kind: Influence
     ) -> Uses:
-        """Values, one of which conditions choose. Where the values are constants, the conditions say which."""
+        """Origins of values selected by conditions. If all values are constants, the conditions are direct origins."""
         found = merged(
             *(self._uses(scope, value, kind) for value in values if value),
             *(self._uses(scope, condition, Influence.CONDITION) for condition in conditions if condition),
         )
-        return _valued(found, through(Influence.TRANSFORMATION, kind))
+        return _with_direct_kind(found, combined(Influence.TRANSFORMATION, kind))
 
 
-def _valued(found: Uses, kind: Influence) -> Uses:
-    """Conditions on constants are what the value is made from."""
+def _with_direct_kind(found: Uses, kind: Influence) -> Uses:
+    """If there is no direct origin, give all origins this kind: the value is then computed from its conditions."""
     return found if any(k.direct for k in found.values()) or kind is Influence.CONDITION else dict.fromkeys(found, kind)

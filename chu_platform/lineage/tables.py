@@ -1,56 +1,31 @@
-"""The lineage of a table: what each of its columns is made from, one step back.
+"""Lineage of a table: the direct origins of each column, one step back.
 
-Queries are followed (queries); of what Python makes, the declaration says it (`from_columns`); of what is delivered,
-the reader knows the files and the place in them.
-
-Here: declarations in, one step of lineage out. Not here: the way back to the sources (sources).
+The lineage of a query is derived from its SQL (`lineage.queries`). For rows computed in Python, the declaration gives
+it (`from_columns`). For delivered rows, the reader gives the files and the position of each column.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence, merged, through
-from chu_platform.lineage.queries import Cell, columns_in, lineage_of_query
+from chu_platform.lineage.queries import InputColumn, columns_in, lineage_of_query
 from chu_platform.tables.columns import STRING, Column, sql_type
+from chu_platform.tables.influence import Influence, combined, merged
+from chu_platform.tables.lineage import Field, Lineage
 from chu_platform.tables.rows import EVERY_ROW, Computed, DeliveredRows, ExternalSource, Query
 from chu_platform.tables.table import Layer, Table
 
 FILE_NAME: Final = "nom du fichier"
 
 
-@dataclass(frozen=True)
-class Field:
-    """A column of a table of the lake."""
-
-    table: Table
-    column: str
-
-
-ColumnOrigin = Field | ExternalSource
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """`columns`: for each column of the table, in their order, its origins; nothing for a constant of the declaration.
-
-    `rows`: what decides which rows there are, whatever the column.
-    """
-
-    columns: Mapping[str, Mapping[ColumnOrigin, Influence]]
-    rows: Mapping[ColumnOrigin, frozenset[Influence]]
-
-    @property
-    def origins(self) -> Collection[ColumnOrigin]:
-        """Everything that its columns and rows come from, each once, in order."""
-        return dict.fromkeys([*(o for found in self.columns.values() for o in found), *self.rows])
+TableField = Field[Table]
+ColumnOrigin = TableField | ExternalSource
 
 
 @cache
-def lineage_of(table: Table) -> Lineage:
-    """The lineage of a table. Raises ChuError naming a column of which nothing is known."""
+def lineage_of(table: Table) -> Lineage[Table]:
+    """The lineage of a table. Raises ChuError when the origin of a column is not known."""
     return table.rows.accept(_LineageByKind(table))
 
 
@@ -60,15 +35,15 @@ class _LineageByKind:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def visit_query(self, rows: Query) -> Lineage:
+    def visit_query(self, rows: Query) -> Lineage[Table]:
         """See `RowsVisitor`."""
         return _of_query(self._table, rows)
 
-    def visit_computed(self, rows: Computed) -> Lineage:
+    def visit_computed(self, rows: Computed) -> Lineage[Table]:
         """See `RowsVisitor`."""
         return _of_function(self._table, rows)
 
-    def visit_delivered(self, rows: DeliveredRows) -> Lineage:
+    def visit_delivered(self, rows: DeliveredRows) -> Lineage[Table]:
         """See `RowsVisitor`."""
         table = self._table
         if table.layer is Layer.REJECTS:
@@ -76,7 +51,7 @@ class _LineageByKind:
         return Lineage({c.name: dict(_delivered(table, rows, c)) for c in table.columns}, {})
 
 
-def _of_query(table: Table, rows: Query) -> Lineage:
+def _of_query(table: Table, rows: Query) -> Lineage[Table]:
     inputs = {name: {c.name: sql_type(c.type) for c in read.columns} for name, read in table.reads.items()}
     try:
         found = lineage_of_query(rows.sql, inputs)
@@ -85,38 +60,42 @@ def _of_query(table: Table, rows: Query) -> Lineage:
     result = {name: _origins(table, uses) for name, uses in found.columns.items()}
     for name, made_from in rows.from_columns.items():
         if unknown := [used for used in made_from if used not in found.columns]:
-            raise ChuError(f"{table.layer}/{table.name}: its query has no column {unknown[0]}, which makes {name}")
-        of_each = ({o: through(k, Influence.TRANSFORMATION) for o, k in result[used].items()} for used in made_from)
+            raise ChuError(
+                f"{table.layer}/{table.name}: from_columns of {name} names {unknown[0]}, not a column of the query"
+            )
+        of_each = ({o: combined(k, Influence.TRANSFORMATION) for o, k in result[used].items()} for used in made_from)
         result[name] = merged(*of_each)
     return Lineage(_complete(table, result), {_field(table, cell): kinds for cell, kinds in found.rows.items()})
 
 
-def _origins(table: Table, uses: Mapping[Cell, Influence]) -> dict[ColumnOrigin, Influence]:
-    """Columns of inputs as columns of tables. What disclosure decides about a figure that is no count is a mask."""
+def _origins(table: Table, uses: Mapping[InputColumn, Influence]) -> dict[ColumnOrigin, Influence]:
+    """Input columns as columns of tables. A condition on a disclosure table is a mask, unless rows are counted."""
     found: dict[ColumnOrigin, Influence] = {}
     for cell, kind in uses.items():
         field = _field(table, cell)
-        masks = kind is Influence.CONDITION and field.table.layer is Layer.DISCLOSURE and table.layer is Layer.PUBLISHED
-        # An input may be read under two names.
+        is_mask = (
+            kind is Influence.CONDITION and field.table.layer is Layer.DISCLOSURE and table.layer is Layer.PUBLISHED
+        )
+        # A table may be an input under two names.
         found[field] = (
-            Influence.MASK if masks and Influence.AGGREGATION not in uses.values() else found.get(field, kind)
+            Influence.MASK if is_mask and Influence.AGGREGATION not in uses.values() else found.get(field, kind)
         )
     return found
 
 
-def _field(table: Table, cell: Cell) -> Field:
+def _field(table: Table, cell: InputColumn) -> TableField:
     name, column = cell
     return Field(table.reads[name], column)
 
 
-def _of_function(table: Table, rows: Computed) -> Lineage:
+def _of_function(table: Table, rows: Computed) -> Lineage[Table]:
     found = {
         name: {_declared(table, one): Influence.TRANSFORMATION for one in made_from}
         for name, made_from in rows.from_columns.items()
     }
-    decides = found.pop(EVERY_ROW, {})
+    deciding_rows = found.pop(EVERY_ROW, {})
     columns = _complete(table, found)
-    return Lineage(columns, dict.fromkeys(decides, frozenset([Influence.FILTER])))
+    return Lineage(columns, dict.fromkeys(deciding_rows, frozenset([Influence.FILTER])))
 
 
 def _declared(table: Table, origin: str | ExternalSource) -> ColumnOrigin:
@@ -125,7 +104,7 @@ def _declared(table: Table, origin: str | ExternalSource) -> ColumnOrigin:
     name, _, column = origin.partition(".")
     read = table.reads.get(name)
     if read is None or column not in {c.name for c in read.columns}:
-        raise ChuError(f"{table.layer}/{table.name} reads no {origin}, which its from_columns names")
+        raise ChuError(f"{table.layer}/{table.name}: from_columns names {origin}, which the table does not read")
     return Field(read, column)
 
 
@@ -135,13 +114,13 @@ def _complete(
     missing = [c.name for c in table.columns if c.name not in found]
     if missing:
         raise ChuError(
-            f"{table.layer}/{table.name}: nothing says what {', '.join(missing)} is made from: name it in from_columns"
+            f"{table.layer}/{table.name}: the origins of {', '.join(missing)} are not declared in from_columns"
         )
     return {c.name: found[c.name] for c in table.columns}
 
 
 def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tuple[ColumnOrigin, Influence]]:
-    """Where the delivery holds a column, or which columns it is derived from."""
+    """The position of a column in the delivery, or the columns from which it is derived."""
     expression = rows.expression_of(column.name)
     if expression is None:
         same = column.type == STRING and not rows.is_rewritten(column.name)
@@ -153,12 +132,12 @@ def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tu
         if used.lower() in names:
             yield Field(table, names[used.lower()]), Influence.TRANSFORMATION
         else:
-            # A part of the file's name: the reader refuses a column that is neither.
+            # Part of the file name: the reader refuses a column that is neither.
             yield ExternalSource(rows.delivery, f"{FILE_NAME}, partie « {used} »"), Influence.TRANSFORMATION
 
 
-def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage:
-    wheres = {
+def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage[Table]:
+    positions = {
         "file": FILE_NAME,
         "line": "numéro de ligne",
         "delivery": "empreinte du fichier",
@@ -166,7 +145,7 @@ def _of_rejects(table: Table, rows: DeliveredRows) -> Lineage:
         "mended_by": "empreinte du fichier qui corrige",
     }
     columns: dict[str, dict[ColumnOrigin, Influence]] = {
-        c.name: {ExternalSource(rows.delivery, wheres.get(c.name, "ligne entière")): Influence.TRANSFORMATION}
+        c.name: {ExternalSource(rows.delivery, positions.get(c.name, "ligne entière")): Influence.TRANSFORMATION}
         for c in table.columns
     }
     return Lineage(columns, {})

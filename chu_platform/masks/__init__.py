@@ -1,1 +1,1 @@
-"""The families of indicators that are masked together. One module a family."""
+"""The families of indicators that are masked together: one module for each family."""

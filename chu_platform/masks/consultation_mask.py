@@ -1,4 +1,4 @@
-"""The masking of the consultation indicators (1, 2 and 6): one family, since all sum to the same consultations."""
+"""The mask of the consultation indicators (1, 2 and 6). They are one family, because they have the same total."""
 
 from typing import Final
 

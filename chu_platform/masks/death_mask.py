@@ -1,4 +1,4 @@
-"""The masking of the deaths by region (indicator 7)."""
+"""The mask of the deaths by region (indicator 7)."""
 
 from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures

@@ -1,6 +1,6 @@
-"""The masking of the satisfaction by region (indicator 8).
+"""The mask of the satisfaction by region (indicator 8).
 
-The persons counted are those who answered: answers from 1 to 10 are masked. Numbers of sites are not numbers of
+The counted persons are the patients who answered: 1 to 10 answers are masked. The numbers of sites do not count
 persons, and the scores of sites are public.
 """
 

@@ -1,4 +1,4 @@
-"""The masking of the stay indicators (3, 4 and 5): one family, since all sum to the same stays."""
+"""The mask of the hospital stay indicators (3, 4 and 5). They are one family, because they have the same total."""
 
 from typing import Final
 
@@ -12,6 +12,6 @@ TOTAL: Final = "p.indicator = 'kpi_hospitalisation_rate'"
 stay_mask = MaskFamily(
     name="stay_mask",
     label="Masquage des indicateurs d’hospitalisation",
-    # Patients and the base do not sum over diagnoses, ages or time: a patient may be counted in several cells.
+    # Patients and base patients are not additive over diagnoses, ages or time: a patient may be in several cells.
     systems=[Measures(["events", "days"], over_time()), Measures(["patients"], []), Measures(["base_patients"], [])],
 )

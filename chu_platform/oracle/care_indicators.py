@@ -23,9 +23,9 @@ def compute(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables that the indicators are counted over, from the tables `patient`, `consultation` and `stay`.
+    """Create the helper tables of the indicators from the tables `patient`, `consultation` and `stay`.
 
-    The macros `age` and `birthday`; `<fact>_period` and `<fact>_in` of both facts; `base_by_cell`.
+    Creates the macros `age` and `birthday`, `<fact>_period` and `<fact>_in` for both facts, and `base_by_cell`.
     """
     connection.execute(
         """
@@ -47,10 +47,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
-    """Create `<fact>_period`: every month, quarter and year from the first to the last event, and the whole.
+    """Create `<fact>_period`: every month, quarter and year from the first to the last event, and the whole span.
 
-    Besides the period columns: covered_start and covered_end (the data's days within it), base_patients,
-    patient_years. And `<fact>_in`: each event once per grain, with the start of the period it falls in.
+    Its other columns: covered_start and covered_end (days of the period covered by data), base_patients, patient_years.
+    Also create `<fact>_in`: each event once per grain, with the start of its period.
     """
     connection.execute(
         f"""
@@ -205,7 +205,7 @@ def _by_diagnosis(connection: duckdb.DuckDBPyConnection, fact: str) -> pa.Table:
 
 
 def _stays(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Every period from the first to the last stay, those without any included."""
+    """All periods from the first to the last stay, including periods without stays."""
     return query_table(
         connection,
         f"""
@@ -221,7 +221,7 @@ def _stays(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 
 def _by_sex_and_age(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Cells with at least one stay. Patients the database lacks have no sex and no age."""
+    """Cells with at least one stay. Patients who are not in the database have no sex and no age."""
     return query_table(
         connection,
         f"""

@@ -32,8 +32,8 @@ POPULATIONS = {
 def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Table 7 from the distinct rows `death`; uses the macro `age` of `care_indicators`.
 
-    A death without a possible date is left out. A birth date of unknown day is the 15th, of unknown month 1
-    July; of unknown year, impossible, or after the death, it gives no age.
+    Deaths without a valid date are left out. An unknown day of birth is replaced with the 15th, an unknown month with
+    1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
     """
     connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
     connection.executemany("INSERT INTO population VALUES (?, ?)", list(POPULATIONS.items()))

@@ -1,6 +1,6 @@
-"""The tables that the eight indicators must give on a pack.
+"""Expected tables of the eight indicators for a pack.
 
-Confidence intervals and labels are left out. Codes are the delivered ones: `professional_key` is the identifier of the
+They have no confidence intervals and no labels. Codes are as delivered: `professional_key` is the identifier of the
 professional, not a pseudonym.
 """
 
@@ -17,9 +17,9 @@ MEMORY = "3GB"
 
 
 def expected(pack: Path) -> dict[str, pa.Table]:
-    """The eight tables by name, with the column names of the definitions, rows in order of their keys.
+    """The eight tables by name, with the column names of the definitions, sorted by key.
 
-    `kpi_consultation_rate_by_establishment` has the code `total` or `unattached` at these two levels. Raises
+    `kpi_consultation_rate_by_establishment` has the codes `total` and `unattached` at the levels of these names. Raises
     ChuError when the dump of the pack cannot be restored.
     """
     with tempfile.TemporaryDirectory(prefix="chu-oracle-") as spill, duckdb.connect() as connection:

@@ -122,7 +122,7 @@ def _load_stays(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _load_organisations(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """The department comes from code_commune, else code_postal, else the digits that begin `cedex`."""
+    """The department comes from code_commune, else code_postal, else the first digits of `cedex`."""
     connection.execute(
         """
         CREATE MACRO of_postal(postal) AS CASE
@@ -162,7 +162,7 @@ def _load_organisations(connection: duckdb.DuckDBPyConnection, folder: Path) -> 
 
 
 def _load_diagnoses(connection: duckdb.DuckDBPyConnection) -> None:
-    """Place every delivered code in the official list: leaf, category and chapter, or `inconnu`."""
+    """Classify each delivered code with the official list: leaf, category and chapter, or `inconnu`."""
     (listed,) = [file for file in distribution("edsnlp").files or [] if file.name == "cim10.csv.gz"]
     with gzip.open(str(listed.locate()), "rt", encoding="utf-8", newline="") as file:
         codes = [row["code"] for row in csv.DictReader(file)]

@@ -58,7 +58,7 @@ def _region(row: dict[str, str]) -> str:
 
 
 def compute(folder: Path) -> pa.Table:
-    """Table 8: a row for each year, survey and region with a site in the file, and one for France (`all`)."""
+    """Table 8: one row per year, survey and region with a site in the file, and one for France (`all`)."""
     cells: dict[tuple[int, str, str], list[dict[str, str]]] = defaultdict(list)
     columns: dict[str, tuple[str, str]] = {}
     for name, (year, survey, answers, score) in FILES.items():
@@ -75,7 +75,7 @@ def compute(folder: Path) -> pa.Table:
 
 
 def _weighted(pairs: list[tuple[float, float]]) -> float | None:
-    """Mean of the first members, weighted by the second ones."""
+    """Mean of the first elements of the pairs, weighted by the second elements."""
     return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else None
 
 

@@ -1,1 +1,1 @@
-"""The periods of the indicators, and the patients observed in each. One module a table."""
+"""Periods of the indicators and number of patients in each period. One module declares one table."""

@@ -1,7 +1,4 @@
-"""Periods: the months, quarters and years that the events of a kind cover, and all of them together.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Months, quarters and years covered by the data of each domain, and the whole span (`all`)."""
 
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
@@ -24,7 +21,7 @@ def _periods(periods: Periods) -> str:
             FROM span WHERE first IS NOT NULL
         ),
         judged AS (
-            -- More of the last month may still be delivered, whatever its last day of data.
+            -- The last month is always partial: more of its events may still be delivered.
             SELECT *, (start = trunc(first, 'month') AND first > start) OR start = trunc(last, 'month') AS partial
             FROM month
         ),

@@ -1,8 +1,6 @@
-"""The patients behind the rates: how many, and how long observed, in each period by sex and age.
+"""Denominators of the rates: patients and patient-years of each period, by sex and age band.
 
-Birth dates do not leave the restricted zone, so the denominators are counted here, exactly, from them.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
+They are computed here from exact birth dates, because birth dates do not leave the restricted zone.
 """
 
 from chu_platform.periods.dim_period import dim_period
@@ -64,7 +62,7 @@ fact_patient_base = Table(
             ) GROUP BY birth_date, sex
         ),
         anniversary AS (
-            -- The day on which an age is completed; of a 29 February, the 1 March of a common year.
+            -- The day on which an age is reached; for a birth on 29 February, 1 March in a common year.
             SELECT birth_date, sex, n, age,
                    date_add(add_months(birth_date, 12 * age),
                             CASE WHEN month(birth_date) = 2 AND day(birth_date) = 29

@@ -1,13 +1,13 @@
-"""The portal as a process: `python -m chu_platform.portal PORT [UI]`.
+"""The portal as a process: `python -m chu_platform.portal PORT [UI]`."""
 
-Here: the command. Not here: the application (app), nor who starts it (serve, commands).
-"""
-
+import sys
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from chu_platform.description.file import read_catalogue
+from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
 from chu_platform.portal.reader import Reader
 from chu_platform.settings import load_settings
@@ -20,11 +20,16 @@ def main(
 ) -> None:
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
-    reader = Reader(settings.lake_folder, settings.logs_folder)
+    catalogue = read_catalogue(settings.lake_folder, settings.work_folder)
+    reader = Reader(settings.lake_folder, catalogue, settings.logs_folder)
     reader.follow()
     app = make_app(reader, ui, settings.logs_folder)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, limit_concurrency=200)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except ChuError as error:
+        print(f"portal: {error}", file=sys.stderr)
+        sys.exit(1)

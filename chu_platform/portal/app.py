@@ -2,8 +2,6 @@
 
 Nothing is written, nothing but GET and HEAD is answered, nothing is loaded from elsewhere, and a page that cannot be
 made says so in French.
-
-Here: the ASGI application. Not here: what pages show (pages).
 """
 
 import hashlib
@@ -24,10 +22,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chu_platform.errors import keep_trace
+from chu_platform.portal.addresses import STATIC
 from chu_platform.portal.choices import Refused
-from chu_platform.portal.pages import FOLDER, HANDLERS, SVG, Handler, Pages
+from chu_platform.portal.downloads import SVG
+from chu_platform.portal.pages import HANDLERS, Handler, Pages
 from chu_platform.portal.reader import Reader
 
+STATIC_FILES: Final = Path(__file__).parent / "static"
 MAX_URL_LENGTH: Final = 2000
 # No inline script or style, nothing from elsewhere; images also from the page itself, for PNG made in the browser.
 POLICY: Final = (
@@ -80,7 +81,7 @@ class Guard:
         elif len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_LENGTH:
             refusal = HTTPStatus.REQUEST_URI_TOO_LONG
         if refusal:
-            answer = error_page(self._pages, refusal, TEXTS[refusal])
+            answer = self._pages.error(refusal, TEXTS[refusal])
             if refusal is HTTPStatus.METHOD_NOT_ALLOWED:
                 answer.headers["Allow"] = "GET, HEAD"
             await answer(scope, receive, send_guarded)
@@ -89,14 +90,9 @@ class Guard:
 
 
 def _within(location: str) -> str:
-    """The path of an address and what follows it. The host is what the request said, and may be anybody's."""
+    """The path of an address and what follows it. The host comes from the request, and may be anybody's."""
     parts = urlsplit(location)
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
-
-
-def error_page(pages: Pages, status: HTTPStatus, message: str) -> Response:
-    """A page that says what is wrong and where to go on."""
-    return pages.page("error.html", status, message=message, number=status.value)
 
 
 def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) -> Starlette:
@@ -105,17 +101,17 @@ def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) ->
 
     def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return error_page(pages, error.status, error.message)
+        return pages.error(error.status, error.message)
 
     def http_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
-        return error_page(pages, status, TEXTS.get(status, "Cette demande ne peut pas être comprise."))
+        return pages.error(status, TEXTS.get(status, "Cette demande ne peut pas être comprise."))
 
     return Starlette(
         routes=[
             *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in HANDLERS),
-            Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
+            Mount(STATIC.rstrip("/"), StaticFiles(directory=STATIC_FILES), name="static"),
         ],
         middleware=[Middleware(Guard, pages=pages), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
         exception_handlers={Refused: refused, HTTPException: http_error},
@@ -133,7 +129,7 @@ def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
         except Exception as error:
             if logs:
                 keep_trace(error, logs)
-            return error_page(pages, HTTPStatus.INTERNAL_SERVER_ERROR, TEXTS[HTTPStatus.INTERNAL_SERVER_ERROR])
+            return pages.error(HTTPStatus.INTERNAL_SERVER_ERROR, TEXTS[HTTPStatus.INTERNAL_SERVER_ERROR])
         if made.status_code == HTTPStatus.OK:
             tag = f'"{hashlib.sha256(made.body).hexdigest()[:20]}"'
             if request.headers.get("if-none-match") == tag:

@@ -1,7 +1,4 @@
-"""The figures of a question: one cell, its periods, its trend, its neighbours.
-
-Here: queries over a snapshot, and cells as values. Not here: words (sentences), charts, pages.
-"""
+"""The figures of a question: one cell, its periods, its trend, its neighbours."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +8,7 @@ from typing import Any, Final
 
 from chu_platform import french
 from chu_platform.portal.periods import Period, coarser
-from chu_platform.portal.questions import AGES, Measure, Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL
@@ -36,7 +33,7 @@ BAND_START: Final = re.compile(r"\d+")
 class Cell:
     """One figure: its X, its period, and what it is made of; a masked one has none.
 
-    `numerator` and `denominator` are None too where the measure has none. `name` is what tells it from its neighbours.
+    `numerator` and `denominator` are None too where the measure has none. `name` distinguishes it from its neighbours.
     """
 
     x: X
@@ -89,7 +86,7 @@ def _name(question: Question, row: Mapping[str, Any]) -> str:
         return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
         return french.capital(row["region_label"])
-    return AGES[row["age_band"]] if "age_band" in row else label_of(question, row)
+    return french.age_band(row["age_band"]) if "age_band" in row else label_of(question, row)
 
 
 def as_cell(question: Question, measure: Measure, row: Row) -> Cell:

@@ -1,24 +1,22 @@
-"""What a request asks for: question, X, Y and measure, from the parameters of an address, and back.
+"""What a request asks for: question, X, period and measure, from the parameters of an address, and back.
 
-Here: validation. Whatever is not understood is refused with a sentence in French, never guessed. Not here: figures.
+A parameter that is not understood is refused with a sentence in French, never guessed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
 
 from chu_platform import french
+from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
 from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.periods import Period, is_written
-from chu_platform.portal.questions import BY_SLUG, LEVELS, Measure, Parameter, Question
+from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 
-LONGEST: Final = 200
-PERIOD: Final = "periode"
-MEASURE: Final = "mesure"
+MAX_VALUE_LENGTH: Final = 200
 
 
 class Refused(Exception):
@@ -47,19 +45,16 @@ class Choice:
     rows: Sequence[Row] = field(repr=False)
     asked: str | None = None
 
-    def address(self, kind: str = "", **changes: str) -> str:
-        """Path and parameters of this view, or of one that differs in some of them; the first measure goes without."""
+    def address(self, file: str = "", **changes: str) -> str:
+        """The address of this view, of a file of it, or of a view that differs in some parameters.
+
+        The first measure is not named in it.
+        """
         parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
         parameters[PERIOD] = self.period.written
         if self.measure is not self.question.measures[0]:
             parameters[MEASURE] = self.measure.key
-        return question_address(self.question, {**parameters, **changes}, kind)
-
-
-def question_address(question: Question, parameters: Mapping[str, str], kind: str = "") -> str:
-    """Path and parameters of a page of a question; `kind` is that of a download."""
-    path = f"/questions/{question.slug}{f'/{kind}' if kind else ''}"
-    return f"{path}?{urlencode(parameters)}" if parameters else path
+        return question_address(self.question, {**parameters, **changes}, file)
 
 
 def single(given: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
@@ -70,15 +65,17 @@ def single(given: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, 
             raise Refused("L’adresse contient un paramètre inconnu.")
         if name in found:
             raise Refused(f"Le paramètre « {name} » est donné deux fois.")
-        if len(value) > LONGEST or not value.isprintable():
-            raise Refused(f"Le paramètre « {name} » n’est pas un texte lisible d’au plus {LONGEST} caractères.")
+        if len(value) > MAX_VALUE_LENGTH or not value.isprintable():
+            raise Refused(
+                f"Le paramètre « {name} » n’est pas un texte lisible d’au plus {MAX_VALUE_LENGTH} caractères."
+            )
         found[name] = value
     return found
 
 
 def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> Choice:
     """The choice of an address. Raises Refused when there is no such question, X, period or measure."""
-    question = BY_SLUG.get(slug)
+    question = snapshot.question(slug)
     if question is None:
         raise Refused("Cette question n’existe pas.", HTTPStatus.NOT_FOUND)
     names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
@@ -118,7 +115,7 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         (column,) = map(sql_name, parameter.columns)
         there = {r["value"] for r in snapshot.rows(f"SELECT DISTINCT {column} AS value FROM {table}")}
         return [("", [(value, label) for value, label in parameter.words.items() if value in there])]
-    if parameter.columns == ("level", "code"):
+    if list(parameter.columns) == ["level", "code"]:
         groups = []
         for level in ("total", "unattached", "region", "department", "chapter"):
             rows = snapshot.rows(
@@ -126,13 +123,14 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
                 {"level": level},
             )
             if rows:
+                label = question.levels[level].label
                 coded = level in ("department", "chapter")
                 listed = [
                     (f"{level}:{r['code']}", f"{r['code']} – {r['label']}" if coded else r["label"]) for r in rows
                 ]
-                groups.append((f"{LEVELS[level]}s" if len(rows) > 1 else LEVELS[level], listed))
+                groups.append((f"{label}s" if len(rows) > 1 else label, listed))
         return groups
-    if parameter.columns == ("profession", "speciality"):
+    if list(parameter.columns) == ["profession", "speciality"]:
         rows = snapshot.rows(f"SELECT DISTINCT profession, speciality FROM {table} ORDER BY 1, 2")
         found: dict[str, list[tuple[str, str]]] = {}
         for r in rows:

@@ -1,13 +1,11 @@
-"""A view as a file: CSV for a spreadsheet, Parquet for a program, SVG for a document.
-
-Here: files. Not here: which rows a view has (views, cells).
-"""
+"""A view as a file: CSV for a spreadsheet, Parquet for a program, SVG for a document."""
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from http import HTTPStatus
 from io import BytesIO
 from typing import Final
 
@@ -19,30 +17,53 @@ from chu_platform import french
 from chu_platform.portal.cells import neighbours, of_x, relation
 from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
+from chu_platform.portal.choices import Refused
 from chu_platform.portal.periods import GRAINS
-from chu_platform.portal.questions import AGES, LEVELS, SEXES, SURVEYS, Question
+from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.views import View
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import ALL
 
-MASKED: Final = "masqué"
+CSV: Final = "text/csv; charset=utf-8"
+PARQUET: Final = "application/vnd.apache.parquet"
+SVG: Final = "image/svg+xml"
 MAX_PART_LENGTH: Final = 60
 # Codes of the published tables, as a French reader knows them; a band such as 5-9 would be a date to a spreadsheet.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "period_grain": {grain: label.lower() for grain, label in GRAINS.items()},
-    "level": LEVELS,
     "code": {"unattached": "sans établissement"},
-    "sex": SEXES,
-    "age_band": AGES,
-    "survey": SURVEYS,
     "region_code": {ALL: "France"},
 }
 # From the youngest; all ages and the unknown one last.
 AGE_ORDER: Final = "try_cast(regexp_extract(age_band, '[0-9]+') AS INT) NULLS LAST, age_band"
 # What a spreadsheet would take for a formula.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as a reader gets it: the name it is saved as, its media type, its content."""
+
+    name: str
+    media: str
+    content: bytes
+
+
+def file_of(snapshot: Snapshot, view: View, part_and_kind: str) -> File:
+    """A file of a view, such as "evolution.csv". Raises Refused when there is none of that name."""
+    part, _, kind = part_and_kind.partition(".")
+    content: bytes | None = None
+    media = ""
+    if kind == "svg" and part in ("evolution", "comparaison", "carte"):
+        content, media = as_svg(snapshot, view, part), SVG
+    elif kind in ("csv", "parquet") and part in ("evolution", "comparaison"):
+        rows = rows_over_time(snapshot, view) if part == "evolution" else rows_compared(snapshot, view)
+        content, media = (as_csv(view.question, rows), CSV) if kind == "csv" else (as_parquet(rows), PARQUET)
+    if content is None:
+        raise Refused("Ce fichier n’existe pas.", HTTPStatus.NOT_FOUND)
+    return File(file_name(view, part, kind), media, content)
 
 
 def rows_over_time(snapshot: Snapshot, view: View) -> pa.Table:
@@ -70,11 +91,14 @@ def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Ma
 
 def as_csv(question: Question, rows: pa.Table) -> bytes:
     """Rows for a French reader's spreadsheet: UTF-8 with a mark, semicolons, commas, words; a masked figure says so."""
+    words = {**question.words, "level": {level: w.label for level, w in question.levels.items()}, **WORDS}
     figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
     lines = [[c.label for c in question.table.columns]]
     for row in rows.to_pylist():
         hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
-        lines.append([MASKED if name in hidden else _written(name, value) for name, value in row.items()])
+        lines.append(
+            [french.MASKED if name in hidden else _written(value, words.get(name, {})) for name, value in row.items()]
+        )
     text = "".join(";".join(_quoted(cell) for cell in line) + "\r\n" for line in lines)
     return text.encode("utf-8-sig")
 
@@ -127,11 +151,12 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:MAX_PART_LENGTH].rstrip("-")
 
 
-def _written(name: str, value: object) -> str:
+def _written(value: object, words: Mapping[str, str]) -> str:
+    """A value as text; `words` are those for its codes."""
     if value is None:
         return ""
     if isinstance(value, str):
-        value = WORDS.get(name, {}).get(value, value)
+        value = words.get(value, value)
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, float):

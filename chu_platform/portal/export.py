@@ -1,75 +1,42 @@
 """A copy of the portal that needs no server: its pages as files whose links lead to each other.
 
-The pages are those that the application gives to a reader who opens the home page, the story, the method and the eight
-questions, and all views and files that these offer by links and lists; and of each place and diagnosis with a figure
-its view to begin with. Months and quarters stay with the portal itself: they would make ten times as many files.
-
-One view has several addresses, and one file: that of the address its permanent link names. What is not in the copy is
-no link, but words that say so.
-
-Here: which pages, and how their addresses become files. Not here: any content of theirs.
+The copy holds the home page, the story, the method and the eight questions; all views and files that these offer by
+links and lists, but for months and quarters, which would be ten times as many; and, for each place and diagnosis that
+has a figure, the view that its page opens with. A view has several addresses and one file: addresses are the same view
+when they have the same permanent link. Content that is not in the copy is no link, but words that say so.
 """
 
-import asyncio
 import hashlib
-import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape, unescape
-from html.parser import HTMLParser
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
-
-from markupsafe import Markup
-from starlette.types import ASGIApp, Message
+from urllib.parse import parse_qsl, urlsplit
 
 from chu_platform import french
 from chu_platform.errors import ChuError
-from chu_platform.portal.choices import PERIOD, question_address
-from chu_platform.portal.questions import QUESTIONS
+from chu_platform.portal import addresses, downloads
+from chu_platform.portal.addresses import Addresses, CopiedAddresses, question_address
+from chu_platform.portal.app import STATIC_FILES
+from chu_platform.portal.choices import Choice, Refused, choose
+from chu_platform.portal.periods import is_short
 from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.rendering import Renderer
+from chu_platform.portal.views import view_of, with_figure
 from chu_platform.tables.duckdb_sql import sql_name
 
-STATIC: Final = "/static/"
-STATIC_FILES: Final = Path(__file__).parent / "static"
-HOME: Final = "index.html"
-LISTED: Final = Markup('<details><summary>{}</summary><ul class="choices">{}</ul></details>')
-CURRENT: Final = Markup(' aria-current="true"')
-BEGIN: Final = ("/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS))
+INDEX: Final = "index.html"
+HTML: Final = ".html"
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
 MAX_VIEWS: Final = 1000
-PERMANENT: Final = re.compile(r'<a id="lien" href="(?P<address>[^"]*)"')
-LINK: Final = re.compile(r'<a\b[^>]*? href="(?P<address>/[^"]*)"[^>]*>(?P<content>.*?)</a>', re.DOTALL)
-FILES: Final = re.compile(r'<p class="actions">(?P<content>.*?)</p>', re.DOTALL)
-MISSING: Final = "pas dans la copie"
-ABSENT: Final = '<span class="absent">{}</span> <small class="soft">({})</small>'
-NO_FILES: Final = '<p class="small soft">Ces fichiers ne sont pas dans la copie : le portail les donne.</p>'
-# Attributes of our own templates: always in double quotes, and escaped.
-ADDRESS: Final = re.compile(r'(?P<name> href| src)="(?P<address>/[^"]*)"')
-FORM: Final = re.compile(r"<form\b.*?</form>", re.DOTALL)
-# What has no meaning in files: PNG and lists by script, and the early loading of a font, which files refuse.
-NEEDS_SERVER: Final = re.compile(r'\s*<(?:script src="/static/questions\.js"[^>]*></script>|link rel="preload"[^>]*>)')
-SHORT_PERIOD: Final = re.compile(r"\d{4}-.*")
-MEDIA_ENDINGS: Final = {"text/csv": ".csv", "application/vnd.apache.parquet": ".parquet", "image/svg+xml": ".svg"}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the application answers to an address."""
-
-    status: int
-    media: str
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Alone:
-    """The views to begin with of places and diagnoses, by address; how many with a figure were left out."""
+class OpeningViews:
+    """The views that the pages of places and diagnoses open with, by address; how many with a figure are left out."""
 
     addresses: Sequence[str] = ()
     left_out: int = 0
@@ -83,10 +50,59 @@ class Exported:
     files: int
 
 
-def views_alone(snapshot: Snapshot, most: int = MAX_VIEWS) -> Alone:
-    """Of each place and diagnosis that has at least one figure the view to begin with, at most so many of a level."""
-    addresses, left_out = [], 0
-    for question in QUESTIONS:
+@dataclass(frozen=True)
+class _Target:
+    """Where an address leads: a page without parameters, or a view of a question, or a file of that view."""
+
+    path: str
+    choice: Choice | None = None
+    file: str = ""
+
+    @property
+    def view(self) -> str:
+        """The address of the view or file, which is the same for all addresses that lead to it."""
+        return self.choice.address(self.file) if self.choice else self.path
+
+
+class _RecordedAddresses(Addresses):
+    """Records what the pages of a copy offer; the entries of lists come after the links of their page."""
+
+    served = False
+
+    def __init__(self) -> None:
+        self._links: dict[str, None] = {}
+        self._entries: dict[str, None] = {}
+
+    @property
+    def offered(self) -> Sequence[str]:
+        """The views and files of years and of the whole period, in the order of the page."""
+        found = dict.fromkeys(address.partition("#")[0] for address in (*self._links, *self._entries))
+        return [
+            a
+            for a in found
+            if a.startswith(addresses.QUESTIONS) and not is_short(_parameters(a).get(addresses.PERIOD, ""))
+        ]
+
+    def of(self, address: str) -> str:
+        """The address, recorded."""
+        self._links[address] = None
+        return address
+
+    def of_choice(self, address: str) -> str:
+        """The address, recorded apart."""
+        self._entries[address] = None
+        return address
+
+
+def start_addresses(snapshot: Snapshot) -> Sequence[str]:
+    """The home page, the story, the method and the questions."""
+    return [addresses.HOME, addresses.STORY, addresses.METHOD, *(question_address(q, {}) for q in snapshot.questions)]
+
+
+def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
+    """The opening view of each place and diagnosis that has at least one figure, at most so many of a level."""
+    found, left_out = [], 0
+    for question in snapshot.questions:
         if "level" not in question.columns or question.table.name not in snapshot.versions:
             continue
         rows = snapshot.rows(
@@ -99,115 +115,82 @@ def views_alone(snapshot: Snapshot, most: int = MAX_VIEWS) -> Alone:
             if row["place"] > most:
                 left_out += 1
             else:
-                addresses.append(question_address(question, {x.name: f"{row['level']}{x.separator}{row['code']}"}))
-    return Alone(addresses, left_out)
+                found.append(question_address(question, {x.name: f"{row['level']}{x.separator}{row['code']}"}))
+    return OpeningViews(found, left_out)
 
 
 def export(
-    app: ASGIApp, folder: Path, now: datetime, begin: Sequence[str] = BEGIN, alone: Alone | None = None
+    snapshot: Snapshot,
+    folder: Path,
+    now: datetime,
+    start: Sequence[str],
+    opening: OpeningViews | None = None,
 ) -> Exported:
-    """Write the copy of the pages to begin with, of all they offer, and of the views alone; `now` is the day it names.
+    """Write the copy of the pages `start`, of all they offer, and of the opening views; `now` is the day it names.
 
     Raises ChuError when the folder holds something already: nothing is written then.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
-    alone = alone or Alone()
-    found = asyncio.run(_walk(app, begin, alone.addresses))
-    names: dict[str, str] = {}
-    for address, answer in found.items():
-        # Of several addresses of a view the first names the file.
-        view = _view_of(address, answer)
-        names[address] = names.setdefault(view, _file_of(address, answer))
-    written: set[str] = set()
+    opening = opening or OpeningViews()
+    targets = {address: target for address in start if (target := _target(snapshot, address))}
+    offered: dict[str, None] = {}
+    for target in list(targets.values()):
+        recorded = _RecordedAddresses()
+        _page(Renderer(recorded), snapshot, target)
+        offered |= dict.fromkeys(recorded.offered)
+    for address in (*offered, *opening.addresses):
+        if address not in targets and (found := _target(snapshot, address)):
+            targets[address] = found
+    # Of several addresses of a view the first names the file.
+    file_of_view: dict[str, str] = {}
+    files = {a: file_of_view.setdefault(t.view, _file_name(a, t.file)) for a, t in targets.items()}
     shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
+    notice = _notice(now, opening)
+    known = {**file_of_view, **files}
     pages = 0
-    for address, answer in found.items():
-        if names[address] in written:
-            continue
-        written.add(names[address])
-        path = folder / names[address]
+    for name, target in {files[a]: t for a, t in reversed(targets.items())}.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if answer.media == "text/html":
-            pages += 1
-            path.write_text(_page(answer.body.decode(), names[address], names, _notice(now, alone)), encoding="utf-8")
+        if target.choice and target.file:
+            path.write_bytes(downloads.file_of(snapshot, view_of(snapshot, target.choice), target.file).content)
         else:
-            path.write_bytes(answer.body)
-    return Exported(pages, len(written) - pages)
+            pages += 1
+            renderer = Renderer(CopiedAddresses(name, known), notice)
+            path.write_text(_page(renderer, snapshot, target), encoding="utf-8")
+    return Exported(pages, len(file_of_view) - pages)
 
 
-async def _walk(app: ASGIApp, begin: Sequence[str], alone: Sequence[str]) -> Mapping[str, Answer]:
-    """The first pages, all that they offer, and the views alone, by address."""
-    first = {address: await _ask(app, address) for address in begin}
-    offered = dict.fromkeys(address for page in first.values() for address in _offered(page.body.decode()))
-    offered |= dict.fromkeys(alone)
-    others = {address: await _ask(app, address) for address in offered if address not in first}
-    return {address: answer for address, answer in (first | others).items() if answer.status == HTTPStatus.OK}
+def _parameters(address: str) -> Mapping[str, str]:
+    return dict(parse_qsl(urlsplit(address).query))
 
 
-def _view_of(address: str, answer: Answer) -> str:
-    """The address of a view, which is the same for all that lead to it."""
-    found = PERMANENT.search(answer.body.decode()) if answer.media == "text/html" else None
-    return unescape(found["address"]) if found else address
-
-
-def _offered(page: str) -> Iterator[str]:
-    """The addresses of the views and files that a page offers."""
-    addresses = [unescape(match["address"]).split("#")[0] for match in ADDRESS.finditer(page)]
-    for form in FORM.findall(page):
-        addresses += [address for _, choices in _choices(form) for _, address, _ in choices]
-    for address in addresses:
-        parts = urlsplit(address)
-        if parts.path.startswith("/questions/") and not _is_short(parts.query):
-            yield address
-
-
-async def _ask(app: ASGIApp, address: str) -> Answer:
-    """What a browser would get."""
+def _target(snapshot: Snapshot, address: str) -> _Target | None:
+    """Where an address leads; None where the portal shows nothing."""
     parts = urlsplit(address)
-    received: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        received.append(message)
-
-    await app(
-        {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": parts.path,
-            "raw_path": parts.path.encode(),
-            "query_string": parts.query.encode(),
-            "root_path": "",
-            "headers": [(b"host", b"localhost")],
-            "client": None,
-            "server": ("localhost", 80),
-        },
-        receive,
-        send,
-    )
-    start = next(m for m in received if m["type"] == "http.response.start")
-    media = next((v.decode() for n, v in start["headers"] if n == b"content-type"), "")
-    body = b"".join(m.get("body", b"") for m in received if m["type"] == "http.response.body")
-    return Answer(start["status"], media.split(";")[0], body)
+    if not parts.path.startswith(addresses.QUESTIONS):
+        return _Target(parts.path)
+    slug, _, file = parts.path.removeprefix(addresses.QUESTIONS).partition("/")
+    try:
+        choice = with_figure(choose(snapshot, slug, parse_qsl(parts.query, keep_blank_values=True)))
+    except Refused:
+        return None
+    return _Target(parts.path, choice, file)
 
 
-def _is_short(query: str) -> bool:
-    """Whether a view is of a month or a quarter."""
-    return bool(SHORT_PERIOD.fullmatch(dict(parse_qsl(query)).get(PERIOD, "")))
+def _page(renderer: Renderer, snapshot: Snapshot, target: _Target) -> str:
+    if target.choice:
+        return renderer.question(snapshot, view_of(snapshot, target.choice))
+    pages = {addresses.HOME: renderer.home, addresses.STORY: renderer.story, addresses.METHOD: renderer.method}
+    return pages[target.path](snapshot)
 
 
-def _file_of(address: str, answer: Answer) -> str:
+def _file_name(address: str, file: str) -> str:
     """The file of an address: readable, and another one for another address."""
-    if address == "/":
-        return HOME
+    if address == addresses.HOME:
+        return INDEX
     parts = urlsplit(address)
-    ending = MEDIA_ENDINGS.get(answer.media, ".html")
+    ending = Path(file).suffix or HTML
     path = parts.path.strip("/").removesuffix(ending)
     if not parts.query:
         return f"{path}{ending}"
@@ -215,7 +198,7 @@ def _file_of(address: str, answer: Answer) -> str:
     return f"{path}/{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{ending}"
 
 
-def _notice(now: datetime, alone: Alone) -> str:
+def _notice(now: datetime, opening: OpeningViews) -> str:
     """What the copy is, and all that it leaves out."""
     left_out = [
         "les mois et les trimestres",
@@ -224,111 +207,14 @@ def _notice(now: datetime, alone: Alone) -> str:
         "pour un établissement ou un diagnostic, les autres périodes, les autres mesures et les fichiers",
         "les lieux et les diagnostics sans aucun chiffre visible",
     ]
-    if alone.left_out:
+    if opening.left_out:
         left_out.append(
-            f"{french.counted(alone.left_out, 'lieu ou diagnostic', 'lieux ou diagnostics')} de moindre effectif"
+            f"{french.counted(opening.left_out, 'lieu ou diagnostic', 'lieux ou diagnostics')} de moindre effectif"
         )
     left_out += ["les images PNG", "le lignage"]
-    return french.typeset(
-        f'<div class="wrap"><p>Copie du {french.day(now.date())}, sans serveur : elle montre les années et la période '
+    return (
+        f"Copie du {french.day(now.date())}, sans serveur : elle montre les années et la période "
         "entière, et de chaque lieu ou diagnostic qui a un chiffre la vue par laquelle il commence. "
         "Le portail a de plus : "
-        f"{' ; '.join(left_out)}.</p></div>\n</footer>"
+        f"{' ; '.join(left_out)}."
     )
-
-
-def _page(page: str, own: str, names: Mapping[str, str], notice: str) -> str:
-    """A page whose links lead to files; what is not in the copy stays as words."""
-
-    def is_there(address: str) -> bool:
-        address = unescape(address).partition("#")[0]
-        return address.startswith(STATIC) or address in names
-
-    def as_words(match: re.Match[str]) -> str:
-        content = match["content"]
-        if is_there(match["address"]):
-            return match[0]
-        # A mark of a chart is drawn without a link; its words stay what they are.
-        return content if "<path" in content else ABSENT.format(content, MISSING)
-
-    def files(match: re.Match[str]) -> str:
-        addresses = [link["address"] for link in LINK.finditer(match["content"])]
-        return match[0] if not addresses or any(map(is_there, addresses)) else NO_FILES
-
-    def to_file(match: re.Match[str]) -> str:
-        address, _, fragment = unescape(match["address"]).partition("#")
-        target = address.removeprefix("/") if address.startswith(STATIC) else names.get(address)
-        if target is None:
-            return ""
-        relative = os.path.relpath(target, Path(own).parent)
-        return f'{match["name"]}="{escape(relative)}{f"#{fragment}" if fragment else ""}"'
-
-    page = FORM.sub(lambda form: _lists(form[0], names), NEEDS_SERVER.sub("", page))
-    page = LINK.sub(as_words, FILES.sub(files, page))
-    return ADDRESS.sub(to_file, page.replace("</footer>", notice, 1))
-
-
-def _lists(form: str, names: Mapping[str, str]) -> str:
-    """In place of a form, which needs a server, the links that its lists stand for."""
-    drawn = []
-    for label, choices in _choices(form):
-        here = [(text, address, chosen) for text, address, chosen in choices if address in names or chosen]
-        if len(here) > 1:
-            links = Markup("").join(
-                Markup('<li><a href="{}"{}>{}</a></li>').format(address, CURRENT if chosen else "", text)
-                for text, address, chosen in here
-            )
-            drawn.append(LISTED.format(label, links))
-    return "".join(drawn)
-
-
-def _choices(form: str) -> Iterator[tuple[str, list[tuple[str, str, bool]]]]:
-    """The lists of a form: label, and (text, address, is chosen) of each option while the other fields stay."""
-    fields = _Fields()
-    fields.feed(form)
-    own = {name: next((v for v, _, chosen in options if chosen), "") for name, options in fields.lists.items()}
-    for name, options in fields.lists.items():
-        choices = []
-        for value, text, chosen in options:
-            query = {**own, name: value, **fields.hidden}
-            if not _is_short(urlencode(query)):
-                choices.append((text, f"{fields.action}?{urlencode(query)}", chosen))
-        yield fields.labels.get(name, name), choices
-
-
-class _Fields(HTMLParser):
-    """What a form sends: its lists with their options, and its hidden fields."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.hidden: dict[str, str] = {}
-        self.labels: dict[str, str] = {}
-        self.lists: dict[str, list[tuple[str, str, bool]]] = {}
-        self._list = self._text = ""
-        self._option: tuple[str, bool] | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self._text = ""
-        if tag == "form":
-            self.action = given.get("action") or ""
-        elif tag == "label":
-            self._list = (given.get("for") or "").removeprefix("field-")
-        elif tag == "select":
-            self._list = given.get("name") or ""
-            self.lists[self._list] = []
-        elif tag == "option":
-            self._option = (given.get("value") or "", "selected" in given)
-        elif tag == "input" and given.get("type") == "hidden":
-            self.hidden[given.get("name") or ""] = given.get("value") or ""
-
-    def handle_data(self, data: str) -> None:
-        self._text += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "label":
-            self.labels[self._list] = self._text.strip()
-        elif tag == "option" and self._option:
-            value, chosen = self._option
-            self.lists[self._list].append((value, self._text.strip(), chosen))

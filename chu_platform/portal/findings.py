@@ -1,9 +1,7 @@
-"""What intervals allow to be claimed: a change, a highest group, regions apart, a rank; as a title and as a sentence.
+"""Findings that intervals support: a change, a highest group, regions apart, a rank; as a title and as a sentence.
 
-Each is claimed only where intervals do not meet, and is said not to be established everywhere else. Where a figure is
-masked or missing the title says so.
-
-Here: claims and their words. Not here: the figures themselves (cells, views), nor the order of the story (story).
+A finding is stated only where intervals do not meet; elsewhere the text states that it is not established. Where a
+figure is masked or missing, the title states that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,8 +53,8 @@ def change(measure: Measure, cells: Iterable[Cell]) -> str:
     if direction is None:
         return f"En {was} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
     if direction:
-        said = f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
-        return said if direction > 0 else f"{said} {NEVER_SHRINKS}"
+        text = f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
+        return text if direction > 0 else f"{text} {NEVER_SHRINKS}"
     return f"Aucune évolution n’est établie depuis {was} : les deux intervalles se recouvrent."
 
 
@@ -88,14 +86,14 @@ def highest_title(noun: str, cells: Sequence[Cell]) -> str:
 def highest(measure: Measure, cells: Sequence[Cell]) -> str:
     """The same with its figure, and how many ages are masked."""
     masked = sum(c.masked for c in cells)
-    said = f" {french.counted(masked, 'tranche est masquée', 'tranches sont masquées')}." if masked else ""
+    hidden = f" {french.counted(masked, 'tranche est masquée', 'tranches sont masquées')}." if masked else ""
     if not _ages(cells):
-        return f"Aucune tranche d’âge n’est visible.{said}"
+        return f"Aucune tranche d’âge n’est visible.{hidden}"
     first = _first(cells)
     if first is None or first.value is None:
-        return f"Aucune tranche d’âge visible n’a un taux établi comme plus élevé que toutes les autres.{said}"
+        return f"Aucune tranche d’âge visible n’a un taux établi comme plus élevé que toutes les autres.{hidden}"
     name = french.age_band(first.x["age_band"])
-    return f"Parmi les tranches visibles, la plus élevée est celle de {name} ({figure(measure, first.value)}), de façon établie.{said}"
+    return f"Parmi les tranches visibles, la plus élevée est celle de {name} ({figure(measure, first.value)}), de façon établie.{hidden}"
 
 
 def across_ages(noun: str, measure: Measure, cells: Sequence[Cell]) -> Markup | None:
@@ -134,16 +132,16 @@ def apart_title(subject: str, chart: RegionMap | None) -> str:
         why = f" ({french.counted(masked, 'région masquée', 'régions masquées')})" if masked else ""
         return f"{subject} : sans taux d’ensemble{why}, les régions ne se comparent pas"
     sides = _sides(chart)
-    said = [
+    texts = [
         f"{text} dans {french.counted(len(sides[which]), 'région', 'régions')}"
         for which, text in ((Side.ABOVE, "au-dessus de l’ensemble"), (Side.BELOW, "en dessous"))
         if sides[which]
     ]
-    if not said:
+    if not texts:
         return f"{subject} : aucune région ne se distingue de l’ensemble"
     if not sides[Side.ABOVE]:
-        said = [said[0].replace("en dessous", "en dessous de l’ensemble")]
-    return f"{subject} : un taux brut {', '.join(said)}"
+        texts = [texts[0].replace("en dessous", "en dessous de l’ensemble")]
+    return f"{subject} : un taux brut {', '.join(texts)}"
 
 
 def apart(chart: RegionMap) -> str:
@@ -153,7 +151,7 @@ def apart(chart: RegionMap) -> str:
         return "Sans taux d’ensemble, les régions ne sont pas comparées."
     sides = _sides(chart)
     whole = f"l’ensemble ({french.amount(reference.value, chart.unit, chart.digits)})"
-    said = [
+    texts = [
         f"{text} de {whole}, intervalle entier compris : {french.listed([r.label for r in sides[which]])}."
         for which, text in ((Side.ABOVE, "Au-dessus"), (Side.BELOW, "En dessous"))
         if sides[which]
@@ -165,12 +163,12 @@ def apart(chart: RegionMap) -> str:
     compared = sum(len(sides[which]) for which in Side if which is not Side.UNKNOWN)
     if not compared:
         return f"Sans intervalle, aucune région ne se compare à {whole}."
-    if not said:
+    if not texts:
         return f"Aucune région ne se distingue de {whole} : tous les intervalles le contiennent.{lone}"
     if rest := len(sides[Side.SAME]):
-        said.append(f"{french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}.")
-    said.append(f"Sur {compared} comparaisons à 95 %, une peut s’écarter par le seul hasard.{lone}")
-    return " ".join(said)
+        texts.append(f"{french.counted(rest, 'autre ne s’en distingue pas', 'autres ne s’en distinguent pas')}.")
+    texts.append(f"Sur {compared} comparaisons à 95 %, une peut s’écarter par le seul hasard.{lone}")
+    return " ".join(texts)
 
 
 def _sides(chart: RegionMap) -> Mapping[Side, Sequence[Region]]:

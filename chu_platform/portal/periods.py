@@ -1,7 +1,4 @@
-"""Y: periods as a reader writes and reads them.
-
-Here: month, quarter, year and all, as parameters of an address and as French words. Not here: which exist (cells).
-"""
+"""Periods as readers write them in an address, and read them in French."""
 
 import re
 from dataclasses import dataclass
@@ -62,6 +59,11 @@ class Period:
 def is_written(text: str) -> bool:
     """Whether a text is a period, whether it exists or not."""
     return text == ALL or bool(WRITTEN.fullmatch(text))
+
+
+def is_short(text: str) -> bool:
+    """Whether a written period is a month or a quarter."""
+    return "-" in text
 
 
 def coarser(written: str) -> list[str]:

@@ -4,8 +4,6 @@ A snapshot is a set of Delta versions of the published tables, loaded into a Duc
 no file afterwards. A page is made of one snapshot. When tables have been rewritten a new one is loaded beside and
 takes the place of the old one at once; as long as that fails, or the tables do not fit together, the last good one
 keeps serving.
-
-Here: which versions are served, and queries over them. Not here: what is asked (cells, search), nor any other zone.
 """
 
 import threading
@@ -21,19 +19,20 @@ from typing import Any, Final, TypeVar
 import duckdb
 from deltalake import DeltaTable
 
-from chu_platform.catalogue import catalogue
+from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
 from chu_platform.errors import keep_trace
+from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
+from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform.tables.table import Layer, Zone
 
-PUBLISHED: Final[Mapping[str, Table]] = {t.name: t for t in catalogue() if t.zone is Zone.PUBLISHED}
-# Seconds between two looks at the logs of the tables.
+# Seconds between two checks of the logs of the tables.
 INTERVAL: Final = 1.0
 # Seconds after which tables that do not fit together are served all the same: a run that failed in the middle, or a
 # table whose rows, made anew, were what they had been.
-PATIENCE: Final = 600.0
+MAX_WAIT: Final = 600.0
 
 # Pages of about 100 kB that are kept of a snapshot.
 MAX_CACHED_PAGES: Final = 300
@@ -61,12 +60,27 @@ class Snapshot:
     Safe to use from several threads.
     """
 
+    catalogue: DescribedCatalogue
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
     _kept: dict[object, Any] = field(default_factory=dict)
     _pages: dict[object, Any] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _making: threading.RLock = field(default_factory=threading.RLock)
+
+    @cached_property
+    def questions(self) -> Sequence[Question]:
+        """The questions, in their order."""
+        return questions_of(self.catalogue)
+
+    def question(self, slug: str) -> Question | None:
+        """The question of an address; None when there is none."""
+        return next((q for q in self.questions if q.slug == slug), None)
+
+    @cached_property
+    def level_labels(self) -> Mapping[str, str]:
+        """The labels of levels of places and diagnoses, and of other breakdowns."""
+        return {level: words.label for q in self.questions for level, words in q.levels.items()} | BREAKDOWNS
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows of a query over the tables, by their names; values only ever as parameters."""
@@ -105,19 +119,24 @@ class Snapshot:
     @cached_property
     def identity(self) -> str:
         """One text that is another one for other versions."""
-        return "-".join(f"{self.versions[n].number if n in self.versions else ''}" for n in sorted(PUBLISHED))
+        names = sorted(published_tables(self.catalogue))
+        return "-".join(f"{self.versions[n].number if n in self.versions else ''}" for n in names)
 
 
 class Reader:
     """Serves a snapshot, and replaces it when the tables have changed."""
 
-    def __init__(self, root: Path, logs: Path | None = None, patience: float = PATIENCE) -> None:
-        """`logs`: folder for the traces of what could not be read."""
+    def __init__(
+        self, root: Path, catalogue: DescribedCatalogue, logs: Path | None = None, max_wait: float = MAX_WAIT
+    ) -> None:
+        """`catalogue` describes the tables of the lake; `logs`: folder for the traces of what could not be read."""
+        self._catalogue = catalogue
+        self._published = published_tables(catalogue)
         self._lake = Lake(root)
         self._logs = logs
-        self._patience = patience
+        self._max_wait = max_wait
         self._ended = threading.Event()
-        self._stamps = self._look()
+        self._stamps = self._log_stamps()
         self._unfit_since: float | None = None
         self._snapshot = self._load(self._open())
 
@@ -136,7 +155,7 @@ class Reader:
 
     def refresh(self) -> None:
         """Load the versions of now, if they are others and fit together."""
-        stamps = self._look()
+        stamps = self._log_stamps()
         if stamps == self._stamps and self._unfit_since is None:
             return
         try:
@@ -150,11 +169,11 @@ class Reader:
                     return
                 if not fits(loaded.versions):
                     self._unfit_since = self._unfit_since or time.monotonic()
-                    if time.monotonic() - self._unfit_since < self._patience:
+                    if time.monotonic() - self._unfit_since < self._max_wait:
                         return
                 self._snapshot = loaded
         # Whatever a table that is being rewritten, restored or cleaned up makes the libraries raise: the last good
-        # versions go on being served, and the next look tries again.
+        # versions go on being served, and the next refresh tries again.
         except Exception as error:
             if self._logs:
                 keep_trace(error, self._logs)
@@ -166,34 +185,44 @@ class Reader:
         while not self._ended.wait(INTERVAL):
             self.refresh()
 
-    def _look(self) -> Mapping[str, int]:
+    def _log_stamps(self) -> Mapping[str, int]:
         """A number for each table's log that is another one after each commit."""
         stamps = {}
-        for name, table in PUBLISHED.items():
+        for name, table in self._published.items():
             log = self._lake.path(table) / "_delta_log"
             stamps[name] = log.stat().st_mtime_ns if log.is_dir() else 0
         return stamps
 
     def _open(self) -> Mapping[str, DeltaTable]:
-        opened = {name: self._lake.open(table) for name, table in PUBLISHED.items()}
+        opened = {name: self._lake.open(table) for name, table in self._published.items()}
         return {name: delta for name, delta in opened.items() if delta is not None}
 
     def _load(self, opened: Mapping[str, DeltaTable]) -> Snapshot:
         connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
-        for name, table in PUBLISHED.items():
-            files = active_paths(self._lake.path(table), opened[name]) if name in opened else []
+        for name, table in self._published.items():
+            files: Sequence[Path] = []
+            written = table
+            if name in opened:
+                files = active_paths(self._lake.path(table), opened[name])
+                written = table.with_columns({field.name for field in opened[name].schema().fields})
             order = ", ".join(sql_name(c) for c in table.key) or "ALL"
             columns = {c.name for c in table.columns}
             rows = "SELECT *"
             if "year" in columns:
                 # A table without the column has whole years only.
                 rows = YEARS if "is_partial" in columns else f"{YEARS}, false AS is_partial"
+            # A lake that earlier code has written lacks the columns that were added since.
+            added = "".join(
+                f", CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}"
+                for c in table.columns
+                if c not in written.columns
+            )
             connection.execute(
-                f"CREATE TABLE {sql_name(name)} AS {rows} FROM {files_relation(table, files)} ORDER BY {order}"
+                f"CREATE TABLE {sql_name(name)} AS {rows}{added} FROM {files_relation(written, files)} ORDER BY {order}"
             )
         # From here on there is nothing but these rows, whatever a query says.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return Snapshot({name: _version(delta) for name, delta in opened.items()}, connection)
+        return Snapshot(self._catalogue, {name: _version(delta) for name, delta in opened.items()}, connection)
 
 
 def fits(versions: Mapping[str, Version]) -> bool:
@@ -209,16 +238,9 @@ def fits(versions: Mapping[str, Version]) -> bool:
     return all(len(numbers) == 1 for numbers in read.values())
 
 
-def upstream(table: Table) -> Sequence[Table]:
-    """The table and all it is made of, in the order of the graph."""
-    found = {table}
-    waiting = [table]
-    while waiting:
-        for needed in waiting.pop().needs:
-            if needed not in found:
-                found.add(needed)
-                waiting.append(needed)
-    return [t for t in catalogue() if t in found]
+def published_tables(catalogue: DescribedCatalogue) -> Mapping[str, DescribedTable]:
+    """The tables of the published zone, by name."""
+    return {t.name: t for t in catalogue.tables if t.zone is Zone.PUBLISHED}
 
 
 def _version(delta: DeltaTable) -> Version:

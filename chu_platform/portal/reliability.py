@@ -1,7 +1,4 @@
-"""How far an indicator can be trusted: what is masked, how fresh it is, how its checks went.
-
-Here: measuring it, from what is published. Not here: how a page says it.
-"""
+"""How far an indicator can be trusted: what is masked, how fresh it is, how its checks went."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from chu_platform.catalogue import catalogue
-from chu_platform.facts.fact_satisfaction import fact_satisfaction
+from chu_platform.description.catalogue import DescribedTable
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
-from chu_platform.portal.reader import Snapshot, Version, upstream
+from chu_platform.portal.reader import Snapshot, Version
 from chu_platform.tables.checks import CheckType
 from chu_platform.tables.columns import DATE
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.freshness import Freshness
-from chu_platform.tables.table import Table
+from chu_platform.tables.partitions import CAMPAIGNS
 
 LABELS: Final = {
     CheckType.NOT_NULL.value: "valeur toujours renseignée",
@@ -39,7 +35,7 @@ NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance 
 class State(StrEnum):
     """What must be known before an indicator is used.
 
-    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, said beside
+    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, shown beside
     it, and no fault of the calculation.
     """
 
@@ -52,10 +48,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class MeasuredCheck:
-    """A check that did not pass: of which table, about what, in which columns, what was measured, and the bounds of
-    what is right; no bounds when the report does not hold them.
+    """A check that did not pass: its table, what it is about, its columns, what was measured, and the bounds of it.
 
-    `is_age`: a remark on how old the last event is.
+    The bounds are None when neither the report nor the catalogue has them. `is_age`: a remark on how old the last event
+    is.
     """
 
     table: str
@@ -153,8 +149,11 @@ def reliability(snapshot: Snapshot, question: Question, level: str | None = None
     shares = snapshot.once(("coverage", question.slug), lambda: _shares(snapshot, question))
     # Without a level: that of the fewest cells, which is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
-    finest = next(((of, at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None)
-    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.freshness), **known)
+    labels = snapshot.level_labels
+    finest = next(
+        ((labels.get(of, of), at, v) for (at, of), v in reversed(list(shares.items())) if v is not None), None
+    )
+    return Reliability(visible=visible, finest=finest, late=_late(known["made"], question.table.expected), **known)
 
 
 def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], float | None]:
@@ -169,7 +168,7 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
 def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
     """Every check that did not pass, of any table."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
-    tables = {(made.layer.value, made.name): made for t in catalogue() for made in t.outputs}
+    tables = {(t.layer.value, t.name): t for t in snapshot.catalogue.tables}
     return [_check(tables, row) for row in rows]
 
 
@@ -178,9 +177,11 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
     counts = snapshot.rows(
         f"SELECT count(*) AS cells, count(*) FILTER (is_masked) AS masked FROM {sql_name(table.name)}"
     )[0]
-    tables = {(made.layer.value, made.name): made for t in upstream(table) for made in t.outputs}
+    catalogue = snapshot.catalogue
+    made = [catalogue.table(i) for t in catalogue.upstream(table) for i in t.outputs]
+    tables = {(t.layer.value, t.name): t for t in made}
     rows = [r for r in snapshot.rows("SELECT * FROM check_result") if (r["layer"], r["table"]) in tables]
-    made = [
+    evaluated = [
         datetime.fromisoformat(r["evaluated_at"])
         for r in rows
         if (r["layer"], r["table"]) == (table.layer.value, table.name) and r["evaluated_at"]
@@ -190,8 +191,8 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
         "masked": counts["masked"],
         "until": _last_event(question, rows),
         "latest": _latest(snapshot, question),
-        "campaigns": question.fact is fact_satisfaction,
-        "made": max(made) if made else None,
+        "campaigns": CAMPAIGNS.column in question.fact.partition_by,
+        "made": max(evaluated) if evaluated else None,
         "version": snapshot.versions.get(table.name),
         "checks": len(rows),
         "passed": sum(r["status"] == "passed" for r in rows),
@@ -218,11 +219,16 @@ def _latest(snapshot: Snapshot, question: Question) -> tuple[Period, bool] | Non
     return next(((Period(r["period_grain"], r["period_start"], r["period_end"]), r["is_partial"]) for r in rows), None)
 
 
-def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> MeasuredCheck:
+def _check(tables: Mapping[tuple[str, str], DescribedTable], row: Mapping[str, Any]) -> MeasuredCheck:
     table = tables.get((row["layer"], row["table"]))
     labels = {c.name: c.label for c in table.columns} if table else {}
     names = row["column"].split(", ") if row["column"] else []
     is_run = row["status"] != "not run"
+    minimum, maximum = row["minimum"], row["maximum"]
+    if minimum is None and table:
+        # A report that earlier code has made has no bounds: those of the declaration are taken.
+        declared = [(c.minimum, c.maximum) for c in table.checks if c.name == row["check"]]
+        minimum, maximum = declared[0] if declared else (None, None)
     return MeasuredCheck(
         table.label if table else row["table"],
         NAMED.get(row["check"]) or LABELS.get(row["type"], row["type"]),
@@ -230,15 +236,14 @@ def _check(tables: Mapping[tuple[str, str], Table], row: Mapping[str, Any]) -> M
         row["blocking"],
         is_run,
         row["measured"],
-        # A report made before these columns were added has none.
-        row.get("minimum"),
-        row.get("maximum"),
+        minimum,
+        maximum,
         row["type"] == CheckType.FRESHNESS and is_run and not row["blocking"],
     )
 
 
 def _late(made: datetime | None, cadence: Freshness) -> Late | None:
-    """How late a table is that was made at a moment; None when it is not, or when nothing tells."""
+    """How late a table is that was made at a moment; None when it is not, or when it is not known."""
     if made is None:
         return None
     age = datetime.now(UTC) - made

@@ -1,7 +1,4 @@
-"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words.
-
-Here: the search. Not here: its pages.
-"""
+"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +8,8 @@ from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 
-MOST: Final = 50
-LONGEST: Final = 80
+MAX_RESULTS: Final = 50
+MAX_LENGTH: Final = 80
 CODE: Final = re.compile(r"([A-Za-z]\d{2})\.(\w{1,3})")
 # Letters without accents and case: what is searched, and what is searched for.
 PLAIN: Final = "lower(strip_accents({}))"
@@ -91,7 +88,7 @@ def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Res
 def _results(snapshot: Snapshot, source: str, parameters: dict[str, Any], order: str, level: str | None) -> Results:
     named = f"'{level}' AS level" if level else "level"
     rows = snapshot.rows(
-        f"SELECT {named}, code, label, detail, visible, count(*) OVER () AS count {source} ORDER BY {order} LIMIT {MOST}",
+        f"SELECT {named}, code, label, detail, visible, count(*) OVER () AS count {source} ORDER BY {order} LIMIT {MAX_RESULTS}",
         parameters,
     )
     found = [Found(f"{r['level']}:{r['code']}", r["label"], r["detail"] or "", r["visible"]) for r in rows]

@@ -1,7 +1,4 @@
-"""Sentences written from the figures: the finding, its interval, what it is made of, what is left out, how sure it is.
-
-Here: words. Not here: figures (cells), charts, pages.
-"""
+"""Sentences written from the figures: the finding, its interval, what it is made of, what is left out, how sure it is."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +8,7 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.periods import GRAINS, Period
-from chu_platform.portal.questions import BROKEN_DOWN, LEVELS, SURVEYS, WHERE, Measure, Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (
@@ -53,7 +50,7 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     if cell.value is None:
         missing = "le chiffre est masqué" if cell.masked else "il n’y a pas de chiffre"
         return Markup("{}, {}.").format(begin, missing)
-    where = WHERE.get(cell.x.get("level", ""), "")
+    where = question.levels[cell.x["level"]].where if cell.x.get("level") in question.levels else ""
     whose = "des patients de ce groupe" if subject and "age_band" in cell.x else "des patients de la base"
     before, _, after = measure.sentence.partition("{value}")
     return Markup("{}, {}<strong>{}</strong>{}.").format(
@@ -156,29 +153,29 @@ def reach_in_short(found: Reliability) -> str:
 
 def left_out(peers: Peers) -> str:
     """What a comparison does not show."""
-    said = []
+    texts = []
     drawn = sum(c.value is not None for c in peers.cells)
     if peers.shown > drawn:
         others = french.counted(peers.shown - drawn, "autre n’est pas dessiné", "autres ne sont pas dessinés")
-        said.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
+        texts.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
     if peers.masked:
         undrawn = "" if peers.complete else ", non dessinés" if peers.masked > 1 else ", non dessiné"
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
-        said.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
+        texts.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
     if peers.absent:
         names = [c.name for c in peers.cells if c.value is None and not c.masked]
         which = f" ({french.listed(names)})" if len(names) == peers.absent else ""
-        said.append(
+        texts.append(
             f"{french.counted(peers.absent, 'ligne n’a pas', 'lignes n’ont pas')} de chiffre à cette mesure{which}."
         )
-    return " ".join(said)
+    return " ".join(texts)
 
 
 def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
-    """Where a cell stands among its neighbours, as far as the intervals tell; None when nothing can be said."""
-    said = []
+    """Where a cell stands among its neighbours, as far as the intervals allow; None when nothing can be said."""
+    texts = []
     if peers.p20 is not None and peers.p80 is not None and peers.median is not None and not peers.natural:
-        said.append(
+        texts.append(
             f"Parmi les {french.number(peers.shown)} chiffres visibles, la médiane est de {figure(measure, peers.median)} ; "
             f"trois sur cinq sont entre {french.number(peers.p20, measure.decimals)} et {figure(measure, peers.p80)} (P20 et P80)."
         )
@@ -187,51 +184,51 @@ def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
         among = f"{peers.shown}{' visibles' if peers.masked else ''}"
         if peers.shown == 1:
             others = french.counted(peers.masked, "autre est masqué", "autres sont masqués") if peers.masked else ""
-            said.append(f"Rien à quoi le comparer : c’est le seul chiffre visible{f' ({others})' if others else ''}.")
+            texts.append(f"Rien à quoi le comparer : c’est le seul chiffre visible{f' ({others})' if others else ''}.")
         elif (best, worst) == (1, peers.shown):
-            said.append("Aucun rang n’est établi : l’intervalle les permet tous.")
+            texts.append("Aucun rang n’est établi : l’intervalle les permet tous.")
         elif best == worst:
-            said.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
+            texts.append(f"Rang établi : {french.ordinal(best)} sur {among}, du plus élevé au plus bas.")
         else:
-            said.append(
+            texts.append(
                 f"Les intervalles ne permettent qu’une fourchette de rangs : du {french.ordinal(best)} au "
                 f"{french.ordinal(worst)} sur {among}, du plus élevé au plus bas."
             )
-    return " ".join(said) or None
+    return " ".join(texts) or None
 
 
-def survey_apart(cell: Cell) -> str | None:
+def survey_apart(question: Question, cell: Cell) -> str | None:
     """That the other survey is another one."""
     if "survey" not in cell.x:
         return None
-    return f"Enquête : {SURVEYS[cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
+    return f"Enquête : {question.words['survey'][cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
 
 
 def reasons(found: Reliability) -> list[str]:
     """Why an indicator has the state it has, and how old its data are where that is more than expected."""
-    said = []
+    texts = []
     if found.failed:
         failed = french.counted(len(found.failed), "contrôle bloquant a échoué", "contrôles bloquants ont échoué")
-        said.append(f"{failed} : la dernière version valable est montrée.")
+        texts.append(f"{failed} : la dernière version valable est montrée.")
     if found.late:
-        said.append(f"{found.late.words.capitalize()}.")
+        texts.append(f"{found.late.words.capitalize()}.")
     if found.remarks:
-        said += [
+        texts += [
             f"Remarque sur « {c.table} » : {c.about} ({measured(c)} ; prévu : {bounds(c)})." for c in found.remarks
         ]
     if found.waiting:
-        said.append(
+        texts.append(
             f"{french.counted(len(found.waiting), 'contrôle n’a pas encore été évalué', 'contrôles n’ont pas encore été évalués')}."
         )
     if not found.checks:
-        said.append("Aucun contrôle de cet indicateur n’est publié.")
-    elif not said:
-        said.append("Aucun contrôle n’a échoué, et le calcul est à l’heure.")
-    said += [
+        texts.append("Aucun contrôle de cet indicateur n’est publié.")
+    elif not texts:
+        texts.append("Aucun contrôle n’a échoué, et le calcul est à l’heure.")
+    texts += [
         f"Données plus anciennes que prévu : dans « {c.table} », l’âge du dernier événement est de {measured(c)} jours (prévu : {bounds(c)})."
         for c in found.old
     ]
-    return said
+    return texts
 
 
 def finest(found: Reliability) -> tuple[str, str] | None:
@@ -239,8 +236,7 @@ def finest(found: Reliability) -> tuple[str, str] | None:
     if found.finest is None:
         return None
     level, grain, share = found.finest
-    name = {**LEVELS, **BROKEN_DOWN}.get(level, level)
-    return f"{french.small(name)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
+    return f"{french.small(level)}, {french.small(GRAINS[grain])}", f"{french.percent(share)} des événements"
 
 
 def bounds(check: MeasuredCheck) -> str:
@@ -257,19 +253,19 @@ def measured(check: MeasuredCheck) -> str:
 
 
 def overall(found: Iterable[tuple[Question, Reliability]]) -> list[str]:
-    """The state of all indicators: which have failed, are late or need a look, and whose data end early."""
+    """The state of all indicators: which have failed, are late or are unchecked, and whose data end early."""
     known = list(found)
-    said = []
+    texts = []
     for state in (State.FAILED, State.LATE, State.UNCHECKED):
         names = [question.short for question, r in known if r.state is state]
         if names:
-            said.append(f"{STATES[state]} : {french.listed(names)}.")
+            texts.append(f"{STATES[state]} : {french.listed(names)}.")
     if not any(r.state in (State.FAILED, State.LATE) for _, r in known):
-        said.insert(0, "Aucun indicateur n’est en échec, aucun calcul n’est en retard.")
+        texts.insert(0, "Aucun indicateur n’est en échec, aucun calcul n’est en retard.")
     if remarked := sum(r.state is State.REMARK for _, r in known):
         one, several = "indicateur est contrôlé avec une remarque", "indicateurs sont contrôlés avec une remarque"
-        said.append(f"{french.counted(remarked, one, several)} à lire.")
+        texts.append(f"{french.counted(remarked, one, several)} à lire.")
     if old := sum(bool(r.old) for _, r in known):
         whose = french.counted(old, "indicateur s’arrêtent", "indicateurs s’arrêtent")
-        said.append(f"Les données de {whose} plus tôt que prévu : sous chaque chiffre est écrit jusqu’où elles vont.")
-    return said
+        texts.append(f"Les données de {whose} plus tôt que prévu : sous chaque chiffre est écrit jusqu’où elles vont.")
+    return texts

@@ -1,19 +1,16 @@
-"""The story: what a committee is told in eleven steps, every figure from the snapshot that is served.
-
-Here: which figures are told, and in which order. Not here: what they allow to be claimed (findings), the sentences that
-depend on no figure (recit.html), nor any look.
-"""
+"""The story: eleven steps for a committee, every figure from the snapshot that is served."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Final
 
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.catalogue import catalogue
+from chu_platform.portal.addresses import Addresses
 from chu_platform.portal.cells import Cell
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.dots import draw as draw_dots
@@ -34,11 +31,11 @@ from chu_platform.portal.findings import (
     highest,
     highest_title,
 )
-from chu_platform.portal.questions import BY_SLUG, QUESTIONS, Question
+from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
 from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short
-from chu_platform.portal.views import View, look
+from chu_platform.portal.views import View, linked_map, view_of
 from chu_platform.tables.table import Layer, Zone
 
 DEATHS_YEAR: Final = "2019"
@@ -68,7 +65,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Result:
-    """A step that tells a result: the finding as its title and with its evidence, and the figure, if it is published."""
+    """A step about a result: the finding as its title and with its evidence, and the figure, if it is published."""
 
     title: str
     finding: str
@@ -123,8 +120,8 @@ class Story:
     advice: Sequence[Advice]
 
 
-def log_line(snapshot: Snapshot) -> Story:
-    """The story of the tables that are served."""
+def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
+    """The story from the tables that are served; its map leads where `addresses` says."""
     consultations = _view(snapshot, "consultations-etablissement")
     unattached = _view(snapshot, "consultations-etablissement", x="unattached:unattached", mesure="intensite")
     stays = _view(snapshot, "hospitalisations")
@@ -135,8 +132,8 @@ def log_line(snapshot: Snapshot) -> Story:
     share = _unattached_share(snapshot)
     return Story(
         volumes=_volumes(snapshot),
-        questions=QUESTIONS,
-        way=_way(),
+        questions=snapshot.questions,
+        way=_way(snapshot),
         checks=_checks(snapshot),
         example=_example(stays),
         example_sentence=headline(stays.question, stays.measure, stays.cell) if stays else None,
@@ -159,7 +156,7 @@ def log_line(snapshot: Snapshot) -> Story:
         deaths=Result(
             apart_title(f"Décès de {DEATHS_YEAR}", deaths.map_chart if deaths else None),
             apart(deaths.map_chart) if deaths and deaths.map_chart else "",
-            _shown(deaths, "deces", _map),
+            _shown(deaths, "deces", partial(_map, addresses=addresses)),
         ),
         deaths_whole=_whole(deaths) if deaths else None,
         satisfaction=Result(
@@ -168,7 +165,7 @@ def log_line(snapshot: Snapshot) -> Story:
             _shown(survey, "satisfaction", _dots),
         ),
         ambulatory=_beside(ambulatory),
-        coverage=[_coverage(snapshot, q) for q in QUESTIONS],
+        coverage=[_coverage(snapshot, q) for q in snapshot.questions],
         advice=[a for a in _advice(snapshot, share, survey) if a is not None],
     )
 
@@ -176,7 +173,7 @@ def log_line(snapshot: Snapshot) -> Story:
 def _view(snapshot: Snapshot, slug: str, **asked: str) -> View | None:
     """The view of an address; None when nothing of it is published."""
     try:
-        return look(snapshot, choose(snapshot, slug, asked.items()))
+        return view_of(snapshot, choose(snapshot, slug, asked.items()))
     except Refused:
         return None
 
@@ -197,10 +194,10 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
     chart, caption = drawn
     made_of = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
     interval = limits(view.measure, view.cell)
-    said = [f"{french.capital(view.measure.limits)} : {interval}" if interval else "", made_of]
+    texts = [f"{french.capital(view.measure.limits)} : {interval}" if interval else "", made_of]
     return Shown(
         headline(view.question, view.measure, view.cell),
-        " · ".join(part for part in said if part),
+        " · ".join(part for part in texts if part),
         chart,
         caption,
         view.choice.address(),
@@ -223,8 +220,8 @@ def _of_ages(view: View | None) -> Shown | None:
 def _made_of(view: View) -> str:
     """What the figure of a view is made of, and its interval or why there is none, as a sentence."""
     counts = " / ".join(f"{count} {what}" for what, count in parts(view.measure, view.cell))
-    said = [part for part in (counts, limits_or_why(view.measure, view.cell)) if part]
-    return f"{french.capital(' ; '.join(said))}." if said else ""
+    texts = [part for part in (counts, limits_or_why(view.measure, view.cell)) if part]
+    return f"{french.capital(' ; '.join(texts))}." if texts else ""
 
 
 def _trend(view: View, name: str) -> tuple[Markup, str]:
@@ -237,10 +234,11 @@ def _dots(view: View, name: str) -> tuple[Markup, str]:
     return dots(chart, name) + draw_dots(chart, name, SLIDE), chart.title
 
 
-def _map(view: View, name: str) -> tuple[Markup, str] | None:
+def _map(view: View, name: str, addresses: Addresses) -> tuple[Markup, str] | None:
     if view.map_chart is None:
         return None
-    whole = replace(view.map_chart, regions=[replace(r, chosen=False) for r in view.map_chart.regions])
+    chart = linked_map(view.map_chart, addresses)
+    whole = replace(chart, regions=[replace(r, chosen=False) for r in chart.regions])
     return region_map(whole, name) + draw_map(whole, name, SLIDE), whole.title
 
 
@@ -287,11 +285,11 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
     return found
 
 
-def _way() -> list[tuple[str, str, int]]:
+def _way(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     assert all(Layer(layer) for layer, _, _ in WAY)
-    tables = Counter(t.layer.value for t in catalogue())
+    tables = Counter(t.layer.value for t in snapshot.catalogue.tables)
     # Some reports are published too, beside the indicators.
-    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in catalogue())
+    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in snapshot.catalogue.tables)
     way = [(name, what, tables[layer]) for layer, name, what in WAY]
     name, what, count = way[-1]
     return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", count + reports)]
@@ -305,12 +303,12 @@ def _checks(snapshot: Snapshot) -> str:
         return "Aucun contrôle n’est encore enregistré."
     blocking = snapshot.rows("SELECT count(*) AS n FROM check_result WHERE blocking AND status = 'failed'")[0]["n"]
     total = sum(counted.values())
-    said = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
+    text = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
     if failed := counted["failed"] - blocking:
-        said += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
+        text += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
     if blocking:
-        said += f" ; {french.counted(blocking, 'contrôle bloquant a échoué', 'contrôles bloquants ont échoué')}"
-    return f"{said}."
+        text += f" ; {french.counted(blocking, 'contrôle bloquant a échoué', 'contrôles bloquants ont échoué')}"
+    return f"{text}."
 
 
 def _example(view: View | None) -> list[tuple[str, str]]:
@@ -325,7 +323,7 @@ def _example(view: View | None) -> list[tuple[str, str]]:
 
 
 def _unattached_share(snapshot: Snapshot) -> Advice | None:
-    """The consultations that no establishment can be told of, in the last whole year both counts are visible."""
+    """The consultations that belong to no establishment, in the last whole year both counts are visible."""
     rows = snapshot.rows(
         "SELECT period_start, max(events) FILTER (level = 'unattached') AS apart, max(events) FILTER (level = 'total') AS whole "
         "FROM kpi_consultation_rate_by_establishment WHERE period_grain = 'year' AND NOT is_partial "
@@ -374,7 +372,7 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
         )
     hidden = snapshot.rows(
         "SELECT cells, cells_masked FROM publication_coverage WHERE indicator = $table AND level = 'establishment' AND grain = 'all'",
-        {"table": BY_SLUG["consultations-etablissement"].table.name},
+        {"table": "kpi_consultation_rate_by_establishment"},
     )
     if hidden and hidden[0]["cells_masked"]:
         yield Advice(

@@ -1,7 +1,4 @@
-"""What a page of a question shows: its cell, trend, comparison, map, as values and charts.
-
-Here: from a choice to a view. Not here: HTML (templates), files (downloads).
-"""
+"""What a page of a question shows: its cell, trend, comparison, map, as values and charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +7,7 @@ from typing import Final
 from markupsafe import Markup
 
 from chu_platform import french
+from chu_platform.portal.addresses import Addresses
 from chu_platform.portal.cells import Cell, Peers, as_cell, at, beside, history, over_time, peers, periods_at
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
@@ -60,18 +58,14 @@ class View:
         return self.choice.measure
 
 
-def look(snapshot: Snapshot, choice: Choice) -> View:
-    """The view of a choice. In place of a measure without a figure the first one that has one is taken."""
+def view_of(snapshot: Snapshot, choice: Choice) -> View:
+    """The view of a choice, or of its first measure that has a figure."""
+    asked, choice = choice, with_figure(choice)
     question, period = choice.question, choice.period
     row = at(choice.rows, period)
     own = as_cell(question, choice.measure, row)
-    instead_of, why = None, missing(choice.measure, own) or ""
-    if own.value is None and not own.masked:
-        for measure in question.measures:
-            if (other := as_cell(question, measure, row)).value is not None:
-                instead_of = choice.measure if choice.explicit else None
-                choice, own = replace(choice, measure=measure), other
-                break
+    instead_of = asked.measure if asked.explicit and asked.measure is not choice.measure else None
+    why = missing(asked.measure, as_cell(question, asked.measure, row)) or ""
     shown = choice.measure
     series = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:
@@ -97,6 +91,16 @@ def look(snapshot: Snapshot, choice: Choice) -> View:
         instead_of,
         why,
     )
+
+
+def with_figure(choice: Choice) -> Choice:
+    """The choice; in place of a measure without a figure, the first measure that has one, if any."""
+    row = at(choice.rows, choice.period)
+    own = as_cell(choice.question, choice.measure, row)
+    if own.value is not None or own.masked:
+        return choice
+    others = (m for m in choice.question.measures if as_cell(choice.question, m, row).value is not None)
+    return replace(choice, measure=next(others, choice.measure))
 
 
 def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
@@ -206,6 +210,11 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         _reference(snapshot, choice, measure, found) if measure.ranked and not question.follows_size else None,
         measure.alone,
     )
+
+
+def linked_map(chart: RegionMap, addresses: Addresses) -> RegionMap:
+    """The map whose regions lead where `addresses` says; those that lead nowhere have no link."""
+    return replace(chart, regions=[replace(r, href=addresses.of(r.href) or "") for r in chart.regions])
 
 
 def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:

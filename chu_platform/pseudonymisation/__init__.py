@@ -1,1 +1,1 @@
-"""Pseudonyms: restricted tables that map an identity to its keyed hash. One module a table."""
+"""Pseudonyms: restricted tables that map an identity to its keyed hash. One module declares one table, or a function that they share."""

@@ -1,7 +1,4 @@
-"""Who is behind which pseudonym of a patient: restricted.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Patient identifiers and their pseudonyms (restricted zone)."""
 
 import pyarrow as pa
 

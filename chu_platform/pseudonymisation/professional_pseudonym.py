@@ -1,7 +1,4 @@
-"""Who is behind which pseudonym of a professional: restricted.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Identifiers of health professionals and their pseudonyms (restricted zone)."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,15 +13,15 @@ from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
-EVERYONE = ("care.Identifiant", "register.identifiant", "activity.identifiant")
+IDENTIFIER_COLUMNS = ("care.Identifiant", "register.identifiant", "activity.identifiant")
 
 
 def _rows(care: pa.Table, register: pa.Table, activity: pa.Table, settings: Settings) -> pa.Table:
-    everyone = pa.chunked_array(
+    delivered = pa.chunked_array(
         [*care["Identifiant"].chunks, *register["identifiant"].chunks, *activity["identifiant"].chunks],
         pa.string(),
     )
-    identifiers = pc.unique(everyone)
+    identifiers = pc.unique(delivered)
     key = pseudonymisation_key(settings.secrets_folder)
     hashed = pseudonyms(key, "professional", identifiers.to_pylist())
     return pa.table({"Identifiant": identifiers, "professional_key": hashed})
@@ -57,7 +54,7 @@ professional_pseudonym = Table(
         _rows,
         columns={"care": ["Identifiant"], "register": ["identifiant"], "activity": ["identifiant"]},
         given=("settings",),
-        from_columns={"Identifiant": EVERYONE, "professional_key": [*EVERYONE, SECRET_KEY]},
+        from_columns={"Identifiant": IDENTIFIER_COLUMNS, "professional_key": [*IDENTIFIER_COLUMNS, SECRET_KEY]},
     ),
     checks=[unique("professional_key")],
 )

@@ -1,4 +1,4 @@
-"""Input tables of consultations and stays: patients, events, their periods, their diagnoses, the base of patients.
+"""Input tables of consultations and stays: patients, events, periods, diagnoses and the patient base.
 
 Sources are views `raw_<name>`. For each fact (`consultation`, `stay`):
 
@@ -6,10 +6,10 @@ Sources are views `raw_<name>`. For each fact (`consultation`, `stay`):
 - `<fact>_calendar(period_grain, period_start, period_end, month_start)`: the months of every month, quarter and year
   from the first event to the last, and of the whole (`all`);
 - `<fact>_period(period_grain, period_start, period_end, covered_start, covered_end, base_patients, patient_years)`:
-  each period once. The data cover the days from covered_start to the day before covered_end. The base are the patients
+  each period once. The data cover the days from covered_start to the day before covered_end. The base is the patients
   born before the end of the period, or of unknown birth;
-- `<fact>_in`: each event once for each period that it falls in, with `month_start`, and `is_known`: whether the care
-  database has its patient.
+- `<fact>_in`: each event once for each period that contains it, with `month_start`, and `is_known`: whether its patient
+  is in the care database.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ from chu_platform.recomputation.date_macros import LAST_BAND, create_date_macros
 from chu_platform.recomputation.recomputation import UNKNOWN
 
 DAYS_PER_YEAR: Final = 365.25
-# Patients of unknown birth belong to every base.
+# Patients of unknown date of birth are in every base.
 BORN: Final = "coalesce(birth, DATE '0001-01-01')"
 
 
@@ -109,7 +109,7 @@ def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
 def create_diagnosis_levels(connection: duckdb.DuckDBPyConnection) -> None:
     """Create diagnosis_level(delivered, level, code): a delivered code's leaf, category and chapter.
 
-    A leaf is known when the care database or the CIM-10 lists it, or when it lies in a chapter. Needs both facts.
+    A leaf is known if it is in the care database, in the CIM-10, or in the range of a chapter. Needs both facts.
     """
     connection.execute(
         f"""
@@ -136,9 +136,10 @@ def create_diagnosis_levels(connection: duckdb.DuckDBPyConnection) -> None:
 def create_base_by_age(connection: duckdb.DuckDBPyConnection) -> None:
     """Create stay_base_by_age(period_grain, period_start, sex, age_band, base_patients, patient_years).
 
-    The patients of each sex who have begun each band are counted day by day. Those in a band on a day are those who
-    have begun it less those who have begun the next one. A band's base in a period are the patients in it on one day of
-    it at least; its patient-years are the patients in it, summed over the covered days. Needs the tables of stays.
+    For each day, sex and age band, the patients who have reached the band are counted. The number of patients in a band
+    on a day is this count minus the count of the next band. The base of a band in a period is the patients who are in
+    the band on at least one day of the period. Its patient-years are the patients in the band, summed over the covered
+    days. Needs the tables of stays.
     """
     connection.execute(
         f"""

@@ -1,4 +1,4 @@
-"""Figures computed from the counts of a cell: rates, intensities, means and their limits of confidence."""
+"""Figures computed from the counts of a cell: rates, intensities, means and their confidence limits."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from chu_platform.recomputation.recomputation import Figures
 
 
 def recomputed_rates(counts: Figures) -> Figures:
-    """Adds the rate of patients per 1000 of the base and the intensity of events per 1000 patient-years.
+    """Add the rate of patients per 1000 base patients and the intensity of events per 1000 patient-years.
 
     Needs events, patients, base_patients and patient_years (`counted_rows.use_counts`).
     """
     base, years = counts["base_patients"], counts["patient_years"]
-    # Patients of unknown age may outnumber the base of their cell.
+    # In cells of unknown age there may be more patients than base patients.
     low, high = wilson_limits(np.minimum(counts["patients"], base), base)
     events_low, events_high = poisson_limits(counts["events"])
     return {
@@ -27,18 +27,18 @@ def recomputed_rates(counts: Figures) -> Figures:
 
 
 def recomputed_stay_rates(counts: Figures) -> Figures:
-    """Adds to the rates the mean length of stay in days; needs days too."""
+    """Add the figures of `recomputed_rates`, and the mean length of stay in days; needs days too."""
     return {**recomputed_rates(counts), "mean_length_of_stay": counts["days"] / counts["events"]}
 
 
 def recomputed_death_rates(counts: Figures) -> Figures:
-    """Adds the deaths per 1000 inhabitants; needs deaths and population."""
+    """Add the deaths per 1000 inhabitants; needs deaths and population."""
     low, high = poisson_limits(counts["deaths"])
     factor = 1000 / counts["population"]
     return {**counts, "rate_per_1000": counts["deaths"] * factor, "rate_low": low * factor, "rate_high": high * factor}
 
 
 def recomputed_score_limits(counts: Figures) -> Figures:
-    """Replaces score_deviation by the limits of score_mean; needs sites_scored too."""
+    """Replace score_deviation by the confidence limits of score_mean; needs sites_scored too."""
     low, high = student_limits(counts["score_mean"], counts["score_deviation"], counts["sites_scored"])
     return {**{n: v for n, v in counts.items() if n != "score_deviation"}, "score_low": low, "score_high": high}

@@ -1,4 +1,4 @@
-"""Limits of confidence at 95 %, in closed form or by quantiles of scipy; null values are NaN.
+"""Confidence limits at 95 %, in closed form or by quantiles of scipy; null values are NaN.
 
 scipy.stats takes half a second to import: the functions import it, so that declarations load without it.
 """

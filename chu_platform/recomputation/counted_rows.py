@@ -1,4 +1,4 @@
-"""SQL fragments and source rows from which the declarations of several indicators are composed."""
+"""SQL fragments and source rows that several indicators use in their recomputation."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ STAYS: Final = SourceRows(
 def base_of(fact: str, condition: str = "p.birth IS NULL OR p.birth < c.period_end") -> SourceRows:
     """The patients of the base of the cells of a fact (`consultation` or `stay`).
 
-    `condition` says which patients (`p`) are in the base of a cell (`c`: the columns of `cell` and of its period).
+    `condition` is SQL: whether a patient `p` is in the base of a cell `c` (the columns of `cell` and of its period).
     """
     return SourceRows(
         patient,
@@ -34,7 +34,7 @@ def base_of(fact: str, condition: str = "p.birth IS NULL OR p.birth < c.period_e
 
 
 def events_by_diagnosis(fact: str) -> str:
-    """The rows of an indicator by period and diagnosis: each event at three levels (leaf, category, chapter)."""
+    """SQL of the rows of an indicator by period and diagnosis: each event at three levels (leaf, category, chapter)."""
     days = ", days" if fact == "stay" else ""
     return f"""
         SELECT {PERIOD}, level, d.code, id AS row, patient, is_known, 1.0::DOUBLE AS share{days}
@@ -43,11 +43,11 @@ def events_by_diagnosis(fact: str) -> str:
 
 
 def use_counts(keys: str, base: str, base_keys: str = PERIOD, days: bool = False) -> str:
-    """The counts of an indicator of use: events, patients, base_patients, patient_years and, on demand, days.
+    """SQL of the counts of an indicator of use: events, patients, base_patients, patient_years and, optionally, days.
 
     `keys` are the key columns of a cell. `numerator` has the columns row, patient, is_known, share (of an event) and,
-    with `days`, days. `base` is the input table with base_patients and patient_years by `base_keys`. Patients that the
-    care database does not have are not counted; their events are.
+    with `days`, days. `base` is the input table with base_patients and patient_years by `base_keys`. Patients who are
+    not in the care database are not counted, but their events are.
     """
     return f"""
         WITH use AS (

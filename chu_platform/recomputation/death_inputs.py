@@ -1,4 +1,4 @@
-"""Input table of deaths: each death once, whichever files name it."""
+"""Input table of deaths: each death once, even if several files contain it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -32,13 +32,13 @@ _REGISTER_KEY: Final = _KEY.format(
 _INSEE_KEY: Final = _KEY.format(
     birthplace="lieunaiss", town="commnaiss", country="paysnaiss", place="lieudeces", number="actedeces"
 )
-# The SQL of the text that names a death, for each source of deaths.
+# SQL of the text that identifies a death, for each source of deaths.
 DEATH_KEYS: Final[Mapping[Table, str]] = {
     deces: _REGISTER_KEY,
     deces_insee_fixe: _INSEE_KEY,
     deces_insee_csv: _INSEE_KEY,
 }
-# The query of these texts in the column `row` of a numerator, where they are kept in 16 bytes each.
+# The query of these texts in the column `row` of a numerator, where each is stored in 16 bytes.
 COUNTED_DEATH_KEYS: Final = "SELECT replace(row::VARCHAR, '-', '') FROM numerator"
 _PLACES: Final[Mapping[Table, str]] = {
     deces: "code_lieu_deces",

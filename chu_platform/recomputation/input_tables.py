@@ -1,4 +1,4 @@
-"""The input tables of a family of indicators, made in DuckDB from the source tables at given versions."""
+"""The input tables of a family of indicators, created in DuckDB from the source tables at given versions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from chu_platform.tables.table import Table
 
 @dataclass(frozen=True)
 class Inputs:
-    """The source tables that a family reads, and what makes its input tables of them, in this order."""
+    """The source tables that a family reads, and the functions that create its input tables, in this order."""
 
     sources: Sequence[Table]
     creators: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]

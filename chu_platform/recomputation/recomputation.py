@@ -15,7 +15,7 @@ from chu_platform.tables.table import Table
 Floats = NDArray[np.float64]
 # Figures by name.
 Figures = Mapping[str, Floats]
-# The code of what no reference or register has.
+# The code of a value that is in no reference and no register.
 UNKNOWN: Final = "inconnu"
 
 
@@ -33,9 +33,9 @@ class Family(StrEnum):
 class SourceRows:
     """Rows of a source table that take part in a cell.
 
-    `match` is DuckDB SQL over the columns of the source: a text that names a row. `values` is a query of one column
-    that gives the texts wanted; it may read the input tables and the relations `cell` and `numerator`. `role` is
-    `numerator`, `denominator` or `attribution`: the rows that place an event in its cell.
+    `match` is DuckDB SQL over the columns of the source: a text that identifies a row. `values` is a query of one
+    column, the texts of the wanted rows; it may read the input tables and the relations `cell` and `numerator`. `role`
+    is `numerator`, `denominator` or `attribution` (rows that determine the cell of an event).
     """
 
     table: Table
@@ -45,7 +45,7 @@ class SourceRows:
 
 
 def keep_counts(counts: Figures) -> Figures:
-    """The counts alone are the figures."""
+    """Add no figure: the figures are the counts."""
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Input tables of the registers: professionals, organisations and who works where. Sources are views `raw_<name>`."""
+"""Input tables of the registers: professionals, organisations and attachments. Sources are views `raw_<name>`."""
 
 import duckdb
 
@@ -6,14 +6,14 @@ from chu_platform.recomputation.recomputation import UNKNOWN
 
 
 def create_department_macro(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create department_of(code): the first three characters of an overseas place's code, the first two of another."""
+    """Create department_of(code): the first three characters of the code of an overseas place, else the first two."""
     connection.execute("CREATE MACRO department_of(code) AS left(code, if(code ^@ '97' OR code ^@ '98', 3, 2))")
 
 
 def create_professionals(connection: duckdb.DuckDBPyConnection) -> None:
     """Create professional(id, profession, speciality): every professional of the care database and of the registers.
 
-    The care database comes first, the register of professionals fills what it has not.
+    The values of the care database have priority; the register of professionals completes missing values.
     """
     connection.execute(
         """
@@ -48,7 +48,7 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
                 coalesce(code_postal, if(ltrim(cedex)[:5] SIMILAR TO '[0-9]{{5}}', ltrim(cedex)[:5], NULL)) AS postal
             FROM raw_etablissement_sante
         ), located AS (
-            -- Postal codes of Corsica begin with 20; 200 and 201 are of the south.
+            -- Postal codes of Corsica begin with 20; 200 and 201 are in Corse-du-Sud.
             SELECT id, max(coalesce(of_commune, CASE left(postal, 3) WHEN '200' THEN '2A' WHEN '201' THEN '2A'
                 WHEN '202' THEN '2B' WHEN '206' THEN '2B' ELSE department_of(postal) END)) AS department_code
             FROM postal_area GROUP BY id

@@ -1,4 +1,4 @@
-"""Input table of the satisfaction surveys: the answers of one site to one campaign."""
+"""Input table of the satisfaction surveys: the results of one site in one campaign."""
 
 from typing import Final
 
@@ -6,14 +6,14 @@ import duckdb
 
 from chu_platform.recomputation.recomputation import UNKNOWN
 
-# The SQL that names a row of both surveys.
+# SQL of the text that identifies a row of either survey.
 SITE_KEY: Final = "concat_ws('|', campaign_year, finess_geo)"
 
 
 def create_sites(connection: duckdb.DuckDBPyConnection) -> None:
     """Create site(key, survey, year, region, score, answers, class, opinion, opinions) from the views `raw_<source>`.
 
-    The surveys write La Réunion and Mayotte as one region: the FINESS number tells them apart.
+    In the surveys La Réunion and Mayotte are one region: the FINESS number distinguishes them.
     """
     selects = [
         f"""

@@ -1,7 +1,4 @@
-"""The calendar, 1900 to 2099.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The calendar, 1900 to 2099."""
 
 from datetime import date, timedelta
 

@@ -1,7 +1,4 @@
-"""The French CIM-10: official codes with category and chapter.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The French CIM-10: official codes with category and chapter."""
 
 import duckdb
 import pyarrow as pa
@@ -11,8 +8,8 @@ from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import EVERY_ROW, Computed, ExternalSource
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-PLACE = "cim10.csv.gz (paquet edsnlp)"
-CODE = ExternalSource(PLACE, "code")
+CIM10_FILE = "cim10.csv.gz (paquet edsnlp)"
+CODE = ExternalSource(CIM10_FILE, "code")
 
 
 def _rows() -> pa.Table:
@@ -45,7 +42,7 @@ cim10 = Table(
         _rows,
         from_columns={
             "code": [CODE],
-            "label": [ExternalSource(PLACE, "long")],
+            "label": [ExternalSource(CIM10_FILE, "long")],
             "category_code": [CODE],
             **{c: [CODE, *packaged_columns("cim10_chapters")[c]] for c in ("chapter_code", "chapter_label")},
             EVERY_ROW: [CODE],

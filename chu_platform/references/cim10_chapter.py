@@ -1,7 +1,4 @@
-"""The 22 chapters of the CIM-10 with their code ranges.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The 22 chapters of the CIM-10 with their code ranges."""
 
 import pyarrow as pa
 

@@ -1,7 +1,4 @@
-"""The 101 departments of France, each with its region.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The 101 departments of France, each with its region."""
 
 import pyarrow as pa
 

@@ -1,7 +1,4 @@
-"""The 18 regions of France, with their populations of 2019.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""The 18 regions of France, with their populations of 2019."""
 
 import pyarrow as pa
 

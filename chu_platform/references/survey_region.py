@@ -1,7 +1,4 @@
-"""What the survey files call the regions.
-
-Here: the declaration of this one table. Not here: how it is made (graph.step).
-"""
+"""Region labels used in the survey files, and the region of each label."""
 
 import pyarrow as pa
 

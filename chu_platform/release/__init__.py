@@ -1,1 +1,1 @@
-"""What the published zone holds beside the masked indicators: what readers search by, and how much is masked."""
+"""The tables of the published zone beside the masked tables: search lists, and the share of figures that is masked."""

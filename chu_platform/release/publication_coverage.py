@@ -1,4 +1,4 @@
-"""How much of each indicator the masking leaves visible."""
+"""The share of each indicator that is not masked."""
 
 from chu_platform.indicators.indicator import indicators
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column

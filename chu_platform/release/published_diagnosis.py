@@ -1,4 +1,4 @@
-"""The diagnoses that indicators 2 and 4 have rows of, with their place in the CIM-10: what a reader searches by."""
+"""The diagnoses in the masked tables of indicators 2 and 4, with their category and chapter; readers search in it."""
 
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
@@ -40,7 +40,7 @@ published_diagnosis = Table(
         place AS (
             SELECT 'leaf' AS level, diagnosis_key AS code, category_code, chapter_code, chapter_label FROM {{diagnosis}}
             UNION ALL
-            -- The unknown category lies in more than one chapter: in none that can be named.
+            -- The unknown category has leaves in several chapters, so its chapter is unknown.
             SELECT 'category', category_code, CAST(NULL AS STRING),
                    CASE WHEN category_code = '{UNKNOWN}' THEN '{UNKNOWN}' ELSE min(chapter_code) END,
                    CASE WHEN category_code = '{UNKNOWN}' THEN '{UNKNOWN_LABEL}' ELSE min(chapter_label) END

@@ -1,6 +1,6 @@
-"""The establishments that indicator 1 has rows of, with their place: what a reader searches by.
+"""The establishments in the masked table of indicator 1, with their place; readers search in it.
 
-The register is public; practices carry a general word in place of their name (docs/decisions/0008).
+The register is public. Practices have a general term instead of their name (docs/decisions/0008).
 """
 
 from chu_platform.dimensions.dim_establishment import dim_establishment

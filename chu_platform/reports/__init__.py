@@ -1,1 +1,1 @@
-"""Reports on the platform itself: checks, deliveries. One module a table."""
+"""Reports on the platform itself: checks, deliveries. One module declares one table."""

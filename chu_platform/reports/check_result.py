@@ -1,7 +1,4 @@
-"""Every check of every table, and how it went the last time.
-
-Here: the declaration of this one table. Not here: the checks (tables.checks), running them (lake.audit).
-"""
+"""All checks of all tables, with the result of the last evaluation."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,22 +12,22 @@ from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_s
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
-# By the names that Dagster keeps of a check that was evaluated.
+# Dagster's statuses of evaluated checks.
 STATUSES = {"SUCCEEDED": "passed", "FAILED": "failed"}
 
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
-    """One row a check, from its declaration and from its last evaluation in Dagster's event log."""
-    # Reports are judged in the very run that makes this table, too late for it.
-    judged = [table for table in tables if table.layer is not Layer.REPORTS]
-    every = [made for table in judged for made in table.outputs]
+    """One row per check, from its declaration and its last evaluation in Dagster's event log."""
+    # The checks of reports run in the same run as this table, after it is made.
+    checked = [table for table in tables if table.layer is not Layer.REPORTS]
+    every = [made for table in checked for made in table.outputs]
     checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_checks}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     rows = []
     for key, (table, check) in checks.items():
-        found = last.get(key)
-        # The last run may have planned the check and failed, or been ended, before it got there.
-        evaluated = found if found and found.status.value in STATUSES else None
+        execution = last.get(key)
+        # A run may plan a check and end before it evaluates the check.
+        evaluated = execution if execution and execution.status.value in STATUSES else None
         measured = evaluated.evaluation.metadata.get("measured") if evaluated and evaluated.evaluation else None
         rows.append(
             {
@@ -70,7 +67,7 @@ check_result = Table(
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),
         Column("check", STRING, "nom du contrôle", "Contrôle", key=True),
-        Column("type", STRING, "ce sur quoi porte le contrôle", "Type de contrôle", nullable=False),
+        Column("type", STRING, "nature du contrôle", "Type de contrôle", nullable=False),
         Column(
             "category",
             STRING,
@@ -79,14 +76,14 @@ check_result = Table(
             nullable=False,
         ),
         Column("column", STRING, "colonne ou colonnes examinées", "Colonne"),
-        Column("threshold", STRING, "bornes de ce qui est admis", "Seuil", nullable=False),
+        Column("threshold", STRING, "bornes admises", "Seuil", nullable=False),
         Column("minimum", DOUBLE, "plus petite mesure admise", "Minimum admis", nullable=False),
         Column("maximum", DOUBLE, "plus grande mesure admise", "Maximum admis", nullable=False),
         Column("severity", STRING, "error (erreur) ou warning (avertissement)", "Gravité", nullable=False),
         Column(
             "blocking",
             BOOLEAN,
-            "vrai si les lignes qui ne le respectent pas ne sont pas publiées",
+            "vrai si un échec empêche l’enregistrement de la table",
             "Bloquant",
             nullable=False,
         ),

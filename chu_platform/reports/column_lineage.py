@@ -1,16 +1,13 @@
-"""What each column of each table is made from, one step back: names only, no data.
-
-Here: the declaration of this one table. Not here: how lineage is found (lineage).
-"""
+"""Direct origins of each column of each table (one step back). Contains names, no data."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from chu_platform.lineage.influence import Influence
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
+from chu_platform.tables.influence import Influence
 from chu_platform.tables.rows import DECLARATIONS, EVERY_ROW, Computed, ExternalSource
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -21,12 +18,12 @@ OUTSIDE = "outside"
 
 
 def _rows(tables: Sequence[Table]) -> pa.Table:
-    rows = [row for table in tables for made in table.outputs for row in _of(made)]
+    rows = [row for table in tables for made in table.outputs for row in _rows_of(made)]
     return pa.Table.from_pylist(rows, arrow_schema(column_lineage.columns))
 
 
-def _of(table: Table) -> Iterator[dict[str, object]]:
-    # Not before it is made: a code location need not load a parser of SQL.
+def _rows_of(table: Table) -> Iterator[dict[str, object]]:
+    # Imported here because a code location does not need the SQL parser.
     from chu_platform.lineage.tables import lineage_of
 
     lineage = lineage_of(table)
@@ -56,13 +53,13 @@ column_lineage = Table(
     name="column_lineage",
     layer=Layer.REPORTS,
     zone=Zone.PUBLISHED,
-    grain="une colonne d’une table et une colonne dont elle vient, ou qui décide d’elle, une étape en amont",
+    grain="une colonne d’une table et une colonne, une étape en amont, qui la fournit ou la détermine",
     label="Lignage des colonnes",
     owner="team:platform",
     columns=[
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),
-        Column("column", STRING, "colonne ; * : ce qui décide quelles lignes existent", "Colonne", key=True),
+        Column("column", STRING, "colonne ; * : ce qui détermine les lignes présentes", "Colonne", key=True),
         Column(
             "from_layer",
             STRING,
@@ -77,7 +74,7 @@ column_lineage = Table(
             "Table d’origine",
             key=True,
         ),
-        Column("from_column", STRING, "colonne, ou place dans le fichier", "Colonne d’origine", key=True),
+        Column("from_column", STRING, "colonne, ou position dans le fichier", "Colonne d’origine", key=True),
         Column(
             "kind",
             STRING,

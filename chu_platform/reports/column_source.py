@@ -1,7 +1,4 @@
-"""Where each column of each table ends: the columns of deliveries, all the way back. Names only, no data.
-
-Here: the declaration of this one table. Not here: how lineage is found (lineage).
-"""
+"""Delivered columns from which each column of each table is derived (whole lineage). Contains names, no data."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,14 +10,14 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows(tables: Sequence[Table]) -> pa.Table:
-    rows = [row for table in tables for made in table.outputs for row in _of(made)]
+    rows = [row for table in tables for made in table.outputs for row in _rows_of(made)]
     return pa.Table.from_pylist(rows, arrow_schema(column_source.columns))
 
 
-def _of(table: Table) -> Iterator[dict[str, object]]:
-    # Not before it is made: a code location need not load a parser of SQL.
+def _rows_of(table: Table) -> Iterator[dict[str, object]]:
+    # Imported here because a code location does not need the SQL parser.
     from chu_platform.lineage.sources import influences_of, values_of
-    from chu_platform.lineage.tables import Field
+    from chu_platform.tables.lineage import Field
 
     for column in table.columns:
         field = Field(table, column.name)
@@ -33,8 +30,8 @@ def _of(table: Table) -> Iterator[dict[str, object]]:
                     "source_layer": end.field.table.layer.value,
                     "source_table": end.field.table.name,
                     "source_column": end.field.column,
-                    "delivery": end.outside.place,
-                    "delivered_as": end.outside.column or "-",
+                    "delivery": end.source.place,
+                    "delivered_as": end.source.column or "-",
                     "direct": direct,
                 }
 
@@ -66,7 +63,7 @@ column_source = Table(
         Column(
             "direct",
             BOOLEAN,
-            "vrai si sa valeur est transmise ; sinon elle décide de valeurs ou de lignes",
+            "vrai si sa valeur est transmise ; faux si elle détermine seulement des valeurs ou des lignes",
             "Directe",
             nullable=False,
         ),

@@ -1,7 +1,4 @@
-"""The register of deliveries: every file ever seen in the delivered folder, and every snapshot of a database server.
-
-Here: the declaration of this one table. Not here: reading deliveries (sources), acting on arrivals (automation).
-"""
+"""Register of deliveries: every file seen in the delivered folder, and every snapshot read from a database server."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +37,7 @@ SERVER_PATH: Final = "PostgreSQL"
 READ: Final = "read"
 NOT_READ_YET: Final = "not_read_yet"
 UNREADABLE: Final = "unreadable"
-# In place of the fingerprint of a file that cannot be read.
+# Replaces the fingerprint of a file that cannot be read.
 NO_FINGERPRINT: Final = "-"
 
 Row = dict[str, Any]
@@ -49,79 +46,80 @@ Row = dict[str, Any]
 def deliveries(
     settings: Settings, instance: dg.DagsterInstance, tables: Sequence[Table], readings: pa.Table, before: pa.Table
 ) -> pa.Table:
-    """What was seen before, what lies there now, and what was read of each."""
+    """Merge the rows of `before`, the current files of the pack, and the readings of each delivery."""
     refused = refusals(instance, delivered_tables(tables))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     read = readings.to_pylist()
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
-    lying = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
+    statuses = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
-    for file, fate in lying.items():
-        if row := _lying(file, file.relative_to(pack).as_posix(), fate, known, refused):
+    for file, status in statuses.items():
+        if row := _current_row(file, file.relative_to(pack).as_posix(), status, known, refused):
             old = rows.get((row["path"], row["sha256"]), {})
             rows[row["path"], row["sha256"]] = {**old, **row, "last_seen": now}
     fed = _readings_by_delivery(rows.values(), read)
     servers = [sha256 for path, sha256 in fed if path == SERVER_PATH]
     last = max(servers, key=lambda s: max(r["last_read"] for r in fed[SERVER_PATH, s]), default=None)
     for key in fed:
-        # Also a file that came and went between two reports.
+        # Includes files that were delivered and removed between two reports.
         kind = SERVER if key[0] == SERVER_PATH else FILE
         present = kind == SERVER and settings.postgres_url is not None and key[1] == last
         rows.setdefault(key, {"path": key[0], "sha256": key[1], "present": present})["kind"] = kind
         rows[key]["present"] |= present
-    found = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
-    return pa.Table.from_pylist(found, arrow_schema(delivery.columns))
+    completed = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
+    return pa.Table.from_pylist(completed, arrow_schema(delivery.columns))
 
 
-def _lying(
+def _current_row(
     file: Path,
     path: str,
-    fate: FileStatus,
+    status: FileStatus,
     known: Mapping[tuple[str, int, str], str],
     refused: Mapping[str, Refusal],
 ) -> Row | None:
-    """A file that lies there now; it is hashed only when neither its reading nor an earlier look has done so."""
+    """Row of a file that is in the pack now. The file is hashed only if no reading or earlier report has its fingerprint."""
     try:
-        status = file.stat()
-        sha256 = known.get((path, status.st_size, modified_at(status))) or fingerprint(file)
-        state = fate.state
+        attributes = file.stat()
+        sha256 = known.get((path, attributes.st_size, modified_at(attributes))) or fingerprint(file)
+        state = status.state
     except FileNotFoundError:
         return None
     except ChuError:
         sha256, state = NO_FINGERPRINT, UNREADABLE
-    modified = modified_at(status)
-    # A file that came after the run that refused another one has not been tried.
-    tried = [t for t in fate.tables if t in refused and modified <= refused[t].at] if state == TAKEN else []
+    modified = modified_at(attributes)
+    # If the file was modified after the failed run, that run did not read it.
+    refusing = [t for t in status.tables if t in refused and modified <= refused[t].at] if state == TAKEN else []
     return {
         "kind": FILE,
         "path": path,
         "sha256": sha256,
-        "bytes": status.st_size,
+        "bytes": attributes.st_size,
         "modified_at": modified,
         "present": True,
-        "state": REFUSED if tried else state,
-        "reason": "; ".join(f"{t} : {refused[t].why}" for t in tried) or None,
-        "known_as": ", ".join(fate.tables) or None,
+        "state": REFUSED if refusing else state,
+        "reason": "; ".join(f"{t} : {refused[t].cause}" for t in refusing) or None,
+        "known_as": ", ".join(status.tables) or None,
     }
 
 
 def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
-    """The readings of each path and fingerprint; of a database, those of the dump it was restored from, or of all of
-    a server's snapshot.
+    """Readings by path and fingerprint of the delivery.
+
+    Readings of database tables belong to the dump from which the database was restored, or to the server's snapshot.
     """
-    # Of copies, the one that is read; a dump that was read stays one when a server takes its place.
+    # Of several copies, use the one that is read. A dump that was read stays a file when a server replaces it.
     dumps = {r["sha256"]: r["path"] for r in sorted(rows, key=lambda r: r.get("state") in (TAKEN, READ))}
-    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    by_delivery: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for reading in read:
         of_database = reading["modified_at"] is None
         path = dumps.get(reading["sha256"], SERVER_PATH) if of_database else reading["path"]
-        found[path, reading["sha256"]].append(reading)
-    return found
+        by_delivery[path, reading["sha256"]].append(reading)
+    return by_delivery
 
 
 def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
-    """A row with what is known of its readings."""
+    """Add the results of its readings to a row."""
     first = min((r["first_read"] for r in readings), default=now)
     last = max((r["last_read"] for r in readings), default=None)
     row["first_seen"] = row.get("first_seen") or first
@@ -155,7 +153,7 @@ delivery = Table(
         Column(
             "sha256",
             STRING,
-            "SHA-256 du contenu ; d’un serveur, son nom de l’instantané ; - pour ce qui est illisible",
+            "SHA-256 du contenu ; pour un serveur, identifiant de l’instantané ; - pour un fichier illisible",
             "Empreinte SHA-256 ou instantané",
             key=True,
         ),

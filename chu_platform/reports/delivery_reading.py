@@ -1,7 +1,4 @@
-"""Every reading of a delivered file or database table: how it was written, its rows, the versions it fed.
-
-Here: the declaration of this one table. Not here: the register of the files (delivery).
-"""
+"""Readings of delivered files and database tables: encoding, separator, row counts, table versions made from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from chu_platform.ingest.delivered import delivered_tables
-from chu_platform.reports.readings import Said, last_said, said_of
+from chu_platform.reports.readings import Materialization, last_materializations, materializations_since
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
@@ -18,22 +15,24 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 
 def delivery_readings(instance: dg.DagsterInstance, tables: Sequence[Table], before: pa.Table) -> pa.Table:
-    """The readings known before, and those that runs have told of since."""
+    """The rows of `before`, and the readings recorded in the event log since then."""
     rows = {(r["table"], r["path"], r["sha256"]): r for r in before.to_pylist()}
-    for table, (newest, _) in last_said(instance, delivered_tables(tables)).items():
+    for table, (newest, _) in last_materializations(instance, delivered_tables(tables)).items():
         name = f"{table.layer}/{table.name}"
         last = max((r["last_read"] for r in rows.values() if r["table"] == name), default=None)
         if newest is None or newest.at == last:
             continue
-        for said in said_of(instance, table, last):
-            for delivery in said.deliveries:
+        for materialization in materializations_since(instance, table, last):
+            for delivery in materialization.deliveries:
                 key = name, delivery["name"], delivery["sha256"]
-                rows[key] = _row(name, delivery, said, rows.get(key))
+                rows[key] = _row(name, delivery, materialization, rows.get(key))
     return pa.Table.from_pylist(list(rows.values()), arrow_schema(delivery_reading.columns))
 
 
-def _row(table: str, delivery: Mapping[str, Any], said: Said, old: Mapping[str, Any] | None) -> dict[str, Any]:
-    version = said.metadata["delta_version"]
+def _row(
+    table: str, delivery: Mapping[str, Any], materialization: Materialization, old: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    version = materialization.metadata["delta_version"]
     versions = {*(int(v) for v in old["versions"].split(", ")), version} if old else {version}
     return {
         "path": delivery["name"],
@@ -48,13 +47,12 @@ def _row(table: str, delivery: Mapping[str, Any], said: Said, old: Mapping[str, 
         "rows_kept": delivery["rows"]["kept"],
         "rows_rejected": delivery["rows"]["rejected"],
         "versions": ", ".join(str(v) for v in sorted(versions)),
-        "first_read": old["first_read"] if old else said.at,
-        "last_read": said.at,
+        "first_read": old["first_read"] if old else materialization.at,
+        "last_read": materialization.at,
     }
 
 
-# What only the runs know.
-TOLD: Final = (
+EVENT_LOG_COLUMNS: Final = (
     *("path", "sha256", "bytes", "modified_at", "encoding", "separator", "undeclared", "versions"),
     *("rows_in", "rows_kept", "rows_rejected", "first_read", "last_read"),
 )
@@ -73,7 +71,7 @@ delivery_reading = Table(
         Column(
             "sha256",
             STRING,
-            "SHA-256 du fichier, ou de la sauvegarde restaurée ; d’un serveur, son nom de l’instantané",
+            "SHA-256 du fichier, ou de la sauvegarde restaurée ; pour un serveur, identifiant de l’instantané",
             "Empreinte SHA-256 ou instantané",
             key=True,
         ),
@@ -81,7 +79,7 @@ delivery_reading = Table(
         Column(
             "bytes",
             LONG,
-            "taille, en octets ; d’une table de la base de données, taille de ses lignes à leur passage",
+            "taille, en octets ; pour une table de la base de données, taille du fichier temporaire de ses lignes",
             "Taille (octets)",
         ),
         Column("modified_at", STRING, "dernière modification du fichier, UTC, ISO 8601", "Modifié le"),
@@ -98,7 +96,11 @@ delivery_reading = Table(
     rows=Computed(
         delivery_readings,
         given=("instance", "tables", "before"),
-        from_columns={EVERY_ROW: [EVENT_LOG], **dict.fromkeys(TOLD, (EVENT_LOG,)), "table": [EVENT_LOG, DECLARATIONS]},
+        from_columns={
+            EVERY_ROW: [EVENT_LOG],
+            **dict.fromkeys(EVENT_LOG_COLUMNS, (EVENT_LOG,)),
+            "table": [EVENT_LOG, DECLARATIONS],
+        },
     ),
     checks=[
         holds(

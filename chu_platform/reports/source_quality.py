@@ -1,7 +1,4 @@
-"""How the last delivery of each source was read: the share of its rows that were rejected, and what blocks.
-
-Here: the declaration of this one table. Not here: the rule that blocks (tables.rules), the rejects (sources).
-"""
+"""Quality of the last delivery of each source: rejected rows, their share, and the blocking threshold."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from chu_platform.ingest.delivered import MAX_REJECTED_SHARE, delivered_tables
-from chu_platform.reports.readings import last_said
+from chu_platform.reports.readings import last_materializations
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
@@ -22,34 +19,33 @@ NOT_READ: Final = "not_read"
 
 
 def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
-    """One row a source, from what the last run that made it has said."""
+    """One row per source, from the metadata of its last materialization."""
     rows = []
-    for table, (said, stopped) in last_said(instance, delivered_tables(tables)).items():
-        told = said.metadata if said else {}
-        rows_in, rejected = told.get("delivery_rows_in"), told.get("delivery_rows_rejected")
+    for table, (materialization, stopped) in last_materializations(instance, delivered_tables(tables)).items():
+        metadata = materialization.metadata if materialization else {}
+        rows_in, rejected = metadata.get("delivery_rows_in"), metadata.get("delivery_rows_rejected")
         rows.append(
             {
                 "source": table.name,
                 "label": table.label,
-                "state": STOPPED if stopped else READ if said else NOT_READ,
-                "deliveries": len(said.deliveries) if said else None,
+                "state": STOPPED if stopped else READ if materialization else NOT_READ,
+                "deliveries": len(materialization.deliveries) if materialization else None,
                 "rows_in": rows_in,
-                "rows_kept": told.get("delivery_rows_kept"),
+                "rows_kept": metadata.get("delivery_rows_kept"),
                 "rows_rejected": rejected,
                 "rejected_share": rejected / rows_in if rows_in else None,
                 "threshold": MAX_REJECTED_SHARE,
                 "open_rejects": rejected,
-                "mended_rejects": told.get("delivery_rows_mended"),
-                "undeclared_columns": told.get("delivery_columns_undeclared"),
-                "delta_version": told.get("delta_version"),
-                "read_at": said.at if said else None,
+                "mended_rejects": metadata.get("delivery_rows_mended"),
+                "undeclared_columns": metadata.get("delivery_columns_undeclared"),
+                "delta_version": metadata.get("delta_version"),
+                "read_at": materialization.at if materialization else None,
             }
         )
     return pa.Table.from_pylist(rows, arrow_schema(source_quality.columns))
 
 
-# What only the runs know.
-TOLD: Final = (
+EVENT_LOG_COLUMNS: Final = (
     *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rejected_share", "open_rejects"),
     *("mended_rejects", "undeclared_columns", "delta_version", "read_at"),
 )
@@ -58,7 +54,7 @@ source_quality = Table(
     name="source_quality",
     layer=Layer.REPORTS,
     zone=Zone.PUBLISHED,
-    grain="une source, telle que sa livraison a été lue la dernière fois",
+    grain="une source et sa dernière livraison lue",
     label="Qualité des livraisons",
     owner="team:platform",
     columns=[
@@ -67,7 +63,7 @@ source_quality = Table(
         Column(
             "state",
             STRING,
-            "read : lue ; stopped : arrêtée, une exécution ultérieure n’en a rien publié ; not_read : aucune exécution ne l’a lue",
+            "read : lue ; stopped : arrêtée, une exécution ultérieure n’a rien enregistré ; not_read : aucune exécution ne l’a lue",
             "État",
             nullable=False,
         ),
@@ -79,7 +75,7 @@ source_quality = Table(
         Column(
             "threshold",
             DOUBLE,
-            "part, de 0 à 1, au-dessus de laquelle rien n’est publié",
+            "part, de 0 à 1, au-dessus de laquelle rien n’est enregistré",
             "Seuil bloquant",
             nullable=False,
         ),
@@ -105,7 +101,7 @@ source_quality = Table(
         from_columns={
             EVERY_ROW: [DECLARATIONS],
             **dict.fromkeys(("source", "label", "threshold"), (DECLARATIONS,)),
-            **dict.fromkeys(TOLD, (EVENT_LOG,)),
+            **dict.fromkeys(EVENT_LOG_COLUMNS, (EVENT_LOG,)),
         },
     ),
     preview="""

@@ -1,5 +1,5 @@
-"""Statistical disclosure control of published tables: which cells to mask, and what an attacker would learn
-from the rest.
+"""Statistical disclosure control of published tables: the cells to mask, and what an attacker can compute from the
+other cells.
 """
 
 from chu_platform.sdc.attack import bounds, determined_cells, disclosed_cells

@@ -1,7 +1,6 @@
-"""The attacker: what published cells and their sums give away about masked ones.
+"""The attacker: what published cells and their sums disclose about masked cells.
 
-Here: exact tests of a mask, written without a look at how masks are chosen, so that they can judge it. Not
-here: choosing masks (`suppression`) and elimination (`linear`).
+The tests of a mask are exact and share no code with the choice of masks, so that they can verify it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from chu_platform.sdc.relations import Cells, Relations
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-# An attacker's own, whatever the rules use: fractional values carry rounding errors far below it.
+# Independent of the tolerance of the suppression rules. The rounding errors of fractional values are far smaller.
 _TOLERANCE = 1e-6
 
 # Values of `status` in the result of scipy.optimize.linprog.
@@ -25,12 +24,11 @@ _OPTIMAL, _UNBOUNDED = 0, 3
 
 
 def determined_cells(relations: Relations, masked: NDArray[np.bool_]) -> Cells:
-    """The masked cells that follow exactly from the published ones by all relations together, as one linear
-    system; sorted indices.
+    """The masked cells whose value follows from the published cells and all relations, as one linear system.
 
-    `masked` has shape (n,). Values play no part: what the system determines depends only on which cells are
-    unknown. A cell in no relation is never determined. Exact but for a chance of 10^-12 to report a cell
-    too many (see `linear`).
+    `masked` has shape (n,). Returns sorted indices. The result does not depend on the values of the cells, only on
+    which cells are unknown. A cell in no relation is never determined. The result is exact, except for a probability
+    of 10^-12 of reporting a cell that is not determined (see `linear_algebra`).
     """
     unknown = np.flatnonzero(masked)
     return unknown[~moving_columns(relations.matrix(unknown, len(masked)))]
@@ -41,25 +39,25 @@ def disclosed_cells(
     values: NDArray[np.float64],
     masked: NDArray[np.bool_],
     lower: NDArray[np.float64],
-    largest: int | None = None,
+    max_unknowns: int | None = None,
 ) -> Cells:
-    """The masked cells with one possible value left, for an attacker who also knows lower bounds; sorted.
+    """The masked cells with only one possible value, for an attacker who also knows lower bounds; sorted indices.
 
-    `values`, `masked` and `lower` have shape (n,): no masked cell is below its `lower`. The same answer as
-    `bounds` of every cell with low == high, by one linear program: the true values solve the system, so a
-    cell can move exactly if a direction of the null space moves it that lowers no cell lying at its bound.
-    Directions add up: the program looks for one that lifts as many cells from their bound as possible.
-    Cells that it cannot lift are known, and with them known the rest is linear algebra.
+    `values`, `masked` and `lower` have shape (n,): no masked cell is below its `lower`. The result is the set of
+    cells for which `bounds` gives low == high, computed by one linear program. The true values solve the system, so
+    a cell can vary if and only if some null space direction changes it and lowers no cell that is at its bound.
+    Directions can be added: the program searches one direction that raises as many cells above their bound as
+    possible. The cells that it cannot raise are known; the others are then tested by linear algebra.
 
-    Parts of the system tied together with more than `largest` unknowns, if given, are tested by linear
-    algebra alone. Raises RuntimeError when the solver fails.
+    Connected parts of the system with more than `max_unknowns` unknowns, if given, are tested by linear algebra
+    alone. Raises RuntimeError when the solver fails.
     """
     tight = masked & (values <= lower + _TOLERANCE)
     unknown = np.flatnonzero(masked)
-    stuck = unknown[_immovable(relations.matrix(unknown, len(masked)), tight[unknown], largest)]
+    fixed = unknown[_fixed_columns(relations.matrix(unknown, len(masked)), tight[unknown], max_unknowns)]
     still_unknown = masked.copy()
-    still_unknown[stuck] = False
-    return np.union1d(stuck, determined_cells(relations, still_unknown))
+    still_unknown[fixed] = False
+    return np.union1d(fixed, determined_cells(relations, still_unknown))
 
 
 def bounds(
@@ -69,14 +67,13 @@ def bounds(
     cell: int,
     lower: float | NDArray[np.float64] = 1.0,
 ) -> tuple[float, float]:
-    """The feasible interval of one masked cell, given the published values and that every masked cell is at
-    least `lower`.
+    """The feasible interval of one masked cell, given the published values and lower bounds of the masked cells.
 
-    `values` and `masked` have shape (n,), `lower` is one bound or one for each cell. The upper end is
-    infinite where nothing published bounds the cell. Two linear programs over the cells connected to it:
-    for small tables. Raises ValueError when the cell is published, RuntimeError when the solver fails.
+    `values` and `masked` have shape (n,); `lower` is one bound for all cells, or one for each. The upper end is
+    infinite if no published value bounds the cell. Solves two linear programs over the cells connected to it, so it
+    is meant for small tables. Raises ValueError when the cell is published, RuntimeError when the solver fails.
     """
-    # Here, and below: scipy takes half a second to import, and declarations load without it.
+    # scipy takes half a second to import. Imported inside the functions, it does not slow down loading declarations.
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
 
@@ -107,7 +104,7 @@ def bounds(
 
 
 def _components(system: csr_array) -> NDArray[np.int64]:
-    """The connected component of each column, by number; columns meet in a row."""
+    """The number of the connected component of each column. Two columns of one row are connected."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -118,32 +115,32 @@ def _components(system: csr_array) -> NDArray[np.int64]:
     return np.asarray(connected_components(graph, directed=False)[1][rows:], np.int64)
 
 
-def _immovable(system: csr_array, tight: NDArray[np.bool_], largest: int | None) -> NDArray[np.bool_]:
-    """The tight columns that no null direction lifts while lowering no tight column; shape (columns,)."""
+def _fixed_columns(system: csr_array, tight: NDArray[np.bool_], max_unknowns: int | None) -> NDArray[np.bool_]:
+    """The tight columns that no null space direction can raise without lowering a tight column; shape (columns,)."""
     from scipy.optimize import linprog
     from scipy.sparse import hstack
 
-    stuck = np.zeros(system.shape[1], np.bool_)
-    # A row that alone holds a column free to move both ways follows any direction: it forbids nothing.
+    fixed = np.zeros(system.shape[1], np.bool_)
+    # A row that is the only one with some column that may move both ways adapts to any direction: no constraint.
     core = system[peel(system, ~tight)[2]]
     columns = np.unique(core.indices)
-    if largest is not None and len(columns) > largest:
+    if max_unknowns is not None and len(columns) > max_unknowns:
         part = _components(core)
-        fits = np.bincount(part[columns])[part[core.indices[core.indptr[:-1]]]] <= largest
+        fits = np.bincount(part[columns])[part[core.indices[core.indptr[:-1]]]] <= max_unknowns
         core = core[np.flatnonzero(fits)]
         columns = np.unique(core.indices)
-    lifted = columns[tight[columns]]
-    if not len(lifted):
-        return stuck
-    # A tight column moves by its first unit, which counts, and any amount beyond it.
-    equations = hstack([core[:, columns], core[:, lifted]], format="csr")
-    low = np.append(np.where(tight[columns], 0.0, -np.inf), np.zeros(len(lifted)))
-    high = np.append(np.full(len(columns), np.inf), np.ones(len(lifted)))
-    gain = np.append(np.zeros(len(columns)), np.full(len(lifted), -1.0))
+    raised = columns[tight[columns]]
+    if not len(raised):
+        return fixed
+    # A tight column has two variables: its first unit, which the objective counts, and any amount beyond it.
+    equations = hstack([core[:, columns], core[:, raised]], format="csr")
+    low = np.append(np.where(tight[columns], 0.0, -np.inf), np.zeros(len(raised)))
+    high = np.append(np.full(len(columns), np.inf), np.ones(len(raised)))
+    cost = np.append(np.zeros(len(columns)), np.full(len(raised), -1.0))
     limits = np.column_stack([low, high])
-    result = linprog(gain, A_eq=equations, b_eq=np.zeros(core.shape[0]), bounds=limits)
+    result = linprog(cost, A_eq=equations, b_eq=np.zeros(core.shape[0]), bounds=limits)
     if result.status != _OPTIMAL:
         raise RuntimeError(f"the disclosure test could not be solved: {result.message}")
-    # The first units are all or nothing, because any direction may be scaled up.
-    stuck[lifted] = result.x[len(columns) :] < 0.5
-    return stuck
+    # Each first unit is 0 or 1 in the optimum, because any direction may be scaled up.
+    fixed[raised] = result.x[len(columns) :] < 0.5
+    return fixed

@@ -1,11 +1,8 @@
-"""From exact indicators to masks: the cells of a family of indicators that are to be published, and their relations.
+"""The mask of a family of indicators, computed from the cells to publish and the relations between them.
 
-A family is protected as one system, because its tables share totals: a masked chapter could be computed from the
-total that another table prints. What is published of each table is chosen in the modules of `disclosure`; cells that
-are not published but could be computed from published ones take part too (level `hidden`).
-
-Here: the loop over measures, and masks as rows. Not here: which cells a family has (disclosure), how cells are chosen
-for masking (suppression).
+A family is protected as one system, because its tables share totals: a masked chapter could be computed from a total
+that another table publishes. Each indicator declares which of its cells are published (`Release`). Cells that are not
+published but could be computed from published cells are part of the system too (level `hidden`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,22 +36,17 @@ MASK_COLUMNS: Final[Sequence[Column]] = (
 TIME_GRAINS: Final = (("month", "quarter"), ("quarter", "year"), ("year", "all"))
 
 
-def columns_of(*inputs: str, columns: Sequence[str]) -> Sequence[str]:
-    """The same columns of several inputs of a mask, as its declaration names them."""
-    return [f"{name}.{column}" for name in inputs for column in columns]
-
-
 def small(column: str) -> str:
-    """SQL: whether a count is from 1 to 10, or a fraction of one up to 10.
+    """SQL condition: a count is greater than 0 and at most 10. Counts may be fractional.
 
-    Shares have twelve decimals, so that those of ten events may come to a trace more than 10.
+    Shares of events have twelve decimals, so the shares of ten events may add up to slightly more than 10.
     """
     return f"({column} > 0 AND {column} < 10.000001)"
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Measures that satisfy the same relations: `columns` of the cells, and the (parent, child) pairs, as SQL."""
+    """Measures that satisfy the same relations: their columns, and the (parent, child) pairs of cells as SQL."""
 
     columns: Sequence[str]
     relations: Sequence[str]
@@ -63,9 +55,9 @@ class Measures:
 def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]) -> pa.Table:
     """The mask of a family, with the columns of MASK_COLUMNS.
 
-    `cells` is DuckDB SQL over the inputs that gives indicator, cell, grain, start, level, code, small and the measures
-    of the systems; rows of level `hidden` are protected and not returned. The SQL of a relation gives (parent, child)
-    cell numbers over the table `cell`, whose column `id` numbers the cells.
+    `cells` is DuckDB SQL over the inputs. It returns indicator, cell, grain, start, level, code, small, weight and the
+    measures of the systems. Rows of level `hidden` are protected, but not part of the result. The SQL of a relation
+    returns pairs of (parent, child) cell numbers, which are in the column `id` of the table `cell`.
     """
     with duckdb.connect() as connection:
         for name, table in inputs.items():
@@ -80,7 +72,7 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
             values = np.column_stack([_array(connection, c).astype(np.float64) for c in system.columns])
             built.append((values, _relations(connection, system.relations)))
         masked = small_cells.copy()
-        # What one system masks, the others must protect too, until nothing is added.
+        # A cell masked in one system is masked in all: repeat until no system adds a cell.
         while True:
             before = masked.copy()
             for values, relations in built:
@@ -119,7 +111,7 @@ def _relations(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) ->
 
 
 def over_time() -> Sequence[str]:
-    """SQL of the relations of time: a quarter is its months, a year its quarters, all is the years."""
+    """SQL of relations over time: a quarter is the sum of its months, a year of its quarters, `all` of the years."""
     return [
         f"""
         SELECT p.id, c.id FROM cell p JOIN cell c
@@ -132,7 +124,7 @@ def over_time() -> Sequence[str]:
 
 
 def same_period(parent: str, child: str, extra: str = "true") -> str:
-    """SQL of a relation between cells of the same period; `parent`, `child` and `extra` are conditions on p and c."""
+    """SQL of a relation between cells of one period. The conditions refer to the parent as `p`, to the child as `c`."""
     return f"""
         SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start AND ({extra})
         WHERE ({parent}) AND ({child})

@@ -1,8 +1,6 @@
-"""The choice of secondary cells: the cheapest cell that repairs a broken rule, again and again.
+"""The greedy choice of secondary cells: it masks the cheapest cell that repairs a broken rule, until none is broken.
 
-Here: the greedy choice and the bookkeeping that makes it fast. Not here: the rules themselves (`rules`) and
-the test of all sums together (`attack`). Plain lists, not arrays: the choice goes cell by cell, where list
-access is several times faster.
+It uses lists, not arrays: it accesses single cells, which is several times faster in lists.
 """
 
 from __future__ import annotations
@@ -17,22 +15,21 @@ from chu_platform.sdc.suppression_rules import Quantities, assess
 
 
 class Choice:
-    """A mask that grows until every rule holds; exposures and remainders as in `rules.Assessment`, kept up
-    to date cell by cell.
+    """A mask that is extended until every suppression rule holds.
 
-    They only grow with the mask, so that a relation in order stays so unless one of its own cells is newly
-    masked.
+    Exposures and remainders (see `suppression_rules.Assessment`) are updated after each masked cell. They only grow
+    with the mask, so a relation that meets the rules can be broken only by masking one of its own cells.
     """
 
     def __init__(self, quantities: Quantities, small: NDArray[np.bool_], relations: Relations) -> None:
         amounts = quantities.amounts
         n = len(amounts)
         self._masked: list[bool] = small.tolist()
-        self._own: list[list[float]] = amounts.T.tolist()
-        self._least: list[float] = quantities.least.tolist()
+        self._amounts: list[list[float]] = amounts.T.tolist()
+        self._thresholds: list[float] = quantities.thresholds.tolist()
         self._parents: list[int] = relations.parents.tolist()
         self._starts: list[int] = relations.starts.tolist()
-        # The cheapest first; a zero hides nothing, so it comes last.
+        # The cheapest cells first. A zero protects no other cell, so zeros come last.
         first = amounts[relations.children, 0]
         order = np.lexsort((relations.children, first, first <= 0, relations.rows))
         self._children: list[int] = relations.children[order].tolist()
@@ -43,7 +40,7 @@ class Choice:
         self._exposure: list[list[float]] = now.exposure.T.tolist()
         self._remainder: list[list[float]] = now.remainder.T.tolist()
         self._count: list[int] = now.count.tolist()
-        # Small sums first: what they mask may already be enough for the sums above them.
+        # Small sums first: the cells masked in them may already protect the sums above them.
         self._rank: list[int] = np.argsort(np.lexsort((relations.parents, amounts[relations.parents, 0]))).tolist()
         self._queue = [(self._rank[r], r) for r in np.flatnonzero(now.broken).tolist()]
         heapq.heapify(self._queue)
@@ -54,16 +51,16 @@ class Choice:
         return np.array(self._masked, np.bool_)
 
     def apply_rules(self) -> None:
-        """Mask cells until each relation is in order by itself and merged with those below it."""
+        """Mask cells until each relation meets the suppression rules, alone and merged with the relations below it."""
         while self._queue:
             r = heapq.heappop(self._queue)[1]
             while self._broken(r):
                 self._mask(self._cheapest(r))
 
     def extend(self, disclosed: Cells, width: int) -> bool:
-        """Mask `width` more cells near each group of disclosed ones; False when there is nothing to mask.
+        """Mask `width` more cells near each group of disclosed cells; False when there is no cell to mask.
 
-        A group is the disclosed cells tied by shared relations: one more unknown often frees all of it.
+        A group is a set of disclosed cells connected by relations. One more unknown cell often protects all of them.
         """
         waiting = dict.fromkeys(disclosed.tolist())
         extra: list[int] = []
@@ -84,8 +81,9 @@ class Choice:
         return bool(extra)
 
     def _nearest(self, relations: list[int]) -> list[int]:
-        """Published cells of `relations`, the cheapest first; if there are none, those of the relations that
-        share a cell with them, and so on outwards.
+        """The published cells of `relations`, the cheapest first.
+
+        If there are none: those of the relations that share a cell with `relations`, and so on.
         """
         seen = set(relations)
         while relations:
@@ -103,14 +101,14 @@ class Choice:
         return not self._masked[self._parents[r]] and self._exposed_measure(r) is not None
 
     def _exposed_measure(self, r: int) -> int | None:
-        """The first measure of which too little remains of a published parent."""
-        for m, least in enumerate(self._least):
-            if self._remainder[m][r] <= least:
+        """The first measure in which the remainder of the published parent is too small."""
+        for m, threshold in enumerate(self._thresholds):
+            if self._remainder[m][r] <= threshold:
                 return m
         return None
 
     def _cheapest(self, r: int) -> int:
-        """The cheapest published cell whose masking helps the broken relation `r`; there is always one."""
+        """The cheapest published cell that repairs the broken relation `r` if masked; there is always one."""
         candidates = self._published(r)
         measure = self._exposed_measure(r) if self._count[r] > 1 else None
         if measure is not None:
@@ -118,7 +116,7 @@ class Choice:
         return min(candidates, key=self._cost)
 
     def _published(self, r: int) -> list[int]:
-        """The published parent and the cheapest published child, those there are."""
+        """The parent and the cheapest published child, if they are published."""
         parent = self._parents[r]
         found = [] if self._masked[parent] else [parent]
         end = self._starts[r + 1]
@@ -129,17 +127,18 @@ class Choice:
         return found
 
     def _published_below(self, r: int, measure: int) -> list[int]:
-        """Published cells that an attacker subtracts from masked children of `r`: masking one raises the
-        remainder of `r`.
+        """The published cells that an attacker subtracts from masked children of `r`.
+
+        Masking one of them increases the remainder of `r`.
         """
         found: list[int] = []
-        remainder, own = self._remainder[measure], self._own[measure]
+        remainder, amounts = self._remainder[measure], self._amounts[measure]
         pending = [r]
         while pending:
             for cell in self._children_of(pending.pop()):
                 if self._masked[cell] and self._down[cell]:
                     finer = min(self._down[cell], key=remainder.__getitem__)
-                    if remainder[finer] < own[cell]:
+                    if remainder[finer] < amounts[cell]:
                         found += self._published(finer)
                         pending.append(finer)
         return found
@@ -148,7 +147,7 @@ class Choice:
         return self._children[self._starts[r] : self._starts[r + 1]]
 
     def _cost(self, cell: int) -> tuple[bool, float, int]:
-        return self._own[0][cell] <= 0, self._own[0][cell], cell
+        return self._amounts[0][cell] <= 0, self._amounts[0][cell], cell
 
     def _enqueue(self, r: int) -> None:
         if self._broken(r):
@@ -156,7 +155,7 @@ class Choice:
 
     def _mask(self, cell: int) -> None:
         self._masked[cell] = True
-        for m in range(len(self._own)):
+        for m in range(len(self._amounts)):
             self._expose(cell, m)
         for r in self._up[cell] + self._down[cell]:
             self._count[r] += 1
@@ -164,9 +163,9 @@ class Choice:
             self._enqueue(r)
 
     def _expose(self, cell: int, measure: int) -> None:
-        """Bring the exposure of a masked cell up to date, and all that depends on it above."""
+        """Update the exposure of a masked cell, and the remainders and exposures above it."""
         exposure, remainder = self._exposure[measure], self._remainder[measure]
-        now = min([self._own[measure][cell], *(remainder[r] for r in self._down[cell])])
+        now = min([self._amounts[measure][cell], *(remainder[r] for r in self._down[cell])])
         gain = now - exposure[cell]
         if gain <= 0:
             return

@@ -1,9 +1,7 @@
-"""The cells and relations of an indicator by diagnosis, for the mask of its family.
+"""SQL of the cells and relations of an indicator by diagnosis, for the mask of its family.
 
-Chapters are published at the grains the family chooses, categories and leaves at some of them. The unknown category has
-leaves in several chapters: its part in each chapter is not published, but can be computed; it is a hidden cell.
-
-Here: SQL over an exact indicator `diagnoses` and the dimension `diagnosis`. Not here: masking (suppression).
+The SQL reads the exact indicator as `diagnoses` and the dimension as `diagnosis`. The unknown category has leaves in
+several chapters. Its part in each chapter is not published, but can be computed, so it is a hidden cell.
 """
 
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ from chu_platform.tables.spark_sql import UNKNOWN
 
 
 def diagnosis_cells(indicator: str, measures: Sequence[str], published: str) -> str:
-    """SQL of the cells: those of the rows where `published` holds, and the hidden ones."""
+    """SQL of the cells: the rows that meet the condition `published`, and the hidden cells."""
     listed = "".join(f", {m}" for m in measures)
     summed = "".join(f", sum({m})" for m in measures)
     key = "concat_ws('|', period_grain, period_start, level, code)"
@@ -30,11 +28,11 @@ def diagnosis_cells(indicator: str, measures: Sequence[str], published: str) -> 
 
 
 def diagnosis_relations(indicator: str, total: str) -> Sequence[str]:
-    """SQL of the relations between total (a condition on p), chapters, categories, leaves and hidden cells."""
+    """SQL of the relations between total (a condition on `p`), chapters, categories, leaves and hidden cells."""
     ours = f"indicator = '{indicator}'"
     return [
         same_period(total, f"c.{ours} AND c.level = 'chapter'"),
-        # Only where categories are published: a chapter is its known categories, and its part of the unknown one.
+        # A chapter is the sum of its known categories and its hidden cell, at the grains that have categories.
         f"""
         WITH chapter AS (
             FROM cell p WHERE p.{ours} AND p.level = 'chapter'
@@ -49,7 +47,7 @@ def diagnosis_relations(indicator: str, total: str) -> Sequence[str]:
         WHERE c.indicator = 'hidden' AND c.code = p.code
         """,
         same_period(f"p.{ours} AND p.level = 'category' AND p.code = '{UNKNOWN}'", "c.indicator = 'hidden'"),
-        # A leaf is in its category, and in the hidden cell of its chapter when it has none.
+        # A leaf belongs to its category, or to the hidden cell of its chapter if the category is unknown.
         f"""
         SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
         JOIN diagnosis d ON d.diagnosis_key = c.code

@@ -1,13 +1,11 @@
-"""Exact sparse linear algebra: which unknowns does a homogeneous integer system leave free to move?
+"""Exact sparse linear algebra: the unknowns of a homogeneous integer system that are not determined by it.
 
-Here: peeling and elimination modulo a large prime over a sparse matrix. Nothing here knows of tables, cells
-or masks.
-
-Method: a random vector of the null space. An unknown is determined exactly when it is 0 in every vector of
-the null space; in one random vector modulo p = 2^61 - 1 an undetermined unknown is 0 with probability 1/p
-only, so one vector tells all unknowns apart (the error, of the order of 10^-13 for 400 000 unknowns, is on
-the safe side: an unknown called determined that is not). The other error, a rank that drops modulo p, needs
-a minor of the matrix divisible by p; minors of sums over hierarchies and grids are small numbers.
+Method: peeling and elimination modulo the prime p = 2^61 - 1 give a random vector of the null space. An unknown is
+determined if and only if it is 0 in every vector of the null space. An undetermined unknown is 0 in one random vector
+with probability 1/p only, so one vector is enough. The probability of an error is about 10^-13 for 400 000 unknowns,
+and the error is safe: an unknown is reported as determined although it is not. The opposite error is possible only if
+the rank of the matrix is smaller modulo p, that is if p divides a minor of it. Minors of sums over hierarchies and
+grids are small numbers.
 """
 
 from __future__ import annotations
@@ -23,15 +21,16 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 PRIME = 2**61 - 1
-_SEED = 20_150_620  # any constant: the answer does not depend on it, the same input takes the same path
+_SEED = 20_150_620  # a constant, so that the same input always takes the same path; the result does not depend on it
 
 Row = dict[int, int]
 Pivot = tuple[int, Row]
 
 
 def moving_columns(system: csr_array) -> NDArray[np.bool_]:
-    """True for each column of the integer matrix `system` (rows x columns) that is not 0 in every solution
-    of `system @ x = 0`.
+    """The columns of the integer matrix `system` whose unknown is not 0 in every solution of `system @ x = 0`.
+
+    Returns a boolean array of shape (columns,).
     """
     peeled_rows, peeled_columns, core_rows = peel(system, np.ones(system.shape[1], np.bool_))
     pivots = _eliminate([_row(system, r) for r in core_rows.tolist()])
@@ -41,14 +40,15 @@ def moving_columns(system: csr_array) -> NDArray[np.bool_]:
         vector[column] = _solve(row, column, vector)
     starts, columns, entries = system.indptr.tolist(), system.indices.tolist(), system.data.tolist()
     for r, column in zip(reversed(peeled_rows.tolist()), reversed(peeled_columns.tolist()), strict=True):
-        total, own = 0, 1
+        total, coefficient = 0, 1
         for k in range(starts[r], starts[r + 1]):
             if columns[k] == column:
-                own = entries[k]
+                coefficient = entries[k]
             else:
                 total += entries[k] * vector[columns[k]]
-        # Nearly every coefficient is +1 or -1, its own inverse.
-        vector[column] = (-total * own if own in (1, -1) else -total * pow(own, -1, PRIME)) % PRIME
+        # Nearly every coefficient is +1 or -1, and equal to its inverse.
+        inverse = coefficient if coefficient in (1, -1) else pow(coefficient, -1, PRIME)
+        vector[column] = -total * inverse % PRIME
     return np.fromiter((value != 0 for value in vector), np.bool_, len(vector))
 
 
@@ -65,22 +65,21 @@ def _solve(row: Row, column: int, vector: list[int]) -> int:
 def peel(
     system: csr_array, eligible: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Take away, again and again, a row that alone holds some eligible column: it fixes that column from
-    the others and says nothing else.
+    """Remove rows, repeatedly, that are the only row with some eligible column.
 
-    Returns the peeled rows, the column each of them fixes (both in order of peeling) and the rows that are
-    left. A row met later never holds the column of a row peeled before it, so values are filled in from the
-    last peeled row to the first.
+    Such a row only determines this column from its other columns. Returns the removed rows, the column that each of
+    them determines (both in the order of removal), and the remaining rows. A row never contains the column of a row
+    removed before it, so values are computed from the last removed row to the first.
     """
     starts = system.indptr.astype(np.int64)
     columns = system.indices.astype(np.int64)
     sizes = np.diff(starts)
     rows = np.repeat(np.arange(system.shape[0], dtype=np.int64), sizes)
-    # A column held by one living row has that row's number as the sum of its living rows.
+    # If a column is in one remaining row, the sum of the numbers of its remaining rows is the number of that row.
     count = np.bincount(columns, minlength=system.shape[1])
     row_sum = np.zeros(system.shape[1], np.int64)
     np.add.at(row_sum, columns, rows)
-    alive = sizes > 0
+    remaining = sizes > 0
     peeled_rows: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     peeled_columns: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     single = np.flatnonzero((count == 1) & eligible)
@@ -88,7 +87,7 @@ def peel(
         taken, first = np.unique(row_sum[single], return_index=True)
         peeled_rows.append(taken)
         peeled_columns.append(single[first])
-        alive[taken] = False
+        remaining[taken] = False
         lengths = sizes[taken]
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         touched = columns[np.repeat(starts[taken], lengths) + offsets]
@@ -96,16 +95,15 @@ def peel(
         np.subtract.at(row_sum, touched, np.repeat(taken, lengths))
         again = np.unique(touched)
         single = again[(count[again] == 1) & eligible[again]]
-    return np.concatenate(peeled_rows), np.concatenate(peeled_columns), np.flatnonzero(alive)
+    return np.concatenate(peeled_rows), np.concatenate(peeled_columns), np.flatnonzero(remaining)
 
 
 def _eliminate(rows: list[Row]) -> list[Pivot]:
-    """Gaussian elimination modulo `PRIME`; returns (column, row) pivots, whose row holds no column of an
-    earlier pivot.
+    """Gaussian elimination modulo `PRIME`; returns (column, row) pivots, whose row has no column of an earlier pivot.
 
-    Fill-in is kept low by taking a column that one row holds whenever there is one, else the shortest row
-    and in it the column held by the fewest rows. In a grid of many rows and few columns this eliminates the
-    many short sums first and leaves a handful of long ones.
+    To limit fill-in, the next pivot is a column that is in only one row, if there is one. Otherwise it is, in the
+    shortest row, the column that is in the fewest rows. In a grid of many rows and few columns this eliminates the
+    many short sums first, and few long sums remain.
     """
     holders: dict[int, set[int]] = {}
     for i, row in enumerate(rows):
@@ -145,9 +143,7 @@ def _eliminate(rows: list[Row]) -> list[Pivot]:
 
 
 def _subtract(target: Row, factor: int, pivot: Row, holders: dict[int, set[int]], place: int) -> None:
-    """`target -= factor * pivot` in place; `holders` of the columns follow, `place` being the number of the
-    target row.
-    """
+    """`target -= factor * pivot` in place. Updates `holders` (rows by column); `place` is the number of the row."""
     for column, entry in pivot.items():
         before = target.get(column)
         after = ((before or 0) - factor * entry) % PRIME

@@ -1,8 +1,4 @@
-"""Sums that tie published cells together: `parent = sum(children)`.
-
-Here: the container of such relations over cell indices and how to build it from key columns. Not here:
-which cells must be masked (`suppression`) and what an attacker learns from them (`attack`).
-"""
+"""Relations between cells of published tables: `parent = sum(children)`, over cell numbers, built from key columns."""
 
 from __future__ import annotations
 
@@ -48,7 +44,7 @@ class Relations:
 
     @classmethod
     def of(cls, *sums: tuple[int, Sequence[int]]) -> Relations:
-        """Relations written out one by one, as `(parent, children)`."""
+        """Relations from a list of `(parent, children)`."""
         sizes = [0, *(len(children) for _, children in sums)]
         return cls(
             np.array([parent for parent, _ in sums], dtype=np.int64),
@@ -74,10 +70,9 @@ class Relations:
         return np.asarray(np.add.reduceat(values[self.children], self.starts[:-1], axis=0))
 
     def matrix(self, columns: Cells, n: int) -> csr_array:
-        """The relations over the unknown cells `columns` of `n`: +1 for the parent, -1 for each child,
-        int64, shape (R, len(columns)).
+        """The coefficients of the unknown cells `columns` in the relations: +1 for the parent, -1 for each child.
 
-        Rows without unknown are kept, empty.
+        `n` is the number of all cells. Returns int64, shape (R, len(columns)); rows without unknown cells are empty.
         """
         from scipy.sparse import csr_array  # not needed to load the declarations
 
@@ -86,8 +81,8 @@ class Relations:
         cells = np.concatenate([self.parents, self.children])
         rows = np.concatenate([np.arange(len(self), dtype=np.int64), self.rows])
         signs = np.concatenate([np.ones(len(self), np.int64), np.full(len(self.children), -1, np.int64)])
-        kept = place[cells] >= 0
-        entries = (signs[kept], (rows[kept], place[cells[kept]]))
+        is_unknown = place[cells] >= 0
+        entries = (signs[is_unknown], (rows[is_unknown], place[cells[is_unknown]]))
         system = csr_array(entries, shape=(len(self), len(columns)))
         system.sum_duplicates()
         system.eliminate_zeros()
@@ -95,12 +90,11 @@ class Relations:
 
 
 def relations_by_key(parent_cells: Cells, parent_keys: Keys, child_cells: Cells, child_keys: Keys) -> Relations:
-    """One relation for each parent that has children of the same key, in the order of `parent_cells`;
-    children in the order given.
+    """One relation for each parent that has children with its key, in the order of `parent_cells`.
 
-    Keys are one array (integers or texts), or a sequence of arrays, the columns of a composite key.
-    Children whose key has no parent are left out: no published sum speaks about them. Raises ValueError
-    when two parents have the same key (the sum would not say which it is).
+    The children keep their order. Keys are one array (integers or texts), or a sequence of arrays: the columns of a
+    composite key. Children whose key has no parent are left out, since they are in no published sum. Raises ValueError
+    when two parents have the same key, because the parent of a child would be ambiguous.
     """
     parent_codes, child_codes = _shared_codes(_columns(parent_keys), _columns(child_keys))
     if len(parent_codes) != len(parent_cells) or len(child_codes) != len(child_cells):
@@ -111,9 +105,9 @@ def relations_by_key(parent_cells: Cells, parent_keys: Keys, child_cells: Cells,
         raise ValueError("two parents have the same key")
     if not len(ordered):
         return Relations.of()
-    found = np.minimum(np.searchsorted(ordered, child_codes), len(ordered) - 1)
-    matched = ordered[found] == child_codes
-    parent_of_child = order[found[matched]]
+    position = np.minimum(np.searchsorted(ordered, child_codes), len(ordered) - 1)
+    matched = ordered[position] == child_codes
+    parent_of_child = order[position[matched]]
     by_parent = np.argsort(parent_of_child, kind="stable")
     with_children, sizes = np.unique(parent_of_child, return_counts=True)
     return Relations(
@@ -128,13 +122,13 @@ def _columns(keys: Keys) -> list[NDArray[Any]]:
 
 
 def _shared_codes(left: list[NDArray[Any]], right: list[NDArray[Any]]) -> tuple[Cells, Cells]:
-    """Integer codes that are equal exactly where all key columns are."""
+    """Integer codes; two codes are equal if and only if all key columns are equal."""
     if len(left) != len(right) or not left:
         raise ValueError("parents and children need the same number of key columns")
     codes: Cells | None = None
     for one, other in zip(left, right, strict=True):
         values, inverse = np.unique(np.concatenate([one, other]), return_inverse=True)
-        # Re-coded after each column, so that the product of the two ranges cannot overflow.
+        # Codes are renumbered after each column, so that the product of the two ranges cannot overflow.
         codes = inverse if codes is None else np.unique(codes * len(values) + inverse, return_inverse=True)[1]
     assert codes is not None
     return codes[: len(left[0])].astype(np.int64), codes[len(left[0]) :].astype(np.int64)

@@ -1,12 +1,7 @@
-"""Which cells not to publish: primary-small ones, and enough others that no sum or difference gives them
-back.
+"""Cell suppression: the small cells are masked, and enough other cells that no sum or difference discloses them.
 
-Here: what is guaranteed of a mask, and the loop that reaches it. Not here: how relations are built
-(`relations`), the rules sum by sum (`rules`), the choice of a cell (`choice`) and the attacker that judges
-the mask (`attack`).
-
-Terms as in Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4: primary cells are
-unsafe by themselves, secondary cells protect them.
+Terms as in Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4: primary cells are unsafe by
+themselves, secondary cells protect them.
 """
 
 from __future__ import annotations
@@ -21,70 +16,67 @@ from chu_platform.sdc.choice import Choice
 from chu_platform.sdc.relations import Cells, Relations
 from chu_platform.sdc.suppression_rules import TOLERANCE, Quantities, assess
 
-# A linear program of this size takes about a second.
+# Unknown cells in one linear program: at this size it takes about a second.
 _MAX_PROGRAM_SIZE = 50_000
 
-# Each look that passes the rules costs an exact test of the whole mask.
-_SECOND_LOOKS = 100
+# Secondary cells that are tried without mask at the end: each trial may need an exact test of the whole mask.
+_MAX_RETRIED_CELLS = 100
 
 
 def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Relations) -> NDArray[np.bool_]:
-    """The mask of the cells not to publish: all of `small`, and enough others to protect them; shape (n,).
+    """The mask of the cells that are not published: all of `small`, and the cells that protect them; shape (n,).
 
-    `values` has shape (n,) or (n, m), one column for each additive measure that is published (events,
-    days); the first is the information whose loss is kept small. Every relation must hold in every measure.
-    The same input always gives the same mask.
+    `values` has shape (n,) or (n, m), one column for each additive measure that is published (events, days). The mask
+    keeps the masked sum of the first measure small. Every relation must hold in every measure. The same input always
+    gives the same mask.
 
-    Guaranteed, for an attacker who knows all published cells, all relations, and that a masked count is at
-    least 1 (a masked fraction: at least 0):
+    Guarantees against an attacker who knows all published cells, all relations, and that a masked count is at least 1
+    (a masked fraction: at least 0):
 
-    - In every relation, no cell or at least two cells are masked.
-    - Where the parent is published, what remains of it after subtracting everything published below it is
-      more than `SMALL_CELL`, and for counts more than the number of cells it is made of, in every measure.
-      This holds also after descending through masked children into their own relations, whichever of these
-      is taken for each.
-    - No masked cell follows from all relations together by linear algebra.
-    - Nor has any one possible value left when the lower bounds of a measure are used as well (over the real
-      numbers), unless it is tied to more than 50 000 other masked ones.
+    - In every relation, either no cell or at least two cells are masked.
+    - The remainder of a published parent is its value minus all published cells below it. In every measure it is more
+      than `SMALL_CELL`, and for counts more than the number of masked cells in it. This also holds if masked children
+      are replaced by the children of one of their own relations, for every choice of these relations.
+    - No masked cell can be computed from all relations together by linear algebra.
+    - Every masked cell has more than one possible value, also if the attacker uses the lower bounds of a measure (over
+      the real numbers). This is not tested for a cell that is connected with more than 50 000 other masked cells.
 
-    Not guaranteed: a masked cell has several possible values, but these may be few, as when 20 cells remain
-    with a sum of 22; measures are judged one by one (not, say, days given that a stay has at most 30);
-    nothing is known here of other data_commits, earlier versions of the same tables included, or of what a
-    counted person knows about himself. A cell that nothing can protect, because all cells connected to it
-    are masked already, is left as it is.
+    Not guaranteed: a masked cell may have few possible values, for instance one of 20 masked cells with the sum 22.
+    Measures are tested one by one, so not with rules between measures (such as a maximum of 30 days for a stay). Other
+    releases are not taken into account, including earlier versions of the same tables, nor what counted persons know
+    about themselves. A cell that cannot be protected, because all connected cells are masked already, stays so.
 
     Raises ValueError when shapes differ, a value is negative or not finite, or a relation does not hold.
     """
     measures = np.asarray(values, np.float64)
     measures = measures[:, None] if measures.ndim == 1 else measures
-    _check(measures, small, relations)
-    # DeliveryCounts are whole: a masked one that is not 0 is known to be at least 1.
+    _validate(measures, small, relations)
+    # Counts are integers: a masked count that is not 0 is known to be at least 1.
     whole = np.all(measures == np.floor(measures), axis=0)
     lower = np.where(whole & (measures >= 1), 1.0, 0.0)
     quantities = Quantities.of(measures, lower)
     choice = Choice(quantities, small, relations)
     choice.apply_rules()
     for step in count():
-        # Cell by cell at first, where little is missing; in larger steps later, to come to an end.
+        # First cell by cell, because often few cells are missing. Later in larger steps, so that the loop ends.
         if not choice.extend(_disclosed(measures, lower, choice.mask, relations), width=2 ** (step // 40)):
             break
         choice.apply_rules()
     mask = choice.mask
-    left = len(_disclosed(measures, lower, mask, relations))
-    # Cells were masked one after the other: the first ones may no longer be needed. The most valuable are
-    # tried.
-    extra = np.flatnonzero(mask & ~small)
-    for cell in extra[np.argsort(-measures[extra, 0], kind="stable")][:_SECOND_LOOKS]:
+    unprotected = len(_disclosed(measures, lower, mask, relations))
+    # Cells were masked one after the other, so some may not be needed any more: try to publish the largest ones.
+    secondary = np.flatnonzero(mask & ~small)
+    for cell in secondary[np.argsort(-measures[secondary, 0], kind="stable")][:_MAX_RETRIED_CELLS]:
         mask[cell] = False
         broken = assess(quantities, mask, relations).broken.any()
-        mask[cell] = broken or len(_disclosed(measures, lower, mask, relations)) > left
+        mask[cell] = broken or len(_disclosed(measures, lower, mask, relations)) > unprotected
     return mask
 
 
 def _disclosed(
     measures: NDArray[np.float64], lower: NDArray[np.float64], mask: NDArray[np.bool_], relations: Relations
 ) -> Cells:
-    """Cells that one of the measures discloses, sorted."""
+    """The cells that are disclosed in at least one measure, sorted."""
     found = [
         disclosed_cells(relations, measures[:, m], mask, lower[:, m], _MAX_PROGRAM_SIZE)
         for m in range(measures.shape[1])
@@ -92,7 +84,7 @@ def _disclosed(
     return np.unique(np.concatenate(found))
 
 
-def _check(measures: NDArray[np.float64], small: NDArray[np.bool_], relations: Relations) -> None:
+def _validate(measures: NDArray[np.float64], small: NDArray[np.bool_], relations: Relations) -> None:
     n = len(measures)
     if small.shape != (n,):
         raise ValueError(f"small has shape {small.shape}, values have {n} cells")

@@ -1,8 +1,7 @@
-"""The rules a mask obeys sum by sum: how many cells are masked, and how much remains when all that is
-published is subtracted.
+"""The suppression rules of each single sum: the number of masked cells, and the remainder.
 
-Here: the rules and how to test them for a whole mask. Not here: what several sums give away together
-(`attack`), nor how a mask is chosen (`choice`).
+The remainder is the published sum minus all published cells below it. What several sums disclose together is tested
+in `attack`.
 """
 
 from __future__ import annotations
@@ -15,44 +14,42 @@ from numpy.typing import NDArray
 from chu_platform.sdc.relations import Relations
 
 SMALL_CELL = 10
-"""DeliveryCounts from 1 to this one are never published, nor may they follow from what is."""
+"""Counts from 1 to this value are never published, and cannot be computed from published figures."""
 
 SLACK = 0
-"""What remains of a published sum, less the lower bounds of its masked cells, is more than this: 0 only
-forbids that all are at their bound."""
+"""The remainder of a published sum, minus the lower bounds of its masked cells, is more than this value. With 0, the
+only case excluded is that all masked cells are at their lower bound."""
 
-# DeliveryCounts are exact in float64; fractional values are sums of 1/n, whose rounding errors stay far below this.
+# Counts are exact in float64. Fractional values are sums of 1/n, with rounding errors far below this value.
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Quantities:
-    """What must remain of every published sum: `amounts` of the cells (n, q), and the `least` (q,) that the
-    remainder must exceed.
+    """The quantities whose remainder is tested: `amounts` of the cells (n, q), and their `thresholds` (q,).
+
+    The remainder of every published sum must be more than the threshold.
     """
 
     amounts: NDArray[np.float64]
-    least: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
 
     @classmethod
     def of(cls, measures: NDArray[np.float64], lower: NDArray[np.float64]) -> Quantities:
-        """Each measure (n, m) itself, and what it has above the attacker's `lower` bounds (n, m), where
-        there are any.
-        """
+        """Each measure (n, m) itself, and the measure minus the lower bounds (n, m) that the attacker knows, if any."""
         above = (measures - lower)[:, lower.any(axis=0)]
-        least = np.repeat([SMALL_CELL, SLACK], [measures.shape[1], above.shape[1]])
-        return cls(np.concatenate([measures, above], axis=1), least + TOLERANCE)
+        thresholds = np.repeat([SMALL_CELL, SLACK], [measures.shape[1], above.shape[1]])
+        return cls(np.concatenate([measures, above], axis=1), thresholds + TOLERANCE)
 
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """A mask judged by the rules.
+    """The result of the suppression rules for a mask.
 
-    The exposure of a masked cell is the least an attacker can reduce it to by subtracting published cells
-    below it: its own amount, or the sum of the exposures of its masked children in one of its relations,
-    whichever is the smallest. The remainder of a relation is the sum of the exposures of its children.
-    Shapes: `count` (R,) masked cells, parent included; `exposure` (n, q), 0 where published; `remainder`
-    (R, q); `broken` (R,).
+    The exposure of a masked cell is what is left of it after an attacker has subtracted all published cells below it:
+    the minimum of its own amount and, for each of its relations, the sum of the exposures of its masked children. The
+    remainder of a relation is the sum of the exposures of its children. Shapes: `count` (R,), the number of masked
+    cells, parent included; `exposure` (n, q), 0 where published; `remainder` (R, q); `broken` (R,).
     """
 
     count: NDArray[np.int64]
@@ -62,8 +59,8 @@ class Assessment:
 
 
 def assess(quantities: Quantities, mask: NDArray[np.bool_], relations: Relations) -> Assessment:
-    """Judge each relation: broken when it has exactly one masked cell, or a published parent of which too
-    little remains.
+    """Test each relation: it is broken if it has exactly one masked cell, or a published parent with a too small
+    remainder.
     """
     hidden_parent = mask[relations.parents]
     count = hidden_parent.astype(np.int64) + relations.sums(mask.astype(np.float64)).astype(np.int64)
@@ -76,5 +73,5 @@ def assess(quantities: Quantities, mask: NDArray[np.bool_], relations: Relations
         if np.array_equal(reduced, exposure):
             break
         exposure = reduced
-    too_little = ~hidden_parent & (count > 1) & (remainder <= quantities.least).any(axis=1)
+    too_little = ~hidden_parent & (count > 1) & (remainder <= quantities.thresholds).any(axis=1)
     return Assessment(count, exposure, remainder, (count == 1) | too_little)

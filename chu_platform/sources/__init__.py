@@ -1,1 +1,1 @@
-"""The source tables: what each delivered file or database table holds. One module declares one table."""
+"""Source tables: the columns of each delivered file or database table. One module declares one table."""

@@ -1,7 +1,4 @@
-"""Table "AAAA" of the care database.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Table "AAAA" of the care database."""
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered

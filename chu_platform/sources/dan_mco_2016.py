@@ -1,15 +1,12 @@
-"""Anaesthetic records in acute care (DAN MCO), campaign of 2016.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Anaesthetic records in acute care (DAN MCO), campaign of 2016."""
 
 from chu_platform.building_blocks.care_quality import (
     SCORE,
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     responded,
     site_name,
@@ -37,8 +34,8 @@ dan_mco_2016 = CareQuality(
     site="finess",
     region="lib_reg",
     indicators=[
-        of_establishment("tda_c", "Tenue du dossier anesthésique", SCORE, control="resultat_tda"),
-        of_establishment("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
+        establishment_indicator("tda_c", "Tenue du dossier anesthésique", SCORE, control="resultat_tda"),
+        establishment_indicator("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
     ],
 )
 table = dan_mco_2016.table

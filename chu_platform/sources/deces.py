@@ -1,7 +1,4 @@
-"""Register of deaths of INSEE, as one CSV file of all years.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""INSEE register of deaths, as one CSV file that covers all years."""
 
 from chu_platform.building_blocks.death_columns import (
     DATE_DECES,
@@ -16,7 +13,7 @@ from chu_platform.building_blocks.death_columns import (
     lieu_naissance,
     numero_acte,
     pays_naissance,
-    possible,
+    valid_death_date,
 )
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
@@ -47,7 +44,7 @@ deces = Table(
     rows=Delivered(
         DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         derived={"death_year": "left(date_deces, 4)"},
-        row_checks=[possible("date_deces")],
+        row_checks=[valid_death_date("date_deces")],
     ),
     partition_scheme=DEATH_YEARS,
 )

@@ -1,7 +1,4 @@
-"""Register of deaths of INSEE, in its own CSV files.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""INSEE register of deaths, in the CSV files that INSEE publishes."""
 
 from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
 from chu_platform.ingest.csv_format import CsvFormat
@@ -10,6 +7,6 @@ from chu_platform.ingest.delivered_files import DeliveredFiles
 deces_insee_csv = insee_table(
     name="deces_insee_csv",
     label="Décès en France (fichiers CSV de l’Insee)",
-    # Variants enriched by others carry more columns, which are remarked and not read further.
+    # Variants of these files have additional columns: these are reported and put in quarantine.
     reader=DeliveredFiles(INSEE_NAME + r"\.csv", {".csv": CsvFormat(";", fallback="iso-8859-1")}, optional=True),
 )

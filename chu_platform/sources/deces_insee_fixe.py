@@ -1,7 +1,4 @@
-"""Register of deaths of INSEE, in its own text files of fixed width.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""INSEE register of deaths, in the fixed-width text files that INSEE publishes."""
 
 from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
 from chu_platform.ingest.delivered_files import DeliveredFiles

@@ -5,8 +5,8 @@ from chu_platform.building_blocks.care_quality import (
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     responded,
     site_name,
@@ -34,11 +34,13 @@ dpa_had_2016 = CareQuality(
     site="finess",
     region="lib_reg",
     indicators=[
-        of_establishment("dec_c", "Délai d’envoi du courrier de fin d’hospitalisation", control="resultat_dec"),
-        of_establishment("dtn_c", "Dépistage des troubles nutritionnels (suivi du poids)", control="resultat_dtn"),
-        of_establishment("tdp_c", "Tenue du dossier patient", SCORE, control="resultat_tdp"),
-        of_establishment("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
-        of_establishment("tre_c", "Traçabilité de l’évaluation du risque d’escarre", control="resultat_tre"),
+        establishment_indicator("dec_c", "Délai d’envoi du courrier de fin d’hospitalisation", control="resultat_dec"),
+        establishment_indicator(
+            "dtn_c", "Dépistage des troubles nutritionnels (suivi du poids)", control="resultat_dtn"
+        ),
+        establishment_indicator("tdp_c", "Tenue du dossier patient", SCORE, control="resultat_tdp"),
+        establishment_indicator("trd_c", "Traçabilité de l’évaluation de la douleur", control="resultat_trd"),
+        establishment_indicator("tre_c", "Traçabilité de l’évaluation du risque d’escarre", control="resultat_tre"),
     ],
 )
 table = dpa_had_2016.table

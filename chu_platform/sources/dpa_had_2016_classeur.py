@@ -1,4 +1,4 @@
-"""Patient records in hospital care at home (DPA HAD), campaign of 2016: the lines of the CSV file in a workbook."""
+"""Patient records in hospital care at home (DPA HAD), campaign of 2016: a workbook that holds the lines of the CSV file."""
 
 from dataclasses import replace
 

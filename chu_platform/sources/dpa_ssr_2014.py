@@ -1,15 +1,12 @@
-"""Patient records in rehabilitation care (DPA SSR), campaign of 2014.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Patient records in rehabilitation care (DPA SSR), campaign of 2014."""
 
 from chu_platform.building_blocks.care_quality import (
     SCORE,
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     site_name,
 )
@@ -27,10 +24,10 @@ dpa_ssr_2014 = CareQuality(
     site="finess",
     region="libelle_region",
     indicators=[
-        of_establishment("tdp_c", "Tenue du dossier patient", SCORE),
-        of_establishment("dec_c", "Délai d’envoi du courrier"),
-        of_establishment("trd_c", "Évaluation de la douleur"),
-        of_establishment("dtn1_c1", "Dépistage des troubles nutritionnels (2 niveaux)"),
+        establishment_indicator("tdp_c", "Tenue du dossier patient", SCORE),
+        establishment_indicator("dec_c", "Délai d’envoi du courrier"),
+        establishment_indicator("trd_c", "Évaluation de la douleur"),
+        establishment_indicator("dtn1_c1", "Dépistage des troubles nutritionnels (2 niveaux)"),
     ],
 )
 table = dpa_ssr_2014.table

@@ -1,9 +1,13 @@
-"""Patient records in rehabilitation care (DPA SSR), campaign of 2018.
+"""Patient records in rehabilitation care (DPA SSR), campaign of 2018."""
 
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
-
-from chu_platform.building_blocks.care_quality import SCORE, CareQuality, finess, of_establishment, region, site_name
+from chu_platform.building_blocks.care_quality import (
+    SCORE,
+    CareQuality,
+    establishment_indicator,
+    finess,
+    region,
+    site_name,
+)
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
@@ -14,20 +18,22 @@ dpa_ssr_2018 = CareQuality(
     reader=DeliveredFiles(
         r"dpa-ssr-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",
     indicators=[
-        of_establishment("tdp_c", "Tenue du dossier patient", SCORE, "tdp_c_pos_seuil_etbt", "Resultat_tdp"),
-        of_establishment("doc_c", "Qualité du document de sortie", SCORE, "doc_c_pos_seuil_etbt", "Resultat_doc"),
-        of_establishment(
+        establishment_indicator("tdp_c", "Tenue du dossier patient", SCORE, "tdp_c_pos_seuil_etbt", "Resultat_tdp"),
+        establishment_indicator(
+            "doc_c", "Qualité du document de sortie", SCORE, "doc_c_pos_seuil_etbt", "Resultat_doc"
+        ),
+        establishment_indicator(
             "trd_c",
             "Traçabilité de l’évaluation de la douleur",
             category="trd_c_pos_seuil_etbt",
             control="Resultat_trd",
         ),
-        of_establishment(
+        establishment_indicator(
             "dtn2_c2",
             "Dépistage des troubles nutritionnels (niveau 2)",
             category="dtn2_c2_pos_seuil_etbt",

@@ -1,7 +1,4 @@
-"""e-Satis survey, e-Satis, hospitalisation de plus de 48 h (MCO): one file a campaign, CSV or XLSX.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""e-Satis satisfaction survey, stays of more than 48 hours (MCO): one file per campaign, CSV or XLSX."""
 
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered

@@ -1,7 +1,4 @@
-"""National register of health establishments, one CSV file with line breaks inside fields.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""National register of health establishments: one CSV file, with line breaks inside fields."""
 
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered

@@ -1,7 +1,4 @@
-"""Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, finess, region, site_name
 from chu_platform.ingest.csv_format import CsvFormat
@@ -15,7 +12,7 @@ ete_ortho_2018 = CareQuality(
     reader=DeliveredFiles(
         r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",
@@ -27,7 +24,7 @@ ete_ortho_2018 = CareQuality(
             value="ete_ortho_etbt",
             denominator="ete_ortho_cible_etbt",
             category="ete_ortho_pos_seuil_etbt",
-            also=[
+            other_columns=[
                 Column("ete_ortho_obs_etbt", INTEGER, "nombre de séjours avec l’événement", "Événements observés"),
                 Column(
                     "ete_ortho_att_etbt", DOUBLE, "nombre attendu de séjours avec l’événement", "Événements attendus"

@@ -1,7 +1,4 @@
-"""Hospital stays, one CSV file.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Hospital stays: one CSV file."""
 
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
@@ -40,7 +37,7 @@ hospitalisations = Table(
         Column("month", STRING, "mois d’entrée, AAAA-MM", "Mois"),
     ],
     rows=Delivered(
-        # The labels hold commas and apostrophes; nothing is quoted.
+        # The labels contain commas and apostrophes; no field is quoted.
         DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="", fallback="cp1252")}),
         typing={"Date_Entree": FRENCH_DATE},
         derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},

@@ -1,14 +1,11 @@
-"""Postpartum haemorrhage (HPP MCO), campaign of 2015.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Postpartum haemorrhage (HPP MCO), campaign of 2015."""
 
 from chu_platform.building_blocks.care_quality import (
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     site_name,
 )
@@ -22,13 +19,13 @@ hpp_mco_2015 = CareQuality(
     reader=DeliveredFiles(
         r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
     site="finess",
     region="libelle_region",
     indicators=[
-        of_establishment("surv_c", "Surveillance minimale en salle de naissance après l’accouchement"),
-        of_establishment("pec_hppi_c", "Prise en charge initiale de l’hémorragie du post-partum immédiat"),
+        establishment_indicator("surv_c", "Surveillance minimale en salle de naissance après l’accouchement"),
+        establishment_indicator("pec_hppi_c", "Prise en charge initiale de l’hémorragie du post-partum immédiat"),
     ],
 )
 table = hpp_mco_2015.table

@@ -1,14 +1,11 @@
-"""Care after a heart attack (IDM MCO), campaign of 2015.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Care after a heart attack (IDM MCO), campaign of 2015."""
 
 from chu_platform.building_blocks.care_quality import (
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     site_name,
 )
@@ -22,13 +19,13 @@ idm_mco_2015 = CareQuality(
     reader=DeliveredFiles(
         r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
     site="finess",
     region="libelle_region",
     indicators=[
-        of_establishment("bassp_c", "Prescription appropriée après un infarctus du myocarde"),
-        of_establishment("hyg_c", "Sensibilisation aux règles hygiéno-diététiques"),
+        establishment_indicator("bassp_c", "Prescription appropriée après un infarctus du myocarde"),
+        establishment_indicator("hyg_c", "Sensibilisation aux règles hygiéno-diététiques"),
     ],
 )
 table = idm_mco_2015.table

@@ -1,7 +1,4 @@
-"""Indicators of quality and safety of care (IQSS), campaign of 2019.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Indicators of quality and safety of care (IQSS), campaign of 2019."""
 
 from chu_platform.building_blocks.care_quality import (
     OF_TARGET,
@@ -23,10 +20,10 @@ from chu_platform.tables.columns import STRING, Column
 def _graded(code: str, graded: str, label: str, unit: str) -> Indicator:
     """An indicator with class, result and evolution; the class is named in another letter case."""
     evolution = Column(f"evol_{code}", STRING, f"{code} : évolution de la classe : -1, 0, 1", f"{label} : évolution")
-    return Indicator(code, label, unit, value=f"res_{code}", category=f"classe_{graded}", also=[evolution])
+    return Indicator(code, label, unit, value=f"res_{code}", category=f"classe_{graded}", other_columns=[evolution])
 
 
-def _obliged(code: str, sector: str) -> Column:
+def _mandatory(code: str, sector: str) -> Column:
     return Column(
         f"obligatoire_{code}", STRING, "recueil obligatoire pour le site : 1, 0", f"Recueil obligatoire, {sector}"
     )
@@ -48,13 +45,13 @@ iqss_2019 = CareQuality(
     ],
     site="finess",
     region="region",
-    also=[
-        _obliged("icsha_v3_mhs", "ICSHA (MCO, HAD, SSR)"),
-        _obliged("icsha_v3_psy", "ICSHA (psychiatrie)"),
-        _obliged("dpa_had", "HAD"),
-        _obliged("dpa_mco", "MCO"),
-        _obliged("dpa_ssr", "SSR"),
-        _obliged("ca_mco", "chirurgie ambulatoire"),
+    other_columns=[
+        _mandatory("icsha_v3_mhs", "ICSHA (MCO, HAD, SSR)"),
+        _mandatory("icsha_v3_psy", "ICSHA (psychiatrie)"),
+        _mandatory("dpa_had", "HAD"),
+        _mandatory("dpa_mco", "MCO"),
+        _mandatory("dpa_ssr", "SSR"),
+        _mandatory("ca_mco", "chirurgie ambulatoire"),
     ],
     indicators=[
         _graded(

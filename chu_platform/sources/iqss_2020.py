@@ -1,7 +1,4 @@
-"""Indicators of quality and safety of care (IQSS), campaign of 2020: only those drawn from the stays.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Indicators of quality and safety of care (IQSS), campaign of 2020: only the indicators computed from hospital stays."""
 
 from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, category, finess, region, site_name
 from chu_platform.ingest.delivered_files import DeliveredFiles
@@ -15,7 +12,7 @@ iqss_2020 = CareQuality(
     reader=DeliveredFiles(
         r"resultats-iqss-open-data-2020\.xlsx", {".xlsx": WorkbookFormat("Resultats")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[
         finess(),
         Column("finess_pmsi", STRING, "numéro FINESS sous lequel les séjours sont déclarés", "FINESS PMSI"),

@@ -1,7 +1,4 @@
-"""The lexicons of the satisfaction and care-quality files: what each of their columns means.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Lexicons of the satisfaction and care-quality files: the meaning of each column."""
 
 from chu_platform.building_blocks.care_quality import spellings
 from chu_platform.ingest.csv_format import CsvFormat

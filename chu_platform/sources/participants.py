@@ -1,7 +1,4 @@
-"""Who took part in the care-quality campaigns: a file a survey.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Sites that took part in the care-quality campaigns: one file per survey."""
 
 from chu_platform.building_blocks.care_quality import category, finess, region, responded, site_name, spellings
 from chu_platform.ingest.csv_format import CsvFormat

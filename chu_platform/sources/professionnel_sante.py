@@ -1,7 +1,4 @@
-"""National register of health professionals, one CSV file.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""National register of health professionals: one CSV file."""
 
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered

@@ -1,14 +1,11 @@
-"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2014.
-
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
+"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2014."""
 
 from chu_platform.building_blocks.care_quality import (
     CareQuality,
     category,
     data_year,
+    establishment_indicator,
     finess,
-    of_establishment,
     region,
     site_name,
 )
@@ -25,6 +22,6 @@ rcp_mco_2014 = CareQuality(
     identity=[site_name("Raison_sociale"), region("Libelle_region"), category("cat"), finess(), data_year()],
     site="finess",
     region="Libelle_region",
-    indicators=[of_establishment("rcp2_c2", "Réunion de concertation pluridisciplinaire en cancérologie")],
+    indicators=[establishment_indicator("rcp2_c2", "Réunion de concertation pluridisciplinaire en cancérologie")],
 )
 table = rcp_mco_2014.table

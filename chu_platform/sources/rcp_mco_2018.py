@@ -1,9 +1,6 @@
-"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018.
+"""Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018."""
 
-Here: the declaration of this one source. Not here: how deliveries are read (sources.reading).
-"""
-
-from chu_platform.building_blocks.care_quality import CareQuality, finess, of_establishment, region, site_name
+from chu_platform.building_blocks.care_quality import CareQuality, establishment_indicator, finess, region, site_name
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
@@ -14,12 +11,12 @@ rcp_mco_2018 = CareQuality(
     reader=DeliveredFiles(
         r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    known=False,
+    header_verified=False,
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",
     indicators=[
-        of_establishment(
+        establishment_indicator(
             "rcp2_c2",
             "Réunion de concertation pluridisciplinaire en cancérologie",
             category="rcp2_c2_pos_seuil_etbt",

@@ -21,7 +21,7 @@ from chu_platform.errors import ChuError, Transient
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
-from chu_platform.tables.table import Table, Zone
+from chu_platform.tables.table import StoredTable, Table, Zone
 
 STAGING = ".staging"
 # Seconds: longer than any step of a full-size pack.
@@ -62,11 +62,11 @@ class Lake:
                 "set CHU_LAKE or CHU_HOME to a folder of yours"
             ) from None
 
-    def path(self, table: Table) -> Path:
+    def path(self, table: StoredTable) -> Path:
         """Folder of the table."""
         return self.root / table.folder
 
-    def open(self, table: Table) -> DeltaTable | None:
+    def open(self, table: StoredTable) -> DeltaTable | None:
         """The Delta table as it is now, or None when it was never written."""
         path = self.path(table)
         if not (path / "_delta_log").is_dir():
@@ -76,7 +76,7 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def require(self, table: Table) -> DeltaTable:
+    def require(self, table: StoredTable) -> DeltaTable:
         """The Delta table as it is now. Raises ChuError when it was never written."""
         delta = self.open(table)
         if delta is None:
@@ -92,7 +92,7 @@ class Lake:
         delta = self.open(table)
         return last_data_commit(delta) if delta else {}
 
-    def relation(self, table: Table, version: int | None = None) -> str:
+    def relation(self, table: StoredTable, version: int | None = None) -> str:
         """DuckDB relation (an expression for FROM) of the table's rows at `version`, or now.
 
         The files are those of the Delta log; the platform's tables have no deletion vectors and no column mapping.
@@ -102,7 +102,7 @@ class Lake:
             delta.load_as_version(version)
         return files_relation(table, active_paths(self.path(table), delta))
 
-    def arrow(self, table: Table, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
+    def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """The table's rows as Arrow: `columns`, or all of them, in the declared order and types."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
@@ -178,7 +178,7 @@ def active_paths(path: Path, delta: DeltaTable) -> list[Path]:
     return [path / f["path"] for f in active_files(delta)]
 
 
-def files_relation(table: Table, files: Sequence[Path]) -> str:
+def files_relation(table: StoredTable, files: Sequence[Path]) -> str:
     """DuckDB relation of the table's columns over Parquet files; partition columns come from the folders' names."""
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)

@@ -1,8 +1,4 @@
-"""Columns and their types.
-
-Here: the type names of a declaration and what they are called in Arrow, Spark SQL and DuckDB.
-Not here: reading or writing data.
-"""
+"""Columns and their types, with the names that these have in Arrow, Spark SQL and DuckDB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +14,14 @@ BOOLEAN: Final = pa.bool_()
 DATE: Final = pa.date32()
 # A share of one event: exact, so that sums neither depend on their order nor drift from the whole.
 WEIGHT: Final = pa.decimal128(20, 12)
+SQL_NAMES: Final = {
+    STRING: "STRING",
+    INTEGER: "INT",
+    LONG: "BIGINT",
+    DOUBLE: "DOUBLE",
+    BOOLEAN: "BOOLEAN",
+    DATE: "DATE",
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,14 @@ class Column:
 
 def sql_type(type_: pa.DataType) -> str:
     """Name of an Arrow type in Spark SQL, which DuckDB understands too."""
-    names = {
-        STRING: "STRING",
-        INTEGER: "INT",
-        LONG: "BIGINT",
-        DOUBLE: "DOUBLE",
-        BOOLEAN: "BOOLEAN",
-        DATE: "DATE",
-    }
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
-    return names[type_]
+    return SQL_NAMES[type_]
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type of such a name. Raises KeyError for any other text."""
+    return {sql_type(known): known for known in (*SQL_NAMES, WEIGHT)}[name]
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:

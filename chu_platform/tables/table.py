@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -57,6 +58,30 @@ class DeclaresTables(ABC):
     @abstractmethod
     def tables(self) -> "Iterable[Table]":
         """The tables."""
+
+
+class StoredTable(Protocol):
+    """What reading a table of the lake needs to know of it: a declared or a described one."""
+
+    @property
+    def name(self) -> str:
+        """See `Table`."""
+
+    @property
+    def layer(self) -> Layer:
+        """See `Table`."""
+
+    @property
+    def folder(self) -> str:
+        """See `Table`."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """See `Table`."""
+
+    @property
+    def partition_by(self) -> Sequence[str]:
+        """See `Table`."""
 
 
 @dataclass(frozen=True, eq=False)

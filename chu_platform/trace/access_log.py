@@ -1,4 +1,4 @@
-"""The log of who has seen delivered rows: `restricted/.access.log`, one JSON object a line."""
+"""The log of accesses to delivered rows: `restricted/.access.log`, with one JSON object per line."""
 
 import getpass
 import json
@@ -14,7 +14,7 @@ LOG = ".access.log"
 
 
 def log_access(lake: Lake, command: str, tables: Sequence[str], rows: int) -> None:
-    """Record that the user is about to see rows of these tables. Raises ChuError when the log cannot be written."""
+    """Record that rows of these tables will be shown to the user. Raises ChuError when the log cannot be written."""
     try:
         who = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
@@ -32,4 +32,4 @@ def log_access(lake: Lake, command: str, tables: Sequence[str], rows: int) -> No
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise ChuError(f"no rows are shown, since {file} cannot be written: {error.strerror}") from None
+        raise ChuError(f"no rows are shown, because {file} cannot be written: {error.strerror}") from None

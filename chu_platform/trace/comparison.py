@@ -1,4 +1,4 @@
-"""Comparison of published figures with the exact indicator, its mask and the recomputation."""
+"""Comparison of published figures with the exact indicator, the mask and the recomputation."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Table
 from chu_platform.trace.scratch_folder import MEMORY_LIMIT
 
-# Shares of events are kept to twelve decimals, and sums of fractions depend on their order.
+# Shares of events are stored with twelve decimals, and sums of floating-point numbers depend on their order.
 TOLERANCE: Final = 1e-8
-# Cells fetched at a time.
+# Number of cells fetched at once.
 BATCH: Final = 10_000
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of a cell that is wrong. A published figure that should be masked has no `expected`."""
+    """A wrong figure of a cell. If the figure should be masked, `expected` is None."""
 
     cell: Mapping[str, Any]
     figure: str
@@ -35,8 +35,8 @@ def figures_of(published: Table) -> Sequence[str]:
     return [c.name for c in published.columns if c.type in (DOUBLE, LONG) and not c.key]
 
 
-def open_figures(published: Table) -> set[str]:
-    """The figures that masked rows show too."""
+def figures_always_shown(published: Table) -> set[str]:
+    """The figures that are shown on masked rows too."""
     required = {c.name for c in published.columns if c.required}
     # The population of a region is public.
     return required | ({"population"} & {c.name for c in published.columns})
@@ -45,10 +45,11 @@ def open_figures(published: Table) -> set[str]:
 def differences(
     published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
 ) -> Iterator[Difference]:
-    """Figures that differ between the exact indicator and the recomputation, or that are published against the mask.
+    """The figures that differ between exact indicator and recomputation, or whose publication contradicts the mask.
 
     `shown` are the published cells; `exact` and `computed` have the figures of the same cells; `masks` has the columns
-    `cell` (the key, joined by |) and `is_masked`. DuckDB pairs the cells: a million would not fit in Python's memory.
+    `cell` (the key, joined by `|`) and `is_masked`. DuckDB joins the cells, because the objects of a million cells do
+    not fit in Python's memory.
     """
     key = published.key
     with duckdb.connect() as connection:
@@ -62,21 +63,23 @@ def differences(
             f"LEFT JOIN computed USING ({using}) LEFT JOIN masks ON masks.cell = concat_ws('|', {named})"
         )
         while rows := connection.fetchmany(BATCH):
-            for row, true, other, masked in rows:
-                yield from _differences_of_cell(published, {name: row[name] for name in key}, row, true, other, masked)
+            for row, exact_row, computed_row, masked in rows:
+                cell = {name: row[name] for name in key}
+                yield from _differences_of_cell(published, cell, row, exact_row, computed_row, masked)
 
 
 def _differences_of_cell(
-    published: Table, cell: Row, row: Row, true: Row | None, other: Row | None, masked: bool | None
+    published: Table, cell: Row, row: Row, exact: Row | None, computed: Row | None, masked: bool | None
 ) -> Iterator[Difference]:
-    if not true or true[published.key[0]] is None or not other or other[published.key[0]] is None or masked is None:
+    first = published.key[0]
+    if not exact or exact[first] is None or not computed or computed[first] is None or masked is None:
         yield Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row")
         return
-    always = open_figures(published)
+    always_shown = figures_always_shown(published)
     for name in figures_of(published):
-        if not same(true[name], other[name]):
-            yield Difference(cell, name, true[name], other[name])
-        expected = true[name] if name in always or not masked else None
+        if not same(exact[name], computed[name]):
+            yield Difference(cell, name, exact[name], computed[name])
+        expected = exact[name] if name in always_shown or not masked else None
         if not same(row[name], expected):
             yield Difference(cell, f"{name} as published", row[name], expected)
     if row["is_masked"] != masked:

@@ -1,14 +1,14 @@
-"""The lines of the delivered files that rows of a source table come from.
+"""The lines of the delivered files from which rows of a source table were read.
 
-Source tables hold no line numbers: a line added at the top of a delivery would change every row. The file is read
-again by the same reader, if its fingerprint is still the recorded one, and its rows are matched.
+Source tables have no line numbers, because a line added at the top of a delivery would change every row. The file is
+read again by the same reader, if its fingerprint is still the recorded one, and its rows are matched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -24,10 +24,13 @@ from chu_platform.storage.provenance import is_database_table
 from chu_platform.tables.table import Table
 from chu_platform.trace.scratch_folder import scratch
 
+# The problem of a recorded file that no longer exists.
+REMOVED: Final = "removed: it is not in the delivered folder any more"
+
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a delivered file: the number of its first line, the value that it was matched by, and its text."""
+    """A row of a delivered file: the number of its first line, the value by which it was matched, and its text."""
 
     number: int
     value: str
@@ -36,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class RecordedFile:
-    """A file that a commit has read. `problem` says how it differs now; None when it is the same."""
+    """A file that was read for a commit. `problem` describes how it differs now; None when it is unchanged."""
 
     name: str
     sha256: str
@@ -44,17 +47,17 @@ class RecordedFile:
 
 
 def shortened(sha256: str) -> str:
-    """A fingerprint as it is shown in a text beside others."""
+    """The first characters of a fingerprint, for messages."""
     return sha256[:12]
 
 
 def is_delivered_as_files(table: Table) -> bool:
-    """Whether a table is read from files; the others are read from the care database."""
+    """Whether a source table is read from files, not from the care database."""
     return is_delivered(table) and delivered_rows(table).reader.database is None
 
 
 class Deliveries:
-    """The delivered folder as it is now. The fingerprint of each file is computed once."""
+    """The delivered folder in its current state. The fingerprint of each file is computed once."""
 
     def __init__(self, settings: Settings) -> None:
         self.pack = settings.sources_folder
@@ -62,18 +65,18 @@ class Deliveries:
         self._fingerprints: dict[Path, str] = {}
 
     def recorded_files(self, data_commit: Mapping[str, Any]) -> Sequence[RecordedFile]:
-        """The files that a commit has read, compared with those of now.
+        """The files that were read for a commit, compared with the current files.
 
-        For a table of the care database: the dump that it was restored from, or the snapshot of the database.
+        For a table of the care database: the dump from which the database was restored, or its snapshot.
         """
-        found = []
+        files = []
         for file in data_commit.get("files", ()):
             name, sha256 = file["name"], file["sha256"]
             if is_database_table(name):
-                found.append(self._dump(sha256))
+                files.append(self._dump(sha256))
             else:
-                found.append(RecordedFile(name, sha256, self._problem(self.pack / name, sha256)))
-        return found
+                files.append(RecordedFile(name, sha256, self._problem(self.pack / name, sha256)))
+        return files
 
     def _dump(self, sha256: str) -> RecordedFile:
         if self._settings.postgres_url or "@" in sha256:
@@ -85,11 +88,11 @@ class Deliveries:
         if dumps:
             name = dumps[0].relative_to(self.pack).as_posix()
             return RecordedFile(name, sha256, self._problem(dumps[0], sha256))
-        return RecordedFile("dump of the care database", sha256, "removed: it is not in the delivered folder any more")
+        return RecordedFile("dump of the care database", sha256, REMOVED)
 
     def _problem(self, file: Path, sha256: str) -> str | None:
         if not file.is_file():
-            return "removed: it is not in the delivered folder any more"
+            return REMOVED
         now = self._fingerprint(file)
         return None if now == sha256 else f"changed: {shortened(now)} now, {shortened(sha256)} when it was read"
 
@@ -106,15 +109,15 @@ class Deliveries:
         files: Sequence[RecordedFile],
         match: str,
     ) -> Mapping[str, Sequence[Line]]:
-        """By file, the lines of the rows whose `match` is one of the values of the relation `wanted`.
+        """The lines of the rows whose `match` is one of the values of the relation `wanted`, by file.
 
         Files that have changed are skipped.
         """
         source = delivered_rows(table)
         unchanged = {f.name for f in files if f.problem is None}
-        found: dict[str, Sequence[Line]] = {}
+        lines_by_file: dict[str, Sequence[Line]] = {}
         if not unchanged:
-            return found
+            return lines_by_file
         connection.execute("SET preserve_insertion_order = true")
         with self._context(lake) as context, source.reader.open(source.expected(table.columns), context) as rows:
             for raw in rows:
@@ -126,14 +129,14 @@ class Deliveries:
                     "WHERE reason IS NULL AND value IN (SELECT value FROM wanted) ORDER BY 1"
                 ).fetchall()
                 located = raw.locate(connection, [number for number, _ in matched])
-                found[raw.origin.name] = [
+                lines_by_file[raw.origin.name] = [
                     Line(line, value, text) for (_, value), (line, text) in zip(matched, located, strict=True)
                 ]
-        return found
+        return lines_by_file
 
     @contextmanager
     def _context(self, lake: Lake) -> Iterator[ReadingContext]:
-        """The context of a reader; its copies of files lie in the restricted zone."""
+        """The context of a reader; its copies of files are in the restricted zone."""
         with scratch(lake) as folder:
             yield ReadingContext(self.pack, folder, CareDatabase(self._settings, lambda _: None), lambda _: None)
 
@@ -146,7 +149,7 @@ def lines_or_problem(
     files: Sequence[RecordedFile],
     match: str,
 ) -> tuple[Mapping[str, Sequence[Line]], str | None]:
-    """The result of `Deliveries.lines`, and the reason if the delivery cannot be read now."""
+    """The result of `Deliveries.lines`, and the error message if the delivery cannot be read now."""
     try:
         return deliveries.lines(lake, connection, table, files, match), None
     except ChuError as error:

@@ -1,4 +1,4 @@
-"""A cell of a published indicator, found by values of its key columns."""
+"""A cell of a published indicator, found by the values of its key columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MAX_LISTED: Final = 20
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of a published indicator at a version; `key` are its key columns."""
+    """A row of a published indicator at a version. `key` holds the values of its key columns, `row` the row itself."""
 
     table: Table
     version: int
@@ -29,7 +29,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell as it is named in its mask: its key, joined by |."""
+        """The cell as its mask identifies it: its key, joined by `|`."""
         return "|".join(str(v) for v in self.key.values())
 
     @property
@@ -42,41 +42,41 @@ class Cell:
 def find_cell(lake: Lake, name: str, conditions: Sequence[str], version: int | None) -> Cell:
     """The cell of the table `name` that meets the conditions (`column=value`), at a version or the current one.
 
-    Key columns without a condition are `all`, where there is such a row. Raises ChuError for a table, column or value
-    that does not exist, and when several cells meet the conditions.
+    Key columns without a condition are `all`, if there is such a row. Raises ChuError for a table, column or value that
+    does not exist, and when several cells meet the conditions.
     """
     table = find_table(name)
     if table.layer is not Layer.PUBLISHED or table.name not in recomputations():
         known = ", ".join(sorted(f"published/kpis/{n}" for n in recomputations()))
-        raise ChuError(f"{table.folder} is not a published indicator; those are {known}")
-    asked = _asked(table, conditions)
+        raise ChuError(f"{table.folder} is not a published indicator; the published indicators are {known}")
+    requested = _requested(table, conditions)
     at = require_version(lake, table, version)
     with duckdb.connect() as connection:
         rows = lake.relation(table, at)
-        for column, value in asked.items():
+        for column, value in requested.items():
             _require_value(connection, rows, table, column, value)
-        wanted = " AND ".join(f"{_text(c)} = {sql_text(v)}" for c, v in asked.items()) or "true"
+        wanted = " AND ".join(f"{_text(c)} = {sql_text(v)}" for c, v in requested.items()) or "true"
         found = connection.sql(f"SELECT * FROM {rows} WHERE {wanted}").to_arrow_table()
     if len(found) > 1:
-        found = _total(table, asked, found)
+        found = _total(table, requested, found)
     if not len(found):
-        raise ChuError(f"{table.folder} has no row with {' '.join(f'{c}={v}' for c, v in asked.items())}")
+        raise ChuError(f"{table.folder} has no row with {' '.join(f'{c}={v}' for c, v in requested.items())}")
     row = found.to_pylist()[0]
     return Cell(table, at, {c: row[c] for c in table.key}, found)
 
 
-def _asked(table: Table, conditions: Sequence[str]) -> Mapping[str, str]:
-    asked: dict[str, str] = {}
+def _requested(table: Table, conditions: Sequence[str]) -> Mapping[str, str]:
+    requested: dict[str, str] = {}
     for condition in conditions:
         column, equals, value = condition.partition("=")
         if not equals:
             raise ChuError(f"{condition!r} is not column=value; the key of {table.name} is {', '.join(table.key)}")
         if column not in table.key:
             raise ChuError(f"{table.name} has no key column {column!r}; its key is {', '.join(table.key)}")
-        if column in asked:
+        if column in requested:
             raise ChuError(f"{column} is given twice")
-        asked[column] = value
-    return asked
+        requested[column] = value
+    return requested
 
 
 def _text(column: str) -> str:
@@ -87,13 +87,13 @@ def _require_value(connection: duckdb.DuckDBPyConnection, rows: str, table: Tabl
     known = [v for (v,) in connection.execute(f"SELECT DISTINCT {_text(column)} v FROM {rows} ORDER BY v").fetchall()]
     if value not in known:
         listed = ", ".join(known[:MAX_LISTED]) + (" ..." if len(known) > MAX_LISTED else "")
-        raise ChuError(f"{table.name} has no {column}={value}; there are {listed}")
+        raise ChuError(f"{table.name} has no {column}={value}; its values are {listed}")
 
 
-def _total(table: Table, asked: Mapping[str, str], found: pa.Table) -> pa.Table:
-    """The row that is a total in every key column without a condition. Raises ChuError unless there is one."""
-    missing = [c for c in table.key if c not in asked]
-    # A column with a total need not be given, if all the others are.
+def _total(table: Table, requested: Mapping[str, str], found: pa.Table) -> pa.Table:
+    """The row with `all` in every key column without a condition. Raises ChuError if there is no such row."""
+    missing = [c for c in table.key if c not in requested]
+    # A column that has the value `all` is optional.
     needed = [c for c in missing if ALL not in found[c].to_pylist()] or missing
     totals = [i for i, row in enumerate(found.to_pylist()) if all(row[c] == ALL for c in missing)]
     if len(totals) == 1:

@@ -1,4 +1,4 @@
-"""`chu rebuild`: makes a past version of a table again from what its commits record, and compares the rows."""
+"""`chu rebuild`: makes an earlier version of a table again from the metadata of its commits, and compares the rows."""
 
 import os
 import re
@@ -32,11 +32,11 @@ TYPES: Mapping[str, pa.DataType] = {sql_type(t): t for t in (STRING, INTEGER, LO
 
 
 @dataclass(frozen=True)
-class Rebuilt:
-    """The comparison of a stored version with the rows made again, in numbers of rows.
+class RebuildResult:
+    """The comparison of a stored version with the rebuilt rows, in numbers of rows.
 
-    `columns` gives, by column, how many rows of the same key differ in it. `notes` say what could not be restored to
-    its state of then.
+    `columns` gives, by column, the number of rows with the same key that differ in this column. `notes` describe what
+    differs from the original run, such as code that has changed.
     """
 
     stored: int
@@ -48,31 +48,31 @@ class Rebuilt:
 
     @property
     def equal(self) -> bool:
-        """Whether the same rows were made."""
+        """Whether the rebuilt rows are the stored rows."""
         return not self.only_stored and not self.only_rebuilt
 
 
-def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[str], None]) -> Rebuilt:
-    """Make a version of a table again in a temporary folder, and compare it.
+def rebuild(settings: Settings, name: str, version: int | None, report: Callable[[str], None]) -> RebuildResult:
+    """Rebuild a version of a table in a temporary folder, and compare the rows.
 
-    `say` reports the progress. Raises ChuError when that is impossible: a version past the retention, a delivered file
-    that has changed, or a table that depends on the time at which it was made.
+    Raises ChuError when this is impossible: the version is past the retention, a delivered file has changed, or the
+    table depends on the time at which it was made.
     """
     lake = Lake(settings.lake_folder)
     table = find_table(name)
     if table.layer is Layer.REJECTS:
-        raise ChuError(f"{table.folder} is made with its source: rebuild sources/{table.name}")
+        raise ChuError(f"{table.folder} is made together with its source: rebuild sources/{table.name}")
     at = require_version(lake, table, version)
     recorded = list(data_commits(lake.path(table), at))
     if not recorded:
-        raise ChuError(f"{table.folder}@{at} has no recorded commit: there is nothing to rebuild it from")
+        raise ChuError(f"{table.folder}@{at} has no commit of the platform in its log: it cannot be rebuilt")
     delta = readable(lake.path(table), at)
     if delta is None:
         raise ChuError(f"{table.folder}@{at} can no longer be read: its files or its commit are past the retention")
     notes: list[str] = []
     covered: list[str] = []
     with (
-        RunResources(settings, say) as resources,
+        RunResources(settings, report) as resources,
         _temporary_folder(lake, table) as temporary,
         duckdb.connect() as connection,
     ):
@@ -84,16 +84,16 @@ def rebuild(settings: Settings, name: str, version: int | None, say: Callable[[s
             declared, new_notes = _recorded_declaration(lake, table, commit)
             notes += new_notes
             partition_range = _partition_range(declared, commit)
-            own = "true" if partition_range is None or partition_range.whole else partition_range.predicate()
-            # Rows that a newer commit has replaced do not come from this one.
-            wanted = " AND ".join([own, *(f"NOT coalesce({c}, false)" for c in covered)])
+            in_range = "true" if partition_range is None or partition_range.whole else partition_range.predicate()
+            # Without the partitions that a newer commit has replaced.
+            wanted = " AND ".join([in_range, *(f"NOT coalesce({c}, false)" for c in covered)])
             staged = temporary / f"rows{number}"
-            _make(resources, declared, partition_range, commit, staged, say)
+            _make(resources, declared, partition_range, commit, staged, report)
             files = sorted(staged.rglob("*.parquet"))
             part = f"SELECT * FROM {files_relation(declared, files)} WHERE {wanted}"
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
-            covered.append(own)
-        # Partitions of which the log has no commit are left out on both sides.
+            covered.append(in_range)
+        # Partitions without a commit in the log are left out on both sides.
         current = active_paths(lake.path(table), delta)
         stored = f"SELECT * FROM {files_relation(declared, current)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
@@ -110,26 +110,30 @@ def _temporary_folder(lake: Lake, table: Table) -> Iterator[Path]:
 
 
 def _recorded_declaration(lake: Lake, table: Table, commit: Mapping[str, Any]) -> tuple[Table, Sequence[str]]:
-    """The declaration of a table as the lake keeps it for a commit, and notes on what is taken from today's code."""
+    """The declaration of a table as recorded for a commit, and notes on what is taken from the current code."""
     code_version = commit.get("code_version", "")
     if code_version == table.code_version:
         return table, []
     code = recorded_code(lake, table, code_version)
     if code is None:
-        return table, [f"its code {code_version or '?'} was not kept: made by that of today"]
+        return table, [f"its code {code_version or '?'} is not recorded in the lake: the current code was used"]
     columns = [
         Column(c["name"], _type(c["type"]), c["name"], c["name"], nullable=not c["required"]) for c in code["columns"]
     ]
     known = {c.name: c for c in table.columns}
     columns = [known[c.name] if c.name in known and known[c.name].type == c.type else c for c in columns]
     folders = tables_by_folder()
-    gone = [f for f in code["reads"].values() if f not in folders]
-    if gone:
-        raise ChuError(f"{table.folder} was made of {gone[0]}, which is no longer declared: go back to that code")
+    undeclared = [f for f in code["reads"].values() if f not in folders]
+    if undeclared:
+        raise ChuError(
+            f"{table.folder} was made from {undeclared[0]}, which is no longer declared: use the code of that time"
+        )
     reads = {n: folders[f] for n, f in code["reads"].items()}
-    python, today = code["python"], table.code
-    other = [n for n in {**python, **today} if python.get(n) != today.get(n)]
-    notes = [f"its Python has changed since, and today's was used: {', '.join(sorted(other)[:5])}"] if other else []
+    recorded, current = code["python"], table.code
+    changed = [n for n in {**recorded, **current} if recorded.get(n) != current.get(n)]
+    notes = (
+        [f"its Python code has changed, the current one was used: {', '.join(sorted(changed)[:5])}"] if changed else []
+    )
     return replace(table, columns=columns, rows=table.rows.as_recorded(code), reads=reads), notes
 
 
@@ -139,7 +143,7 @@ def _type(name: str) -> pa.DataType:
 
 
 def _partition_range(table: Table, commit: Mapping[str, Any]) -> PartitionRange | None:
-    """The partitions that a commit made; None for a table without partitions."""
+    """The partitions that a commit wrote; None for a table without partitions."""
     if table.partition_scheme is None or not commit.get("slices"):
         return None
     if commit.get("whole"):
@@ -154,50 +158,50 @@ def _make(
     partition_range: PartitionRange | None,
     commit: Mapping[str, Any],
     staged: Path,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Make the rows of a commit again, below `staged`."""
+    """Make the rows of a commit again, in the folder `staged`."""
     if not table.rows.repeatable:
-        raise ChuError(f"{table.folder} depends on the time at which it was made: it cannot be made again")
+        raise ChuError(f"{table.folder} depends on the time at which it was made: it cannot be rebuilt")
     read = commit.get("read", {})
     versions: dict[Table, int] = {}
     for needed in table.reads.values():
         if needed.folder not in read:
-            raise ChuError(f"{table.folder}: the version of {needed.folder} that it read is not recorded")
+            raise ChuError(f"{table.folder}: its commit does not record which version of {needed.folder} was read")
         versions[needed] = read[needed.folder]
         if not os.access(resources.lake.path(needed), os.R_OK | os.X_OK):
-            raise ChuError(f"{table.folder} was made of {needed.folder}, which you may not read")
+            raise ChuError(f"{table.folder} was made from {needed.folder}, which you may not read")
         if readable(resources.lake.path(needed), versions[needed]) is None:
             raise ChuError(
-                f"{table.folder} was made of {needed.folder}@{versions[needed]}, which can no longer be read: "
+                f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"
             )
     _require_files(resources, table, commit)
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))
-    say(f"making it again from {listed or files or 'the code alone'}, code {commit.get('code_version', '?')}")
+    report(f"rebuilding it from {listed or files or 'the code only'}, code {commit.get('code_version', '?')}")
     staged.mkdir()
     reading = stage(resources, table, partition_range, versions, {table: staged}, None)
     if reading is not None:
-        now = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
-        if now != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:
-            raise ChuError(f"{table.folder}: other files are delivered now than those that were read then")
+        current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
+        if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:
+            raise ChuError(f"{table.folder}: the delivered files are not those from which it was made")
 
 
 def _require_files(resources: RunResources, table: Table, commit: Mapping[str, Any]) -> None:
     for file in Deliveries(resources.settings).recorded_files(commit):
         if file.problem:
             raise ChuError(
-                f"{table.folder} was made of {file.name}, which is {file.problem}; set CHU_SOURCES to a folder that "
-                "has it as it was"
+                f"{table.folder} was made from {file.name}, which is {file.problem}; set CHU_SOURCES to a folder that "
+                "contains the original file"
             )
 
 
-def _compared(connection: duckdb.DuckDBPyConnection, table: Table, notes: Sequence[str]) -> Rebuilt:
+def _compared(connection: duckdb.DuckDBPyConnection, table: Table, notes: Sequence[str]) -> RebuildResult:
     def count(rest: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {rest}").fetchall()[0][0])
 
-    # Equal rows cancel out. (EXCEPT ALL, twice, would number the copies of every row in memory.)
+    # Equal rows cancel out. EXCEPT ALL in both directions would number the copies of every row in memory.
     listed = ", ".join(sql_name(c.name) for c in table.columns)
     sides = " UNION ALL ".join(f"SELECT {listed}, {n} AS n FROM {side}" for side, n in (("stored", 1), ("again", -1)))
     only_stored, only_rebuilt = connection.execute(
@@ -211,18 +215,18 @@ def _compared(connection: duckdb.DuckDBPyConnection, table: Table, notes: Sequen
             differ = f"s.{sql_name(column)} IS DISTINCT FROM a.{sql_name(column)}"
             if number := count(f"stored s JOIN again a ON {same} WHERE {differ}"):
                 columns[column] = number
-    return Rebuilt(count("stored"), count("again"), only_stored, only_rebuilt, columns, notes)
+    return RebuildResult(count("stored"), count("again"), only_stored, only_rebuilt, columns, notes)
 
 
-def result_lines(found: Rebuilt, name: str) -> Iterator[str]:
-    """The lines that report a comparison to the user."""
-    yield from (f"NOTE {note}" for note in found.notes)
-    if found.equal:
-        yield f"EQUAL: {name} has {found.stored} rows, and the same ones came out"
+def result_lines(result: RebuildResult, name: str) -> Iterator[str]:
+    """The result as lines for the user."""
+    yield from (f"NOTE {note}" for note in result.notes)
+    if result.equal:
+        yield f"EQUAL: {name} has {result.stored} rows, and the rebuilt rows are the same"
         return
     yield (
-        f"NOT EQUAL: of {found.stored} rows of {name}, {found.only_stored} did not come out; of {found.rebuilt} made "
-        f"again, {found.only_rebuilt} are not in it"
+        f"NOT EQUAL: {result.only_stored} of the {result.stored} stored rows of {name} are not among the rebuilt rows; "
+        f"{result.only_rebuilt} of the {result.rebuilt} rebuilt rows are not stored"
     )
-    for column, number in found.columns.items():
+    for column, number in result.columns.items():
         yield f"  {column} differs in {number} rows of the same key"

@@ -1,4 +1,4 @@
-"""A temporary folder in the restricted zone for data that do not fit in memory, and the memory limit of DuckDB."""
+"""A temporary folder in the restricted zone, for data that does not fit in memory, and the memory limit of DuckDB."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from chu_platform.errors import ChuError
 from chu_platform.storage.lake import STAGING, Lake
 from chu_platform.tables.table import Zone
 
-# DuckDB's limit; Python and the Spark engine need memory besides.
+# The limit of DuckDB. Python and the Spark engine need memory in addition.
 MEMORY_LIMIT: Final = "3GB"
 
 
 @contextmanager
 def scratch(lake: Lake) -> Iterator[Path]:
-    """An empty folder, removed at the end. Raises ChuError when the user may not write in the restricted zone."""
+    """An empty folder, removed at the end. Raises ChuError when the user cannot write to the restricted zone."""
     folder = lake.root / Zone.RESTRICTED / STAGING
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
-        place = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")
+        temporary = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")
     except OSError as error:
         raise ChuError(f"{folder} is needed for temporary files and cannot be written: {error.strerror}") from None
-    with place as name:
+    with temporary as name:
         yield Path(name)

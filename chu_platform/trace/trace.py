@@ -1,4 +1,4 @@
-"""The trace of a published cell: its version chain, the delivered rows and lines behind it, its recomputation."""
+"""The trace of a published cell: its version chain, its delivered rows and lines, and its recomputation."""
 
 import os
 import re
@@ -20,16 +20,16 @@ from chu_platform.trace.comparison import Difference, differences, figures_of
 from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_problem
 from chu_platform.trace.published_cells import Cell
 from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
-from chu_platform.trace.version_chain import TableVersion, VersionChain, chain_of, table_version
+from chu_platform.trace.version_chain import TableVersion, VersionChain, table_version, version_chain
 
 
 @dataclass(frozen=True)
 class TracedSource:
     """The rows of a source table that take part in a cell.
 
-    `rows` gives, for each name of rows (`SourceRows.match`), their hashes; `texts` are the rows as text, if requested.
-    `lines` are the lines of the recorded `files`, by file; `problem` says why they cannot be read. `later_lines` are
-    the lines of rows of the same names in files that the source has read since.
+    `rows` gives the hashes of the rows by identifier (`SourceRows.match`); `texts` are the rows as text, if requested.
+    `lines` are the lines of the recorded `files`, by file; `problem` is the reason if they cannot be read.
+    `later_lines` are the lines of rows with the same identifiers in files that were read later.
     """
 
     source: SourceRows
@@ -48,17 +48,17 @@ class TracedSource:
 
     @property
     def is_identifying(self) -> bool:
-        """Whether the names of the rows identify persons; they are then shown on request only."""
-        words = set(re.findall(r"\w+", self.source.match))
-        return any(c.identifying and c.name in words for c in self.source.table.columns)
+        """Whether the identifiers of the rows identify persons; they are then shown on request only."""
+        columns = set(re.findall(r"\w+", self.source.match))
+        return any(c.identifying and c.name in columns for c in self.source.table.columns)
 
 
 @dataclass(frozen=True)
 class Trace:
     """The trace of a cell at a version.
 
-    `exact` are the figures of the exact indicator, `computed` those from the delivered rows; None when the user may not
-    read the zones that they come from. `reason` is the reason of the mask.
+    `exact` are the figures of the exact indicator, `computed` those recomputed from the delivered rows; None when the
+    user may not read the zones of their tables. `reason` is the reason of the mask.
     """
 
     cell: Cell
@@ -81,7 +81,7 @@ class Trace:
 
 
 class Tracer:
-    """Traces cells of one lake, with the delivered folder as it is now."""
+    """Traces cells of one lake, with the delivered folder in its current state."""
 
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings.lake_folder)
@@ -93,12 +93,12 @@ class Tracer:
         self._recomputations.close()
 
     def trace(self, cell: Cell, rows: bool = False) -> Trace:
-        """Trace a cell. With `rows`, the texts of the delivered rows are included: the caller must log the access.
+        """Trace a cell. With `rows`, the texts of the delivered rows are included, and the caller must log the access.
 
         Raises ChuError when a version of the chain can no longer be read.
         """
         lake, table = self.lake, cell.table
-        chain = chain_of(lake, table, cell.version)
+        chain = version_chain(lake, table, cell.version)
         exact_table, mask_table = table.reads["exact"], table.reads["mask"]
         if not all(os.access(lake.path(t), os.R_OK | os.X_OK) for t in (exact_table, mask_table)):
             return Trace(cell, chain, None, None, None, [], [])
@@ -109,36 +109,34 @@ class Tracer:
         if any(v.unreadable for v in chain.versions):
             return Trace(cell, chain, reason, exact_figures, None, [], [])
         recomputation = self._recomputations.of(table, chain)
-        recomputation.choose(cell.row, keep=True)
+        recomputation.choose(cell.row, materialize=True)
         computed = recomputation.figures()
         masks = pa.table({"cell": [cell.name], "is_masked": [masked]})
         unequal = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
         sources = [
             _traced_source(lake, self._deliveries, chain, recomputation, source, rows)
-            for source in recomputation.delivered.sources
+            for source in recomputation.declaration.sources
         ]
         values = computed.to_pylist()[0]
         return Trace(cell, chain, reason, exact_figures, {name: values[name] for name in figures}, unequal, sources)
 
 
 def _exact_row(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> Mapping[str, Any]:
-    return _row(lake, table, chain.at(table), cell.key)
+    return _row(lake, table, chain.version_of(table), cell.key)
 
 
 def _mask(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> tuple[bool, str | None]:
-    found = _row(lake, table, chain.at(table), {"indicator": cell.table.name, "cell": cell.name})
-    return found["is_masked"], found["reason"]
+    row = _row(lake, table, chain.version_of(table), {"indicator": cell.table.name, "cell": cell.name})
+    return row["is_masked"], row["reason"]
 
 
 def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row of a key. Raises ChuError when there is not exactly one: the tables of the chain do not fit together."""
+    """The row of a key. Raises ChuError when there is not exactly one row: the tables of the chain are inconsistent."""
     wanted = " AND ".join(f"CAST({sql_name(c)} AS VARCHAR) = {sql_text(str(v))}" for c, v in key.items())
     with duckdb.connect() as connection:
         found = connection.sql(f"SELECT * FROM {lake.relation(table, version)} WHERE {wanted}").to_arrow_table()
     if len(found) != 1:
-        raise ChuError(
-            f"{table.folder}@{version} has {len(found)} rows of this cell: it was changed after it was published"
-        )
+        raise ChuError(f"{table.folder}@{version} has {len(found)} rows of this cell: it was changed after its commit")
     row: Mapping[str, Any] = found.to_pylist()[0]
     return row
 
@@ -151,9 +149,9 @@ def _traced_source(
     source: SourceRows,
     with_texts: bool,
 ) -> TracedSource:
-    """The rows of one source, and their lines if it is delivered as files."""
+    """The rows of one source, and their lines if the source is delivered as files."""
     connection = recomputation.connection
-    version = chain.of(source.table)
+    version = chain.table_version_of(source.table)
     connection.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT value FROM ({source.values}) w(value)")
     text = ", r::VARCHAR" if with_texts else ""
     found = connection.execute(
@@ -185,9 +183,9 @@ def _later_lines(
     version: TableVersion,
     files: Sequence[RecordedFile],
 ) -> Mapping[str, Sequence[Line]]:
-    """The lines of the rows of the relation `wanted` in files that the source has read after this version.
+    """The lines of the rows of the relation `wanted` in files that were read after this version.
 
-    A figure that a new delivery did not change keeps the provenance of the old one, whose files may be gone.
+    A figure that a new delivery did not change keeps its old provenance, whose files may not exist any more.
     """
     latest = lake.version(source.table)
     if latest == version.version or not is_delivered_as_files(source.table):
@@ -200,34 +198,34 @@ def _later_lines(
 
 @dataclass(frozen=True)
 class SourceChange:
-    """The names of the rows of a source that were added, removed or changed between two traces."""
+    """The identifiers of the rows of a source that were added, removed or changed between two traces."""
 
-    then: TracedSource
-    now: TracedSource
+    earlier: TracedSource
+    current: TracedSource
     added: Sequence[str]
     removed: Sequence[str]
     changed: Sequence[str]
 
 
-def source_changes(then: Trace, now: Trace) -> Sequence[SourceChange]:
+def source_changes(earlier: Trace, current: Trace) -> Sequence[SourceChange]:
     """The sources whose rows differ between two traces of a cell."""
-    found = []
-    for old, new in zip(then.sources, now.sources, strict=True):
+    changes = []
+    for old, new in zip(earlier.sources, current.sources, strict=True):
         added = [v for v in new.rows if v not in old.rows]
         removed = [v for v in old.rows if v not in new.rows]
         changed = [v for v in new.rows if v in old.rows and sorted(new.rows[v]) != sorted(old.rows[v])]
         if added or removed or changed:
-            found.append(SourceChange(old, new, added, removed, changed))
-    return found
+            changes.append(SourceChange(old, new, added, removed, changed))
+    return changes
 
 
-def changed_versions(then: Trace, now: Trace) -> Sequence[tuple[TableVersion, TableVersion]]:
+def changed_versions(earlier: Trace, current: Trace) -> Sequence[tuple[TableVersion, TableVersion]]:
     """The tables whose version differs between two chains, from the figure back to the deliveries."""
-    tables = [t for t in dict.fromkeys(v.table for v in then.chain.versions) if now.chain.has(t)]
-    pairs = ((then.chain.of(t), now.chain.of(t)) for t in tables)
+    tables = [t for t in dict.fromkeys(v.table for v in earlier.chain.versions) if current.chain.has(t)]
+    pairs = ((earlier.chain.table_version_of(t), current.chain.table_version_of(t)) for t in tables)
     return [(old, new) for old, new in pairs if old.version != new.version]
 
 
 def command_arguments(table: Table, key: Mapping[str, Any]) -> str:
-    """The arguments by which `chu trace` finds a cell."""
+    """The arguments of `chu trace` for a cell."""
     return " ".join([table.folder, *(shlex.quote(f"{column}={value}") for column, value in key.items())])

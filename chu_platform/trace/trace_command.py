@@ -21,23 +21,24 @@ def run_trace(
 ) -> bool:
     """Trace the cell that meets the conditions (`column=value`) and report it, line by line.
 
-    Returns whether its figures equal their recomputation. The version `as_of` is also compared with the current one.
-    With `rows`, delivered rows are shown, after the access is logged. With `lines`, lists of line numbers are complete.
+    Returns whether its figures equal their recomputation. An earlier version `as_of` is also compared with the current
+    one. With `rows`, the access is logged and the delivered rows are shown. With `lines`, lists of line numbers are
+    complete.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
         cell = find_cell(lake, table, conditions, as_of)
-        found = tracer.trace(cell, rows)
+        trace = tracer.trace(cell, rows)
         if rows:
             command = f"chu trace {command_arguments(cell.table, cell.key)} version {cell.version}"
-            log_access(lake, command, *restricted_rows(found))
-        for line in trace_lines(lake, found, rows, lines):
+            log_access(lake, command, *restricted_rows(trace))
+        for line in trace_lines(lake, trace, rows, lines):
             report(line)
-        equal = bool(found.equal)
+        equal = bool(trace.equal)
         if cell.version != lake.version(cell.table):
             key = [f"{column}={value}" for column, value in cell.key.items()]
-            now = tracer.trace(find_cell(lake, table, key, None))
-            for line in difference_lines(found, now):
+            current = tracer.trace(find_cell(lake, table, key, None))
+            for line in difference_lines(trace, current):
                 report(line)
-            equal = equal and bool(now.equal)
+            equal = equal and bool(current.equal)
         return equal

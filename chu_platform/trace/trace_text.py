@@ -1,4 +1,4 @@
-"""The text of `chu trace`: the figure, its version chain, its rows, the recomputation, and what differs from now."""
+"""The text of `chu trace`: figure, version chain, delivered rows, recomputation, differences to the current one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import dedent, indent
@@ -18,69 +18,69 @@ from chu_platform.trace.trace import (
 )
 from chu_platform.trace.version_chain import TableVersion
 
-# Ranges of line numbers and keys that are listed without `--lines`.
+# Number of ranges of lines and keys that are listed without `--lines`.
 MAX_RANGES: Final = 40
 REASONS: Final = {
     "primary": "primary: a count behind it is from 1 to 10",
-    "secondary": "secondary: with it, a cell of 1 to 10 could be computed",
+    "secondary": "secondary: from it, a count of 1 to 10 could be computed",
 }
 ROLES: Final = {
     "numerator": "rows counted",
     "denominator": "rows of the base",
-    "attribution": "rows that say where the events belong",
+    "attribution": "rows that attribute the events",
 }
 
 
-def trace_lines(lake: Lake, found: Trace, rows: bool, lines: bool) -> Iterator[str]:
+def trace_lines(lake: Lake, trace: Trace, rows: bool, lines: bool) -> Iterator[str]:
     """The lines of a trace; with `rows`, the delivered rows; with `lines`, all line numbers."""
-    yield f"{command_arguments(found.cell.table, found.cell.key)}, version {found.cell.version}"
-    yield from _figures(found)
+    yield f"{command_arguments(trace.cell.table, trace.cell.key)}, version {trace.cell.version}"
+    yield from _figures(trace)
     yield ""
     yield "CHAIN, from the figure back to the deliveries"
-    for version in found.chain.versions:
+    for version in trace.chain.versions:
         yield from _version(lake, version)
-    if found.computed is None:
-        names = ", ".join(found.unreadable_zones)
+    if trace.computed is None:
+        names = ", ".join(trace.unreadable_zones)
         yield ""
-        yield f"NOT RECOMPUTED: you may not read {names}: ask who may, or whoever keeps that zone"
+        yield f"NOT RECOMPUTED: you may not read {names}; ask for access, or ask a person who has access"
         return
     yield ""
     yield "DELIVERED ROWS behind the figure"
-    for source in found.sources:
+    for source in trace.sources:
         yield from _source(source, rows, MAX_RANGES if not lines else None)
     yield ""
-    yield from _recomputed(found)
+    yield from _recomputed(trace)
 
 
-def difference_lines(then: Trace, now: Trace) -> Iterator[str]:
-    """The lines that say what differs between a cell at an earlier version and now."""
+def difference_lines(earlier: Trace, current: Trace) -> Iterator[str]:
+    """The differences between a cell at an earlier version and at the current version, line by line."""
     yield ""
-    yield f"WHAT DIFFERS between version {then.cell.version} and version {now.cell.version}, which is that of now"
-    before, after = then.exact or {}, now.exact or {}
+    yield f"WHAT DIFFERS between version {earlier.cell.version} and the current version {current.cell.version}"
+    before, after = earlier.exact or {}, current.exact or {}
     figures = [n for n in before if before[n] != after.get(n)]
     for name in figures:
         yield f"  {name}: {_number(before[name])} then, {_number(after.get(name))} now"
     if not figures:
         yield "  no figure differs"
-    for old, new in changed_versions(then, now):
+    for old, new in changed_versions(earlier, current):
         yield f"  {old.table.folder}: version {old.version} then, {new.version} now{_changed_code(old, new)}"
         yield from _changed_files(old, new)
-    for change in source_changes(then, now):
+    for change in source_changes(earlier, current):
         yield from _change(change)
-    yield f"  then: {_equal(then)}; now: {_equal(now)}"
+    yield f"  then: {_equal(earlier)}; now: {_equal(current)}"
 
 
-def _figures(found: Trace) -> Iterator[str]:
-    values = found.cell.values
+def _figures(trace: Trace) -> Iterator[str]:
+    values = trace.cell.values
     if values["is_masked"]:
-        why = REASONS.get(found.reason or "", "its mask may not be read by you")
+        why = REASONS.get(trace.reason or "", "you may not read its mask")
         yield f"  MASKED: published without figures; {why}"
-    if found.exact is None:
-        shown = {n: v for n, v in values.items() if n not in found.cell.key and n != "is_masked"}
+    if trace.exact is None:
+        shown = {n: v for n, v in values.items() if n not in trace.cell.key and n != "is_masked"}
     else:
-        shown = dict(found.exact)
+        shown = dict(trace.exact)
         if values["is_masked"]:
-            yield "  exact figures, of the pseudonymised zone: not to be passed on"
+            yield "  exact figures, from the pseudonymised zone: do not pass them on"
     for name, value in shown.items():
         if value is not None:
             yield f"  {name}: {_number(value)}"
@@ -92,7 +92,7 @@ def _version(lake: Lake, version: TableVersion) -> Iterator[str]:
         return
     yield f"  {version.name}{f', committed {version.time}' if version.time else ''}"
     if not version.data_commits:
-        yield "    no commit of the platform is recorded for it"
+        yield "    the log has no commit of the platform for it"
     for commit in version.data_commits:
         made = f"    made by run {commit['run']}, code {commit.get('code_version', '?')}"
         partitions = f", partitions {commit['slices']}" if commit.get("slices") else ""
@@ -105,7 +105,7 @@ def _version(lake: Lake, version: TableVersion) -> Iterator[str]:
             yield f"    file: {file['name']}, {file['bytes']} bytes, sha256 {file['sha256']}"
         code = recorded_code(lake, version.table, commit.get("code_version", ""))
         if code is None:
-            yield "    its code was not kept in the lake"
+            yield "    its code is not recorded in the lake"
         elif "query" in code:
             yield "    query:"
             yield indent(dedent(code["query"]).strip("\n"), " " * 6)
@@ -114,9 +114,9 @@ def _version(lake: Lake, version: TableVersion) -> Iterator[str]:
 
 
 def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterator[str]:
-    # A death that is delivered twice has one name and counts once.
+    # A death that is delivered twice has one identifier and counts once.
     repeated = source.count - len(source.rows) if source.source.role == "numerator" else 0
-    same = f", {repeated} of them repeat another and do not count again" if repeated else ""
+    same = f", {repeated} of them are repetitions and do not count" if repeated else ""
     yield f"  {source.version.name}: {source.count} {ROLES[source.source.role]}{same}"
     for file in source.files:
         if file.problem:
@@ -127,7 +127,7 @@ def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterato
                 listed = ranges(numbers, max_ranges)
                 yield f"    {file.name} (sha256 {shortened(file.sha256)}): {len(numbers)} lines: {listed}"
         else:
-            yield f"    {file.name} (sha256 {shortened(file.sha256)}), a database: rows have keys, no lines"
+            yield f"    {file.name} (sha256 {shortened(file.sha256)}), a database: rows have keys, but no lines"
     if source.problem:
         yield f"    its lines cannot be shown: {source.problem}"
     for name, lines in source.later_lines.items():
@@ -136,7 +136,7 @@ def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterato
     if not is_delivered_as_files(source.source.table) and source.rows:
         column = source.source.match.partition("::")[0].strip('"')
         if not source.is_identifying:
-            # Only Consultation: its keys are numbers.
+            # Only consultations have such keys; they are numbers.
             yield f"    {column}: {ranges([int(v) for v in source.rows], max_ranges)}"
         elif not rows:
             yield f"    {column} identifies persons: shown with --rows, which is logged"
@@ -152,22 +152,22 @@ def _texts(source: TracedSource) -> Iterator[str]:
         yield from (f"      {text}" for text in source.texts)
 
 
-def _recomputed(found: Trace) -> Iterator[str]:
-    yield "RECOMPUTED from the delivered rows, without the platform's queries"
-    computed, exact = found.computed or {}, found.exact or {}
-    wrong = {d.figure for d in found.differences}
+def _recomputed(trace: Trace) -> Iterator[str]:
+    yield "RECOMPUTED from the delivered rows, without the queries of the platform"
+    computed, exact = trace.computed or {}, trace.exact or {}
+    wrong = {d.figure for d in trace.differences}
     for name, value in computed.items():
         sign = "NOT EQUAL" if name in wrong or f"{name} as published" in wrong else "equal"
         if value is not None or exact.get(name) is not None:
             yield f"  {name}: {_number(value)}, {sign}"
-    for difference in found.differences:
+    for difference in trace.differences:
         yield f"  NOT EQUAL: {difference.figure} is {difference.found}, and should be {difference.expected}"
-    yield "NOT EQUAL" if found.differences else "EQUAL"
+    yield "NOT EQUAL" if trace.differences else "EQUAL"
 
 
-def _equal(found: Trace) -> str:
-    words = {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}
-    return words[found.equal]
+def _equal(trace: Trace) -> str:
+    texts = {True: "equal to its recomputation", False: "NOT EQUAL to its recomputation", None: "not recomputed"}
+    return texts[trace.equal]
 
 
 def _changed_code(old: TableVersion, new: TableVersion) -> str:
@@ -176,10 +176,11 @@ def _changed_code(old: TableVersion, new: TableVersion) -> str:
 
 
 def _changed_files(old: TableVersion, new: TableVersion) -> Iterator[str]:
-    then, now = (_files(s.data_commits) for s in (old, new))
-    for name in sorted({*then, *now}):
-        if then.get(name) != now.get(name):
-            fingerprints = [f"sha256 {shortened(f)}" if f else "not delivered" for f in (then.get(name), now.get(name))]
+    earlier, current = (_files(s.data_commits) for s in (old, new))
+    for name in sorted({*earlier, *current}):
+        sums = earlier.get(name), current.get(name)
+        if sums[0] != sums[1]:
+            fingerprints = [f"sha256 {shortened(s)}" if s else "not delivered" for s in sums]
             yield f"    {name}: {fingerprints[0]} then, {fingerprints[1]} now"
 
 
@@ -188,15 +189,15 @@ def _files(data_commits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _change(change: SourceChange) -> Iterator[str]:
-    named = change.now.source.table.folder
+    folder = change.current.source.table.folder
     yield (
-        f"  rows of {named} ({change.now.source.role}): {len(change.changed)} changed, {len(change.added)} added, "
+        f"  rows of {folder} ({change.current.source.role}): {len(change.changed)} changed, {len(change.added)} added, "
         f"{len(change.removed)} removed"
     )
-    for word, values, side in (
-        ("changed", change.changed, change.now),
-        ("added", change.added, change.now),
-        ("removed", change.removed, change.then),
+    for kind, values, side in (
+        ("changed", change.changed, change.current),
+        ("added", change.added, change.current),
+        ("removed", change.removed, change.earlier),
     ):
         if not values:
             continue
@@ -205,9 +206,9 @@ def _change(change: SourceChange) -> Iterator[str]:
         if any(lines.values()):
             for name, numbers in lines.items():
                 if numbers:
-                    yield f"    {word}: {name}, lines {ranges(numbers, MAX_RANGES)}"
+                    yield f"    {kind}: {name}, lines {ranges(numbers, MAX_RANGES)}"
         elif not side.is_identifying:
-            yield f"    {word}: {side.source.match.partition('::')[0].strip(chr(34))} {', '.join(values[:MAX_RANGES])}"
+            yield f"    {kind}: {side.source.match.partition('::')[0].strip(chr(34))} {', '.join(values[:MAX_RANGES])}"
 
 
 def ranges(numbers: Sequence[int], max_ranges: int | None) -> str:
@@ -219,8 +220,8 @@ def ranges(numbers: Sequence[int], max_ranges: int | None) -> str:
         else:
             found.append([number, number])
     listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found[:max_ranges])
-    left = len(found) - len(found[:max_ranges])
-    return f"{listed} and {left} more ranges (--lines lists all)" if left else listed
+    omitted = len(found) - len(found[:max_ranges])
+    return f"{listed} and {omitted} more ranges (--lines lists all)" if omitted else listed
 
 
 def _number(value: Any) -> str:
@@ -229,7 +230,7 @@ def _number(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def restricted_rows(found: Trace) -> tuple[Sequence[str], int]:
-    """The restricted tables whose rows a trace holds, and the number of its rows."""
-    tables = [s.source.table.folder for s in found.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
-    return tables, sum(s.count for s in found.sources)
+def restricted_rows(trace: Trace) -> tuple[Sequence[str], int]:
+    """The restricted tables whose rows are in a trace, and the number of all its rows."""
+    tables = [s.source.table.folder for s in trace.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
+    return tables, sum(s.count for s in trace.sources)

@@ -1,4 +1,4 @@
-"""`chu verify`: compares published figures, delivered files and table data with what is recorded of them."""
+"""`chu verify`: compares published figures with their recomputation, and files and table data with the records."""
 
 import hashlib
 import os
@@ -29,15 +29,15 @@ from chu_platform.trace.comparison import Difference, differences
 from chu_platform.trace.delivered_lines import Deliveries
 from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
 from chu_platform.trace.scratch_folder import scratch
-from chu_platform.trace.version_chain import chain_of, table_version
+from chu_platform.trace.version_chain import table_version, version_chain
 
-# Differences of one indicator that are named; the others are counted.
-MAX_NAMED_DIFFERENCES: Final = 20
+# Differences of one indicator that are listed; the others are only counted.
+MAX_LISTED_DIFFERENCES: Final = 20
 
 
 @dataclass
-class Verified:
-    """The numbers of cells, files and tables compared, and a line for each thing that is wrong."""
+class VerifyResult:
+    """The numbers of compared cells, files and tables, and one line for each problem."""
 
     cells: int = 0
     files: int = 0
@@ -45,22 +45,21 @@ class Verified:
     findings: list[str] = field(default_factory=list)
 
 
-def verify(settings: Settings, sample: int | None, seed: int, say: Callable[[str], None]) -> Verified:
-    """Compare all figures, or a sample of so many cells drawn with `seed`, all files and all tables.
+def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[str], None]) -> VerifyResult:
+    """Compare all delivered files, all tables, and all figures or those of `sample` random cells, drawn with `seed`.
 
-    `say` reports the progress. Raises ChuError when a zone cannot be read or the lake has no table: what was not
-    compared must not count as right.
+    Raises ChuError when a zone cannot be read or the lake has no table, because then nothing was compared.
     """
     lake = Lake(settings.lake_folder)
     for zone in Zone:
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
-            raise ChuError(f"the zone {lake.root / zone} is not there, or you may not read it: nothing was verified")
+            raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")
     if not _existing(lake, catalogue()):
         raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
-    result = Verified()
-    _verify_files(lake, settings, result, say)
-    _verify_tables(lake, result, say)
-    _verify_figures(lake, sample, seed, result, say)
+    result = VerifyResult()
+    _verify_files(lake, settings, result, report)
+    _verify_tables(lake, result, report)
+    _verify_figures(lake, sample, seed, result, report)
     return result
 
 
@@ -68,8 +67,8 @@ def _existing(lake: Lake, tables: Sequence[Table]) -> Sequence[Table]:
     return [t for t in tables if lake.open(t) is not None]
 
 
-def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callable[[str], None]) -> None:
-    """Find files that changed since the delivered tables last read them."""
+def _verify_files(lake: Lake, settings: Settings, result: VerifyResult, report: Callable[[str], None]) -> None:
+    """Find delivered files that were changed or removed after the tables have read them."""
     deliveries = Deliveries(settings)
     if not deliveries.pack.is_dir():
         result.findings.append(
@@ -77,30 +76,30 @@ def _verify_files(lake: Lake, settings: Settings, result: Verified, say: Callabl
         )
         return
     problems: dict[str, tuple[str, list[str]]] = {}
-    seen: set[str] = set()
+    names: set[str] = set()
     delivered = _existing(lake, delivered_tables(catalogue()))
     for table in delivered:
         for commit in table_version(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded_files(commit):
-                seen.add(file.name)
+                names.add(file.name)
                 if file.problem:
                     problems.setdefault(file.name, (file.problem, []))[1].append(table.name)
-    result.files = len(seen)
+    result.files = len(names)
     for name, (problem, readers) in problems.items():
         result.findings.append(f"delivered file {name} (read by {', '.join(readers)}): {problem}")
-    say(f"delivered files: {len(seen)}, read by {len(delivered)} tables; {len(problems)} not as they were read")
+    report(f"delivered files: {len(names)}, read by {len(delivered)} tables; {len(problems)} changed or removed since")
 
 
-def _verify_tables(lake: Lake, result: Verified, say: Callable[[str], None]) -> None:
-    """Find data files that differ from what was committed, and commits by other tools."""
+def _verify_tables(lake: Lake, result: VerifyResult, report: Callable[[str], None]) -> None:
+    """Find data files that differ from the committed ones, and commits by other tools."""
     tables = _existing(lake, [made for t in catalogue() for made in t.outputs])
     before = len(result.findings)
     for number, table in enumerate(tables, 1):
         result.findings += _table_findings(lake, table)
         if number % 25 == 0:
-            say(f"data of tables: {number} of {len(tables)}")
+            report(f"data of tables: {number} of {len(tables)}")
     result.tables = len(tables)
-    say(f"data of tables: {len(tables)}, {len(result.findings) - before} findings")
+    report(f"data of tables: {len(tables)}, {len(result.findings) - before} findings")
 
 
 def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
@@ -123,10 +122,10 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
     for name in (unquote(f["path"]) for f in active_files(lake.require(table))):
         file, recorded = path / name, content_of(name)
         if not file.is_file():
-            yield f"table {table.folder}: its file {name} is gone"
+            yield f"table {table.folder}: its file {name} does not exist"
         elif recorded is not None:
             if _content(file, recorded) != recorded:
-                yield f"table {table.folder}: its file {name} is not what was committed: its rows were changed"
+                yield f"table {table.folder}: its file {name} differs from the committed file: its rows were changed"
         elif name not in foreign_files:
             rewritten[name.rpartition("/")[0]].append(file)
     for folder, files in rewritten.items():
@@ -135,13 +134,13 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
 
 
 def _content(file: Path, recorded: str) -> str:
-    """The content part of a file's name, computed from its bytes; `recorded` is the one that it has."""
+    """The content part of a file name, computed from the bytes of the file; `recorded` is the one in its name."""
     with file.open("rb") as stream:
         return f"{recorded.partition('-')[0]}-{hashlib.file_digest(stream, 'sha256').hexdigest()[:40]}"
 
 
 def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Path]) -> str | None:
-    """Why files that maintenance wrote do not hold the rows of before; None when they do."""
+    """Why files written by maintenance do not have the committed rows; None when they have them."""
     committed = next(
         (
             contents
@@ -152,14 +151,10 @@ def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Pa
         None,
     )
     if committed is None:
-        return None  # its commit has left the log: nothing to compare with
+        return None  # the log does not contain its commit any more: there is nothing to compare with
     with scratch(lake) as folder_of_copies:
         contents_now = [f.content for f in content_addressed_files(table, lake.path(table), files, folder_of_copies)]
-    return (
-        None
-        if sorted(contents_now) == sorted(filter(None, committed))
-        else "its rows are not those that were committed"
-    )
+    return None if sorted(contents_now) == sorted(filter(None, committed)) else "its rows are not the committed rows"
 
 
 def _is_data_commit(commit: Commit) -> bool:
@@ -167,61 +162,63 @@ def _is_data_commit(commit: Commit) -> bool:
     return bool(metadata) and "operation" not in metadata
 
 
-def _verify_figures(lake: Lake, sample: int | None, seed: int, result: Verified, say: Callable[[str], None]) -> None:
+def _verify_figures(
+    lake: Lake, sample: int | None, seed: int, result: VerifyResult, report: Callable[[str], None]
+) -> None:
     """Find published figures that differ from their recomputation or from their mask."""
     published = _existing(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()])
     cells = {t: lake.arrow(t) for t in published}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
-        say(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
+        report(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
     with closing(CellRecomputations(lake)) as cell_recomputations:
-        # Indicators of a family follow each other: they share their input tables.
+        # Sorted by family: the indicators of a family share their input tables.
         for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].family):
-            chain = chain_of(lake, table, lake.version(table))
+            chain = version_chain(lake, table, lake.version(table))
             try:
-                found = _figure_differences(lake, table, chain.at, cells[table], cell_recomputations.of(table, chain))
+                found = _figure_differences(
+                    lake, table, chain.version_of, cells[table], cell_recomputations.of(table, chain)
+                )
             except (duckdb.Error, ChuError) as error:
-                # Most often a missing file, which is reported already. DuckDB's messages may quote rows.
+                # Most often a missing file, which was already reported. DuckDB's messages may contain values of rows.
                 reason = str(error) if isinstance(error, ChuError) else type(error).__name__
-                result.findings.append(f"indicator {table.folder} cannot be computed again: {reason}")
+                result.findings.append(f"indicator {table.folder} cannot be recomputed: {reason}")
                 cell_recomputations.close()
                 continue
             result.cells += len(cells[table])
-            result.findings += _named_differences(table, found)
-            say(f"{table.folder}: {len(cells[table])} cells, {len(found)} figures not equal")
+            result.findings += _listed_differences(table, found)
+            report(f"{table.folder}: {len(cells[table])} cells, {len(found)} figures not equal")
 
 
 def _sampled(cells: Mapping[Table, pa.Table], sample: int, seed: int) -> dict[Table, pa.Table]:
-    every = [(table, row) for table, rows in cells.items() for row in range(len(rows))]
-    chosen = random.Random(seed).sample(every, min(sample, len(every)))
+    all_cells = [(table, row) for table, rows in cells.items() for row in range(len(rows))]
+    chosen = random.Random(seed).sample(all_cells, min(sample, len(all_cells)))
     return {
         t: rows.take(pa.array([row for table, row in chosen if table is t], pa.int64())) for t, rows in cells.items()
     }
 
 
 def _figure_differences(
-    lake: Lake, table: Table, version: Callable[[Table], int], shown: pa.Table, recomputation: CellRecomputation
+    lake: Lake, table: Table, version_of: Callable[[Table], int], shown: pa.Table, recomputation: CellRecomputation
 ) -> Sequence[Difference]:
-    exact, mask = table.reads["exact"], table.reads["mask"]
-    recomputation.choose(shown, keep=False)
+    exact, mask = (lake.relation(t, version_of(t)) for t in (table.reads["exact"], table.reads["mask"]))
+    recomputation.choose(shown, materialize=False)
     with duckdb.connect() as connection:
         connection.register("shown", shown)
         keys = ", ".join(map(sql_name, table.key))
-        exact_rows = connection.sql(
-            f"FROM {lake.relation(exact, version(exact))} SEMI JOIN shown USING ({keys})"
-        ).to_arrow_table()
+        exact_rows = connection.sql(f"FROM {exact} SEMI JOIN shown USING ({keys})").to_arrow_table()
         masks = connection.sql(
-            f"SELECT cell, is_masked FROM {lake.relation(mask, version(mask))} WHERE indicator = {sql_text(table.name)}"
+            f"SELECT cell, is_masked FROM {mask} WHERE indicator = {sql_text(table.name)}"
         ).to_arrow_table()
     return list(differences(table, shown, exact_rows, recomputation.figures(), masks))
 
 
-def _named_differences(table: Table, found: Sequence[Difference]) -> Iterator[str]:
-    for difference in found[:MAX_NAMED_DIFFERENCES]:
+def _listed_differences(table: Table, found: Sequence[Difference]) -> Iterator[str]:
+    for difference in found[:MAX_LISTED_DIFFERENCES]:
         cell = " ".join(f"{c}={v}" for c, v in difference.cell.items())
         yield (
             f"indicator {table.folder} {cell}: {difference.figure} is {difference.found}, and should be "
             f"{difference.expected}"
         )
-    if len(found) > MAX_NAMED_DIFFERENCES:
-        yield f"indicator {table.folder}: {len(found) - MAX_NAMED_DIFFERENCES} more figures are not equal"
+    if len(found) > MAX_LISTED_DIFFERENCES:
+        yield f"indicator {table.folder}: {len(found) - MAX_LISTED_DIFFERENCES} more figures are not equal"

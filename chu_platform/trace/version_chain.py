@@ -1,4 +1,4 @@
-"""The chain of a table version: the versions of the tables that it was made of, as recorded in its commits."""
+"""The chain of a table version: the versions of all tables from which it was made, as recorded in the commits."""
 
 import os
 from collections import deque
@@ -17,9 +17,9 @@ from chu_platform.tables.table import Layer, Table
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A table at a version, with what the commits record that made its rows, the newest first.
+    """A table at a version, with the metadata of the commits that made its rows, the newest first.
 
-    `time` is that of the version's commit, as text. `unreadable`: the user may not read the table's zone.
+    `time` is the time of the commit of the version, as text. `unreadable`: the user may not read the zone of the table.
     """
 
     table: Table
@@ -36,7 +36,7 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class VersionChain:
-    """A table version and all versions that it was made of, each after one that read it."""
+    """A table version and all versions from which it was made, each after a version that was made from it."""
 
     versions: Sequence[TableVersion]
 
@@ -44,23 +44,23 @@ class VersionChain:
         """Whether a table is in the chain."""
         return any(s.table is table for s in self.versions)
 
-    def at(self, table: Table) -> int:
+    def version_of(self, table: Table) -> int:
         """The version of a table in the chain. Raises ChuError when it is not in the chain.
 
-        If there are several: the newest that a fact has read, since a dimension may have been made later, from rows
-        that no figure counts yet.
+        If there are several, the newest that was read for a fact. A dimension may have been made from a newer version,
+        with rows that no figure counts yet.
         """
         found = [s.version for s in self.versions if s.table is table]
         if not found:
-            raise ChuError(f"{table.folder} is not among what {self.versions[0].name} says it was made of")
+            raise ChuError(f"the commits of {self.versions[0].name} do not record that it was made from {table.folder}")
         facts = [s for s in self.versions if s.table.layer is Layer.FACTS and table in s.table.reads.values()]
         reads = [commit.get("read", {}) for s in facts for commit in s.data_commits]
         counted = [read[table.folder] for read in reads if table.folder in read]
         return max(counted or found)
 
-    def of(self, table: Table) -> TableVersion:
-        """The version of a table in the chain, as `at` chooses it, with its commits."""
-        version = self.at(table)
+    def table_version_of(self, table: Table) -> TableVersion:
+        """The version of a table in the chain that `version_of` chooses, with its commits."""
+        version = self.version_of(table)
         return next(s for s in self.versions if s.table is table and s.version == version)
 
 
@@ -71,27 +71,27 @@ def tables_by_folder() -> Mapping[str, Table]:
 
 
 def find_table(name: str) -> Table:
-    """The table with this folder in the lake or this asset key. Raises ChuError when there is none."""
+    """The table with this folder in the lake or with this asset key. Raises ChuError when there is none."""
     folders = tables_by_folder()
     name = name.strip("/")
     found = folders.get(name) or next((t for t in folders.values() if f"{t.layer}/{t.name}" == name), None)
     if found is None:
-        alike = sorted(f for f in folders if name.rpartition("/")[2] in f.rpartition("/")[2])[:3]
-        hint = f"; is it {' or '.join(alike)}?" if alike else ": write it as published/kpis/kpi_deaths_by_region"
+        similar = sorted(f for f in folders if name.rpartition("/")[2] in f.rpartition("/")[2])[:3]
+        hint = f"; is it {' or '.join(similar)}?" if similar else ": write it as published/kpis/kpi_deaths_by_region"
         raise ChuError(f"there is no table {name!r}{hint}")
     return found
 
 
-def require_version(lake: Lake, table: Table, asked: int | None) -> int:
-    """The version asked for, or the current one. Raises ChuError when there is no such version."""
-    now = lake.version(table)
-    if asked is not None and not 0 <= asked <= now:
-        raise ChuError(f"{table.folder} has no version {asked}: its versions go to {now}")
-    return now if asked is None else asked
+def require_version(lake: Lake, table: Table, requested: int | None) -> int:
+    """The requested version, or the current one. Raises ChuError when the version does not exist."""
+    current = lake.version(table)
+    if requested is not None and not 0 <= requested <= current:
+        raise ChuError(f"{table.folder} has no version {requested}: its versions are 0 to {current}")
+    return current if requested is None else requested
 
 
-def chain_of(lake: Lake, table: Table, version: int) -> VersionChain:
-    """The chain of a table version. Tables that only a check reads are not followed: no row came from them."""
+def version_chain(lake: Lake, table: Table, version: int) -> VersionChain:
+    """The chain of a table version. Tables that only checks read are left out: no row was made from them."""
     found: dict[tuple[Table, int], TableVersion] = {}
     pending = deque([(table, version)])
     while pending:
@@ -107,7 +107,7 @@ def chain_of(lake: Lake, table: Table, version: int) -> VersionChain:
 
 
 def table_version(lake: Lake, table: Table, version: int) -> TableVersion:
-    """A table version with what is recorded of it."""
+    """A table version with the metadata of its commits."""
     path = lake.path(table)
     if not os.access(path, os.R_OK | os.X_OK):
         return TableVersion(table, version, [], "", unreadable=True)

@@ -1,4 +1,4 @@
-"""Small servers of a test: a webhook, a mail server, and a line to the care database that can be cut."""
+"""Small servers for tests: a webhook, a mail server, and a proxy of the care database that cuts connections."""
 
 import json
 import socket
@@ -14,12 +14,12 @@ from typing import Any
 
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[Any]]]:
-    """An address that takes JSON by POST, and what it has got."""
-    got: list[Any] = []
+    """A webhook: its address, and the list of the JSON documents that it has received."""
+    received: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -27,33 +27,33 @@ def webhook() -> Iterator[tuple[str, list[Any]]]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server, _running(server):
-        yield f"http://127.0.0.1:{server.server_port}", got
+        yield f"http://127.0.0.1:{server.server_port}", received
 
 
 @contextmanager
 def mail_server() -> Iterator[tuple[str, list[str]]]:
-    """Host and port of a mail server that wants a login, and the messages it has got."""
-    got: list[str] = []
+    """A mail server with login: its host and port, and the list of the messages that it has received."""
+    received: list[str] = []
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self.wfile.write(b"220 test\r\n")
             for line in self.rfile:
-                word = line.split()[0].upper() if line.split() else b""
+                command = line.split()[0].upper() if line.split() else b""
                 answers = {b"EHLO": b"250-test\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 welcome\r\n"}
-                if word == b"DATA":
+                if command == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
                     lines = iter(self.rfile.readline, b".\r\n")
-                    got.append(b"".join(lines).decode())
+                    received.append(b"".join(lines).decode())
                     self.wfile.write(b"250 taken\r\n")
-                elif word == b"QUIT":
+                elif command == b"QUIT":
                     self.wfile.write(b"221 bye\r\n")
                     return
                 else:
-                    self.wfile.write(answers.get(word, b"250 well\r\n"))
+                    self.wfile.write(answers.get(command, b"250 well\r\n"))
 
     with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server, _running(server):
-        yield f"127.0.0.1:{server.server_address[1]}", got
+        yield f"127.0.0.1:{server.server_address[1]}", received
 
 
 @contextmanager
@@ -68,10 +68,11 @@ def _running(server: socketserver.BaseServer) -> Iterator[None]:
 
 
 @dataclass
-class Line:
-    """A TCP port that leads to a PostgreSQL server.
+class CuttingProxy:
+    """A TCP proxy of a PostgreSQL server.
 
-    The first `cuts` connections that read a table are cut, `after` bytes of answers later. `reads` counts all such.
+    The first `cuts` connections that read a table are cut after `after` bytes of the answer. `reads` is the number of
+    connections that have read a table.
     """
 
     socket_file: Path
@@ -81,14 +82,14 @@ class Line:
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """The port, for the time of the context."""
-        line = self
+        """Start the proxy; yields its port."""
+        proxy = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with socket.socket(socket.AF_UNIX) as server:
-                    server.connect(str(line.socket_file))
-                    line.carry(self.request, server)
+                    server.connect(str(proxy.socket_file))
+                    proxy.forward(self.request, server)
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
@@ -96,27 +97,27 @@ class Line:
         with Server(("127.0.0.1", 0), Handler) as server, _running(server):
             yield server.server_address[1]
 
-    def carry(self, client: socket.socket, server: socket.socket) -> None:
-        """Carry what is said in both directions, until one side ends or the line is cut."""
-        reading, doomed = threading.Event(), threading.Event()
+    def forward(self, client: socket.socket, server: socket.socket) -> None:
+        """Copy data in both directions until one side ends or the connection is cut."""
+        reading, will_be_cut = threading.Event(), threading.Event()
 
-        def ask() -> None:
+        def forward_requests() -> None:
             with suppress(OSError):
-                while said := client.recv(65536):
-                    if b"::text AS" in said and not reading.is_set():
+                while data := client.recv(65536):
+                    if b"::text AS" in data and not reading.is_set():
                         reading.set()
                         self.reads += 1
                         if self.reads <= self.cuts:
-                            doomed.set()
-                    server.sendall(said)
+                            will_be_cut.set()
+                    server.sendall(data)
             _end(client, server)
 
-        threading.Thread(target=ask, daemon=True).start()
-        left = self.after
+        threading.Thread(target=forward_requests, daemon=True).start()
+        remaining = self.after
         with suppress(OSError):
-            while left > 0 and (said := server.recv(4096)):
-                client.sendall(said)
-                left -= len(said) if doomed.is_set() else 0
+            while remaining > 0 and (data := server.recv(4096)):
+                client.sendall(data)
+                remaining -= len(data) if will_be_cut.is_set() else 0
         _end(client, server)
 
 

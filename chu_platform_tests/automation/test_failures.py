@@ -1,4 +1,4 @@
-"""A step that fails: what is tried again, what is told of it, and to whom."""
+"""Failed steps: retries and notices."""
 
 from collections import Counter
 from email import message_from_string
@@ -10,7 +10,7 @@ import pytest
 from chu_platform.care_database.embedded_postgres import PORT, EmbeddedPostgres
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform_tests.automation.listeners import Line, mail_server, webhook
+from chu_platform_tests.automation.listeners import CuttingProxy, mail_server, webhook
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.integration
 
 SECRET = "hush-hush"  # in every address
 PERSON = "MARTIN"
-# Less than the consultations of the pack.
+# Fewer bytes than the consultations of the pack.
 BYTES = 30_000
 
 
 def restarts(home: Home) -> Counter[str]:
-    """How often each step was started again."""
+    """The number of restarts of each step."""
     with home.instance() as instance:
         logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     again = [e for e in logs if e.dagster_event_type is dg.DagsterEventType.STEP_RESTARTED]
@@ -33,7 +33,7 @@ def restarts(home: Home) -> Counter[str]:
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
-    """A pack whose file of stays has a person where the names of its columns are expected."""
+    """A pack whose file of stays has the name of a person in its first line, where column names are expected."""
     pack = tmp_path / "pack"
     file = pack / "Hospitalisation" / "Hospitalisations.csv"
     file.parent.mkdir(parents=True)
@@ -42,15 +42,15 @@ def damaged(tmp_path: Path) -> Path:
 
 
 def fail(home: Home) -> str:
-    """Make the table of the damaged file, once, in vain; what was printed."""
+    """Materialise the table of the damaged file, which fails without a retry; returns the output."""
     done = home.chu("materialize", "--select", "key:sources/Hospitalisations")
     assert done.returncode == 1
     assert done.stderr.count("FAILED sources/Hospitalisations") == 1
-    assert restarts(home) == {}, "a damaged file does not get better"
+    assert restarts(home) == {}, "a damaged file must not be read again"
     return done.stdout + done.stderr
 
 
-def test_a_failure_is_told_once_to_webhook_and_mailbox(damaged: Path, tmp_path: Path) -> None:
+def test_a_failure_is_sent_once_to_webhook_and_mailbox(damaged: Path, tmp_path: Path) -> None:
     with webhook() as (address, posted), mail_server() as (host, mailed):
         settings = {
             "CHU_NOTICE_WEBHOOK": f"{address}/{SECRET}",
@@ -63,15 +63,15 @@ def test_a_failure_is_told_once_to_webhook_and_mailbox(damaged: Path, tmp_path: 
     message = message_from_string(mail)
     assert message["To"] == "data@hospital.example"
     assert message["Subject"] == "CHU platform: sources/Hospitalisations failed"
-    for said in (notice["text"], message.get_payload()):
-        assert "sources/Hospitalisations failed in run" in said
-        assert "Num_Hospitalisation" in said, "the cause"
-        assert PERSON not in said
-    for said in (printed, notice["text"], mail, logged(home)):
-        assert SECRET not in said
+    for text in (notice["text"], message.get_payload()):
+        assert "sources/Hospitalisations failed in run" in text
+        assert "Num_Hospitalisation" in text, "the cause"
+        assert PERSON not in text
+    for text in (printed, notice["text"], mail, logged(home)):
+        assert SECRET not in text
 
 
-def test_a_notice_that_cannot_be_sent_fails_nothing_more_and_is_remarked(damaged: Path, tmp_path: Path) -> None:
+def test_a_notice_that_cannot_be_sent_is_logged(damaged: Path, tmp_path: Path) -> None:
     settings = {
         "CHU_NOTICE_WEBHOOK": f"http://127.0.0.1:1/{SECRET}",
         "CHU_NOTICE_EMAIL": "data@hospital.example",
@@ -86,35 +86,35 @@ def test_a_notice_that_cannot_be_sent_fails_nothing_more_and_is_remarked(damaged
 
 
 def logged(home: Home) -> str:
-    """Everything that Dagster holds of the runs, as text."""
+    """All events of the runs in Dagster's log, as text."""
     with home.instance() as instance:
         logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     return "\n".join(f"{entry.user_message} {entry.dagster_event or ''}" for entry in logs)
 
 
-def test_a_connection_that_is_cut_once_is_made_again(postgres: EmbeddedPostgres, made: Home, tmp_path: Path) -> None:
-    line = Line(postgres.folder / "data" / f".s.PGSQL.{PORT}", cuts=1, after=BYTES)
-    with line.open() as port:
+def test_after_a_cut_connection_the_step_is_retried(postgres: EmbeddedPostgres, made: Home, tmp_path: Path) -> None:
+    proxy = CuttingProxy(postgres.folder / "data" / f".s.PGSQL.{PORT}", cuts=1, after=BYTES)
+    with proxy.open() as port:
         home = Home(tmp_path / "home", made.pack, {"CHU_POSTGRES_URL": f"postgresql://chu@127.0.0.1:{port}/{CARE}"})
         done = home.materialize("--select", "key:sources/Consultation or key:sources/Patient")
-    assert line.reads == 2
+    assert proxy.reads == 2
     assert sum(restarts(home).values()) == 1
     assert "connected to anew: what is read from now on is of a later moment" in done.stdout
     for table in (consultation, patient):
         assert rows(home.lake, table).equals(rows(made.lake, table))
 
 
-def test_a_connection_that_is_always_cut_is_given_up_and_told_once(
+def test_a_connection_that_is_always_cut_fails_with_one_notice(
     postgres: EmbeddedPostgres, made: Home, tmp_path: Path
 ) -> None:
-    line = Line(postgres.folder / "data" / f".s.PGSQL.{PORT}", cuts=99, after=BYTES)
-    with line.open() as port, webhook() as (address, posted):
+    proxy = CuttingProxy(postgres.folder / "data" / f".s.PGSQL.{PORT}", cuts=99, after=BYTES)
+    with proxy.open() as port, webhook() as (address, posted):
         url = f"postgresql://chu@127.0.0.1:{port}/{CARE}"
         home = Home(tmp_path / "home", made.pack, {"CHU_POSTGRES_URL": url, "CHU_NOTICE_WEBHOOK": address})
         done = home.chu("materialize", "--select", "key:sources/Consultation")
     assert done.returncode == 1
     assert "the server stopped or cut the connection; run again when it is up" in done.stderr
     assert restarts(home) == {"sources__Consultation": 2}
-    assert line.reads == 3
+    assert proxy.reads == 3
     assert len(posted) == 1
     assert home.lake.open(consultation) is None

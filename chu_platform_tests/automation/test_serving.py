@@ -1,4 +1,4 @@
-"""Files arrive while `chu serve` runs, which is killed and started again in the middle: each is handled once."""
+"""Files arrive while `chu serve` runs, is killed and is started again: each file is handled once."""
 
 import os
 import shutil
@@ -32,12 +32,12 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
 ]
 
-PATIENCE = 600
-# Names that Dagster gives to tags of a run that a sensor asked for.
+WAIT_TIMEOUT_SECONDS = 600
+# Dagster's names of the tags of a run that was requested by a sensor.
 SENSOR_NAME_TAG, RUN_KEY_TAG = "dagster/sensor_name", "dagster/run_key"
-# Two looks of the sensor of files.
+# Two intervals of the sensor of files.
 QUIET_SECONDS = 2 * INTERVAL_SECONDS
-SECONDS_TO_END = 20
+END_TIMEOUT_SECONDS = 20
 STAYS, DEATHS = "Hospitalisation/Hospitalisations.csv", "DECES EN FRANCE/deces.csv"
 SURVEY = "Satisfaction/2019/resultats-esatis48h-mco-open-data-2019.csv"
 
@@ -49,7 +49,7 @@ def free_port() -> int:
 
 
 class Transfer(threading.Thread):
-    """A file that grows for as long as it is not told to end: what was there before is gone at once."""
+    """A file that replaces another one and grows until `end` is called."""
 
     def __init__(self, file: Path, content: bytes) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Transfer(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        left = self._content[len(self._content) // 2 :]
+        remaining = self._content[len(self._content) // 2 :]
         with self._file.open("ab", buffering=0) as file:
             while not self._last.wait(1):
-                file.write(left[:10])
-                left = left[10:]
-            file.write(left)
+                file.write(remaining[:10])
+                remaining = remaining[10:]
+            file.write(remaining)
 
     def end(self) -> None:
         """Write the rest."""
@@ -73,7 +73,7 @@ class Transfer(threading.Thread):
 
 @contextmanager
 def serving(home: Home) -> Iterator[None]:
-    """`chu serve`, once it is up; killed at the end, with all that it started."""
+    """Run `chu serve` and wait until it is ready; at the end it is killed, and all its processes must end."""
     process = home.start("serve", "--port", str(free_port()), "--portal-port", str(free_port()))
     assert process.stdout
     started: set[tuple[int, str]] = set()
@@ -85,18 +85,18 @@ def serving(home: Home) -> Iterator[None]:
         process.kill()
         process.wait()
         process.stdout.close()
-    assert not wait_until_gone(started, home.folder, SECONDS_TO_END)
+    assert not wait_until_gone(started, home.folder, END_TIMEOUT_SECONDS)
 
 
-def wait_for(what: Callable[[], object], why: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, why
+def wait_for(condition: Callable[[], object], message: str) -> None:
+    deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, message
         time.sleep(0.5)
 
 
 def of_deliveries(instance: dg.DagsterInstance) -> Mapping[str, Sequence[dg.DagsterRun]]:
-    """The runs that the sensor of files has started, by the table they read; the reports left out."""
+    """The runs started by the sensor of files, by the table that they make, without reports."""
     found: dict[str, list[dg.DagsterRun]] = {}
     for run in instance.get_runs(dg.RunsFilter(tags={SENSOR_NAME_TAG: arriving_files.name})):
         found.setdefault(run.tags[RUN_KEY_TAG].split(":")[0], []).append(run)
@@ -104,7 +104,7 @@ def of_deliveries(instance: dg.DagsterInstance) -> Mapping[str, Sequence[dg.Dags
     return found
 
 
-# It waits for the daemon's clock, minutes long: `make test-serving` runs it.
+# This test waits minutes for the intervals of the daemon.
 def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     shutil.copytree(made.pack, pack)
@@ -114,9 +114,11 @@ def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_pa
     fewer = b"".join(lines[: len(lines) // 2])
     reports = {t.folder for t in every_table() if t.layer is Layer.REPORTS}
     before = digests(made.lake)
-    expected = digests(plainly_made(made, {DEATHS: more, SURVEY: fewer}, tmp_path / "plain"))
-    moved = {folder for folder, content in expected.items() if content != before[folder] and folder not in reports}
-    assert {kpi_deaths_by_region.exact.folder, kpi_satisfaction_by_region.exact.folder} < moved, "or this tests nothing"
+    expected = digests(made_by_one_run(made, {DEATHS: more, SURVEY: fewer}, tmp_path / "plain"))
+    changed = {folder for folder, content in expected.items() if content != before[folder] and folder not in reports}
+    assert {kpi_deaths_by_region.exact.folder, kpi_satisfaction_by_region.exact.folder} < changed, (
+        "otherwise the test is empty"
+    )
     changing = {pack / STAYS, pack / DEATHS, pack / SURVEY}
     unchanged = [f for f in sorted(pack.rglob("*")) if f.is_file() and f not in changing]
 
@@ -136,15 +138,15 @@ def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_pa
         with serving(home):
             transfers[1].end()
             wait_for(lambda: esatis48h_mco.name in of_deliveries(instance), "the other completed file is not read")
-            wait_for(lambda: all(digest(home.lake.root / f) == expected[f] for f in moved), "figures do not follow")
-            wait_for(lambda: not under_way(instance), "runs are still under way")
+            wait_for(lambda: all(digest(home.lake.root / f) == expected[f] for f in changed), "figures do not follow")
+            wait_for(lambda: not unfinished_runs(instance), "runs are still under way")
             asked = of_deliveries(instance)
             time.sleep(QUIET_SECONDS)
-            assert of_deliveries(instance) == asked, "something is read over and over"
+            assert of_deliveries(instance) == asked, "a file is read repeatedly"
 
         assert asked.keys() == {t.name for t in (hospitalisations, deces, esatis48h_mco)}
         for table in (deces, esatis48h_mco):
-            # The restart may have ended a run, which is then made again under its key.
+            # The restart may have ended a run, which is then started again with its key.
             statuses = Counter(run.status for run in asked[table.name])
             assert statuses[dg.DagsterRunStatus.SUCCESS] == 1, table.name
             assert len({run.tags[RUN_KEY_TAG] for run in asked[table.name]}) == 1, table.name
@@ -161,8 +163,8 @@ def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_pa
     assert [folder for folder in found if found[folder] != expected[folder] and folder not in reports] == []
 
 
-def plainly_made(made: Home, changes: Mapping[str, bytes], folder: Path) -> Lake:
-    """What one undisturbed run makes of the changed files."""
+def made_by_one_run(made: Home, changes: Mapping[str, bytes], folder: Path) -> Lake:
+    """The lake that one run without interruption makes from the changed files."""
     pack = folder / "pack"
     shutil.copytree(made.pack, pack)
     for name, content in changes.items():
@@ -173,6 +175,6 @@ def plainly_made(made: Home, changes: Mapping[str, bytes], folder: Path) -> Lake
     return plain.lake
 
 
-def under_way(instance: dg.DagsterInstance) -> int:
-    """How many runs are neither done nor failed."""
+def unfinished_runs(instance: dg.DagsterInstance) -> int:
+    """The number of runs that have not finished."""
     return len(instance.get_runs(dg.RunsFilter(statuses=[s for s in dg.DagsterRunStatus if s not in FINISHED])))

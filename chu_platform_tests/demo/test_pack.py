@@ -1,4 +1,4 @@
-"""The pack as a whole: same bytes each time, files where they are expected, refusals."""
+"""The whole pack: reproducible bytes, layout of files, refused arguments."""
 
 import hashlib
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_layout(pack: Path) -> None:
     assert sum(path.suffix == ".csv" for path in real) == 27
     assert sum(path.suffix == ".xlsx" for path in real) == 7
     assert any((pack / name).stat().st_size == 0 for name in files)
-    assert not any(name.endswith((".utf8", ".0")) for name in files), "no working file is left behind"
+    assert not any(name.endswith((".utf8", ".0")) for name in files), "temporary files are deleted"
 
 
 @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
@@ -76,7 +76,7 @@ def test_refuses_a_scale_out_of_range(tmp_path: Path, scale: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["pack", "pack-expected"])
-def test_refuses_a_folder_that_holds_something(tmp_path: Path, name: str) -> None:
+def test_refuses_a_folder_that_is_not_empty(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "mine.txt").write_text("kept")
     with pytest.raises(ChuError, match="not an empty folder"):

@@ -1,4 +1,4 @@
-"""Every oddity of the real files is in the pack, counted here with the standard library."""
+"""The pack has every irregularity of the real files, counted with the standard library."""
 
 import csv
 import re
@@ -96,10 +96,10 @@ class TestDeaths:
     @pytest.mark.parametrize(
         "pattern", [r"\d{4}-\d\d-00", r"\d{4}-00-00", r"\d{4}", r"0000-00-00", r"\d{4}-(02-30|06-31|13-\d\d)"]
     )
-    def test_birth_dates_that_are_no_dates(self, deaths: Rows, pattern: str) -> None:
+    def test_invalid_birth_dates(self, deaths: Rows, pattern: str) -> None:
         assert any(re.fullmatch(pattern, row["date_naissance"]) for row in deaths)
 
-    def test_birth_dates_out_of_the_ordinary(self, deaths: Rows) -> None:
+    def test_unusual_birth_dates(self, deaths: Rows) -> None:
         born = [row for row in deaths if is_date(row["date_naissance"]) and is_date(row["date_deces"])]
         assert any(row["date_naissance"] < "1582-10-15" for row in born)
         assert any(row["date_naissance"] > row["date_deces"] for row in born)
@@ -280,7 +280,7 @@ class TestCareDatabase:
             assert query(care, orphans) == [(0,)]
         assert query(care, 'SELECT count(DISTINCT "Motif") FROM "Consultation"') == [(58,)]
 
-    def test_consultations_that_attach(
+    def test_consultations_of_attached_professionals(
         self, care: "psycopg2.extensions.cursor", activities: Rows, register: Rows
     ) -> None:
         known = {row["identifiant_organisation"] for row in register}
@@ -383,7 +383,7 @@ class TestSatisfaction:
         assert (len(rows), len(header)) == (931, 23)
         assert all(isinstance(row[7], float) for row in rows if row[8] != "")
 
-    def test_care_quality_regions_of_before_2016(self, pack: Path) -> None:
+    def test_care_quality_regions_before_2016(self, pack: Path) -> None:
         folder = pack / "Satisfaction/2014"
         whole = read(folder / "DPA_SSR_recueil2014_donnee2013_table_es.csv", ";", "cp1252", quoted=False)
         labels = {row["libelle_region"] for row in whole}

@@ -1,4 +1,4 @@
-"""Arguments for whatever a GraphQL schema lets one ask: made from the types, plausible by what fields are called."""
+"""Plausible arguments for all fields of a GraphQL schema, chosen by their types and names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from graphql import (
 from chu_platform_tests.deployment.webservers import Webserver
 
 REGION = {"path": ["references", "region"]}
-# Alternatives of one another: where a field is here, it is the one that is given.
+# Optional fields of input objects that are given; their alternatives are left out.
 OPTIONAL = {
     "executionParams": ("selector", "mode", "runConfigData"),
     "reexecutionParams": ("parentRunId", "strategy"),
@@ -27,7 +27,7 @@ OPTIONAL = {
 
 
 class Arguments:
-    """Arguments that fit a server: the ids of its runs, the names of its code location."""
+    """Arguments for one server: with the ids of its runs and the names of its code location."""
 
     def __init__(self, server: Webserver, reading: bool = False) -> None:
         self._known: Mapping[str, Any] = {
@@ -40,7 +40,7 @@ class Arguments:
             "assetKey": REGION,
             "assetKeys": [REGION],
             "path": REGION["path"],
-            # A query is about the run that has failed.
+            # Queries are about the failed run.
             "runId": server.failed_run if reading else server.started_run,
             "runIds": [server.started_run],
             "parentRunId": server.failed_run,
@@ -58,7 +58,7 @@ class Arguments:
         }
 
     def of(self, field: GraphQLField, optional: bool) -> dict[str, Any]:
-        """Values of the field's arguments; `optional`: also of those that may be left out."""
+        """The values of the arguments of a field; with `optional`, also of the optional arguments."""
         return {
             name: self._value(name, argument.type)
             for name, argument in field.args.items()

@@ -1,4 +1,4 @@
-"""An instance as in the deployment, with something in it to change and secrets around it, and two webservers on it."""
+"""A Dagster instance as in the deployment, with runs and secrets, and two webservers for it."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ from chu_platform_tests.deployment.webservers import Webserver, running
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.test_cli import free_port
 
-# What nobody may see: the passwords of both databases, a token, and the key of the pseudonyms.
+# The secrets: the passwords of both databases, a token, and the key of the pseudonyms.
 SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71e5" * 8)
 ORDINARY = "import typer; from chu_platform.webserver import main; typer.run(main)"
 
 
 @pytest.fixture(scope="session")
 def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home whose Dagster instance is docker/dagster.yaml on a real PostgreSQL, after a run that failed in part."""
+    """A home whose Dagster instance is docker/dagster.yaml with a real PostgreSQL, after a run that failed in part."""
     connection = psycopg2.connect(postgres.url(CARE))
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -40,7 +40,7 @@ def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pyte
     settings = {
         "CHU_POSTGRES_URL": f"postgresql://reader:{SECRETS[0]}@127.0.0.1:1/care",
         "CHU_SPARK_REMOTE": f"sc://127.0.0.1:1/;token={SECRETS[2]}",
-        # No host: libpq then takes PGHOST, which may be a folder.
+        # Without a host, libpq uses PGHOST, which may be a folder.
         "DAGSTER_POSTGRES_HOST": "",
         "PGHOST": socket,
         "PGPASSFILE": str(passwords),
@@ -57,7 +57,7 @@ def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pyte
 
 @pytest.fixture(scope="session")
 def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]:
-    """Ids of a started and of a failed run, in an instance with a limit, a dynamic partition and a materialisation."""
+    """The ids of a started and a failed run. The instance also has a limit, a dynamic partition, a materialisation."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in instance_home.settings.items():
             environment.setenv(name, value)
@@ -71,7 +71,7 @@ def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]
 
 @pytest.fixture(scope="session")
 def read_only(instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres) -> Iterator[Webserver]:
-    """The read-only webserver, by the command that users have."""
+    """The read-only webserver, started by `chu serve --read-only`."""
     server = Webserver(free_port(), _url(postgres, "dagster"), *database)
     ports = ("--port", str(server.port), "--portal-port", str(free_port()))
     with running(server, instance_home.start("serve", "--read-only", *ports)) as it:
@@ -82,7 +82,7 @@ def read_only(instance_home: Home, database: tuple[str, str], postgres: Embedded
 def ordinary(
     instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres, read_only: Webserver
 ) -> Iterator[Webserver]:
-    """The ordinary webserver on a copy of the same instance."""
+    """The ordinary webserver, with a copy of the same instance."""
     connection = psycopg2.connect(postgres.url(CARE))
     connection.autocommit = True
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Everything that a webserver can be made to tell: questions made from its GraphQL schema, and its pages."""
+"""Requests for everything that a webserver can show: queries made from its GraphQL schema, and its pages."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from graphql import (
 from chu_platform_tests.deployment.arguments import Arguments
 from chu_platform_tests.deployment.webservers import Webserver
 
-# Levels below a root field, and below those that tell of causes and configuration. Each type is entered once on the way
-# from the root, which cuts its circles.
+# Levels below a root field, and below the fields with error causes and configuration. Each type is entered once on the
+# path from the root, so that cycles end.
 DEPTH = 2
 DEEPER = {"logsForRun": 3, "runOrError": 3, "instance": 3, "workspaceOrError": 3}
 
 
 @dataclass(frozen=True)
 class Question:
-    """A field with its arguments, or a type of a union, and all that is asked below it."""
+    """A field with its arguments, or a type of a union, and the fields requested below it."""
 
     called: str
     below: Sequence["Question"] = ()
@@ -37,7 +37,7 @@ class Question:
         return f"{self.called} {{ {' '.join(map(str, self.below))} }}" if self.below else self.called
 
     def ask(self, server: Webserver, above: Sequence[str] = ()) -> bytes:
-        """All answers: in parts where a resolver fails, since that takes the whole answer with it."""
+        """All answers. If a resolver fails, the whole answer is an error; the parts are then requested one by one."""
         document = "{ " + " { ".join((*above, str(self))) + " }" * (len(above) + 1)
         status, answer = server.post("/graphql", document.encode(), "application/graphql")
         if status == HTTPStatus.OK:
@@ -46,7 +46,7 @@ class Question:
 
 
 def questions(server: Webserver) -> Iterator[tuple[str, Question]]:
-    """For every field of the root of the schema, a question for all below it, to a depth."""
+    """For every root field of the schema, a query of all fields below it, down to a depth."""
     root = server.schema.query_type
     assert root
     crawler = _Crawler(server)
@@ -57,7 +57,7 @@ def questions(server: Webserver) -> Iterator[tuple[str, Question]]:
 
 
 def pages(server: Webserver, secret_file: str) -> Iterator[str]:
-    """Addresses of all kinds of page, and attempts to have a file shown."""
+    """The addresses of all kinds of pages, and attempts to read a file."""
     yield from ("/", "/server_info", "/dagit_info", "/graphql", "/config", "/deployment", f"/runs/{server.failed_run}")
     yield from (f"/download_debug/{run}" for run in (server.failed_run, server.started_run))
     yield from (f"/logs/{server.failed_run}/compute_logs/x.{kind}" for kind in ("out", "err"))
@@ -73,7 +73,7 @@ class _Crawler:
         self._arguments = Arguments(server, reading=True)
 
     def field(self, alias: str, name: str, field: GraphQLField, depth: int, above: frozenset[str]) -> Question | None:
-        """The field with plausible arguments and everything below it; None when nothing is."""
+        """The field with plausible arguments and all fields below it; None when there is no field below it."""
         values = self._arguments.of(field, optional=False)
         given = ", ".join(
             f"{n}: {print_ast(node)}" for n, v in values.items() if (node := ast_from_value(v, field.args[n].type))
@@ -92,7 +92,7 @@ class _Crawler:
         assert isinstance(type_, GraphQLObjectType)
         if type_.name in above:
             return []
-        # Names of the type before each field: in a union, fields of one name may have different types.
+        # The alias of a field contains the type: in a union, fields with the same name may have different types.
         fields = [
             self.field(f"{type_.name}_{name}", name, field, depth, above | {type_.name})
             for name, field in type_.fields.items()

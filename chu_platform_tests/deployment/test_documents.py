@@ -1,4 +1,4 @@
-"""The documents in the servers' shape: linked from the assets, open in the ordinary and in the read-only webserver."""
+"""The documents in both webservers of the deployment, with links from the assets."""
 
 import urllib.request
 
@@ -43,7 +43,7 @@ def test_the_documents_open_from_the_metadata_of_an_asset(server: Webserver) -> 
         assert status == 200 and f"<h1>{heading}</h1>" in body.decode()
 
 
-def test_a_page_loads_nothing_from_elsewhere_and_no_script(server: Webserver) -> None:
+def test_a_page_loads_no_external_resource_and_no_script(server: Webserver) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/documents/") as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "script-src" not in policy and "unsafe-inline" not in policy
@@ -56,10 +56,10 @@ def test_a_page_loads_nothing_from_elsewhere_and_no_script(server: Webserver) ->
 @pytest.mark.parametrize(
     "path", ["nothing.html", "tables/published/nothing.html", "../etc/passwd", "%2e%2e/settings.py"]
 )
-def test_what_is_no_document_is_not_found(server: Webserver, path: str) -> None:
+def test_an_unknown_document_is_not_found(server: Webserver, path: str) -> None:
     status, body = server.get(f"/documents/{path}")
     assert (status, body.decode()) == (404, "Aucun document à cette adresse.\n")
 
 
-def test_documents_take_nothing(server: Webserver) -> None:
+def test_documents_accept_no_post_request(server: Webserver) -> None:
     assert server.post("/documents/", b"{}")[0] == 405

@@ -1,4 +1,4 @@
-"""The read-only webserver refuses everything that would change something; Dagster's own does as it is told."""
+"""The read-only webserver refuses all changes; the ordinary webserver of Dagster accepts them."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from chu_platform_tests.deployment.webservers import Webserver
 
 pytestmark = pytest.mark.integration
 
-# These end the code location, or load it anew: last, so that the others find it.
+# These mutations end or reload the code location, so they are the last ones.
 LAST = ("reloadWorkspace", "reloadRepositoryLocation", "shutdownRepositoryLocation")
 REPORTS = ("report_asset_materialization", "report_asset_check", "report_asset_observation")
 
@@ -44,8 +44,8 @@ def test_every_mutation_is_refused_and_nothing_changes(read_only: Webserver) -> 
     assert read_only.stored() == before
 
 
-def test_the_same_mutations_change_things_elsewhere(read_only: Webserver, ordinary: Webserver) -> None:
-    """Else their being refused would say nothing."""
+def test_the_same_mutations_change_the_ordinary_instance(read_only: Webserver, ordinary: Webserver) -> None:
+    """Otherwise the refusal of the read-only webserver would prove nothing."""
     before = ordinary.stored()
     assert before == read_only.stored()
     answers = {name: ordinary.graphql(document, given) for name, document, given in mutations(ordinary)}
@@ -80,20 +80,20 @@ def _is_success(answer: object) -> bool:
         ),
     ],
 )
-def test_no_other_wording_of_a_mutation_is_taken(read_only: Webserver, path: str, content: bytes, kind: str) -> None:
+def test_other_forms_of_a_mutation_are_refused(read_only: Webserver, path: str, content: bytes, kind: str) -> None:
     status, body = read_only.post(path, content, kind)
     assert status == 400
     assert REFUSAL in body.decode()
 
 
-def test_a_mutation_is_not_taken_by_get(read_only: Webserver) -> None:
+def test_a_mutation_by_get_is_refused(read_only: Webserver) -> None:
     assert read_only.get("/graphql?query=%7Bversion%7D")[0] == 200
     status, body = read_only.get("/graphql?query=mutation%20%7B%20setNuxSeen%20%7D")
     assert status == 400
     assert REFUSAL in body.decode()
 
 
-def test_no_mutation_is_taken_by_websocket(read_only: Webserver) -> None:
+def test_mutations_by_websocket_are_refused(read_only: Webserver) -> None:
     before = read_only.stored()
     protocol = [Subprotocol("graphql-ws")]
     with connect(f"ws://127.0.0.1:{read_only.port}/graphql", subprotocols=protocol) as socket:
@@ -106,14 +106,14 @@ def test_no_mutation_is_taken_by_websocket(read_only: Webserver) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_assets_cannot_be_reported(read_only: Webserver, report: str) -> None:
+def test_reports_on_assets_are_refused(read_only: Webserver, report: str) -> None:
     before = read_only.stored()
     content = json.dumps({"check_name": "unique", "passed": True, "data_version": "1"}).encode()
     assert read_only.post(f"/{report}/references/region", content)[0] == 405
     assert read_only.stored() == before
 
 
-def test_readers_see_the_instance(read_only: Webserver) -> None:
+def test_readers_can_read_the_instance(read_only: Webserver) -> None:
     asked = "{ canPermissions: permissions { permission value } runsOrError { ... on Runs { results { runId } } } }"
     data = read_only.graphql(asked)["data"]
     assert {r["runId"] for r in data["runsOrError"]["results"]} >= {read_only.started_run, read_only.failed_run}

@@ -1,4 +1,4 @@
-"""No endpoint shows a secret: neither what is asked for by GraphQL, nor a page, nor a log of a server."""
+"""No secret is in an answer of GraphQL, in a page, or in a log of a server."""
 
 import gzip
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def answers(read_only: Webserver, instance_home: Home) -> dict[str, bytes]:
-    """What a webserver answers to everything, by what was asked: Dagster's own has the same resolvers and pages."""
+    """All answers of a webserver, by request. The ordinary webserver has the same resolvers and pages."""
     key = str(instance_home.secrets / "pseudonymisation.key")
-    return dict(_told(read_only, [key, "/proc/self/environ", str(instance_home.folder.parent / "pgpass")]))
+    return dict(_answers(read_only, [key, "/proc/self/environ", str(instance_home.folder.parent / "pgpass")]))
 
 
-def _told(server: Webserver, files: list[str]) -> Iterator[tuple[str, bytes]]:
+def _answers(server: Webserver, files: list[str]) -> Iterator[tuple[str, bytes]]:
     for name, question in questions(server):
         yield name, question.ask(server)
     for file in files:
@@ -30,21 +30,21 @@ def _told(server: Webserver, files: list[str]) -> Iterator[tuple[str, bytes]]:
             yield page, gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
 
 
-def test_the_search_sees_what_is_shown(answers: dict[str, bytes]) -> None:
-    """Else finding nothing would say nothing."""
+def test_the_search_covers_the_shown_texts(answers: dict[str, bytes]) -> None:
+    """Otherwise a search without result would prove nothing."""
     cause = b"CHU_POSTGRES_URL failed while connecting"
     assert cause in answers["logsForRun"]
-    assert any(cause in told for page, told in answers.items() if page.startswith("/download_debug/"))
+    assert any(cause in answer for page, answer in answers.items() if page.startswith("/download_debug/"))
     assert b"max_concurrent_runs" in answers["instance"]
     assert b"references" in answers["assetNodes"]
-    silent = {asked for asked, told in answers.items() if not asked.startswith("/") and b'"data":{' not in told}
-    # They are about a backfill and an evaluation, and there is none.
-    assert silent <= {"assetBackfillPreview", "truePartitionsForAutomationConditionEvaluationNode"}
+    empty = {asked for asked, answer in answers.items() if not asked.startswith("/") and b'"data":{' not in answer}
+    # These are about a backfill and an evaluation, which do not exist.
+    assert empty <= {"assetBackfillPreview", "truePartitionsForAutomationConditionEvaluationNode"}
 
 
 def test_no_secret_is_shown(answers: dict[str, bytes]) -> None:
     shown = [
-        (asked, secret) for asked, told in answers.items() for secret in SECRETS if secret.encode() in told.lower()
+        (asked, secret) for asked, answer in answers.items() for secret in SECRETS if secret.encode() in answer.lower()
     ]
     assert shown == []
 

@@ -1,4 +1,4 @@
-"""Webservers of the deployment's shape as tests see them: started by their commands, asked over HTTP."""
+"""The webservers of the deployment, started by their commands and used over HTTP."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ from typing import Any
 import psycopg2
 from graphql import GraphQLSchema, build_client_schema, get_introspection_query
 
-PATIENCE = 60
+ANSWER_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Webserver:
-    """A running webserver, the database of its instance, and an unfinished and a failed run that are in it."""
+    """A running webserver, the database of its instance, and the ids of an unfinished and a failed run in it."""
 
     port: int
     database: str
@@ -27,23 +27,23 @@ class Webserver:
     failed_run: str
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body of a page."""
+        """The status and body of a page."""
         return self._ask(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}"))
 
     def post(self, path: str, content: bytes, kind: str = "application/json") -> tuple[int, bytes]:
-        """Status and body of what is answered to a content."""
+        """The status and body of the answer to a POST request."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content, {"Content-Type": kind})
         return self._ask(request)
 
     def graphql(self, query: str, variables: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """The answer to a GraphQL document, whatever its status."""
+        """The answer to a GraphQL document, with any status."""
         _, body = self.post("/graphql", json.dumps({"query": query, "variables": variables}).encode())
         found: dict[str, Any] = json.loads(body)
         return found
 
     @cached_property
     def schema(self) -> GraphQLSchema:
-        """The schema, as the server tells it."""
+        """The GraphQL schema, by introspection."""
         return build_client_schema(self.graphql(get_introspection_query())["data"])
 
     def stored(self) -> dict[str, list[str]]:
@@ -60,7 +60,7 @@ class Webserver:
 
     def _ask(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_SECONDS) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -68,19 +68,19 @@ class Webserver:
 
 @contextmanager
 def running(server: Webserver, process: "subprocess.Popen[str]") -> Iterator[Webserver]:
-    """The webserver of a process that was just started, once it answers."""
+    """Wait until the webserver of a new process answers; the process ends with the context."""
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
         while True:
             try:
                 if server.get("/server_info")[0] == 200:
                     break
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    process.kill()  # or its output would never end
+                    process.kill()  # otherwise reading its output would not end
                     raise AssertionError(process.communicate()[0]) from None
                 time.sleep(0.1)
         yield server
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=ANSWER_TIMEOUT_SECONDS)

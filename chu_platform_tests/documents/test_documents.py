@@ -1,6 +1,5 @@
 """The documents as files: complete, linked, and with the numbers of the lake."""
 
-import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,40 +9,17 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
+from chu_platform.describe import described_catalogue
 from chu_platform.documents.site import Site
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform.urls import page_of
+from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
 
 EVERY = [made for table in catalogue() for made in table.outputs]
-
-
-class Page(HTMLParser):
-    """What a test asks of a page: links, ids, headings, cells, and whether all that was opened is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.ids: set[str] = set()
-        self.text: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        self.links += [said["href"] or ""] if "href" in said else []
-        self.ids |= {said["id"] or ""} if "id" in said else set()
-        if tag not in ("meta", "link", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -56,30 +32,48 @@ def folder(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages(folder: Path) -> Mapping[Path, Page]:
-    return {file: Page(file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")}
+def pages(folder: Path) -> Mapping[Path, Element]:
+    return {file: parsed(file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")}
 
 
-def page(folder: Path, name: str) -> str:
-    """The text of a page as a reader sees it, spaces evened out."""
-    return re.sub(r"\s+", " ", " ".join(Page((folder / name).read_text(encoding="utf-8")).text))
+def test_every_element_that_is_opened_is_closed(folder: Path) -> None:
+    for file in folder.rglob("*.html"):
+        balance = Balance()
+        balance.feed(file.read_text(encoding="utf-8"))
+        assert balance.open == [], file.name
+
+
+class Balance(HTMLParser):
+    """The elements that are open; a parser for reading closes what is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
 
 def table(layer: str, name: str) -> Table:
     return next(t for t in EVERY if (t.layer, t.name) == (layer, name))
 
 
-def test_every_link_leads_to_a_file_and_a_place_in_it(folder: Path, pages: Mapping[Path, Page]) -> None:
+def test_every_link_leads_to_a_file_and_a_place_in_it(folder: Path, pages: Mapping[Path, Element]) -> None:
     assert len(pages) == len(EVERY) + 2
     dead = []
+    links = 0
     for file, one in pages.items():
-        assert one.open == []
-        for link in one.links:
+        for link in [e.attributes["href"] for e in one.all("[href]")]:
+            links += 1
             path, _, place = link.partition("#")
             target = (file.parent / path).resolve() if path else file
             if not target.is_file() or (place and place not in pages[target].ids):
                 dead.append((file.name, link))
-    assert dead == []
+    assert dead == [] and links > 1000
 
 
 def test_pictures_are_well_formed_and_link_to_pages(folder: Path) -> None:
@@ -90,10 +84,10 @@ def test_pictures_are_well_formed_and_link_to_pages(folder: Path) -> None:
             assert (picture.parent / anchor.attrib["href"]).is_file()
 
 
-def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path, Page]) -> None:
+def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path, Element]) -> None:
     markdown = (folder / "dictionnaire.md").read_text(encoding="utf-8")
     for one in EVERY:
-        shown = " ".join(pages[folder / page_of(one)].text)
+        shown = pages[folder / page_of(one)]
         assert one.label in shown and one.grain in shown
         for column in one.columns:
             assert column.name in shown and column.label in shown and column.description in shown
@@ -101,32 +95,36 @@ def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path
         assert all(rule.description in shown for rule in one.all_checks)
 
 
-def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path) -> None:
-    text = (folder / "tables/published/kpi_deaths_by_region.html").read_text(encoding="utf-8")
-    row = text.split('<tr id="colonne-deaths">')[1].split("</tr>")[0]
-    assert "kpis/kpi_deaths_by_region.deaths" in row
-    assert re.search(r'disclosure/death_mask.is_masked</a> <span class="kind">masquage', row)
-    assert "<li>deces.csv : date_deces</li>" in row
-    assert "masquage" not in text.split('<tr id="colonne-population">')[1].split("</tr>")[0]
+def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path, pages: Mapping[Path, Element]) -> None:
+    page = pages[folder / "tables/published/kpi_deaths_by_region.html"]
+    row = page.one("tr#colonne-deaths")
+    origins = {e.one("a").text: e.one(".kind").text for e in row.all("td:nth-of-type(3) li, td:nth-of-type(4) li")}
+    assert origins["kpis/kpi_deaths_by_region.deaths"] != "masquage"
+    assert origins["disclosure/death_mask.is_masked"] == "masquage"
+    assert "deces.csv : date_deces" in [e.text for e in row.all("li")]
+    assert "masquage" not in page.one("tr#colonne-population")
 
 
-def test_numbers_of_rows_are_those_of_the_lake(folder: Path, made: Home) -> None:
+def test_numbers_of_rows_are_those_of_the_lake(folder: Path, pages: Mapping[Path, Element], made: Home) -> None:
     for layer, name in (("sources", "deces"), ("published", "kpi_satisfaction_by_region"), ("rejects", "deces")):
         one = table(layer, name)
         (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
         shown = f"{count:,}".replace(",", " ")
-        assert f"Lignes {shown} Clé" in page(folder, page_of(one)).replace("\u202f", " ")
+        facts = pages[folder / page_of(one)].all("dl.facts div")
+        assert [f.one("dd").text for f in facts if f.one("dt").text == "Lignes"] == [shown]
 
 
-def test_the_quality_report_says_what_the_last_checks_found(folder: Path, made: Home) -> None:
+def test_the_quality_report_says_what_the_last_checks_found(
+    folder: Path, pages: Mapping[Path, Element], made: Home
+) -> None:
     report = made.lake.relation(table("reports", "check_result"))
     broken_rules = f"SELECT layer || '/' || \"table\", description FROM {report} WHERE status = 'failed'"
     found = duckdb.connect().execute(broken_rules).fetchall()
     assert found
-    broken = page(folder, "qualite.html").split("Règles non respectées")[1].split("Lignes livrées")[0]
-    assert broken.count("avertit") + broken.count("bloque la publication") == len(found)
-    for name, description in found:
-        assert name in broken and description in broken
+    rows = pages[folder / "qualite.html"].all("[aria-labelledby=ecarts] tbody tr")
+    shown = [(row.one("th").text, row.all("td")[0].text, row.all("td")[1].text) for row in rows]
+    assert sorted(line[:2] for line in shown) == sorted((name, " ".join(text.split())) for name, text in found)
+    assert {effect for _, _, effect in shown} <= {"avertit", "bloque la publication"}
 
 
 def test_the_quality_report_says_how_each_source_was_read(folder: Path, made: Home) -> None:
@@ -144,7 +142,7 @@ def test_the_quality_report_says_how_each_source_was_read(folder: Path, made: Ho
 
 
 def test_without_a_lake_there_are_no_numbers_and_no_error(tmp_path: Path) -> None:
-    site = Site(Lake(tmp_path / "nowhere"), in_ui=True)
+    site = Site(Lake(tmp_path / "nowhere"), described_catalogue(), in_ui=True)
     document = site.document("tables/facts/fact_death.html")
     quality = site.document("qualite.html")
     assert document and "illisible d’ici" in document.text and 'href="/assets/facts/fact_death"' in document.text

@@ -1,4 +1,4 @@
-"""The same deaths in every form in which they are delivered, written without the platform."""
+"""Writers of the same deaths in every delivered format, independent of the platform."""
 
 import csv
 from collections import defaultdict
@@ -18,7 +18,7 @@ COLUMNS = (
     "actedeces",
 )
 WIDTHS = (80, 1, 8, 5, 30, 30, 8, 5, 9)
-# Files of less than a year are that recent.
+# First year with files of less than a year.
 FIRST_MONTHLY = "2017"
 GARBAGE = ("", " ", "   00000", " é~#12")
 
@@ -38,7 +38,7 @@ class Death(NamedTuple):
     numero_acte_deces: str
 
     def insee(self) -> list[str]:
-        """The nine fields of INSEE's own files."""
+        """The nine fields of INSEE's files."""
         return [
             f"{self.nom}*{self.prenom}/",
             self.sexe,
@@ -52,7 +52,7 @@ class Death(NamedTuple):
         ]
 
     def fixed(self, number: int) -> str:
-        """The line of fixed width, with something meaningless behind."""
+        """The fixed-width line, with meaningless text after the last field."""
         cells = (value[:width].ljust(width) for value, width in zip(self.insee(), WIDTHS, strict=True))
         return "".join(cells) + GARBAGE[number % len(GARBAGE)]
 
@@ -83,7 +83,7 @@ def write_one(folder: Path, deaths: Iterable[Death]) -> None:
 
 
 def write_csv(folder: Path, deaths: Iterable[Death], more: Sequence[str] = ()) -> None:
-    """INSEE's CSV files, one a year: semicolons, everything quoted. `more` are columns that others have added."""
+    """INSEE's CSV files, one per year: semicolons, all fields quoted. `more` are additional columns."""
     folder.mkdir(parents=True)
     for year, found in by_year(deaths).items():
         with (folder / f"Deces_{year}.csv").open("w", encoding="utf-8", newline="") as stream:
@@ -93,7 +93,7 @@ def write_csv(folder: Path, deaths: Iterable[Death], more: Sequence[str] = ()) -
 
 
 def write_fixed(folder: Path, deaths: Iterable[Death]) -> None:
-    """INSEE's text files, one a year: those before 2000 in ISO-8859-1, the others in UTF-8."""
+    """INSEE's text files, one per year: before 2000 in ISO-8859-1, later ones in UTF-8."""
     folder.mkdir(parents=True)
     for year, found in by_year(deaths).items():
         lines = "".join(f"{death.fixed(number)}\n" for number, death in enumerate(found))
@@ -101,7 +101,7 @@ def write_fixed(folder: Path, deaths: Iterable[Death]) -> None:
 
 
 def write_periods(folder: Path, deaths: Iterable[Death]) -> None:
-    """Monthly files inside quarterly ones inside yearly ones, in both of INSEE's formats, with duplicated lines."""
+    """Monthly files repeated in quarterly files and in yearly files, in both INSEE formats, with duplicate lines."""
     write_fixed(folder, deaths)
     for year, found in by_year(d for d in deaths if d.date_deces >= FIRST_MONTHLY).items():
         for month in range(1, 13):

@@ -1,4 +1,4 @@
-"""What the care-quality files say, read without the platform: by how their columns are called, whichever they are."""
+"""Results in the care-quality files, read without the platform, from the names of their columns."""
 
 import csv
 import io
@@ -36,13 +36,13 @@ class Result(NamedTuple):
 
 
 def number(text: str | None) -> float | None:
-    """The number in a text, if it is one."""
+    """The number in a text; None for other texts."""
     plain = (text or "").replace(",", ".").rstrip("% ")
     return float(plain) if re.fullmatch(r"\d+(\.\d*)?", plain) else None
 
 
 def lines(file: Path, separator: str) -> list[dict[str, str]]:
-    """The lines of a file by its header, names in lower case."""
+    """The lines of a file by column name, in lower case."""
     if file.suffix == ".xlsx":
         cells = load_workbook(file).worksheets[0].values
         header, *body = [["" if cell is None else str(cell) for cell in row] for row in cells]
@@ -61,7 +61,7 @@ def files(folder: Path) -> Iterator[tuple[str, str, Path, str]]:
 
 
 def results(folder: Path) -> set[Result]:
-    """Every result in the files of a folder."""
+    """All results in the files of a folder."""
     return {
         found
         for survey, campaign, file, separator in files(folder)

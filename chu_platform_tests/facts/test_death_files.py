@@ -1,4 +1,4 @@
-"""The same deaths in whichever files are the same fact_death."""
+"""The same deaths give the same fact_death in every delivered format."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -49,21 +49,21 @@ FORMS: dict[str, Writer] = {
 
 @pytest.fixture(scope="module")
 def deaths(pack: Path) -> list[Death]:
-    """A tenth of the pack's deaths, with its oddities at the end, and some more."""
+    """A tenth of the pack's deaths, its irregular rows at the end, and additional irregular rows."""
     found = death_files.deaths_of(pack / "DECES EN FRANCE" / "deces.csv")
     return [*found[::10], *found[:300], *found[-20:], *ODD, *ODD[:3]]
 
 
 class Maker:
-    """Makes fact_death of a pack, each in a lake of its own, on one engine."""
+    """Makes fact_death from a pack, in a separate lake for each pack, with one shared engine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.said: list[str] = []
-        self.platform = RunResources(Settings(home=folder / "engine"), self.said.append)
+        self.log: list[str] = []
+        self.platform = RunResources(Settings(home=folder / "engine"), self.log.append)
 
     def __call__(self, name: str, pack: Path) -> pa.Table:
-        platform = RunResources(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.said.append)
+        platform = RunResources(Settings(home=self._folder / name.replace(" ", "-"), sources=pack), self.log.append)
         platform.__dict__["engine"] = self.platform.engine
         platform.lake.prepare()
         for table in MADE:
@@ -86,7 +86,7 @@ def once(maker: Maker, deaths: list[Death], tmp_path_factory: pytest.TempPathFac
     return maker("once", pack)
 
 
-def possible(death: Death) -> bool:
+def has_valid_date(death: Death) -> bool:
     year, month, day = death.date_deces.split("-")
     try:
         date(int(year), int(month), 1 if day == "00" else int(day))
@@ -96,7 +96,7 @@ def possible(death: Death) -> bool:
 
 
 def test_each_death_counts_once(once: pa.Table, deaths: list[Death]) -> None:
-    counted = {d for d in deaths if possible(d)}
+    counted = {d for d in deaths if has_valid_date(d)}
     assert len(once) == len(counted) < len(deaths)
     years = Counter(d.date_deces[:4] for d in counted)
     assert Counter(once["death_year"].to_pylist()) == years
@@ -112,7 +112,7 @@ def test_every_form_gives_the_same_deaths(
 
 def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -> None:
     found = Counter(zip(once["birth_precision"].to_pylist(), once["birth_year"].to_pylist(), strict=True))
-    births = {d: d.date_naissance for d in deaths if possible(d)}.values()
+    births = {d: d.date_naissance for d in deaths if has_valid_date(d)}.values()
     for year in range(1900, 1940):
         of_year = [b for b in births if b[:4] == str(year)]
         assert found["year", year] == sum(len(b) == 4 or b[5:7] == "00" for b in of_year)
@@ -120,10 +120,10 @@ def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -
     assert found["unknown", None] > 0
 
 
-def test_what_others_have_added_is_remarked_and_not_read(maker: Maker, tmp_path: Path) -> None:
+def test_additional_columns_are_logged_and_not_read(maker: Maker, tmp_path: Path) -> None:
     death_files.write_csv(tmp_path / "pack", ODD, MORE)
     outcome = deliver(deces_insee_csv, tmp_path / "pack", tmp_path / "work")
-    assert "'ajout0'" in outcome.remarks[0]
+    assert "'ajout0'" in outcome.messages[0]
     assert outcome.reading.kept == len(ODD)
 
 
@@ -145,7 +145,7 @@ def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
-def test_what_follows_the_last_field_may_be_anything(tmp_path: Path, encoding: str, ending: bytes) -> None:
+def test_text_after_the_last_field_is_ignored(tmp_path: Path, encoding: str, ending: bytes) -> None:
     (tmp_path / "pack").mkdir()
     lines = [death.fixed(0).encode(encoding) for death in ODD]
     clean = ending.join(lines) + ending
@@ -159,14 +159,16 @@ def test_what_follows_the_last_field_may_be_anything(tmp_path: Path, encoding: s
     assert found.rows == deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "clean", order="ALL").rows
 
 
-def test_two_versions_of_one_period_are_never_read(tmp_path: Path) -> None:
+def test_different_files_of_one_period_are_refused(tmp_path: Path) -> None:
     death_files.write_fixed(tmp_path / "pack" / "a", ODD)
     death_files.write_fixed(tmp_path / "pack" / "b", ODD[:-3])
-    with pytest.raises(ChuError, match=r"several files with different content .*a/deces-2019\.txt, b/deces-2019\.txt"):
+    with pytest.raises(
+        ChuError, match=r"several files named like deces.* have different content: a/deces-2019\.txt, b/deces-2019\.txt"
+    ):
         deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
 
 
-def test_no_file_of_deaths_at_all(tmp_path: Path) -> None:
+def test_a_pack_without_files_of_deaths(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "optional").reading.deliveries == []
     with pytest.raises(ChuError, match=r"no file named like deces\.csv"):

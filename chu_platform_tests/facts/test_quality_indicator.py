@@ -1,4 +1,4 @@
-"""fact_quality_indicator says what the delivered files say, in the group's pack and in the real files."""
+"""fact_quality_indicator has exactly the results of the delivered files, for the demonstration pack and real files."""
 
 import shutil
 from collections import Counter
@@ -27,8 +27,6 @@ from chu_platform_tests.pipeline.home import Home
 pytestmark = pytest.mark.integration
 
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
-# Regions of 2016 that the labels of before went into, and where the numbers of sites without a region lie.
-OLD = {"82": "84", "83": "84", "72": "75", "25": "28", "42": "44", "31": "32", "91": "76", "26": "27"}
 
 
 def facts(lake: Lake) -> set[Result]:
@@ -74,15 +72,15 @@ def test_every_site_has_its_region(made: Home) -> None:
 def test_every_indicator_has_a_label(made: Home) -> None:
     found = {row["indicator_key"]: row for row in rows(made.lake, dim_quality_indicator).to_pylist()}
     assert {r.indicator for r in results(made.pack / "Satisfaction")} == set(found)
-    # The lexicon of 2018 is later than that of 2014; no lexicon of 2015 says a word of heart attacks.
+    # The lexicon of 2018 is later than that of 2014; no lexicon of 2015 describes heart attacks.
     assert found["dpa_ssr.tdp_c"]["lexicon_campaign"] == "2018"
     assert found["idm_mco.hyg_c"]["lexicon_campaign"] is None
     assert found["idm_mco.hyg_c"]["indicator_label"] == "Sensibilisation aux règles hygiéno-diététiques"
 
 
 @pytest.mark.parametrize("absent", ["csv", "xlsx"])
-def test_a_file_and_the_workbook_of_its_lines_count_once(made: Home, tmp_path: Path, absent: str) -> None:
-    """Whichever of the two is delivered, and when both are."""
+def test_a_csv_file_and_the_workbook_of_its_lines_count_once(made: Home, tmp_path: Path, absent: str) -> None:
+    """Either of the two files gives the same facts as both."""
     pack = tmp_path / "pack"
     for file in ("Satisfaction/2016", REGISTER):
         source = made.pack / file
@@ -96,7 +94,7 @@ def test_a_file_and_the_workbook_of_its_lines_count_once(made: Home, tmp_path: P
     assert facts(make_fact(tmp_path / "home", pack)) == expected
 
 
-def test_a_workbook_that_contradicts_its_file_is_not_published(made: Home, tmp_path: Path) -> None:
+def test_a_workbook_that_contradicts_its_csv_file_is_not_committed(made: Home, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     shutil.copytree(made.pack / "Satisfaction/2016", pack / "2016")
     shutil.copy(made.pack / REGISTER, pack)
@@ -109,8 +107,8 @@ def test_a_workbook_that_contradicts_its_file_is_not_published(made: Home, tmp_p
         make_fact(tmp_path / "home", pack)
 
 
-def test_results_are_read_as_they_are_written(tmp_path: Path) -> None:
-    """Percentages, both decimal marks, words for nothing; what is none of them costs its own line alone."""
+def test_formats_of_results(tmp_path: Path) -> None:
+    """Percentages, both decimal marks, texts without a result. Any other text rejects its line only."""
     header = [c.name for c in iqss_2019.table.columns]
     written = {"010000001": "72%", "010000002": "75,09", "010000003": "71.36", "010000004": "Non répondant"}
     bad = {"010000005": "7O%", "010000006": "101%", "010000007": "-1"}
@@ -122,13 +120,15 @@ def test_results_are_read_as_they_are_written(tmp_path: Path) -> None:
     file = tmp_path / "pack" / "resultats-iqss-open-data-2019.csv"
     file.write_bytes("\n".join([";".join(header), *body]).encode("cp1252"))
     outcome = deliver(iqss_2019.table, tmp_path / "pack", tmp_path / "work")
-    at = header.index("res_dpa_pcd_mco")
-    assert {row[0]: row[at] for row in outcome.rows} == dict(zip(written, (72.0, 75.09, 71.36, None), strict=True))
+    position = header.index("res_dpa_pcd_mco")
+    assert {row[0]: row[position] for row in outcome.rows} == dict(
+        zip(written, (72.0, 75.09, 71.36, None), strict=True)
+    )
     reasons = ("not_a_number", "out_of_range", "out_of_range")
     assert outcome.rejected == [(6 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
 
 
-def test_a_column_missing_stops_its_source_alone(made: Home, tmp_path: Path) -> None:
+def test_a_missing_column_stops_only_its_source(made: Home, tmp_path: Path) -> None:
     shutil.copytree(made.pack / "Satisfaction/2016", tmp_path / "pack")
     broken = tmp_path / "pack" / "dpa_had_recueil2016_donnee2015_donnees.csv"
     broken.write_bytes(broken.read_bytes().replace(b"tdp_c_etbt", b"tdp_d_etbt", 1))
@@ -149,5 +149,5 @@ def test_every_result_of_the_real_files(made: Home, tmp_path: Path) -> None:
     assert len(found) == 53_808
     regions = Counter(rows(lake, fact_quality_indicator)["region_key"].to_pylist())
     assert len(regions) == 19
-    # Saint-Pierre-et-Miquelon, by each of the indicators of 2019, is in no region; nothing is unknown.
+    # Saint-Pierre-et-Miquelon is outside the regions (13 indicators of 2019); no region is unknown.
     assert regions["99"] == 13

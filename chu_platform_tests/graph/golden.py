@@ -1,5 +1,6 @@
-"""The graph as Dagster sees it, in a text that a person can compare: `python -m chu_platform_tests.graph.golden` writes
-it anew, and the difference is part of the review of a change.
+"""The graph of Dagster as readable JSON. `python -m chu_platform_tests.graph.golden` writes it again.
+
+The difference is part of the review of a change.
 """
 
 import json

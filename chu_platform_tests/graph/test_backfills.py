@@ -1,4 +1,4 @@
-"""What Dagster asks of assets that a backfill makes in one run."""
+"""The requirements of Dagster for assets that a backfill makes in one run."""
 
 import dagster as dg
 import pytest
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_assets_of_a_step_have_the_same_partitions() -> None:
-    """Dagster refuses to backfill a step that cannot be cut when its assets are partitioned differently."""
+    """Dagster refuses a backfill of a step that makes several assets with different partitions."""
     steps = [a for a in build_defs().assets or () if isinstance(a, dg.AssetsDefinition)]
     partitioned = [a for a in steps if any(s.partitions_def for s in a.specs)]
     assert partitioned

@@ -1,4 +1,4 @@
-"""The graph is what was reviewed, and no table lacks what the UI shows of it."""
+"""The graph is the reviewed one, and every table has the metadata that the UI shows."""
 
 import json
 import os
@@ -19,8 +19,8 @@ ASSETS = build_defs().resolve_asset_graph()
 
 
 @pytest.mark.unit
-def test_the_graph_is_the_one_that_was_reviewed() -> None:
-    """A wanted difference is written by `python -m chu_platform_tests.graph.golden`."""
+def test_the_graph_is_the_reviewed_graph() -> None:
+    """After an intended change, run `python -m chu_platform_tests.graph.golden`."""
     assert graph() == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
@@ -34,20 +34,20 @@ def test_every_table_has_an_owner_a_freshness_policy_and_a_check(table: Table) -
     assert ASSETS.get_check_keys_for_assets({key_of(table)})
 
 
-# The packages that declare the tables of a layer, where they are not called like it.
+# The packages that declare the tables of a layer, if their names differ from the layer.
 FOLDERS = {
     Layer.PSEUDONYMS: ("pseudonymisation",),
     Layer.DIMENSIONS: ("dimensions", "periods"),
     Layer.FACTS: ("facts", "periods"),
     Layer.DISCLOSURE: ("masks", "kpis"),
-    # An indicator is declared once: its masked table is declared where its exact one is.
+    # The masked table of an indicator is declared in the same module as its exact table.
     Layer.PUBLISHED: ("kpis", "release"),
 }
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
-def test_the_ui_is_told_what_a_table_is(table: Table) -> None:
+def test_the_ui_shows_the_metadata_of_a_table(table: Table) -> None:
     node = ASSETS.get(key_of(table))
     assert node.group_name == table.layer.value
     assert node.description
@@ -69,7 +69,7 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
     declaration = file.read_text(encoding="utf-8").splitlines()[number - 1]
     variable, _, made = declaration.partition(" = ")
     assert made
-    # Most modules declare one table of their name; a few, a variant of it beside.
+    # Most modules declare one table, with the name of the module. Some also declare a variant of it.
     assert variable.isidentifier()
     named_after_it = table.name.lower().startswith(file.stem.removesuffix("_scratch"))
     assert named_after_it or table.name == "consultation_by_speciality", "the released form of indicator 6"
@@ -78,15 +78,15 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
-def test_maintenance_hangs_below_the_table_and_shares_the_pool_of_its_writer(table: Table) -> None:
+def test_maintenance_depends_on_the_table_and_shares_its_pool(table: Table) -> None:
     node = ASSETS.get(dg.AssetKey(["maintenance", f"{table.layer.value}_{table.name}"]))
     assert node.parent_keys == {key_of(table)}
     assert node.pools == ASSETS.get(key_of(table)).pools != set()
 
 
 @pytest.mark.integration
-def test_the_code_location_loads_where_nothing_runs() -> None:
-    """Neither an engine, a database, a pack nor a lake are there; and nothing says a warning."""
+def test_the_code_location_loads_without_services() -> None:
+    """It loads without engine, database, pack and lake, and prints no warning."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}
     nowhere = {
         "CHU_HOME": "/nowhere",

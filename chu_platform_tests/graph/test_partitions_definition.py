@@ -1,4 +1,4 @@
-"""The partition keys of the tables and those of Dagster are the same, at any moment."""
+"""The partition schemes of the tables and Dagster's definitions have the same keys at any time."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -33,6 +33,6 @@ def test_dagster_has_the_same_keys(scheme: PartitionScheme, moment: datetime, mo
     assert scheme.keys[-1] == f"{moment:%Y-%m}"[: len(scheme.first)]
 
 
-def test_the_keys_are_those_of_now() -> None:
+def test_the_keys_are_the_same_at_the_current_time() -> None:
     for scheme in PARTITION_SCHEMES:
         assert list(scheme.keys) == partitions_definition(scheme).get_partition_keys()

@@ -1,4 +1,4 @@
-"""A small declared table, and the reading of it or of any other from a folder."""
+"""A small declared table, and a function that reads any delivered table from a folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,10 +48,10 @@ def table_of(csv: Format | None = None) -> Table:
 
 @dataclass
 class Outcome:
-    """What a reading gave: counts and rejects, remarks, kept rows, what undeclared columns hold."""
+    """Result of a reading: counts and rejects, logged messages, kept rows, values of undeclared columns."""
 
     reading: Reading
-    remarks: list[str]
+    messages: list[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     quarantine: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -69,22 +69,24 @@ class Outcome:
 def deliver(
     table: Table, pack: Path, work: Path, partition_range: PartitionRange | None = None, order: str = "1"
 ) -> Outcome:
-    """Read a table from `pack`; the care database is the one of its dump."""
-    scratch, staged, aside = work / "scratch", work / "staged", work / "aside"
+    """Read a table from `pack`. The care database is restored from the dump in `pack`."""
+    scratch, staged, quarantine = work / "scratch", work / "staged", work / "quarantine"
     scratch.mkdir(parents=True)
     staged.mkdir()
-    aside.mkdir()
-    remarks: list[str] = []
-    database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), remarks.append)
+    quarantine.mkdir()
+    messages: list[str] = []
+    database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), messages.append)
     try:
-        reading = read(table, partition_range, staged, aside, ReadingContext(pack, scratch, database, remarks.append))
+        reading = read(
+            table, partition_range, staged, quarantine, ReadingContext(pack, scratch, database, messages.append)
+        )
     finally:
         database.close()
-        left = sorted(f.name for f in scratch.rglob("*"))
-        assert left == [], "temporary copies are gone whatever happened"
+        remaining = sorted(f.name for f in scratch.rglob("*"))
+        assert remaining == [], "temporary copies are deleted, also after an error"
     assert reading.rows_in == reading.kept + len(reading.rejects)
-    found = stored(staged, [c.name for c in table.columns], order)
-    return Outcome(reading, remarks, found, stored(aside, ["file", "number", "column", "value"], "ALL"))
+    rows = stored(staged, [c.name for c in table.columns], order)
+    return Outcome(reading, messages, rows, stored(quarantine, ["file", "number", "column", "value"], "ALL"))
 
 
 def stored(staged: Path, columns: Sequence[str], order: str = "1") -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Where the delivered files themselves are, if they are at hand."""
+"""Folder of the real delivered files, if it is available on this machine."""
 
 import os
 from pathlib import Path

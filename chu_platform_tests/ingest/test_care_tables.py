@@ -1,4 +1,4 @@
-"""Tables of a real PostgreSQL server: streamed, counted, and what may go wrong with server and tables."""
+"""Tables of a real PostgreSQL server: streaming, counts, and errors of the server and the tables."""
 
 import os
 import signal
@@ -64,17 +64,22 @@ class Reader:
     """Reads tables of one snapshot of a server."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.remarks: list[str] = []
+        self.messages: list[str] = []
         self._folder = folder
-        self.database = CareDatabase(Settings(home=folder, postgres_url=SecretStr(url)), self.remarks.append)
+        self.database = CareDatabase(Settings(home=folder, postgres_url=SecretStr(url)), self.messages.append)
 
     def __call__(self, table: Table) -> tuple[Reading, list[tuple[object, ...]]]:
-        scratch, staged, aside = self._folder / "scratch", self._folder / table.name, self._folder / "aside"
-        for folder in (scratch, staged, aside):
+        scratch, staged = self._folder / "scratch", self._folder / table.name
+        quarantine = self._folder / "quarantine"
+        for folder in (scratch, staged, quarantine):
             folder.mkdir(exist_ok=True)
         try:
             reading = read(
-                table, None, staged, aside, ReadingContext(self._folder, scratch, self.database, self.remarks.append)
+                table,
+                None,
+                staged,
+                quarantine,
+                ReadingContext(self._folder, scratch, self.database, self.messages.append),
             )
         finally:
             assert list(scratch.iterdir()) == []
@@ -99,10 +104,10 @@ def test_rows_nulls_and_columns_by_name(server: EmbeddedPostgres, reader: Reader
     reading, rows = reader(table_of())
     assert [(r[0], r[1], str(r[2])) for r in rows] == [(1, 'a;"b', "2020-02-29"), (2, None, "None")]
     assert reading.rejects == [('PostgreSQL table "T"', 3, "Id", "missing", None, ";;;c")]
-    assert "'secret' not declared, kept in quarantine" in reader.remarks[0]
+    assert "'secret' not declared, kept in quarantine" in reader.messages[0]
     assert reading.undeclared == ["secret"]
-    apart = stored(tmp_path / "aside", ["file", "number", "column", "value"], "ALL")
-    assert apart == [('PostgreSQL table "T"', n, "secret", "CANARY") for n in (1, 2)]
+    quarantine = stored(tmp_path / "quarantine", ["file", "number", "column", "value"], "ALL")
+    assert quarantine == [('PostgreSQL table "T"', n, "secret", "CANARY") for n in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -146,24 +151,24 @@ TWICE = {
 ONCE = {
     "OneAlone": f"(SELECT i FROM {NUMBERS}, {PAIRS} UNION ALL SELECT 100 UNION ALL SELECT 101) t",
     "SomePairs": f"(SELECT i / 2 i FROM {NUMBERS}) t",
-    # Nine pairs may be what there is to say.
+    # Nine pairs may occur by chance.
     "Short": f"generate_series(1, 9) i, {PAIRS}",
 }
 
 
-def test_a_table_that_holds_every_row_twice(server: EmbeddedPostgres, reader: Reader) -> None:
+def test_a_table_that_contains_every_row_twice(server: EmbeddedPostgres, reader: Reader) -> None:
     for name, rows in (TWICE | ONCE).items():
         execute(server, f'CREATE TABLE "{name}" AS SELECT i "Id", i::text x, current_date AS day FROM {rows}')
     for name in TWICE:
         for key in (True, False):
-            with pytest.raises(ChuError, match=f'"{name}" holds every row twice: a dump was restored over a restored'):
+            with pytest.raises(ChuError, match=f'"{name}" contains every row twice: a dump was restored over'):
                 reader(table_of(name, key))
     for name in ONCE:
         assert reader(table_of(name, key=False))[0].rejects == []
 
 
 def test_the_delivered_dump_restored_twice(pack: Path, server: EmbeddedPostgres, tmp_path: Path) -> None:
-    """What PostgreSQL makes of it: tables with a key refuse the rows that they have, the others take them again."""
+    """Tables with a key refuse the second copy of their rows; tables without a key accept it."""
     server.restore(pack / "BDD PostgreSQL" / "DATA2023", "twice")
     connection = psycopg2.connect(server.url("twice"))
     connection.autocommit = True
@@ -177,7 +182,7 @@ def test_the_delivered_dump_restored_twice(pack: Path, server: EmbeddedPostgres,
         try:
             reader(table)
         except ChuError as error:
-            refused[table.name] = "holds every row twice" in str(error)
+            refused[table.name] = "contains every row twice" in str(error)
     reader.database.close()
     assert refused == dict.fromkeys(("Prescription", "Adher", "AAAA", "date"), True)
 
@@ -243,7 +248,7 @@ def test_wrong_password(server: EmbeddedPostgres, tmp_path: Path) -> None:
     assert "hush" not in str(raised.value)
 
 
-def test_bytes_that_are_no_text(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_text_that_is_not_utf8(server: EmbeddedPostgres, tmp_path: Path) -> None:
     execute(server, "CREATE DATABASE loose ENCODING 'SQL_ASCII' TEMPLATE template0")
     connection = psycopg2.connect(server.url("loose"))
     with connection, connection.cursor() as cursor:
@@ -269,10 +274,10 @@ def delivered(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Path, table: Table) -> None:
     (tmp_path / "scratch").mkdir()
     (tmp_path / "staged").mkdir()
-    (tmp_path / "aside").mkdir()
+    (tmp_path / "quarantine").mkdir()
     context = ReadingContext(tmp_path, tmp_path / "scratch", delivered, lambda _: None)
-    reading = read(table, None, tmp_path / "staged", tmp_path / "aside", context)
-    assert list((tmp_path / "aside").iterdir()) == []
+    reading = read(table, None, tmp_path / "staged", tmp_path / "quarantine", context)
+    assert list((tmp_path / "quarantine").iterdir()) == []
     assert delivered._server
     connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
     with connection, connection.cursor() as cursor:
@@ -293,7 +298,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
         (b"PGDMP\x01", "could not be restored"),
     ],
 )
-def test_a_dump_that_is_none(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_an_invalid_dump(tmp_path: Path, content: bytes | None, message: str) -> None:
     pack = tmp_path / "pack"
     pack.mkdir()
     if content is not None:

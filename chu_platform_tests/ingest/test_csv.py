@@ -1,4 +1,4 @@
-"""CSV files, good and bad: what is kept, what is rejected with which line, what stops the reading."""
+"""Valid and invalid CSV files: rows kept, rows rejected with their line, errors that stop the reading."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def given(tmp_path: Path) -> "Given":
 
 
 class Given:
-    """Reads `things.csv` with the bytes given."""
+    """Writes `things.csv` with the given bytes and reads it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,7 +87,7 @@ def test_a_value_that_does_not_fit(given: Given, row: str, column: str, reason: 
         ("1;a\x00;;1", "nul_byte"),
     ],
 )
-def test_a_line_that_is_no_row(given: Given, row: str, reason: str) -> None:
+def test_a_malformed_line(given: Given, row: str, reason: str) -> None:
     outcome = given(lines("7;ok;;1", row, "8;ok;;1", "9;ok;bad;1"))
     assert ids(outcome) == [7, 8]
     assert outcome.rejected == [(3, None, reason), (5, "day", "not_a_date")]
@@ -100,13 +100,13 @@ def test_invalid_utf8_is_rejected_with_its_bytes(given: Given) -> None:
     assert outcome.reading.rejects == [("things.csv", 3, None, "not_utf8", None, r"2;caf\xe9;;1")]
 
 
-def test_either_encoding_line_by_line(given: Given) -> None:
+def test_the_encoding_is_detected_for_each_line(given: Given) -> None:
     outcome = given(HEADER.encode() + "\n1;é€;;1\n".encode("cp1252") + "2;é;;1\n".encode() + b"3;\x81;;1\n", CP1252)
     assert outcome.rows == [(1, "é€", None, 1.0), (2, "é", None, 1.0)]
     assert outcome.rejected == [(4, None, "not_cp1252")]
 
 
-def test_lines_are_those_of_the_file(given: Given) -> None:
+def test_line_numbers_are_those_of_the_file(given: Given) -> None:
     content = lines('1;"a\nb\nc";;1', "", "x;a;;1", "1;2", '2;"d\ne";bad;1', "3;f;;1", "y;a;;1", "4;;;", "5;;;")
     outcome = given(content)
     assert ids(outcome) == [1, 3, 4, 5]
@@ -121,7 +121,7 @@ def test_lines_are_those_of_the_file(given: Given) -> None:
 
 
 @pytest.mark.parametrize("opening", [1, 2, 5000, 9999])
-def test_an_open_quote_costs_one_line(given: Given, opening: int) -> None:
+def test_an_open_quote_rejects_one_line(given: Given, opening: int) -> None:
     rows = [f'{i};"name; {i}";;1' if i % 3 else f"{i};name;;1" for i in range(1, 10_001)]
     rows[opening - 1] = f'{opening};"name;;1'
     outcome = given(lines(*rows))
@@ -129,7 +129,7 @@ def test_an_open_quote_costs_one_line(given: Given, opening: int) -> None:
     assert outcome.reading.kept == 9_999
 
 
-def test_stray_quotes_in_a_value_stay(given: Given) -> None:
+def test_stray_quotes_in_a_value_are_kept(given: Given) -> None:
     outcome = given(lines('1;5" tube;;1', '2;say "a";;1'))
     assert [row[1] for row in outcome.rows] == ['5" tube', 'say "a"']
 
@@ -157,12 +157,12 @@ def test_byte_order_mark_and_blank_lines(given: Given) -> None:
     assert outcome.rejected == [(7, "id", "not_a_whole_number")]
 
 
-def test_columns_by_name_and_no_others(given: Given) -> None:
+def test_columns_are_read_by_name_and_undeclared_ones_are_logged(given: Given) -> None:
     outcome = given("amount;secret;label;id;day\n2;CANARY;a;1;2020-01-01\n")
     assert outcome.rows == [(1, "a", date(2020, 1, 1), 2.0)]
-    assert len(outcome.remarks) == 1
-    assert "'secret'" in outcome.remarks[0]
-    assert "CANARY" not in outcome.remarks[0]
+    assert len(outcome.messages) == 1
+    assert "'secret'" in outcome.messages[0]
+    assert "CANARY" not in outcome.messages[0]
 
 
 def test_cut_within_a_line(given: Given) -> None:
@@ -183,22 +183,22 @@ def test_cut_within_a_quoted_field(given: Given) -> None:
     [
         ("id;label;day\n1;a;\n", "'amount' missing among its 3 columns"),
         ("id;name;day;amount\n1;a;;1\n", "'label' missing among its 4 columns; it has 1 .*'name'"),
-        ("id,label,day,amount\n1,a,,1\n", "separated by ',', and ';' was expected"),
-        ("id;label;day;amount;id\n1;a;;1;1\n", "'id' stands twice"),
-        (HEADER + "\n", "header and not one row"),
-        (HEADER, "header and not one row"),
-        ("\n\n", "no text at all"),
-        (HEADER + "\r1;a;;1\r", "carriage returns alone"),
+        ("id,label,day,amount\n1,a,,1\n", "its separator is ','; expected: ';'"),
+        ("id;label;day;amount;id\n1;a;;1;1\n", "'id' occurs twice"),
+        (HEADER + "\n", "a header and no rows"),
+        (HEADER, "a header and no rows"),
+        ("\n\n", "contains no text"),
+        (HEADER + "\r1;a;;1\r", "carriage returns only"),
         (HEADER.encode("utf-16"), "UTF-16"),
         (b"PK\x03\x04rest", "workbook"),
         (b"\x00\x01\x02", "binary data"),
         (b"x" * 2_000_000, "no line break"),
         (HEADER.encode() + b"\n1;" + b"x" * 6_000_000, "line 2 is longer"),
-        (lines("1;a;;1", "x;SECRET;;1", "y;SECRET;;1"), r"2 of 3 rows do not fit, first line 3 \(column id"),
+        (lines("1;a;;1", "x;SECRET;;1", "y;SECRET;;1"), r"2 of 3 rows are rejected, first line 3 \(column id"),
         (b"", "0 bytes"),
     ],
 )
-def test_a_file_that_is_not_read(given: Given, content: bytes | str, message: str) -> None:
+def test_an_invalid_file_stops_the_reading(given: Given, content: bytes | str, message: str) -> None:
     with pytest.raises(ChuError, match=message) as raised:
         given(content)
     assert "\n" not in str(raised.value)
@@ -210,7 +210,7 @@ def test_without_quotes_a_quote_is_a_character(given: Given) -> None:
     assert [row[1] for row in outcome.rows] == ['"a', 'b"']
 
 
-def test_names_that_mean_something_elsewhere(tmp_path: Path) -> None:
+def test_special_characters_in_paths(tmp_path: Path) -> None:
     pack = tmp_path / "it's [a] pack*?"
     pack.mkdir()
     (pack / "THINGS.CSV").write_text(lines("1;a;;1", "2;b"))
@@ -219,7 +219,7 @@ def test_names_that_mean_something_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any values, written by Python's own writer, in blocks so small that every record crosses some edge."""
+    """Random values written by Python's csv writer, with blocks so small that every record crosses a block boundary."""
     monkeypatch.setattr(csv_records, "BLOCK", 37)
     rng = random.Random(seed)
     alphabet = ["a", "é", "€", '"', ";", ",", "\n", " ", "'", "\\", "x" * 50]
@@ -229,27 +229,29 @@ def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest
     ]
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator=rng.choice(["\n", "\r\n"]))
-    places = []
+    first_lines = []
     writer.writerow(HEADER.split(";"))
     for row in rows:
-        places.append(text.getvalue().count("\n") + 1)
+        first_lines.append(text.getvalue().count("\n") + 1)
         writer.writerow(row)
     outcome = given(text.getvalue())
     assert [(r[0], r[1] or "") for r in outcome.rows] == [(r[0], r[1]) for r in rows if r[2] != "bad"]
-    expected = [(line, "day", "not_a_date") for line, row in zip(places, rows, strict=True) if row[2] == "bad"]
+    expected = [(line, "day", "not_a_date") for line, row in zip(first_lines, rows, strict=True) if row[2] == "bad"]
     assert outcome.rejected == expected
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_damage_loses_no_line(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes put in at random: every line that was not touched is still there, and the counts hold."""
+def test_damaged_bytes_lose_no_other_line(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Insert random bytes: all other lines are still read, and the counts are right."""
     monkeypatch.setattr(csv_records, "BLOCK", 101)
     rng = random.Random(seed)
     rows = [f'{i};"n;{i}";2020-01-01;1'.encode() if i % 2 else f"{i};n{i};;1".encode() for i in range(300)]
-    touched = set(rng.sample(range(300), 20))
-    for i in touched:
+    damaged = set(rng.sample(range(300), 20))
+    for i in damaged:
         at = rng.randrange(len(rows[i]) + 1)
         rows[i] = rows[i][:at] + rng.choice([b'"', b";", b"\r", b"\x00", b"\xff", b"\n", b'"\n']) + rows[i][at:]
     outcome = given(b"\n".join([HEADER.encode(), *rows]) + b"\n")
-    assert set(range(300)) - touched - set(ids(outcome)) <= {i + 1 for i in touched}, "a neighbour at most"
+    assert set(range(300)) - damaged - set(ids(outcome)) <= {i + 1 for i in damaged}, (
+        "at most the line after a damaged line is lost"
+    )
     assert outcome.reading.rows_in >= 280

@@ -1,7 +1,7 @@
-"""The splitter of CSV files against Python's csv module, on files made at random by Hypothesis.
+"""Property tests of the scan of CSV files (`csv_records`) against Python's csv module, with Hypothesis.
 
-The one known difference: a line within a quoted field that is a record by itself ends the field for the splitter,
-which takes the quote for a stray one (`csv_records`). Such files are left out where they are compared.
+One difference is known: if a line inside a quoted field is a complete record, the scan treats the opening quote as a
+stray one. Files with such lines are left out of the comparison.
 """
 
 import csv
@@ -20,7 +20,7 @@ from hypothesis import assume, given, seed, settings
 from hypothesis import strategies as st
 
 from chu_platform.ingest import csv_records
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Survey, Writing
+from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 from chu_platform_tests.seeds import choose_seed, in_ci
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unit
 SEPARATORS: Final = (";", ",", "|", "\t")
 WIDTHS: Final = st.integers(1, 4)
 ENDINGS: Final = st.sampled_from(["\n", "\r\n"])
-# So small that a record crosses the edge of a block, and as large as in use.
+# Sizes so small that a record crosses a block boundary, and the real size.
 BLOCKS: Final = st.sampled_from([1, 7, 37, csv_records.BLOCK])
 
 settings.register_profile("ci", derandomize=True, max_examples=200, deadline=None, database=None)
@@ -51,8 +51,10 @@ class Form:
 
 @dataclass(frozen=True)
 class Found:
-    """What the splitter made of a file: line and text of records, line, reason and text of other lines, and the rows
-    that Python's csv module and DuckDB read from what it leaves to be read.
+    """Result of the scan of a file.
+
+    `records`: line and text. `malformed`: line, reason and text. `rows` and `rows_of_duckdb`: the rows that Python's
+    csv module and DuckDB read from the readable file of the scan.
     """
 
     records: list[tuple[int, str]]
@@ -72,27 +74,27 @@ FORMS: Final = st.builds(
 
 
 def split(body: str, form: Form) -> Found:
-    """Write a file of a header and `body`, split it, and read what the splitter leaves to be read."""
+    """Write a file of a header and `body`, scan it, and read its readable file."""
     header = form.separator.join(f"c{n}" for n in range(form.width))
     start = (header + form.ending).encode()
     with tempfile.TemporaryDirectory() as folder, patch.object(csv_records, "BLOCK", form.block):
         file = Path(folder) / "things.csv"
         file.write_bytes(start + body.encode())
-        writing = Writing(form.separator.encode(), form.quote.encode(), None, form.ending.encode(), form.width)
-        survey = Survey(file, "things.csv", writing, header.encode(), len(start), 2)
-        survey.run(Path(folder) / "copy.csv", 10**6)
-        located = survey.locate(range(1, survey.records + 1)) if survey.records else []
-        read = [row for _, row in parsed(survey.read.read_bytes().decode(), form)][1:]
+        dialect = Dialect(form.separator.encode(), form.quote.encode(), None, form.ending.encode(), form.width)
+        scan = RecordScan(file, "things.csv", dialect, header.encode(), len(start), 2)
+        scan.run(Path(folder) / "copy.csv", 10**6)
+        located = scan.locate(range(1, scan.records + 1)) if scan.records else []
+        read = [row for _, row in parsed(scan.readable_file.read_bytes().decode(), form)][1:]
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(form.width))
         # As csv_format reads it.
         query = DUCKDB.cursor().execute(
-            f"SELECT * FROM read_csv({sql_path(survey.read)}, auto_detect = false, header = true, "
+            f"SELECT * FROM read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
             f"delim = {sql_text(form.separator)}, quote = {sql_text(form.quote)}, "
             f"escape = {sql_text(form.quote)}, columns = {{{columns}}}, max_line_size = {MAX_RECORD_LENGTH})"
         )
         by_duckdb = [[value or "" for value in row] for row in query.fetchall()]
-    assert survey.records == len(located)
-    malformed = [(m.line, m.reason, m.text) for m in survey.malformed]
+    assert scan.records == len(located)
+    malformed = [(m.line, m.reason, m.text) for m in scan.malformed]
     return Found(located, malformed, read, by_duckdb)
 
 

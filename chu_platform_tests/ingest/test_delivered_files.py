@@ -1,4 +1,4 @@
-"""Which files of a pack are read, in whichever folder, and what may be wrong with the pack itself."""
+"""Selection of the files of a pack in any folder, and errors of the pack itself."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def test_a_file_missing(tmp_path: Path) -> None:
         deliver(table_of(), tmp_path / "pack", tmp_path)
 
 
-def test_what_is_no_delivery_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_are_not_deliveries_are_skipped(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     for name in ("~$things.csv", ".DS_Store", "a/things.csv", "things.csv.part", ".cache/things.csv"):
         put(pack, name, "no delivery")
@@ -47,13 +47,15 @@ def test_what_is_no_delivery_is_passed_over(tmp_path: Path) -> None:
     assert deliver(table_of(), pack, tmp_path).reading.kept == 1
 
 
-def test_the_same_file_twice_is_read_once_and_two_versions_never(tmp_path: Path) -> None:
+def test_copies_are_read_once_and_different_versions_are_refused(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     put(pack, "a/things.csv")
     put(pack, "b/things.csv")
     assert deliver(table_of(), pack, tmp_path / "once").reading.rows_in == 1
     put(pack, "b/things.csv", GOOD + "2;b;;1\n")
-    with pytest.raises(ChuError, match=r"several files with different content .*a/things\.csv, b/things\.csv"):
+    with pytest.raises(
+        ChuError, match=r"several files named like things.* have different content: a/things\.csv, b/things\.csv"
+    ):
         deliver(table_of(), pack, tmp_path / "twice")
 
 
@@ -125,7 +127,7 @@ def run(mode: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("text", ["é", "e"])
 def test_disk_full(tmp_path: Path, text: str) -> None:
-    """Of the normalised copy (the file is not UTF-8), and of the rows."""
+    """The disk is full for the normalised copy (the file is not UTF-8) or for the rows."""
     (tmp_path / "pack").mkdir()
     rows = "".join(f"{i};{text}{i * 7919 % 100_003}{i * 104_729 % 999_983};;{i}\n" for i in range(100_000))
     (tmp_path / "pack" / "things.csv").write_bytes((HEADER + "\n" + rows).encode("cp1252"))

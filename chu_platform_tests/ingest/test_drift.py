@@ -1,4 +1,4 @@
-"""Columns that come, go, or change their type, in a CSV file and in a workbook (of a database: test_care_tables)."""
+"""Added, removed and retyped columns in CSV files and workbooks (for database tables: test_care_tables)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,8 +39,8 @@ def given(tmp_path: Path, kind: str, rows: Sequence[Sequence[str]]) -> Outcome:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_an_added_column_is_set_apart_value_by_value(tmp_path: Path, kind: str) -> None:
-    # A workbook has no column without a name; a text has one where its lines end with a separator.
+def test_the_values_of_an_added_column_go_to_the_quarantine(tmp_path: Path, kind: str) -> None:
+    # A CSV file has a column without a name when its lines end with a separator; a workbook never has.
     added, rows = (ADDED, ROWS) if kind == "csv" else (ADDED[:-1], [row[:-1] for row in ROWS])
     outcome = given(tmp_path, kind, [added, *rows])
     assert [row[:2] for row in outcome.rows] == [(1, "a"), (3, "c")]
@@ -53,17 +53,17 @@ def test_an_added_column_is_set_apart_value_by_value(tmp_path: Path, kind: str) 
         *margin,
     ]
     assert outcome.reading.undeclared == ["telephone"]
-    assert len(outcome.remarks) == 1
-    assert "'telephone' not declared, kept in quarantine" in outcome.remarks[0]
+    assert len(outcome.messages) == 1
+    assert "'telephone' not declared, kept in quarantine" in outcome.messages[0]
 
 
-def test_what_is_as_declared_has_nothing_set_apart(tmp_path: Path) -> None:
+def test_declared_columns_leave_the_quarantine_empty(tmp_path: Path) -> None:
     outcome = given(tmp_path, "csv", [HEADER.split(";"), ["1", "a", "2020-01-01", "1"]])
-    assert (outcome.quarantine, outcome.reading.undeclared, outcome.remarks) == ([], [], [])
+    assert (outcome.quarantine, outcome.reading.undeclared, outcome.messages) == ([], [], [])
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "logged"),
     [
         ("nb_répondants 2019 (%)", "nb_répondants 2019 (%)"),
         (SECRET, "aaaaaa aaaaaa 9999999999"),
@@ -72,11 +72,11 @@ def test_what_is_as_declared_has_nothing_set_apart(tmp_path: Path) -> None:
         ("é" * 41, "a" * 40),
     ],
 )
-def test_a_name_that_may_be_a_value_is_told_by_its_shape(tmp_path: Path, name: str, told: str) -> None:
+def test_a_name_that_may_be_a_value_is_logged_as_its_shape(tmp_path: Path, name: str, logged: str) -> None:
     outcome = given(tmp_path, "csv", [[*HEADER.split(";"), name], ["1", "a", "2020-01-01", "1", "v"]])
-    assert outcome.reading.undeclared == [told]
-    assert repr(told) in outcome.remarks[0]
-    assert outcome.quarantine == [("things.csv", 1, name, "v")], "in the restricted zone it keeps its name"
+    assert outcome.reading.undeclared == [logged]
+    assert repr(logged) in outcome.messages[0]
+    assert outcome.quarantine == [("things.csv", 1, name, "v")], "the restricted zone keeps the delivered name"
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -88,8 +88,8 @@ def test_a_missing_column_stops_the_source(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 @pytest.mark.parametrize("filled", [10, 50])
-def test_a_retyped_column_stops_the_source_however_few_rows_fill_it(tmp_path: Path, kind: str, filled: int) -> None:
-    """Far less than half of the rows, which would be rejected one by one if they were misspelled."""
+def test_a_retyped_column_stops_the_source_even_with_few_values(tmp_path: Path, kind: str, filled: int) -> None:
+    """The values are in fewer than half of the rows, so the limit on the share of rejects does not apply."""
     rows = [[str(i), "a", "01/02/2020" if i < filled else "", "1"] for i in range(200)]
     with pytest.raises(ChuError, match=f"'day' has another type now: none of its {filled} values fits") as raised:
         given(tmp_path, kind, [HEADER.split(";"), *rows])
@@ -97,7 +97,7 @@ def test_a_retyped_column_stops_the_source_however_few_rows_fill_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize("right", [0, 1])
-def test_a_few_wrong_values_or_one_that_is_right_only_cost_rows(tmp_path: Path, right: int) -> None:
+def test_few_wrong_values_or_one_right_value_only_reject_rows(tmp_path: Path, right: int) -> None:
     wrong = 9 if not right else 60
     rows = [[str(i), "a", "01/02/2020" if i < wrong else "", "1"] for i in range(200)]
     rows[-1][2] = "2020-02-01" if right else ""
@@ -114,7 +114,7 @@ def test_a_few_wrong_values_or_one_that_is_right_only_cost_rows(tmp_path: Path, 
         ("1;é;2020-01-01;1\n".encode() + "2;ù;2020-01-01;1\n".encode("cp1252"), "utf-8, cp1252"),
     ],
 )
-def test_how_a_file_is_written_is_found_and_said(tmp_path: Path, content: bytes, encoding: str) -> None:
+def test_encoding_and_separator_are_detected_and_reported(tmp_path: Path, content: bytes, encoding: str) -> None:
     (tmp_path / "pack").mkdir()
     file = tmp_path / "pack" / "things.csv"
     file.write_bytes(HEADER.encode() + b"\n" + content + b"x;a;;1\n")
@@ -122,4 +122,4 @@ def test_how_a_file_is_written_is_found_and_said(tmp_path: Path, content: bytes,
     (delivery,) = outcome.reading.deliveries
     assert (delivery.encoding, delivery.separator) == (encoding, ";")
     lines = content.count(b"\n")
-    assert delivery.said["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1}
+    assert delivery.metadata["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1}

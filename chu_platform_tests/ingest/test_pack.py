@@ -1,4 +1,4 @@
-"""The demonstration pack through every source, against counts made without the platform."""
+"""All sources read from the demonstration pack, compared with counts made without the platform."""
 
 import csv
 import io
@@ -24,14 +24,14 @@ FILES = [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.da
 
 
 def records(file: Path) -> int:
-    """Rows of a CSV file by Python's own reader, header aside; the first line tells the separator."""
+    """Number of rows of a CSV file by Python's csv reader, without the header. The first line gives the separator."""
     content = file.read_bytes()
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("cp1252")
     separator = max(";,", key=text.split("\n", 1)[0].count)
-    # The stays are not quoted, and hold no quote either.
+    # The file of stays has no quoting, and contains no quote.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     return len([row for row in reader if row]) - 1
 
@@ -48,11 +48,11 @@ def test_every_row_of_every_file(pack: Path, tmp_path: Path, table: Table) -> No
     assert outcome.reading.rows_in == sum(sheet_rows(f) if f.suffix == ".xlsx" else records(f) for f in files)
     assert len(outcome.rows) == outcome.reading.kept
     for origin in outcome.origins:
-        said = subprocess.run(["sha256sum", pack / origin.name], capture_output=True, text=True, check=True).stdout
-        assert origin.fingerprint == said.split()[0]
+        output = subprocess.run(["sha256sum", pack / origin.name], capture_output=True, text=True, check=True).stdout
+        assert origin.fingerprint == output.split()[0]
 
 
-def test_slices_are_cut_from_the_whole(pack: Path, tmp_path: Path) -> None:
+def test_a_partition_range_gives_a_part_of_the_rows(pack: Path, tmp_path: Path) -> None:
     assert deces.partition_scheme
     whole = deliver(deces, pack, tmp_path / "whole", order="ALL")
     part = deliver(deces, pack, tmp_path / "part", deces.partition_scheme.between("1990", "1999"), order="ALL")
@@ -63,7 +63,7 @@ def test_slices_are_cut_from_the_whole(pack: Path, tmp_path: Path) -> None:
 
 def test_impossible_dates_of_death(pack: Path, tmp_path: Path) -> None:
     content = (pack / "DECES EN FRANCE" / "deces.csv").read_text("utf-8")
-    odd = [
+    dates = [
         "2019-02-30",
         "2019-13-01",
         "2019",
@@ -74,17 +74,17 @@ def test_impossible_dates_of_death(pack: Path, tmp_path: Path) -> None:
         "2019-05-00",
         "2019-1-1",
     ]
-    bad = [d for d in odd if d not in ("2019-00-00", "2019-05-00")]
+    invalid = [d for d in dates if d not in ("2019-00-00", "2019-05-00")]
     header, lines = content.split("\n", 1)
     first = len(content.splitlines()) + 1
-    extra = "".join(f"NOM,PRENOM,1,1950-01-01,01001,X,,{d},01001,1\n" for d in odd)
+    extra = "".join(f"NOM,PRENOM,1,1950-01-01,01001,X,,{d},01001,1\n" for d in dates)
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "deces.csv").write_text(f"{header}\n{lines}{extra}")
     before = deliver(deces, pack, tmp_path / "before").reading
     after = deliver(deces, tmp_path / "pack", tmp_path / "after")
-    assert len(after.reading.rejects) == len(before.rejects) + len(bad)
-    ours = [(line, reason) for line, _, reason in after.rejected if line >= first]
-    assert ours == [(first + odd.index(d), "not_a_date" if d else "missing") for d in bad]
+    assert len(after.reading.rejects) == len(before.rejects) + len(invalid)
+    added = [(line, reason) for line, _, reason in after.rejected if line >= first]
+    assert added == [(first + dates.index(d), "not_a_date" if d else "missing") for d in invalid]
 
 
 def _stays(tmp_path: Path, *rows: str) -> Outcome:
@@ -94,7 +94,7 @@ def _stays(tmp_path: Path, *rows: str) -> Outcome:
     return deliver(hospitalisations, tmp_path / "pack", tmp_path / "work")
 
 
-def test_a_stay_of_negative_length_or_on_no_day(tmp_path: Path) -> None:
+def test_stays_with_a_negative_length_or_an_invalid_date(tmp_path: Path) -> None:
     good = [f'{i};1;F010000107;S02800;Fracture, "fermee";27/09/2017;{i}' for i in range(3)]
     outcome = _stays(tmp_path, *good, "8;1;F1;S028;x;27/09/2017;-1", "9;1;F1;S028;x;31/02/2017;1")
     assert [r[0] for r in outcome.rows] == [0, 1, 2]
@@ -124,8 +124,8 @@ def test_finess_numbers_of_workbooks_keep_their_zeros(pack: Path, tmp_path: Path
     assert {len(f) for f in read} == {9}
 
 
-def test_nothing_is_visible_of_a_file_that_fails(pack: Path, tmp_path: Path) -> None:
-    """The second of three files lacks a column: the error comes before the step publishes anything."""
+def test_an_invalid_file_stops_the_whole_source(pack: Path, tmp_path: Path) -> None:
+    """The second of three files lacks a column: the error occurs before the step commits rows."""
     (tmp_path / "pack").mkdir()
     for file in (pack / "Satisfaction").rglob("*"):
         if "esatis48h" not in file.name.lower() or file.name.startswith("~"):

@@ -1,4 +1,4 @@
-"""The delivered files themselves, where they are at hand: known totals of the real pack."""
+"""Real delivered files, where available: comparison with known totals."""
 
 import csv
 import dataclasses
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.integration, needs_real_files]
 
 
 def campaign(table: Table, year: str, tmp_path: Path) -> Outcome:
-    """One campaign of a survey: the others are not at hand."""
+    """Read one campaign of a survey; the files of the others are not available."""
     rows = delivered_rows(table)
     assert isinstance(rows.reader, DeliveredFiles)
     reader = dataclasses.replace(rows.reader, expected=(year,))
@@ -73,7 +73,7 @@ def test_survey_of_day_surgery_of_2019(tmp_path: Path) -> None:
     assert (outcome.reading.rows_in, outcome.reading.rejects) == (945, [])
 
 
-# Files of the real pack that are at hand, by table, with their rows.
+# Available files of the real pack, by table, with their number of rows.
 QUALITY = {
     "dpa_ssr_2014": (dpa_ssr_2014.table, 1_405),
     "rcp_mco_2014": (rcp_mco_2014.table, 772),
@@ -100,11 +100,11 @@ def test_every_line_of_every_lexicon_is_a_row(tmp_path: Path) -> None:
     outcome = deliver(lexiques, REAL, tmp_path)
     counted = {Path(d.origin.name).name: d.rows_in for d in outcome.reading.deliveries}
     assert counted == expected
-    assert (outcome.reading.rejects, outcome.remarks) == ([], [])
+    assert (outcome.reading.rejects, outcome.messages) == ([], [])
 
 
 def texts(file: Path) -> duckdb.DuckDBPyRelation:
-    """All cells of a file as text, read by DuckDB; those of a workbook are lines of CSV in its first column."""
+    """All cells of a file as text, read by DuckDB. A workbook has lines of CSV in its first column."""
     connection = duckdb.connect()
     content = file.read_bytes()
     if file.suffix == ".xlsx":
@@ -118,22 +118,22 @@ def texts(file: Path) -> duckdb.DuckDBPyRelation:
 
 @pytest.mark.parametrize("name", QUALITY)
 def test_care_quality(tmp_path: Path, name: str) -> None:
-    """Of every column of every file: as many numbers, of the same sum, and as many texts."""
+    """Every column of every file has the same number of values, and numeric columns the same sum."""
     table, expected = QUALITY[name]
     outcome = deliver(table, REAL, tmp_path)
-    assert (outcome.reading.rows_in, outcome.reading.kept, outcome.remarks) == (expected, expected, [])
+    assert (outcome.reading.rows_in, outcome.reading.kept, outcome.messages) == (expected, expected, [])
     origins = outcome.origins
     if len(origins) > 1:
         assert sum(len(texts(REAL / origin.name)) for origin in origins) == expected
         return
     raw = texts(REAL / origins[0].name)
-    for at, column_ in enumerate(table.columns):
-        cells = [row[at] for row in outcome.rows if row[at] is not None]
+    for position, column_ in enumerate(table.columns):
+        cells = [row[position] for row in outcome.rows if row[position] is not None]
         plain = f"replace(rtrim(\"{column_.name}\", '%'), ',', '.')"
-        said = raw.aggregate(
+        aggregates = raw.aggregate(
             f'count("{column_.name}"), count(try_cast({plain} AS DOUBLE)), sum(try_cast({plain} AS DOUBLE))'
         )
-        filled, numbers, total = said.fetchall()[0]
+        filled, numbers, total = aggregates.fetchall()[0]
         if column_.type == STRING:
             assert len(cells) == filled, column_.name
         else:

@@ -1,4 +1,4 @@
-"""XLSX workbooks, good and bad."""
+"""Valid and invalid XLSX workbooks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_sheet_without_rows_or_columns(tmp_path: Path, rows: list[list[object]
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
-def test_cut_off(tmp_path: Path, kept: float) -> None:
+def test_an_incomplete_workbook(tmp_path: Path, kept: float) -> None:
     file = write(tmp_path / "pack", [HEADER.split(";"), [1, "a", None, 1]])
     content = file.read_bytes()
     file.write_bytes(content[: int(len(content) * kept)])
@@ -73,8 +73,8 @@ def test_cut_off(tmp_path: Path, kept: float) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_damaged_bytes_are_an_error_or_nothing(tmp_path: Path) -> None:
-    """Whatever byte is hit: the same rows, or one clear error; never a traceback of another kind."""
+def test_damaged_bytes_give_an_error_or_the_same_rows(tmp_path: Path) -> None:
+    """Damage to any byte gives the same rows or one ChuError, never another exception."""
     file = write(tmp_path / "pack", [HEADER.split(";"), *([i, "a", None, 1] for i in range(50))])
     content = file.read_bytes()
     read = refused = 0

@@ -1,4 +1,4 @@
-"""Confidence intervals against published examples, and against the equations that define them."""
+"""Confidence intervals compared with published examples and with the equations that define them."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ COUNTS = [0, 1, 2, 3, 5, 10, 27, 100, 1234]
     ("successes", "trials", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_wilson_is_that_of_newcombe(successes: int, trials: int, low: float, high: float) -> None:
+def test_wilson_equals_the_examples_of_newcombe(successes: int, trials: int, low: float, high: float) -> None:
     found = wilson(np.array([float(successes)]), np.array([float(trials)]))
     assert [float(v[0]) for v in found] == pytest.approx([low, high], abs=0.00005)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 10), (7, 9), (40, 100_000), (50, 100), (99_999, 100_000)])
-def test_wilsons_limits_are_the_proportions_that_the_score_test_just_accepts(successes: int, trials: int) -> None:
+def test_wilson_limits_solve_the_equation_of_the_score_test(successes: int, trials: int) -> None:
     """Wilson, JASA 1927;22:209-212: |p - P| = z sqrt(P (1 - P) / n)."""
     p, z = successes / trials, float(norm.ppf(0.975))
     for limit in wilson(np.array([float(successes)]), np.array([float(trials)])):
@@ -44,31 +44,31 @@ def test_wilson_of_all_of_none_and_of_no_trials() -> None:
     ("events", "low", "high"),
     [(0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (10, 4.795, 18.390), (20, 12.217, 30.888)],
 )
-def test_garwood_is_that_of_the_tables(events: int, low: float, high: float) -> None:
+def test_garwood_equals_the_published_tables(events: int, low: float, high: float) -> None:
     found = garwood(np.array([float(events)]))
     assert [float(v[0]) for v in found] == pytest.approx([low, high], abs=0.0006)
 
 
-def test_garwoods_limits_leave_a_fortieth_of_the_poisson_distribution_on_each_side() -> None:
-    """Garwood, Biometrika 1936;28:437-442, by the distribution itself instead of its chi-squared quantiles."""
+def test_garwood_limits_leave_2_5_percent_of_the_poisson_distribution_on_each_side() -> None:
+    """Garwood, Biometrika 1936;28:437-442, with the distribution itself instead of chi-squared quantiles."""
     low, high = garwood(np.array(COUNTS, dtype=np.float64))
     for n, one, other in zip(COUNTS, low.tolist(), high.tolist(), strict=True):
-        most = 10 * n + 20
-        assert other == pytest.approx(brentq(lambda m, n=n: poisson.cdf(n, m) - 0.025, n, most), rel=1e-8)
+        upper = 10 * n + 20
+        assert other == pytest.approx(brentq(lambda m, n=n: poisson.cdf(n, m) - 0.025, n, upper), rel=1e-8)
         if n:
             assert one == pytest.approx(brentq(lambda m, n=n: poisson.sf(n - 1, m) - 0.025, 1e-9, n), rel=1e-8)
         else:
             assert one == 0
 
 
-def test_garwood_of_fractions_lies_between_that_of_the_whole_numbers_around() -> None:
+def test_garwood_of_a_fraction_is_between_those_of_its_neighbouring_integers() -> None:
     low, high = garwood(np.array([2.0, 2.5, 3.0, 2.5]))
     assert low[0] < low[1] < low[2]
     assert high[0] < high[1] < high[2]
     assert (low[3], high[3]) == (low[1], high[1])
 
 
-def test_student_is_that_of_the_nist_handbook() -> None:
+def test_student_equals_the_example_of_the_nist_handbook() -> None:
     """NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2: n 195, mean 9.261460, s 0.022789."""
     shape = np.linspace(-1, 1, 195)
     values = 9.261460 + 0.0227888 * (shape - shape.mean()) / shape.std(ddof=1)
@@ -82,17 +82,17 @@ def test_student_of_three_values_by_hand() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [3.0]])
-def test_student_of_fewer_than_two_values_is_nothing(values: list[float]) -> None:
+def test_student_of_fewer_than_two_values_is_nan(values: list[float]) -> None:
     assert np.isnan(student_mean(np.array(values))).all()
 
 
-def test_fay_and_feuer_is_that_of_their_own_example() -> None:
+def test_fay_and_feuer_equals_the_published_example() -> None:
     """Fay and Feuer, Stat Med 1997;16:791-801, tables I and II: Down syndrome by age of the mother, Michigan 1950-1964,
     children of birth order 5 and more, standardised on all births: 75.5 per 100 000, 67.7 to 188.3."""
     cases = np.array([0, 8, 63, 112, 262, 295], dtype=np.float64)
     births = np.array([327, 30666, 123419, 149919, 104088, 34392], dtype=np.float64)
-    everyone = np.array([319933, 931318, 786511, 488235, 237863, 61313], dtype=np.float64)
-    found = directly_standardised(cases, births, everyone)
+    standard = np.array([319933, 931318, 786511, 488235, 237863, 61313], dtype=np.float64)
+    found = directly_standardised(cases, births, standard)
     assert [round(100_000 * v, 1) for v in found] == [75.5, 67.7, 188.3]
 
 
@@ -105,7 +105,7 @@ def test_fay_and_feuer_of_one_stratum_is_garwoods_interval(events: int) -> None:
 
 
 def test_fay_and_feuer_from_their_formulas_with_chi_squared_quantiles() -> None:
-    """Their equations for y, v and w_M, by the chi-squared distribution, of which the gamma is another form."""
+    """The equations for y, v and w_M of the paper, with chi-squared instead of gamma quantiles."""
     cases, time, standard = np.array([3.0, 0.0, 12.0]), np.array([900.0, 400.0, 250.0]), np.array([5.0, 3.0, 2.0])
     weight = standard / standard.sum() / time
     y, v, largest = float(weight @ cases), float(weight**2 @ cases), float(weight.max())
@@ -115,7 +115,7 @@ def test_fay_and_feuer_from_their_formulas_with_chi_squared_quantiles() -> None:
     assert directly_standardised(cases, time, standard) == pytest.approx((y, low, high))
 
 
-def test_strata_without_time_are_left_out_and_nothing_gives_nothing() -> None:
+def test_strata_without_time_are_left_out_and_no_stratum_gives_nan() -> None:
     whole = directly_standardised(np.array([3.0, 4.0]), np.array([10.0, 20.0]), np.array([1.0, 2.0]))
     more = directly_standardised(np.array([3.0, 4.0, 0.0]), np.array([10.0, 20.0, 0.0]), np.array([1.0, 2.0, 9.0]))
     assert more == pytest.approx(whole)

@@ -1,4 +1,4 @@
-"""Every exact indicator of a pack is what the oracle, which knows nothing of the platform, makes of it."""
+"""Every exact indicator equals the result of the oracle, which shares no code with the platform."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def expected_file(made: Home, name: str) -> Path:
 
 
 def exact(made: Home, name: str) -> pa.Table:
-    """The rows of an indicator; professionals under their numbers, unknown specialities null, as with the oracle."""
+    """The rows of an indicator, as in the oracle: professionals by number, unknown specialities null."""
     found = rows(made.lake, INDICATORS[name])
     if name != "kpi_consultation_rate_by_professional":
         return found
@@ -50,22 +50,22 @@ def exact(made: Home, name: str) -> pa.Table:
             FROM found f JOIN pseudonym p USING (professional_key)
             """
         ).to_arrow_table()
-    assert len(result) == len(found), "every professional has a pseudonym, and only one"
+    assert len(result) == len(found), "every professional must have exactly one pseudonym"
     return result
 
 
-def test_the_oracle_knows_the_eight_indicators(made: Home) -> None:
+def test_the_oracle_has_the_eight_indicators(made: Home) -> None:
     assert INDICATORS.keys() == KEYS.keys()
     assert {f.stem for f in made.pack.with_name("pack-expected").glob("*.parquet")} == KEYS.keys()
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_the_indicator_is_the_oracles(made: Home, name: str) -> None:
+def test_the_indicator_equals_the_oracle(made: Home, name: str) -> None:
     assert differences(exact(made, name), expected_file(made, name), KEYS[name]) == []
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_the_comparison_sees_a_changed_figure_and_a_lost_row(made: Home, name: str) -> None:
+def test_the_comparison_finds_a_changed_figure_and_a_missing_row(made: Home, name: str) -> None:
     expected = pq.read_table(expected_file(made, name))
     figure = next(c for c in ("deaths", "events", "sites") if c in expected.column_names)
     ours = exact(made, name)

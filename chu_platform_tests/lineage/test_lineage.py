@@ -1,4 +1,4 @@
-"""The lineage of the tables, against what was worked out by hand from the delivery to the publication."""
+"""Lineage of the tables, compared with origins determined by hand."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +9,12 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
-from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.sources import Ends, influences_of, values_of
-from chu_platform.lineage.tables import Field, lineage_of
+from chu_platform.lineage.tables import lineage_of
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
-from chu_platform.tables.rows import PACK as OUTSIDE
-from chu_platform.tables.rows import Computed, Query
+from chu_platform.tables.influence import Influence
+from chu_platform.tables.lineage import Field
+from chu_platform.tables.rows import PACK, Computed, Query
 from chu_platform.tables.table import Layer, Table, Zone
 
 pytestmark = pytest.mark.unit
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 EVERY = [made for table in catalogue() for made in table.outputs]
 PUBLISHED = [t for t in EVERY if t.zone is Zone.PUBLISHED]
 
-# Words of a query, the same whatever is delivered: names of grains, levels, surveys, and the cells of a full grid.
+# Columns of constants, independent of the deliveries: names of grains, levels and surveys, and full grids of cells.
 CONSTANT = {
     "kpi_consultation_rate_by_establishment": {"period_grain", "level"},
     "kpi_consultation_rate_by_diagnosis": {"period_grain", "level"},
@@ -77,11 +77,11 @@ def constant(one: Table) -> set[str]:
         ),
     ],
 )
-def test_a_published_column_ends_in_these_delivered_columns(name: str, column: str, expected: set[str]) -> None:
+def test_the_delivered_columns_of_a_published_column(name: str, column: str, expected: set[str]) -> None:
     assert named(values_of(Field(table(Layer.PUBLISHED, name), column))) == expected
 
 
-def test_what_decides_about_the_deaths_ends_in_delivered_columns_too() -> None:
+def test_influences_on_the_deaths_end_in_delivered_columns() -> None:
     """Equal lines are one death, so every column of the key decides; the place of death gives the region."""
     found = named(influences_of(Field(table(Layer.PUBLISHED, "kpi_deaths_by_region"), "deaths")))
     assert found >= {
@@ -103,7 +103,7 @@ def test_what_decides_about_the_deaths_ends_in_delivered_columns_too() -> None:
 )
 def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, within: str) -> None:
     ends = values_of(Field(table(Layer.SOURCES, "deces"), column))
-    assert [(e.outside.place, e.outside.column) for e in ends] == [(place, within)]
+    assert [(e.source.place, e.source.column) for e in ends] == [(place, within)]
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_delivered_column_is_a_header_of_its_file(column: str, place: str, wit
         ("participants", "finess", "YYYY", "finess"),
     ],
 )
-def test_where_a_delivery_holds_a_column(name: str, column: str, place: str, within: str) -> None:
+def test_the_position_of_a_column_in_a_delivery(name: str, column: str, place: str, within: str) -> None:
     (end,) = values_of(Field(table(Layer.SOURCES, name), column))
-    assert place in end.outside.place and end.outside.column.startswith(within)
+    assert place in end.source.place and end.source.column.startswith(within)
 
 
 @pytest.mark.parametrize("one", PUBLISHED, ids=lambda t: f"{t.layer}/{t.name}")
@@ -128,16 +128,16 @@ def test_every_published_column_ends_in_source_columns(one: Table) -> None:
 
 
 def test_a_published_column_without_source_columns_is_found() -> None:
-    """Else the test above would say nothing."""
-    twin = table(Layer.PUBLISHED, "kpi_deaths_by_region")
-    assert isinstance(twin.rows, Query)
-    sql = twin.rows.sql.replace("k.population", "42 AS population")
-    assert constant(replace(twin, rows=Query(sql))) == {"population"}
+    """The test above can fail."""
+    masked_table = table(Layer.PUBLISHED, "kpi_deaths_by_region")
+    assert isinstance(masked_table.rows, Query)
+    sql = masked_table.rows.sql.replace("k.population", "42 AS population")
+    assert constant(replace(masked_table, rows=Query(sql))) == {"population"}
 
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_every_column_has_a_lineage(one: Table) -> None:
-    """One that Python makes and no `from_columns` tells of is an error."""
+    """A column that Python makes and `from_columns` does not declare is an error."""
     found = lineage_of(one)
     assert list(found.columns) == [c.name for c in one.columns]
     known = {(t, c.name) for t in EVERY for c in t.columns}
@@ -167,27 +167,27 @@ def undeclared() -> Iterator[tuple[Table, str]]:
 
 
 @pytest.mark.parametrize(("wrong", "named_column"), list(undeclared()))
-def test_what_python_makes_must_be_declared(wrong: Table, named_column: str) -> None:
+def test_columns_made_by_python_must_be_declared(wrong: Table, named_column: str) -> None:
     with pytest.raises(ChuError, match=named_column):
         lineage_of(wrong)
 
 
-def test_a_masked_figure_names_its_mask_and_no_other_column_does() -> None:
-    twin = table(Layer.PUBLISHED, "kpi_satisfaction_by_region")
+def test_only_masked_figures_have_the_mask_as_an_origin() -> None:
+    masked_table = table(Layer.PUBLISHED, "kpi_satisfaction_by_region")
     mask = Field(table(Layer.DISCLOSURE, "satisfaction_mask"), "is_masked")
-    masked = {c for c, origins in lineage_of(twin).columns.items() if origins.get(mask) is Influence.MASK}
+    masked = {c for c, origins in lineage_of(masked_table).columns.items() if origins.get(mask) is Influence.MASK}
     assert masked == {
         *("answers", "score_weighted", "score_mean", "score_low", "score_high"),
         *("recommendation_rate", "recommendation_answers"),
     }
 
 
-def test_a_column_that_is_only_counted_with_is_not_masked() -> None:
+def test_a_count_of_rows_is_not_masked() -> None:
     coverage = table(Layer.PUBLISHED, "publication_coverage")
     assert Influence.MASK not in {k for origins in lineage_of(coverage).columns.values() for k in origins.values()}
 
 
-def test_a_condition_on_the_way_makes_an_influence() -> None:
+def test_a_condition_in_any_step_gives_an_influence() -> None:
     source = Table(
         "source",
         Layer.SOURCES,
@@ -198,7 +198,7 @@ def test_a_condition_on_the_way_makes_an_influence() -> None:
         [Column(n, STRING, "", "") for n in "abc"],
         Computed(pa.table),
     )
-    source = replace(source, rows=Computed(pa.table, from_columns={n: [OUTSIDE] for n in "abc"}))
+    source = replace(source, rows=Computed(pa.table, from_columns={n: [PACK] for n in "abc"}))
     middle = Table(
         "middle", Layer.FACTS, Zone.PSEUDONYMISED, "", "", "", [Column("x", DATE, "", "")],
         Query("SELECT CASE WHEN b = 'b' THEN a END AS x FROM {source} WHERE c = 'c'"), {"source": source},

@@ -1,10 +1,10 @@
-"""The lineage of queries, worked out by hand."""
+"""Lineage of queries, compared with origins determined by hand."""
 
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.lineage.influence import Influence
 from chu_platform.lineage.queries import lineage_of_query
+from chu_platform.tables.influence import Influence
 
 pytestmark = pytest.mark.unit
 
@@ -21,9 +21,9 @@ SAME, MADE, SUM, IF = Influence.IDENTITY, Influence.TRANSFORMATION, Influence.AG
         ("s.days AS x", {"days": SAME}),
         ("s.days + s.id AS x", {"days": MADE, "id": MADE}),
         ("'constant' AS x", {}),
-        # Chosen by a condition, the value stays what it was.
+        # A value that a condition selects is unchanged.
         ("CASE WHEN s.code = 'A' THEN s.days END AS x", {"days": SAME, "code": IF}),
-        # Of constants, the condition says which: it is what the value is made from.
+        # If the values are constants, the condition is their direct origin.
         ("CASE s.code WHEN 'A' THEN 1 ELSE 2 END AS x", {"code": MADE}),
         ("row_number() OVER (PARTITION BY s.code ORDER BY s.day) AS x", {"code": MADE, "day": MADE}),
         ("lead(s.day) OVER (PARTITION BY s.code ORDER BY s.id) AS x", {"day": SUM, "code": IF, "id": IF}),
@@ -55,7 +55,7 @@ def test_counts_are_made_from_what_they_count() -> None:
     assert found.rows == {("stay", "code"): {Influence.GROUPING}}
 
 
-def test_joins_filters_and_distinct_rows_decide_which_rows_there_are() -> None:
+def test_joins_filters_and_distinct_decide_which_rows_exist() -> None:
     found = lineage_of_query(
         """
         WITH known AS (SELECT DISTINCT patient, born FROM {person} WHERE sex <> 'x')
@@ -107,6 +107,6 @@ def test_each_column_of_a_stack_has_its_own_arguments(sql: str) -> None:
         "DELETE FROM {stay}",
     ],
 )
-def test_what_cannot_be_followed_is_refused(sql: str) -> None:
+def test_a_query_without_exact_lineage_is_refused(sql: str) -> None:
     with pytest.raises(ChuError, match="cannot be followed"):
         lineage_of_query(sql, INPUTS)

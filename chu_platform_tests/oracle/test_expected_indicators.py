@@ -1,4 +1,4 @@
-"""The oracle: consistent with itself, right where the answer is known."""
+"""Results of the oracle: internal consistency, and comparison with known figures."""
 
 from datetime import date
 from pathlib import Path
@@ -50,7 +50,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def results(pack: Path) -> duckdb.DuckDBPyConnection:
-    """The expected tables, under their names."""
+    """The expected tables, by name."""
     connection = duckdb.connect()
     for name in COLUMNS:
         path = expected_folder(pack) / f"{name}.parquet"
@@ -69,7 +69,7 @@ def test_tables_and_columns(pack: Path) -> None:
         assert table.num_rows > 0, name
 
 
-def test_its_departments_are_those_of_the_pack() -> None:
+def test_departments_of_the_oracle_are_those_of_the_pack() -> None:
     drawn = {code: " ".join(p.split(":")[0] for p in pairs.split()) for code, pairs in REGION_DEPARTMENTS.items()}
     assert drawn == pack_tables.DEPARTMENTS
     assert set(death_indicator.POPULATIONS) == set(drawn)
@@ -106,7 +106,7 @@ def test_stays(results: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize("level", ["establishment", "department", "region"])
-def test_attached_and_unattached_make_the_total(results: duckdb.DuckDBPyConnection, level: str) -> None:
+def test_attached_and_unattached_add_up_to_the_total(results: duckdb.DuckDBPyConnection, level: str) -> None:
     differences = rows(
         results,
         f"""
@@ -143,7 +143,7 @@ def test_sexes_and_ages(results: duckdb.DuckDBPyConnection) -> None:
         " AND sex <> 'all'),"
         f" sum(events) FILTER (age_band <> 'all' AND sex = 'all') FROM {table} WHERE period_grain = 'all'",
     )
-    # Three stays are of patients the database lacks: no sex, no age.
+    # Three stays have patients who are not in the database: no sex, no age.
     assert sums == [(2_479, 2_476, 2_479)]
     assert rows(results, f"SELECT count(*) FROM {table} WHERE age_band <> 'unknown' AND patients > base_patients") == [
         (0,)
@@ -247,7 +247,7 @@ def test_ages_by_hand() -> None:
     assert cells("period_grain = 'month' AND period_start = '2017-02-01'")["all", "0-4"] == (1, 1, 1, 1.0)
     march = cells("period_grain = 'month' AND period_start = '2021-03-01'")
     assert march["F", "5-9"] == (1, 1, 1, 20.0)
-    # Patient 2 is admitted the day before its birth: no age; patient 9 is unknown: in `all` only.
+    # Patient 2 is admitted the day before birth: no age. Patient 9 is unknown: counted in `all` only.
     assert march["all", "unknown"] == (2, 1, 1, 20.0)
     assert march["M", "all"] == (1, 1, 1, 20.0)
     assert march["all", "all"] == (3, 2, 3, 60.0)

@@ -12,7 +12,7 @@ import chu_platform
 pytestmark = pytest.mark.unit
 
 PACKAGE = Path(chu_platform.__file__).parent
-# The pieces of SQL text that are compared: so many words in a row, signs left out.
+# Number of consecutive words in the compared fragments of SQL. Punctuation is ignored.
 LENGTH = 8
 
 
@@ -23,7 +23,7 @@ def modules(package: str) -> list[Path]:
 
 
 def imported(file: Path) -> Iterator[str]:
-    """The modules of the platform that a file imports, below `chu_platform.`; names taken from a package count too."""
+    """Modules of the platform that a file imports, without `chu_platform.`, and names imported from packages."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -45,10 +45,10 @@ def imported(file: Path) -> Iterator[str]:
         ),
     ],
 )
-def test_imports_of_what_checks_the_platform(
+def test_imports_of_the_independent_implementations(
     package: str, allowed: tuple[str, ...], forbidden: tuple[str, ...]
 ) -> None:
-    """Neither imports the other, nor what makes facts, indicators and masks."""
+    """Neither imports the other, or the modules that make facts, indicators and masks."""
     names = {name for file in modules(package) for name in imported(file)}
     assert any(name.startswith(f"{package}.") for name in names)
     wrong = [name for name in names if not name.startswith(allowed) or (forbidden and name.startswith(forbidden))]
@@ -65,8 +65,8 @@ def test_only_the_demonstration_pack_imports_the_oracle() -> None:
     assert users == {"demo/pack.py"}
 
 
-def pieces(package: str) -> set[tuple[str, ...]]:
-    """All pieces of the string literals of a package, docstrings and comments of SQL left out."""
+def fragments(package: str) -> set[tuple[str, ...]]:
+    """All fragments of the string literals of a package, without docstrings and SQL comments."""
     found = set()
     for file in modules(package):
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -83,6 +83,6 @@ def pieces(package: str) -> set[tuple[str, ...]]:
 
 
 def test_the_oracle_and_the_recomputation_share_no_sql() -> None:
-    oracle, recomputation = pieces("oracle"), pieces("recomputation")
+    oracle, recomputation = fragments("oracle"), fragments("recomputation")
     assert min(len(oracle), len(recomputation)) > 500
     assert oracle & recomputation == set()

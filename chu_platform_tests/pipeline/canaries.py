@@ -1,7 +1,7 @@
-"""A pack in which every identity is unmistakable, and the search for what it left behind.
+"""A pack with canaries: unique values in place of identities, and the search for these values in files.
 
-Every name, address, town, e-mail and free text of persons begins with or holds one word; numbers and birth dates, which
-cannot hold a word, are made of digits that occur nowhere else.
+Every name, address, town, e-mail and free text of persons contains one word. Numbers and birth dates, which cannot
+contain a word, are digits that occur nowhere else.
 """
 
 import csv
@@ -24,14 +24,14 @@ CARD = "9182736450918273"
 TELEPHONE = "0918273645"
 PROFESSIONAL = "99182736459"
 BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
-# An unknown patient's number, on a row that is rejected.
+# The canaries that are not words.
 NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
-SIGNS = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
+CANARIES = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
 MIN_BLOB_LENGTH = 16
 
 
 def plant_in_files(pack: Path, target: Path) -> None:
-    """Copy a pack and make the identities of its files unmistakable; add rows that are rejected."""
+    """Copy a pack, replace the identities in its files with canaries, and add rows that are rejected."""
     shutil.copytree(pack, target)
     register = target / "Etablissement de SANTE"
     _rewrite(
@@ -73,7 +73,7 @@ def plant_in_files(pack: Path, target: Path) -> None:
 
 
 def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> None:
-    """Restore the dump and make the identities of its persons unmistakable; add a row that is rejected."""
+    """Restore the dump, replace the identities of its persons with canaries, and add a row that is rejected."""
     server.restore(dump, database)
     connection = psycopg2.connect(server.url(database))
     with connection, connection.cursor() as cursor:
@@ -95,16 +95,16 @@ def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> No
     connection.close()
 
 
-def signs_in(folder: Path, left_out: Sequence[Path] = ()) -> list[str]:
-    """Every file below `folder` that holds a sign, in its bytes, its Parquet values or its packed parts."""
+def canaries_in(folder: Path, excluded: Sequence[Path] = ()) -> list[str]:
+    """Every file below `folder` that contains a canary, in its bytes, its Parquet values or its compressed parts."""
     found = []
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-        if any(file.is_relative_to(other) for other in left_out):
+        if any(file.is_relative_to(other) for other in excluded):
             continue
         for where, content in _readings(file):
-            sign = SIGNS.search(content)
-            if sign:
-                found.append(f"{file.relative_to(folder)}, {where}: {sign.group().decode()}")
+            canary = CANARIES.search(content)
+            if canary:
+                found.append(f"{file.relative_to(folder)}, {where}: {canary.group().decode()}")
                 break
     return found
 
@@ -133,16 +133,16 @@ def _rewrite(
 
 
 def _readings(file: Path) -> Iterator[tuple[str, bytes]]:
-    """The content of a file in every way in which it can be read."""
+    """The content of a file: its bytes, and its decompressed values."""
     content = file.read_bytes()
     yield "bytes", content
     if file.suffix == ".parquet":
-        # Compressed bytes hide what they say.
+        # The values are compressed in the bytes of the file.
         for name, column in _columns(file):
             yield f"column {name}", column
         yield "footer", repr(pq.read_metadata(file)).encode() + repr(pq.read_schema(file).metadata).encode()
     elif content.startswith(b"SQLite format 3"):
-        yield "packed values", b"\n".join(_unpacked(file))
+        yield "compressed values", b"\n".join(_decompressed(file))
 
 
 def _columns(file: Path) -> Iterator[tuple[str, bytes]]:
@@ -153,8 +153,8 @@ def _columns(file: Path) -> Iterator[tuple[str, bytes]]:
         yield name, "\n".join(texts.to_pylist()).encode()
 
 
-def _unpacked(database: Path) -> Iterator[bytes]:
-    """What the values of a database hold after decompression, of those that are compressed."""
+def _decompressed(database: Path) -> Iterator[bytes]:
+    """The long binary values of a database, decompressed if they are compressed."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     connection.text_factory = bytes
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()

@@ -1,4 +1,4 @@
-"""Changes to a delivery: a pack of one's own whose stays can be edited, and a care database of one's own."""
+"""Changes to deliveries: a copy of the pack with a file of stays that can be edited, and a separate care database."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class Changeable:
     url: str
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
-        """Run a statement in the care database; the rows it gives."""
+        """Run a statement in the care database; returns its rows."""
         connection = psycopg2.connect(self.url)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
@@ -31,7 +31,7 @@ class Changeable:
         return rows
 
     def edit_stay(self, month: str, change: Callable[[dict[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
-        """Change the first stay of a month (`YYYY-MM`) in the delivered file; gives the stay as it was."""
+        """Change the first stay of a month (`YYYY-MM`) in the delivered file; returns the stay before the change."""
         file = self.home.pack / STAYS
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         names = lines[0].rstrip("\r\n").split(";")
@@ -46,7 +46,7 @@ class Changeable:
 
 
 def changeable(made: Home, postgres: EmbeddedPostgres, folder: Path, database: str) -> Changeable:
-    """The lake of `made` below `folder`, with deliveries of its own: links, but for the files that may be edited."""
+    """A copy of the lake of `made`, with its own deliveries: links, except for the file of stays, which is a copy."""
     pack = folder / "pack"
     shutil.copytree(made.pack, pack, copy_function=_linked)
     stays = pack / STAYS

@@ -1,4 +1,4 @@
-"""The pack with unmistakable identities, and the lake made of it."""
+"""The pack with canaries, and the lake made from it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,9 @@ MARKED_COPY = "marked_copy"
 
 @dataclass(frozen=True)
 class Marked:
-    """A home made of the marked pack by one undisturbed run, with the same keys, and what the run printed.
+    """A home made from the marked pack by one run without failure, with the same keys, and the output of the run.
 
-    The run has read the care database where CHU_POSTGRES_URL says, with a password.
+    The run has read the care database of CHU_POSTGRES_URL, whose address has a password.
     """
 
     home: Home
@@ -27,7 +27,7 @@ class Marked:
 
 @pytest.fixture(scope="session")
 def marked_pack(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack like the other one, but for its identities and some rows: what a later delivery may be."""
+    """A pack that differs from the shared one in its identities and some rows, as a later delivery may."""
 
     def make(folder: Path) -> None:
         plant_in_files(pack, folder / "pack")
@@ -42,7 +42,7 @@ def marked_pack(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest
 def marked(
     made: Home, marked_pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Marked:
-    """The lake of the marked pack. Nobody may change it."""
+    """The lake of the marked pack. Tests must not change it."""
 
     def home_in(folder: Path) -> Home:
         return Home(folder / "home", marked_pack, {"CHU_SECRETS": str(made.secrets)})

@@ -1,4 +1,4 @@
-"""What tables hold, read by others than the platform: delta-rs for the log, DuckDB for the files."""
+"""The rows of tables, read without the platform: delta-rs for the log, DuckDB for the files."""
 
 import hashlib
 import math
@@ -16,13 +16,13 @@ from chu_platform.tables.table import Layer, Table
 
 
 def every_table() -> Sequence[Table]:
-    """The catalogue, and the rejects of the delivered tables."""
+    """All tables of the catalogue, and the reject tables of the source tables."""
     tables = catalogue()
     return [*tables, *(rejects_of(t) for t in delivered_tables(tables))]
 
 
 def rows(lake: Lake, table: Table, version: int | None = None) -> pa.Table:
-    """All rows in one order: by the columns that are no floating-point numbers, then by those that are."""
+    """All rows in a fixed order: sorted by the columns that are not floating-point numbers, then by the others."""
     return _ordered(DeltaTable(lake.path(table), version=version))
 
 
@@ -42,7 +42,7 @@ def _read(delta: DeltaTable) -> pa.Table:
 
 
 def differences(ours: pa.Table, theirs: pa.Table, tolerance: float = 0.0) -> list[str]:
-    """What differs between two tables of `rows`, in words; numbers may differ by `tolerance`, relative."""
+    """Messages on the differences between two results of `rows`. `tolerance` is the relative one for numbers."""
     if ours.column_names != theirs.column_names:
         return [f"columns {ours.column_names} and {theirs.column_names}"]
     if len(ours) != len(theirs):
@@ -62,21 +62,21 @@ def differences(ours: pa.Table, theirs: pa.Table, tolerance: float = 0.0) -> lis
 
 
 def same(one: object, other: object, tolerance: float) -> bool:
-    """Whether two values are equal; numbers of floating point may differ by `tolerance`, relative."""
+    """Whether two values are equal; floating-point numbers within the relative `tolerance`."""
     if isinstance(one, float) and isinstance(other, float):
         return one == other or math.isclose(one, other, rel_tol=tolerance, abs_tol=0.0)
     return one == other
 
 
 def digest(path: Path) -> str:
-    """A fingerprint of a table's rows as they are at this moment, whatever their order and their files."""
+    """A fingerprint of the current rows of a table. It does not depend on their order or files."""
     delta = DeltaTable(path)
     columns = {f.name: str(f.type.type) for f in delta.schema().fields if hasattr(f.type, "type")}
     files = delta.file_uris()
     if not files:
         return "empty"
     listed = ", ".join(f"'{f}'" for f in files)
-    # Every file of a commit is of one content: only this many files and rows give this sum.
+    # The sum of the hashes does not depend on the order of the rows.
     hashed = ", ".join(f'"{name}"' for name in sorted(columns))
     with duckdb.connect() as connection:
         found = connection.execute(
@@ -87,6 +87,6 @@ def digest(path: Path) -> str:
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """The fingerprint of every table of data; reports tell of runs, and rejects of when they were seen first."""
+    """The fingerprint of every table, except reports and rejects, which contain data about runs."""
     data = [t for t in every_table() if t.layer not in (Layer.REPORTS, Layer.REJECTS)]
     return {t.folder: digest(lake.path(t)) for t in data}

@@ -1,9 +1,9 @@
 """Fingerprints of the rows of every table of a lake, for a comparison before and after a change of the code.
 
 `python -m chu_platform_tests.pipeline.golden_rows LAKE` prints them as JSON: the number of rows of each table, and the
-sum of the MD5 sums of its rows. They depend neither on the order of rows and columns nor on the hash functions of the
-engine or of DuckDB. Reports and quarantines are left out, for they depend on the time of the run; so is the time at
-which a row was first rejected.
+sum of the MD5 sums of its rows. They do not depend on the order of rows and columns, nor on the hash functions of the
+engine or of DuckDB. Reports, quarantines, and the time at which a row was first rejected are left out, because they
+depend on the time of the run.
 """
 
 import json
@@ -32,7 +32,7 @@ def _fingerprint(table: Path) -> str:
     files = delta.file_uris()
     if not files:
         return "0 rows"
-    # A null and an empty text differ: each value stands with its name in a JSON text.
+    # JSON with column names distinguishes a null from an empty text.
     row = ", ".join(f"""'{c}', "{c}"::VARCHAR""" for c in columns)
     listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
     query = f"""

@@ -1,4 +1,4 @@
-"""A CHU_HOME of a test, and the commands that are run in it as a user runs them."""
+"""A CHU_HOME folder for tests, and the commands that a user can run in it."""
 
 import os
 import shutil
@@ -14,17 +14,17 @@ import pytest
 
 from chu_platform.storage.lake import Lake
 
-PATIENCE = 1200
+COMMAND_TIMEOUT_SECONDS = 1200
 
 
 @dataclass(frozen=True)
 class Home:
-    """A folder for CHU_HOME, the pack it reads, the settings beyond these, and the seconds that a command may take."""
+    """A folder for CHU_HOME, its pack, other settings, and the timeout of a command in seconds."""
 
     folder: Path
     pack: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    patience: float = PATIENCE
+    timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
 
     @property
     def lake(self) -> Lake:
@@ -36,40 +36,40 @@ class Home:
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        """Dagster's own records of this home."""
+        """The Dagster instance of this home."""
         folder = str(self.folder / "dagster")
         with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("DAGSTER_HOME", folder)  # the configuration takes its folder from there
+            environment.setenv("DAGSTER_HOME", folder)  # the configuration reads its folder from this variable
             with dg.DagsterInstance.from_config(folder) as instance:
                 yield instance
 
     def environment(self) -> dict[str, str]:
-        """The settings of this home alone: none of the shell that started the tests."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}
-        return {**kept, "CHU_HOME": str(self.folder), "CHU_SOURCES": str(self.pack), **self.settings}
+        """The environment with the settings of this home, without those of the shell that started the tests."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}
+        return {**inherited, "CHU_HOME": str(self.folder), "CHU_SOURCES": str(self.pack), **self.settings}
 
     def chu(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, whatever its status."""
+        """Run a command and wait for its end; any exit status is accepted."""
         return subprocess.run(
             [sys.executable, "-m", "chu_platform.cli", *arguments],
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=self.patience,
+            timeout=self.timeout_seconds,
             check=False,
         )
 
     def materialize(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the main job, which must succeed."""
+        """Run the main job. Fails when the job fails."""
         done = self.chu("materialize", *arguments)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
     def start(self, *arguments: str, program: str | None = None) -> "subprocess.Popen[str]":
-        """Start a command; `program` is Python code to run in its place."""
-        what = ["-c", program] if program else ["-m", "chu_platform.cli"]
+        """Start a command; `program` is Python code to run instead of it."""
+        start = ["-c", program] if program else ["-m", "chu_platform.cli"]
         return subprocess.Popen(
-            [sys.executable, *what, *arguments],
+            [sys.executable, *start, *arguments],
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,6 +77,6 @@ class Home:
         )
 
     def copy(self, folder: Path, pack: Path | None = None, settings: Mapping[str, str] | None = None) -> "Home":
-        """The same lake, keys and Dagster storage elsewhere; what can be made again is left out."""
+        """A copy of the lake, keys and Dagster storage in another folder, without the working files."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("work"))
         return Home(folder, pack or self.pack, settings or self.settings)

@@ -1,4 +1,4 @@
-"""The published tables give no masked cell back, even to who knows every sum that ties them together."""
+"""No masked cell can be computed from the published tables, even with all sums between them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,7 @@ from chu_platform.sdc.attack import bounds, determined_cells, disclosed_cells
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.table import Layer
-from chu_platform_tests.pipeline.contents import rows, same
-from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.pipeline.outsider import (
+from chu_platform_tests.pipeline.attacker import (
     CONSULTATION_DIAGNOSIS,
     DEATHS,
     ESTABLISHMENT,
@@ -26,16 +24,21 @@ from chu_platform_tests.pipeline.outsider import (
     STAYS,
     Row,
     System,
-    Twins,
+    TablePair,
     systems,
-    twins,
+    table_pairs,
 )
+from chu_platform_tests.pipeline.contents import rows, same
+from chu_platform_tests.pipeline.home import Home
 
 SMALL = 10
 COUNTS = ("events", "patients", "base_patients", "deaths", "answers", "recommendation_answers", "professionals")
-# Columns that stay visible on a masked row, for they are no figures of persons.
-OPEN = {DEATHS: {"population"}, SATISFACTION: {"sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"}}
-# Columns of the exact tables that the twins do not have.
+# Columns that are shown on masked rows, because they do not count persons.
+ALWAYS_SHOWN = {
+    DEATHS: {"population"},
+    SATISFACTION: {"sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"},
+}
+# Columns of the exact tables that the masked tables do not have.
 WITHHELD = {"professional_key", "standardised_intensity", "standardised_low", "standardised_high"}
 SAMPLE = 4
 
@@ -59,8 +62,8 @@ def lake(request: pytest.FixtureRequest, made: Home, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def tables(lake: Lake) -> Mapping[str, Twins]:
-    return twins(lake)
+def tables(lake: Lake) -> Mapping[str, TablePair]:
+    return table_pairs(lake)
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +71,12 @@ def attacked(lake: Lake) -> Mapping[str, System]:
     return {f"{s.measure} of {next(iter(s.number))[0]}": s for s in systems(lake)}
 
 
-def test_the_sums_of_the_outsider_are_true(attacked: Mapping[str, System]) -> None:
+def test_the_sums_of_the_attacker_hold(attacked: Mapping[str, System]) -> None:
     assert {name: s.broken() for name, s in attacked.items() if s.broken()} == {}
-    assert sum(len(s.sums) for s in attacked.values()) > 10_000, "or the attack is weak"
+    assert sum(len(s.sums) for s in attacked.values()) > 10_000, "with few sums the attack is weak"
 
 
-def test_no_masked_cell_follows_from_the_sums(attacked: Mapping[str, System]) -> None:
+def test_no_masked_cell_is_determined_by_the_sums(attacked: Mapping[str, System]) -> None:
     found = {}
     for name, system in attacked.items():
         values, masked = system.arrays()
@@ -83,15 +86,15 @@ def test_no_masked_cell_follows_from_the_sums(attacked: Mapping[str, System]) ->
     assert found == {}
 
 
-def test_no_masked_count_follows_from_the_sums_and_from_being_at_least_one(
+def test_no_masked_count_is_determined_by_the_sums_and_lower_bounds(
     attacked: Mapping[str, System],
 ) -> None:
     found = {}
     for name, system in attacked.items():
         values, masked = system.arrays()
-        lower = at_least(values)
+        lower = lower_bounds(values)
         cells = disclosed_cells(system.relations, values, masked, lower)
-        # Those that follow without any bound are found by the other test.
+        # Cells that are determined without lower bounds are found by the previous test.
         more = np.setdiff1d(cells, determined_cells(system.relations, masked))
         if len(more):
             found[name] = list(zip(system.cells_of(more), values[more].tolist(), strict=True))
@@ -105,7 +108,7 @@ def test_a_sample_of_masked_cells_has_more_than_one_possible_value(attacked: Map
         known = set(determined_cells(system.relations, masked).tolist())
         tied = np.unique(np.concatenate([system.relations.parents, system.relations.children]))
         open_cells = [c for c in np.flatnonzero(masked).tolist() if c in set(tied.tolist()) - known]
-        lower = at_least(values)
+        lower = lower_bounds(values)
         for cell in np.random.default_rng(3).permutation(open_cells)[:SAMPLE].tolist():
             low, high = bounds(system.relations, values, masked, cell, lower)
             assert low - 1e-6 <= values[cell] <= high + 1e-6, f"{name}: {system.cells_of([cell])}"
@@ -114,67 +117,71 @@ def test_a_sample_of_masked_cells_has_more_than_one_possible_value(attacked: Map
     assert looked_at >= SAMPLE * 5, "most systems have masked cells, or this tests nothing"
 
 
-def at_least(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """What an outsider knows a masked count to be at least: counts that are not zero are one or more."""
+def lower_bounds(
+    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """The lower bounds that an attacker knows: a count that is not zero is at least one."""
     whole = np.all(values == np.floor(values))
     return np.where(whole & (values >= 1), 1.0, 0.0)
 
 
-def test_the_attack_finds_a_cell_that_is_not_protected(attacked: Mapping[str, System]) -> None:
+def test_the_attack_finds_an_unprotected_cell(attacked: Mapping[str, System]) -> None:
     for system in attacked.values():
         values, _ = system.arrays()
-        naked = (values > 0) & (values <= SMALL)
-        if naked.any():
-            assert len(determined_cells(system.relations, naked)) > 0
+        small = (values > 0) & (values <= SMALL)
+        if small.any():
+            assert len(determined_cells(system.relations, small)) > 0
             return
-    pytest.fail("nothing is small in this pack: it tests nothing")
+    pytest.fail("this pack has no small cells: the test is empty")
 
 
-def test_no_standardised_rate_is_published(tables: Mapping[str, Twins]) -> None:
-    """A rate standardised on age is a weighted sum over the age bands: one more equation over masked ones."""
+def test_no_standardised_rate_is_published(tables: Mapping[str, TablePair]) -> None:
+    """An age-standardised rate is a weighted sum over the age bands: masked figures could be computed from it."""
     exact = {c.name for c in kpi_hospitalisation_rate_by_sex_and_age.exact.columns if c.name.startswith("standardised")}
-    assert exact, "the exact table has none either: this tests nothing"
+    assert exact, "the exact table must have such columns, otherwise the test is empty"
     assert exact.isdisjoint(tables[STAY_SEX_AGE].published[0])
 
 
 @pytest.mark.parametrize(
     "name", [t.name for t in catalogue() if t.layer is Layer.PUBLISHED and t.name.startswith("kpi_")]
 )
-def test_what_is_published_is_exact_or_nothing(tables: Mapping[str, Twins], name: str) -> None:
-    twin = tables[name]
-    figures = [c.name for c in twin.table.columns if c.type in (DOUBLE, LONG) and c.name not in OPEN.get(name, set())]
-    assert len(twin.published) > 0
-    for row in twin.published:
-        exact = twin.exactly(row)
+def test_published_figures_are_exact_or_null(tables: Mapping[str, TablePair], name: str) -> None:
+    pair = tables[name]
+    figures = [
+        c.name for c in pair.table.columns if c.type in (DOUBLE, LONG) and c.name not in ALWAYS_SHOWN.get(name, set())
+    ]
+    assert len(pair.published) > 0
+    for row in pair.published:
+        exact = pair.exact_row(row)
         shared = [c for c in exact if c in row]
         assert set(exact) - set(row) <= WITHHELD
         if row["is_masked"]:
             assert [f for f in figures if row[f] is not None] == []
             assert all(row[c] == exact[c] for c in shared if c not in figures)
         else:
-            # The embedded engine takes a number that is the same in a whole file from its statistics: nearly exactly.
+            # A number that is the same in a whole file is read from its statistics by the embedded engine: rounded.
             assert [(c, row[c], exact[c]) for c in shared if not same(row[c], exact[c], 1e-14)] == []
             assert [f for f in COUNTS if f in row and 0 < row[f] <= SMALL] == []
 
 
-def test_no_professional_is_published(tables: Mapping[str, Twins]) -> None:
+def test_no_professional_is_published(tables: Mapping[str, TablePair]) -> None:
     assert "professional_key" not in tables[PROFESSIONAL].published[0]
 
 
-def test_the_coverage_is_what_the_published_tables_hold(lake: Lake, tables: Mapping[str, Twins]) -> None:
+def test_the_coverage_matches_the_published_tables(lake: Lake, tables: Mapping[str, TablePair]) -> None:
     counted: dict[tuple[str, str, str], list[tuple[float, bool]]] = defaultdict(list)
-    for name, twin in tables.items():
-        for row in twin.published:
-            exact = twin.exactly(row)
+    for name, pair in tables.items():
+        for row in pair.published:
+            exact = pair.exact_row(row)
             weight = next(exact[c] for c in ("events", "deaths", "answers") if c in exact)
             counted[name, row.get("period_grain", "year"), level_of(name, row)].append((weight, row["is_masked"]))
-    said = {(r["indicator"], r["grain"], r["level"]): r for r in rows(lake, publication_coverage).to_pylist()}
-    assert said.keys() == counted.keys()
+    coverage = {(r["indicator"], r["grain"], r["level"]): r for r in rows(lake, publication_coverage).to_pylist()}
+    assert coverage.keys() == counted.keys()
     for key, cells in counted.items():
         whole, visible = sum(w for w, _ in cells), sum(w for w, masked in cells if not masked)
-        assert said[key]["cells"] == len(cells)
-        assert said[key]["cells_masked"] == sum(masked for _, masked in cells)
-        share = said[key]["visible_share"]
+        assert coverage[key]["cells"] == len(cells)
+        assert coverage[key]["cells_masked"] == sum(masked for _, masked in cells)
+        share = coverage[key]["visible_share"]
         assert share is None if whole == 0 else share == pytest.approx(visible / whole, abs=0.00051)
 
 
@@ -186,6 +193,6 @@ def level_of(name: str, row: Row) -> str:
     return {STAYS: "total", PROFESSIONAL: "speciality", SATISFACTION: "region"}[name]
 
 
-def test_enough_is_published_to_be_of_use(tables: Mapping[str, Twins]) -> None:
+def test_some_figures_of_each_indicator_are_published(tables: Mapping[str, TablePair]) -> None:
     for name in (ESTABLISHMENT, CONSULTATION_DIAGNOSIS, STAYS, DEATHS, SATISFACTION):
         assert any(not row["is_masked"] for row in tables[name].published), f"{name} is masked entirely"

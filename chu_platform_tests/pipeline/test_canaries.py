@@ -1,4 +1,4 @@
-"""No identity of a pack is found in what is not restricted, nor in what any run leaves beside the data."""
+"""No identity of a pack is found outside the restricted zone, or in the logs and other files of a run."""
 
 import zlib
 from pathlib import Path
@@ -15,7 +15,7 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.table import Table
-from chu_platform_tests.pipeline.canaries import NUMBERS, SIGNS, WORD, signs_in
+from chu_platform_tests.pipeline.canaries import CANARIES, NUMBERS, WORD, canaries_in
 from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.home import Home
 
@@ -33,9 +33,9 @@ pytestmark = pytest.mark.integration
     ids=lambda t: f"{t.layer}/{t.name}",
 )
 def test_the_identities_are_in_the_restricted_tables(marked: Marked, table: Table) -> None:
-    """Without this, not finding them elsewhere would say nothing."""
+    """Otherwise the search for them in other places would prove nothing."""
     home = marked.home
-    assert signs_in(home.lake.path(table))
+    assert canaries_in(home.lake.path(table))
 
 
 def test_every_kind_of_identity_was_planted(marked: Marked) -> None:
@@ -46,39 +46,41 @@ def test_every_kind_of_identity_was_planted(marked: Marked) -> None:
         for column in DeltaTable(home.lake.path(table)).to_pyarrow_table().columns
         for value in column.unique().to_pylist()
     }
-    assert all(number in values for number in NUMBERS if number != "0918273645"), "or the search looks for nothing"
+    assert all(number in values for number in NUMBERS if number != "0918273645"), "all canaries must be in the pack"
 
 
 @pytest.mark.parametrize("zone", ["pseudonymised", "published"])
 def test_no_identity_is_in_a_zone_that_is_not_restricted(marked: Marked, zone: str) -> None:
     home = marked.home
-    assert signs_in(home.lake.root / zone) == []
+    assert canaries_in(home.lake.root / zone) == []
 
 
 def test_no_identity_is_in_a_delta_log_of_any_zone(marked: Marked) -> None:
     home = marked.home
     logs = list(home.lake.root.rglob("_delta_log"))
     assert len(logs) > 60
-    assert [sign for log in logs for sign in signs_in(log)] == []
+    assert [found for log in logs for found in canaries_in(log)] == []
 
 
 def test_no_identity_is_in_the_storage_of_dagster(marked: Marked) -> None:
     home = marked.home
     assert (home.folder / "dagster" / "history" / "runs.db").exists()
-    assert signs_in(home.folder / "dagster") == []
+    assert canaries_in(home.folder / "dagster") == []
 
 
-def test_no_identity_is_in_what_else_a_run_leaves(marked: Marked) -> None:
+def test_no_identity_is_in_the_other_files_of_a_run(marked: Marked) -> None:
     home = marked.home
-    assert signs_in(home.folder, left_out=[home.lake.root, home.folder / "dagster"]) == []
+    assert canaries_in(home.folder, excluded=[home.lake.root, home.folder / "dagster"]) == []
 
 
-def test_no_identity_nor_password_is_printed(marked: Marked) -> None:
-    assert SIGNS.search(marked.printed.encode()) is None
+def test_no_identity_and_no_password_is_printed(marked: Marked) -> None:
+    assert CANARIES.search(marked.printed.encode()) is None
 
 
-def test_no_identity_is_in_what_a_failed_run_says_and_leaves(marked: Marked, marked_pack: Path, tmp_path: Path) -> None:
-    """Deliveries without their headers: the first row of persons stands where names of columns are expected."""
+def test_no_identity_is_in_the_output_and_files_of_a_failed_run(
+    marked: Marked, marked_pack: Path, tmp_path: Path
+) -> None:
+    """Deliveries without headers: the first row of persons is where column names are expected."""
     pack = tmp_path / "pack"
     for name in ("DECES EN FRANCE/deces.csv", "Etablissement de SANTE/professionnel_sante.csv"):
         (pack / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +91,14 @@ def test_no_identity_is_in_what_a_failed_run_says_and_leaves(marked: Marked, mar
     failed = home.chu("materialize", "--select", "key:sources/deces or key:sources/professionnel_sante")
     assert failed.returncode == 1
     assert failed.stderr.count("FAILED") == 2
-    assert SIGNS.search((failed.stdout + failed.stderr).encode()) is None, failed.stderr
-    assert signs_in(home.folder) == []
+    assert CANARIES.search((failed.stdout + failed.stderr).encode()) is None, failed.stderr
+    assert canaries_in(home.folder) == []
 
 
-def test_the_search_sees_through_compression(tmp_path: Path) -> None:
+def test_the_search_reads_compressed_files(tmp_path: Path) -> None:
     values = pa.table({"plain": ["x"] * 1000, "hidden": pa.array([f"mme {WORD.lower()}"] * 1000).dictionary_encode()})
     pq.write_table(values, tmp_path / "compressed.parquet", compression="zstd")
-    (tmp_path / "packed.bin").write_bytes(zlib.compress(f"{WORD} in a file that nobody packs".encode()))
-    assert signs_in(tmp_path) == ["compressed.parquet, bytes: canari"] or [
-        s.split(",")[0] for s in signs_in(tmp_path)
+    (tmp_path / "packed.bin").write_bytes(zlib.compress(f"{WORD} in a file that is not searched".encode()))
+    assert canaries_in(tmp_path) == ["compressed.parquet, bytes: canari"] or [
+        s.split(",")[0] for s in canaries_in(tmp_path)
     ] == ["compressed.parquet"]

@@ -1,4 +1,4 @@
-"""In every delivered table, rows in = rows kept + rows rejected, whoever counts."""
+"""In every source table, rows in = rows kept + rows rejected, also if the rows are counted by other libraries."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
 
-# Of each table of files: its files in the pack, their separator, and their quote.
+# For each table that is read from files: the files in the pack, their separator and quote character.
 FILES = {
     "deces": ("DECES EN FRANCE/deces.csv", ",", '"'),
     "Hospitalisations": ("Hospitalisation/Hospitalisations.csv", ";", None),
@@ -53,18 +53,18 @@ DELIVERED = delivered_tables(catalogue())
 
 
 def files_of(pack: Path, pattern: str) -> Sequence[Path]:
-    words = re.compile(re.escape(pattern).replace(r"\*\*/", ".*").replace(r"\*", ".*"), re.IGNORECASE)
-    found = (f for f in sorted(pack.rglob("*")) if words.fullmatch(f.relative_to(pack).as_posix()))
+    expression = re.compile(re.escape(pattern).replace(r"\*\*/", ".*").replace(r"\*", ".*"), re.IGNORECASE)
+    found = (f for f in sorted(pack.rglob("*")) if expression.fullmatch(f.relative_to(pack).as_posix()))
     lexicons = "lexique" in pattern
     wanted = (f for f in found if f.stat().st_size and not f.name.startswith("~$"))
     return [f for f in wanted if ("lexique" in f.name.lower()) == lexicons]
 
 
 def records(file: Path, separator: str, quote: str | None) -> int:
-    """Rows below the header, counted by Python's own reader."""
+    """The rows below the header, counted by Python's csv module."""
     if file.suffix == ".xlsx":
         return len(CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()) - 1
-    # Any encoding of one byte a character will do to count.
+    # To count rows, any single-byte encoding can be used.
     with file.open(encoding="latin-1", newline="") as stream:
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         return len([row for row in csv.reader(stream, delimiter=separator, quoting=quoting) if row]) - 1
@@ -83,20 +83,20 @@ def delivered_rows(pack: Path, postgres: EmbeddedPostgres, table: Table) -> int:
 @pytest.mark.parametrize("table", DELIVERED, ids=lambda t: t.name)
 def test_no_row_of_a_delivery_is_lost(made: Home, postgres: EmbeddedPostgres, table: Table) -> None:
     delta = DeltaTable(made.lake.path(table))
-    said = json.loads(delta.history(1)[0]["userMetadata"])["rows"]
+    counts = json.loads(delta.history(1)[0]["userMetadata"])["rows"]
     kept = delta.to_pyarrow_dataset().count_rows()
     rejects = DeltaTable(made.lake.path(rejects_of(table))).to_pyarrow_dataset()
     rejected = rejects.count_rows(pc.field("mended_by").is_null())
-    assert rejected == rejects.count_rows(), "a first delivery mends nothing"
-    assert said == {"in": kept + rejected, "kept": kept, "rejected": rejected}
-    assert said["in"] == delivered_rows(made.pack, postgres, table)
+    assert rejected == rejects.count_rows(), "a first delivery corrects no earlier reject"
+    assert counts == {"in": kept + rejected, "kept": kept, "rejected": rejected}
+    assert counts["in"] == delivered_rows(made.pack, postgres, table)
 
 
-def test_every_row_read_is_accounted_for_on_the_screen(made: Home, tmp_path: Path) -> None:
+def test_the_output_shows_the_counts_of_rows(made: Home, tmp_path: Path) -> None:
     home = made.copy(tmp_path / "home")
     printed = home.materialize("--select", "key:sources/deces").stdout
     found = re.search(r"sources/deces: ([\d ]+) rows in = ([\d ]+) kept \+ ([\d ]+) rejected", printed)
     assert found
     rows_in, kept, rejected = (int(n.replace(" ", "")) for n in found.groups())
     assert rows_in == kept + rejected
-    assert rejected > 0, "the pack must hold rows to reject, or this tests nothing"
+    assert rejected > 0, "the pack must contain rows to reject, otherwise the test is empty"

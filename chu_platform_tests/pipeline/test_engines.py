@@ -1,4 +1,4 @@
-"""Both engines make the same tables of the same pack, row for row."""
+"""Both engines make the same tables from the same pack, row by row."""
 
 import json
 import os
@@ -16,14 +16,15 @@ from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
 
-# Engines add up in another order.
+# Relative: the engines sum floating-point numbers in a different order.
 TOLERANCE = 1e-9
 
 
 @pytest.fixture(scope="module")
 def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The tables that queries make, made on Spark from the same other tables: a server of its own, or
-    CHU_TEST_SPARK_REMOTE.
+    """A copy of the shared lake in which Spark has made the tables of queries again.
+
+    The Spark server is that of CHU_TEST_SPARK_REMOTE, or one started by the test.
     """
     remote = os.environ.get("CHU_TEST_SPARK_REMOTE")
     if not remote:
@@ -38,7 +39,7 @@ def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-# Deliveries and what Python computes never pass through an engine.
+# Tables read from deliveries or computed in Python do not use an engine.
 COMPARED = [table for table in catalogue() if isinstance(table.rows, Query)]
 
 

@@ -1,4 +1,4 @@
-"""The pack of the full size: written, made into a lake, and verified. Needs 20 GB of disk where temporary files lie."""
+"""A pack of full size is written, made into a lake, and verified. Needs 20 GB of disk in the temporary folder."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.system
 
-SECONDS = 3600
+COMMAND_TIMEOUT_SECONDS = 3600
 SAMPLE = 20
 
 
-def test_a_lake_of_the_full_size_is_made_and_verified(seed: int, tmp_path: Path) -> None:
-    home = Home(tmp_path / "home", tmp_path / "pack", patience=SECONDS)
+def test_a_lake_of_full_size_is_made_and_verified(seed: int, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "pack", timeout_seconds=COMMAND_TIMEOUT_SECONDS)
     written = home.chu("demo-pack", str(home.pack), "--scale", "1")
     assert written.returncode == 0, written.stderr[-3000:]
     home.materialize()

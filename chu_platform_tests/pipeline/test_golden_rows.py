@@ -1,8 +1,8 @@
-"""The rows of every table of the shared lake are those that were recorded: no change of the code changes a row unseen.
+"""The rows of every table of the shared lake are the recorded rows, so that no code change alters rows unnoticed.
 
-`golden_rows.json` holds the fingerprints of the pack of all tests (scale 0.001, seed 2023), with the key that the
-fixture `made` sets. Where rows change on purpose, record them again, read in `git diff` which tables changed, and say
-in the commit why:
+`golden_rows.json` contains the fingerprints for the shared pack (scale 0.001, seed 2023) and the key of the fixture
+`made`. If rows change on purpose, record them again, check in `git diff` which tables have changed, and give the reason
+in the commit message:
 
     export CHU_HOME=$(mktemp -d) && export CHU_SOURCES=$CHU_HOME/pack
     chu demo-pack $CHU_SOURCES --scale 0.001 --seed 2023
@@ -31,7 +31,7 @@ def test_every_table_has_the_recorded_rows(made: Home) -> None:
         for table in recorded.keys() | found.keys()
         if recorded.get(table) != found.get(table)
     }
-    assert different == {}, f"as recorded and as found: {different}"
+    assert different == {}, f"(recorded, found): {different}"
 
 
 def test_every_declared_table_is_recorded() -> None:

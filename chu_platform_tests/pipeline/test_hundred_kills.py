@@ -1,4 +1,4 @@
-"""A hundred runs killed with -9 at random moments: readers see one whole delivery or the other; nothing is left."""
+"""A hundred runs are killed at random moments: readers see complete deliveries only, and no process remains."""
 
 import random
 import time
@@ -10,34 +10,34 @@ from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.contents import digests
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
-from chu_platform_tests.pipeline.test_killed_runs import SECONDS_TO_END, Watcher
+from chu_platform_tests.pipeline.test_killed_runs import END_TIMEOUT_SECONDS, Watcher
 
 pytestmark = pytest.mark.system
 
 KILLS = 100
-# The register of deaths and all that follows from it: each layer, partitioned tables, a mask.
+# The register of deaths and all tables made from it: all layers, partitioned tables, a mask.
 SELECTED = ("--select", "key:sources/deces+")
 
 
 def test_a_hundred_killed_runs(made: Home, marked: Marked, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The runs take turns between two deliveries, so that each has something to write."""
+    """The runs alternate between two deliveries, so that each run has rows to write."""
     home = made.copy(tmp_path_factory.mktemp("hundred") / "home")
     one, other = home, replace(home, pack=marked.home.pack)
     states = [digests(home.lake)]
-    begun = time.monotonic()
+    start = time.monotonic()
     other.materialize(*SELECTED)
-    whole = time.monotonic() - begun
+    run_seconds = time.monotonic() - start
     states.append(digests(home.lake))
     changed = [folder for folder in states[0] if states[0][folder] != states[1][folder]]
-    assert len(changed) >= 4, "the deliveries must differ, or this tests nothing"
+    assert len(changed) >= 4, "the deliveries must differ, otherwise the test is empty"
     draw = random.Random(seed)
     killed = 0
     with Watcher(home, changed) as watcher:
         for number in range(KILLS):
-            killed += kill_after(draw.uniform(0, whole), (one, other)[number % 2])
-        for kept in (one, other):
-            kept.materialize(*SELECTED)
-            assert digests(home.lake) == states[kept is other]
+            killed += kill_after(draw.uniform(0, run_seconds), (one, other)[number % 2])
+        for final in (one, other):
+            final.materialize(*SELECTED)
+            assert digests(home.lake) == states[final is other]
     assert killed > KILLS * 0.8, "most runs must be killed before they end"
     assert watcher.errors == []
     allowed = {folder: {states[0][folder], states[1][folder]} for folder in changed}
@@ -46,7 +46,7 @@ def test_a_hundred_killed_runs(made: Home, marked: Marked, seed: int, tmp_path_f
 
 
 def kill_after(seconds: float, home: Home) -> bool:
-    """Start a run and kill it after some seconds; False when it ended before. Nothing that it started may stay."""
+    """Start a run and kill it after some seconds; False when it has ended before. All its processes must end."""
     process = home.start("materialize", *SELECTED)
     time.sleep(seconds)
     started = processes_of(process.pid, home.folder)
@@ -54,6 +54,6 @@ def kill_after(seconds: float, home: Home) -> bool:
     status = process.wait()
     assert process.stdout
     process.stdout.close()
-    left = wait_until_gone(started, home.folder, SECONDS_TO_END)
-    assert not left, f"still running after the kill: {left}"
+    remaining = wait_until_gone(started, home.folder, END_TIMEOUT_SECONDS)
+    assert not remaining, f"still running after the kill: {remaining}"
     return status == -9

@@ -1,4 +1,4 @@
-"""Kill -9 at any moment: readers see what was there before or what comes after, and the next run makes all good."""
+"""Runs are killed with -9: readers see the rows of before or after the run, and the next run makes all tables."""
 
 import threading
 import time
@@ -18,22 +18,22 @@ from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 pytestmark = pytest.mark.integration
 
 # The server of the care database rolls back and writes a checkpoint before it ends.
-SECONDS_TO_END = 20
-# Lines after which the command is killed, how many seconds later, and what it was to make: all, or what leads there.
+END_TIMEOUT_SECONDS = 20
+# (line of output, seconds from this line to the kill, arguments of the command)
 MOMENTS = (
     ("sources/Patient:", 0.0, ()),
     ("disclosure/death_mask:", 0.1, ("--select", "+key:disclosure/death_mask")),
 )
 BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
-# The moment between the move of the files and the commit, which no clock would hit: dies at the publication of a table.
+# A program that kills itself between the move of the files and the commit of a table, a very short moment.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
 from chu_platform.storage import commit as module
-commit = module._commit
+original = module._commit
 def dying(lake, table, *rest):
     if f"{table.layer}/{table.name}" == "facts/fact_death":
         os.kill(os.getpid(), signal.SIGKILL)
-    return commit(lake, table, *rest)
+    return original(lake, table, *rest)
 module._commit = dying
 from chu_platform.cli import main
 main()
@@ -41,7 +41,7 @@ main()
 
 
 class Watcher:
-    """A reader that looks at some tables again and again, and notes what it sees."""
+    """A reader that reads some tables repeatedly in a thread, and records the fingerprints of their rows."""
 
     def __init__(self, home: Home, folders: Sequence[str]) -> None:
         self._root = home.lake.root
@@ -62,7 +62,7 @@ class Watcher:
                 if self._stop.is_set():
                     break
             self.rounds += 1
-            # It must not take the processor from what it watches.
+            # A pause, so that the runs get enough processor time.
             self._stop.wait(0.2)
 
     def __enter__(self) -> "Watcher":
@@ -75,9 +75,9 @@ class Watcher:
 
 
 def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], program: str | None = None) -> None:
-    """Run the main job and kill it with -9 after a line of its output; with `program`, it kills itself.
+    """Run the main job and kill it with -9 after a line of its output. With `program`, the program kills itself.
 
-    Fails when anything that it started still runs some seconds later.
+    Fails when one of its processes still runs after END_TIMEOUT_SECONDS.
     """
     process = home.start("materialize", *selected, program=program)
     assert process.stdout
@@ -94,13 +94,13 @@ def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], 
     assert process.wait() == -9, "the command ended before it was killed"
     assert reached or line is None
     process.stdout.close()
-    left = wait_until_gone(started, home.folder, SECONDS_TO_END)
-    assert not left, f"still running after the kill: {left}"
+    remaining = wait_until_gone(started, home.folder, END_TIMEOUT_SECONDS)
+    assert not remaining, f"still running after the kill: {remaining}"
 
 
 @dataclass(frozen=True)
-class Disturbed:
-    """A home on which runs were killed, what a reader saw meanwhile, and the tables before and after all of it."""
+class KilledRuns:
+    """A home whose runs were killed, what a reader saw, and the fingerprints of the tables before and after."""
 
     home: Home
     watcher: Watcher
@@ -109,42 +109,42 @@ class Disturbed:
 
 
 @pytest.fixture(scope="module")
-def disturbed(
+def killed_runs(
     made: Home,
     marked_pack: Path,
     marked: Marked,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Disturbed:
-    """The lake of one pack, on which runs of another pack were killed; the last run was left in peace."""
+) -> KilledRuns:
+    """The lake of one pack, for which runs with another pack were killed; the last run was not killed."""
     home = made.copy(tmp_path_factory.mktemp("killed") / "home", marked_pack)
     before, after = digests(home.lake), digests(marked.home.lake)
     changed = [folder for folder in before if before[folder] != after[folder]]
-    assert len(changed) > 10, "the packs must differ, or this tests nothing"
+    assert len(changed) > 10, "the packs must differ, otherwise the test is empty"
     with Watcher(home, changed) as watcher:
-        # First: what a later run finds as it should be is not committed again.
+        # This kill comes first: a later run does not commit a table again if its rows have not changed.
         kill(home, None, 0, BEFORE_THE_COMMIT, DIES_BEFORE_THE_COMMIT)
         for line, seconds, selected in MOMENTS:
             kill(home, line, seconds, selected)
         home.materialize()
-    return Disturbed(home, watcher, before, after)
+    return KilledRuns(home, watcher, before, after)
 
 
-def test_the_next_run_makes_the_tables_of_an_undisturbed_run(disturbed: Disturbed) -> None:
-    found = digests(disturbed.home.lake)
-    assert [folder for folder in found if found[folder] != disturbed.after[folder]] == []
+def test_the_next_run_makes_the_same_tables_as_a_run_without_kills(killed_runs: KilledRuns) -> None:
+    found = digests(killed_runs.home.lake)
+    assert [folder for folder in found if found[folder] != killed_runs.after[folder]] == []
 
 
-def test_a_reader_sees_the_content_of_before_or_of_after(disturbed: Disturbed) -> None:
-    watcher = disturbed.watcher
+def test_a_reader_sees_only_the_rows_of_before_or_after(killed_runs: KilledRuns) -> None:
+    watcher = killed_runs.watcher
     assert watcher.errors == []
     assert watcher.rounds > 10
-    half = {f: seen - {disturbed.before[f], disturbed.after[f]} for f, seen in watcher.seen.items()}
-    assert {folder: seen for folder, seen in half.items() if seen} == {}
+    partial = {f: seen - {killed_runs.before[f], killed_runs.after[f]} for f, seen in watcher.seen.items()}
+    assert {folder: seen for folder, seen in partial.items() if seen} == {}
     assert any(len(seen) == 2 for seen in watcher.seen.values())
 
 
-def test_nothing_half_done_is_left(disturbed: Disturbed) -> None:
-    root = disturbed.home.lake.root
-    # Locks are files, which the kernel has freed.
+def test_no_staged_file_is_left(killed_runs: KilledRuns) -> None:
+    root = killed_runs.home.lake.root
+    # Lock files remain, but the kernel has released the locks.
     left = [f for f in root.glob(f"*/{STAGING}/**/*") if f.is_file() and f.suffix != ".lock"]
     assert left == []

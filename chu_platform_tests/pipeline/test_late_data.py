@@ -1,4 +1,4 @@
-"""One month is corrected in a file and in the care database: its partitions are written anew, and nothing else."""
+"""One month is corrected in a file and in the care database: only its partitions are written again."""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ DAY = f"{MONTH}-11"
 CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]
 
 
-# All but the deliveries and facts that have nothing to do with it, which would take most of the time.
+# All tables except sources and facts that do not depend on the correction: they would take most of the time.
 AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or ".join(
     f"group:{layer}" for layer in Layer if layer not in (Layer.SOURCES, Layer.REJECTS, Layer.QUARANTINE, Layer.FACTS)
 )
@@ -37,7 +37,7 @@ AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or 
 
 @dataclass(frozen=True)
 class Corrected:
-    """The lake of before, and what the correction made of it. `code` is the diagnosis that was recorded too late."""
+    """The lake before and after the correction. `code` is the diagnosis that was corrected."""
 
     before: Home
     after: Changeable
@@ -46,7 +46,7 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """A stay is longer, a consultation has another diagnosis, and one is added; what may follow is made again."""
+    """A stay gets longer, a consultation gets another diagnosis, one is added; the dependent tables are made again."""
     after = changeable(made, postgres, tmp_path_factory.mktemp("late"), "late")
     after.edit_stay(MONTH, lambda stay: {"Jour_Hospitalisation": str(int(stay["Jour_Hospitalisation"]) + 3)})
     (number, old), *_ = after.sql(
@@ -80,22 +80,22 @@ def needed_by(table: Table) -> set[Table]:
     return {table}.union(*(needed_by(t) for t in table.needs))
 
 
-def test_of_each_table_by_month_only_that_month_is_rewritten(corrected: Corrected) -> None:
+def test_only_the_corrected_month_of_each_table_is_rewritten(corrected: Corrected) -> None:
     folders = {t: touched(corrected, t) for t in every_table() if t.partition_scheme is MONTHLY}
     assert all(folders[t] == {f"month={MONTH}"} for t in CORRECTED), folders
     assert {t.folder: f for t, f in folders.items() if t not in CORRECTED and f} == {}
 
 
-def test_what_does_not_follow_from_it_has_no_new_version(corrected: Corrected) -> None:
+def test_tables_that_do_not_depend_on_it_have_no_new_version(corrected: Corrected) -> None:
     before, after = corrected.before.lake, corrected.after.home.lake
-    # The rejects of the corrected file say which file they were looked for in.
+    # The rejects table of the corrected file records which file was read.
     follows = {consultation, hospitalisations, rejects_of(hospitalisations)}
     unrelated = [t for t in every_table() if t.layer is not Layer.REPORTS and not needed_by(t) & follows]
     assert len(unrelated) > 40
     assert [t.folder for t in unrelated if before.version(t) != after.version(t)] == []
 
 
-def test_the_figures_of_stays_follow(corrected: Corrected) -> None:
+def test_the_figures_of_stays_are_updated(corrected: Corrected) -> None:
     patients = ", ".join(str(n) for (n,) in corrected.after.sql('SELECT "Id_patient" FROM "Patient"'))
     with duckdb.connect() as connection:
         expected = connection.execute(
@@ -110,7 +110,7 @@ def test_the_figures_of_stays_follow(corrected: Corrected) -> None:
     assert [r["days"] + 3 for r in before] == [r["days"] for r in after]
 
 
-def test_the_figures_of_consultations_follow(corrected: Corrected) -> None:
+def test_the_figures_of_consultations_are_updated(corrected: Corrected) -> None:
     counted = f"""
         SELECT count(*), count(DISTINCT c."Id_patient") FILTER (WHERE p."Id_patient" IS NOT NULL)
         FROM "Consultation" c LEFT JOIN "Patient" p USING ("Id_patient")
@@ -128,7 +128,7 @@ def test_the_figures_of_consultations_follow(corrected: Corrected) -> None:
 @pytest.mark.parametrize(
     "table", [kpi_hospitalisation_rate.exact, kpi_consultation_rate_by_diagnosis.exact], ids=lambda table: table.name
 )
-def test_the_figures_of_other_months_stay(corrected: Corrected, table: Table) -> None:
+def test_the_figures_of_other_months_do_not_change(corrected: Corrected, table: Table) -> None:
     others = (pc.field("period_grain") == "month") & (pc.field("period_start").cast("string") != f"{MONTH}-01")
     before, after = (rows(home.lake, table).filter(others) for home in (corrected.before, corrected.after.home))
     assert len(after) > 10

@@ -1,4 +1,4 @@
-"""The same pack a second time changes nothing that a reader sees, nor any file."""
+"""A second run with the same pack changes no table version and no file."""
 
 import time
 from pathlib import Path
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.integration
 
 
 def state(lake: Lake, table: Table) -> tuple[int, set[str]]:
-    """Version of a table, and its files."""
+    """The version of a table, and its files."""
     delta = DeltaTable(lake.path(table))
     return delta.version(), {uri.removeprefix(str(lake.root)) for uri in delta.file_uris()}
 
 
-def test_a_second_run_makes_everything_again_and_writes_nothing(made: Home, tmp_path: Path) -> None:
+def test_a_second_run_materialises_all_tables_and_writes_nothing(made: Home, tmp_path: Path) -> None:
     again = made.copy(tmp_path / "home")
-    begun = time.time()
+    start = time.time()
     again.materialize()
     tables = every_table()
     with again.instance() as instance:
         events = {t: instance.get_latest_materialization_event(key_of(t)) for t in tables}
-    assert [t.folder for t, event in events.items() if not event or event.timestamp < begun] == []
-    # Reports tell of runs, and there was another one.
+    assert [t.folder for t, event in events.items() if not event or event.timestamp < start] == []
+    # Reports change, because they contain data about the runs.
     compared = [t for t in tables if t.layer is not Layer.REPORTS]
     assert [t.folder for t in compared if state(made.lake, t) != state(again.lake, t)] == []

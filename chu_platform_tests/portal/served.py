@@ -6,15 +6,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import uvicorn
 
+from chu_platform.describe import describe, described_catalogue
+from chu_platform.description.catalogue import DescribedCatalogue
+from chu_platform.indicators.indicator import indicators
 from chu_platform.portal.app import make_app
+from chu_platform.portal.questions import questions_of
 from chu_platform.portal.reader import Reader
+from chu_platform_tests.html import Element, parsed
 
+# The tables of the questions alone: to follow the lineage of all of them takes seconds.
+QUESTIONS = questions_of(describe(dict.fromkeys(t for i in indicators() for t in (i.masked, i.fact)), indicators()))
+BY_SLUG = {q.slug: q for q in QUESTIONS}
 UI = "http://127.0.0.1:1"
+
+
+@cache
+def full_catalogue() -> DescribedCatalogue:
+    """The described catalogue, with all tables."""
+    return described_catalogue()
 
 
 @dataclass(frozen=True)
@@ -52,17 +67,17 @@ class Served:
         finally:
             connection.close()
 
-    def page(self, path: str) -> str:
-        """The text of a page that must be there."""
+    def page(self, path: str) -> Element:
+        """A page that must be there."""
         answer = self.get(quote(path, safe="/?=&:|%+"))
         assert answer.status == 200, f"{path}: {answer.status}"
-        return answer.text
+        return parsed(answer.body.decode())
 
 
 @contextmanager
 def serving(lake: Path) -> Iterator[Served]:
     """The portal over a lake, until the end of the block; it does not look for new versions by itself."""
-    reader = Reader(lake)
+    reader = Reader(lake, full_catalogue())
     config = uvicorn.Config(make_app(reader, UI), host="127.0.0.1", port=0, log_level="warning", server_header=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

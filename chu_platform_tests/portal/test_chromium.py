@@ -3,8 +3,10 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pytest
@@ -12,9 +14,9 @@ from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chu_platform import french
-from chu_platform.portal.questions import BY_SLUG, Question
+from chu_platform.portal.questions import Question
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import Served
+from chu_platform_tests.portal.served import BY_SLUG, Served
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 pytestmark = [
@@ -45,52 +47,46 @@ def page(browser: Browser, portal: Served) -> Iterator[Page]:
     assert said == []
 
 
-def visible(made: Home, slug: str, where: dict[str, Any]) -> dict[str, Any]:
-    """A published row that is not masked."""
+def published(made: Home, slug: str, where: dict[str, Any]) -> list[dict[str, Any]]:
+    """The published rows of a question with some values."""
     name = BY_SLUG[slug].table.name
     table: pa.Table = DeltaTable(made.lake.root / "published" / "kpis" / name).to_pyarrow_table()
-    value = BY_SLUG[slug].measures[0].value
     every: list[dict[str, Any]] = table.to_pylist()
-    rows = [
-        row
-        for row in every
-        if not row["is_masked"] and row[value] is not None and all(row[c] == v for c, v in where.items())
-    ]
+    return [row for row in every if all(row[c] == v for c, v in where.items())]
+
+
+def visible(made: Home, slug: str, where: dict[str, Any]) -> dict[str, Any]:
+    """A published row that is not masked."""
+    value = BY_SLUG[slug].measures[0].value
+    rows = [row for row in published(made, slug, where) if not row["is_masked"] and row[value] is not None]
     assert rows, f"nothing visible of {slug} with {where}"
     return rows[len(rows) // 2]
 
 
+def only_row(made: Home, slug: str, where: dict[str, Any]) -> dict[str, Any]:
+    """The one published row with some values."""
+    (row,) = published(made, slug, where)
+    return row
+
+
+def period_columns(written: str, question: Question) -> dict[str, Any]:
+    """The columns of a written year, or of the whole period."""
+    if question.yearly:
+        return {"year": int(written)}
+    if written == "tout":
+        return {"period_grain": "all"}
+    return {"period_grain": "year", "period_start": date(int(written), 1, 1)}
+
+
 def shows(page: Page, question: Question, row: dict[str, Any]) -> None:
-    """The page shows the figure of the row."""
+    """The page shows the figure of the row, or that it is masked."""
     measure = question.measures[0]
+    if row["is_masked"]:
+        assert page.locator("#chiffre").inner_text() == "masqué"
+        return
     expected = french.number(row[measure.value], measure.decimals).replace("\u202f", " ")
     shown = page.locator("#chiffre").inner_text().replace("\u202f", " ").replace("\u00a0", " ")
     assert shown.startswith(f"{expected} "), shown
-
-
-class Reader:
-    """Does what a reader does, and counts it."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.interactions = 0
-
-    def open(self, question: Question) -> None:
-        self.page.get_by_role("link", name=question.title).click()
-        self.interactions += 1
-
-    def choose(self, label: str, value: str) -> None:
-        self.page.get_by_label(label, exact=True).select_option(value)
-        self.interactions += 1
-
-    def show(self) -> None:
-        self.page.get_by_role("button", name="Afficher").click()
-        self.interactions += 1
-
-    def search(self, label: str, words: str) -> None:
-        self.page.get_by_label(label).fill(words)
-        self.page.get_by_label(label).press("Enter")
-        self.interactions += 1
 
 
 # Of each question: the list to choose X in, and the columns that make its value.
@@ -107,32 +103,33 @@ LISTS: Mapping[str, tuple[str, Sequence[str], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("slug", LISTS)
-def test_each_question_is_answered_for_a_chosen_x_in_three_interactions(slug: str, made: Home, page: Page) -> None:
+def test_a_question_is_answered_for_an_x_by_opening_choosing_and_showing(slug: str, made: Home, page: Page) -> None:
+    """Three interactions; the page keeps its period where that is published for X, or says which it takes instead."""
     question = BY_SLUG[slug]
     label, columns, where = LISTS[slug]
     row = visible(made, slug, where)
-    reader = Reader(page)
-    reader.open(question)
+    page.get_by_role("link", name=question.title).click()
     if slug == "hospitalisations":
-        reader.choose(label, f"{row['period_start']:%Y}")
+        value = f"{row['period_start']:%Y}"
     else:
-        separator = question.parameters[0].separator
-        reader.choose(label, separator.join(row[c] for c in columns))
-    reader.show()
-    assert reader.interactions <= 3
-    # The page goes on with the period it had, where that is published; the row is of all periods.
-    if where.get("period_grain") == "all":
-        page.goto(re.sub(r"periode=[^&]+", "periode=tout", page.url))
-    shows(page, question, row)
+        value = question.parameters[0].separator.join(row[c] for c in columns)
+    page.get_by_label(label, exact=True).select_option(value)
+    page.get_by_role("button", name="Afficher").click()
+    assert parse_qs(urlsplit(page.url).query)[
+        "periode" if slug == "hospitalisations" else question.parameters[0].name
+    ] == [value]
+    expect(page.get_by_label(label, exact=True)).to_have_value(value)
+    link = page.get_by_role("link", name="Lien permanent").get_attribute("href")
+    shown = {**where, **period_columns(parse_qs(urlsplit(link or "").query)["periode"][0], question)}
+    shows(page, question, only_row(made, slug, {**shown, **{c: row[c] for c in question.columns}}))
 
 
-def test_an_establishment_is_reached_by_search_in_three_interactions(made: Home, page: Page) -> None:
+def test_an_establishment_is_found_by_opening_and_searching(made: Home, page: Page) -> None:
     question = BY_SLUG["consultations-etablissement"]
     row = visible(made, question.slug, {"level": "establishment"})
-    reader = Reader(page)
-    reader.open(question)
-    reader.search("Chercher un établissement", row["code"][1:])
-    assert reader.interactions <= 3
+    page.get_by_role("link", name=question.title).click()
+    page.get_by_label("Chercher un établissement").fill(row["code"][1:])
+    page.get_by_label("Chercher un établissement").press("Enter")
     assert page.url.endswith(f"x=establishment%3A{row['code']}")
     shows(page, question, row)
 

@@ -2,24 +2,23 @@
 
 import re
 from datetime import datetime
-from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.portal.app import make_app
-from chu_platform.portal.export import BEGIN, MISSING, export, views_alone
-from chu_platform.portal.questions import QUESTIONS
+from chu_platform.portal.addresses import MISSING
+from chu_platform.portal.export import export, opening_views, start_addresses
+from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import Served
+from chu_platform_tests.portal.served import QUESTIONS, Served
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2026, 3, 1)
 # Enough of the portal to see every kind of page and link.
-BEGIN_HERE = (
+START_HERE = (
     "/",
     "/recit",
     "/methode",
@@ -32,64 +31,70 @@ BEGIN_HERE = (
 @pytest.fixture(scope="module")
 def copy(portal: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy") / "portail"
-    export(make_app(portal.reader), folder, NOW, BEGIN_HERE, views_alone(portal.reader.snapshot, 30))
+    snapshot = portal.reader.snapshot
+    export(snapshot, folder, NOW, START_HERE, opening_views(snapshot, 30))
     return folder
 
 
-def pages(copy: Path) -> dict[Path, str]:
-    return {path: path.read_text(encoding="utf-8") for path in sorted(copy.rglob("*.html"))}
+@pytest.fixture(scope="module")
+def pages(copy: Path) -> dict[Path, Element]:
+    return {path: parsed(path.read_text(encoding="utf-8")) for path in sorted(copy.rglob("*.html"))}
 
 
-def test_every_link_leads_to_a_file_of_the_copy(copy: Path) -> None:
-    known = pages(copy)
-    assert len(known) > 50
-    ids = {path: set(re.findall(r' id="([^"]+)"', text)) for path, text in known.items()}
-    for path, text in known.items():
-        for address in map(unescape, re.findall(r' (?:href|src|action)="([^"]+)"', text)):
+def target_of(path: Path, address: str) -> Path:
+    """The file that a link of a page leads to."""
+    return (path.parent / unquote(address.partition("#")[0])).resolve()
+
+
+def test_every_link_leads_to_a_file_of_the_copy(copy: Path, pages: dict[Path, Element]) -> None:
+    assert len(pages) > 50
+    ids = {path: page.ids for path, page in pages.items()}
+    for path, page in pages.items():
+        for element in page.all("[href], [src], [action]"):
+            (address,) = (element.attributes[n] for n in ("href", "src", "action") if n in element.attributes)
             assert not re.match(r"/|[a-z]+:", address), f"{path.name}: {address}"
-            file, _, fragment = address.partition("#")
-            target = (path.parent / unquote(file)).resolve() if file else path
+            fragment = address.partition("#")[2]
+            target = path if address.startswith("#") else target_of(path, address)
             assert target.is_file() and target.is_relative_to(copy), f"{path.name}: {address}"
-            if fragment and target in known:
+            if fragment and target in pages:
                 assert fragment in ids[target], f"{path.name}: {address}"
 
 
-def test_what_is_not_in_the_copy_looks_like_no_link(copy: Path) -> None:
-    said = 0
-    for path, text in pages(copy).items():
-        assert not re.search(r"<a(?![^>]* href=)[^>]*>", text), path.name
-        assert 'class="absent"' not in text or MISSING in text
-        said += text.count(f"({MISSING})")
-    assert said
+def test_what_is_not_in_the_copy_looks_like_no_link(pages: dict[Path, Element]) -> None:
+    absent = 0
+    for path, page in pages.items():
+        assert page.all("a:not([href])") == [], path.name
+        remarks = [e.text for e in page.all("span.absent + small")]
+        assert remarks == [f"({MISSING})"] * len(page.all("span.absent")), path.name
+        assert page.all("a span.absent, span.absent a") == [], path.name
+        absent += len(remarks)
+    assert absent > 0
 
 
-def test_a_region_leads_to_its_departments_in_the_copy(copy: Path, portal: Served) -> None:
-    known = pages(copy)
-    table = portal.reader.snapshot.rows(
-        "SELECT DISTINCT code FROM kpi_consultation_rate_by_establishment WHERE level = 'department' AND NOT is_masked "
-        "ORDER BY code LIMIT 30"
+def test_a_region_leads_to_its_departments_in_the_copy(pages: dict[Path, Element], portal: Served) -> None:
+    names = portal.reader.snapshot.rows(
+        "SELECT DISTINCT label FROM kpi_consultation_rate_by_establishment WHERE level = 'department'"
     )
-    assert table
-    led = 0
-    for path, text in known.items():
-        below = re.search(r'id="titre-affiner">.*?</section>', text, re.DOTALL)
-        for address in re.findall(r'<a href="([^"]+)"', below[0]) if below else ():
-            target = (path.parent / unquote(unescape(address))).resolve()
-            led += "Département" in known[target] or "département" in known[target]
-    assert led
+    departments = {" ".join(row["label"].split()) for row in names}
+    led: set[str] = set()
+    for path, page in pages.items():
+        if path.parent.name == "consultations-etablissement" and path.name.startswith("region-"):
+            for address in (a for part in page.all("section[aria-labelledby=titre-affiner]") for a in part.links):
+                led.add(pages[target_of(path, address)].one("h1").text.partition(" : ")[0])
+    assert led and led <= departments
 
 
-def test_a_view_has_one_file_whichever_address_leads_to_it(copy: Path) -> None:
+def test_a_view_has_one_file_whichever_address_leads_to_it(pages: dict[Path, Element]) -> None:
     views = 0
-    for path, text in pages(copy).items():
-        for address in re.findall(r'<a id="lien" href="([^"]+)"', text):
-            assert (path.parent / unquote(unescape(address))).resolve() == path.resolve()
+    for path, page in pages.items():
+        for link in page.all("#lien"):
+            assert target_of(path, link.attributes["href"]) == path.resolve()
             views += 1
     assert views > 50
 
 
-def test_the_copy_says_what_it_leaves_out(copy: Path, portal: Served) -> None:
-    page = (copy / "index.html").read_text(encoding="utf-8").replace("\u00a0", " ").replace("\u202f", " ")
+def test_the_copy_says_what_it_leaves_out(copy: Path, pages: dict[Path, Element], portal: Served) -> None:
+    page = pages[copy / "index.html"].one("footer")
     for left_out in (
         "trimestres",
         "recherche",
@@ -99,48 +104,47 @@ def test_the_copy_says_what_it_leaves_out(copy: Path, portal: Served) -> None:
         "de moindre effectif",
     ):
         assert left_out in page
-    everything = views_alone(portal.reader.snapshot)
+    everything = opening_views(portal.reader.snapshot)
     assert everything.left_out == 0
-    assert len(everything.addresses) > len(views_alone(portal.reader.snapshot, 30).addresses)
+    assert len(everything.addresses) > len(opening_views(portal.reader.snapshot, 30).addresses)
 
 
-def test_the_copy_asks_for_no_server(copy: Path) -> None:
-    for path, text in pages(copy).items():
-        assert not re.search(r"<(form|select|iframe|input|button type=.submit)", text), path.name
+def test_the_copy_asks_for_no_server(copy: Path, pages: dict[Path, Element]) -> None:
+    for path, page in pages.items():
+        assert page.all("form, select, iframe, input, button[type=submit]") == [], path.name
     for style in (copy / "static").glob("*.css"):
         assert not re.search(r"url\(\"?(/|https?:)|@import", style.read_text())
 
 
-def test_a_copy_begins_with_home_story_method_and_the_eight_questions() -> None:
-    assert set(BEGIN) == {"/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS)}
+def test_a_copy_starts_with_home_story_method_and_the_questions(portal: Served) -> None:
+    start = start_addresses(portal.reader.snapshot)
+    assert set(start) == {"/", "/recit", "/methode", *(f"/questions/{q.slug}" for q in QUESTIONS)}
 
 
-def test_the_copy_tells_what_the_portal_tells(copy: Path, portal: Served) -> None:
-    for address in BEGIN_HERE:
-        file = f"{address.strip('/') or 'index'}.html"
-        page = (copy / file).read_text(encoding="utf-8").replace("\u202f", " ").replace("\u00a0", " ")
-        title = re.compile(r"<h1.*?</h1>", re.DOTALL)
-        assert title.findall(page) == title.findall(portal.page(address)), address
+def test_the_copy_tells_what_the_portal_tells(copy: Path, pages: dict[Path, Element], portal: Served) -> None:
+    for address in START_HERE:
+        page = pages[copy / f"{address.strip('/') or 'index'}.html"]
+        assert page.one("h1").text == portal.page(address).one("h1").text, address
+        shown = [e.text for e in portal.page(address).all("dd")]
+        assert [e.text for e in page.all("dd")] == shown, address
 
 
-def test_years_are_chosen_from_links(copy: Path) -> None:
-    page = (copy / "questions/satisfaction-region.html").read_text(encoding="utf-8")
-    chosen = re.search(r"<summary>Période</summary>(.*?)</details>", page, re.DOTALL)
-    assert chosen
-    linked = dict(re.findall(r'<a href="([^"]+)"[^>]*>(\d{4})', chosen[1]))
-    assert {"2017", "2019"} <= set(linked.values())
-    address = next(a for a, text in linked.items() if text == "2017")
-    assert "en 2017," in (copy / "questions" / address).read_text(encoding="utf-8")
+def test_years_are_chosen_from_links(copy: Path, pages: dict[Path, Element]) -> None:
+    path = copy / "questions/satisfaction-region.html"
+    (periods,) = (d for d in pages[path].all("details") if d.one("summary").text == "Période")
+    linked = {e.text[:4]: e.attributes["href"] for e in periods.all("a")}
+    assert {"2017", "2019"} <= linked.keys()
+    assert "en 2017," in pages[target_of(path, linked["2017"])].one("h1")
 
 
-def test_a_copy_names_its_day(copy: Path) -> None:
-    assert "Copie du 1er mars 2026" in (copy / "index.html").read_text(encoding="utf-8")
+def test_a_copy_names_its_day(copy: Path, pages: dict[Path, Element]) -> None:
+    assert "Copie du 1er mars 2026" in pages[copy / "index.html"].one("footer")
 
 
 def test_a_folder_that_holds_something_is_left_alone(portal: Served, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ChuError, match="nothing was written"):
-        export(make_app(portal.reader), tmp_path, NOW)
+        export(portal.reader.snapshot, tmp_path, NOW, START_HERE)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -1,10 +1,10 @@
 """What is claimed, and what is said not to be established; the expected texts are written by hand."""
 
-import re
 from datetime import date
 
 import pytest
 
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
@@ -20,17 +20,17 @@ from chu_platform.portal.findings import (
     highest_title,
 )
 from chu_platform.portal.periods import Period
-from chu_platform.portal.questions import BY_SLUG
 from chu_platform.portal.sentences import standing
+from chu_platform_tests.html import parsed
 
 pytestmark = pytest.mark.unit
 
-RATE = BY_SLUG["hospitalisations"].measures[0]
+RATE = kpi_hospitalisation_rate.question.measures[0]
 NOUN = "recours à l’hospitalisation"
 
 
 def plain(text: str) -> str:
-    return re.sub(r"<[^>]+>", "", text).replace("\u202f", " ").replace("\u00a0", " ")
+    return parsed(text).text
 
 
 def cell(

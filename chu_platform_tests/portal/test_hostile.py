@@ -11,11 +11,10 @@ from urllib.parse import quote
 import pytest
 
 from chu_platform.dimensions.dim_patient import dim_patient
-from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Reader
 from chu_platform.sources.patient import patient
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import Served
+from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue
 
 pytestmark = pytest.mark.integration
 
@@ -178,8 +177,12 @@ def test_a_redirect_stays_here_whatever_the_host(portal: Served) -> None:
     ):
         answer = portal.get(path, Host="evil.com")
         assert (answer.status, answer.headers["location"]) == (307, to)
-    for path in ("//recit/", "//evil.com/questions/", "/\\evil.com/recit/"):
-        assert not re.match(r"//|/\\|https?:", portal.get(path).headers.get("location", "")), path
+    led = 0
+    for path in ("//recit/", "//evil.com/questions/", "/\\evil.com/recit/", "//evil.com/recit/"):
+        location = portal.get(path).headers.get("location")
+        led += location is not None
+        assert location is None or not re.match(r"//|/\\|https?:", location), path
+    assert led
 
 
 def test_head_answers_without_a_body(portal: Served) -> None:
@@ -215,7 +218,7 @@ def test_a_wrong_address_gets_a_clear_page_in_french(path: str, status: int, why
 
 def test_the_tables_served_can_reach_no_file(made: Home, tmp_path: Path) -> None:
     """Also who could write the queries could read nothing but the published rows, and write nothing."""
-    snapshot = Reader(made.lake.root).snapshot
+    snapshot = Reader(made.lake.root, full_catalogue()).snapshot
     restricted = next((made.lake.root / "restricted").rglob("*.parquet"))
     for sql in (
         f"SELECT * FROM read_parquet('{restricted}')",

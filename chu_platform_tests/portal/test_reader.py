@@ -16,15 +16,15 @@ from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultatio
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
-from chu_platform.portal.questions import QUESTIONS
 from chu_platform.portal.reader import Reader
 from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.reports.check_result import check_result
 from chu_platform.storage.commit import publish
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
+from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import Served, serving
+from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue, serving
 
 pytestmark = pytest.mark.integration
 
@@ -38,8 +38,7 @@ TOGETHER = {
 ROUNDS = 4
 CLIENTS = 4
 FIRST = 1001
-PATIENCE = 60
-LABEL = re.compile(r'<span class="badge[^"]*">([^<]+)</span>')
+MAX_WAIT = 60
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
                 failed.append((path, answer.status))
             if path == "/":
                 # The stays of card 3 and on are no part of the family.
-                counts = consultation_counts(answer.text)
+                counts = consultation_counts(parsed(answer.body.decode()))
                 seen.update(counts)
                 if len(set(counts)) != 1 or len(counts) != 3:
                     mixed.append(counts)
@@ -127,22 +126,21 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
 
 def wait_until_served(portal: Served, mask: int) -> None:
     """Wait until the portal serves the family of a version of the mask."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_WAIT
     while portal.reader.snapshot.versions[publication_coverage.name].provenance["read"] != {MASK: mask}:
         assert time.monotonic() < deadline, "the new versions are not served"
         time.sleep(0.05)
 
 
-def consultation_counts(page: str) -> list[str]:
+def consultation_counts(page: Element) -> list[str]:
     """The counts on the cards of the three consultation indicators."""
-    cards = re.findall(r'<li class="card">(.*?)</li>', page, re.DOTALL)
-    of_consultations = [c for c in cards if "/questions/consultations-" in c]
-    found = [re.search(r"(\d[\d ]*) (?:patients distincts|professionnels)\b", c) for c in of_consultations]
+    cards = [c.text for c in page.all("li.card") if c.links[0].startswith("/questions/consultations-")]
+    found = [re.search(r"(\d[\d ]*) (?:patients distincts|professionnels)\b", c) for c in cards]
     return [m[1].replace(" ", "") for m in found if m]
 
 
 def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
-    reader = Reader(lake.root)
+    reader = Reader(lake.root, full_catalogue())
     before = reader.snapshot
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
@@ -155,14 +153,14 @@ def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
 
 def test_tables_that_never_fit_are_served_in_the_end(lake: Lake) -> None:
     """A run that failed in the middle must not keep the others from being seen for ever."""
-    reader = Reader(lake.root, patience=0)
+    reader = Reader(lake.root, full_catalogue(), max_wait=0)
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
     reader.refresh()
     assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 1
 
 
 def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tmp_path: Path) -> None:
-    reader = Reader(lake.root, tmp_path / "logs")
+    reader = Reader(lake.root, full_catalogue(), tmp_path / "logs")
     before = reader.snapshot
     rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 0)
     path = lake.path(kpi_consultation_rate_by_establishment.masked)
@@ -207,10 +205,10 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
         publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
         home = portal.page("/")
-        cards = re.findall(r'<li class="card">(.*?)</li>', home, re.DOTALL)
+        cards = home.all("li.card")
         # The three of stays are masked as one family: what one is made of, all are.
         good, failed, late, remark = "✓ Contrôlé", "✗ En échec", "! Calcul en retard", "✓ Contrôlé, avec remarque"
-        labels = [LABEL.findall(card) for card in cards]
+        labels = [[e.text for e in card.all(".badge")] for card in cards]
         assert labels == [[text] for text in (good, good, failed, failed, failed, good, late, remark)]
         stays = "Hospitalisations, Hospitalisations par diagnostic et Hospitalisations par sexe et âge"
         assert f"En échec : {stays}." in home
@@ -235,12 +233,12 @@ def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
         pq.write_table(pa.Table.from_pylist([], check_result.schema), staging / "rows" / "rows.parquet")
         publish(lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
-        assert LABEL.findall(portal.page("/")) == ["? Pas encore contrôlé"] * 8
+        assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 8
         assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")
 
 
 def test_only_the_published_zone_is_served(made: Home) -> None:
-    reader = Reader(made.lake.root)
+    reader = Reader(made.lake.root, full_catalogue())
     served = {r["table_name"] for r in reader.snapshot.rows("SELECT table_name FROM duckdb_tables()")}
     folders = {p.parent.name for p in (made.lake.root / "published").glob("*/*/_delta_log")}
     assert served == folders

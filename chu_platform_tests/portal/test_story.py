@@ -11,8 +11,10 @@ from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.kpis.kpi_hospitalisation_rate_by_sex_and_age import kpi_hospitalisation_rate_by_sex_and_age
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
-from chu_platform.portal.story import log_line
+from chu_platform.portal.addresses import ServedAddresses
+from chu_platform.portal.story import story_of
 from chu_platform.tables.table import Table
+from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
 
@@ -20,11 +22,11 @@ pytestmark = pytest.mark.integration
 
 
 def plain(text: str) -> str:
-    return re.sub(r"<[^>]+>", "", text).replace("\u202f", " ").replace("\u00a0", " ")
+    return parsed(text).text
 
 
 def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, portal: Served) -> None:
-    page = plain(portal.page("/recit"))
+    page = portal.page("/recit")
     counts = [
         ("events", kpi_hospitalisation_rate.masked, "period_grain = 'all'"),
         ("events", kpi_consultation_rate_by_establishment.masked, "period_grain = 'all' AND level = 'total'"),
@@ -38,18 +40,18 @@ def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, 
 
 def test_the_story_goes_from_the_question_to_what_to_do(portal: Served) -> None:
     page = portal.page("/recit")
-    steps = re.findall(r'<section class="step" id="etape-(\d+)"', page)
-    assert steps == [str(n) for n in range(1, 12)]
-    for n in range(1, 11):
-        assert f'rel="next" href="#etape-{n + 1}"' in page
-    kickers = re.findall(r'class="count">\d+ / 11</span> ([^<]+)<', page)
+    steps = page.all("section.step")
+    assert [step.attributes["id"] for step in steps] == [f"etape-{n}" for n in range(1, 12)]
+    following = [e.attributes["href"] for step in steps for e in step.all("a[rel=next]")]
+    assert following == [f"#etape-{n}" for n in range(2, 12)]
+    kickers = [step.one(".kicker").own_text for step in steps]
     assert (kickers[0], kickers[2], kickers[3], kickers[-2], kickers[-1]) == (
         "La question", "L’entrepôt", "La méthode", "Les limites", "Que faire",
     )  # fmt: skip
 
 
 def test_the_story_shows_no_masked_figure(portal: Served) -> None:
-    told = log_line(portal.reader.snapshot)
+    told = story_of(portal.reader.snapshot, ServedAddresses())
     for name in RESULTS:
         assert not re.search(r"\b(nan|null)\b|[:( ]None\b", str(getattr(told, name).shown))
 
@@ -58,10 +60,10 @@ RESULTS = ("consultations", "stays", "ages", "deaths", "satisfaction")
 
 
 def test_the_title_of_each_result_is_its_finding(portal: Served) -> None:
-    told = log_line(portal.reader.snapshot)
-    page = plain(portal.page("/recit"))
+    told = story_of(portal.reader.snapshot, ServedAddresses())
+    page = portal.page("/recit")
     titles = [plain(getattr(told, name).title) for name in RESULTS]
-    assert re.findall(r'id="titre-[5-9]" tabindex="-1">([^<]+)<', portal.page("/recit")) == titles
+    assert [page.one(f"#titre-{n}").text for n in range(5, 10)] == titles
     assert len(set(titles)) == 5
     for name in RESULTS:
         assert plain(getattr(told, name).finding) in page
@@ -69,15 +71,15 @@ def test_the_title_of_each_result_is_its_finding(portal: Served) -> None:
 
 def test_the_published_zone_is_counted_with_its_reports(made: Home, portal: Served) -> None:
     folders = [p for p in (made.lake.root / "published").glob("*/*") if (p / "_delta_log").is_dir()]
-    published = portal.page("/recit").split("<strong>Publication</strong>")[1].split("</li>")[0]
-    assert f'<span class="big">{len(folders)}</span>' in published
+    (published,) = (e for e in portal.page("/recit").all("ol.way li") if e.one("strong").text == "Publication")
+    assert published.one(".big").text == str(len(folders))
     reports = len(list((made.lake.root / "published" / "reports").iterdir()))
     assert f"dont {reports} rapports" in published
 
 
 def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served) -> None:
     page = portal.page("/recit")
-    step = {n: plain(page.split(f'id="etape-{n}"')[1].split("</section>")[0]) for n in (7, 8, 9)}
+    step = {n: page.one(f"#etape-{n}").text for n in (7, 8, 9)}
 
     def total(columns: str, table: Table, where: str) -> tuple[float, ...]:
         sql = f"SELECT {columns} FROM {made.lake.relation(table)} WHERE {where}"
@@ -108,7 +110,7 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
 
 def test_before_anything_is_published_the_titles_say_so(tmp_path: Path) -> None:
     with serving(tmp_path / "empty") as portal:
-        page = plain(portal.page("/recit"))
+        page = portal.page("/recit").text
     assert page.count("aucun chiffre n’est publié") == 3
     assert "Décès de 2019 : aucun taux n’est publié" in page
     assert "Satisfaction de 2020 : aucun score de région n’est visible" in page

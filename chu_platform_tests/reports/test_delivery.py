@@ -1,4 +1,4 @@
-"""The register of deliveries over five runs of two small sources, as an auditor reads it with delta-rs."""
+"""Register of deliveries after five runs with two small sources, read with delta-rs."""
 
 import json
 import shutil
@@ -69,12 +69,12 @@ LACKING = activities("autre", "1;F1;Salarie", "2;F2;Liberal")
 
 @dataclass
 class Moment:
-    """What an auditor sees after a run: rows and versions of tables, and what the run said."""
+    """State after a run: rows and versions of tables, causes of failures, and log lines."""
 
     rows: Mapping[str, list[dict[str, Any]]]
     versions: Mapping[str, int]
     failed: Mapping[str, str]
-    said: list[str]
+    log: list[str]
 
     def registered(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The rows of the register, by path and the start of the fingerprint."""
@@ -83,7 +83,7 @@ class Moment:
 
 @dataclass
 class House:
-    """A pack, a lake and Dagster's storage of their own."""
+    """A pack, a lake and a Dagster storage used only by these tests."""
 
     folder: Path
     moments: list[Moment] = field(default_factory=list)
@@ -100,9 +100,9 @@ class House:
 
     def run(self) -> None:
         settings = Settings(_env_file=None, home=self.folder, sources=self.pack)
-        said: list[str] = []
+        log: list[str] = []
         failed = {}
-        with RunResources(settings, said.append) as platform, open_instance(settings) as instance:
+        with RunResources(settings, log.append) as platform, open_instance(settings) as instance:
             for tables in (SOURCES, REPORTS):
                 assets = [asset_of(t) for t in tables]
                 run = dg.materialize(
@@ -117,17 +117,17 @@ class House:
                     failed[str(event.step_key)] = (failure and failure.description) or "unknown"
         found = {n: DeltaTable(p) for n, f in LAKE_TABLES.items() if (p := self.folder / "lake" / f).exists()}
         rows = {name: delta.to_pyarrow_table().to_pylist() for name, delta in found.items()}
-        self.moments.append(Moment(rows, {n: d.version() for n, d in found.items()}, failed, said))
+        self.moments.append(Moment(rows, {n: d.version() for n, d in found.items()}, failed, log))
 
 
 def start(content: bytes) -> str:
-    """The start of a fingerprint."""
+    """The first eight characters of a fingerprint."""
     return sha256(content).hexdigest()[:8]
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Five runs: a delivery, the same, a corrected one, one in which a column is missing, one in which it is back."""
+    """Five runs: a delivery, the same delivery, a corrected one, one without a column, one with the column again."""
     house = House(tmp_path_factory.mktemp("house"))
     house.put(people=people(NUMBERS), activities=PLAIN, note=b"nobody knows")
     house.run()
@@ -142,7 +142,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return house
 
 
-def test_every_file_is_registered_with_how_it_was_read_or_why_not(house: House) -> None:
+def test_every_file_is_registered_with_its_reading_or_its_state(house: House) -> None:
     found = house.moments[0].registered()
     read = found[PEOPLE, start(people(NUMBERS))]
     expected = {
@@ -166,7 +166,7 @@ def test_every_file_is_registered_with_how_it_was_read_or_why_not(house: House) 
     assert len(found) == 3
 
 
-def test_the_same_pack_again_makes_no_version_but_of_reports(house: House) -> None:
+def test_the_same_pack_again_makes_no_new_versions_of_data(house: House) -> None:
     first, second, *_ = house.moments
     data = ("people", "rejects", "activities")
     assert [(first.versions[t], second.versions[t]) for t in data] == [(0, 0)] * 3
@@ -174,7 +174,7 @@ def test_the_same_pack_again_makes_no_version_but_of_reports(house: House) -> No
     assert {r["fed"] for r in second.rows["register"]} == {r["fed"] for r in first.rows["register"]}
 
 
-def test_what_was_replaced_or_removed_stays_listed(house: House) -> None:
+def test_replaced_and_removed_files_stay_in_the_register(house: House) -> None:
     first, third = house.moments[0].registered(), house.moments[2].registered()
     assert first.keys() < third.keys()
     gone = {key for key, row in third.items() if not row["present"]}
@@ -185,11 +185,13 @@ def test_what_was_replaced_or_removed_stays_listed(house: House) -> None:
     assert third[PEOPLE, start(people(MENDED))]["fed"] == "sources/professionnel_sante 1"
 
 
-def test_an_added_column_is_in_quarantine_and_reported_and_passed_on_to_nothing(house: House) -> None:
+def test_an_added_column_is_reported_and_only_in_quarantine(house: House) -> None:
     before, after = house.moments[1], house.moments[2]
     assert "quarantine" not in before.rows
-    apart = [(r["file"], r["delivery"][:8], r["number"], r["column"], r["value"]) for r in after.rows["quarantine"]]
-    assert apart == [(ACTIVITIES, start(ADDED), 1, "telephone", "0612345678")]
+    quarantined = [
+        (r["file"], r["delivery"][:8], r["number"], r["column"], r["value"]) for r in after.rows["quarantine"]
+    ]
+    assert quarantined == [(ACTIVITIES, start(ADDED), 1, "telephone", "0612345678")]
     assert after.rows["activities"] == before.rows["activities"], "the declared columns are as they were"
     row = after.registered()[ACTIVITIES, start(ADDED)]
     assert (row["undeclared"], row["state"], row["fed"]) == (
@@ -197,13 +199,13 @@ def test_an_added_column_is_in_quarantine_and_reported_and_passed_on_to_nothing(
         "read",
         "sources/activite_professionnel_sante 1",
     )
-    warned = [line for line in after.said if line.startswith("WARNING sources/activite_professionnel_sante")]
+    warned = [line for line in after.log if line.startswith("WARNING sources/activite_professionnel_sante")]
     assert [
         "« toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine »: 1 columns break it" in line
         for line in warned
     ] == [True]
-    assert any("'telephone' not declared, kept in quarantine" in line for line in after.said)
-    assert house.moments[4].rows["quarantine"] == [], "it goes with the column"
+    assert any("'telephone' not declared, kept in quarantine" in line for line in after.log)
+    assert house.moments[4].rows["quarantine"] == [], "the quarantine is empty when the column is gone"
 
 
 def test_no_value_of_an_added_column_is_outside_its_quarantine(house: House) -> None:
@@ -224,12 +226,12 @@ def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
     assert asset == "sources__activite_professionnel_sante"
     assert "'mode_exercice' missing among its 3 columns" in cause
     assert fourth.versions["activities"] == third.versions["activities"]
-    assert fourth.rows["people"] == third.rows["people"], "the row that was left out had been rejected"
+    assert fourth.rows["people"] == third.rows["people"], "only a rejected row was left out"
     row = fourth.registered()[ACTIVITIES, start(LACKING)]
     assert (row["state"], row["known_as"], row["rows_in"]) == ("source_refused", "activite_professionnel_sante", None)
     assert row["reason"] == f"activite_professionnel_sante : {cause}"
     later = {key for key, r in house.moments[4].registered().items() if r["reason"]}
-    assert later == {(ACTIVITIES, start(LACKING))}, "a content that is gone keeps its reason"
+    assert later == {(ACTIVITIES, start(LACKING))}, "a removed file keeps its reason"
     states = {r["source"]: r["state"] for r in fourth.rows["quality"]}
     assert (states["professionnel_sante"], states["activite_professionnel_sante"]) == ("read", "stopped")
     assert {s for name, s in states.items() if name not in ("professionnel_sante", "activite_professionnel_sante")} == {
@@ -237,20 +239,20 @@ def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
     }
 
 
-def test_a_mended_row_leaves_the_open_rejects_and_stays_in_the_history(house: House) -> None:
-    def told(moment: Moment) -> list[tuple[object, ...]]:
+def test_a_mended_row_is_closed_and_stays_in_the_history(house: House) -> None:
+    def summary(moment: Moment) -> list[tuple[object, ...]]:
         rows = moment.rows["rejects"]
         return sorted((r["line"], r["reason"], r["delivery"][:8], (r["mended_by"] or "-")[:8]) for r in rows)
 
     one, two, three = start(people(NUMBERS)), start(people(MENDED)), start(people(MENDED[:4]))
-    assert told(house.moments[0]) == [(4, "missing", one, "-"), (6, "missing", one, "-")]
-    assert told(house.moments[2]) == [(4, "missing", one, two), (6, "missing", one, "-")]
-    assert told(house.moments[3]) == [(4, "missing", one, two), (6, "missing", one, three)]
+    assert summary(house.moments[0]) == [(4, "missing", one, "-"), (6, "missing", one, "-")]
+    assert summary(house.moments[2]) == [(4, "missing", one, two), (6, "missing", one, "-")]
+    assert summary(house.moments[3]) == [(4, "missing", one, two), (6, "missing", one, three)]
     first_seen = {r["line"]: r["first_seen"] for r in house.moments[0].rows["rejects"]}
     assert {r["line"]: r["first_seen"] for r in house.moments[3].rows["rejects"]} == first_seen
 
 
-def test_the_share_of_a_source_follows_its_deliveries(house: House) -> None:
+def test_the_rejected_share_of_a_source_is_that_of_its_last_delivery(house: House) -> None:
     def quality(moment: Moment) -> tuple[object, ...]:
         row = next(r for r in moment.rows["quality"] if r["source"] == "professionnel_sante")
         names = ("rows_in", "rows_kept", "rows_rejected", "rejected_share", "open_rejects", "mended_rejects")
@@ -262,14 +264,14 @@ def test_the_share_of_a_source_follows_its_deliveries(house: House) -> None:
     assert {r["threshold"] for r in house.moments[0].rows["quality"]} == {0.5}
 
 
-def test_a_content_that_comes_back_is_the_same_delivery_with_one_more_version(house: House) -> None:
+def test_a_file_that_is_delivered_again_keeps_its_row_in_the_register(house: House) -> None:
     row = house.moments[4].registered()[ACTIVITIES, start(PLAIN)]
     assert (row["present"], row["state"]) == (True, "read")
     assert row["first_seen"] == house.moments[0].registered()[ACTIVITIES, start(PLAIN)]["first_seen"]
     assert row["last_seen"] >= row["first_seen"]
 
 
-def test_a_commit_says_of_each_file_how_it_was_read(house: House) -> None:
+def test_commit_metadata_describe_each_file(house: House) -> None:
     history = DeltaTable(house.folder / "lake" / LAKE_TABLES["people"]).history()
     (file,) = json.loads(next(c for c in history if c["version"] == 0)["userMetadata"])["files"]
     content = people(NUMBERS)
@@ -286,7 +288,7 @@ def test_a_commit_says_of_each_file_how_it_was_read(house: House) -> None:
 
 
 def registered(pack: Path, url: str | None = None) -> dict[str, tuple[str, str | None]]:
-    """State and tables of the files of a pack of which nothing has been read."""
+    """State and tables of the files of a pack before any reading."""
     settings = Settings(_env_file=None, home=pack, sources=pack, postgres_url=SecretStr(url) if url else None)
     none = {t: t.schema.empty_table() for t in (delivery, delivery_reading)}
     found = deliveries(settings, NO_RUNS, catalogue(), none[delivery_reading], none[delivery]).to_pylist()
@@ -294,22 +296,22 @@ def registered(pack: Path, url: str | None = None) -> dict[str, tuple[str, str |
     return {row["path"]: (row["state"], row["known_as"]) for row in found}
 
 
-def test_the_34_files_of_the_surveys_are_taken(pack: Path) -> None:
-    surveys = {path: said for path, said in registered(pack).items() if path.startswith("Satisfaction/")}
+def test_all_34_survey_files_have_a_source_table(pack: Path) -> None:
+    surveys = {path: row for path, row in registered(pack).items() if path.startswith("Satisfaction/")}
     states = Counter(state for state, _ in surveys.values())
     assert states == {"not_read_yet": 34, "not_a_delivery": 2, "empty": 1}
     workbook = "Satisfaction/2016/dpa_had_recueil2016_donnee2015_donnees.xlsx"
     assert surveys[workbook] == ("not_read_yet", "dpa_had_2016_classeur")
 
 
-def test_a_whole_pack_is_read_or_the_reason_is_told(made: Home) -> None:
+def test_every_file_of_a_pack_is_read_or_has_a_reason(made: Home) -> None:
     rows = DeltaTable(made.lake.path(delivery)).to_pyarrow_table().to_pylist()
     found = {row["path"]: row for row in rows}
     assert found.keys() == {f.relative_to(made.pack).as_posix() for f in made.pack.rglob("*") if f.is_file()}
     assert Counter(row["state"] for row in rows) == {"read": len(rows) - 3, "not_a_delivery": 2, "empty": 1}
     for path, row in found.items():
-        said = subprocess.run(["sha256sum", made.pack / path], capture_output=True, text=True, check=True).stdout
-        assert row["sha256"] == said.split()[0]
+        output = subprocess.run(["sha256sum", made.pack / path], capture_output=True, text=True, check=True).stdout
+        assert row["sha256"] == output.split()[0]
         if row["state"] == "read":
             assert row["rows_in"] == row["rows_kept"] + row["rows_rejected"] > 0
     tables = delivered_tables(catalogue())
@@ -320,38 +322,38 @@ def test_a_whole_pack_is_read_or_the_reason_is_told(made: Home) -> None:
 
 
 @pytest.fixture
-def own(pack: Path, tmp_path: Path) -> Path:
-    """A pack of a few files that may be changed."""
+def small_pack(pack: Path, tmp_path: Path) -> Path:
+    """A small pack that tests may change."""
     shutil.copytree(pack / "Satisfaction", tmp_path / "pack" / "Satisfaction")
     (tmp_path / "pack" / "DATA2023").write_bytes(b"PGDMP")
     return tmp_path / "pack"
 
 
-def test_why_no_table_reads_a_file(own: Path) -> None:
-    (own / "enquete.csv").write_text("a;b\n")
-    (own / "note.txt.part").write_text("a")
-    found = registered(own)
+def test_states_of_files_that_no_table_reads(small_pack: Path) -> None:
+    (small_pack / "enquete.csv").write_text("a;b\n")
+    (small_pack / "note.txt.part").write_text("a")
+    found = registered(small_pack)
     assert found["enquete.csv"] == ("unknown", None)
     assert found["note.txt.part"] == ("not_a_delivery", None)
     assert found["DATA2023"][0] == "not_read_yet"
-    assert registered(own, "postgresql://nowhere/care")["DATA2023"][0] == "care_database_is_given"
+    assert registered(small_pack, "postgresql://nowhere/care")["DATA2023"][0] == "care_database_is_given"
 
 
-def test_a_copy_is_not_read_and_two_versions_neither(own: Path) -> None:
-    original = own / "Satisfaction/2019/resultats-iqss-open-data-2019.csv"
-    copy = own / "resultats-iqss-open-data-2019.csv"
+def test_a_copy_is_not_read_and_different_versions_are_refused(small_pack: Path) -> None:
+    original = small_pack / "Satisfaction/2019/resultats-iqss-open-data-2019.csv"
+    copy = small_pack / "resultats-iqss-open-data-2019.csv"
     shutil.copy(original, copy)
-    found = registered(own)
-    states = [found[f.relative_to(own).as_posix()] for f in (original, copy)]
+    found = registered(small_pack)
+    states = [found[f.relative_to(small_pack).as_posix()] for f in (original, copy)]
     assert sorted(states) == [("copy_of_a_file_that_is_read", "iqss_2019"), ("not_read_yet", "iqss_2019")]
     copy.write_bytes(copy.read_bytes() + b"\n")
-    found = registered(own)
-    states = [found[f.relative_to(own).as_posix()] for f in (original, copy)]
+    found = registered(small_pack)
+    states = [found[f.relative_to(small_pack).as_posix()] for f in (original, copy)]
     assert states == [("source_refused", "iqss_2019")] * 2
 
 
 def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
-    """Two nights, of which the second found one row more in a table."""
+    """Two nightly snapshots; in the second, one table has one more row."""
     nights = [("5:5:@0/1", {"Patient": (4, 0), "Adher": (6, 0)}), ("9:9:@0/2", {"Patient": (4, 0), "Adher": (7, 1)})]
     readings = [
         {
@@ -373,18 +375,18 @@ def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
     settings = Settings(
         _env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x")
     )
-    told = pa.Table.from_pylist(readings, delivery_reading.schema)
-    found = deliveries(settings, NO_RUNS, catalogue(), told, delivery.schema.empty_table()).to_pylist()
+    read = pa.Table.from_pylist(readings, delivery_reading.schema)
+    found = deliveries(settings, NO_RUNS, catalogue(), read, delivery.schema.empty_table()).to_pylist()
     assert [(r["path"], r["kind"], r["bytes"], r["sha256"], r["present"], r["rows_in"], r["fed"]) for r in found] == [
         ("PostgreSQL", "server", None, "5:5:@0/1", False, 10, "sources/Adher 0; sources/Patient 0"),
         ("PostgreSQL", "server", None, "9:9:@0/2", True, 11, "sources/Adher 1; sources/Patient 0"),
     ]
     assert {r["known_as"] for r in found} == {"Adher, Patient"}
-    again = deliveries(settings, NO_RUNS, catalogue(), told, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
+    again = deliveries(settings, NO_RUNS, catalogue(), read, pa.Table.from_pylist(found, delivery.schema)).to_pylist()
     assert again == found
 
 
-def test_a_dump_that_was_read_stays_a_file_when_a_server_takes_its_place(tmp_path: Path) -> None:
+def test_a_dump_that_was_read_stays_a_file_when_a_server_replaces_it(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     dump = tmp_path / "pack" / "DATA2023"
     dump.write_bytes(b"PGDMP")
@@ -392,21 +394,21 @@ def test_a_dump_that_was_read_stays_a_file_when_a_server_takes_its_place(tmp_pat
     moment = "2026-01-01T02:00:00+00:00"
     counts = {"rows_in": 3, "rows_kept": 3, "rows_rejected": 0}
     reading = {"path": 'PostgreSQL table "Adher"', "sha256": digest, "table": "sources/Adher", "versions": "0"}
-    told = pa.Table.from_pylist(
+    read = pa.Table.from_pylist(
         [{**reading, **counts, "first_read": moment, "last_read": moment}], delivery_reading.schema
     )
     settings = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack")
     given = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack", postgres_url=SecretStr("postgresql://x"))
     before = delivery.schema.empty_table()
     for now in (settings, given):
-        before = deliveries(now, NO_RUNS, catalogue(), told, before)
+        before = deliveries(now, NO_RUNS, catalogue(), read, before)
         assert [(r["path"], r["kind"], r["state"], r["fed"]) for r in before.to_pylist()] == [
             ("DATA2023", "file", "read", "sources/Adher 0")
         ]
 
 
-def test_a_register_of_before_is_taken_over(tmp_path: Path) -> None:
-    """One whose rows say less: as the first versions of the platform wrote it."""
+def test_rows_of_an_older_register_are_kept(tmp_path: Path) -> None:
+    """The rows have fewer columns, as in the first versions of the platform."""
     (tmp_path / "pack").mkdir()
     old = {
         "path": "deces.csv",

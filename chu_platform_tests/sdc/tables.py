@@ -1,4 +1,4 @@
-"""Made-up tables for the tests of this folder: values and relations, never real data."""
+"""Synthetic tables for the tests of disclosure control: values and relations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from chu_platform.sdc import Relations, relations_by_key
 
 
 def grid(inner: NDArray[np.float64]) -> tuple[NDArray[np.float64], Relations]:
-    """A rows x columns table with its margins and total: values row by row, margins last; cells of 0 are
-    absent, as in the lake."""
+    """A rows x columns table with its margins and total: values row by row, margins last.
+
+    Cells of 0 are left out, as in the lake.
+    """
     rows, columns = inner.shape
     values = np.zeros((rows + 1, columns + 1))
     values[:rows, :columns] = inner
@@ -30,7 +32,7 @@ def grid(inner: NDArray[np.float64]) -> tuple[NDArray[np.float64], Relations]:
 
 @dataclass(frozen=True)
 class Level:
-    """A level of a hierarchy: the code of each leaf at this level, and the grains it is published at."""
+    """A level of a hierarchy: the code of each leaf at this level, and the published period grains."""
 
     codes: NDArray[np.int64]
     grains: Sequence[str]
@@ -43,11 +45,11 @@ def family(
     month: NDArray[np.int64],
     weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], Relations]:
-    """Events (leaf, month, weight) summed by each level and grain; levels from fine to coarse, `periods`
-    the same, month -> period.
+    """Events (leaf, month, weight) summed by each level and grain.
 
-    Relations: a level is the sum of the next finer one at the same grain, a period that of the next shorter
-    grain at the same level.
+    `levels` go from fine to coarse. `periods` gives the period of each month by grain, from short to long. Relations:
+    a cell is the sum of the cells of the next finer level at the same grain, and of the next shorter grain at the same
+    level.
     """
     values: list[NDArray[np.float64]] = []
     tables: dict[tuple[int, str], tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = {}
@@ -76,7 +78,7 @@ def family(
 
 
 def calendar(months: int) -> dict[str, NDArray[np.int64]]:
-    """Periods of `months` months from a June on: month -> period number, shortest grain first."""
+    """The period number of each of `months` months, the first of which is a June, by grain; shortest grain first."""
     month = np.arange(months)
     return {
         "month": month,

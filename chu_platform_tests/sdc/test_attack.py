@@ -1,4 +1,4 @@
-"""The attacker, checked against exact rational algebra and against bounds computed cell by cell."""
+"""The attacker, compared with exact rational algebra and with bounds computed cell by cell."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ def test_three_sums_over_three_unknowns_determine_all() -> None:
     assert determined_cells(triangle, _mask(6, 0, 1, 2, 3)).tolist() == []
 
 
-def test_a_chain_of_single_children_passes_the_value_on() -> None:
+def test_a_chain_of_single_children_determines_all_its_cells() -> None:
     chain = Relations.of((0, [1]), (1, [2]))
     assert determined_cells(chain, _mask(3, 1, 2)).tolist() == [1, 2]
     assert determined_cells(chain, _mask(3, 0, 1, 2)).tolist() == []
 
 
-def test_two_ways_to_the_same_total_determine_it_without_its_parts() -> None:
-    # 0 = 1 + 2 = 3, published 3: the total is known, its two parts are not.
+def test_a_total_in_two_sums_is_determined_without_its_parts() -> None:
+    # Cell 0 = 1 + 2 = 3, and 3 is published: the total is known, its two parts are not.
     assert determined_cells(Relations.of((0, [1, 2]), (0, [3])), _mask(4, 0, 1, 2)).tolist() == [0]
-    # The same through a second masked total, found only by peeling the first and following its sum.
+    # The same with a second masked total, found only after peeling the first one and following its sum.
     twice = Relations.of((0, [1, 2]), (4, [1, 2]), (5, [4, 6]))
     assert determined_cells(twice, _mask(7, 0, 1, 2, 4)).tolist() == [0, 4]
 
 
-def test_a_cell_in_no_relation_and_an_empty_mask() -> None:
+def test_nothing_is_determined_without_a_relation_or_a_mask() -> None:
     relations = Relations.of((0, [1, 2]))
     assert determined_cells(relations, _mask(4, 3)).tolist() == []
     assert determined_cells(relations, _mask(4)).tolist() == []
@@ -82,7 +82,7 @@ def test_random_systems_agree_with_exact_fractions(seed: int) -> None:
         expected = _determined_by_fractions(relations, masked)
         assert determined_cells(relations, masked).tolist() == expected
         found += len(expected)
-    assert found > 100, "the random systems must determine something, or they test nothing"
+    assert found > 100, "the random systems must determine many cells, otherwise the test is empty"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -101,23 +101,23 @@ def test_disclosed_cells_are_those_with_a_single_feasible_value(seed: int) -> No
             assert low - 1e-6 <= values[cell] <= high + 1e-6
             assert (high - low < 1e-6) == (cell in disclosed)
         found += len(disclosed)
-    assert found > 20, "the tables must disclose something, or they test nothing"
+    assert found > 20, "the tables must disclose some cells, otherwise the test is empty"
 
 
-def test_cells_at_their_bound_are_disclosed_though_the_system_is_open() -> None:
+def test_cells_at_their_bound_are_disclosed_even_if_the_system_is_underdetermined() -> None:
     relations, values, masked = Relations.of((0, [1, 2, 3])), np.array([12.0, 1.0, 1.0, 10.0]), _mask(4, 1, 2)
     assert determined_cells(relations, masked).tolist() == []
     assert disclosed_cells(relations, values, masked, np.ones(4)).tolist() == [1, 2]
     assert disclosed_cells(relations, values, masked, np.zeros(4)).tolist() == []
-    # A part of the system that is too large for the linear program is left to linear algebra.
+    # A part of the system that is too large for the linear program is tested by linear algebra alone.
     grown = Relations.of((0, [1, 2, 3]), (4, [1, 5]), (6, [2, 7]))
     more = np.array([12.0, 1.0, 1.0, 10.0, 2.0, 1.0, 2.0, 1.0])
     hidden = _mask(8, 1, 2, 4, 5, 6, 7)
     assert disclosed_cells(grown, more, hidden, np.ones(8)).tolist() == [1, 2]
-    assert disclosed_cells(grown, more, hidden, np.ones(8), largest=1).tolist() == []
+    assert disclosed_cells(grown, more, hidden, np.ones(8), max_unknowns=1).tolist() == []
 
 
-def test_bounds_of_a_sum_of_two_and_of_a_free_cell() -> None:
+def test_bounds_of_two_cells_of_a_sum_and_of_a_cell_in_no_sum() -> None:
     relations, values, masked = Relations.of((0, [1, 2])), np.array([15.0, 4.0, 11.0, 7.0]), _mask(4, 1, 2, 3)
     assert bounds(relations, values, masked, 1) == pytest.approx((1.0, 14.0))
     assert bounds(relations, values, masked, 2, lower=0.0) == pytest.approx((0.0, 15.0))

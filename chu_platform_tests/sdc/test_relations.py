@@ -1,4 +1,4 @@
-"""How relations are built from keys."""
+"""Relations built from keys, and their sums."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_composite_keys_match_in_every_column() -> None:
     assert _sums(found) == [(10, [0]), (11, [1])]
 
 
-def test_two_parents_of_one_key_are_refused() -> None:
+def test_two_parents_with_one_key_are_rejected() -> None:
     with pytest.raises(ValueError, match="same key"):
         relations_by_key(np.array([1, 2]), np.array([5, 5]), np.array([0]), np.array([5]))
 
@@ -47,7 +47,7 @@ def test_no_parent_gives_no_relation() -> None:
     assert len(relations_by_key(none, none, np.array([0]), np.array([5]))) == 0
 
 
-def test_concat_keeps_order_and_accepts_none() -> None:
+def test_concat_keeps_the_order_and_accepts_an_empty_list() -> None:
     one, two = Relations.of((0, [1, 2])), Relations.of((3, [4]), (5, [6, 7]))
     assert _sums(Relations.concat([one, Relations.of(), two])) == [(0, [1, 2]), (3, [4]), (5, [6, 7])]
     assert len(Relations.concat([])) == 0
@@ -60,6 +60,6 @@ def test_sums_of_one_and_of_several_measures() -> None:
     assert relations.sums(np.column_stack([values, 2 * values])).tolist() == [[5.0, 10.0], [3.0, 6.0]]
 
 
-def test_a_relation_without_children_is_refused() -> None:
+def test_a_relation_without_children_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least one child"):
         Relations.of((0, []))

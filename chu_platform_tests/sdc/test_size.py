@@ -1,4 +1,4 @@
-"""Masks at the size of the real tables: they finish, and the attacker finds nothing."""
+"""Masks of tables of the real size: they are computed, and the attacker finds nothing."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def test_diagnoses_of_a_million_consultations() -> None:
     leaf = random.choice(leaves, events, p=frequency / frequency.sum())
     values, relations = family(levels, calendar(MONTHS), leaf, random.integers(0, MONTHS, events), np.ones(events))
     small = values <= SMALL_CELL
-    assert len(determined_cells(relations, small)) > 0, "without secondary cells there is something to find"
+    assert len(determined_cells(relations, small)) > 0, "without secondary cells, the attacker must find some cells"
     mask = protect(values, small, relations)
     assert np.all(mask[small])
     assert len(disclosed_cells(relations, values, mask, np.ones(len(values)))) == 0
-    assert mask.sum() < 2 * small.sum(), "secondary cells are fewer than primary ones"
+    assert mask.sum() < 2 * small.sum(), "there must be fewer secondary cells than primary cells"
 
 
 def test_consultations_shared_among_250_000_establishments() -> None:

@@ -1,4 +1,4 @@
-"""Masks: the rules on tables made by hand, every guarantee on random ones."""
+"""Masks: the suppression rules on small tables made by hand, and every guarantee on random tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _protect(relations: Relations, *values: float) -> list[int]:
 
 
 def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
-    """Rules of each sum by itself, written with loops and nothing of the package's own rules."""
+    """Check the suppression rules of each single sum, with loops, without the code of the package."""
     for r, parent in enumerate(relations.parents):
         children = relations.children[relations.starts[r] : relations.starts[r + 1]]
         hidden = children[mask[children]]
@@ -35,19 +35,19 @@ def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: 
     ("count", "expected"),
     [("0", False), ("0.5", True), ("10", True), ("10.000000000004", True), ("10.5", False), ("11", False)],
 )
-def test_a_count_is_small_up_to_ten_whatever_its_shares_come_to(count: str, expected: bool) -> None:
+def test_a_count_is_small_up_to_ten_despite_rounded_shares(count: str, expected: bool) -> None:
     assert duckdb.connect().execute(f"SELECT {small(f'{count}::DOUBLE')}").fetchall() == [(expected,)]
 
 
-def test_nothing_small_masks_nothing() -> None:
+def test_without_small_cells_nothing_is_masked() -> None:
     assert _protect(Relations.of((0, [1, 2])), 50, 20, 30) == []
 
 
-def test_one_small_child_takes_its_cheapest_sibling_with_it() -> None:
+def test_for_one_small_child_its_smallest_sibling_is_masked_too() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 65, 5, 20, 40) == [1, 2]
 
 
-def test_two_small_children_with_a_small_sum_take_a_third() -> None:
+def test_for_two_small_children_with_a_small_sum_a_third_is_masked() -> None:
     assert _protect(Relations.of((0, [1, 2, 3, 4])), 67, 3, 4, 20, 40) == [1, 2, 3]
 
 
@@ -55,12 +55,12 @@ def test_two_small_children_with_a_large_sum_are_enough() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 55, 8, 7, 40) == [1, 2]
 
 
-def test_children_that_are_all_one_hide_nothing_behind_their_sum() -> None:
+def test_if_all_children_are_one_their_sum_is_masked_too() -> None:
     assert _protect(Relations.of((0, list(range(1, 13)))), 12, *[1] * 12) == list(range(13))
 
 
-def test_a_single_child_and_its_parent_go_together() -> None:
-    # 0 = 1 + 3 + 4, 1 = 2: the pair of 4 needs a sibling, since 0 is published.
+def test_a_single_child_is_masked_with_its_parent() -> None:
+    # Cells 0 = 1 + 3 + 4 and 1 = 2: cells 1 and 2 need another masked cell, since 0 is published.
     assert _protect(Relations.of((0, [1, 3, 4]), (1, [2])), 64, 4, 4, 20, 40) == [1, 2, 3]
 
 
@@ -74,15 +74,15 @@ def test_a_two_by_two_table_needs_all_its_inner_cells() -> None:
 
 
 def test_a_remainder_is_large_enough_through_two_levels() -> None:
-    # 0 = 1 + 2, 1 = 3 + 4, 2 = 5 + 6: with 1, 2, 3 and 5 masked, 0 - 4 - 6 would be 3 + 4 = 7.
+    # Cells 0 = 1 + 2, 1 = 3 + 4, 2 = 5 + 6. With 1, 2, 3 and 5 masked, cells 0 - 4 - 6 would give 3 + 4 = 7.
     relations = Relations.of((0, [1, 2]), (1, [3, 4]), (2, [5, 6]))
     values = np.array([107.0, 43.0, 64.0, 3.0, 40.0, 4.0, 60.0])
     mask = protect(values, np.isin(np.arange(7), [1, 2, 3, 5]), relations)
     assert mask[4] or mask[6] or mask[0]
 
 
-def test_cells_that_only_several_sums_together_determine_are_protected() -> None:
-    # The triangle: each sum has two masked cells and a large remainder, the three together give all.
+def test_cells_that_several_sums_determine_together_are_protected() -> None:
+    # Each sum has two masked cells and a large remainder, but the three sums together determine all three cells.
     relations = Relations.of((3, [0, 1]), (4, [1, 2]), (5, [0, 2]))
     values = np.array([9.0, 8.0, 7.0, 17.0, 15.0, 16.0])
     mask = protect(values, values <= 10, relations)
@@ -98,18 +98,18 @@ def test_every_measure_has_a_large_remainder() -> None:
     assert np.flatnonzero(protect(np.column_stack([events, days]), small, relations)).tolist() == [1, 2, 3]
 
 
-def test_fractions_are_not_held_to_be_at_least_one() -> None:
+def test_fractions_have_the_lower_bound_zero() -> None:
     relations = Relations.of((0, list(range(1, 41))))
     values = np.concatenate([[20.0], np.full(40, 0.5)])
     assert np.flatnonzero(protect(values, values < 10, relations)).tolist() == list(range(1, 41))
 
 
-def test_a_zero_is_no_protection() -> None:
+def test_a_zero_does_not_protect_other_cells() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 45, 5, 0, 40) == [1, 3]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_tables_withstand_the_attacker(seed: int) -> None:
+def test_the_attacker_learns_nothing_from_random_tables(seed: int) -> None:
     random = np.random.default_rng(seed)
     masked = 0
     for _ in range(12):
@@ -131,7 +131,7 @@ def test_random_tables_withstand_the_attacker(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_fractional_tables_withstand_the_attacker(seed: int) -> None:
+def test_the_attacker_learns_nothing_from_random_fractional_tables(seed: int) -> None:
     random = np.random.default_rng(seed)
     masked = 0
     for _ in range(12):
@@ -145,7 +145,7 @@ def test_random_fractional_tables_withstand_the_attacker(seed: int) -> None:
     assert masked > 50, "or this tests next to nothing"
 
 
-def test_input_that_does_not_fit_is_refused() -> None:
+def test_inconsistent_input_is_rejected() -> None:
     relations, small = Relations.of((0, [1, 2])), np.zeros(3, np.bool_)
     with pytest.raises(ValueError, match="do not hold"):
         protect(np.array([5.0, 2.0, 2.0]), small, relations)

@@ -1,4 +1,4 @@
-"""A Delta table made older than it is: what a test of retentions would otherwise have to wait for."""
+"""Moves the times of a Delta table into the past, so that tests of retentions need not wait."""
 
 import json
 import os
@@ -9,7 +9,7 @@ TIMES = {"commitInfo": "timestamp", "add": "modificationTime", "remove": "deleti
 
 
 def age(path: Path, by: timedelta) -> None:
-    """Move every time in the log of the table, and the times of its files, into the past. No checkpoint is moved."""
+    """Move all times in the log of the table, and the times of its files, into the past. Checkpoints do not change."""
     for commit in (path / "_delta_log").glob("*.json"):
         times = commit.stat()
         actions = [json.loads(line) for line in commit.read_text().splitlines()]

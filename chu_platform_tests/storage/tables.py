@@ -1,4 +1,4 @@
-"""A table of the tests' own, small enough to see through, and rows staged for it."""
+"""A small table for the tests of storage, and rows staged for it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def visits(columns: Sequence[Column] = COLUMNS, rows: Computed | None = None) -> Table:
-    """A table by year of campaign; made by `rows`, if anything makes it."""
+    """A table partitioned by year of campaign; `rows` are its rows, if the test makes it by a step."""
     return Table(
         name="visits",
         layer=Layer.SOURCES,
@@ -46,7 +46,7 @@ def visits(columns: Sequence[Column] = COLUMNS, rows: Computed | None = None) ->
 
 
 def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Rows with the given codes of each year; the other columns follow from the code."""
+    """Rows with the given codes, by year; the other columns are computed from the code."""
     pairs = [(code, year or None) for year, listed in codes.items() for code in listed]
     numbers = [sum(map(ord, code)) for code, _ in pairs]
     return pa.table(
@@ -63,7 +63,7 @@ def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
 
 @contextmanager
 def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Path]:
-    """Rows as Parquet in the folders of their partitions, beside the table."""
+    """Rows as Parquet files in the folders of their partitions, in the staging folder."""
     lake.prepare()
     with lake.staging(table) as folder:
         pq.write_to_dataset(rows, folder, partition_cols=list(table.partition_by), compression="zstd")
@@ -71,6 +71,6 @@ def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Path]:
 
 
 def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> Published:
-    """Stage rows and publish them."""
+    """Stage rows and commit them."""
     with staged(lake, table, rows) as folder:
         return publish(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})

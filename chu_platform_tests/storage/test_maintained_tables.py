@@ -1,6 +1,6 @@
-"""What maintenance leaves behind, read by the embedded engine.
+"""Tables after maintenance, read by the embedded engine.
 
-A module of its own: a process talks to one engine at a time, and that of test_maintenance is Spark.
+This is a separate module, because a process can use one engine at a time and test_maintenance uses Spark.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: P
     weighted = [
         *COLUMNS,
         Column("weight", WEIGHT, "more digits than a floating-point number has", "Poids"),
-        Column("long", STRING, "a text that data_commits have no statistics of", "Texte"),
+        Column("long", STRING, "a text without statistics in the log", "Texte"),
     ]
     table = replace(visits(weighted), layout=Layout(z_order_by=["number"]))
 
@@ -43,7 +43,7 @@ def test_the_embedded_engine_reads_a_maintained_table_at_any_version(tmp_path: P
     write_deltalake(lake.path(table), some("e").cast(table.schema), mode="append")
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:
-        # A publication, three additions, the rewritten files with a checkpoint, one more addition.
+        # A commit, three additions, the rewritten files with a checkpoint, one more addition.
         for version, letters in enumerate(["a", "ab", "abc", "abcd", "abcd", "abcde"]):
             frame = engine.query("SELECT code, weight, `long` FROM {v}", {"v": engine.read(lake.path(table), version)})
             found = sorted(tuple(row.values()) for row in engine.arrow(frame).to_pylist())

@@ -1,4 +1,4 @@
-"""Maintenance: files and read time come back, nothing within the retention is lost, writers are not met."""
+"""Maintenance reduces files and read time, keeps everything within the retention, and does not disturb writers."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(params=["embedded", "spark"])
 def operations(request: pytest.FixtureRequest) -> Operations:
-    """What maintenance is given on either engine."""
+    """The operations on either engine."""
     return SparkSql(request.getfixturevalue("spark")) if request.param == "spark" else DELTA_RS
 
 
@@ -75,7 +75,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def append(lake: Lake, table: Table, rows: pa.Table) -> None:
-    """Rows added by another tool, which knows nothing of the platform."""
+    """Add rows as another tool does, without metadata of the platform."""
     write_deltalake(lake.path(table), rows.cast(table.schema), mode="append")
 
 
@@ -84,8 +84,8 @@ def codes(lake: Lake, table: Table, version: int | None = None) -> list[tuple[st
     return sorted(((r["campaign_year"], r["code"]) for r in found), key=str)
 
 
-def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]:
-    """Make a table of many small commits, half of them additions and half replaced partitions; gives its rows."""
+def fragmented(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]:
+    """Make a table with many small commits, half additions and half replaced partitions; returns its rows."""
     put(lake, table, rows_of({"2017": ["a", "b"], "2018": ["c"]}))
     added: list[tuple[str | None, str]] = [("2017", "a"), ("2017", "b"), ("2018", "c")]
     for i in range(commits // 2):
@@ -97,14 +97,14 @@ def worn(lake: Lake, table: Table, commits: int) -> list[tuple[str | None, str]]
 
 
 def read_seconds(lake: Lake, table: Table) -> float:
-    """Best of five readings of all rows: what many files cost."""
+    """The shortest of five times to read all rows, in seconds."""
     taken = []
     files = lake.relation(table)
     with duckdb.connect() as connection:
         for _ in range(5):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             connection.execute(f"SELECT max(code), max(name), sum(number) FROM {files}").fetchall()
-            taken.append(time.perf_counter() - begun)
+            taken.append(time.perf_counter() - start)
     return min(taken)
 
 
@@ -112,18 +112,18 @@ def done_of(report: Report) -> Sequence[Operation]:
     return [d.action.operation for d in report.done]
 
 
-def said(commit: Mapping[str, str]) -> Mapping[str, object]:
+def metadata(commit: Mapping[str, str]) -> Mapping[str, object]:
     found: Mapping[str, object] = json.loads(commit["userMetadata"])
     return found
 
 
-def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> None:
-    expected = worn(lake, ORDERED, 200)
+def test_after_200_small_commits_files_and_read_time_are_reduced(lake: Lake) -> None:
+    expected = fragmented(lake, ORDERED, 200)
     before = lake.version(ORDERED)
     slow = read_seconds(lake, ORDERED)
     report = maintain(lake, ORDERED, POLICY, "a run")
     assert (report.before.files, report.before.small_files, report.before.version) == (203, 201, 200)
-    # One file a partition: 2017, 2018, 2020, and no year.
+    # One file per partition: 2017, 2018, 2020, and rows without a year.
     assert (report.after.files, report.after.small_files) == (4, 0)
     assert report.after.size < report.before.size / 10
     assert report.after.commits == 0
@@ -139,8 +139,8 @@ def test_after_200_small_commits_files_and_read_time_are_back(lake: Lake) -> Non
     assert codes(lake, ORDERED) == after_the_first_commit
 
 
-def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, operations: Operations) -> None:
-    expected = worn(lake, ORDERED, 40)
+def test_rewritten_files_keep_rows_partitions_types_and_no_names_in_the_log(lake: Lake, operations: Operations) -> None:
+    expected = fragmented(lake, ORDERED, 40)
     names = sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist())
     schema = DeltaTable(lake.path(ORDERED)).schema().to_json()
     untouched = [f for f in DeltaTable(lake.path(ORDERED)).file_uris() if "2018" in f or "2020" in f]
@@ -162,14 +162,14 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     actions = pa.table(delta.get_add_actions(flatten=True))
     assert {c for c in actions.column_names if c.startswith("min.")} == {"min.code", "min.number", "min.day"}
     assert (delta.protocol().min_reader_version, delta.protocol().reader_features) == (1, None)
-    # No name is anywhere in the log, checkpoints included.
+    # The log and its checkpoints contain no name of a person.
     log = lake.path(ORDERED) / "_delta_log"
     checkpoint = next(log.glob("*.checkpoint.parquet"))
-    kept = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
-    assert all("Name of" not in text for text in kept)
-    # Each commit of maintenance tells who made it and what the last publication said.
+    texts = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
+    assert all("Name of" not in text for text in texts)
+    # Each commit of maintenance contains its run and the metadata of the last data commit.
     (optimized,) = (c for c in delta.history() if c["operation"] == "OPTIMIZE" and "2017" in str(c))
-    assert said(optimized) == {
+    assert metadata(optimized) == {
         "run": "a run",
         "asset": "sources/visits",
         "operation": "optimize",
@@ -178,7 +178,7 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     assert lake.provenance(ORDERED) == {"run": "test"}
     if operations is not DELTA_RS:
         assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
-    # A second maintenance has nothing to do, and says why.
+    # A second maintenance has nothing to do, and reports why.
     before = digest(lake.path(ORDERED))
     report = maintain(lake, ORDERED, POLICY, "a run", operations)
     assert report.skipped and report.skipped.startswith("nothing is due: 0 of 4 files are small")
@@ -186,8 +186,8 @@ def test_what_is_rewritten_keeps_rows_partitions_types_and_silence(lake: Lake, o
     assert digest(lake.path(ORDERED)) == before
 
 
-def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
-    # In Z-order of a single column the rows are simply sorted by it.
+def test_the_rows_of_a_rewritten_file_are_in_z_order(lake: Lake) -> None:
+    # Z-order by a single column sorts the rows by this column.
     table = replace(visits(), layout=Layout(z_order_by=["number"]))
 
     def numbers() -> list[int]:
@@ -201,7 +201,7 @@ def test_the_rows_of_a_rewritten_file_lie_in_z_order(lake: Lake) -> None:
     assert numbers() == sorted(map(ord, "badcyz"))
 
 
-def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
+def test_partitions_of_two_columns_stay_separate(lake: Lake) -> None:
     table = replace(visits(), layout=Layout(partition_by=["number"]))
     put(lake, table, rows_of({"2017": ["ab"]}))
     expected: list[tuple[str | None, str]] = [("2017", "ab")]
@@ -210,7 +210,7 @@ def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
         expected += [(year, code) for code in pair for year in ("2017", None)]
     rows = sorted(map(str, lake.arrow(table).to_pylist()))
     report = maintain(lake, table, replace(POLICY, small_files=2), "a run")
-    # 195 and 196 of 2017 and of no year had more than one file; 197 has one each.
+    # With and without a year, 195 and 196 had more than one file; 197 has one file each.
     assert (report.before.files, report.after.files) == (13, 6)
     assert sorted(map(str, lake.arrow(table).to_pylist())) == rows
     assert codes(lake, table) == sorted(expected, key=str)
@@ -231,13 +231,13 @@ def test_partitions_of_two_columns_stay_apart(lake: Lake) -> None:
         ({"has_properties": False}, [Operation.SET_PROPERTIES]),
     ],
 )
-def test_it_acts_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: Sequence[Operation]) -> None:
+def test_operations_are_due_at_the_thresholds(lake: Lake, changed: Mapping[str, Any], due: Sequence[Operation]) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     state = replace(measure(lake, visits(), POLICY), has_properties=True)
     assert [a.operation for a in plan(replace(state, **changed), POLICY)] == due
 
 
-def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, operations: Operations) -> None:
+def test_vacuum_deletes_only_files_past_the_retention(lake: Lake, operations: Operations) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -252,17 +252,17 @@ def test_vacuum_deletes_what_is_past_the_retention_and_no_more(lake: Lake, opera
     report = maintain(lake, table, POLICY, "a run", operations)
     assert (report.before.expired_files, report.after.expired_files) == (2, 0)
     assert report.before.expired_size > 0 == report.after.expired_size
-    # The second version was the current one until now: it still reads. A young file may be a running write's.
+    # The second version was the current one until now and can be read. A young file may belong to a running write.
     assert codes(lake, table, 1) == [("2017", "second")]
     assert codes(lake, table) == [("2017", "third")]
-    left = {f.name for f in folder.glob("*.parquet")}
-    assert "part-young.parquet" in left and "part-old.parquet" not in left and len(left) == 3
+    remaining = {f.name for f in folder.glob("*.parquet")}
+    assert "part-young.parquet" in remaining and "part-old.parquet" not in remaining and len(remaining) == 3
     with pytest.raises(duckdb.IOException):
         codes(lake, table, 0)
-    assert {said(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
+    assert {metadata(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
 
 
-def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: Lake) -> None:
+def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> None:
     table = visits()
     policy = replace(POLICY, log_retention=timedelta(days=10), expired_files=100)
     put(lake, table, rows_of({"2017": ["v0"]}))
@@ -272,13 +272,13 @@ def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: 
     maintain(lake, table, replace(policy, commits=1), "a run")
     put(lake, table, rows_of({"2017": ["v4"]}))
     age(lake.path(table), timedelta(days=11))
-    # The fourth version was replaced within the retention only.
+    # The fourth version was replaced within the retention.
     last = lake.path(table) / "_delta_log" / f"{4:020}.json"
     os.utime(last)
     report = maintain(lake, table, policy, "a run")
     assert (done_of(report), report.before.expired_log_files) == ([Operation.CLEAN_LOG], 3)
     assert report.after.expired_log_files == 0
-    # The fifth is the clean-up's own, which carries what the publication said.
+    # The fifth is the commit of the clean-up, with the metadata of the last data commit.
     assert {f.name[:20] for f in last.parent.glob("*.json")} == {f"{3:020}", last.stem, f"{5:020}"}
     assert codes(lake, table, 3) == [("2017", "v3")]
     assert codes(lake, table, 4) == [("2017", "v4")]
@@ -287,7 +287,7 @@ def test_the_log_is_cleaned_of_what_no_version_within_its_retention_needs(lake: 
     assert lake.provenance(table) == {"run": "test"}
 
 
-def test_provenance_outlives_the_log(lake: Lake) -> None:
+def test_provenance_is_kept_after_the_log_was_cleaned(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     put(lake, visits(), rows_of({"2017": ["b"]}))
     maintain(lake, visits(), replace(POLICY, commits=1), "a run")
@@ -298,7 +298,7 @@ def test_provenance_outlives_the_log(lake: Lake) -> None:
     assert lake.provenance(visits()) == {"run": "test"}
 
 
-def test_properties_tell_other_tools_the_retentions(lake: Lake) -> None:
+def test_the_retentions_are_in_the_table_properties(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     maintain(lake, visits(), POLICY, "a run")
     assert DeltaTable(lake.path(visits())).metadata().configuration == {
@@ -308,7 +308,7 @@ def test_properties_tell_other_tools_the_retentions(lake: Lake) -> None:
     }
 
 
-def test_retentions_that_would_lose_something_are_refused() -> None:
+def test_retentions_that_would_lose_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="reach running writes"):
         Policy(retention=timedelta(hours=23))
     with pytest.raises(ValueError, match="at least as long as the files"):
@@ -317,7 +317,7 @@ def test_retentions_that_would_lose_something_are_refused() -> None:
         Policy(retention=timedelta(days=8, minutes=1))
 
 
-def test_metadata_of_other_tools_is_passed_over(lake: Lake) -> None:
+def test_metadata_of_other_tools_is_ignored(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     for text in ("no JSON", "[1]", '{"other": 1}'):
         properties = CommitProperties(custom_metadata={"userMetadata": text})
@@ -330,8 +330,8 @@ def test_metadata_of_other_tools_is_passed_over(lake: Lake) -> None:
     assert lake.provenance(visits()) == {"run": "test"}
 
 
-def test_a_table_that_another_process_writes_is_left_alone(lake: Lake) -> None:
-    worn(lake, visits(), 40)
+def test_a_table_that_another_process_writes_is_skipped(lake: Lake) -> None:
+    fragmented(lake, visits(), 40)
     before = digest(lake.path(visits()))
     writer = subprocess.Popen(
         [sys.executable, "-c", HELD, str(lake.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -344,13 +344,13 @@ def test_a_table_that_another_process_writes_is_left_alone(lake: Lake) -> None:
             restore(lake, visits(), 0, "a run")
         assert digest(lake.path(visits())) == before
     finally:
-        # A killed process holds nothing.
+        # The lock of a killed process is released.
         writer.kill()
         writer.communicate()
     assert maintain(lake, visits(), POLICY, "a run").skipped is None
 
 
-def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: Lake) -> None:
+def test_writers_and_maintenance_at_the_same_time_lose_or_duplicate_no_row(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["a"], "2018": ["b"]}))
     reports: list[Report] = []
@@ -375,15 +375,15 @@ def test_writers_and_maintenance_at_the_same_time_lose_and_double_nothing(lake: 
     assert codes(lake, table) == sorted(expected, key=str)
 
 
-def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, operations: Operations) -> None:
-    expected = worn(lake, ORDERED, 4)
+def test_a_restore_is_a_new_commit(lake: Lake, operations: Operations) -> None:
+    expected = fragmented(lake, ORDERED, 4)
     good = lake.version(ORDERED)
     put(lake, ORDERED, rows_of({"2017": ["wrong"]}))
     last = lake.version(ORDERED)
     assert restore(lake, ORDERED, good, "a restoring run", operations) == last + 1
     assert codes(lake, ORDERED) == expected
     assert codes(lake, ORDERED, last) == [("2017", "wrong")]
-    assert said(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {
+    assert metadata(DeltaTable(lake.path(ORDERED)).history(1)[0]) == {
         "run": "a restoring run",
         "asset": "sources/visits",
         "operation": "restore",
@@ -392,7 +392,7 @@ def test_a_table_goes_back_to_a_version_by_a_new_commit(lake: Lake, operations: 
     }
 
 
-def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> None:
+def test_an_impossible_restore_is_refused_and_changes_nothing(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -414,6 +414,6 @@ def test_what_cannot_be_restored_is_refused_with_nothing_changed(lake: Lake) -> 
     assert digest(lake.path(table)) == before
 
 
-def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+def test_a_table_that_does_not_exist_is_named_in_the_error(lake: Lake) -> None:
     with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
         maintain(lake, visits(), POLICY, "a run")

@@ -1,1 +1,1 @@
-"""Tests of what makes figures traceable."""
+"""Tests of `chu trace`, `chu verify` and `chu rebuild`."""

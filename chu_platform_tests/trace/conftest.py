@@ -1,4 +1,4 @@
-"""A lake that a test may spoil, with a delivery of its own."""
+"""Copies of the shared lake and its pack for tests that change files."""
 
 import shutil
 from pathlib import Path
@@ -10,17 +10,17 @@ from chu_platform_tests.pipeline.home import Home
 
 
 def settings_of(home: Home, pack: Path | None = None) -> Settings:
-    """The settings by which the commands run in a home; `pack` takes the place of its own."""
+    """The settings of a home; `pack` replaces its pack."""
     return Settings(home=home.folder, sources=pack or home.pack)
 
 
 @pytest.fixture(scope="session")
 def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The made lake, elsewhere: what looks at it needs temporary files beside it, and keeps a log of who saw rows."""
+    """A copy of the shared lake: `chu trace` writes temporary files and the access log into the lake."""
     return made.copy(tmp_path_factory.mktemp("traced") / "home")
 
 
-def spoilable(made: Home, folder: Path) -> Home:
+def changeable_copy(made: Home, folder: Path) -> Home:
     """A copy of a home and of its pack."""
     shutil.copytree(made.pack, folder / "pack")
     return made.copy(folder / "home", folder / "pack")

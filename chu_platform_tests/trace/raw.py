@@ -1,4 +1,4 @@
-"""The delivered files, read by the plainest means: what a line of theirs says."""
+"""The delivered files, read without the code of the platform: the content of a line."""
 
 import csv
 from functools import cache
@@ -23,16 +23,16 @@ def lines(file: Path) -> list[str]:
             return file.read_bytes().decode(encoding).replace("\r\n", "\n").split("\n")
         except UnicodeDecodeError:
             continue
-    raise AssertionError(f"{file.name} is in no encoding that is delivered")
+    raise AssertionError(f"{file.name} has none of the encodings of deliveries")
 
 
 def text(file: Path, line: Line) -> str:
-    """What stands in the file where a line is said to be; fields in quotes may go over several."""
+    """The text in the file at the number of a line; quoted fields may span several lines."""
     return "\n".join(lines(file)[line.number - 1 : line.number + line.text.count("\n")])
 
 
 def values(file: Path, number: int) -> dict[str, str]:
-    """The line of a number, by the names of the header."""
+    """The values of the line with this number, by the column names of the header."""
     separator = SEPARATORS.get(file.name, ";")
     both = [lines(file)[0], lines(file)[number - 1]]
     if file.name in ("deces.csv", "etablissement_sante.csv"):

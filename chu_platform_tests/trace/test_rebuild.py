@@ -1,4 +1,4 @@
-"""A delivery is corrected: the old figure and the new one are explained and made again, and what differs is told."""
+"""A corrected delivery: the old and the new figure are traced and rebuilt, and the differences are listed."""
 
 from collections import Counter
 from contextlib import closing
@@ -21,26 +21,26 @@ from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.table import Table
 from chu_platform.trace.published_cells import find_cell
-from chu_platform.trace.rebuild import Rebuilt, rebuild, result_lines
+from chu_platform.trace.rebuild import RebuildResult, rebuild, result_lines
 from chu_platform.trace.trace import Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
 from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.trace.conftest import settings_of, spoilable
+from chu_platform_tests.trace.conftest import changeable_copy, settings_of
 
 pytestmark = pytest.mark.integration
 
 FILE = "DECES EN FRANCE/deces.csv"
 PARIS, MARSEILLE = "75056", "13055"
-# A month that lies inside the year, in the other format.
+# Files of a year, and of a month of it in the other format.
 INSEE_FILES = ("deces-2019.txt", "Deces_2019_M02.csv")
 CELL = ["year=2019", "region_code=11"]
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """The home after the correction, the pack of before, and the number of the line that was corrected."""
+    """The home after the correction, the pack before it, and the number of the corrected line."""
 
     home: Home
     before: Path
@@ -49,13 +49,13 @@ class Corrected:
 
 @pytest.fixture(scope="module")
 def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected:
-    """One death of 2019 was in Marseille, not in Paris; files of INSEE name the same deaths of that year, and more."""
-    home = spoilable(made, tmp_path_factory.mktemp("corrected"))
+    """One death of 2019 was in Marseille, not in Paris. INSEE files contain the deaths of that year too, and others."""
+    home = changeable_copy(made, tmp_path_factory.mktemp("corrected"))
     file = home.pack / FILE
     lines = file.read_text(encoding="utf-8").split("\n")
-    often = Counter(lines)
+    occurrences = Counter(lines)
     at = next(
-        i for i, ln in enumerate(lines) if often[ln] == 1 and ",2019-" in ln and ln.split(",")[-2].startswith("75")
+        i for i, ln in enumerate(lines) if occurrences[ln] == 1 and ",2019-" in ln and ln.split(",")[-2][:2] == "75"
     )
     fields = lines[at].split(",")
     fields[-2] = MARSEILLE
@@ -65,7 +65,7 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
     write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom != "STAR*RED")])
     for other in {*(home.pack / "INSEE").iterdir()} - {home.pack / "INSEE" / name for name in INSEE_FILES}:
         other.unlink()
-    with RunResources(settings_of(home), lambda _: None) as platform:
+    with RunResources(settings_of(home), lambda _: None) as resources:
         for table in (
             deces,
             deces_insee_fixe,
@@ -75,15 +75,15 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
             death_mask.table,
             kpi_deaths_by_region.masked,
         ):
-            make(platform, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction")
+            make(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "the correction")
     return Corrected(home, made.pack, at + 1)
 
 
-def again(corrected: Corrected, table: str, version: int | None, pack: Path | None = None) -> Rebuilt:
+def rebuilt(corrected: Corrected, table: str, version: int | None, pack: Path | None = None) -> RebuildResult:
     return rebuild(settings_of(corrected.home, pack), table, version, lambda _: None)
 
 
-def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(corrected: Corrected) -> None:
+def test_both_figures_are_traced_and_their_differences_are_listed(corrected: Corrected) -> None:
     lines: list[str] = []
     assert run_trace(
         settings_of(corrected.home), kpi_deaths_by_region.masked.folder, CELL, False, True, 0, lines.append
@@ -97,15 +97,15 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
         for version in (0, 1)
     }
     assert deaths[0] == deaths[1] + 1
-    told = "\n".join(lines)
-    then, now = told.split("WHAT DIFFERS")
+    output = "\n".join(lines)
+    then, now = output.split("WHAT DIFFERS")
     assert f"  deaths: {deaths[0]}, equal" in then
-    assert f"{FILE} (sha256 " in then and "changed: " in then, "the file of then is not there any more"
+    assert f"{FILE} (sha256 " in then and "changed: " in then, "the file that was read does not exist any more"
     (since,) = (ln.rpartition(": ")[2] for ln in then.splitlines() if ln.startswith(f"    delivered since: {FILE}: "))
     numbers = [(int(first), int(last or first)) for first, _, last in (r.partition("-") for r in since.split(", "))]
     text = (corrected.home.pack / FILE).read_text(encoding="utf-8").splitlines()
     people = {text[number - 1] for first, last in numbers for number in range(first, last + 1)}
-    assert len(people) == deaths[1], "all but the one whose row was corrected; some lines say the same"
+    assert len(people) == deaths[1], "all deaths except the corrected one; some lines are repeated"
     assert [ln for ln in then.splitlines() if ln.startswith("    delivered since: INSEE/")]
     assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
     for table in (deces, fact_death, kpi_deaths_by_region.exact, death_mask.table, kpi_deaths_by_region.masked):
@@ -115,7 +115,7 @@ def test_the_old_figure_and_the_new_one_are_explained_and_what_differs_is_told(c
     assert now.rstrip().endswith("then: equal to its recomputation; now: equal to its recomputation")
 
 
-def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
+def test_the_added_line_is_listed_for_the_other_region(corrected: Corrected) -> None:
     lines: list[str] = []
     assert run_trace(
         settings_of(corrected.home),
@@ -129,7 +129,7 @@ def test_in_the_other_region_the_line_is_told(corrected: Corrected) -> None:
     assert f"    added: {FILE}, lines {corrected.line}" in lines
 
 
-def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(corrected: Corrected) -> None:
+def test_a_death_in_several_files_counts_once_and_all_its_lines_are_listed(corrected: Corrected) -> None:
     with closing(Tracer(settings_of(corrected.home))) as tracer:
         for region in ("04", "11"):
             found = tracer.trace(
@@ -150,26 +150,26 @@ def test_a_death_that_several_files_name_counts_once_and_all_its_lines_are_told(
 @pytest.mark.parametrize(
     ("table", "version"), [(kpi_deaths_by_region.masked, 0), (kpi_deaths_by_region.masked, 1), (fact_death, 0)]
 )
-def test_both_versions_are_made_again(corrected: Corrected, table: Table, version: int) -> None:
-    found = again(corrected, table.folder, version)
+def test_both_versions_can_be_rebuilt(corrected: Corrected, table: Table, version: int) -> None:
+    found = rebuilt(corrected, table.folder, version)
     assert found.equal and found.stored == found.rebuilt > 1000 and found.notes == []
 
 
-def test_a_delivery_is_made_again_from_the_file_of_then_only(corrected: Corrected) -> None:
-    with pytest.raises(ChuError, match=f"was made of {FILE}, which is changed: .*; set CHU_SOURCES"):
-        again(corrected, "sources/deces", 0)
-    assert again(corrected, "sources/deces", 0, corrected.before).equal
-    assert again(corrected, "sources/deces", 1).equal
+def test_a_source_is_rebuilt_only_from_the_original_file(corrected: Corrected) -> None:
+    with pytest.raises(ChuError, match=f"was made from {FILE}, which is changed: .*; set CHU_SOURCES"):
+        rebuilt(corrected, "sources/deces", 0)
+    assert rebuilt(corrected, "sources/deces", 0, corrected.before).equal
+    assert rebuilt(corrected, "sources/deces", 1).equal
 
 
-def test_the_lake_stays_as_it_is(corrected: Corrected) -> None:
+def test_a_rebuild_does_not_change_the_lake(corrected: Corrected) -> None:
     lake = corrected.home.lake
     assert [lake.version(t) for t in (deces, fact_death, kpi_deaths_by_region.masked)] == [1, 1, 1]
     assert not list(lake.root.rglob("rebuild-*"))
 
 
-def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
-    """A published version whose data were changed is not what its inputs make."""
+def test_rows_that_are_not_rebuilt_are_counted(corrected: Corrected) -> None:
+    """The data file of a published table was changed, so that its rows are not those made from its inputs."""
     (file,) = DeltaTable(corrected.home.lake.path(kpi_deaths_by_region.masked)).file_uris()
     content = Path(file).read_bytes()
     one = "year = 2019 AND region_code = '11' AND sex = 'all' AND age_band = 'all'"
@@ -177,12 +177,12 @@ def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
     table = duckdb.connect().sql(query).to_arrow_table()
     try:
         pq.write_table(table, file)
-        found = again(corrected, kpi_deaths_by_region.masked.folder, 1)
+        found = rebuilt(corrected, kpi_deaths_by_region.masked.folder, 1)
     finally:
         Path(file).write_bytes(content)
     assert not found.equal
     assert (found.only_stored, found.only_rebuilt, found.columns) == (1, 1, {"deaths": 1})
-    assert "\n".join(result_lines(found, "it")).startswith("NOT EQUAL: of ")
+    assert "\n".join(result_lines(found, "it")).startswith("NOT EQUAL: 1 of the ")
 
 
 @pytest.mark.parametrize(
@@ -194,16 +194,14 @@ def test_rows_that_do_not_come_out_are_counted(corrected: Corrected) -> None:
         ("facts/fact_birth", None, "there is no table"),
     ],
 )
-def test_what_cannot_be_made_again_is_refused(
-    corrected: Corrected, table: str, version: int | None, reason: str
-) -> None:
+def test_an_impossible_rebuild_is_refused(corrected: Corrected, table: str, version: int | None, reason: str) -> None:
     with pytest.raises(ChuError, match=reason):
-        again(corrected, table, version)
+        rebuilt(corrected, table, version)
 
 
 def test_the_code_that_made_each_version_is_in_the_lake(made: Home) -> None:
     code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask.table)['code_version']}.json"
     text = code.read_text(encoding="utf-8")
-    # Not only the function of the table: what it calls, too.
-    assert '"chu_platform.sdc.suppression.protect"' in text and '"chu_platform.masks.death_mask.CELLS"' in text
+    # The recorded code contains the functions of the table and the functions that they call.
+    assert '"chu_platform.sdc.suppression.protect"' in text and '.MaskFamily.table.<locals>.rows.cells"' in text
     assert len(rows(made.lake, death_mask.table)) == made.lake.provenance(death_mask.table)["rows"]["kept"]

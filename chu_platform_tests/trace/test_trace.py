@@ -1,4 +1,4 @@
-"""Published figures walked back to the delivered lines, which say themselves what the figures must be."""
+"""Published figures are traced to the delivered lines, and computed from these lines by the tests."""
 
 import json
 import random
@@ -42,7 +42,7 @@ def tracer(home: Home) -> Iterator[Tracer]:
 
 
 def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
-    """Cells of a table drawn at random, one of them masked if there is any."""
+    """Random cells of a table, one of them masked if there is a masked one."""
     rows = tracer.lake.arrow(table)
     draw = random.Random(f"{seed} {table.name}")
     masked = [i for i, m in enumerate(rows["is_masked"].to_pylist()) if m]
@@ -53,7 +53,7 @@ def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
 
 @pytest.fixture(scope="module")
 def traces(tracer: Tracer, seed: int) -> dict[str, Sequence[Trace]]:
-    """Three cells of each indicator, in the order in which they share what is loaded."""
+    """Three cells of each indicator, ordered by family, so that indicators share input tables."""
     order = sorted(PUBLISHED.values(), key=lambda t: recomputations()[t.name].family)
     return {t.name: [tracer.trace(cell) for cell in cells(tracer, t, seed)] for t in order}
 
@@ -64,7 +64,7 @@ def only(found: Trace, name: str) -> TracedSource:
 
 
 def delivered(home: Home, source: TracedSource) -> list[dict[str, str]]:
-    """What the delivered files say in the lines of a trace."""
+    """The values in the delivered files at the lines of a trace."""
     return [raw.values(home.pack / name, line.number) for name, found in source.lines.items() for line in found]
 
 
@@ -73,12 +73,12 @@ def period(cell: Cell) -> tuple[date, date]:
 
 
 def test_every_published_indicator_can_be_traced() -> None:
-    every = {t.name for t in catalogue() if t.layer is Layer.PUBLISHED and t.name.startswith("kpi_")}
-    assert PUBLISHED.keys() == recomputations().keys() == every and len(every) == 8
+    all_indicators = {t.name for t in catalogue() if t.layer is Layer.PUBLISHED and t.name.startswith("kpi_")}
+    assert PUBLISHED.keys() == recomputations().keys() == all_indicators and len(all_indicators) == 8
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_figures_of_random_cells_are_their_recomputation(
+def test_the_figures_of_random_cells_equal_their_recomputation(
     traces: dict[str, Sequence[Trace]], name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
@@ -90,7 +90,7 @@ def test_the_figures_of_random_cells_are_their_recomputation(
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_line_says_in_the_delivered_file_what_the_trace_says(
+def test_the_traced_lines_have_the_text_of_the_file(
     traces: dict[str, Sequence[Trace]], home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
@@ -104,7 +104,7 @@ def test_every_line_says_in_the_delivered_file_what_the_trace_says(
 
 
 @pytest.mark.parametrize("name", STAYS)
-def test_the_lines_of_stays_make_the_figure(
+def test_the_lines_of_stays_give_the_figure(
     traces: dict[str, Sequence[Trace]], home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
@@ -118,18 +118,18 @@ def test_the_lines_of_stays_make_the_figure(
         assert only(found, "Patient").count == found.exact["base_patients"]
 
 
-def test_the_lines_of_deaths_make_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
+def test_the_lines_of_deaths_give_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
     print(f"seed {seed}")
     for found in traces["kpi_deaths_by_region"]:
         rows = delivered(home, only(found, "deces"))
         assert {r["date_deces"][:4] for r in rows} <= {str(found.cell.key["year"])}
-        # The pack repeats lines byte for byte: the same death, once.
+        # The pack contains repeated lines: the same death counts once.
         assert found.exact and found.exact["deaths"] == len({tuple(r.values()) for r in rows})
         if found.cell.key["sex"] != "all":
             assert {r["sexe"] for r in rows} <= {{"M": "1", "F": "2"}[found.cell.key["sex"]]}
 
 
-def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
+def test_the_lines_of_sites_give_the_figure(traces: dict[str, Sequence[Trace]], home: Home, seed: int) -> None:
     print(f"seed {seed}")
     for found in traces["kpi_satisfaction_by_region"]:
         key = found.cell.key
@@ -144,7 +144,7 @@ def test_the_lines_of_sites_make_the_figure(traces: dict[str, Sequence[Trace]], 
 
 
 @pytest.mark.parametrize("name", CONSULTATIONS)
-def test_the_rows_of_consultations_make_the_figure(
+def test_the_rows_of_consultations_give_the_figure(
     traces: dict[str, Sequence[Trace]], tracer: Tracer, home: Home, name: str, seed: int
 ) -> None:
     print(f"seed {seed}")
@@ -164,34 +164,34 @@ def test_the_rows_of_consultations_make_the_figure(
         if "establishment" not in name:
             assert seen[0] == found.exact["events"]
         else:
-            # Shared out: of each professional's places, those of the cell.
+            # A consultation is shared between the places of its professional; a cell has a part of them.
             attached = delivered(home, only(found, activite_professionnel_sante.name))
             assert seen[0] >= found.exact["events"] - 1e-9
             assert bool(attached) == (found.cell.key["level"] not in ("total", "unattached"))
 
 
-def test_a_wrong_figure_is_named(tracer: Tracer) -> None:
+def test_a_wrong_figure_is_reported(tracer: Tracer) -> None:
     found = find_cell(tracer.lake, DEATHS, ["year=2019", "region_code=11"], None)
     traced = tracer.trace(found)
     wrong = found.row.set_column(found.row.column_names.index("deaths"), "deaths", [[1]])
-    again = tracer._recomputations.of(found.table, traced.chain)
-    again.choose(found.row, keep=True)
+    recomputation = tracer._recomputations.of(found.table, traced.chain)
+    recomputation.choose(found.row, materialize=True)
     exact = tracer.lake.arrow(found.table.reads["exact"])
 
     def masks(masked: bool) -> pa.Table:
         return pa.table({"cell": [found.name], "is_masked": [masked]})
 
-    (named,) = differences(found.table, wrong, exact, again.figures(), masks(False))
-    assert (named.figure, named.found, named.expected) == (
+    (difference,) = differences(found.table, wrong, exact, recomputation.figures(), masks(False))
+    assert (difference.figure, difference.found, difference.expected) == (
         "deaths as published",
         1,
         traced.exact and traced.exact["deaths"],
     )
-    shown = differences(found.table, found.row, exact, again.figures(), masks(True))
-    assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked is named"
+    shown = differences(found.table, found.row, exact, recomputation.figures(), masks(True))
+    assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked"
 
 
-def test_the_command_succeeds_where_all_is_equal(home: Home) -> None:
+def test_the_command_succeeds_if_all_figures_are_equal(home: Home) -> None:
     done = home.chu("trace", "published/kpis/kpi_satisfaction_by_region", "year=2019", "survey=ca_mco")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(
@@ -200,24 +200,24 @@ def test_the_command_succeeds_where_all_is_equal(home: Home) -> None:
     assert done.stdout.rstrip().endswith("\nEQUAL")
 
 
-def said(home: Home, *words: str, rows: bool = False) -> str:
+def trace_output(home: Home, *conditions: str, rows: bool = False) -> str:
     lines: list[str] = []
-    assert run_trace(settings_of(home), DEATHS, words, rows, False, None, lines.append)
+    assert run_trace(settings_of(home), DEATHS, conditions, rows, False, None, lines.append)
     return "\n".join(lines)
 
 
-def test_the_chain_is_told_and_no_identity_unasked(home: Home, tracer: Tracer) -> None:
-    """Identities are shown with --rows alone, and who has seen them is written down."""
-    words = ("year=2019", "region_code=11")
-    source = only(tracer.trace(find_cell(tracer.lake, DEATHS, words, None)), "deces")
+def test_the_chain_is_shown_and_identities_only_on_request(home: Home, tracer: Tracer) -> None:
+    """Identities are shown only with --rows, and then the access is logged."""
+    conditions = ("year=2019", "region_code=11")
+    source = only(tracer.trace(find_cell(tracer.lake, DEATHS, conditions, None)), "deces")
     people = {(row["nom"], row["prenom"]) for row in delivered(home, source)}
     log = home.lake.root / "restricted" / ".access.log"
-    told = said(home, *words)
-    assert people and not [name for person in people for name in person if re.search(rf"\b{re.escape(name)}\b", told)]
+    output = trace_output(home, *conditions)
+    assert people and not [name for person in people for name in person if re.search(rf"\b{re.escape(name)}\b", output)]
     assert not log.exists()
-    assert "GROUPING SETS" in told, "the query of the indicator is told"
-    assert source.files[0].sha256 in told and told.endswith("\nEQUAL")
-    shown = said(home, *words, rows=True)
+    assert "GROUPING SETS" in output, "the query of the indicator is shown"
+    assert source.files[0].sha256 in output and output.endswith("\nEQUAL")
+    shown = trace_output(home, *conditions, rows=True)
     assert all(nom in shown and prenom in shown for nom, prenom in people)
     (entry,) = map(json.loads, log.read_text().splitlines())
     assert (entry["tables"], entry["rows"]) == (["restricted/sources/deces"], source.count)
@@ -226,24 +226,24 @@ def test_the_chain_is_told_and_no_identity_unasked(home: Home, tracer: Tracer) -
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         (["published/kpis/kpi_births"], "there is no table 'published/kpis/kpi_births'"),
         (["facts/fact_death"], "pseudonymised/facts/fact_death is not a published indicator"),
         ([DEATHS, "year"], "'year' is not column=value; the key of kpi_deaths_by_region is year, region_code, sex"),
         ([DEATHS, "deaths=3"], "has no key column 'deaths'"),
-        ([DEATHS, "year=1800"], "has no year=1800; there are 1971,"),
+        ([DEATHS, "year=1800"], "has no year=1800; its values are 1971,"),
         ([DEATHS, "region_code=11"], "also give year (year=1971|"),
         (["published/kpis/kpi_hospitalisation_rate", "period_grain=year"], "also give period_start"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_question_gets_one_clear_line(tracer: Tracer, words: list[str], told: str) -> None:
+def test_wrong_arguments_give_a_one_line_message(tracer: Tracer, arguments: list[str], message: str) -> None:
     with pytest.raises(ChuError) as refused:
-        find_cell(tracer.lake, words[0], words[1:], None)
-    assert told in str(refused.value) and "\n" not in str(refused.value)
+        find_cell(tracer.lake, arguments[0], arguments[1:], None)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_lines_are_told_as_ranges() -> None:
+def test_line_numbers_are_shown_as_ranges() -> None:
     assert ranges([3, 9, 8, 7, 12, 3], None) == "3, 7-9, 12"
     assert ranges([1, 3, 5], 2) == "1, 3 and 1 more ranges (--lines lists all)"

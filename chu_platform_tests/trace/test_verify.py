@@ -1,4 +1,4 @@
-"""What was changed since it was recorded is found, and named."""
+"""`chu verify` finds and reports everything that was changed after it was recorded."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from chu_platform.tables.table import Layer, Zone
 from chu_platform.trace.verify import _table_findings, verify
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.storage.tables import put, rows_of, visits
-from chu_platform_tests.trace.conftest import settings_of, spoilable
+from chu_platform_tests.trace.conftest import changeable_copy, settings_of
 
 pytestmark = pytest.mark.integration
 
@@ -28,17 +28,17 @@ STAYS = "Hospitalisation/Hospitalisations.csv"
 REGISTER = "Etablissement de SANTE/etablissement_sante.csv"
 
 
-def test_nothing_is_found_where_nothing_was_changed(home: Home) -> None:
-    said: list[str] = []
-    found = verify(settings_of(home), None, 0, said.append)
+def test_an_unchanged_lake_has_no_findings(home: Home) -> None:
+    progress: list[str] = []
+    found = verify(settings_of(home), None, 0, progress.append)
     assert found.findings == []
     published = [home.lake.arrow(t) for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()]
     assert found.cells == sum(map(len, published)) > 10_000
     assert found.files > 30 and found.tables > 100
-    assert said, "progress is told"
+    assert progress, "the progress must be reported"
 
 
-def test_a_lake_without_tables_does_not_pass_for_verified(tmp_path: Path) -> None:
+def test_a_lake_without_tables_is_an_error(tmp_path: Path) -> None:
     for zone in Zone:
         (tmp_path / "lake" / zone).mkdir(parents=True)
     with pytest.raises(ChuError, match="has no table yet: nothing was verified"):
@@ -46,9 +46,9 @@ def test_a_lake_without_tables_does_not_pass_for_verified(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def spoiled(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the command finds: one byte of a file, one file, one row within a table's file, one row by another tool."""
-    home = spoilable(made, tmp_path_factory.mktemp("spoiled"))
+def findings(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The findings after four changes: a byte of a file, a file, a row in a data file, a row added by another tool."""
+    home = changeable_copy(made, tmp_path_factory.mktemp("changed"))
     stays = home.pack / STAYS
     content = bytearray(stays.read_bytes())
     content[-20] ^= 1
@@ -63,14 +63,14 @@ def spoiled(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     write_deltalake(home.lake.path(fact_satisfaction), added, mode="append")
     done = home.chu("verify", "--sample", "1", "--seed", "0")
     assert done.returncode == 1 and "a sample of 1 cells, seed 0" in done.stdout
-    *told, last = done.stdout.splitlines()
-    found = [line.removeprefix("FOUND ") for line in told if line.startswith("FOUND ")]
+    *lines, last = done.stdout.splitlines()
+    found = [line.removeprefix("FOUND ") for line in lines if line.startswith("FOUND ")]
     assert last.endswith(f"tables: {len(found)} findings")
     return found
 
 
 @pytest.mark.parametrize(
-    "named",
+    "beginning",
     [
         f"delivered file {STAYS} (read by Hospitalisations): changed: ",
         f"delivered file {REGISTER} (read by etablissement_sante): removed: ",
@@ -79,18 +79,18 @@ def spoiled(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ],
     ids=["one byte", "one file", "one row", "another tool"],
 )
-def test_what_was_changed_is_named(spoiled: list[str], named: str) -> None:
-    assert len([f for f in spoiled if f.startswith(named)]) == 1, spoiled
+def test_each_change_is_reported(findings: list[str], beginning: str) -> None:
+    assert len([f for f in findings if f.startswith(beginning)]) == 1, findings
 
 
-def test_and_nothing_else(spoiled: list[str]) -> None:
-    assert len([f for f in spoiled if not f.startswith("indicator ")]) == 4, spoiled
+def test_nothing_else_is_reported(findings: list[str]) -> None:
+    assert len([f for f in findings if not f.startswith("indicator ")]) == 4, findings
 
 
 def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Path) -> None:
     lake, table = Lake(tmp_path / "lake"), visits()
     put(lake, table, rows_of({"2017": ["a", "b"], "2018": ["c"]}))
-    # Two files of one partition with the same rows, as another engine may leave them; then one by maintenance.
+    # Compacted by maintenance: the rows of each partition are the committed rows.
     (file,) = (Path(f) for f in DeltaTable(lake.path(table)).file_uris() if "2017" in f)
     rows = pq.ParquetFile(file).read()
     delta = DeltaTable(lake.path(table))
@@ -100,5 +100,5 @@ def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Pat
     maintain(lake, table, Policy(small_files=2), "a run")
     found = list(_table_findings(lake, table))
     assert len(found) == 2 and "by another tool (WRITE)" in found[0]
-    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not those that were committed")
+    assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not the committed rows")
     assert len(rows) == 2

@@ -1,7 +1,4 @@
-"""The dot plot: one figure a row, with its interval, and the ranks that the intervals allow.
-
-Here: this chart and its words. Not here: which rows it has.
-"""
+"""The dot plot: one figure a row, with its interval, and the ranks that the intervals allow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,9 +95,10 @@ def described(chart: Dots) -> str:
     elif chart.ranked and shown:
         sure = [p for p in placed if p.ranks and p.ranks[0] == p.ranks[1]]
         if sure:
-            said = french.listed([f"{p.row.label} ({french.ordinal(p.ranks[0])})" for p in sure if p.ranks])
+            established = french.listed([f"{p.row.label} ({french.ordinal(p.ranks[0])})" for p in sure if p.ranks])
             parts.append(
-                f"Rang établi pour : {said}. Les autres rangs sont des fourchettes, car des intervalles se recouvrent."
+                f"Rang établi pour : {established}. "
+                "Les autres rangs sont des fourchettes, car des intervalles se recouvrent."
             )
         else:
             parts.append("Aucun rang n’est établi seul : des intervalles se recouvrent.")
@@ -144,8 +142,8 @@ def _placed(chart: Dots) -> list[_Placed]:
         return [_Placed(row, None) for row in chart.rows]
     rows = sorted(chart.rows, key=lambda row: (row.value is None, -(row.value or 0.0), row.label))
     intervals = [interval(r.low, r.high) for r in rows]
-    nothing_told = (1, sum(i is not None for i in intervals))
-    ranges = (None if ranks == nothing_told else ranks for ranks in rank_ranges(intervals))
+    every_rank = (1, sum(i is not None for i in intervals))
+    ranges = (None if ranks == every_rank else ranks for ranks in rank_ranges(intervals))
     return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]
 
 
@@ -197,11 +195,11 @@ def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: 
     height = ROW[size.name]
     middle = top + (height - 14 if size.is_narrow else height / 2)
     baseline = top + 17 if size.is_narrow else middle + 4.5
-    look = "strong" if row.chosen else "ink"
+    style = "strong" if row.chosen else "ink"
     # A label is cut where figures begin; the table beside the chart has it whole.
     room = size.width - 24 - drawn_width(_figures(chart, placed)) if size.is_narrow else x.start - 16
-    yield words(8, baseline, _cut(row.label, room), look)
-    yield words(size.width - 8, baseline, _figures(chart, placed), "soft" if row.value is None else look, "end")
+    yield words(8, baseline, _cut(row.label, room), style)
+    yield words(size.width - 8, baseline, _figures(chart, placed), "soft" if row.value is None else style, "end")
     if row.value is None:
         yield withheld(x.start, middle - 6, x.end - x.start, 12, hatch, f"{row.label} : {WHY_MASKED}")
         return
@@ -215,17 +213,19 @@ def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: 
     )
 
 
-def _whisker(x: Scale, low: float, high: float, middle: float, look: str) -> Iterator[str]:
+def _whisker(x: Scale, low: float, high: float, middle: float, style: str) -> Iterator[str]:
     """The interval; where it leaves the chart, an arrow in place of its end."""
     start, end = x(x.inside(low)), x(x.inside(high))
-    yield line(start, middle, end, middle, look)
+    yield line(start, middle, end, middle, style)
     for at, inwards, is_cut in ((start, 1, low < x.low), (end, -1, high > x.high)):
         if is_cut:
             yield element(
-                "path", look, d=path([(at + inwards * CUT, middle - 5), (at, middle), (at + inwards * CUT, middle + 5)])
+                "path",
+                style,
+                d=path([(at + inwards * CUT, middle - 5), (at, middle), (at + inwards * CUT, middle + 5)]),
             )
         else:
-            yield line(at, middle - 4, at, middle + 4, look)
+            yield line(at, middle - 4, at, middle + 4, style)
 
 
 def _diamond(at: float, middle: float) -> str:

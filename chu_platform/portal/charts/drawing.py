@@ -1,7 +1,4 @@
-"""The common ground of the charts: elements, looks, scales, legends, and the frame that names a chart for all readers.
-
-Here: SVG text. Not here: any one chart.
-"""
+"""What all charts are drawn with: elements, styles, scales, legends, and the frame that names a chart."""
 
 import math
 import re
@@ -43,8 +40,8 @@ FONT_SIZE: Final = 13
 # Of the font, the mean width of a letter as a part of its size: enough to place words, not to set type.
 LETTER: Final = 0.5
 VIEW_BOX: Final = re.compile(r'viewBox="0 0 (?P<width>[0-9]+) (?P<height>[0-9]+)"')
-# What each class looks like in an SVG that is on its own; portal.css says the same for light and dark pages.
-LOOKS: Final[dict[str, str]] = {
+# What each class looks like in an SVG file of its own; portal.css has the same for light and dark pages.
+STYLES: Final[dict[str, str]] = {
     "ink": 'fill="#17242e"',
     "soft": 'fill="#4c5b66"',
     "strong": 'fill="#17242e" font-weight="600"',
@@ -74,21 +71,21 @@ LOOKS: Final[dict[str, str]] = {
 }
 
 
-def element(tag: str, look: str = "", content: str = "", **attributes: object) -> str:
-    """One element: `look` is its class, `content` is SVG already; `text_anchor=` becomes text-anchor."""
+def element(tag: str, style: str = "", content: str = "", **attributes: object) -> str:
+    """One element: `style` is its class in STYLES, `content` is SVG already; `text_anchor=` becomes text-anchor."""
     given = "".join([f' {_name(name)}="{_attribute(value)}"' for name, value in attributes.items()])
-    classes = f' class="{look}" {LOOKS[look]}' if look else ""
+    classes = f' class="{style}" {STYLES[style]}' if style else ""
     return f"<{tag}{classes}{given}>{content}</{tag}>" if content else f"<{tag}{classes}{given}/>"
 
 
-def words(x: float, y: float, text: str, look: str = "ink", anchor: str = "start", size: float = FONT_SIZE) -> str:
+def words(x: float, y: float, text: str, style: str = "ink", anchor: str = "start", size: float = FONT_SIZE) -> str:
     """A line of text."""
-    return element("text", look, escape(text), x=x, y=y, text_anchor=anchor, font_size=size)
+    return element("text", style, escape(text), x=x, y=y, text_anchor=anchor, font_size=size)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, look: str) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
     """A straight line."""
-    return element("line", look, x1=x1, y1=y1, x2=x2, y2=y2)
+    return element("line", style, x1=x1, y1=y1, x2=x2, y2=y2)
 
 
 def tooltip(text: str) -> str:
@@ -221,7 +218,7 @@ def banded(chart: Markup, head: Sequence[str], foot: Sequence[str]) -> Markup:
     sources = [text for part in foot for text in wrapped(part, room, 12)]
     above, below = 22 * len(titles) + 16, 17 * len(sources) + 14
     drawn = [f'<rect x="0" y="{-above}" width="{width}" height="{above + height + below}" fill="#ffffff"/>']
-    drawn += [words(8, 22 * (n + 1) - above, text, look, size=size) for n, (text, look, size) in enumerate(titles)]
+    drawn += [words(8, 22 * (n + 1) - above, text, style, size=size) for n, (text, style, size) in enumerate(titles)]
     drawn.append(line(8, height + 2, width - 8, height + 2, "grid"))
     drawn += [words(8, height + 17 * (n + 1) + 2, text, "soft", size=12) for n, text in enumerate(sources)]
     begin, marks, end = str(chart).partition("</desc>")

@@ -1,7 +1,4 @@
-"""Which ranks intervals allow.
-
-Here: intervals to ranks. Not here: how ranks are shown.
-"""
+"""Which ranks intervals allow."""
 
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 Every region has room for its name and its figure, Île-de-France and Mayotte as well as Nouvelle-Aquitaine, and is
 large enough to be touched; an outline would give the eye what has area, not what has patients. Where each hexagon
 lies is this module's own.
-
-Here: this chart and its words. Not here: what the figures are.
 """
 
 import math
@@ -104,7 +102,7 @@ class Side(Enum):
 
 
 SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈", Side.UNKNOWN: "?"}
-# A figure that nothing can be said of is drawn as bare as a region without one.
+# A figure that is compared with nothing is drawn as bare as a region without one.
 SHAPES: Final = {which: "grid" if which is Side.UNKNOWN else f"tile-{which.value}" for which in Side}
 
 
@@ -138,7 +136,7 @@ class RegionMap:
 
     @property
     def without(self) -> str:
-        """What is said of a figure without an interval."""
+        """The remark on a figure without an interval."""
         return f"sans intervalle{f' : {self.alone}' if self.alone else ''}"
 
     @property
@@ -167,8 +165,8 @@ def described(chart: RegionMap) -> str:
         reference = f"{chart.reference.label} ({french.amount(chart.reference.value, chart.unit, chart.digits)})"
         for which, text in ((Side.ABOVE, "Au-dessus de"), (Side.BELOW, "En dessous de")):
             names = [r.label for r in shown if side(r, chart.reference) is which]
-            said = french.listed(names) if names else "aucune région"
-            parts.append(f"{text} la référence, {reference}, intervalle entier compris : {said}.")
+            there = french.listed(names) if names else "aucune région"
+            parts.append(f"{text} la référence, {reference}, intervalle entier compris : {there}.")
         parts.append("Les autres ne s’en distinguent pas.")
         if names := [r.label for r in shown if side(r, chart.reference) is Side.UNKNOWN]:
             verb = "n’est pas comparée" if len(names) == 1 else "ne sont pas comparées"
@@ -246,9 +244,9 @@ def places(size: Size) -> Mapping[str, _Tile]:
 def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:
     where = side(region, chart.reference)
     shape = path(_hexagon(x, y, radius - GAP / 2), closed=True)
-    drawn = [tooltip(_said(chart, region)), element("path", SHAPES[where], d=shape)]
+    drawn = [tooltip(_tooltip_text(chart, region)), element("path", SHAPES[where], d=shape)]
     if region.value is None:
-        drawn = [tooltip(_said(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
+        drawn = [tooltip(_tooltip_text(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
         half = radius * 0.6
         drawn.append(element("rect", "row", x=x - half, y=y - half * 0.75, width=2 * half, height=1.5 * half, rx=4))
     drawn.append(_name(tile, x, y, radius))
@@ -280,7 +278,7 @@ def _is_small(radius: float) -> bool:
     return radius < 45
 
 
-def _said(chart: RegionMap, region: Region) -> str:
+def _tooltip_text(chart: RegionMap, region: Region) -> str:
     if region.value is None:
         return f"{region.label} : {WHY_MASKED}"
     text = f"{region.label} : {french.amount(region.value, chart.unit, chart.digits)}"

@@ -1,7 +1,4 @@
-"""The sparkline: the course of a figure in the size of a word.
-
-Here: this chart. Not here: which periods it shows.
-"""
+"""The sparkline: the course of a figure in the size of a word."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -32,9 +29,9 @@ def sparkline(title: str, unit: str, digits: int, moments: Sequence[Moment], nam
     if shown:
         i, value = shown[-1]
         marks.append(element("circle", "dot", cx=8 + i * step, cy=y(value), r=5))
-    said = [f"{m.label} : {french.amount(m.value, unit, digits)}" for m in whole if m.value is not None]
+    values = [f"{m.label} : {french.amount(m.value, unit, digits)}" for m in whole if m.value is not None]
     masked = sum(m.masked for m in whole)
-    description = "Aucune valeur visible." if not said else f"De {said[0]} à {said[-1]}."
+    description = "Aucune valeur visible." if not values else f"De {values[0]} à {values[-1]}."
     if masked:
         description += f" {french.counted(masked, 'période masquée', 'périodes masquées').capitalize()}."
     return framed(SIZE, name, HEIGHT, title, description, "".join(marks))

@@ -1,7 +1,4 @@
-"""The trend: a figure over time, with its interval, periods that the data cover in part, and masked ones.
-
-Here: this chart and its words. Not here: which periods it shows.
-"""
+"""The trend: a figure over time, with its interval, periods that the data cover in part, and masked ones."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -135,13 +132,15 @@ def described(chart: Trend) -> str:
     if whole := [(m, v) for m, v in shown if not m.partial]:
         lowest, highest = (pick(whole, key=lambda p: p[1]) for pick in (min, max))
         parts.append(
-            f"Le plus bas : {_said(chart, *lowest)}. Le plus haut : {_said(chart, *highest)}. "
-            f"Dernière période complète : {_said(chart, *whole[-1])}."
+            f"Le plus bas : {_tooltip_text(chart, *lowest)}. Le plus haut : {_tooltip_text(chart, *highest)}. "
+            f"Dernière période complète : {_tooltip_text(chart, *whole[-1])}."
         )
     if chart.own:
         own = chart.own
-        said = "masquée" if own.masked else "sans donnée" if own.value is None else _said(chart, own, own.value)
-        parts.append(f"Période choisie : {said if own.value is not None else f'{own.label}, {said}'}.")
+        value = (
+            "masquée" if own.masked else "sans donnée" if own.value is None else _tooltip_text(chart, own, own.value)
+        )
+        parts.append(f"Période choisie : {value if own.value is not None else f'{own.label}, {value}'}.")
     for count, one, several in (
         (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
         (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
@@ -184,7 +183,7 @@ def draw(chart: Trend, name: str, size: Size) -> Markup:
     return framed(size, name, bottom + 38 + height, chart.title, described(chart), "".join(marks) + keys)
 
 
-def _said(chart: Trend, moment: Moment, value: float) -> str:
+def _tooltip_text(chart: Trend, moment: Moment, value: float) -> str:
     return f"{moment.label}, {french.amount(value, chart.unit, chart.digits)}"
 
 
@@ -212,8 +211,8 @@ def _grid(chart: Trend, y: Scale, left: float, size: Size) -> str:
         bottom = y(y.ticks[0])
         return line(left, bottom, size.width - 8, bottom, "axis")
     for value in y.ticks:
-        look = "axis" if value == y.ticks[0] else "grid"
-        drawn.append(line(left, y(value), size.width - 8, y(value), look))
+        style = "axis" if value == y.ticks[0] else "grid"
+        drawn.append(line(left, y(value), size.width - 8, y(value), style))
         drawn.append(words(left - 8, y(value) + 4.5, _tick(chart, y, value), "soft", "end"))
     return "".join(drawn)
 
@@ -293,7 +292,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
     for x, moment in zip(xs, chart.moments, strict=True):
         if moment.value is None:
             continue
-        text = _said(chart, moment, moment.value)
+        text = _tooltip_text(chart, moment, moment.value)
         if moment.low is not None and moment.high is not None:
             text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
@@ -301,7 +300,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
         is_own = moment is chart.own
         if is_own:
             text += ", période choisie"
-        look = "dot-partial" if moment.partial else "dot"
+        style = "dot-partial" if moment.partial else "dot"
         crowded = step < MIN_TICK_STEP and not moment.partial
         if is_own:
             # Below its mark: a ring, so that an incomplete period stays hollow.
@@ -309,7 +308,7 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
             crowded = False
         # Where marks would touch, the line speaks, and the mark only answers the pointer.
         yield element(
-            "circle", look, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
+            "circle", style, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
             **({"opacity": 0} if crowded else {}),
         )  # fmt: skip
 
@@ -326,8 +325,8 @@ def _ticks(chart: Trend, xs: Sequence[float], bottom: float) -> str:
         # The chosen period has its words; others stand back for it.
         has_room = x - half >= free and all(abs(x - at) >= half + room for at, room in kept)
         if moment.tick and (is_own or has_room):
-            look = "strong" if is_own else "soft"
-            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, look, "middle")]
+            style = "strong" if is_own else "soft"
+            drawn += [line(x, bottom, x, bottom + 5, "axis"), words(x, bottom + 19, moment.tick, style, "middle")]
             free = x + half + 8
     return "".join(drawn)
 

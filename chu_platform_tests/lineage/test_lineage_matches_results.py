@@ -1,6 +1,6 @@
-"""The lineage says what is so: inputs are changed, column by column, and what changes behind them is compared with it.
+"""The lineage matches the results: change inputs column by column, and compare the changed outputs with the lineage.
 
-The queries run on the real engine over the tables of a made lake, the Python functions as they are.
+The queries run on the real engine over the tables of a lake; the Python functions are called directly.
 """
 
 import re
@@ -18,9 +18,10 @@ from chu_platform.engine.engine import Engine
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.lineage.influence import Influence
-from chu_platform.lineage.tables import Field, lineage_of
+from chu_platform.lineage.tables import lineage_of
 from chu_platform.settings import Settings
+from chu_platform.tables.influence import Influence
+from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
@@ -28,7 +29,7 @@ from chu_platform_tests.pipeline.home import Home
 pytestmark = pytest.mark.integration
 
 TABLES = {(t.layer, t.name): t for t in catalogue()}
-# Few rows, and among them every way of a query: union, left join, anti join or stack, window, list, grouping.
+# Tables with few rows that together cover unions, left joins, anti joins or stack, windows, lists and grouping.
 QUERIES = [
     TABLES[Layer.FACTS, "fact_satisfaction"],
     TABLES[Layer.KPIS, "kpi_satisfaction_by_region"],
@@ -49,7 +50,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def changed(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Other values of the same type in every row, most of them of the same set: joins still find some."""
+    """Other values of the same type in every row, mostly from the same set, so that joins still find rows."""
     rolled = pa.chunked_array([pa.concat_arrays([values[1:].combine_chunks(), values[:1].combine_chunks()])])
     if pa.types.is_boolean(values.type):
         return pc.invert(values)
@@ -71,28 +72,28 @@ def result(engine: Engine, table: Table, inputs: Mapping[str, pa.Table]) -> pa.T
 
 
 @pytest.mark.parametrize("table", QUERIES, ids=lambda t: f"{t.layer}/{t.name}")
-def test_a_column_changes_with_the_columns_it_is_made_from_and_with_no_others(
-    table: Table, engine: Engine, made: Home
-) -> None:
+def test_a_column_changes_only_with_its_origins(table: Table, engine: Engine, made: Home) -> None:
     inputs = {name: made.lake.arrow(read)[:MAX_ROWS] for name, read in table.reads.items()}
     lineage = lineage_of(table)
     before = distribution(result(engine, table, inputs))
     for name, rows in inputs.items():
         for i, column in enumerate(rows.column_names):
             field = Field(table.reads[name], column)
-            told = {c for c, origins in lineage.columns.items() if field in origins}
-            if not told and field in lineage.rows:
-                continue  # decides about rows, so about every column
+            declared = {c for c, origins in lineage.columns.items() if field in origins}
+            if not declared and field in lineage.rows:
+                continue  # it decides which rows exist, so it influences every column
             after = distribution(
                 result(engine, table, {**inputs, name: rows.set_column(i, column, changed(rows[column]))})
             )
-            found = {c.name for c in table.columns if after[c.name] != before[c.name]}
-            assert found <= told or field in lineage.rows, f"{name}.{column} also changes {found - told}"
+            changed_columns = {c.name for c in table.columns if after[c.name] != before[c.name]}
+            assert changed_columns <= declared or field in lineage.rows, (
+                f"{name}.{column} also changes {changed_columns - declared}"
+            )
 
 
 @pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
-def test_what_python_makes_of_a_query_is_made_from_the_declared_columns(table: Table, made: Home) -> None:
-    """Both ways: each declared column changes the result, and no other does."""
+def test_columns_finished_in_python_change_only_with_their_declared_origins(table: Table, made: Home) -> None:
+    """Each declared column changes the result, and no other column does."""
     rows = table.rows
     assert isinstance(rows, Query) and rows.finish
     whole = made.lake.arrow(table)
@@ -112,7 +113,7 @@ def test_what_python_makes_of_a_query_is_made_from_the_declared_columns(table: T
 
 
 def disturbed(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers somewhat greater, lists with other numbers, other values in another order."""
+    """Changed values: greater numbers, lists with other numbers, other types in another order."""
     if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
         greater = pc.add(pc.multiply(values.cast(pa.float64()), 1.5), np.arange(len(values)) % 3)
         return greater.cast(values.type, safe=False)
@@ -124,13 +125,13 @@ def disturbed(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
-    """Whether two columns hold the same numbers, in whatever order of rows."""
+    """Whether two columns have the same values, in any order of rows."""
     return bool(sorted(map(str, one.to_pylist())) == sorted(map(str, other.to_pylist())))
 
 
 @pytest.mark.parametrize("table", FUNCTIONS, ids=lambda t: t.name)
 def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made: Home) -> None:
-    """With these columns alone it gives the whole table; without any one of them, nothing."""
+    """The function gives the whole table from these columns only, and fails without any one of them."""
     rows = table.rows
     assert isinstance(rows, Computed)
     declared = sorted({o for used in rows.from_columns.values() for o in used if isinstance(o, str)})
@@ -150,7 +151,7 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
 
 
 def headers(pack: Path, reader: DeliveredFiles) -> list[set[str]]:
-    """The names in the first line of each CSV file of a reader, read without the platform."""
+    """Column names in the first line of each CSV file of a reader, read without the platform."""
     files = [f for f in pack.rglob("*") if re.fullmatch(reader.pattern, f.name, re.IGNORECASE)]
     lines = [f.read_bytes().split(b"\n", 1)[0] for f in files if f.suffix.lower() == ".csv"]
     return [{n.strip(b'"\r \xef\xbb\xbf').decode("cp1252") for n in re.split(rb"[;,]", line)} for line in lines]
@@ -175,8 +176,8 @@ def test_delivered_columns_are_in_the_headers_of_the_delivered_files(pack: Path)
     assert seen > 15
 
 
-def test_kinds_of_edges_that_queries_can_have_all_occur() -> None:
-    """Else a kind would be one that nobody uses."""
+def test_every_kind_of_influence_occurs() -> None:
+    """No kind is unused."""
     found = {k for t in catalogue() for origins in lineage_of(t).columns.values() for k in origins.values()}
     found |= {k for t in catalogue() for kinds in lineage_of(t).rows.values() for k in kinds}
     assert found == set(Influence)

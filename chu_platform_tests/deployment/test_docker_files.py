@@ -1,4 +1,4 @@
-"""The files of docker/ agree with the local shape, with one another, and with what they promise."""
+"""The files of docker/ are consistent with each other, with the local deployment, and with the security rules."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from chu_platform.settings import PROJECT, load_settings
 pytestmark = pytest.mark.integration
 
 DOCKER = PROJECT / "docker"
-OURS = ("code", "webserver", "webserver-read-only", "daemon")
+PLATFORM_SERVICES = ("code", "webserver", "webserver-read-only", "daemon")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def services() -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_the_instance_differs_from_the_local_one_by_its_storage_alone() -> None:
+def test_the_instance_differs_from_the_local_one_only_in_its_storage() -> None:
     local, deployed = yaml.safe_load(CONFIGURATION), yaml.safe_load((DOCKER / "dagster.yaml").read_text())
     assert deployed.pop("storage")["postgres"]["postgres_db"].keys().isdisjoint({"password"})
     assert local.pop("storage").keys() == {"custom"}
@@ -40,7 +40,7 @@ def test_the_code_location_has_one_name() -> None:
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
-    assert services.keys() == {"postgres", "spark", "portal", *OURS}
+    assert services.keys() == {"postgres", "spark", "portal", *PLATFORM_SERVICES}
     for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -48,23 +48,23 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert all(str(p).startswith("127.0.0.1:") for p in service.get("ports", [])), name
 
 
-def test_only_what_needs_a_secret_or_the_data_has_it(services: dict[str, dict[str, Any]]) -> None:
+def test_only_services_that_need_a_secret_or_the_data_have_it(services: dict[str, dict[str, Any]]) -> None:
     having = {
         s: {n for n, d in services.items() if s in d.get("secrets", [])}
         for s in ("postgres_password", "chu_postgres_url")
     }
-    assert having == {"postgres_password": {"postgres", *OURS}, "chu_postgres_url": {"code"}}
+    assert having == {"postgres_password": {"postgres", *PLATFORM_SERVICES}, "chu_postgres_url": {"code"}}
     volumes = {n: {v.split(":")[0] for v in d.get("volumes", [])} for n, d in services.items()}
     assert {n for n, v in volumes.items() if "lake" in v} == {"code", "spark", "portal"}
     assert services["portal"]["volumes"] == ["lake:/var/lib/chu-lake:ro"]
-    assert services["portal"]["user"] == "65534:65534", "the zones that are not published keep others out"
+    assert services["portal"]["user"] == "65534:65534", "this user can read the published zone only"
     assert {n for n, v in volumes.items() if "keys" in v} == {"code"}
 
 
-def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
-    written = [(n, *pair) for n, service in services.items() for pair in service.get("environment", {}).items()]
-    assert len(written) > 5
-    for name, variable, value in written:
+def test_no_file_contains_a_password(services: dict[str, dict[str, Any]]) -> None:
+    variables = [(n, *pair) for n, service in services.items() for pair in service.get("environment", {}).items()]
+    assert len(variables) > 5
+    for name, variable, value in variables:
         assert not any(w in variable for w in ("PASSWORD", "SECRET", "TOKEN")) or variable.endswith("_FILE"), name
         assert "@" not in value, name
 
@@ -77,7 +77,7 @@ def test_the_image_does_not_start_without_a_password(content: str | None, tmp_pa
     assert done.stderr.count("\n") == 1
 
 
-def test_the_password_goes_where_libpq_reads_it_and_nowhere_else(tmp_path: Path) -> None:
+def test_the_password_is_only_in_the_password_file_of_libpq(tmp_path: Path) -> None:
     done, passwords = _enter(tmp_path, "a:b\\c d\n")
     assert done.returncode == 0, done.stderr
     # https://www.postgresql.org/docs/current/libpq-pgpass.html: `:` and `\` are escaped by `\`.
@@ -86,8 +86,8 @@ def test_the_password_goes_where_libpq_reads_it_and_nowhere_else(tmp_path: Path)
     assert "a:b" not in done.stdout
 
 
-def test_what_the_image_starts_publishes_for_others(tmp_path: Path) -> None:
-    """The portal's user is another one than that of the code, and reads what the code has written."""
+def test_other_users_can_read_the_files_that_the_image_writes(tmp_path: Path) -> None:
+    """The user of the portal differs from the user of the code, and reads the files that the code has written."""
     done, _ = _enter(tmp_path, "secret", ["sh", "-c", "umask"])
     assert int(done.stdout, 8) == 0o022
     for image in ("platform", "spark"):
@@ -95,7 +95,7 @@ def test_what_the_image_starts_publishes_for_others(tmp_path: Path) -> None:
         assert "install -d -o chu -g chu -m 0755 /var/lib/chu-lake" in text, image
 
 
-def test_the_rehearsal_starts_every_service_after_those_it_needs(services: dict[str, dict[str, Any]]) -> None:
+def test_the_rehearsal_starts_every_service_after_its_dependencies(services: dict[str, dict[str, Any]]) -> None:
     spec = spec_from_file_location("rehearse", DOCKER / "rehearse.py")
     assert spec and spec.loader
     rehearse = module_from_spec(spec)
@@ -110,7 +110,7 @@ def test_the_rehearsal_starts_every_service_after_those_it_needs(services: dict[
 def _enter(
     folder: Path, password: str | None, command: Sequence[str] = ("env",)
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run the image's start script on a secret of ours; the command it starts prints its environment by default."""
+    """Run the start script of the image with a test secret; by default the command prints its environment."""
     secret, passwords = folder / "postgres_password", folder / "pgpass"
     if password is not None:
         secret.write_text(password)
@@ -130,7 +130,7 @@ def test_a_setting_may_be_a_secret_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert "hush" not in str(load_settings())
 
 
-def test_the_environment_goes_before_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_has_priority_over_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "chu_engine").write_text("spark")
     monkeypatch.setattr("chu_platform.settings.SECRET_FILES", tmp_path)
     monkeypatch.setenv("CHU_ENGINE", "embedded")

@@ -1,4 +1,4 @@
-"""What Dagster is told of a table that was brought back to one of its versions."""
+"""The events in Dagster after a table was restored to an earlier version."""
 
 import shutil
 from pathlib import Path
@@ -18,8 +18,8 @@ from chu_platform_tests.pipeline.home import Home
 pytestmark = pytest.mark.integration
 
 
-def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_path: Path) -> None:
-    """Without that, what depends on the table would not be shown as behind."""
+def test_a_restore_reports_all_partitions_as_materialised(made: Home, tmp_path: Path) -> None:
+    """Otherwise Dagster would not show that the dependent tables are outdated."""
     lake = tmp_path / "lake"
     shutil.copytree(made.lake.path(fact_death), lake / fact_death.folder)
     delta = DeltaTable(lake / fact_death.folder)
@@ -27,7 +27,7 @@ def test_every_slice_of_a_restored_table_counts_as_made_anew(made: Home, tmp_pat
     delta.delete("death_year = '2019'")
     assert delta.to_pyarrow_dataset().count_rows() < rows
     settings = Settings(home=tmp_path, lake=lake)
-    with RunResources(settings, print) as platform, dg.DagsterInstance.ephemeral() as instance:
-        restore_table(platform, instance, "facts/fact_death", first)
+    with RunResources(settings, print) as resources, dg.DagsterInstance.ephemeral() as instance:
+        restore_table(resources, instance, "facts/fact_death", first)
         assert instance.get_materialized_partitions(key_of(fact_death)) == set(DEATH_YEARS.keys)
     assert DeltaTable(lake / fact_death.folder).to_pyarrow_dataset().count_rows() == rows

@@ -1,4 +1,4 @@
-"""An engine that answers nothing is ended, and the next query gets another one."""
+"""An engine that does not answer is stopped, and the next query starts a new one."""
 
 import os
 import signal
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.integration
 
 LONG_QUERY = "SELECT sum(a.id * b.id % 7) AS n FROM range(1000000) a CROSS JOIN range({rows}) b"
 
-# Fails because of a value, after logging was configured as Dagster does it. Loggers keep the stream of when they were
-# made. The value is an argument: from Python 3.13 on, tracebacks show the source lines of `python -c`.
+# A program that fails because of a value, after logging was configured as Dagster does it. The value is an argument:
+# from Python 3.13 on, tracebacks show the source lines of `python -c`.
 FAILS = """
 import logging.config, pathlib, sys
 from chu_platform.engine.engine import Engine
@@ -36,39 +36,39 @@ finally:
 
 
 def wait_until_stopped(pid: int) -> None:
-    """The signal reaches a process on a busy machine only after a while, in which it may still answer."""
+    """Wait until the signal has reached the process: on a busy machine, it may answer for a while."""
     deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "the process was not stopped"
         time.sleep(0.01)
 
 
-def test_a_stopped_engine_is_given_up_and_the_next_one_answers(tmp_path: Path) -> None:
+def test_a_hung_engine_is_stopped_and_a_new_one_answers(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=8)
-    with RunResources(settings, lambda _: None) as platform:
-        engine = platform.engine
+    with RunResources(settings, lambda _: None) as resources:
+        engine = resources.engine
         assert engine.arrow(engine.query("SELECT 1 AS n", {})).to_pylist() == [{"n": 1}]
         server = engine._server
         assert server is not None
         os.killpg(server._process.pid, signal.SIGSTOP)
         wait_until_stopped(server._process.pid)
-        begun = time.monotonic()
-        with pytest.raises(Transient, match="answered nothing for 8 s while"):
+        start = time.monotonic()
+        with pytest.raises(Transient, match=r"did not answer for 8 s while .*, and was stopped"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
-        assert time.monotonic() - begun < 60
+        assert time.monotonic() - start < 60
         assert not server.alive
-        platform.renew()
-        assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+        resources.renew()
+        assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
 
 
-def test_a_busy_engine_is_not_taken_for_a_stuck_one(tmp_path: Path) -> None:
+def test_a_busy_engine_is_not_stopped(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=5)
     engine = Engine(settings)
     try:
-        begun = time.monotonic()
+        start = time.monotonic()
         rows = 200
-        # Long enough to be asked several times, whatever the machine.
-        while time.monotonic() - begun < 7:
+        # Long enough for several requests of the watchdog on any machine.
+        while time.monotonic() - start < 7:
             engine.arrow(engine.query(LONG_QUERY.format(rows=rows), {}))
             rows *= 2
     finally:
@@ -76,7 +76,7 @@ def test_a_busy_engine_is_not_taken_for_a_stuck_one(tmp_path: Path) -> None:
     assert threading.active_count() < 50
 
 
-def test_a_killed_engine_is_transient(tmp_path: Path) -> None:
+def test_a_killed_engine_raises_transient(tmp_path: Path) -> None:
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:
         engine.arrow(engine.query("SELECT 1 AS n", {}))
@@ -88,21 +88,21 @@ def test_a_killed_engine_is_transient(tmp_path: Path) -> None:
         engine.close()
 
 
-def test_a_session_that_the_server_has_ended_is_transient_and_the_next_one_answers(
+def test_an_ended_session_raises_transient_and_a_new_one_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "SESSION_SECONDS", 1)
+    monkeypatch.setattr(server, "SESSION_TIMEOUT_SECONDS", 1)
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
-    with RunResources(settings, lambda _: None) as platform:
-        platform.engine.arrow(platform.engine.query("SELECT 1 AS n", {}))
+    with RunResources(settings, lambda _: None) as resources:
+        resources.engine.arrow(resources.engine.query("SELECT 1 AS n", {}))
         time.sleep(4)
         with pytest.raises(Transient, match="has ended the session"):
-            platform.engine.arrow(platform.engine.query("SELECT 2 AS n", {}))
-        platform.renew()
-        assert platform.engine.arrow(platform.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+            resources.engine.arrow(resources.engine.query("SELECT 2 AS n", {}))
+        resources.renew()
+        assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
 
 
-def test_texts_of_the_engines_errors_are_not_printed_whoever_configures_logging(tmp_path: Path) -> None:
+def test_error_messages_of_the_engine_are_never_printed(tmp_path: Path) -> None:
     failing = [sys.executable, "-c", FAILS, str(tmp_path), "DUPONT"]
     done = subprocess.run(failing, capture_output=True, text=True, check=False)
     assert "the engine failed while" in done.stderr

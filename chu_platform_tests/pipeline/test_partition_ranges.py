@@ -1,4 +1,4 @@
-"""A part of the partitions is made again, and nothing else is touched."""
+"""Some partitions are made again, and the others do not change."""
 
 import json
 import shutil
@@ -29,14 +29,14 @@ def files_by_year(lake: Lake, table: Table) -> dict[str, set[str]]:
 
 
 def actions(lake: Lake, table: Table) -> list[tuple[str, str]]:
-    """What the last commit did, and to which file."""
+    """The actions of the last commit (add or remove), and their files."""
     log = max((lake.path(table) / "_delta_log").glob("*.json"))
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return [(kind, a[kind]["path"]) for a in lines for kind in ("add", "remove") if kind in a]
 
 
 def register_with(made: Home, pack: Path, *lines: str) -> Path:
-    """A pack of the register of deaths alone, with lines added."""
+    """A pack that contains only the register of deaths, with added lines."""
     target = pack / "DECES EN FRANCE" / "deces.csv"
     target.parent.mkdir(parents=True)
     shutil.copy(made.pack / "DECES EN FRANCE" / "deces.csv", target)
@@ -45,8 +45,8 @@ def register_with(made: Home, pack: Path, *lines: str) -> Path:
     return pack
 
 
-def test_only_the_years_asked_for_are_written_again(made: Home, tmp_path: Path) -> None:
-    """Three years are corrected, and two are asked for."""
+def test_only_the_requested_years_are_written_again(made: Home, tmp_path: Path) -> None:
+    """Three years are corrected, and two are requested."""
     pack = register_with(
         made,
         tmp_path / "pack",
@@ -66,7 +66,7 @@ def test_only_the_years_asked_for_are_written_again(made: Home, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("keys", ["1492", "2018...1492", "2019-13", "nothing"])
-def test_slices_that_do_not_exist_are_one_line_of_error(made: Home, keys: str) -> None:
+def test_partitions_that_do_not_exist_give_a_one_line_error(made: Home, keys: str) -> None:
     failed = made.chu("materialize", "--select", "key:facts/fact_death", "--partitions", keys)
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
@@ -76,7 +76,7 @@ def test_slices_that_do_not_exist_are_one_line_of_error(made: Home, keys: str) -
 
 @pytest.fixture(scope="module")
 def with_edges(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A lake into which only the first slice of deaths was read again, from a register with deaths at the edge."""
+    """A lake with only the first partition of deaths read again, from a register with deaths before the first year."""
     pack = register_with(
         made,
         tmp_path_factory.mktemp("edges") / "pack",
@@ -89,7 +89,7 @@ def with_edges(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def test_deaths_before_the_first_year_count_in_its_slice(made: Home, with_edges: Home) -> None:
+def test_deaths_before_the_first_year_are_in_its_partition(made: Home, with_edges: Home) -> None:
     before, after = files_by_year(made.lake, fact_death), files_by_year(with_edges.lake, fact_death)
     assert set(after) - set(before) == {"1950", "1969"}
     assert {y for y in before if before[y] != after[y]} <= {y for y in before if y <= "1970"}
@@ -97,13 +97,13 @@ def test_deaths_before_the_first_year_count_in_its_slice(made: Home, with_edges:
     assert sorted(y for y in years if y < "1970") == ["1950", "1969"]
 
 
-def test_a_row_of_another_slice_is_not_read_with_the_first(made: Home, with_edges: Home) -> None:
+def test_rows_of_other_partitions_are_not_read_with_the_first(made: Home, with_edges: Home) -> None:
     names = rows(with_edges.lake, deces).column("nom").to_pylist()
     assert {"AVANT", "SANSJOUR"} <= set(names)
     assert "APRES" not in names
 
 
-def test_an_undated_month_belongs_to_the_first_slice_and_to_no_other() -> None:
+def test_rows_without_a_month_are_in_the_first_partition_only() -> None:
     first, later, last = MONTHLY.keys[0], MONTHLY.keys[5], MONTHLY.keys[-1]
     assert MONTHLY.between(first, first).holds(None)
     assert "IS NULL" in MONTHLY.between(first, later).predicate()
@@ -113,7 +113,7 @@ def test_an_undated_month_belongs_to_the_first_slice_and_to_no_other() -> None:
     assert consultation.partition_scheme is MONTHLY
 
 
-def test_the_edges_of_a_slicing_are_open_and_its_inner_borders_are_not() -> None:
+def test_only_the_first_and_last_partition_are_open_ended() -> None:
     keys = DEATH_YEARS.keys
     first, last, inner = (DEATH_YEARS.between(k, k) for k in (keys[0], keys[-1], keys[10]))
     assert first.holds("1799")
@@ -121,7 +121,7 @@ def test_the_edges_of_a_slicing_are_open_and_its_inner_borders_are_not() -> None
     assert [y for y in (keys[9], keys[10], keys[11]) if inner.holds(y)] == [keys[10]]
     assert DEATH_YEARS.every().whole
     assert not DEATH_YEARS.between(keys[0], keys[-2]).whole
-    # Each value belongs to the slice of exactly one key, the one that key_of names.
+    # Each value is in the partition of exactly one key, which is that of key_of.
     for value in ("0001", "1970", "2019", "9999"):
         holding = [k for k in keys if DEATH_YEARS.between(k, k).holds(value)]
         assert holding == [DEATH_YEARS.every().key_of(value)]

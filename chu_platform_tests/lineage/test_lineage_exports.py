@@ -1,4 +1,4 @@
-"""The lineage where others read it: the tables of the lake, Dagster's metadata, OpenLineage events."""
+"""Exports of the lineage: tables of the lake, Dagster metadata, OpenLineage events."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object
     return duckdb.connect().execute(query).fetchall()
 
 
-def test_one_step_back_is_a_table(made: Home) -> None:
+def test_direct_origins_are_in_a_table(made: Home) -> None:
     deaths = "layer = 'published' AND \"table\" = 'kpi_deaths_by_region' AND \"column\" = 'deaths'"
     assert rows(made, column_lineage, "from_layer, from_table, from_column, kind, direct", deaths) == [
         ("disclosure", "death_mask", "is_masked", "mask", False),
@@ -36,27 +36,27 @@ def test_one_step_back_is_a_table(made: Home) -> None:
     ]
 
 
-def test_the_whole_way_back_is_a_table(made: Home) -> None:
+def test_delivered_origins_are_in_a_table(made: Home) -> None:
     days = "layer = 'published' AND \"table\" = 'kpi_hospitalisation_rate' AND \"column\" = 'days' AND direct"
     assert rows(made, column_source, "source_layer, source_table, source_column, delivery, delivered_as", days) == [
         ("sources", "Hospitalisations", "Jour_Hospitalisation", "hospitalisations.csv", "Jour_Hospitalisation")
     ]
 
 
-def test_the_tables_hold_names_and_no_data(made: Home) -> None:
+def test_the_tables_contain_names_and_no_data(made: Home) -> None:
     names = {n for t in EVERY.values() for n in (t.layer.value, t.name, *(c.name for c in t.columns))}
-    told = 'layer, "table", source_layer, source_table, source_column, "column"'
-    assert {n for row in rows(made, column_source, told, "true") for n in row} <= names
+    columns = 'layer, "table", source_layer, source_table, source_column, "column"'
+    assert {n for row in rows(made, column_source, columns, "true") for n in row} <= names
 
 
-def test_dagster_is_told_with_each_version(made: Home) -> None:
+def test_each_materialization_has_the_column_lineage(made: Home) -> None:
     key = dg.AssetKey(["published", "kpi_deaths_by_region"])
     with made.instance() as instance:
         event = instance.get_latest_materialization_event(key)
     assert event and event.asset_materialization
-    told = event.asset_materialization.metadata["dagster/column_lineage"].value
-    assert isinstance(told, dg.TableColumnLineage)
-    assert {(d.asset_key.to_user_string(), d.column_name) for d in told.deps_by_column["deaths"]} == {
+    lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    assert {(d.asset_key.to_user_string(), d.column_name) for d in lineage.deps_by_column["deaths"]} == {
         ("kpis/kpi_deaths_by_region", "deaths"),
         ("disclosure/death_mask", "is_masked"),
     }
@@ -71,10 +71,10 @@ def events(made: Home, tmp_path_factory: pytest.TempPathFactory) -> dict[str, di
     return {event["job"]["name"]: event for event in found}
 
 
-def test_openlineage_tells_of_every_table_and_column(events: dict[str, dict[str, Any]], made: Home) -> None:
+def test_openlineage_events_cover_every_table_and_column(events: dict[str, dict[str, Any]], made: Home) -> None:
     assert events.keys() == EVERY.keys()
     for name, event in events.items():
-        # What the specification requires of a JobEvent, its datasets and the facets.
+        # Required by the specification for a JobEvent, its datasets and facets.
         assert {"eventTime", "producer", "schemaURL", "job", "inputs", "outputs"} == event.keys()
         assert str(event["schemaURL"]).endswith("/2-0-2/OpenLineage.json#/$defs/JobEvent")
         (output,) = event["outputs"]
@@ -91,7 +91,7 @@ def test_openlineage_tells_of_every_table_and_column(events: dict[str, dict[str,
         assert all(i["field"] and i["transformations"] for i in used)
 
 
-def test_openlineage_tells_of_masks(events: dict[str, dict[str, Any]], made: Home) -> None:
+def test_openlineage_events_show_masks(events: dict[str, dict[str, Any]], made: Home) -> None:
     (output,) = events["published/kpi_deaths_by_region"]["outputs"]
     masked = output["facets"]["columnLineage"]["fields"]["deaths"]["inputFields"]
     assert [(Path(i["name"]).name, i["field"], i["transformations"]) for i in masked] == [

@@ -1,4 +1,4 @@
-"""A month that breaks a rule is not published, whichever run asks, and what follows from it stays as it was."""
+"""A month that fails a check is not committed by any run, and the tables made from it do not change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,23 +30,23 @@ SERVED += [kpi_hospitalisation_rate.exact]
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A rule that the month breaks, in words of the error, and what follows from its table."""
+class FailedCheck:
+    """A check that the month fails, its error message, and a table made from the checked table."""
 
     table: Table
     check: str
-    said: str
+    message: str
     downstream: Table
 
 
-RULES = [
-    Broken(
+FAILED_CHECKS = [
+    FailedCheck(
         consultation,
         "unique_Num_consultation",
         "sources/Consultation: « (Num_consultation) est unique »: 1 rows break it",
         fact_consultation,
     ),
-    Broken(
+    FailedCheck(
         fact_hospitalisation,
         "range_days",
         "facts/fact_hospitalisation: « days est compris entre 0 et 366 »: 1 rows break it",
@@ -64,38 +64,38 @@ def materialize(changed: Changeable, *tables: Table, month: str | None = MONTH) 
 
 
 def checks(home: Home) -> Mapping[str, tuple[str, str]]:
-    """How each of the rules went the last time: in Dagster's log, and in the report."""
-    keys = {b.check: dg.AssetCheckKey(key_of(b.table), b.check) for b in RULES}
+    """The last result of each of the checks: in Dagster's log, and in the report."""
+    keys = {b.check: dg.AssetCheckKey(key_of(b.table), b.check) for b in FAILED_CHECKS}
     with home.instance() as instance:
         last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     report = {(r["table"], r["check"]): r["status"] for r in rows(home.lake, check_result).to_pylist()}
-    return {b.check: (last[keys[b.check]].status.value, report[b.table.name, b.check]) for b in RULES}
+    return {b.check: (last[keys[b.check]].status.value, report[b.table.name, b.check]) for b in FAILED_CHECKS}
 
 
 def made_by_runs(home: Home, table: Table) -> int:
-    """How many runs have made the table."""
+    """The number of runs that have made the table."""
     with home.instance() as instance:
         return len({record.run_id for record in instance.fetch_materializations(key_of(table), limit=1000).records})
 
 
 def retries(home: Home) -> int:
-    """How often a step was tried again."""
+    """The number of retries of steps."""
     with home.instance() as instance:
         logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     return sum(entry.dagster_event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY for entry in logs)
 
 
-def unchanged(made: Home, home: Home) -> None:
-    """What is served is what was served before."""
+def assert_unchanged(made: Home, home: Home) -> None:
+    """Check that the tables of SERVED have their version and rows of before."""
     for table in SERVED:
         assert home.lake.version(table) == made.lake.version(table), table.folder
         assert differences(rows(made.lake, table), rows(home.lake, table)) == [], table.folder
 
 
-def test_a_month_with_a_broken_rule(made: Home, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    changed = changeable(made, postgres, tmp_path, "broken")
+def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    changed = changeable(made, postgres, tmp_path, "checks")
     home = changed.home
-    # A consultation of the month bears the number of one of another month, where no constraint hinders it.
+    # A consultation of the month gets the number of a consultation of another month; the constraint is dropped first.
     ((constraint,),) = changed.sql(
         "SELECT conname FROM pg_constraint WHERE conrelid = '\"Consultation\"'::regclass AND contype = 'p'"
     )
@@ -104,34 +104,34 @@ def test_a_month_with_a_broken_rule(made: Home, postgres: EmbeddedPostgres, tmp_
         INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Code_diag", "Date")
         SELECT (SELECT min("Num_consultation") FROM "Consultation" WHERE to_char("Date", 'YYYY-MM') = '{OTHER_MONTH}'),
                "Id_patient", "Code_diag", DATE '{MONTH}-30' FROM "Consultation" LIMIT 1""")
-    right = changed.edit_stay(MONTH, lambda _: {"Jour_Hospitalisation": str(TOO_LONG)})
+    original = changed.edit_stay(MONTH, lambda _: {"Jour_Hospitalisation": str(TOO_LONG)})
 
-    before = {b.downstream: made_by_runs(home, b.downstream) for b in RULES}
-    status, said = materialize(changed, consultation, hospitalisations, *SERVED)
+    before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
+    status, output = materialize(changed, consultation, hospitalisations, *SERVED)
     assert status == 1
-    for broken in RULES:
-        assert broken.said in said
+    for failed in FAILED_CHECKS:
+        assert failed.message in output
         (left,) = (
             ln
-            for ln in said.splitlines()
-            if f"left as it was: {broken.downstream.layer}/{broken.downstream.name}," in ln
+            for ln in output.splitlines()
+            if f"left as it was: {failed.downstream.layer}/{failed.downstream.name}," in ln
         )
-        assert f"{broken.table.layer}/{broken.table.name}" in left.partition("which needs")[2]
-        assert checks(home)[broken.check] == ("FAILED", "failed")
-        assert made_by_runs(home, broken.downstream) == before[broken.downstream]
-    unchanged(made, home)
-    assert retries(home) == 0, "bad rows do not get better"
+        assert f"{failed.table.layer}/{failed.table.name}" in left.partition("which needs")[2]
+        assert checks(home)[failed.check] == ("FAILED", "failed")
+        assert made_by_runs(home, failed.downstream) == before[failed.downstream]
+    assert_unchanged(made, home)
+    assert retries(home) == 0, "a failed check must not be retried"
 
-    # Another run asks for what follows: it gets what was there before.
-    status, said = materialize(changed, fact_consultation, kpi_hospitalisation_rate.exact, month=None)
-    assert status == 0, said
-    assert all(made_by_runs(home, b.downstream) == before[b.downstream] + 1 for b in RULES)
-    assert all(checks(home)[b.check] == ("FAILED", "failed") for b in RULES)
-    unchanged(made, home)
+    # Another run makes the downstream tables: they get the rows of before.
+    status, output = materialize(changed, fact_consultation, kpi_hospitalisation_rate.exact, month=None)
+    assert status == 0, output
+    assert all(made_by_runs(home, b.downstream) == before[b.downstream] + 1 for b in FAILED_CHECKS)
+    assert all(checks(home)[b.check] == ("FAILED", "failed") for b in FAILED_CHECKS)
+    assert_unchanged(made, home)
 
     changed.sql(f'DELETE FROM "Consultation" WHERE "Date" = \'{MONTH}-30\' AND "Heure_debut" IS NULL')
-    changed.edit_stay(MONTH, lambda _: right)
-    status, said = materialize(changed, consultation, hospitalisations, *SERVED)
-    assert status == 0, said
-    assert all(checks(home)[b.check] == ("SUCCEEDED", "passed") for b in RULES)
-    unchanged(made, home)
+    changed.edit_stay(MONTH, lambda _: original)
+    status, output = materialize(changed, consultation, hospitalisations, *SERVED)
+    assert status == 0, output
+    assert all(checks(home)[b.check] == ("SUCCEEDED", "passed") for b in FAILED_CHECKS)
+    assert_unchanged(made, home)

@@ -1,8 +1,8 @@
-"""What an outsider knows of the published tables: their rows, and every sum that ties these together.
+"""What an attacker knows about the published tables: their rows, and all sums between them.
 
-Written from the definitions of the indicators and the public hierarchies (CIM-10, regions and departments), without a
-look at `chu_platform.masks`, so that it can judge it. The outsider is given more than he has: he knows where
-cells that are not published are zero.
+Written from the definitions of the indicators and the public hierarchies (CIM-10, regions and departments), without the
+code of `chu_platform.masks`, so that it can verify the masks. This attacker knows more than a real one: also which
+unpublished cells are zero.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.contents import rows
 
-# (table, period grain, period, what): a published row, or a sum of unpublished ones.
+# (table, period grain, period, keys): a published row, or a sum of unpublished rows.
 Cell = tuple[str, str, Any, Any]
 Row = Mapping[str, Any]
 ESTABLISHMENT = "kpi_consultation_rate_by_establishment"
@@ -41,7 +41,7 @@ PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
 
 @dataclass
 class System:
-    """Cells of one additive measure, and the sums among them."""
+    """The cells of one additive measure, and the sums between them."""
 
     measure: str
     number: dict[Cell, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class System:
         self.masked.append(masked)
 
     def equation(self, whole: Cell, parts: Iterable[Cell]) -> None:
-        """The whole is the sum of the parts; parts that nobody published because they are zero are none."""
+        """Add: the whole is the sum of the parts. Parts that do not exist are zero."""
         found = [self.number[p] for p in parts if p in self.number]
         if whole in self.number and found:
             self.sums.append((self.number[whole], found))
@@ -72,15 +72,15 @@ class System:
         return [names[n] for n in numbers]
 
     def broken(self) -> list[Cell]:
-        """Wholes that are not the sums of their parts: the outsider's sums would be wrong."""
+        """The wholes that are not the sum of their parts: the relations of the attacker would be wrong."""
         values, relations = np.array(self.values), self.relations
         gaps = np.abs(relations.sums(values) - values[relations.parents])
         return self.cells_of(relations.parents[np.flatnonzero(gaps > 1e-6)])
 
 
 @dataclass(frozen=True)
-class Twins:
-    """A published table and the exact one, row by row."""
+class TablePair:
+    """The rows of a masked table, and the exact rows by key."""
 
     table: Table
     published: Sequence[Row]
@@ -89,12 +89,12 @@ class Twins:
     def key(self, row: Row) -> tuple[Any, ...]:
         return tuple(row[c] for c in self.table.key)
 
-    def exactly(self, row: Row) -> Row:
+    def exact_row(self, row: Row) -> Row:
         return self.exact[self.key(row)]
 
 
-def twins(lake: Lake) -> dict[str, Twins]:
-    """The eight published tables by name, with the exact values that the outsider is after."""
+def table_pairs(lake: Lake) -> dict[str, TablePair]:
+    """The eight masked tables by name, with the exact values."""
     found = {}
     for table in catalogue():
         if table.layer is Layer.PUBLISHED and table.name.startswith("kpi_"):
@@ -102,13 +102,13 @@ def twins(lake: Lake) -> dict[str, Twins]:
             if table.name == PROFESSIONAL:
                 exact = consultation_by_speciality
             by_key = {tuple(r[c] for c in table.key): r for r in rows(lake, exact).to_pylist()}
-            found[table.name] = Twins(table, rows(lake, table).to_pylist(), by_key)
+            found[table.name] = TablePair(table, rows(lake, table).to_pylist(), by_key)
     return found
 
 
 def systems(lake: Lake) -> list[System]:
-    """Every system of sums, one for each additive measure of tables that share sums."""
-    tables = twins(lake)
+    """All systems of sums: one for each additive measure of the tables that share sums."""
+    tables = table_pairs(lake)
     places = rows(lake, dim_establishment)
     codes = rows(lake, dim_diagnosis)
     leaves = {name: _leaves(lake, name) for name in (CONSULTATION_DIAGNOSIS, STAY_DIAGNOSIS)}
@@ -126,10 +126,10 @@ def _leaves(lake: Lake, name: str) -> list[Row]:
     return [r for r in rows(lake, exact).to_pylist() if r["level"] == "leaf" and r["period_grain"] in ("year", "all")]
 
 
-def _put(system: System, twin: Twins, what: Callable[[Row], object]) -> None:
-    for row in twin.published:
-        cell = (twin.table.name, row["period_grain"], row["period_start"], what(row))
-        system.add(cell, float(twin.exactly(row)[system.measure]), row["is_masked"])
+def _add_rows(system: System, pair: TablePair, keys_of: Callable[[Row], object]) -> None:
+    for row in pair.published:
+        cell = (pair.table.name, row["period_grain"], row["period_start"], keys_of(row))
+        system.add(cell, float(pair.exact_row(row)[system.measure]), row["is_masked"])
 
 
 def _level_and_code(row: Row) -> object:
@@ -141,7 +141,7 @@ def _sex_and_age(row: Row) -> object:
 
 
 def _over_time(system: System, wanted: Callable[[Cell], bool] = lambda _: True) -> None:
-    """A quarter is its months, a year its quarters, all time its years: wherever both are published."""
+    """Add: a quarter is the sum of its months, a year of its quarters, `all` of the years, if both are published."""
     parts: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in system.number:
         name, grain, start, what = cell
@@ -159,7 +159,7 @@ def _over_time(system: System, wanted: Callable[[Cell], bool] = lambda _: True) 
 
 
 def _diagnoses(system: System, name: str, codes: pa.Table, leaves: Sequence[Row], total: str, whole: object) -> None:
-    """All is the chapters; a chapter its categories and its codes without category; a category its codes."""
+    """Add: the total is the sum of the chapters, a chapter of its categories and codes without category, and so on."""
     listed = codes.to_pylist()
     chapter_of = {c["category_code"]: c["chapter_code"] for c in listed}
     place = {c["diagnosis_key"]: (c["category_code"], c["chapter_code"]) for c in listed}
@@ -196,11 +196,11 @@ def _is_level(cell: Cell, level: str) -> bool:
     return isinstance(cell[3], tuple) and cell[3][0] == level
 
 
-def _consultations(tables: Mapping[str, Twins], places: pa.Table, codes: pa.Table, leaves: Sequence[Row]) -> System:
+def _consultations(tables: Mapping[str, TablePair], places: pa.Table, codes: pa.Table, leaves: Sequence[Row]) -> System:
     system = System("events")
-    _put(system, tables[ESTABLISHMENT], _level_and_code)
-    _put(system, tables[CONSULTATION_DIAGNOSIS], _level_and_code)
-    _put(system, tables[PROFESSIONAL], lambda r: (r["profession"], r["speciality"]))
+    _add_rows(system, tables[ESTABLISHMENT], _level_and_code)
+    _add_rows(system, tables[CONSULTATION_DIAGNOSIS], _level_and_code)
+    _add_rows(system, tables[PROFESSIONAL], lambda r: (r["profession"], r["speciality"]))
     total = ("total", "total")
     _diagnoses(system, CONSULTATION_DIAGNOSIS, codes, leaves, ESTABLISHMENT, total)
     region_of = {p["department_code"]: p["region_key"] for p in places.to_pylist()}
@@ -226,20 +226,20 @@ def _consultations(tables: Mapping[str, Twins], places: pa.Table, codes: pa.Tabl
     return system
 
 
-def _stays(tables: Mapping[str, Twins], codes: pa.Table, leaves: Sequence[Row], measure: str) -> System:
+def _stays(tables: Mapping[str, TablePair], codes: pa.Table, leaves: Sequence[Row], measure: str) -> System:
     system = System(measure)
-    _put(system, tables[STAYS], lambda _: "total")
-    _put(system, tables[STAY_DIAGNOSIS], _level_and_code)
+    _add_rows(system, tables[STAYS], lambda _: "total")
+    _add_rows(system, tables[STAY_DIAGNOSIS], _level_and_code)
     _diagnoses(system, STAY_DIAGNOSIS, codes, leaves, STAYS, "total")
     _sexes_and_ages(system, tables[STAY_SEX_AGE])
     _over_time(system)
     return system
 
 
-def _sexes_and_ages(system: System, twin: Twins, ages: bool = True) -> None:
-    """All is women, men and those of no known sex; all ages are the bands. The total stands again in indicator 3."""
-    _put(system, twin, _sex_and_age)
-    name = twin.table.name
+def _sexes_and_ages(system: System, pair: TablePair, ages: bool = True) -> None:
+    """Add the sums over sexes (women, men, unknown) and over age bands. The total is also a cell of indicator 3."""
+    _add_rows(system, pair, _sex_and_age)
+    name = pair.table.name
     values = {cell: system.values[n] for cell, n in system.number.items() if cell[0] == name}
     for cell in list(values):
         _, grain, start, (sex, band) = cell
@@ -263,24 +263,24 @@ def _sexes_and_ages(system: System, twin: Twins, ages: bool = True) -> None:
             system.equation(whole, parts)
 
 
-def _sexes(tables: Mapping[str, Twins], measure: str) -> System:
-    """Patients and their time: over the sexes, since a patient is of several ages in a year; time lived adds up."""
+def _sexes(tables: Mapping[str, TablePair], measure: str) -> System:
+    """Patients are additive over the sexes only, since a patient has several ages in a year; their time is additive."""
     system = System(measure)
-    _put(system, tables[STAYS], lambda _: "total")
+    _add_rows(system, tables[STAYS], lambda _: "total")
     _sexes_and_ages(system, tables[STAY_SEX_AGE], ages=False)
     if measure == "patient_years":
         _over_time(system, lambda c: isinstance(c[3], tuple) and c[3][1] not in ("all", "unknown"))
     return system
 
 
-def _deaths(tables: Mapping[str, Twins]) -> System:
+def _deaths(tables: Mapping[str, TablePair]) -> System:
     system = System("deaths")
-    twin = tables[DEATHS]
-    for row in twin.published:
+    pair = tables[DEATHS]
+    for row in pair.published:
         place = (row["year"], row["region_code"])
-        system.add((DEATHS, "year", place, _sex_and_age(row)), float(twin.exactly(row)["deaths"]), row["is_masked"])
+        system.add((DEATHS, "year", place, _sex_and_age(row)), float(pair.exact_row(row)["deaths"]), row["is_masked"])
     signed: dict[tuple[Any, Any], float] = defaultdict(float)
-    for row in twin.exact.values():
+    for row in pair.exact.values():
         signed[(row["year"], row["region_code"]), row["age_band"]] += (
             row["deaths"] if row["sex"] == "all" else -row["deaths"]
         )
@@ -300,13 +300,13 @@ def _deaths(tables: Mapping[str, Twins]) -> System:
     return system
 
 
-def _answers(tables: Mapping[str, Twins], measure: str) -> System:
+def _answers(tables: Mapping[str, TablePair], measure: str) -> System:
     system = System(measure)
-    twin = tables[SATISFACTION]
+    pair = tables[SATISFACTION]
     groups: dict[Cell, list[Cell]] = defaultdict(list)
-    for row in twin.published:
+    for row in pair.published:
         cell = (SATISFACTION, "year", (row["year"], row["survey"]), row["region_code"])
-        system.add(cell, float(twin.exactly(row)[measure]), row["is_masked"])
+        system.add(cell, float(pair.exact_row(row)[measure]), row["is_masked"])
         if row["region_code"] != "all":
             groups[(*cell[:3], "all")].append(cell)
     for whole, parts in groups.items():

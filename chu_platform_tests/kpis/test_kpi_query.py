@@ -1,4 +1,4 @@
-"""`chu kpi`: any X and any range of whole months, exact."""
+"""`chu kpi`: exact figures for any X and any range of whole months."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ RATED = [
     "kpi_hospitalisation_rate_by_diagnosis",
     "kpi_hospitalisation_rate_by_sex_and_age",
 ]
-# A whole month, quarter and year, one that the data cover only in part, and all there is.
+# A month, a quarter, a year, a month that the data covers only in part, and the whole range of the data.
 PERIODS = [
     ("month", "2018-03", "2018-03"),
     ("quarter", "2019-04", "2019-06"),
@@ -38,10 +38,10 @@ PERIODS = [
     ("month", "2015-06", "2015-06"),
     ("all", None, None),
 ]
-ODD = ("2019-01", "2020-06")
-DAYS_OF_ODD = 365 + 182
-# What a calendar period says of itself, and what only whole periods have.
-NOT_ASKED = {"period_grain", "is_partial", "standardised_intensity", "standardised_low", "standardised_high"}
+FREE_RANGE = ("2019-01", "2020-06")
+DAYS_OF_FREE_RANGE = 365 + 182
+# Columns of calendar periods that a free range does not have.
+CALENDAR_COLUMNS = {"period_grain", "is_partial", "standardised_intensity", "standardised_low", "standardised_high"}
 
 
 Ask = Callable[..., list[Row]]
@@ -49,7 +49,7 @@ Ask = Callable[..., list[Row]]
 
 @pytest.fixture(scope="module")
 def resources(made: Home) -> Iterator[RunResources]:
-    """The lake that all tests share, and one engine for all requests."""
+    """The run resources of the shared lake, with one engine for all requests."""
     with RunResources(Settings(home=made.folder, sources=made.pack), lambda _: None) as opened:
         yield opened
 
@@ -64,8 +64,8 @@ def ask(resources: RunResources) -> Ask:
     return of
 
 
-def same(answer: Row, row: Row) -> None:
-    shared = [c for c in answer if c in row and c not in NOT_ASKED]
+def assert_same(answer: Row, row: Row) -> None:
+    shared = [c for c in answer if c in row and c not in CALENDAR_COLUMNS]
     assert len(shared) > 5
     for column in shared:
         wanted = pytest.approx(row[column], rel=1e-9) if isinstance(row[column], float) else row[column]
@@ -78,7 +78,7 @@ def key(row: Row) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(("grain", "first", "last"), PERIODS)
 @pytest.mark.parametrize("name", RATED)
-def test_a_calendar_period_is_answered_as_in_the_table(
+def test_a_calendar_period_has_the_figures_of_the_table(
     ask: Ask, made: Home, name: str, grain: str, first: str | None, last: str | None
 ) -> None:
     answers = ask(name, first, last)
@@ -90,10 +90,10 @@ def test_a_calendar_period_is_answered_as_in_the_table(
         for r in rows(made.lake, TABLES[name]).to_pylist()
         if r["period_grain"] == grain and (r["period_start"], r["period_end"]) in starts
     }
-    assert table or grain == "month", "the range is a period of the table"
+    assert table or grain == "month", "the range must be a period of the table"
     for answer in answers:
         if key(answer) in table:
-            same(answer, table[key(answer)])
+            assert_same(answer, table[key(answer)])
         else:
             assert answer["events"] == 0
     levels = {k[0] for k in map(key, answers)}
@@ -101,20 +101,20 @@ def test_a_calendar_period_is_answered_as_in_the_table(
 
 
 @pytest.mark.parametrize("level", ["establishment", "department", "region"])
-def test_one_place_is_answered_as_in_the_table(ask: Ask, made: Home, level: str) -> None:
+def test_one_place_has_the_figures_of_the_table(ask: Ask, made: Home, level: str) -> None:
     row = largest(made, "kpi_consultation_rate_by_establishment", "year", level)
     year = str(row["period_start"].year)
     (answer,) = ask("consultation_rate_by_establishment", f"{year}-01", f"{year}-12", **{level: row["code"]})
-    same(answer, row)
+    assert_same(answer, row)
 
 
 @pytest.mark.parametrize("level", ["chapter", "category", "leaf"])
 @pytest.mark.parametrize("name", ["kpi_consultation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_diagnosis"])
-def test_one_diagnosis_is_answered_as_in_the_table(ask: Ask, made: Home, name: str, level: str) -> None:
+def test_one_diagnosis_has_the_figures_of_the_table(ask: Ask, made: Home, name: str, level: str) -> None:
     row = largest(made, name, "year", level)
     year = str(row["period_start"].year)
     answers = ask(name, f"{year}-01", f"{year}-12", diagnosis=row["code"])
-    same(next(a for a in answers if a["level"] == level), row)
+    assert_same(next(a for a in answers if a["level"] == level), row)
 
 
 def largest(home: Home, name: str, grain: str, level: str) -> Row:
@@ -127,7 +127,7 @@ def largest(home: Home, name: str, grain: str, level: str) -> Row:
     return found
 
 
-def test_one_sex_and_age_is_answered_as_in_the_table(ask: Ask, made: Home) -> None:
+def test_one_sex_and_age_has_the_figures_of_the_table(ask: Ask, made: Home) -> None:
     (answer,) = ask("hospitalisation_rate_by_sex_and_age", "2018-01", "2018-12", sex="F", age_band="40-44")
     table = rows(made.lake, TABLES["kpi_hospitalisation_rate_by_sex_and_age"]).to_pylist()
     (row,) = (
@@ -135,10 +135,10 @@ def test_one_sex_and_age_is_answered_as_in_the_table(ask: Ask, made: Home) -> No
         for r in table
         if (r["period_grain"], r["period_start"].year, r["sex"], r["age_band"]) == ("year", 2018, "F", "40-44")
     )
-    same(answer, row)
+    assert_same(answer, row)
 
 
-def test_professions_of_a_year_are_answered_as_they_are_published(ask: Ask, made: Home) -> None:
+def test_professions_of_a_year_have_the_figures_of_the_released_table(ask: Ask, made: Home) -> None:
     answers = ask("consultation_rate_by_professional", "2018-01", "2018-12")
     exact = {
         (r["profession"], r["speciality"]): r
@@ -147,10 +147,10 @@ def test_professions_of_a_year_are_answered_as_they_are_published(ask: Ask, made
     }
     assert {(a["profession"], a["speciality"]) for a in answers} == exact.keys()
     for answer in answers:
-        same(answer, exact[answer["profession"], answer["speciality"]])
+        assert_same(answer, exact[answer["profession"], answer["speciality"]])
 
 
-def test_deaths_of_a_year_are_answered_as_in_the_table(ask: Ask, made: Home) -> None:
+def test_deaths_of_a_year_have_the_figures_of_the_table(ask: Ask, made: Home) -> None:
     table = {
         r["region_code"]: r
         for r in rows(made.lake, TABLES["kpi_deaths_by_region"]).to_pylist()
@@ -159,12 +159,12 @@ def test_deaths_of_a_year_are_answered_as_in_the_table(ask: Ask, made: Home) -> 
     answers = ask("deaths_by_region", "2019-01", "2019-12")
     assert {a["region_code"] for a in answers} == table.keys()
     for answer in answers:
-        same(answer, table[answer["region_code"]])
+        assert_same(answer, table[answer["region_code"]])
     (one,) = ask("deaths_by_region", "2019-01", "2019-12", region="11")
-    same(one, table["11"])
+    assert_same(one, table["11"])
 
 
-def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(ask: Ask, made: Home) -> None:
+def test_satisfaction_of_a_campaign_has_the_figures_of_the_table(ask: Ask, made: Home) -> None:
     table = {
         (r["survey"], r["region_code"]): r
         for r in rows(made.lake, TABLES["kpi_satisfaction_by_region"]).to_pylist()
@@ -173,15 +173,15 @@ def test_satisfaction_of_a_campaign_is_answered_as_in_the_table(ask: Ask, made: 
     answers = ask("satisfaction_by_region", "2019-01", "2019-12")
     assert len(answers) > 10
     for answer in answers:
-        same(answer, table[answer["survey"], answer["region_code"]])
+        assert_same(answer, table[answer["survey"], answer["region_code"]])
 
 
-# A range that is no calendar period, against the delivered files themselves.
+# A range that is not a calendar period, compared with the delivered files.
 
 
 @pytest.fixture(scope="module")
 def raw(pack: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The delivered files and the dump, as they are, without anything of the lake."""
+    """The delivered files and the dump, without any data of the lake."""
     with duckdb.connect() as connection:
         pack_tables.load(connection, pack)
         yield connection
@@ -196,7 +196,7 @@ def one(raw: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
     return found
 
 
-def test_an_odd_range_of_consultations_by_place(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_a_free_range_of_consultations_by_place(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     expected = {
         code: (events, patients)
         for code, events, patients in raw.execute(
@@ -214,22 +214,22 @@ def test_an_odd_range_of_consultations_by_place(ask: Ask, made: Home, raw: duckd
         ).fetchall()
     }
     (base,) = one(raw, f"SELECT {BASE}")
-    answers = ask("consultation_rate_by_establishment", *ODD)
+    answers = ask("consultation_rate_by_establishment", *FREE_RANGE)
     assert {a["code"] for a in answers} == expected.keys()
     for answer in answers:
         events, patients = expected[answer["code"]]
         assert answer["events"] == pytest.approx(events, abs=1e-8)
         assert (answer["patients"], answer["base_patients"]) == (patients, base)
-        assert answer["patient_years"] == pytest.approx(base * DAYS_OF_ODD / 365.25)
+        assert answer["patient_years"] == pytest.approx(base * DAYS_OF_FREE_RANGE / 365.25)
         assert answer["rate_per_1000"] == pytest.approx(1000 * patients / base)
-        assert answer["intensity"] == pytest.approx(1000 * events / (base * DAYS_OF_ODD / 365.25))
+        assert answer["intensity"] == pytest.approx(1000 * events / (base * DAYS_OF_FREE_RANGE / 365.25))
 
 
 @pytest.mark.parametrize(
     ("name", "fact"),
     [("consultation_rate_by_diagnosis", "consultation"), ("hospitalisation_rate_by_diagnosis", "stay")],
 )
-def test_an_odd_range_by_chapter(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection, name: str, fact: str) -> None:
+def test_a_free_range_by_chapter(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection, name: str, fact: str) -> None:
     expected = {
         chapter: figures
         for chapter, *figures in raw.execute(
@@ -239,23 +239,23 @@ def test_an_odd_range_by_chapter(ask: Ask, made: Home, raw: duckdb.DuckDBPyConne
             """
         ).fetchall()
     }
-    answers = ask(name, *ODD)
+    answers = ask(name, *FREE_RANGE)
     assert {a["code"]: [a["events"], a["patients"]] for a in answers} == expected
 
 
-def test_an_odd_range_of_stays(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_a_free_range_of_stays(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     events, patients, days, base = one(
         raw,
         f"""SELECT count(*), count(DISTINCT patient) FILTER (patient IN (SELECT id FROM patient)), sum(days)::BIGINT,
                    {BASE} FROM stay WHERE {IN_RANGE}""",
     )
-    (answer,) = ask("hospitalisation_rate", *ODD)
+    (answer,) = ask("hospitalisation_rate", *FREE_RANGE)
     assert [answer[c] for c in ("events", "patients", "days", "base_patients")] == [events, patients, days, base]
     assert answer["mean_length_of_stay"] == pytest.approx(days / events)
 
 
-def test_an_odd_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
-    """A woman is in the band 40-44 on at least one day when she has become 40, and has not become 45 before."""
+def test_a_free_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+    """A woman is in the band 40-44 if she turns 40 before the end of the range and 45 after its start."""
     base, events = one(
         raw,
         f"""
@@ -268,28 +268,28 @@ def test_an_odd_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyC
         """,
     )
     (leap,) = one(raw, "SELECT count(*) FROM patient WHERE sex = 'F' AND month(birth) = 2 AND day(birth) = 29")
-    (answer,) = ask("hospitalisation_rate_by_sex_and_age", *ODD, sex="F", age_band="40-44")
+    (answer,) = ask("hospitalisation_rate_by_sex_and_age", *FREE_RANGE, sex="F", age_band="40-44")
     assert base <= answer["base_patients"] <= base + leap
     assert answer["events"] == events
-    assert 0 < answer["patient_years"] <= answer["base_patients"] * DAYS_OF_ODD / 365.25
+    assert 0 < answer["patient_years"] <= answer["base_patients"] * DAYS_OF_FREE_RANGE / 365.25
 
 
-def test_an_odd_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
+def test_a_free_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
     (deaths,) = one(
         raw,
         "SELECT count(*) FROM (SELECT try_cast(date_deces AS DATE) AS date FROM death) WHERE " + IN_RANGE,
     )
-    answers = ask("deaths_by_region", *ODD)
+    answers = ask("deaths_by_region", *FREE_RANGE)
     assert sum(a["deaths"] for a in answers) == deaths
     assert len(answers) == 19
-    assert {a["population"] for a in answers} == {None}, "there is a population of 2019 only"
+    assert {a["population"] for a in answers} == {None}, "the population is known for 2019 only"
 
 
-# Questions without an answer.
+# Requests without an answer.
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "last", "where", "said"),
+    ("name", "first", "last", "where", "message"),
     [
         ("hospital_food", None, None, {}, "there is no indicator 'hospital_food'"),
         ("hospitalisation_rate", "2019-13", None, {}, "'2019-13' is not a month"),
@@ -323,16 +323,16 @@ def test_an_odd_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnec
         ("satisfaction_by_region", None, None, {"region": "00"}, "nothing found for --region 00"),
     ],
 )
-def test_a_question_without_an_answer_is_one_clear_line(
-    resources: RunResources, name: str, first: str | None, last: str | None, where: Mapping[str, str], said: str
+def test_a_request_without_an_answer_gives_a_one_line_message(
+    resources: RunResources, name: str, first: str | None, last: str | None, where: Mapping[str, str], message: str
 ) -> None:
-    with pytest.raises(ChuError, match=re.escape(said)) as caught:
+    with pytest.raises(ChuError, match=re.escape(message)) as caught:
         kpi_rows(resources, KpiRequest(name, where, first, last))
     assert "\n" not in str(caught.value)
 
 
-def test_two_xs_at_once_are_both_heeded_or_refused(ask: Ask, made: Home) -> None:
-    """A question for a place must not be answered as if only a part of it had been asked."""
+def test_two_options_are_both_applied_or_refused(ask: Ask, made: Home) -> None:
+    """A request for a department and a region must not be answered for one of them only."""
     region = largest(made, "kpi_consultation_rate_by_establishment", "year", "region")["code"]
     department = largest(made, "kpi_consultation_rate_by_establishment", "year", "department")["code"]
     other = next(r for r in ("01", "02", "94") if r != region)
@@ -340,10 +340,10 @@ def test_two_xs_at_once_are_both_heeded_or_refused(ask: Ask, made: Home) -> None
         ask("consultation_rate_by_establishment", None, None, department=department, region=other)
 
 
-def test_the_eight_indicators_can_be_asked_for() -> None:
+def test_the_eight_indicators_can_be_requested() -> None:
     assert {find_indicator(line.split()[0]).name for line in indicator_options()} == TABLES.keys()
 
 
-def test_an_empty_lake_says_what_to_run(tmp_path: Path) -> None:
+def test_the_message_for_an_empty_lake_names_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="run `chu materialize` first"):
         kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))

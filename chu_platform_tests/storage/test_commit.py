@@ -1,4 +1,4 @@
-"""Publishing: partitions replaced in one commit, rules before visibility, statistics without identities, any reader."""
+"""Commits: replaced partitions, checks before the commit, statistics without identities, and various readers."""
 
 import json
 import threading
@@ -42,11 +42,11 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> RunResources:
+def resources(tmp_path: Path) -> RunResources:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
-    platform = RunResources(settings, lambda _: None)
-    platform.lake.prepare()
-    return platform
+    resources = RunResources(settings, lambda _: None)
+    resources.lake.prepare()
+    return resources
 
 
 def fetch(sql: str) -> list[tuple[Any, ...]]:
@@ -63,7 +63,7 @@ def codes(lake: Lake, table: Table) -> dict[str | None, list[str]]:
 
 
 @pytest.mark.parametrize("name", ["a lake", "100%", "lac [1] é", "what?*", "it's"])
-def test_a_lake_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
+def test_a_lake_may_be_in_any_folder(tmp_path: Path, name: str) -> None:
     lake = Lake(tmp_path / name)
     table = visits()
     put(lake, table, rows_of(FIRST))
@@ -87,7 +87,7 @@ def codes_at(lake: Lake, version: int) -> dict[str | None, list[str]]:
 
 
 def rewrite_2019(delta: DeltaTable) -> None:
-    """Lay the rows of 2019 out anew, as another tool does: deleted, appended in two files, compacted."""
+    """Rewrite the rows of 2019, as another tool does: deleted, appended in two files, compacted."""
     whole = delta.to_pyarrow_table(filters=[("campaign_year", "=", "2019")])
     delta.delete("campaign_year = '2019'")
     for part in (whole.slice(0, 1), whole.slice(1)):
@@ -99,17 +99,17 @@ def years(first: str, last: str) -> PartitionRange:
     return CAMPAIGNS.between(first, last)
 
 
-def test_what_is_published_is_what_was_staged(lake: Lake) -> None:
-    published = put(lake, visits(), rows_of(FIRST))
-    assert (published.version, published.rows) == (0, 6)
-    assert published.rows_by_slice == {"2017": 2, "2018": 1, "2019": 3}
+def test_the_committed_rows_are_the_staged_rows(lake: Lake) -> None:
+    committed = put(lake, visits(), rows_of(FIRST))
+    assert (committed.version, committed.rows) == (0, 6)
+    assert committed.rows_by_slice == {"2017": 2, "2018": 1, "2019": 3}
     assert codes(lake, visits()) == FIRST
     assert rows(lake, visits()).select(["code", "number", "name"]).to_pylist() == (
         rows_of(FIRST).select(["code", "number", "name"]).to_pylist()
     )
 
 
-def test_only_the_slices_asked_for_are_replaced(lake: Lake) -> None:
+def test_only_the_requested_partitions_are_replaced(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = set(DeltaTable(lake.path(visits())).file_uris())
     put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
@@ -118,16 +118,16 @@ def test_only_the_slices_asked_for_are_replaced(lake: Lake) -> None:
     assert {f.split("campaign_year=")[1][:4] for f in kept} == {"2017", "2019"}
 
 
-def test_a_slice_without_rows_becomes_empty(lake: Lake) -> None:
+def test_a_partition_without_rows_becomes_empty(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of(NOTHING), years("2018", "2018"))
     assert codes(lake, visits()) == {"2017": ["a", "b"], "2019": ["d", "e", "f"]}
 
 
-def test_rows_without_a_year_or_of_an_earlier_one_lie_in_the_first_slice(lake: Lake) -> None:
+def test_rows_without_a_year_or_of_an_earlier_one_are_in_the_first_partition(lake: Lake) -> None:
     first = CAMPAIGNS.keys[0]
-    published = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
-    assert published.rows_by_slice[first] == 2
+    committed = put(lake, visits(), rows_of({**FIRST, "": ["undated"], "1999": ["early"]}))
+    assert committed.rows_by_slice[first] == 2
     put(lake, visits(), rows_of({"2018": ["x"]}), years("2018", "2018"))
     assert codes(lake, visits())[None] == ["undated"]
     put(lake, visits(), rows_of({"": ["other"]}), years(first, first))
@@ -136,7 +136,7 @@ def test_rows_without_a_year_or_of_an_earlier_one_lie_in_the_first_slice(lake: L
     assert found == {**FIRST, "2018": ["x"]}
 
 
-def test_the_version_of_before_stays_readable(lake: Lake) -> None:
+def test_the_previous_version_stays_readable(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of({"2017": ["z"]}))
     assert rows(lake, visits()).column("code").to_pylist() == ["z"]
@@ -144,7 +144,7 @@ def test_the_version_of_before_stays_readable(lake: Lake) -> None:
     assert len(lake.arrow(visits(), version=0)) == 6
 
 
-def test_the_commit_says_where_it_comes_from(lake: Lake) -> None:
+def test_the_commit_contains_its_metadata(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of({"2018": ["other"]}))
     assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
@@ -157,7 +157,7 @@ def shuffled(table: pa.Table) -> pa.Table:
     return table.take(list(reversed(range(len(table)))))
 
 
-def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
+def test_the_same_rows_in_another_order_change_nothing(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = digest(lake.path(visits()))
     again = put(lake, visits(), shuffled(rows_of(FIRST)))
@@ -165,7 +165,7 @@ def test_equal_rows_in_another_order_change_nothing(lake: Lake) -> None:
     assert digest(lake.path(visits())) == before
 
 
-def test_the_same_rows_are_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
+def test_the_same_rows_give_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
     other = Lake(tmp_path / "other")
     put(lake, visits(), rows_of({"2018": ["x"]}))
     put(lake, visits(), rows_of(FIRST))
@@ -179,7 +179,7 @@ def test_the_same_rows_are_the_same_bytes_in_another_lake(lake: Lake, tmp_path: 
     assert contents(lake) == contents(other)
 
 
-def test_only_the_slices_whose_rows_differ_are_rewritten(lake: Lake) -> None:
+def test_only_partitions_with_changed_rows_are_rewritten(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = set(DeltaTable(lake.path(visits())).file_uris())
     corrected = put(lake, visits(), rows_of({**FIRST, "2018": ["C"]}))
@@ -189,7 +189,7 @@ def test_only_the_slices_whose_rows_differ_are_rewritten(lake: Lake) -> None:
     assert codes(lake, visits()) == {**FIRST, "2018": ["C"]}
 
 
-def test_a_slice_can_become_again_what_it_was(lake: Lake) -> None:
+def test_a_partition_can_get_its_earlier_rows_again(lake: Lake) -> None:
     for listed in (["c"], ["C"], ["c"], ["c"]):
         put(lake, visits(), rows_of({**FIRST, "2018": listed}))
     assert codes(lake, visits()) == FIRST
@@ -198,7 +198,7 @@ def test_a_slice_can_become_again_what_it_was(lake: Lake) -> None:
     assert codes_at(lake, 0) == FIRST
 
 
-def test_rows_that_others_have_laid_out_anew_are_left_as_they_lie(lake: Lake) -> None:
+def test_the_same_rows_in_files_of_another_tool_are_not_rewritten(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     rewrite_2019(DeltaTable(lake.path(visits())))
     before = (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris()))
@@ -207,12 +207,12 @@ def test_rows_that_others_have_laid_out_anew_are_left_as_they_lie(lake: Lake) ->
     assert (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris())) == before
 
 
-def test_a_description_that_changes_is_committed_over_the_same_rows(lake: Lake) -> None:
+def test_a_changed_description_is_committed_with_the_same_rows(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
-    described = visits([replace(c, description="said in other words") for c in COLUMNS])
+    described = visits([replace(c, description="another description") for c in COLUMNS])
     put(lake, described, rows_of(FIRST))
     assert codes(lake, described) == FIRST
-    assert {f.metadata["comment"] for f in DeltaTable(lake.path(described)).schema().fields} == {"said in other words"}
+    assert {f.metadata["comment"] for f in DeltaTable(lake.path(described)).schema().fields} == {"another description"}
     assert put(lake, described, rows_of(FIRST)).version == 1
 
 
@@ -233,7 +233,7 @@ def test_one_process_at_a_time_writes_a_table(lake: Lake) -> None:
     assert found == ["first", "other"]
 
 
-def test_a_table_of_other_columns_is_replaced_whole_or_not_at_all(lake: Lake) -> None:
+def test_a_table_with_other_columns_is_replaced_as_a_whole(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     wider = visits([*COLUMNS, Column("added", DOUBLE, "a new column", "Ajout")])
     more = rows_of({"2018": ["x"]}).append_column("added", pa.array([1.5]))
@@ -246,7 +246,7 @@ def test_a_table_of_other_columns_is_replaced_whole_or_not_at_all(lake: Lake) ->
     assert rows(lake, wider).column("added").to_pylist() == [1.5]
 
 
-def test_a_partition_value_that_is_no_plain_code_is_refused(lake: Lake) -> None:
+def test_a_partition_value_with_special_characters_is_refused(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = digest(lake.path(visits()))
     with pytest.raises(ValueError, match="campaign_year holds values that are not plain codes"):
@@ -254,10 +254,10 @@ def test_a_partition_value_that_is_no_plain_code_is_refused(lake: Lake) -> None:
     assert (lake.version(visits()), digest(lake.path(visits()))) == (0, before)
 
 
-# Rules.
+# Checks.
 
 
-def broken(column: str, value: object) -> pa.Table:
+def rows_with(column: str, value: object) -> pa.Table:
     table = rows_of({**FIRST, "2020": ["Mme Secrète"]})
     values = [*table[column].to_pylist()[:-1], value]
     place = table.column_names.index(column)
@@ -265,30 +265,30 @@ def broken(column: str, value: object) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("number", -4711, "a number is not negative »: 1 rows break it"),
         ("code", "a", r"\(code\) est unique »: 1 rows break it"),
         ("code", None, "code est toujours renseigné »: 1 rows break it"),
     ],
 )
-def test_rows_that_break_a_rule_leave_the_table_as_it_was(
-    platform: RunResources, column: str, value: object, said: str
+def test_rows_that_fail_a_check_do_not_change_the_table(
+    resources: RunResources, column: str, value: object, message: str
 ) -> None:
     contents = {"rows": rows_of(FIRST)}
     table = visits(rows=Computed(lambda: contents["rows"]))
-    make(platform, table, CAMPAIGNS.every(), "first run")
-    before = (platform.lake.version(table), digest(platform.lake.path(table)))
-    contents["rows"] = broken(column, value)
-    with pytest.raises(BlockingCheckFailed, match=said) as caught:
-        make(platform, table, CAMPAIGNS.every(), "second run")
-    assert (platform.lake.version(table), digest(platform.lake.path(table))) == before
+    make(resources, table, CAMPAIGNS.every(), "first run")
+    before = (resources.lake.version(table), digest(resources.lake.path(table)))
+    contents["rows"] = rows_with(column, value)
+    with pytest.raises(BlockingCheckFailed, match=message) as caught:
+        make(resources, table, CAMPAIGNS.every(), "second run")
+    assert (resources.lake.version(table), digest(resources.lake.path(table))) == before
     assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
     assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
-    assert not list(platform.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
+    assert not list(resources.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
 
 
-def test_the_audit_counts_the_rows_that_break_each_rule(lake: Lake) -> None:
+def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
     known = visits()
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     table = replace(
@@ -297,8 +297,8 @@ def test_the_audit_counts_the_rows_that_break_each_rule(lake: Lake) -> None:
         checks=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
     )
     with staged(lake, table, rows_of(FIRST)) as folder:
-        verdicts = {v.check.name: v.measured or 0 for v in run_checks(lake, table, folder, None, {})}
-    assert verdicts == {
+        measured = {v.check.name: v.measured or 0 for v in run_checks(lake, table, folder, None, {})}
+    assert measured == {
         "not_null_code": 0,
         "unique_code": 0,
         "foreign_key_code": 4,
@@ -308,7 +308,7 @@ def test_the_audit_counts_the_rows_that_break_each_rule(lake: Lake) -> None:
     }
 
 
-def test_a_foreign_key_is_judged_by_the_version_that_was_read(lake: Lake) -> None:
+def test_a_foreign_key_is_checked_against_the_version_that_was_read(lake: Lake) -> None:
     known = visits()
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     put(lake, known, rows_of({"2019": ["z"]}))
@@ -331,39 +331,39 @@ def statistics(lake: Lake, table: Table) -> Mapping[str, Mapping[str, Any]]:
     return {add["path"]: json.loads(add["stats"]) for add in adds}
 
 
-def test_the_statistics_are_those_of_the_rows(lake: Lake) -> None:
+def test_the_statistics_match_the_rows(lake: Lake) -> None:
     table = visits()
     put(lake, table, rows_of(FIRST))
     found = statistics(lake, table)
     assert len(found) == 3
-    for path, said in found.items():
+    for path, stats in found.items():
         file = f"read_parquet('{lake.path(table) / path}', hive_partitioning = false)"
-        assert said["numRecords"] == fetch(f"SELECT count(*) FROM {file}")[0][0]
+        assert stats["numRecords"] == fetch(f"SELECT count(*) FROM {file}")[0][0]
         for column in ("code", "number", "day"):
             low, high, nulls = fetch(
                 f'SELECT min("{column}"), max("{column}"), count(*) FILTER ("{column}" IS NULL) FROM {file}'
             )[0]
-            assert said["nullCount"][column] == nulls
+            assert stats["nullCount"][column] == nulls
             listed = [str(v) if column == "day" else v for v in (low, high)]
-            assert [said["minValues"].get(column), said["maxValues"].get(column)] == listed
+            assert [stats["minValues"].get(column), stats["maxValues"].get(column)] == listed
 
 
 def test_identities_are_not_in_the_statistics(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
-    for said in statistics(lake, visits()).values():
-        assert not any("name" in said[kind] for kind in ("minValues", "maxValues", "nullCount"))
+    for stats in statistics(lake, visits()).values():
+        assert not any("name" in stats[kind] for kind in ("minValues", "maxValues", "nullCount"))
     assert not any(b"Name of" in f.read_bytes() for f in (lake.path(visits()) / "_delta_log").iterdir())
     delta = DeltaTable(lake.path(visits()))
     assert "name" not in delta.metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
 
 
-def test_long_texts_and_numbers_that_are_none_are_left_out_of_the_statistics(lake: Lake) -> None:
+def test_long_texts_and_nan_are_not_in_the_statistics(lake: Lake) -> None:
     table = rows_of({"2019": ["a", "x" * 100]})
     table = table.set_column(3, "ratio", pa.array([float("nan"), 1.0]))
     put(lake, visits(), table)
-    (said,) = statistics(lake, visits()).values()
-    assert "code" not in said["minValues"]
-    assert said["minValues"].get("ratio") in (None, 1.0)
+    (stats,) = statistics(lake, visits()).values()
+    assert "code" not in stats["minValues"]
+    assert stats["minValues"].get("ratio") in (None, 1.0)
 
 
 # Readers.
@@ -387,9 +387,9 @@ def test_duckdb_reads_the_files_of_the_log(lake: Lake) -> None:
     assert sorted(found) == expected()
 
 
-def test_the_embedded_engine_reads_a_table(lake: Lake, platform: RunResources) -> None:
+def test_the_embedded_engine_reads_a_table(lake: Lake, resources: RunResources) -> None:
     put(lake, visits(), rows_of(FIRST))
-    engine = Engine(platform.settings)
+    engine = Engine(resources.settings)
     try:
         frame = engine.query("SELECT code, campaign_year, number FROM {v}", {"v": engine.read(lake.path(visits()), 0)})
         found = engine.arrow(frame).to_pylist()
@@ -413,12 +413,12 @@ def test_an_empty_table_has_its_columns(lake: Lake) -> None:
     assert len(DeltaTable(lake.path(visits())).to_pyarrow_table()) == 0
 
 
-def test_a_table_that_was_never_made_is_named(lake: Lake) -> None:
+def test_a_table_that_does_not_exist_is_named_in_the_error(lake: Lake) -> None:
     with pytest.raises(ChuError, match="restricted/sources/visits is not in the lake yet"):
         lake.version(visits())
 
 
-def test_only_the_owner_enters_the_restricted_zone(lake: Lake) -> None:
+def test_only_the_owner_can_enter_the_restricted_zone(lake: Lake) -> None:
     lake.prepare()
-    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "published")}
-    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "published": 0o755}
+    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "committed")}
+    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "committed": 0o755}

@@ -1,4 +1,4 @@
-"""The embedded server: its life, and what goes in and out of it. Needs no delivered data."""
+"""The embedded PostgreSQL server: start, stop, restore and dump. Needs no delivered data."""
 
 import os
 import signal
@@ -63,32 +63,34 @@ def has_ended(pid: int, within: float = 20.0) -> bool:
     return False
 
 
-def test_restores_what_was_dumped(server: EmbeddedPostgres, dump: Path) -> None:
+def test_a_dump_is_restored(server: EmbeddedPostgres, dump: Path) -> None:
     assert server.restore(dump, "copy") == []
     assert execute(server, "copy", 'SELECT count(*), max("Id") FROM "T"') == [(ROWS, ROWS)]
 
 
-def test_never_restores_over_a_database(server: EmbeddedPostgres, dump: Path) -> None:
+def test_an_existing_database_is_not_overwritten(server: EmbeddedPostgres, dump: Path) -> None:
     with pytest.raises(ChuError, match="exists already"):
         server.restore(dump, "origin")
 
 
-def test_missing_dump(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_missing_dump_is_an_error(server: EmbeddedPostgres, tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="does not exist"):
         server.restore(tmp_path / "none", "missing")
 
 
 @pytest.mark.parametrize("content", [b"", b"PG", b"SELECT 1;\n", b"\x1f\x8b\x08"])
-def test_a_file_that_is_no_dump(server: EmbeddedPostgres, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_dump_is_an_error(server: EmbeddedPostgres, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ChuError, match="is not a PostgreSQL dump"):
         server.restore(tmp_path / "file", "nodump")
 
 
-@pytest.mark.parametrize("kept", [0.0001, 0.01, 0.5, 0.99])
-def test_truncated_dump_leaves_nothing(server: EmbeddedPostgres, dump: Path, tmp_path: Path, kept: float) -> None:
+@pytest.mark.parametrize("fraction", [0.0001, 0.01, 0.5, 0.99])
+def test_a_truncated_dump_leaves_no_database(
+    server: EmbeddedPostgres, dump: Path, tmp_path: Path, fraction: float
+) -> None:
     content = dump.read_bytes()
-    (tmp_path / "half").write_bytes(content[: int(len(content) * kept)])
+    (tmp_path / "half").write_bytes(content[: int(len(content) * fraction)])
     with pytest.raises(ChuError, match="half could not be restored: ") as raised:
         server.restore(tmp_path / "half", "truncated")
     assert "\n" not in str(raised.value)
@@ -96,17 +98,17 @@ def test_truncated_dump_leaves_nothing(server: EmbeddedPostgres, dump: Path, tmp
 
 
 @pytest.mark.parametrize("name", ['a"b', "a b", "", "A", "a;b"])
-def test_database_names_are_plain(server: EmbeddedPostgres, name: str) -> None:
+def test_only_plain_database_names_are_accepted(server: EmbeddedPostgres, name: str) -> None:
     with pytest.raises(ChuError, match="plain database name"):
         server.create_database(name)
 
 
-def test_listens_on_no_network(server: EmbeddedPostgres) -> None:
+def test_the_server_does_not_listen_on_the_network(server: EmbeddedPostgres) -> None:
     assert execute(server, "postgres", "SHOW listen_addresses") == [("",)]
     assert (server.folder / "data").stat().st_mode & 0o077 == 0
 
 
-def test_second_user_keeps_it_running(tmp_path: Path) -> None:
+def test_a_second_user_keeps_the_server_running(tmp_path: Path) -> None:
     first, second = EmbeddedPostgres(tmp_path), EmbeddedPostgres(tmp_path)
     first.start()
     second.start()
@@ -117,18 +119,17 @@ def test_second_user_keeps_it_running(tmp_path: Path) -> None:
     assert has_ended(pid, within=1)
 
 
-def test_restarts_after_the_server_was_killed(tmp_path: Path) -> None:
+def test_the_server_can_start_again_after_it_was_killed(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path) as server:
         server.create_database("kept")
         pid = postmaster(tmp_path)
         os.kill(pid, signal.SIGKILL)
-        # PostgreSQL's own children notice within moments; the keeper's child is a zombie until the lease
-        # ends.
+        # The child processes of PostgreSQL end soon after. The killed server is a zombie until the keeper ends.
     with EmbeddedPostgres(tmp_path) as server:
         assert server.has_database("kept")
 
 
-def test_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
+def test_the_server_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path;"
         "from chu_platform.care_database.embedded_postgres import EmbeddedPostgres;"
@@ -146,13 +147,13 @@ def test_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
     assert has_ended(pid)
 
 
-def test_socket_of_a_deep_folder(tmp_path: Path) -> None:
+def test_a_folder_with_a_long_path_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep) as server:
         assert execute(server, "postgres", "SELECT 1") == [(1,)]
 
 
-def test_another_major_version_is_named(tmp_path: Path) -> None:
+def test_a_cluster_of_another_major_version_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("14\n")
     with pytest.raises(ChuError, match="PostgreSQL 14"):

@@ -1,0 +1,348 @@
+"""Pages as HTML, from a snapshot: the same templates for the server and for a copy without one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from chu_platform import french
+from chu_platform.portal import search, sentences
+from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
+from chu_platform.portal.cells import Cell, summed
+from chu_platform.portal.charts.dots import dots
+from chu_platform.portal.charts.regions import region_map
+from chu_platform.portal.charts.sparkline import sparkline
+from chu_platform.portal.charts.trend import Moment, about, trend
+from chu_platform.portal.choices import Choice, Refused, choose, options
+from chu_platform.portal.periods import GRAINS, Period, is_short
+from chu_platform.portal.questions import Question
+from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
+from chu_platform.portal.story import story_of
+from chu_platform.portal.views import View, columns_of, linked_map, row_of, unit_and_title, view_of
+from chu_platform.tables.table import Layer
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+SEARCHED: Final = {
+    "etablissements": "Chercher un établissement",
+    "diagnostics": "Chercher un diagnostic",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A question on the home page; `unit` is that of the figure, where it is more than a sign."""
+
+    question: Question
+    address: str
+    figure: str | None
+    unit: str
+    sentence: Markup
+    detail: str
+    spark: Markup
+    reliability: Reliability
+
+
+@dataclass(frozen=True)
+class Field:
+    """A list of choices: the name of its parameter, the value chosen, and (value, text) of each option by group."""
+
+    name: str
+    label: str
+    value: str
+    groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+class Renderer:
+    """Renders pages whose links are those of `addresses`; `notice` is a paragraph at the foot of each page."""
+
+    def __init__(self, addresses: Addresses, notice: str = "") -> None:
+        self._addresses = addresses
+        self._notice = notice
+
+    def home(self, snapshot: Snapshot) -> str:
+        """The eight questions, each with its figure, trend and reliability."""
+        cards = [c for q in snapshot.questions if (c := _card(snapshot, q))]
+        return self._page(
+            "home.html",
+            here="home",
+            cards=cards,
+            missing=len(snapshot.questions) - len(cards),
+            state=sentences.overall((c.question, c.reliability) for c in cards),
+        )
+
+    def question(self, snapshot: Snapshot, view: View) -> str:
+        """A question, for an X and a Y."""
+        return self._page("question.html", **self._facts(snapshot, view), **self._drawn(snapshot, view))
+
+    def search(
+        self, snapshot: Snapshot, kind: str, question: Question, words: str, results: search.Results | None
+    ) -> str:
+        """The form of a search, and its results or what can be chosen without words."""
+        return self._page(
+            "search.html",
+            title=SEARCHED[kind],
+            kind=kind,
+            question=question,
+            possible=[q for q in snapshot.questions if q.search == kind],
+            words=words,
+            results=results,
+            address=lambda x: question_address(question, {"x": x}),
+            begin=options(snapshot, question, question.parameters[0]),
+        )
+
+    def method(self, snapshot: Snapshot) -> str:
+        """How everything is calculated, and the state of the data."""
+        problems = snapshot.once("problems", lambda: problems_of(snapshot))
+        return self._page(
+            "method.html",
+            here="method",
+            questions=[(q, reliability(snapshot, q)) for q in snapshot.questions],
+            problems=problems,
+            checks_table=_checks_table(problems),
+            checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
+        )
+
+    def story(self, snapshot: Snapshot) -> str:
+        """The story, from the tables that are served."""
+        return self._page("recit.html", here="story", story=story_of(snapshot, self._addresses))
+
+    def error(self, number: int, message: str) -> str:
+        """What is wrong, and where to go on."""
+        return self._page("error.html", message=message, number=number)
+
+    def _page(self, template: str, here: str = "", **context: Any) -> str:
+        """A page of a template; `here` is its entry in the navigation, if it has one."""
+        page = (
+            _environment()
+            .get_template(template)
+            .render(here=here, addresses=self._addresses, notice=self._notice, **context)
+        )
+        return french.typeset(page)
+
+    def _facts(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
+        """What a page of a question shows beside its view: reliability, and the places or diagnoses inside."""
+        level, question = view.cell.x.get("level"), view.question
+        below = search.inside(snapshot, question, level, view.cell.x["code"]) if level else search.Results([], 0)
+        known = reliability(snapshot, question, level, view.choice.period.grain)
+        return {"reliability": known, "checks_table": _checks_table(known.problems), "below": below}
+
+    def _drawn(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
+        """The sentences, charts, tables and links of a view."""
+        choice, own = view.choice, view.cell
+        question = choice.question
+        asked = view.instead_of or view.measure
+        carried = asked.key if choice.explicit and asked is not question.measures[0] else None
+        fields = _fields(snapshot, choice, own.label)
+        downloads = _downloads(view)
+        return {
+            "view": view,
+            "question": question,
+            "choice": choice,
+            "cell": own,
+            "headline": sentences.headline(question, view.measure, own),
+            "limits": sentences.limits_or_why(view.measure, own),
+            "parts": sentences.parts(view.measure, own),
+            "why_missing": sentences.missing(view.measure, own),
+            "partial": sentences.partial(question, own),
+            "standing": sentences.standing(view.compared, view.peers, own),
+            "left_out": sentences.left_out(view.peers),
+            "apart": sentences.survey_apart(question, own),
+            "fields": fields,
+            "carried": carried,
+            "choice_lists": [] if self._addresses.served else self._choice_lists(question, fields, carried),
+            "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
+            "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],
+            "trend": trend(about(view.trend_chart, view.cell.period.label), "evolution"),
+            "trend_table": (
+                columns_of(view.shown_over_time, "Période"),
+                [row_of(view.shown_over_time, _period_label(c), c) for c in view.trend],
+            ),
+            "dots": dots(view.dots_chart, "comparaison") if len(view.dots_chart.rows) > 1 else None,
+            "peers_table": (
+                columns_of(view.compared, "Comparé"),
+                [row_of(view.compared, self._linked(choice, c, c.name), c) for c in view.peers.cells],
+                next((i for i, c in enumerate(view.peers.cells) if c == own), None),
+            ),
+            "map": region_map(linked_map(view.map_chart, self._addresses), "carte") if view.map_chart else None,
+            "beside_table": (
+                columns_of(view.measure, "Repère"),
+                [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.beside],
+            ),
+            "below_address": lambda x: question_address(question, {"x": x}),
+            "downloads": [
+                (title, files, any(self._addresses.of(address) is not None for address, _, _ in files))
+                for title, files in downloads
+            ],
+            "permalink": choice.address(),
+            "sources": [t for t in snapshot.catalogue.upstream(question.table) if t.layer is Layer.SOURCES],
+            "version": snapshot.versions.get(question.table.name),
+            "why_masked": sentences.WHY_MASKED,
+        }
+
+    def _linked(self, choice: Choice, cell: Cell, text: str) -> Markup:
+        """The name of a cell as a link to its own page."""
+        changes = {p.name: p.separator.join(cell.x[c] for c in p.columns) for p in choice.question.parameters}
+        return self._addresses.link(choice.address(**(changes or {PERIOD: cell.period.written})), text)
+
+    def _choice_lists(
+        self, question: Question, fields: Sequence[Field], carried: str | None
+    ) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]:
+        """The lists of choices as links: label, and (address, text, is chosen) of each option that has a page.
+
+        An option leads to the view where every other list stays as it is. Months and quarters are left out.
+        """
+        chosen = {field.name: field.value for field in fields}
+        measure = {MEASURE: carried} if carried else {}
+        lists = []
+        for field in fields:
+            links = [
+                (question_address(question, {**chosen, field.name: value, **measure}), text, value == field.value)
+                for _, group in field.groups
+                for value, text in group
+                if not is_short({**chosen, field.name: value}[PERIOD])
+            ]
+            there = [one for one in links if self._addresses.of_choice(one[0]) is not None or one[2]]
+            if len(there) > 1:
+                lists.append((field.label, there))
+        return lists
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        french=french, sentences=sentences, question_address=question_address, search_address=search_address
+    )
+    environment.filters["moment"] = _moment
+    return environment
+
+
+def _card(snapshot: Snapshot, question: Question) -> Card | None:
+    def make() -> tuple[str, str | None, str, Markup, str, Markup] | None:
+        try:
+            choice = choose(snapshot, question.slug, [])
+        except Refused:
+            return None
+        view = view_of(snapshot, choice)
+        sums = dict(summed(snapshot, question, "deaths")) if question.slug == "deces-region" else {}
+        if choice.period in sums:
+            return _sum_card(view, sums)
+        own, chart = view.cell, view.trend_chart
+        sign, _ = unit_and_title(view.measure)
+        made_of = " / ".join(f"{number} {words}" for words, number in sentences.parts(view.measure, own))
+        limits = sentences.limits(view.measure, own)
+        detail = " · ".join(part for part in (f"{view.measure.limits} : {limits}" if limits else "", made_of) if part)
+        return (
+            choice.address(),
+            None if own.value is None else french.amount(own.value, sign, view.measure.decimals),
+            "" if sign else view.measure.unit,
+            sentences.headline(question, view.measure, own),
+            french.capital(detail),
+            sparkline(chart.title, chart.unit, chart.digits, chart.moments, f"tendance-{question.number}"),
+        )
+
+    made = snapshot.once(("card", question.slug), make)
+    return Card(question, *made, reliability(snapshot, question)) if made else None
+
+
+def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, Markup, str, Markup]:
+    """The card of a question that has no row for all regions: their sum, and how far apart they are."""
+    period = view.choice.period
+    rated = [c for c in view.peers.cells if c.value is not None]
+    moments = [Moment(p.label, p.short, value) for p, value in sums.items()]
+    whole = french.number(sums[period])
+    detail = ""
+    if rated:
+        # Without names: the lowest and the highest figure may be apart by chance.
+        ends = (rated[-1].value or 0.0, rated[0].value or 0.0)
+        detail = f"Taux bruts des régions : {french.interval(*ends, view.compared.unit, view.compared.decimals)}"
+    return (
+        view.choice.address(),
+        whole,
+        view.measure.numerator.words if view.measure.numerator else "",
+        sentences.sum_of_deaths(period, whole),
+        detail,
+        sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),
+    )
+
+
+def _fields(snapshot: Snapshot, choice: Choice, label: str) -> Sequence[Field]:
+    """The lists to choose X and the period from.
+
+    What is chosen is in its list, also a place or diagnosis that was found by a search.
+    """
+    fields = []
+    for parameter in choice.question.parameters:
+        value = parameter.separator.join(choice.x[c] for c in parameter.columns)
+        groups = options(snapshot, choice.question, parameter)
+        if all(value != known for _, listed in groups for known, _ in listed):
+            groups = [("Choix actuel", [(value, label)]), *groups]
+        fields.append(Field(parameter.name, parameter.label, value, groups))
+    return [*fields, _periods(choice)]
+
+
+def _periods(choice: Choice) -> Field:
+    groups = []
+    for grain, title in GRAINS.items():
+        listed = [
+            (
+                o.period.written,
+                f"{o.period.label}{' (incomplète)' if o.partial else ''}{' – masqué' if o.masked else ''}",
+            )
+            for o in choice.periods
+            if o.period.grain == grain
+        ]
+        if listed:
+            groups.append((title, listed))
+    order = ("Année", "Toute la période", "Trimestre", "Mois")
+    return Field(PERIOD, "Période", choice.period.written, sorted(groups, key=lambda g: order.index(g[0])))
+
+
+def _period_label(cell: Cell) -> str:
+    return f"{cell.period.label} (incomplète)" if cell.partial else cell.period.label
+
+
+def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]:
+    """Links to files, by part of the page; those of charts can be made PNG in the browser."""
+    parts = [("evolution", "Évolution", True), ("comparaison", "Comparaison", True), ("carte", "Carte", False)]
+    found = []
+    for part, title, has_rows in parts:
+        if (part == "carte" and view.map_chart is None) or (part == "evolution" and not view.trend):
+            continue
+        links = [(view.choice.address(f"{part}.svg"), "SVG", True)]
+        if has_rows:
+            links = [
+                (view.choice.address(f"{part}.csv"), "CSV", False),
+                (view.choice.address(f"{part}.parquet"), "Parquet", False),
+                *links,
+            ]
+        found.append((title, links))
+    return found
+
+
+def _checks_table(checks: Sequence[MeasuredCheck]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """Checks that did not pass, as columns and rows."""
+    columns = [(c, False) for c in ("Table", "Contrôle", "Résultat")] + [("Mesuré", True), ("Prévu", True)]
+    rows = []
+    for check in checks:
+        result = ("échec bloquant" if check.blocking else "remarque") if check.run else "pas encore évalué"
+        about = f"{check.about} ({french.listed(check.columns)})" if check.columns else check.about
+        rows.append([check.table, about, result, sentences.measured(check), sentences.bounds(check)])
+    return columns, rows
+
+
+def _moment(when: datetime | None) -> str:
+    """A moment in words, UTC."""
+    return "jamais" if when is None else f"{french.moment(when)} (UTC)"

@@ -1,0 +1,123 @@
+"""A ninth indicator is one new module: everything else follows from its declaration."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from bs4 import BeautifulSoup
+from deltalake import DeltaTable
+
+from chu_platform.description.file import IN_LAKE
+from chu_platform_tests.indicators.with_ninth import NINTH
+from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
+
+NAME = "kpi_deaths_by_age"
+SELECTION = f"key:kpis/{NAME} or key:disclosure/death_age_mask or key:published/{NAME} or group:reports"
+
+
+def chu(home: Home, *arguments: str) -> str:
+    """What the command prints when the package has the module of the ninth indicator."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chu_platform_tests.indicators.with_ninth", *arguments],
+        env=home.environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The shared lake, with the tables of the ninth indicator."""
+    copied = made.copy(tmp_path_factory.mktemp("ninth") / "home")
+    # A module in the package would change the fingerprint of the code; this one lies elsewhere.
+    (copied.folder / "lake" / IN_LAKE).unlink()
+    printed = chu(copied, "materialize", "--select", SELECTION)
+    assert f"published/{NAME}:" in printed
+    return copied
+
+
+@pytest.fixture(scope="module")
+def expected(pack: Path) -> Mapping[tuple[int, str], int]:
+    """Deaths by year and age, from what the oracle expects of indicator 7: all regions and both sexes together."""
+    file = pack.with_name(f"{pack.name}-expected") / "kpi_deaths_by_region.parquet"
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT year, age_band, sum(deaths)::INT FROM read_parquet('{file}') WHERE sex = 'all' GROUP BY ALL"
+        ).fetchall()
+    return {(year, band): deaths for year, band, deaths in found}
+
+
+def rows(home: Home, folder: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = DeltaTable(home.folder / "lake" / folder / NAME).to_pyarrow_table().to_pylist()
+    return found
+
+
+def test_the_package_itself_has_no_such_module() -> None:
+    import chu_platform.kpis
+
+    assert [f.name for f in NINTH.glob("*.py")] == [f"{NAME}.py"]
+    assert not (Path(chu_platform.kpis.__file__ or "").parent / f"{NAME}.py").exists()
+
+
+def test_the_exact_table_has_the_expected_figures(home: Home, expected: Mapping[tuple[int, str], int]) -> None:
+    exact = {(r["year"], r["age_band"]): r["deaths"] for r in rows(home, "pseudonymised/kpis")}
+    assert len(exact) > 100
+    assert exact == {key: deaths for key, deaths in expected.items() if deaths}
+
+
+def test_the_masked_table_hides_small_figures_and_what_gives_them_back(
+    home: Home, expected: Mapping[tuple[int, str], int]
+) -> None:
+    masked = {(r["year"], r["age_band"]): r for r in rows(home, "published/kpis")}
+    hidden = [key for key, row in masked.items() if row["is_masked"]]
+    assert 0 < len(hidden) < len(masked)
+    for key, row in masked.items():
+        assert row["deaths"] == (None if row["is_masked"] else expected[key])
+        assert row["is_masked"] or not 0 < expected[key] <= 10
+    # A single masked figure of a year would be the total less the other one.
+    for year in {year for year, _ in hidden}:
+        assert sum(y == year for y, _ in hidden) > 1
+
+
+def test_chu_kpi_answers_for_any_range(home: Home, expected: Mapping[tuple[int, str], int]) -> None:
+    assert f"{NAME}  " in chu(home, "kpi")
+    answer = json.loads(chu(home, "kpi", NAME, "--age-band", "80-84", "--from", "2018-01", "--to", "2019-12", "--json"))
+    assert [r["deaths"] for r in answer] == [expected[2018, "80-84"] + expected[2019, "80-84"]]
+    assert answer[0]["first_month"] == "2018-01" and answer[0]["last_month"] == "2019-12"
+
+
+def test_a_figure_is_traced_and_computed_again(home: Home) -> None:
+    printed = chu(home, "trace", f"published/kpis/{NAME}", "year=2019", "age_band=80-84")
+    assert "restricted/sources/deces@" in printed and "rows counted" in printed
+    assert printed.rstrip().endswith("EQUAL") and "NOT EQUAL" not in printed
+
+
+def test_the_portal_has_its_page(home: Home, tmp_path: Path, expected: Mapping[tuple[int, str], int]) -> None:
+    chu(home, "portal", "export", str(tmp_path / "copy"))
+    pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-age" in p.as_posix()]
+    texts = [BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser").get_text(" ") for p in pages]
+    assert any("Combien de décès à chaque âge ?" in t for t in texts)
+    last = max(year for year, band in expected if band == "all" and expected[year, band] > 100)
+    figure = f"{expected[last, 'all']:,}".replace(",", "\u202f")
+    assert any(figure in t for t in texts)
+
+
+def test_its_lineage_leads_to_the_delivered_columns(home: Home, tmp_path: Path) -> None:
+    chu(home, "lineage", "--openlineage", str(tmp_path / "events"))
+    events = [json.loads(line) for line in (tmp_path / "events").read_text(encoding="utf-8").splitlines()]
+    outputs = {o["name"]: o for e in events for o in e["outputs"]}
+    (published,) = (o for name, o in outputs.items() if name.endswith(f"published/kpis/{NAME}"))
+    deaths = published["facets"]["columnLineage"]["fields"]["deaths"]["inputFields"]
+    assert any(f["name"].endswith(f"pseudonymised/kpis/{NAME}") and f["field"] == "deaths" for f in deaths)
+    assert any(f["name"].endswith("disclosure/death_age_mask") for f in deaths)
