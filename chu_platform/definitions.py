@@ -1,5 +1,5 @@
 """The Dagster definitions that `workspace.yaml` loads."""
 
-from chu_platform.automation.definitions import build_defs
+from chu_platform.automation.build_definitions import build_defs
 
 defs = build_defs()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chu_platform.catalogue import catalogue, declared_at
-from chu_platform.description.catalogue import (
+from chu_platform.description.described_tables import (
     DescribedCatalogue,
     DescribedCheck,
     DescribedColumn,

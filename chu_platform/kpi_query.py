@@ -18,7 +18,7 @@ from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.periods import MonthRange
+from chu_platform.tables.period_sql import MonthRange
 from chu_platform.tables.table import Table
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.automation.definitions import build_defs
+from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue
 from chu_platform.describe import keep_described
 from chu_platform.errors import ChuError

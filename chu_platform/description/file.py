@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from chu_platform.description.catalogue import DescribedCatalogue
+from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.errors import ChuError
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent

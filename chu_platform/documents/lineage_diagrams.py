@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
+from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.documents.french_labels import KINDS, LAYERS
 from chu_platform.tables.influence import Influence
 from chu_platform.tables.lineage import Field

@@ -12,7 +12,12 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from chu_platform import urls
-from chu_platform.description.catalogue import DescribedCatalogue, DescribedCheck, DescribedColumn, DescribedTable
+from chu_platform.description.described_tables import (
+    DescribedCatalogue,
+    DescribedCheck,
+    DescribedColumn,
+    DescribedTable,
+)
 from chu_platform.documents import french_labels
 from chu_platform.documents.lineage_diagrams import chain_picture, columns_picture
 from chu_platform.documents.table_status import MeasuredCheck, State

@@ -10,7 +10,7 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError
 
-from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
+from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake, active_files
 

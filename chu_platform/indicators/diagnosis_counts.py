@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chu_platform.indicators.rates import DISTINCT_PATIENTS, events_by_patient
-from chu_platform.tables.periods import Periods
+from chu_platform.tables.period_sql import Periods
 
 
 def by_diagnosis(periods: Periods, domain: str, sums: Sequence[str] = ()) -> str:

@@ -15,7 +15,7 @@ from chu_platform.recomputation.recomputation import Recomputation
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
-from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.rows import EVERY_ROW, Computed, Query
 from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from chu_platform.indicators.intervals import garwood, wilson
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
-from chu_platform.tables.periods import Periods
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.spark_sql import UNKNOWN
 
 PERIOD_COLUMNS: Final[Sequence[Column]] = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chu_platform import french
-from chu_platform.tables.questions import Count, LevelTexts, Measure, Parameter
+from chu_platform.tables.indicator_questions import Count, LevelTexts, Measure, Parameter
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 
 SEXES: Final = {code: french.sex(code) for code in (ALL, "F", "M")}

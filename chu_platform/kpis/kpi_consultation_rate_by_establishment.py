@@ -38,8 +38,8 @@ from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import none_in
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import IndicatorQuestion, Parameter
+from chu_platform.tables.indicator_questions import IndicatorQuestion, Parameter
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 

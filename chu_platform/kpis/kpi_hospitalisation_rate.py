@@ -24,8 +24,8 @@ from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_
 from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 

@@ -31,8 +31,8 @@ from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD_LEVEL, STAYS, base_of, events_by_diagnosis, use_counts
 from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 

@@ -36,8 +36,8 @@ from chu_platform.recomputation.recomputation import Family, Recomputation
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import IndicatorQuestion
+from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Table, Zone

@@ -19,8 +19,8 @@ from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Table, Zone

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Final
 
-from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
-from chu_platform.tables.questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 
 __all__ = ["BREAKDOWNS", "Count", "Measure", "Parameter", "Question", "questions_of"]
 

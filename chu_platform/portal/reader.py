@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import duckdb
 from deltalake import DeltaTable
 
-from chu_platform.description.catalogue import DescribedCatalogue, DescribedTable
+from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.errors import log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
 from chu_platform.storage.lake import Lake, active_paths, files_relation

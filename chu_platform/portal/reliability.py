@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from chu_platform.description.catalogue import DescribedTable
+from chu_platform.description.described_tables import DescribedTable
 from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot, Version

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from chu_platform.tables.checks import Check
 from chu_platform.tables.freshness import Freshness
-from chu_platform.tables.periods import CALENDAR, Periods, QueryOverPeriods
+from chu_platform.tables.period_sql import CALENDAR, Periods, QueryOverPeriods
 
 if TYPE_CHECKING:
     from chu_platform.tables.table import Table

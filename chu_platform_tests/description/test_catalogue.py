@@ -7,7 +7,7 @@ import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.describe import described_catalogue
-from chu_platform.description.catalogue import DescribedCatalogue
+from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.description.file import PACKAGE, as_text, code_fingerprint, read_catalogue, write_catalogue
 from chu_platform.indicators.indicator import indicators
 from chu_platform.lineage.sources import influences_of, values_of

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from chu_platform.automation.definitions import build_defs
+from chu_platform.automation.build_definitions import build_defs
 
 GOLDEN: Final = Path(__file__).with_name("golden.json")
 

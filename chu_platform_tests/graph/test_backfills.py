@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from chu_platform.automation.definitions import build_defs
+from chu_platform.automation.build_definitions import build_defs
 
 pytestmark = pytest.mark.unit
 

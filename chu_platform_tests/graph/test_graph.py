@@ -8,7 +8,7 @@ import sys
 import dagster as dg
 import pytest
 
-from chu_platform.automation.definitions import build_defs
+from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.assets import key_of
 from chu_platform.tables.table import Layer, Table

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import uvicorn
 
 from chu_platform.describe import describe, described_catalogue
-from chu_platform.description.catalogue import DescribedCatalogue
+from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.indicators.indicator import indicators
 from chu_platform.portal.app import make_app
 from chu_platform.portal.questions import questions_of

@@ -9,8 +9,8 @@ from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KE
 from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import Measures, same_period, small
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
-from chu_platform.tables.periods import Periods
-from chu_platform.tables.questions import Count, IndicatorQuestion, Measure
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure
+from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
