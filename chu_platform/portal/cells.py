@@ -268,7 +268,9 @@ def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], s
         condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
         title = "Les régions"
     else:
-        condition, shared, title, natural = "sex = $sex", {"sex": x["sex"]}, "Les tranches d’âge", True
+        shared = {c: value for c, value in x.items() if c != "age_band"}
+        condition = " AND ".join(f"{sql_name(c)} = ${c}" for c in shared) or "true"
+        title, natural = "Les tranches d’âge", True
     return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural
 
 
@@ -321,7 +323,7 @@ def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, perio
     elif "survey" in x:
         other = next(s for s in ("48h_mco", "ca_mco") if s != x["survey"])
         wanted = [{**x, "survey": other}]
-    elif "age_band" in x:
+    elif "age_band" in x and "sex" in x:
         wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
     if question.slug == "consultations-etablissement" and x["level"] != "total":
         wanted.append({"level": "total", "code": "total"})

@@ -164,7 +164,7 @@ def _most_frequent(snapshot: Snapshot, question: Question, parameter: Parameter)
         columns = ", ".join(parameter.columns)
         events = "deaths" if question.yearly else "events"
         chapter = "AND level = 'chapter' AND code <> 'inconnu'" if "level" in parameter.columns else ""
-        fixed = "AND sex = 'all' AND age_band = 'all'" if question.yearly else ""
+        fixed = " ".join(f"AND {c} = 'all'" for c in ("sex", "age_band") if c in question.columns)
         rows = snapshot.rows(
             f"SELECT {columns} FROM {relation(question)} WHERE NOT is_partial {chapter} {fixed} "
             f"ORDER BY period_grain = 'all' DESC, is_masked, {events} DESC NULLS LAST, {columns} LIMIT 1"

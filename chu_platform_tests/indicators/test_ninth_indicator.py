@@ -9,10 +9,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from bs4 import BeautifulSoup
 from deltalake import DeltaTable
 
 from chu_platform.description.file import IN_LAKE
+from chu_platform_tests.html import parsed
 from chu_platform_tests.indicators.with_ninth import NINTH
 from chu_platform_tests.pipeline.home import Home
 
@@ -106,10 +106,10 @@ def test_a_figure_is_traced_and_computed_again(home: Home) -> None:
 def test_the_portal_has_its_page(home: Home, tmp_path: Path, expected: Mapping[tuple[int, str], int]) -> None:
     chu(home, "portal", "export", str(tmp_path / "copy"))
     pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-age" in p.as_posix()]
-    texts = [BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser").get_text(" ") for p in pages]
+    texts = [parsed(p.read_text(encoding="utf-8")) for p in pages]
     assert any("Combien de décès à chaque âge ?" in t for t in texts)
     last = max(year for year, band in expected if band == "all" and expected[year, band] > 100)
-    figure = f"{expected[last, 'all']:,}".replace(",", "\u202f")
+    figure = f"{expected[last, 'all']:,}".replace(",", " ")
     assert any(figure in t for t in texts)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from chu_platform.storage.lake import Lake
 
-COMMAND_TIMEOUT_SECONDS = 600
+COMMAND_TIMEOUT_SECONDS = 1200
 
 
 @dataclass(frozen=True)

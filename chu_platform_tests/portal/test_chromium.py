@@ -115,9 +115,8 @@ def test_a_question_is_answered_for_an_x_by_opening_choosing_and_showing(slug: s
         value = question.parameters[0].separator.join(row[c] for c in columns)
     page.get_by_label(label, exact=True).select_option(value)
     page.get_by_role("button", name="Afficher").click()
-    assert parse_qs(urlsplit(page.url).query)[
-        "periode" if slug == "hospitalisations" else question.parameters[0].name
-    ] == [value]
+    name = next((p.name for p in question.parameters if p.label == label), "periode")
+    assert parse_qs(urlsplit(page.url).query)[name] == [value]
     expect(page.get_by_label(label, exact=True)).to_have_value(value)
     link = page.get_by_role("link", name="Lien permanent").get_attribute("href")
     shown = {**where, **period_columns(parse_qs(urlsplit(link or "").query)["periode"][0], question)}

@@ -177,12 +177,9 @@ def test_a_redirect_stays_here_whatever_the_host(portal: Served) -> None:
     ):
         answer = portal.get(path, Host="evil.com")
         assert (answer.status, answer.headers["location"]) == (307, to)
-    led = 0
     for path in ("//recit/", "//evil.com/questions/", "/\\evil.com/recit/", "//evil.com/recit/"):
-        location = portal.get(path).headers.get("location")
-        led += location is not None
-        assert location is None or not re.match(r"//|/\\|https?:", location), path
-    assert led
+        answer = portal.get(path)
+        assert (answer.status, answer.headers.get("location")) == (404, None), path
 
 
 def test_head_answers_without_a_body(portal: Served) -> None:
