@@ -420,5 +420,5 @@ def test_a_table_that_does_not_exist_is_named_in_the_error(lake: Lake) -> None:
 
 def test_only_the_owner_can_enter_the_restricted_zone(lake: Lake) -> None:
     lake.prepare()
-    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "committed")}
-    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "committed": 0o755}
+    modes = {z: (lake.root / z).stat().st_mode & 0o777 for z in ("restricted", "pseudonymised", "published")}
+    assert modes == {"restricted": 0o700, "pseudonymised": 0o750, "published": 0o755}
