@@ -3,11 +3,12 @@
 from typing import Final
 
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.indicators.indicator import FreeRange, Indicator, MaskFamily, Release, Summary
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.use_of_care import AGE
+from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
-from chu_platform.sdc.cell_masks import Measures, same_period, small
+from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure
 from chu_platform.tables.period_sql import Periods
@@ -42,23 +43,35 @@ EXACT = Table(
     reads={"death": fact_death},
     rows=Query.over(_counts),
 )
-death_age_mask = MaskFamily(
-    name="death_age_mask", label="Masquage des décès par âge", systems=[Measures(["deaths"], [])]
-)
+OWN: Final = f"indicator = '{NAME}'"
+# Its totals are the sums of indicator 7 over the regions: both are masked together.
+OF_ALL_REGIONS: Final = f"""
+    SELECT p.id, c.id
+    FROM cell p JOIN cell c ON split_part(c.start, '|', 1) = p.start AND c.code = concat('all|', p.code)
+    WHERE p.{OWN} AND c.indicator = 'kpi_deaths_by_region'
+    """
 
 kpi_deaths_by_age = Indicator(
     exact=EXACT,
     fact=fact_death,
+    # Released: every row.
     release=Release(
-        family=death_age_mask,
-        alias="deaths",
+        family=death_mask,
+        alias="ages",
         cells=f"""
-            SELECT '{NAME}' AS indicator, concat_ws('|', year, age_band) AS cell, 'year' AS grain, year AS start,
-                   if(age_band = 'all', 'all', 'age') AS level, age_band AS code, {small("deaths")} AS small,
-                   deaths::DOUBLE AS weight, deaths
-            FROM deaths
+            SELECT '{NAME}' AS indicator, concat_ws('|', year, age_band) AS cell, 'year' AS grain,
+                   year::VARCHAR AS start, if(age_band = 'all', 'all', 'age') AS level, age_band AS code,
+                   {small("deaths")} AS small, deaths::DOUBLE AS weight, deaths
+            FROM ages
             """,
-        relations={("deaths",): [same_period("p.code = 'all'", "c.code <> 'all'")]},
+        relations={
+            ("deaths",): [
+                same_period(
+                    f"p.indicator = '{NAME}' AND p.code = 'all'", f"c.indicator = '{NAME}' AND c.code <> 'all'"
+                ),
+                OF_ALL_REGIONS,
+            ]
+        },
         level_columns=["age_band"],
         weight="deaths",
         counts=["deaths"],
