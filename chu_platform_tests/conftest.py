@@ -1,6 +1,6 @@
 """What several test packages share: one pack, its care database, and the lake made of it by the real command.
 
-`make test` runs two processes, each a group of files at a time: what is costly and never changed is made by one of them
+`make test` runs two processes, each a file at a time: what is costly and never changed is made by one of them
 and used by both.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.scheduling import group_and_order
+from chu_platform_tests.scheduling import order_files
 from chu_platform_tests.seeds import VARIABLE, choose_seed
 from chu_platform_tests.tiers import forbid_processes, require_tiers
 
@@ -32,10 +32,9 @@ def pytest_report_header() -> str:
     return f"seed of random draws: {choose_seed()} ({VARIABLE} draws the same again)"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     require_tiers(items)
-    group_and_order(items)
+    order_files(items)
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,7 @@
-"""Which tests run in one process and which start first, when pytest-xdist runs several (`--dist loadgroup`).
+"""Which files of tests start first, when pytest-xdist runs several processes (`--dist loadfile`).
 
-The tests of a file stay together, for they share what its fixtures make; so do those of a folder whose files share a
-costly session fixture, which each process would make for itself. What takes long starts first, so that no process still
-works on it when the others have ended.
+The tests of a file stay in one process, because they share what its fixtures make. Files that take long start first, so
+that no process still works on one of them when the others have ended.
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,6 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent
-# One instance on PostgreSQL and two webservers on it.
-TOGETHER: Final[Sequence[str]] = ("deployment",)
 # The first process begins with what makes all shared lakes, the second one meanwhile with what needs none of them.
 FIRST: Final[Sequence[str]] = (
     "pipeline/test_killed_runs.py",
@@ -33,15 +30,12 @@ FIRST: Final[Sequence[str]] = (
 )
 
 
-def group_of(path: Path) -> str:
-    """The name of the group that the tests of a file belong to: its folder's, or its own."""
-    name = path.relative_to(ROOT).as_posix()
-    return next((folder for folder in TOGETHER if name.startswith(f"{folder}/")), name)
+def order_files(items: list[pytest.Item]) -> None:
+    """Sort the tests by the place of their file, or of its folder, in `FIRST`; the others keep their order."""
+    places = {name: place for place, name in enumerate(FIRST)}
 
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(ROOT)
+        return places.get(file.as_posix(), places.get(file.parts[0], len(FIRST)))
 
-def group_and_order(items: list[pytest.Item]) -> None:
-    """Mark each test with its group, and sort the groups by when they are to start; the others keep their order."""
-    places = {group: place for place, group in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(group_of(item.path), len(FIRST)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+    items.sort(key=place)
