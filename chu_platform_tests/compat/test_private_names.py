@@ -10,24 +10,40 @@ from chu_platform.settings import PROJECT
 
 pytestmark = pytest.mark.unit
 
-PRIVATE_MODULE = re.compile(r"(dagster(_\w+)?|dg)\._\w")
+# In dagster.yaml, Dagster reads `dagster.core` as `dagster._core`.
+PRIVATE_MODULE = re.compile(r"\b(dagster(_\w+)?|dg)\.(_\w|core\b)[\w.]*")
+# The spelling of Dagster's documentation of dagster.yaml: see `chu_platform.compat`.
+DOCUMENTED = {"dagster.core.storage.noop_compute_log_manager"}
 CONNECT_CLIENT = {"_session_id", "_user_id", "_builder", "_channel"}
 COMPAT = PROJECT / "chu_platform" / "compat"
 SOURCES = [
     f for d in ("chu_platform", "chu_platform_tests", "docker", "benchmarks") for f in PROJECT.joinpath(d).rglob("*.py")
 ]
+CONFIGURATIONS = [
+    f for pattern in ("*.yaml", "*.yml") for d in ("chu_platform", "docker") for f in PROJECT.joinpath(d).rglob(pattern)
+]
+
+
+def named_modules(text: str) -> Iterator[str]:
+    """Private modules of Dagster that are named anywhere in a text, except the documented ones."""
+    yield from (m[0] for m in PRIVATE_MODULE.finditer(text) if m[0] not in DOCUMENTED)
 
 
 def private_names(source: str) -> Iterator[str]:
-    """Private modules of Dagster that are imported or named in a string, and private attributes of a Connect client."""
-    for node in ast.walk(ast.parse(source)):
+    """Private modules of Dagster that are imported or named in a string, and private attributes of a Connect client.
+
+    Docstrings are not searched.
+    """
+    tree = ast.parse(source)
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if PRIVATE_MODULE.match(a.name))
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{a.name}" for a in node.names]
             yield from (n for n in names if PRIVATE_MODULE.match(n))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and PRIVATE_MODULE.match(node.value):
-            yield node.value
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            yield from named_modules(node.value)
         elif isinstance(node, ast.Attribute):
             whole = ast.unparse(node)
             own = isinstance(node.value, ast.Name) and node.value.id == "self"
@@ -41,6 +57,12 @@ def test_no_module_outside_compat_uses_private_names() -> None:
         for file in SOURCES
         if not file.is_relative_to(COMPAT) and (names := list(private_names(file.read_text(encoding="utf-8"))))
     }
+    assert found == {}
+
+
+def test_no_configuration_names_a_private_module() -> None:
+    assert PROJECT / "docker" / "dagster.yaml" in CONFIGURATIONS
+    found = {file.name: names for file in CONFIGURATIONS if (names := list(named_modules(file.read_text("utf-8"))))}
     assert found == {}
 
 
@@ -58,6 +80,8 @@ def test_compat_holds_no_module_that_needs_no_private_name() -> None:
         ("import {d}\nprint({d}._core.storage)", True),
         ("command = ['-m', '{d}._daemon']", True),
         ("from {d}_webserver._cli import main", True),
+        ("settings = 'storage:\\n  module: {d}.core.storage.root'", True),
+        ("settings = 'compute_logs:\\n  module: {d}.core.storage.noop_compute_log_manager'", False),
         ("session.client._channel.close()", True),
         ("from {d} import AssetKey\nimport {d}_webserver.cli\nself._channel = None", False),
     ],
