@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from chu_platform_tests.scheduling import FIRST, ROOT, TOGETHER, group_of
+from chu_platform_tests.scheduling import FIRST, ROOT
 from chu_platform_tests.tiers import TIERS, problem_of
 
 pytestmark = pytest.mark.unit
@@ -44,6 +44,3 @@ def test_a_unit_test_cannot_start_a_process_or_connect() -> None:
 
 def test_the_files_that_start_first_exist() -> None:
     assert [group for group in FIRST if not (ROOT / group).exists()] == []
-    assert set(TOGETHER) <= set(FIRST)
-    assert group_of(ROOT / "deployment" / "test_files.py") == "deployment"
-    assert group_of(ROOT / "pipeline" / "test_counts.py") == "pipeline/test_counts.py"
