@@ -107,7 +107,8 @@ def _add_partition_metadata(
 class _SpecByKind:
     """Properties of an asset that depend on the kind of its rows.
 
-    `icon` is the icon of the asset in the UI. If `follows`, the table is made again after an update of a table that it needs.
+    `icon` is the icon of the asset in the UI. If `follows`, the table is made again after an update of a table that it
+    needs.
     """
 
     icon: str
@@ -256,7 +257,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
 def _column_lineage(table: Table) -> dg.TableColumnLineage:
     """Direct lineage: the columns from which each column is made or by which it is masked.
 
-    It is metadata of each materialisation, not of the asset. So Dagster loads the code location without analysing queries.
+    It is metadata of each materialisation, not of the asset, so that loading the code location analyses no query.
     """
     from chu_platform.lineage.tables import lineage_of
     from chu_platform.tables.lineage import Field

@@ -24,9 +24,9 @@ UNKNOWN: Final = "unknown"
 def with_history(
     before: Sequence[Mapping[str, Any]], rejects: Sequence[Reject], deliveries: Mapping[str, str], now: str
 ) -> list[dict[str, Any]]:
-    """The new rows of the table of rejects: the current `rejects` (open), and the corrected or withdrawn rows of `before`.
+    """The new rows of the table of rejects: the current `rejects`, which are open, and the closed rows of `before`.
 
-    A reject is the same as a row of `before` when file, column, reason and text are equal, even if its line number has
+    A closed row is corrected or withdrawn. A reject is the same as a row of `before` when file, column, reason and text are equal, even if its line number has
     changed; equal rows are matched one to one. `deliveries` are the fingerprints of the files that were read, by name.
     `now` is the time of the reading: UTC, ISO 8601.
     """

@@ -86,8 +86,8 @@ class RowSql:
     def type_counts(self) -> str | None:
         """SQL of the counts for each column with a type that text may not fit.
 
-        Each row has the column name, the number of delivered values, and the number of values that fit the type. None when
-        the table has no such column.
+        Each row has the column name, the number of delivered values, and the number of values that fit the type. None
+        if the table has no such column.
         """
         counts = ", ".join(
             f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"

@@ -142,8 +142,8 @@ def offered(rows: Sequence[Row]) -> list[Offered]:
 def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
     """The requested period, or the shortest longer one that contains it; and whether it is the requested one.
 
-    Without a request (`written` is None): the last complete year that is not masked, else `all`, else the last period that
-    is not masked, else the last period.
+    Without a request (`written` is None): the last complete year that is not masked, else `all`, else the last period
+    that is not masked, else the last period.
     """
     by_text = {o.period.written: o.period for o in periods}
     if written is None:
@@ -188,8 +188,8 @@ class Peers:
 
     Attributes:
         title: French title of the comparison.
-        cells: The cells, the highest figure first. If there are more than `MAX_PEERS`, the highest ones with a figure, and
-            the chosen one.
+        cells: The cells, the highest figure first. If there are more than `MAX_PEERS`, the highest ones with a figure,
+            and the chosen one.
         natural: Whether the cells have a natural order (age bands, years); then they have no rank.
         shown: The number of all peers with a figure.
         masked: The number of all peers that are masked.

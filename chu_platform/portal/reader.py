@@ -1,8 +1,8 @@
 """The published zone, held in memory as one consistent set of versions.
 
 A snapshot is a set of Delta versions of the published tables. They are loaded into a separate DuckDB database, which
-cannot read files afterwards. Each page uses one snapshot. After tables change, the reader loads a new snapshot, and then
-replaces the old one. If loading fails, or the versions do not match, the portal keeps the last good snapshot.
+cannot read files afterwards. Each page uses one snapshot. After tables change, the reader loads a new snapshot and
+replaces the old one with it. If loading fails, or the versions do not match, the portal keeps the last good snapshot.
 """
 
 import threading
@@ -45,7 +45,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Version:
-    """The version of a table that is served: its number, the time of its commit, and the metadata of its data commit."""
+    """The version of a table that is served: its number, its commit time, and the metadata of its data commit."""
 
     number: int
     committed: datetime
@@ -162,8 +162,8 @@ class Reader:
             numbers = {name: delta.version() for name, delta in opened.items()}
             if numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
                 loaded = self._load(opened)
-                # delta-rs reads the newest commit of the log but numbers it like the loaded version. So if a commit came
-                # while the tables were loaded, their metadata may be wrong: try again at the next refresh.
+                # delta-rs reads the newest commit of the log, but gives it the number of the loaded version. If a commit
+                # came while the tables were loaded, their metadata may be wrong: try again at the next refresh.
                 if {name: delta.version() for name, delta in self._open().items()} != numbers:
                     return
                 if not versions_match(loaded.versions):
@@ -171,8 +171,8 @@ class Reader:
                     if time.monotonic() - self._mismatch_since < self._max_wait:
                         return
                 self._snapshot = loaded
-        # The libraries may raise any error for a table that is just rewritten, restored or cleaned up. Keep the last good
-        # snapshot; the next refresh tries again.
+        # The libraries may raise any error for a table that is being rewritten, restored or cleaned up. Keep the last
+        # good snapshot; the next refresh tries again.
         except Exception as error:
             if self._logs:
                 log_traceback(error, self._logs)

@@ -48,10 +48,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class MeasuredCheck:
-    """A check that failed or was not run: the label of its table, its subject, its columns, the measured value, the bounds.
+    """A check that failed or was not run: labels of its table, subject and columns, the measured value, the bounds.
 
-    The bounds are None if neither the report nor the catalogue has them. `is_age`: the check is a warning about the age of
-    the last event.
+    The bounds are None if neither the report nor the catalogue has them. `is_age`: the check is a warning about the age
+    of the last event.
     """
 
     table: str
@@ -67,7 +67,7 @@ class MeasuredCheck:
 
 @dataclass(frozen=True)
 class Late:
-    """A table that was made `days` ago, later than its freshness expects. `stale`: it fails its freshness (`Freshness.fail`)."""
+    """A table that was made `days` ago, which is more than its freshness allows. `stale`: the age is above `Freshness.fail`."""
 
     days: int
     stale: bool
@@ -209,7 +209,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
 
 
 def _last_event(question: Question, checks: Sequence[Mapping[str, Any]]) -> date | None:
-    """The day of the last event, from the check of the fact that measures its age in days; None if it was not measured."""
+    """The day of the last event, computed from the check that measures its age in days; None if it was not measured."""
     days = {c.name for c in question.fact.columns if c.type == DATE}
     for row in checks:
         is_age = row["type"] == CheckType.FRESHNESS and row["table"] == question.fact.name and row["column"] in days

@@ -39,7 +39,7 @@ from chu_platform.tables.table import Table
 
 @dataclass(frozen=True)
 class Inputs:
-    """The source tables that an input set is made from, and the functions that create its input tables, in this order."""
+    """The source tables of an input set, and the functions that create its input tables, in this order."""
 
     sources: Sequence[Table]
     creators: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]

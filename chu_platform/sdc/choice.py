@@ -118,7 +118,7 @@ class Choice:
         return min(candidates, key=self._cost)
 
     def _published(self, r: int) -> list[int]:
-        """The published cells to choose from: the parent, if it is published, and the cheapest published child, if any."""
+        """The candidates: the parent, if it is published, and the cheapest published child, if there is one."""
         parent = self._parents[r]
         found = [] if self._masked[parent] else [parent]
         end = self._starts[r + 1]
