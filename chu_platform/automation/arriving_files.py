@@ -133,8 +133,8 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
         contents = [file.sha256 for file in known if file and file.sha256]
         if len(contents) < len(known):  # a file arrived after the folder was listed
             continue
-        # The key contains the last partition key. When a new year begins, the key changes and the files are read again, so
-        # that the new partition is made.
+        # The key contains the last partition key. When a new year begins, the key changes and the files are read
+        # again, so that the new partition is made.
         key = _key(sorted(contents), unit.partition_scheme)
         previous = state.requested.get(unit.name) or _loaded(settings, unit)
         state.requested[unit.name] = key

@@ -108,7 +108,10 @@ class Engine:
             ) from None
 
     def _answers(self, seconds: float) -> bool:
-        """Whether the server answers within this time; always true while a session is opened, which has its own timeout."""
+        """Whether the server answers within this time.
+
+        Always true while a session is opened, because that has its own timeout.
+        """
         return self._session is None or answers(self._session.client, seconds)
 
     def _give_up(self) -> None:

@@ -156,9 +156,8 @@ class FreeRange:
 class Indicator(DeclaresTables):
     """One indicator.
 
-    `exact` is the table of its exact figures. `released_form` is the releasable table, if the rows of
-    `exact` must not be released (professions instead of professionals). `fact` is the table whose rows are
-    counted. `recomputation` computes the figures again from the delivered rows.
+    `exact` is the table of its exact figures. `released_form` is the releasable table, if the rows of `exact` must not
+    be released (professions instead of professionals). `fact` is the table whose rows are counted. `recomputation` computes the figures again from the delivered rows.
     """
 
     exact: Table

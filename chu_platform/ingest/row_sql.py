@@ -70,7 +70,7 @@ class RowSql:
         return self._checked([])
 
     def numbered(self) -> str:
-        """SQL as in `checked`, with one more column `text:number`: the number of the row in the delivered file or table."""
+        """SQL as in `checked`, with one more column `text:number`: the number of the row in the delivery."""
         return self._checked([f'{self._raw.number} AS "text:number"'])
 
     def rejected(self, limit: int | None) -> str:

@@ -307,8 +307,8 @@ def _natural(cell: Cell) -> tuple[bool, int, date]:
 def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
     """The cells that give the context of an X in the same period.
 
-    For an establishment: its department, its region and the whole group. For a diagnosis: its category and chapter. For a
-    survey: the other survey. For a sex and age: the other sexes.
+    For an establishment: its department, its region and the whole group. For a diagnosis: its category and chapter.
+    For a survey: the other survey. For a sex and age: the other sexes.
     """
     wanted: list[X] = []
     if x.get("level") == "establishment":

@@ -162,8 +162,8 @@ class Reader:
             numbers = {name: delta.version() for name, delta in opened.items()}
             if numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
                 loaded = self._load(opened)
-                # delta-rs reads the newest commit of the log, but gives it the number of the loaded version. If a commit
-                # came while the tables were loaded, their metadata may be wrong: try again at the next refresh.
+                # delta-rs reads the newest commit of the log, but gives it the number of the loaded version. If a
+                # commit came while the tables were loaded, their metadata may be wrong: try again at the next refresh.
                 if {name: delta.version() for name, delta in self._open().items()} != numbers:
                     return
                 if not versions_match(loaded.versions):

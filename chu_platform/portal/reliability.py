@@ -67,7 +67,7 @@ class MeasuredCheck:
 
 @dataclass(frozen=True)
 class Late:
-    """A table that was made `days` ago, which is more than its freshness allows. `stale`: the age is above `Freshness.fail`."""
+    """A table that was made `days` ago, later than expected. `stale`: its age is above `Freshness.fail`."""
 
     days: int
     stale: bool

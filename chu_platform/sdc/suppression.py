@@ -44,8 +44,7 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
     Not guaranteed: a masked cell may have few possible values, for instance one of 20 masked cells with the sum 22.
     Measures are tested one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The
     test does not include other releases, earlier versions of the same tables, or what counted persons know about
-    themselves. A cell stays without protection if all
-    cells connected with it are masked already.
+    themselves. A cell stays without protection if all cells connected with it are masked already.
 
     Raises ValueError when shapes differ, a value is negative or not finite, or a relation does not hold.
     """

@@ -17,7 +17,7 @@ from chu_platform.sdc.relations import Relations
 SMALL_CELL = 10
 
 # The remainder of a published sum, minus the lower bounds of its masked cells, must be more than this value. With 0, a
-# relation fails only if all its masked cells are at their lower bounds: then the attacker knows all of them.
+# relation fails this test only if all its masked cells are at their lower bounds: an attacker then knows all of them.
 SLACK = 0
 
 # Counts are exact in float64. Fractional values are sums of 1/n, with rounding errors far below this value.
