@@ -27,8 +27,8 @@ def with_history(
     """The new rows of the table of rejects: the current `rejects`, which are open, and the closed rows of `before`.
 
     A closed row is corrected or withdrawn. A reject is the same as a row of `before` when file, column, reason and text
-    are equal, even if its line number has changed; equal rows are matched one to one. `deliveries` are the fingerprints of the files that were read, by name.
-    `now` is the time of the reading: UTC, ISO 8601.
+    are equal, even if its line number has changed; equal rows are matched one to one. `deliveries` are the fingerprints
+    of the files that were read, by name. `now` is the time of the reading: UTC, ISO 8601.
     """
     closed_before = [row for row in before if row["mended_by"] is not None]
     open_before: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
