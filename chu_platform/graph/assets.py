@@ -169,7 +169,7 @@ def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=step_table.freshness.fail, warn_window=step_table.freshness.warn
         ),
-        # Schedules and sensors start delivered tables and reports.
+        # Delivered tables and reports have no condition: schedules and sensors start their runs.
         automation_condition=FOLLOWS if by_kind.follows and table.layer is not Layer.REPORTS else None,
     )
 

@@ -186,6 +186,7 @@ def _verify_figures(
                 # Most often a missing file, which was already reported. DuckDB's messages may contain values of rows.
                 reason = str(error) if isinstance(error, ChuError) else type(error).__name__
                 result.findings.append(f"indicator {table.folder} cannot be recomputed: {reason}")
+                # Its input tables may be incomplete: the next indicator must create them again.
                 recomputation_cache.close()
                 continue
             result.cells += len(cells[table])
