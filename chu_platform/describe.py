@@ -46,7 +46,7 @@ def describe(tables: Iterable[Table], indicators: Iterable[Indicator]) -> Descri
     """Tables with those that their steps make too, and the questions of indicators."""
     return DescribedCatalogue(
         code_fingerprint(),
-        [_table(made, made_by) for made_by in tables for made in made_by.outputs],
+        [_table(made, step_table) for step_table in tables for made in step_table.outputs],
         [DescribedQuestion(_identifier(i.masked), _identifier(i.fact), i.question) for i in indicators],
     )
 
@@ -87,9 +87,9 @@ class _Making:
         return "delivered", None, rows.delivery
 
 
-def _table(table: Table, made_by: Table) -> DescribedTable:
-    """A table that the step of `made_by` makes."""
-    file, line = declared_at(made_by)
+def _table(table: Table, step_table: Table) -> DescribedTable:
+    """A table that the step of `step_table` makes."""
+    file, line = declared_at(step_table)
     rows, query, delivery = table.rows.accept(_Making())
     lineage = lineage_of(table)
     return DescribedTable(
@@ -104,7 +104,7 @@ def _table(table: Table, made_by: Table) -> DescribedTable:
         partition_by=table.partition_by,
         reads={name: _identifier(read) for name, read in table.reads.items()},
         needs=[_identifier(needed) for needed in table.needs],
-        outputs=[_identifier(made) for made in made_by.outputs] if table is made_by else [_identifier(table)],
+        outputs=[_identifier(made) for made in step_table.outputs] if table is step_table else [_identifier(table)],
         checks=[_check(c) for c in table.all_checks],
         freshness=table.freshness.name,
         rows=rows,

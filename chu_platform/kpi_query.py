@@ -57,9 +57,9 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     indicator = find_indicator(request.indicator)
     condition, values = _condition(indicator, request.where)
     months = _range(resources.lake, indicator, request)
-    counted = _Evaluation(resources, months).rows(indicator.released)
+    counted = _Evaluation(resources, months).rows(indicator.releasable)
     free_range = indicator.free_range
-    columns = [c for c in indicator.released.columns if c.name not in free_range.without]
+    columns = [c for c in indicator.releasable.columns if c.name not in free_range.without]
     listed = [f'"{c.name}"::{sql_type(c.type)} AS "{c.name}"' for c in columns]
     if free_range.sums_years:
         first, last = months.start, date(months.end.year - (months.end.month == 1), (months.end.month - 2) % 12 + 1, 1)

@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation keys")
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
-    engine_patience: float = Field(120, gt=0, description="seconds without an answer until the engine is restarted")
+    engine_patience: float = Field(
+        120, gt=0, description="seconds without an answer until the engine is stopped; a retry starts a new one"
+    )
     notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
     notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")
     smtp_url: SecretStr = Field(SecretStr("smtp://localhost"), description="smtp(s)://user:password@host:port")

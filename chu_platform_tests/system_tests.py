@@ -5,7 +5,7 @@
     python -m chu_platform_tests.system_tests --check     warn of parts without a recent record (`make lint`)
 
 Each part runs alone, in less than an hour. Its last result is in docs/system-tests.json, with the commit, the time
-(UTC), the machine and the seconds that it took; commit that file.
+(UTC), the machine and the seconds that it took; commit that file. It is absent until the first recorded run.
 """
 
 import argparse

@@ -49,8 +49,8 @@ class KnownFile:
 class SensorState:
     """State of the sensor between evaluations.
 
-    `files`: known files by path. `requested`: key of the content last requested, by delivery. `request_counts`: number
-    of requests by delivery. `messages`: messages of the last evaluation, which are logged only once.
+    `files`: known files by path. `requested`: key of the content last requested, by reading unit. `request_counts`:
+    number of requests by reading unit. `messages`: messages of the last evaluation, which are logged only once.
     """
 
     files: dict[str, KnownFile] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class SensorState:
         return json.dumps(stored)
 
     def run_key(self, name: str) -> str:
-        """The run key for the requested content of this delivery.
+        """The run key for the requested content of a reading unit.
 
         It contains the number of requests, so that earlier content that is delivered again is read again. An evaluation
         that is repeated, because the daemon stopped before it stored the cursor, returns the same key.
@@ -82,7 +82,7 @@ class SensorState:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class ReadingUnit:
     """Source tables that one run of a job reads together, because they have the same source files."""
 
     name: str
@@ -99,14 +99,14 @@ class Delivery:
         return delivered_rows(self.tables[0]).reader.files(pack)
 
 
-def expected_deliveries(settings: Settings) -> Sequence[Delivery]:
-    """A delivery for each source table that is read from files, and one for the dump of the care database.
+def reading_units(settings: Settings) -> Sequence[ReadingUnit]:
+    """A reading unit for each source table that is read from files, and one for the dump of the care database.
 
     The dump is not expected if CHU_POSTGRES_URL is set.
     """
-    files = [Delivery(t.name, reading_job_name(t.partition_scheme), [t]) for t in tables_read_from(None)]
+    files = [ReadingUnit(t.name, reading_job_name(t.partition_scheme), [t]) for t in tables_read_from(None)]
     care = (
-        [Delivery(CARE_DATABASE.name, CARE_DATABASE.name, tables_read_from(CARE_DATABASE_NAME))]
+        [ReadingUnit(CARE_DATABASE.name, CARE_DATABASE.name, tables_read_from(CARE_DATABASE_NAME))]
         if settings.postgres_url is None
         else []
     )
@@ -121,24 +121,25 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     arriving = _update_known_files(files, state, now)
     messages = [f"still arriving: {path}" for path in sorted(arriving)]
     requests = []
-    for delivery in expected_deliveries(settings):
-        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in delivery.tables)]
+    for unit in reading_units(settings):
+        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in unit.tables)]
         if not paths or arriving & set(paths):
             continue
         try:
-            known = [state.files.get(f.relative_to(pack).as_posix()) for f in delivery.files(pack)]
+            known = [state.files.get(f.relative_to(pack).as_posix()) for f in unit.files(pack)]
         except ChuError as error:
             messages.append(str(error))
             continue
         contents = [file.sha256 for file in known if file and file.sha256]
         if len(contents) < len(known):  # a file arrived after the folder was listed
             continue
-        # The key contains the last partition, so that a new partition (a new year) is made from the delivered files.
-        key = _key(sorted(contents), delivery.partition_scheme)
-        previous = state.requested.get(delivery.name) or _loaded(settings, delivery)
-        state.requested[delivery.name] = key
+        # The key contains the last partition key. When a new year begins, the key changes and the files are read
+        # again, so that the new partition is made.
+        key = _key(sorted(contents), unit.partition_scheme)
+        previous = state.requested.get(unit.name) or _loaded(settings, unit)
+        state.requested[unit.name] = key
         if previous != key:
-            requests.append(_request(delivery, state.run_key(delivery.name)))
+            requests.append(_request(unit, state.run_key(unit.name)))
     messages += [
         f"no source table reads this file: {p}"
         for p, f in files.items()
@@ -181,20 +182,20 @@ def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> s
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _loaded(settings: Settings, delivery: Delivery) -> str | None:
+def _loaded(settings: Settings, unit: ReadingUnit) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
-    files_by_table = [Lake(settings.lake_folder).provenance(t).get("files") for t in delivery.tables]
+    files_by_table = [Lake(settings.lake_folder).provenance(t).get("files") for t in unit.tables]
     if not all(files_by_table):
         return None
-    return _key(sorted({f["sha256"] for files in files_by_table for f in files or ()}), delivery.partition_scheme)
+    return _key(sorted({f["sha256"] for files in files_by_table for f in files or ()}), unit.partition_scheme)
 
 
-def _request(delivery: Delivery, run_key: str) -> dg.RunRequest:
+def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key,
-        job_name=delivery.job,
-        asset_selection=[key_of(made) for t in delivery.tables for made in t.outputs],
-        tags=partition_range_tags(delivery.partition_scheme.every() if delivery.partition_scheme else None),
+        job_name=unit.job,
+        asset_selection=[key_of(made) for t in unit.tables for made in t.outputs],
+        tags=partition_range_tags(unit.partition_scheme.every() if unit.partition_scheme else None),
     )
 
 

@@ -11,7 +11,7 @@ from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.tables.table import Layer
 
 INTERVAL_SECONDS: Final = 30
-# More runs than end between two evaluations.
+# Number of latest ended runs that one evaluation reads. Fewer runs end between two evaluations.
 MAX_RUNS: Final = 50
 
 

@@ -51,7 +51,7 @@ SPELLINGS: Final = (
 
 
 @dataclass(frozen=True)
-class Indicator:
+class QualityIndicator:
     """One indicator of a file and the names of its columns (None: the file has no such column).
 
     `category` holds the class A to C or the reason for its absence; `control` holds the result of the inspection of a
@@ -97,9 +97,9 @@ class Indicator:
 
 def establishment_indicator(
     code: str, label: str, unit: str = PERCENT, category: str | None = None, control: str | None = None
-) -> Indicator:
+) -> QualityIndicator:
     """An indicator whose column names are derived from its code: `x_etbt`, `x_den_etbt`, `x_icbas_etbt`, `x_ichaut_etbt`."""
-    return Indicator(
+    return QualityIndicator(
         code,
         label,
         unit,
@@ -126,7 +126,7 @@ class CareQuality:
     label: str
     reader: Reader
     identity: Sequence[Column]
-    indicators: Sequence[Indicator]
+    indicators: Sequence[QualityIndicator]
     site: str
     region: str
     header_verified: bool = True

@@ -60,7 +60,8 @@ def valid_death_date(column: str) -> RowCheck:
     return RowCheck(
         "not_a_date",
         column,
-        # The pattern and >= '0' leave digits and dashes; a regular expression costs four times more.
+        # The cast to DATE also accepts the years '-123' and ' 123': >= '0' excludes texts that start with a sign, a dash
+        # or a space. The regular expression runs only if the cast fails, because it costs four times more.
         "date_deces LIKE '____-__-__' AND date_deces >= '0' AND ("
         "try_cast(date_deces AS DATE) IS NOT NULL "
         "OR regexp_full_match(date_deces, '\\d{4}-(0[1-9]|1[0-2])-00|\\d{4}-00-00'))",
@@ -68,9 +69,10 @@ def valid_death_date(column: str) -> RowCheck:
 
 
 def insee_table(name: str, label: str, reader: Reader) -> Table:
-    """Source table of files published by INSEE: their nine columns, and five derived columns in the form of deces.csv.
+    """Source table of files published by INSEE.
 
-    The period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
+    It has the nine columns of the file, the period of the file, and five columns derived in the form of deces.csv. The
+    period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
     yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`.
     """
     columns: Sequence[Column] = [

@@ -32,7 +32,7 @@ STREETS = "['rue des Tilleuls', 'avenue du Port', 'impasse du Moulin', 'place Ha
 
 
 @dataclass(frozen=True)
-class CareTable:
+class DemoCareTable:
     """A table: its name, its columns in order (`name type, ...`), and the query that gives its rows."""
 
     name: str
@@ -103,13 +103,13 @@ def create_helpers(base: Base) -> None:
     )
 
 
-def tables(base: Base) -> list[CareTable]:
+def tables(base: Base) -> list[DemoCareTable]:
     """The tables in the order of the dump; their queries run after `create_helpers`."""
     sizes = base.sizes
     insurer = f"CASE WHEN draw(p.n, 6, 100000) < 96671 THEN 1 + skewed(p.n, 7, {INSURERS}) ELSE 0 END"
     today = LAST_DAY + timedelta(days=1)
     return [
-        CareTable(
+        DemoCareTable(
             "Patient",
             "Id_patient integer PRIMARY KEY, Nom varchar(20), Prenom varchar(23), Sexe varchar(6), "
             "Adresse varchar(100), Ville varchar(100), Code_postal varchar, Pays varchar(2), EMail "
@@ -132,7 +132,7 @@ def tables(base: Base) -> list[CareTable]:
             ORDER BY p.n
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "Consultation",
             "Num_consultation integer PRIMARY KEY, Id_mut integer, Id_patient integer, Id_prof_sante "
             "varchar, Code_diag varchar, Motif varchar, Date date, Heure_debut time, Heure_fin time",
@@ -147,41 +147,41 @@ def tables(base: Base) -> list[CareTable]:
             ORDER BY c.number
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "Diagnostic",
             "Code_diag varchar PRIMARY KEY, Diagnostic varchar",
             "SELECT code, label FROM diagnostic ORDER BY n",
         ),
-        CareTable(
+        DemoCareTable(
             "Professionnel_de_sante",
             "Identifiant varchar PRIMARY KEY, Civilite varchar, Categorie_professionnelle varchar, Nom "
             "varchar, Prenom varchar, Profession varchar, Type_identifiant varchar, Code_specialite "
             "varchar",
             "SELECT id, title, category, family, given, profession, id_type, speciality FROM professional ORDER BY n",
         ),
-        CareTable(
+        DemoCareTable(
             "Specialites",
             "Code_specialite varchar PRIMARY KEY, Fonction varchar, Specialite varchar",
             "SELECT code, profession, label FROM speciality ORDER BY n",
         ),
-        CareTable(
+        DemoCareTable(
             "Mutuelle",
             "Id_Mut integer PRIMARY KEY, Nom varchar, Adresse varchar",
             f"SELECT i, 'Mutuelle ' || family || ' ' || i, NULL FROM range(1, {INSURERS + 1}) r(i)"
             f" JOIN name_slots ON slot = draw(i, 500, {NAME_SLOTS}) ORDER BY i",
         ),
-        CareTable(
+        DemoCareTable(
             "Adher",
             "Id_patient integer, Id_mut integer",
             f"SELECT n, mut FROM (SELECT p.n, {insurer} AS mut FROM patient p) WHERE mut > 0 ORDER BY n",
         ),
-        CareTable(
+        DemoCareTable(
             "Prescription",
             "Num_consultation integer, Code_CIS varchar",
             f"SELECT 1 + draw(i, 501, {sizes.consultations}), 60000000 + 17 * skewed(i, 502, {MEDICINES})"
             f" FROM range({sizes.prescriptions}) r(i) ORDER BY i",
         ),
-        CareTable(
+        DemoCareTable(
             "Medicaments",
             "Code_CIS varchar PRIMARY KEY, Denomination varchar, Forme_pharmaceutique varchar, "
             "Voies_d_administration varchar, Statut_administratif varchar, Type_de_procedure varchar, "
@@ -199,7 +199,7 @@ def tables(base: Base) -> list[CareTable]:
             FROM range({MEDICINES}) r(i) JOIN name_slots ON slot = draw(i, 514, {NAME_SLOTS}) ORDER BY i
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "Laboratoire",
             "Id_labo integer PRIMARY KEY, Laboratoire varchar, Pays varchar",
             f"""
@@ -209,7 +209,7 @@ def tables(base: Base) -> list[CareTable]:
             ORDER BY i
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "Salle",
             "Id_salle varchar PRIMARY KEY, Num_consultation integer, Code_bloc varchar, Num_etage "
             "varchar, Num_salle varchar",
@@ -220,7 +220,7 @@ def tables(base: Base) -> list[CareTable]:
             FROM range({sizes.rooms}) r(i) ORDER BY i
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "AAAA",
             "Id integer, Num integer, Code integer, Nom varchar, Prenom varchar, Adresse varchar, Code_diag varchar",
             f"""
@@ -231,7 +231,7 @@ def tables(base: Base) -> list[CareTable]:
             JOIN diagnostic d ON d.n = draw(i, 545, 15490) ORDER BY i
             """,
         ),
-        CareTable(
+        DemoCareTable(
             "date",
             "date1 varchar, date2 varchar",
             f"""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chu_platform.engine.engine import Engine
-from chu_platform.storage.operations import Partition
+from chu_platform.storage.operations import PartitionValues
 
 
 class SparkSql:
@@ -14,7 +14,7 @@ class SparkSql:
         self._engine = engine
 
     def optimize(
-        self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
+        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
         """Rewrite small files; see `Operations.optimize`."""
         condition = " OR ".join(f"({_sql_condition(p)})" for p in partitions if p)
@@ -49,5 +49,5 @@ def _sql_name(path: Path) -> str:
     return f"delta.`{path}`"
 
 
-def _sql_condition(partition: Partition) -> str:
+def _sql_condition(partition: PartitionValues) -> str:
     return " AND ".join(f"`{c}` IS NULL" if v is None else f"`{c}` = '{v}'" for c, v in partition.items())

@@ -108,7 +108,10 @@ class Engine:
             ) from None
 
     def _answers(self, seconds: float) -> bool:
-        """Whether the server answers within this time. Opening a session is not watched: it has its own timeout."""
+        """Whether the server answers within this time.
+
+        Always true while a session is opened, because that has its own timeout.
+        """
         return self._session is None or answers(self._session.client, seconds)
 
     def _give_up(self) -> None:
@@ -165,7 +168,7 @@ class Engine:
     def close(self) -> None:
         """End the session, and the server if this object has started it."""
         if self._session is not None:
-            # A dead server cannot release the session, but the client must close it.
+            # A stopped server cannot release the session: only close the client then.
             session: Any = self._session
             session.release_session_on_close = not self._unresponsive and (self._server is None or self._server.alive)
             session.stop()

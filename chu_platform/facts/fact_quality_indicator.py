@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.care_quality import CareQuality, Indicator
+from chu_platform.building_blocks.care_quality import CareQuality, QualityIndicator
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
@@ -22,7 +22,7 @@ CARE_QUALITY_FILES: Final = list(declared("chu_platform.sources", CareQuality))
 def _long(file: CareQuality) -> str:
     """SQL that turns the columns of a file into one row per indicator."""
 
-    def row(indicator: Indicator) -> str:
+    def row(indicator: QualityIndicator) -> str:
         cells = [
             (indicator.value, DOUBLE),
             (indicator.denominator, INTEGER),

@@ -66,8 +66,8 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         with as_dagster_failures(resources):
             try:
                 result = run_step(resources, table, partition_range, context.run_id, context.instance)
-            except BlockingCheckFailed as broken:
-                yield from _check_results(broken.check_results)
+            except BlockingCheckFailed as failure:
+                yield from _check_results(failure.check_results)
                 raise
         log_line(resources, context, _line(table, result))
         if partition_range:
@@ -107,10 +107,11 @@ def _add_partition_metadata(
 class _SpecByKind:
     """Properties of an asset that depend on the kind of its rows.
 
-    `made_by` is the icon in the UI. If `follows`, the table is made again after an update of a table that it needs.
+    `icon` is the icon of the asset in the UI. If `follows`, the table is made again after an update of a table that it
+    needs.
     """
 
-    made_by: str
+    icon: str
     follows: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -134,12 +135,13 @@ class _SpecsByKind:
 _SPEC_BY_KIND: Final = _SpecsByKind()
 
 
-def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
-    by_kind = made_by.rows.accept(_SPEC_BY_KIND)
+def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
+    """The asset of `table`, which the step of `step_table` makes: the table itself, or the source table of rejects."""
+    by_kind = step_table.rows.accept(_SPEC_BY_KIND)
     metadata: dict[str, Any] = {
         "dagster/column_schema": _column_schema(table),
         "dagster/table_name": table.folder.replace("/", "."),
-        "dagster/code_references": _code_reference(made_by),
+        "dagster/code_references": _code_reference(step_table),
         "zone": table.zone.value,
         "folder": table.folder,
         "grain": table.grain,
@@ -153,21 +155,21 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
     }
     return dg.AssetSpec(
         key_of(table),
-        # Rejects get the same partitions, although they are always written whole: Dagster cannot backfill a step whose
+        # Rejects get the same partitions, although each run writes all of them. Dagster cannot backfill a step whose
         # assets have different partitions.
-        partitions_def=partitions_definition(made_by.partition_scheme) if made_by.partition_scheme else None,
-        deps=[key_of(t) for t in made_by.needs],
+        partitions_def=partitions_definition(step_table.partition_scheme) if step_table.partition_scheme else None,
+        deps=[key_of(t) for t in step_table.needs],
         group_name=table.layer.value,
         description=table.full_description,
-        kinds={"deltalake", by_kind.made_by},
+        kinds={"deltalake", by_kind.icon},
         owners=[table.owner],
         tags={"zone": table.zone.value},
-        code_version=made_by.code_version,
+        code_version=step_table.code_version,
         metadata=metadata,
         freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=made_by.freshness.fail, warn_window=made_by.freshness.warn
+            fail_window=step_table.freshness.fail, warn_window=step_table.freshness.warn
         ),
-        # Schedules and sensors start delivered tables and reports.
+        # Delivered tables and reports have no condition: schedules and sensors start their runs.
         automation_condition=FOLLOWS if by_kind.follows and table.layer is not Layer.REPORTS else None,
     )
 
@@ -194,7 +196,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
             )
             for c in table.columns
         ],
-        constraints=dg.TableConstraints(other=[r.description for r in table.all_checks if r.blocking]),
+        constraints=dg.TableConstraints(other=[check.description for check in table.all_checks if check.blocking]),
     )
 
 
@@ -244,7 +246,8 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         metadata["delivery_rows_in"] = result.reading.rows_in
         metadata["delivery_rows_kept"] = result.reading.kept
         metadata["delivery_rows_rejected"] = len(result.reading.rejects)
-        ever_rejected = sum(p.table_rows for t, p in result.commits.items() if t.layer is Layer.REJECTS)
+        ever_rejected = sum(c.table_rows for t, c in result.commits.items() if t.layer is Layer.REJECTS)
+        # Corrected or withdrawn. Events of earlier runs hold this key, so the key keeps its name.
         metadata["delivery_rows_mended"] = ever_rejected - len(result.reading.rejects)
         metadata["delivery_columns_undeclared"] = len(result.reading.undeclared)
         metadata["deliveries"] = dg.MetadataValue.json([d.metadata for d in result.reading.deliveries])
@@ -254,7 +257,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
 def _column_lineage(table: Table) -> dg.TableColumnLineage:
     """Direct lineage: the columns from which each column is made or by which it is masked.
 
-    It is metadata of each version, not of the definition: so loading the code location need not analyse any query.
+    It is metadata of each materialisation, not of the asset, so that loading the code location analyses no query.
     """
     from chu_platform.lineage.tables import lineage_of
     from chu_platform.tables.lineage import Field
@@ -273,7 +276,7 @@ def _line(table: Table, result: StepResult) -> str:
     commit = result.commits[table]
     counts = f"{commit.rows:,} rows"
     if result.reading:
-        r = result.reading
-        counts = f"{r.rows_in:,} rows in = {r.kept:,} kept + {len(r.rejects):,} rejected"
+        reading = result.reading
+        counts = f"{reading.rows_in:,} rows in = {reading.kept:,} kept + {len(reading.rejects):,} rejected"
     unchanged = "" if commit.changed else ", unchanged"
     return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {result.seconds:.1f} s"

@@ -62,7 +62,7 @@ def maintenance_of(table: Table) -> dg.AssetsDefinition:
     return step
 
 
-def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
+def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
     policy = table.maintenance
     return dg.AssetSpec(
         maintenance_key(table),
@@ -70,7 +70,7 @@ def _spec(table: Table, made_by: Table) -> dg.AssetSpec:
         group_name=GROUP,
         description=f"Keeps {table.folder} readable fast and within its retention.",
         kinds={"deltalake", "python"},
-        owners=[made_by.owner],
+        owners=[step_table.owner],
         metadata={
             "z_order_by": ", ".join(table.layout.z_order_by) or "-",
             "acts_at_small_files": policy.small_files,

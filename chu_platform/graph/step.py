@@ -18,7 +18,7 @@ from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
-from chu_platform.ingest.rejects import with_history, write_rejects
+from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.commit import CommitResult, commit_staged
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, run_checks
@@ -30,7 +30,7 @@ from chu_platform.version import PACKAGE_VERSION
 
 
 class BlockingCheckFailed(ChuError):
-    """Staged rows break a blocking check and were not committed. `check_results` has the results of all checks."""
+    """Staged rows failed a blocking check and were not committed. `check_results` has the results of all checks."""
 
     def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
         self.check_results = check_results
@@ -85,7 +85,7 @@ def run_step(
                 raise BlockingCheckFailed(check_results)
             provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
-                provenance["rows"] = {"kept": _rows_in(staged[table])}
+                provenance["rows"] = {"kept": _count_rows(staged[table])}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
             # Before the commit, so that every version has its recorded code, also if the run is killed in between.
             record_code(lake, table)
@@ -209,7 +209,8 @@ def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
         pq.write_table(typed, staged / "rows.parquet", compression="zstd")
 
 
-def _rows_in(folder: Path) -> int:
+def _count_rows(folder: Path) -> int:
+    """Number of rows of all Parquet files below the folder."""
     return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
 
 
@@ -224,6 +225,7 @@ def _provenance(
     metadata: dict[str, Any] = {
         "run": run_id,
         "asset": f"{table.layer}/{table.name}",
+        # The partition range. Existing lakes hold it under this key, so the key keeps its name.
         "slices": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
         "whole": partition_range is None or partition_range.whole,
         "code_version": table.code_version,

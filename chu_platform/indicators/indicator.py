@@ -43,7 +43,7 @@ class MaskFamily(DeclaresTables):
     def table(self) -> Table:
         """The mask table: one row for each row of the masked tables of the family."""
         releases = [i.release for i in self.members]
-        inputs = {i.release.alias: i.released for i in self.members}
+        inputs = {i.release.alias: i.releasable for i in self.members}
         for release in releases:
             inputs |= release.reads
         cells = " UNION ALL ".join(f"({i.release.cells})" for i in self.members)
@@ -79,7 +79,7 @@ class MaskFamily(DeclaresTables):
         inputs: dict[str, list[str]] = {name: [] for name in (*(c.name for c in MASK_COLUMNS), EVERY_ROW)}
         for indicator in self.members:
             release = indicator.release
-            keys = [f"{release.alias}.{c}" for c in indicator.released.key]
+            keys = [f"{release.alias}.{c}" for c in indicator.releasable.key]
             inputs["cell"] += keys
             inputs["grain"] += [k for k in keys if k.endswith(".period_grain")]
             inputs["level"] += [f"{release.alias}.{c}" for c in release.level_columns]
@@ -96,8 +96,8 @@ class Release:
 
     Attributes:
         family: The indicators that are masked together.
-        alias: The name of the released table in the SQL of `cells`.
-        cells: DuckDB SQL that returns each released row as indicator, cell, grain, start, level, code, small, weight
+        alias: The name of the releasable table (`Indicator.releasable`) in the SQL of `cells`.
+        cells: DuckDB SQL that returns each row to release as indicator, cell, grain, start, level, code, small, weight
             and the measures of the family.
         weight: The column with the number of events.
         counts: The columns of counts. A small value in one of them masks the row.
@@ -156,9 +156,8 @@ class FreeRange:
 class Indicator(DeclaresTables):
     """One indicator.
 
-    `exact` is the table of its exact figures. `released_form` is the table that is released instead of `exact`, if the
-    rows of `exact` must not be released (professions instead of professionals). `fact` is the table whose rows are
-    counted. `recomputation` computes the figures again from the delivered rows.
+    `exact` is the table of its exact figures. `released_form` is the releasable table, if the rows of `exact` must not
+    be released (professions instead of professionals). `fact` is the table whose rows are counted. `recomputation` computes the figures again from the delivered rows.
     """
 
     exact: Table
@@ -176,8 +175,8 @@ class Indicator(DeclaresTables):
         return self.exact.name
 
     @property
-    def released(self) -> Table:
-        """The exact figures of the rows that may be released."""
+    def releasable(self) -> Table:
+        """The table of the rows that may be released, with exact (not masked) figures."""
         return self.released_form or self.exact
 
     @cached_property
@@ -187,40 +186,40 @@ class Indicator(DeclaresTables):
         Every row has its key columns, its labels (text) and the columns `always_shown`. The cell of a row is its key,
         its parts joined by `|`.
         """
-        released = self.released
-        released_columns = [c for c in released.columns if c.name not in self.release.withheld]
+        releasable = self.releasable
+        released_columns = [c for c in releasable.columns if c.name not in self.release.withheld]
         shown = {c.name for c in released_columns if c.key or not _is_figure(c)} | set(self.release.always_shown)
         columns = [c if c.name in shown else replace(c, nullable=True) for c in released_columns]
         selected = ", ".join(
             f"k.{c.name}" if c.name in shown else f"CASE WHEN NOT m.is_masked THEN k.{c.name} END AS {c.name}"
             for c in released_columns
         )
-        cell = ", ".join(f"CAST(k.{c} AS STRING)" for c in released.key)
+        cell = ", ".join(f"CAST(k.{c} AS STRING)" for c in releasable.key)
         return Table(
             name=self.name,
             layer=Layer.PUBLISHED,
             zone=Zone.PUBLISHED,
-            grain=f"{released.grain} ; seulement ce qui est publié",
-            label=f"{released.label} (publié)",
+            grain=f"{releasable.grain} ; seulement ce qui est publié",
+            label=f"{releasable.label} (publié)",
             owner="team:privacy",
             columns=[
                 *columns,
                 Column("is_masked", BOOLEAN, "vrai si les chiffres sont masqués", "Masqué", nullable=False),
             ],
-            reads={"exact": released, "mask": self.release.family.table},
+            reads={"exact": releasable, "mask": self.release.family.table},
             rows=Query(
                 f"""
         SELECT {selected}, m.is_masked
         FROM {{exact}} k JOIN {{mask}} m ON m.indicator = '{self.name}' AND m.cell = concat_ws('|', {cell})
         """
             ),
-            layout=released.layout,
+            layout=releasable.layout,
         )
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The exact table, the released table and the masked table."""
-        return list(dict.fromkeys([self.exact, self.released, self.masked]))
+        """The exact table, the releasable table and the masked table."""
+        return list(dict.fromkeys([self.exact, self.releasable, self.masked]))
 
 
 @cache

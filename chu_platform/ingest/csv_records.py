@@ -1,6 +1,6 @@
 """Scan of a delivered CSV file before DuckDB reads it: count the records, locate them, find malformed lines.
 
-DuckDB then reads the accepted records and must return the same number of rows. Malformed lines are collected one by
+DuckDB then reads the well-formed records and must return the same number of rows. Malformed lines are collected one by
 one with their text and line number, so that a stray quote rejects one line and not the rest of the file. If the file
 has malformed lines, or lines with another encoding, line ending or quoting, DuckDB reads a normalised temporary copy;
 otherwise it reads the delivered file.

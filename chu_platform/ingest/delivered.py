@@ -180,11 +180,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A row is rejected with `reason` when `condition` (DuckDB SQL over the typed row) is false."""
+    """A check of one delivered row. `holds_when` is DuckDB SQL over the typed row; if it is false, the row is rejected.
+
+    `reason` is the reason code of the reject, `column` the column that is reported.
+    """
 
     reason: str
     column: str
-    condition: str
+    holds_when: str
 
 
 @dataclass(frozen=True)

@@ -24,17 +24,17 @@ from chu_platform.ingest.delivered import (
     delivered_rows,
     safe_column_name,
 )
-from chu_platform.ingest.rejects import Reject
+from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import FRENCH_DATE, RowSql
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
 
-__all__ = ["FRENCH_DATE", "ReadDelivery", "Reading", "ReadingContext", "read"]
+__all__ = ["FRENCH_DATE", "DeliveryReading", "Reading", "ReadingContext", "read"]
 
 MEMORY_LIMIT = "2GB"
-# Rows of a partition that DuckDB buffers before it writes a row group. Its default, four times as many, makes it swap
-# with fifty partitions.
+# Rows of a partition that DuckDB buffers before it writes a row group. The default is four times as many: with fifty
+# partitions, the buffers then exceed the memory limit, and DuckDB moves rows to temporary files.
 BUFFERED_ROWS = 122_880
 # Disk errors of the operating system. Other DuckDB messages are not passed on, because they may quote rows.
 DISK_ERROR = re.compile(
@@ -73,7 +73,7 @@ class ReadingContext:
 
 
 @dataclass(frozen=True)
-class ReadDelivery:
+class DeliveryReading:
     """A file or database table that was read: its encoding, separator and row counts.
 
     `undeclared` are the names of the columns that are not declared (see `safe_column_name`).
@@ -88,11 +88,11 @@ class ReadDelivery:
     undeclared: Sequence[str]
 
     @staticmethod
-    def of(raw: RawRows, kept: int, rejected: int) -> "ReadDelivery":
+    def of(raw: RawRows, kept: int, rejected: int) -> "DeliveryReading":
         """The result for one file or table."""
         rows_in = raw.rows + len(raw.malformed)
         undeclared = [safe_column_name(name) for name in raw.undeclared.values() if name]
-        return ReadDelivery(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, undeclared)
+        return DeliveryReading(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, undeclared)
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -113,7 +113,7 @@ class ReadDelivery:
 class Reading:
     """Result of reading a table: rows in = kept + rejected, for each delivery and in total."""
 
-    deliveries: list[ReadDelivery] = field(default_factory=list)
+    deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     @property
@@ -159,7 +159,7 @@ def read(
                 kept = _keep(connection, table, sql, partition_range, staged, number)
                 rejects = _rejects(connection, sql, raw, kept)
                 _quarantine(connection, raw, quarantine / f"file{number}.parquet")
-                reading.deliveries.append(ReadDelivery.of(raw, kept, len(rejects)))
+                reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
         raise ChuError(
@@ -176,10 +176,10 @@ def _keep(
     staged: Path,
     number: int,
 ) -> int:
-    """Write the accepted rows of the wanted partitions. Returns the number of accepted rows in all partitions."""
+    """Write the kept rows of the wanted partitions. Returns the number of kept rows in all partitions."""
     # The order of rows does not matter, so DuckDB may write in parallel.
     connection.execute("SET preserve_insertion_order = false")
-    accepted = f"FROM ({sql.checked()}) WHERE reason IS NULL"
+    kept_rows = f"FROM ({sql.checked()}) WHERE reason IS NULL"
     partial = partition_range is not None and not partition_range.whole
     wanted = f" AND {partition_range.predicate()}" if partial and partition_range else ""
     columns = ", ".join(sql_name(c.name) for c in table.columns)
@@ -189,12 +189,12 @@ def _keep(
         target = staged
         names = ", ".join(sql_name(c) for c in table.partition_by)
         options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN 'file{number}_{{i}}'"
-    copied = _one(connection, f"COPY (SELECT {columns} {accepted}{wanted}) TO {sql_text(str(target))} ({options})")
-    return _one(connection, f"SELECT count(*) {accepted}") if partial else copied
+    copied = _one(connection, f"COPY (SELECT {columns} {kept_rows}{wanted}) TO {sql_text(str(target))} ({options})")
+    return _one(connection, f"SELECT count(*) {kept_rows}") if partial else copied
 
 
 def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
-    """The rejects of a file of which `kept` rows were accepted, in order of line.
+    """The rejects of a file with `kept` kept rows, in order of line.
 
     Raises ChuError when the share or number of rejects is above the limit, or when rows are neither kept nor rejected.
     """

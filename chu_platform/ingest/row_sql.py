@@ -39,9 +39,9 @@ MAX_SHAPE_LENGTH: Final = 40
 
 @dataclass(frozen=True)
 class _RejectCondition:
-    """A condition under which a row is rejected, the column at fault, and the reason code."""
+    """SQL that is true for a row to reject, with the column and the reason code that the reject gets."""
 
-    condition: str
+    rejects_when: str
     column: str
     reason: str
 
@@ -52,25 +52,25 @@ class RowSql:
     def __init__(self, table: Table, source: Delivered, raw: RawRows) -> None:
         self._source = source
         self._raw = raw
-        given = [c for c in table.columns if c.name not in source.derived]
-        self._present = [c for c in given if c.name in raw.names]
-        self._absent = [c for c in given if c.name not in raw.names]
+        delivered = [c for c in table.columns if c.name not in source.derived]
+        self._present = [c for c in delivered if c.name in raw.names]
+        self._absent = [c for c in delivered if c.name not in raw.names]
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
         self._reject_conditions = [
             *(
                 _RejectCondition(f"{_text_of(name)} IS NOT NULL AND {sql_name(name)} IS NULL", name, reason)
                 for name, reason in self._reasons.items()
             ),
-            *(_RejectCondition(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in given if c.required),
-            *(_RejectCondition(f"NOT ({k.condition})", k.column, k.reason) for k in source.row_checks),
+            *(_RejectCondition(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in delivered if c.required),
+            *(_RejectCondition(f"NOT ({k.holds_when})", k.column, k.reason) for k in source.row_checks),
         ]
 
     def checked(self) -> str:
-        """SQL of the typed rows with a column `reason`: the reason code of a rejected row, else null."""
+        """SQL of the typed rows with a column `reason`: the reason code of a row to reject, null for a row to keep."""
         return self._checked([])
 
     def numbered(self) -> str:
-        """SQL as in `checked`, with the number of each row in the order of delivery as `text:number`."""
+        """SQL as in `checked`, with one more column `text:number`: the number of the row in the delivery."""
         return self._checked([f'{self._raw.number} AS "text:number"'])
 
     def rejected(self, limit: int | None) -> str:
@@ -84,9 +84,10 @@ class RowSql:
         )
 
     def type_counts(self) -> str | None:
-        """SQL with one row per column whose text may not fit its type: name, number of values, number that fit.
+        """SQL of the counts for each column with a type that text may not fit.
 
-        None when there is no such column.
+        Each row has the column name, the number of delivered values, and the number of values that fit the type. None
+        if the table has no such column.
         """
         counts = ", ".join(
             f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"
@@ -95,7 +96,7 @@ class RowSql:
         return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})" if self._reasons else None
 
     def mistyped_example(self, column: str) -> str:
-        """SQL of one value of a column that does not fit its type: reason code and shape."""
+        """SQL of the reason code and the shape of one value that does not fit the type of its column."""
         return (
             f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._checked([])}) "
             f"WHERE {_text_of(column)} IS NOT NULL AND {sql_name(column)} IS NULL LIMIT 1"
@@ -116,7 +117,7 @@ class RowSql:
         return f"SELECT *, {reason} AS reason FROM ({rows})"
 
     def _case(self, value: Callable[[_RejectCondition], str]) -> str:
-        branches = " ".join(f"WHEN {c.condition} THEN {value(c)}" for c in self._reject_conditions)
+        branches = " ".join(f"WHEN {c.rejects_when} THEN {value(c)}" for c in self._reject_conditions)
         return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
 
     def _cell(self, column: Column) -> str:

@@ -34,7 +34,7 @@ from chu_platform.recomputation.counted_rows import (
     events_by_diagnosis,
     use_counts,
 )
-from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
@@ -78,7 +78,7 @@ EXACT = Table(
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.CARE,
+    InputSet.CARE,
     rows=events_by_diagnosis("consultation"),
     counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
     sources=[CONSULTATIONS, base_of("consultation")],

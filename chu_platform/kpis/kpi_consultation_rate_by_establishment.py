@@ -33,7 +33,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_rates
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
-from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
@@ -124,7 +124,7 @@ EXACT = Table(
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.PLACES,
+    InputSet.PLACES,
     rows=f"""
         SELECT {PERIOD}, level, level AS code, id AS row, patient, is_known, 1.0::DOUBLE AS share, professional,
             NULL AS organisation

@@ -14,7 +14,7 @@ from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
-from chu_platform.recomputation.recomputation import UNKNOWN, Family, Recomputation, SourceRows
+from chu_platform.recomputation.recomputation import UNKNOWN, InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
@@ -209,7 +209,7 @@ consultation_by_speciality = Table(
 PROFESSION: Final = "period_grain, period_start, profession, speciality"
 
 RECOMPUTATION: Final = Recomputation(
-    Family.PROFESSIONS,
+    InputSet.PROFESSIONS,
     # `professional` is the counted professional. Those who are in no register count as one, the unknown professional.
     rows=f"""
         SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession,

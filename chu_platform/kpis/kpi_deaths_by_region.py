@@ -15,7 +15,7 @@ from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
 from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.completed_figures import recomputed_death_rates
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
-from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
@@ -118,7 +118,7 @@ EXACT = Table(
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.DEATHS,
+    InputSet.DEATHS,
     rows="""
         SELECT d.year, d.region AS region_code, s.sex, a.age_band, d.key AS row
         FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,

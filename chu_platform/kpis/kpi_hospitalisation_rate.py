@@ -21,7 +21,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
-from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.indicator_questions import IndicatorQuestion
@@ -83,7 +83,7 @@ EXACT = Table(
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.CARE,
+    InputSet.CARE,
     rows=f"SELECT {PERIOD}, id AS row, patient, is_known, 1.0::DOUBLE AS share, days FROM stay_in",
     counts=use_counts(PERIOD, base="stay_period", days=True),
     sources=[STAYS, base_of("stay")],

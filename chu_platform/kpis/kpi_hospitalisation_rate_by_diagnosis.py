@@ -29,7 +29,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD_LEVEL, STAYS, base_of, events_by_diagnosis, use_counts
-from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
@@ -74,7 +74,7 @@ EXACT = Table(
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.CARE,
+    InputSet.CARE,
     rows=events_by_diagnosis("stay"),
     counts=use_counts(PERIOD_LEVEL, base="stay_period", days=True),
     sources=[STAYS, base_of("stay")],

@@ -32,7 +32,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
-from chu_platform.recomputation.recomputation import Family, Recomputation
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, STRING, Column
@@ -182,7 +182,10 @@ AGES: Final = same_period(
 
 
 def _of_persons(measure: str) -> str:
-    """SQL of the relations over the sexes for a count of persons, without hidden cells that have no person."""
+    """SQL of the relations over the sexes for the measure `patients` or `base_patients`.
+
+    A hidden cell (unknown sex) in which this count is 0 is not part of the sum.
+    """
     return f"""
         SELECT p.id, c.id FROM ({SEXES}) AS pair(parent, child)
         JOIN cell p ON p.id = parent JOIN cell c ON c.id = child
@@ -194,7 +197,7 @@ def _of_persons(measure: str) -> str:
 SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
 
 RECOMPUTATION: Final = Recomputation(
-    Family.CARE,
+    InputSet.CARE,
     # A patient who is not in the care database is counted only in the rows of all sexes.
     rows=f"""
         SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
@@ -223,7 +226,7 @@ RECOMPUTATION: Final = Recomputation(
 kpi_hospitalisation_rate_by_sex_and_age = Indicator(
     exact=EXACT,
     fact=fact_hospitalisation,
-    # Released: sexes and ages for years and `all`.
+    # Releasable: the cells by sex and age of the period grains year and `all`; no quarters and months.
     release=Release(
         family=stay_mask,
         alias="sexes",

@@ -12,7 +12,7 @@ from chu_platform.indicators.intervals import student_mean
 from chu_platform.indicators.rates import finite
 from chu_platform.masks.satisfaction_mask import satisfaction_mask
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
-from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.recomputation.survey_inputs import SITE_KEY
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
@@ -145,7 +145,7 @@ SURVEYS: Final = {
 
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
-    Family.SURVEYS,
+    InputSet.SURVEYS,
     rows="""
         SELECT s.year, s.survey, r.region_code, s.key AS row, s.score, s.class, s.opinion,
             if(s.score IS NULL, 0, coalesce(s.answers, 0)) AS answers,

@@ -1,4 +1,4 @@
-"""The figures of a question: one cell, its periods, its trend, its neighbours."""
+"""The figures of a question: one cell, its periods, its trend, its peers, and the cells that give its context."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL
 X = Mapping[str, str]
 Row = Mapping[str, Any]
 
-# Neighbours that a page shows; the downloads have all.
+# Maximum numbers of peers that a page shows; the downloads have all.
 MAX_PEERS: Final = 40
 MAX_PERIODS: Final = 200
 MIN_VALUES_FOR_QUANTILES: Final = 5
@@ -31,9 +31,9 @@ BAND_START: Final = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure: its X, its period, and what it is made of; a masked one has none.
+    """One figure with its X, its period, its interval, numerator and denominator. A masked cell has no figures.
 
-    `numerator` and `denominator` are None too where the measure has none. `name` distinguishes it from its neighbours.
+    `numerator` and `denominator` are also None if the measure has none. `name` distinguishes the cell from its peers.
     """
 
     x: X
@@ -50,13 +50,13 @@ class Cell:
 
     @property
     def shown(self) -> bool:
-        """Whether there is a figure to show."""
+        """Whether the cell has a figure."""
         return self.value is not None
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A period that a cell exists for."""
+    """A period for which a cell exists."""
 
     period: Period
     partial: bool
@@ -64,12 +64,12 @@ class Offered:
 
 
 def relation(question: Question) -> str:
-    """The question's table, quoted."""
+    """Quoted name of the question's table."""
     return sql_name(question.table.name)
 
 
 def label_of(question: Question, row: Mapping[str, Any]) -> str:
-    """The name of a row's X."""
+    """French label of the X of a row."""
     if "label" in row:
         return str(row["label"])
     if "profession" in row:
@@ -122,25 +122,28 @@ def _period(row: Row) -> Period:
     return Period(row["period_grain"], row["period_start"], row["period_end"])
 
 
-def of_x(question: Question) -> str:
-    """The condition that a row is of an X, whose columns are the parameters."""
+def x_condition(question: Question) -> str:
+    """SQL condition that is true for the rows of an X. Its columns are the parameters of the query."""
     return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
 
 
 def history(snapshot: Snapshot, question: Question, x: X) -> Sequence[Row]:
-    """All rows of an X, at every grain, over time."""
-    return snapshot.rows(f"SELECT * FROM {relation(question)} WHERE {of_x(question)} ORDER BY period_start", dict(x))
+    """All rows of an X, for all period grains, in order of time."""
+    return snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE {x_condition(question)} ORDER BY period_start", dict(x)
+    )
 
 
 def offered(rows: Sequence[Row]) -> list[Offered]:
-    """The periods of a history, the last one first."""
+    """The periods of a history, the latest first."""
     return [Offered(_period(row), row["is_partial"], row["is_masked"]) for row in reversed(rows)]
 
 
 def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
-    """The period asked for, or else the next one that holds it; whether it is the one asked for.
+    """The requested period, or the shortest longer one that contains it; and whether it is the requested one.
 
-    Nothing asked for: the last whole year that is not masked, else all years, else the last period.
+    Without a request (`written` is None): the last complete year that is not masked, else `all`, else the last period
+    that is not masked, else the last period.
     """
     by_text = {o.period.written: o.period for o in periods}
     if written is None:
@@ -155,12 +158,12 @@ def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | No
 
 
 def at(rows: Sequence[Row], period: Period) -> Row:
-    """The row of a history in one of its periods."""
+    """The row of a history for one of its periods."""
     return next(r for r in rows if r["period_grain"] == period.grain and r["period_start"] == period.start)
 
 
 def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Period]:
-    """All periods of a grain that the table has rows of, in order."""
+    """All periods of a grain for which the table has rows, in order of time."""
 
     def find() -> list[Period]:
         rows = snapshot.rows(
@@ -174,19 +177,26 @@ def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Perio
 
 
 def over_time(question: Question, measure: Measure, rows: Sequence[Row], grain: str) -> list[Cell]:
-    """The cells of a history at a grain. Of `all` there is one: years are shown instead."""
+    """The cells of a history at a grain. For `all`, which has only one cell, the cells of the years."""
     wanted = "year" if grain == "all" else grain
     return [as_cell(question, measure, row) for row in rows if row["period_grain"] == wanted]
 
 
 @dataclass(frozen=True)
 class Peers:
-    """What an X is compared with in the same period, itself included.
+    """The cells that an X is compared with in the same period, including its own cell.
 
-    `cells` are all of them, the highest first; of more than `MAX_PEERS` the highest that have a figure, and the chosen
-    one. `natural` ones have an order of their own (age bands) and no ranks. Of all of them, `shown` have a figure,
-    `masked` are masked, `absent` have none; `p20`, `median` and `p80` are over the figures shown. `rank` is the best
-    and the worst that the intervals allow. `rows` are those of the cells, with every measure.
+    Attributes:
+        title: French title of the comparison.
+        cells: The cells, the highest figure first. If there are more than `MAX_PEERS`, the highest ones with a figure,
+            and the chosen one.
+        natural: Whether the cells have a natural order (age bands, years); then they have no rank.
+        shown: The number of all peers with a figure.
+        masked: The number of all peers that are masked.
+        absent: The number of all peers that have no figure and are not masked.
+        p20, median, p80: Quantiles of the figures; None if there are too few.
+        rank: The best and the worst rank that the intervals allow.
+        rows: The rows of the cells, with all measures.
     """
 
     title: str
@@ -203,13 +213,13 @@ class Peers:
 
     @property
     def complete(self) -> bool:
-        """Whether all of them are among `cells`."""
+        """Whether `cells` contains all peers."""
         return len(self.cells) == self.shown + self.masked + self.absent
 
 
 def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
-    """The neighbours of a cell."""
-    condition, parameters, title, natural = neighbours(question, own)
+    """The peers of a cell."""
+    condition, parameters, title, natural = peer_condition(question, own)
     value = sql_name(measure.value)
     most = MAX_PERIODS if natural else MAX_PEERS
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
@@ -227,7 +237,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         {**parameters, "low": own.low, "high": own.high},
     )[0]
     if len(found) > most:
-        # Of so many, those without a figure would only hide the others.
+        # There are too many peers to show: leave out those without a figure.
         found = [c for c in found[:most] if c.shown]
         if belongs and not natural and all(c.x != own.x for c in found):
             found.append(own)
@@ -248,8 +258,8 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     )
 
 
-def neighbours(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
-    """Condition, parameters and title of the neighbours; whether they have an order of their own."""
+def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
+    """SQL condition of the peers, its parameters, their French title, and whether they have a natural order."""
     x = own.x
     same_period = {"grain": own.period.grain, "start": own.period.start}
     if not question.parameters:
@@ -289,13 +299,17 @@ def _same_level(x: X) -> tuple[str, dict[str, object], str]:
 
 
 def _natural(cell: Cell) -> tuple[bool, int, date]:
-    """Ages from the youngest, all ages and the unknown one last; periods from the first."""
+    """Sort key: ages from the youngest, with all ages and unknown age last; periods in order of time."""
     age = BAND_START.match(cell.x.get("age_band", ""))
     return ("age_band" in cell.x and age is None, int(age.group()) if age else 0, cell.period.start)
 
 
-def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
-    """What stands above an X: its department, region and the group; the chapter and category; the other survey."""
+def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
+    """The cells that give the context of an X in the same period.
+
+    For an establishment: its department, its region and the whole group. For a diagnosis: its category and chapter.
+    For a survey: the other survey. For a sex and age: the other sexes.
+    """
     wanted: list[X] = []
     if x.get("level") == "establishment":
         place = snapshot.rows(
@@ -344,7 +358,7 @@ def beside(snapshot: Snapshot, question: Question, measure: Measure, x: X, perio
 
 
 def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:
-    """The sum of a count over all regions, both sexes and all ages, for the years of which none is masked."""
+    """The sum of a count over all regions, for all sexes and ages, for each complete year without masked cells."""
     rows = snapshot.rows(
         f"SELECT period_start, period_end, sum({sql_name(column)}) AS whole FROM {relation(question)} "
         f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND NOT is_partial "

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.portal.cells import neighbours, of_x, relation
+from chu_platform.portal.cells import peer_condition, relation, x_condition
 from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
@@ -70,12 +70,12 @@ def rows_over_time(snapshot: Snapshot, view: View) -> pa.Table:
     """The published rows of the trend."""
     grain = "year" if view.choice.period.grain == "all" else view.choice.period.grain
     parameters = {**view.choice.x, "grain": grain}
-    return _rows(snapshot, view.question, f"{of_x(view.question)} AND period_grain = $grain", parameters)
+    return _rows(snapshot, view.question, f"{x_condition(view.question)} AND period_grain = $grain", parameters)
 
 
 def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
     """The published rows of the comparison: all of them, also those that the page does not draw."""
-    condition, parameters, _, _ = neighbours(view.question, view.cell)
+    condition, parameters, _, _ = peer_condition(view.question, view.cell)
     return _rows(snapshot, view.question, condition, parameters)
 
 

@@ -1,9 +1,8 @@
 """The published zone, held in memory as one consistent set of versions.
 
-A snapshot is a set of Delta versions of the published tables, loaded into a DuckDB database of its own that can reach
-no file afterwards. A page is made of one snapshot. When tables have been rewritten a new one is loaded beside and
-takes the place of the old one at once; as long as that fails, or the tables do not fit together, the last good one
-keeps serving.
+A snapshot is a set of Delta versions of the published tables. They are loaded into a separate DuckDB database, which
+cannot read files afterwards. Each page uses one snapshot. After tables change, the reader loads a new snapshot and
+replaces the old one with it. If loading fails, or the versions do not match, the portal keeps the last good snapshot.
 """
 
 import threading
@@ -30,13 +29,13 @@ from chu_platform.tables.table import Layer, Zone
 
 # Seconds between two checks of the logs of the tables.
 INTERVAL: Final = 1.0
-# Seconds after which tables that do not fit together are served all the same: a run that failed in the middle, or a
-# table whose rows, made anew, were what they had been.
+# Seconds after which versions that do not match are served nevertheless. They never match if a run failed before all
+# tables were made, or if a table was made again with unchanged rows, because such a table is not committed.
 MAX_WAIT: Final = 600.0
 
-# Pages of about 100 kB that are kept of a snapshot.
+# Number of cached pages of a snapshot. A page has about 100 kB.
 MAX_CACHED_PAGES: Final = 300
-# Tables of years are held as tables of periods, so that all are asked in one way.
+# Tables by year get the columns of tables by period, so that one kind of query reads both.
 YEARS: Final = (
     "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, *"
 )
@@ -46,7 +45,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Version:
-    """The version of a table that is served: its number, when it was committed, and what it was made of."""
+    """The version of a table that is served: its number, its commit time, and the metadata of its data commit."""
 
     number: int
     committed: datetime
@@ -55,7 +54,7 @@ class Version:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The published tables at one set of versions; those that were never made are empty, and have no version.
+    """The published tables at one set of versions. Tables that were never made are empty and have no version.
 
     Safe to use from several threads.
     """
@@ -63,10 +62,10 @@ class Snapshot:
     catalogue: DescribedCatalogue
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
-    _kept: dict[object, Any] = field(default_factory=dict)
+    _values: dict[object, Any] = field(default_factory=dict)
     _pages: dict[object, Any] = field(default_factory=dict)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-    _making: threading.RLock = field(default_factory=threading.RLock)
+    _page_lock: threading.Lock = field(default_factory=threading.Lock)
+    _value_lock: threading.RLock = field(default_factory=threading.RLock)
 
     @cached_property
     def questions(self) -> Sequence[Question]:
@@ -74,16 +73,16 @@ class Snapshot:
         return questions_of(self.catalogue)
 
     def question(self, slug: str) -> Question | None:
-        """The question of an address; None when there is none."""
+        """The question with this slug in its address; None if there is none."""
         return next((q for q in self.questions if q.slug == slug), None)
 
     @cached_property
     def level_labels(self) -> Mapping[str, str]:
         """The labels of levels of places and diagnoses, and of other breakdowns."""
-        return {level: words.label for q in self.questions for level, words in q.levels.items()} | BREAKDOWNS
+        return {level: names.label for q in self.questions for level, names in q.levels.items()} | BREAKDOWNS
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-        """The rows of a query over the tables, by their names; values only ever as parameters."""
+        """The rows of a query over the tables, as dictionaries by column name. Values are passed only as parameters."""
         with self.connection.cursor() as cursor:
             found = cursor.execute(sql, dict(parameters or {}))
             names = [column[0] for column in found.description or ()]
@@ -95,21 +94,21 @@ class Snapshot:
             return cursor.sql(sql, params=dict(parameters or {})).to_arrow_table()
 
     def once(self, key: object, make: Callable[[], Made]) -> Made:
-        """What `make` gives, made once for as long as these versions are served."""
-        if key not in self._kept:
-            with self._making:
-                if key not in self._kept:
-                    self._kept[key] = make()
-        made: Made = self._kept[key]
+        """The value that `make` returns. `make` is called once for each key and snapshot."""
+        if key not in self._values:
+            with self._value_lock:
+                if key not in self._values:
+                    self._values[key] = make()
+        made: Made = self._values[key]
         return made
 
     def page(self, key: object, make: Callable[[], Made]) -> Made:
-        """What `make` gives, kept for as long as it is one of the last `MAX_CACHED_PAGES` asked for.
+        """The page that `make` returns. The last `MAX_CACHED_PAGES` requested pages are cached.
 
-        Pages are made one at a time: several at once would each wait for the interpreter after every query, and the
-        same page, asked for twice, would be made twice.
+        One page is made at a time. Several threads would wait for each other after every query, because only one runs
+        Python code at a time, and two requests for the same page would make it twice.
         """
-        with self._turn:
+        with self._page_lock:
             made: Made = self._pages.pop(key) if key in self._pages else make()
             self._pages[key] = made
             while len(self._pages) > MAX_CACHED_PAGES:
@@ -118,7 +117,7 @@ class Snapshot:
 
     @cached_property
     def identity(self) -> str:
-        """One text that is another one for other versions."""
+        """A text that identifies this set of versions."""
         names = sorted(published_tables(self.catalogue))
         return "-".join(f"{self.versions[n].number if n in self.versions else ''}" for n in names)
 
@@ -129,7 +128,7 @@ class Reader:
     def __init__(
         self, root: Path, catalogue: DescribedCatalogue, logs: Path | None = None, max_wait: float = MAX_WAIT
     ) -> None:
-        """`catalogue` describes the tables of the lake; `logs`: folder for the traces of what could not be read."""
+        """`catalogue` describes the tables of the lake; `logs` is the folder for tracebacks of failed refreshes."""
         self._catalogue = catalogue
         self._published = published_tables(catalogue)
         self._lake = Lake(root)
@@ -137,48 +136,48 @@ class Reader:
         self._max_wait = max_wait
         self._ended = threading.Event()
         self._stamps = self._log_stamps()
-        self._unfit_since: float | None = None
+        self._mismatch_since: float | None = None
         self._snapshot = self._load(self._open())
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is served now: take it once for a page."""
+        """The snapshot that is served now. A page must read this property only once."""
         return self._snapshot
 
     def follow(self) -> None:
-        """Look for new versions in the background until `close`."""
+        """Check for new versions in a background thread until `close`."""
         threading.Thread(target=self._follow, name="published tables", daemon=True).start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop checking for new versions."""
         self._ended.set()
 
     def refresh(self) -> None:
-        """Load the versions of now, if they are others and fit together."""
+        """Load the current versions if they have changed and match."""
         stamps = self._log_stamps()
-        if stamps == self._stamps and self._unfit_since is None:
+        if stamps == self._stamps and self._mismatch_since is None:
             return
         try:
             opened = self._open()
             numbers = {name: delta.version() for name, delta in opened.items()}
             if numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
                 loaded = self._load(opened)
-                # delta-rs numbers a table's history from the version that is loaded, also when its log has a newer one
-                # by now: what a commit says of itself is that commit's only as long as none has come.
+                # delta-rs reads the newest commit of the log, but gives it the number of the loaded version. If a
+                # commit came while the tables were loaded, their metadata may be wrong: try again at the next refresh.
                 if {name: delta.version() for name, delta in self._open().items()} != numbers:
                     return
-                if not fits(loaded.versions):
-                    self._unfit_since = self._unfit_since or time.monotonic()
-                    if time.monotonic() - self._unfit_since < self._max_wait:
+                if not versions_match(loaded.versions):
+                    self._mismatch_since = self._mismatch_since or time.monotonic()
+                    if time.monotonic() - self._mismatch_since < self._max_wait:
                         return
                 self._snapshot = loaded
-        # Whatever a table that is being rewritten, restored or cleaned up makes the libraries raise: the last good
-        # versions go on being served, and the next refresh tries again.
+        # The libraries may raise any error for a table that is being rewritten, restored or cleaned up. Keep the last
+        # good snapshot; the next refresh tries again.
         except Exception as error:
             if self._logs:
                 log_traceback(error, self._logs)
             return
-        self._unfit_since = None
+        self._mismatch_since = None
         self._stamps = stamps
 
     def _follow(self) -> None:
@@ -186,7 +185,7 @@ class Reader:
             self.refresh()
 
     def _log_stamps(self) -> Mapping[str, int]:
-        """A number for each table's log that is another one after each commit."""
+        """The modification time (ns) of each table's log folder, 0 if there is none. It changes with each commit."""
         stamps = {}
         for name, table in self._published.items():
             log = self._lake.path(table) / "_delta_log"
@@ -211,7 +210,7 @@ class Reader:
             if "year" in columns:
                 # A table without the column has whole years only.
                 rows = YEARS if "is_partial" in columns else f"{YEARS}, false AS is_partial"
-            # A lake that earlier code has written lacks the columns that were added since.
+            # A lake that older code wrote does not have columns that were added later.
             added = "".join(
                 f", CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}"
                 for c in table.columns
@@ -220,15 +219,16 @@ class Reader:
             connection.execute(
                 f"CREATE TABLE {sql_name(name)} AS {rows}{added} FROM {files_relation(written, files)} ORDER BY {order}"
             )
-        # From here on there is nothing but these rows, whatever a query says.
+        # From here on, no query can read files or change these settings.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         return Snapshot(self._catalogue, {name: _version(delta) for name, delta in opened.items()}, connection)
 
 
-def fits(versions: Mapping[str, Version]) -> bool:
-    """Whether tables that are masked together come from one version of their mask.
+def versions_match(versions: Mapping[str, Version]) -> bool:
+    """Whether the versions match: tables that are masked together were made with the same version of their mask.
 
-    Figures of two masks, side by side, could give a masked one back; and they would be of two deliveries.
+    Masked figures could be computed from tables of two different masks. Also, their figures would come from different
+    deliveries.
     """
     read: dict[str, set[int]] = defaultdict(set)
     for version in versions.values():

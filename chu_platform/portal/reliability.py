@@ -1,4 +1,4 @@
-"""How far an indicator can be trusted: what is masked, how fresh it is, how its checks went."""
+"""The reliability of an indicator: the share of masked cells, its age, and its check results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ LABELS: Final = {
     CheckType.FRESHNESS.value: "fraîcheur des données",
     CheckType.DRIFT.value: "colonnes prévues",
 }
-# Remarks of one rule alone, where its kind says too little.
-NAMED: Final = {"not_before_birth": "événements datés d’avant la naissance du patient, comptés sans âge"}
+# Labels of single checks, where the label of their type is too general.
+LABELS_BY_NAME: Final = {"not_before_birth": "événements datés d’avant la naissance du patient, comptés sans âge"}
 
 
 class State(StrEnum):
-    """What must be known before an indicator is used.
+    """The most important warning about an indicator, if any.
 
-    Of data that end earlier than expected there is no state: how far they reach is a fact of every figure, shown beside
-    it, and no fault of the calculation.
+    Data that ends earlier than expected is not a state: it is not an error of the computation. The page of each figure
+    shows until when the data reaches.
     """
 
     GOOD = "good"
@@ -48,10 +48,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class MeasuredCheck:
-    """A check that did not pass: its table, what it is about, its columns, what was measured, and the bounds of it.
+    """A check that failed or was not run: labels of its table, subject and columns, the measured value, the bounds.
 
-    The bounds are None when neither the report nor the catalogue has them. `is_age`: a remark on how old the last event
-    is.
+    The bounds are None if neither the report nor the catalogue has them. `is_age`: the check is a warning about the age
+    of the last event.
     """
 
     table: str
@@ -67,14 +67,14 @@ class MeasuredCheck:
 
 @dataclass(frozen=True)
 class Late:
-    """A table made `days` ago, which is longer than expected; `stale`: longer than its cadence bears at all."""
+    """A table that was made `days` ago, later than expected. `stale`: its age is above `Freshness.fail`."""
 
     days: int
     stale: bool
 
     @property
-    def words(self) -> str:
-        """For readers."""
+    def message(self) -> str:
+        """French text for readers."""
         return (
             f"{'périmé' if self.stale else 'en retard'} : calculé il y a {self.days} jour{'s' if self.days > 1 else ''}"
         )
@@ -82,14 +82,22 @@ class Late:
 
 @dataclass(frozen=True)
 class Reliability:
-    """What stands behind an indicator.
+    """The reliability of an indicator.
 
-    `masked` and `cells` count all its published rows; `visible` is the share of the events that lie in visible ones, at
-    the level and grain looked at, None when it is not known. `until` is the day of the last event, None where no check
-    has measured it, or where events have but a year; `latest` is the last year published, and whether it is partial;
-    `campaigns`: its years are those of surveys. `made` is when the table was last made and checked, `version` what is
-    served. `late` says how late the table itself is. `finest` is what is visible where the cells are most: level,
-    grain, share.
+    Attributes:
+        cells: The number of published rows.
+        masked: The number of masked rows among them.
+        visible: The share of the events that are in visible rows, at the requested level and grain; None if unknown.
+        until: The day of the last event; None if no check measured it, or if events have only a year.
+        latest: The last published year, and whether it is partial.
+        campaigns: Whether its years are survey campaigns.
+        made: When the table was last made and checked.
+        version: The version that is served.
+        late: How late the table is; None if it is not late.
+        checks: The number of checks of the table and of the tables upstream of it.
+        passed: The number of passed checks among them.
+        problems: The checks that failed or were not run.
+        finest: Level, grain and visible share where the indicator has the most cells.
     """
 
     cells: int
@@ -118,12 +126,12 @@ class Reliability:
 
     @property
     def remarks(self) -> Sequence[MeasuredCheck]:
-        """Checks that failed and do not block, but for those on the age of the data."""
+        """Failed checks that do not block, without those on the age of the data."""
         return [c for c in self.problems if c.run and not c.blocking and not c.is_age]
 
     @property
     def old(self) -> Sequence[MeasuredCheck]:
-        """Checks that say that the last event is older than expected."""
+        """Failed checks on the age of the data: the last event is older than expected."""
         return [c for c in self.problems if c.is_age]
 
     @property
@@ -133,7 +141,7 @@ class Reliability:
 
     @property
     def state(self) -> State:
-        """What must be known first; without any check nothing is known to be right."""
+        """The state of the indicator. An indicator without checks is unchecked."""
         if self.failed:
             return State.FAILED
         if self.late:
@@ -144,10 +152,10 @@ class Reliability:
 
 
 def reliability(snapshot: Snapshot, question: Question, level: str | None = None, grain: str = "year") -> Reliability:
-    """The reliability of an indicator; `visible` at a level (None: the coarsest published) and grain."""
+    """The reliability of an indicator. `visible` is for `level` (None: the coarsest published level) and `grain`."""
     known = snapshot.once(("reliability", question.slug), lambda: _measured(snapshot, question))
     shares = snapshot.once(("coverage", question.slug), lambda: _shares(snapshot, question))
-    # Without a level: that of the fewest cells, which is the coarsest.
+    # Without a level, take the first one: it has the fewest cells, so it is the coarsest.
     visible = next((v for (at, of), v in shares.items() if at == grain and level in (None, of)), None)
     labels = snapshot.level_labels
     finest = next(
@@ -166,7 +174,7 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
 
 
 def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
-    """Every check that did not pass, of any table."""
+    """All checks, of any table, that failed or were not run."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")
     tables = {(t.layer.value, t.name): t for t in snapshot.catalogue.tables}
     return [_check(tables, row) for row in rows]
@@ -201,7 +209,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
 
 
 def _last_event(question: Question, checks: Sequence[Mapping[str, Any]]) -> date | None:
-    """The day of the last event: its age is a check of the fact, in days before the day that it was measured on."""
+    """The day of the last event, computed from the check that measures its age in days; None if it was not measured."""
     days = {c.name for c in question.fact.columns if c.type == DATE}
     for row in checks:
         is_age = row["type"] == CheckType.FRESHNESS and row["table"] == question.fact.name and row["column"] in days
@@ -226,12 +234,12 @@ def _check(tables: Mapping[tuple[str, str], DescribedTable], row: Mapping[str, A
     is_run = row["status"] != "not run"
     minimum, maximum = row["minimum"], row["maximum"]
     if minimum is None and table:
-        # A report that earlier code has made has no bounds: those of the declaration are taken.
+        # A report that older code made has no bounds: use those of the declaration.
         declared = [(c.minimum, c.maximum) for c in table.checks if c.name == row["check"]]
         minimum, maximum = declared[0] if declared else (None, None)
     return MeasuredCheck(
         table.label if table else row["table"],
-        NAMED.get(row["check"]) or LABELS.get(row["type"], row["type"]),
+        LABELS_BY_NAME.get(row["check"]) or LABELS.get(row["type"], row["type"]),
         [labels.get(name, name) for name in names],
         row["blocking"],
         is_run,
@@ -243,7 +251,7 @@ def _check(tables: Mapping[tuple[str, str], DescribedTable], row: Mapping[str, A
 
 
 def _late(made: datetime | None, cadence: Freshness) -> Late | None:
-    """How late a table is that was made at a moment; None when it is not, or when it is not known."""
+    """How late a table is that was made at the time `made`; None if it is not late or `made` is unknown."""
     if made is None:
         return None
     age = datetime.now(UTC) - made

@@ -170,9 +170,9 @@ class Renderer:
                 next((i for i, c in enumerate(view.peers.cells) if c == own), None),
             ),
             "map": region_map(linked_map(view.map_chart, self._addresses), "carte") if view.map_chart else None,
-            "beside_table": (
+            "context_table": (
                 columns_of(view.measure, "Repère"),
-                [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.beside],
+                [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.context_cells],
             ),
             "below_address": lambda x: question_address(question, {"x": x}),
             "downloads": [

@@ -172,7 +172,7 @@ def left_out(peers: Peers) -> str:
 
 
 def standing(measure: Measure, peers: Peers, cell: Cell) -> str | None:
-    """Where a cell stands among its neighbours, as far as the intervals allow; None when nothing can be said."""
+    """French text on the position of a cell among its peers, as far as the intervals allow; None if there is no text."""
     texts = []
     if peers.p20 is not None and peers.p80 is not None and peers.median is not None and not peers.natural:
         texts.append(
@@ -211,7 +211,7 @@ def reasons(found: Reliability) -> list[str]:
         failed = french.counted(len(found.failed), "contrôle bloquant a échoué", "contrôles bloquants ont échoué")
         texts.append(f"{failed} : la dernière version valable est montrée.")
     if found.late:
-        texts.append(f"{found.late.words.capitalize()}.")
+        texts.append(f"{found.late.message.capitalize()}.")
     if found.remarks:
         texts += [
             f"Remarque sur « {c.table} » : {c.about} ({measured(c)} ; prévu : {bounds(c)})." for c in found.remarks

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.addresses import Addresses
-from chu_platform.portal.cells import Cell, Peers, as_cell, at, beside, history, over_time, peers, periods_at
+from chu_platform.portal.cells import Cell, Peers, as_cell, at, context_cells, history, over_time, peers, periods_at
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
@@ -40,7 +40,7 @@ class View:
     shown_over_time: Measure
     peers: Peers
     compared: Measure
-    beside: Sequence[Cell]
+    context_cells: Sequence[Cell]
     trend_chart: Trend
     dots_chart: Dots
     map_chart: RegionMap | None
@@ -76,18 +76,18 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
                 shown, series = measure, other_series
                 break
     compared = next((m for m in question.measures if m.key == question.compared_by), choice.measure)
-    neighbours = peers(snapshot, question, compared, as_cell(question, compared, row))
+    found_peers = peers(snapshot, question, compared, as_cell(question, compared, row))
     return View(
         choice,
         own,
         series,
         shown,
-        neighbours,
+        found_peers,
         compared,
-        beside(snapshot, question, choice.measure, choice.x, period),
+        context_cells(snapshot, question, choice.measure, choice.x, period),
         trend_chart(snapshot, question, shown, series, period.grain),
-        _dots(snapshot, choice, compared, neighbours),
-        _map(snapshot, choice, compared, neighbours),
+        _dots(snapshot, choice, compared, found_peers),
+        _map(snapshot, choice, compared, found_peers),
         instead_of,
         why,
     )
@@ -169,7 +169,7 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
 
 
 def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
-    """What neighbours are compared with: France where it is known, else the middle one of those visible."""
+    """The reference value for the peers: France if it is known, else the median of the visible figures."""
     question = choice.question
     if "survey" in choice.x:
         rows = history(snapshot, question, {**choice.x, "region_code": "all"})

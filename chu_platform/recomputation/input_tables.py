@@ -1,4 +1,4 @@
-"""The input tables of a family of indicators, created in DuckDB from the source tables at given versions."""
+"""The input tables of a recomputation, created in DuckDB from the source tables at given versions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from chu_platform.recomputation.care_inputs import (
     create_stays,
 )
 from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
-from chu_platform.recomputation.recomputation import Family
+from chu_platform.recomputation.recomputation import InputSet
 from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
 from chu_platform.recomputation.survey_inputs import create_sites
 from chu_platform.references.cim10 import cim10
@@ -39,23 +39,23 @@ from chu_platform.tables.table import Table
 
 @dataclass(frozen=True)
 class Inputs:
-    """The source tables that a family reads, and the functions that create its input tables, in this order."""
+    """The source tables of an input set, and the functions that create its input tables, in this order."""
 
     sources: Sequence[Table]
     creators: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]
 
 
-INPUTS: Final[Mapping[Family, Inputs]] = {
-    Family.CARE: Inputs(
+INPUTS: Final[Mapping[InputSet, Inputs]] = {
+    InputSet.CARE: Inputs(
         (patient, consultation, hospitalisations, diagnostic, cim10, cim10_chapter),
         (create_patients, create_consultations, create_stays, create_diagnosis_levels, create_base_by_age),
     ),
-    Family.DEATHS: Inputs((*DEATH_KEYS, department, region), (create_deaths,)),
-    Family.PLACES: Inputs(
+    InputSet.DEATHS: Inputs((*DEATH_KEYS, department, region), (create_deaths,)),
+    InputSet.PLACES: Inputs(
         (patient, consultation, activite_professionnel_sante, etablissement_sante, department),
         (create_patients, create_consultations, create_organisations),
     ),
-    Family.PROFESSIONS: Inputs(
+    InputSet.PROFESSIONS: Inputs(
         (
             patient,
             consultation,
@@ -66,18 +66,18 @@ INPUTS: Final[Mapping[Family, Inputs]] = {
         ),
         (create_patients, create_consultations, create_professionals),
     ),
-    Family.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region), (create_sites,)),
+    InputSet.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region), (create_sites,)),
 }
 
 
 def create_input_tables(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, version: Callable[[Table], int], family: Family
+    lake: Lake, connection: duckdb.DuckDBPyConnection, version: Callable[[Table], int], input_set: InputSet
 ) -> Mapping[Table, int]:
-    """Create the views `raw_<name>` of the sources of a family, at their versions, and the input tables.
+    """Create the views `raw_<name>` of the sources of an input set, at their versions, and the input tables.
 
     `version` gives the version of a source table. Returns the versions read.
     """
-    inputs = INPUTS[family]
+    inputs = INPUTS[input_set]
     versions = {table: version(table) for table in inputs.sources}
     for table, number in versions.items():
         connection.execute(f'CREATE VIEW "raw_{table.name}" AS FROM {lake.relation(table, number)}')

@@ -19,8 +19,8 @@ Figures = Mapping[str, Floats]
 UNKNOWN: Final = "inconnu"
 
 
-class Family(StrEnum):
-    """Indicators of one family are computed from the same input tables (`input_tables`)."""
+class InputSet(StrEnum):
+    """A set of input tables (`input_tables`), from which the recomputations of several indicators compute."""
 
     CARE = "care"
     DEATHS = "deaths"
@@ -53,13 +53,13 @@ def keep_counts(counts: Figures) -> Figures:
 class Recomputation:
     """The delivered rows of every cell of an indicator, and the figures that follow from them.
 
-    `rows` is DuckDB SQL over the input tables of the family. It gives one row for each cell (the key columns of the
+    `rows` is DuckDB SQL over the tables of `input_set`. It gives one row for each cell (the key columns of the
     indicator) and each delivered row that counts in it. `counts` is SQL that aggregates the relation `numerator`, the
     part of `rows` that belongs to the relation `cell` (the keys of the cells wanted), to one row for each cell.
     `complete` adds the figures that are computed from counts in Python. `sources` are the source rows to show.
     """
 
-    family: Family
+    input_set: InputSet
     rows: str
     counts: str
     sources: Sequence[SourceRows]

@@ -30,7 +30,7 @@ class Materialization:
 
     @property
     def deliveries(self) -> Sequence[Mapping[str, Any]]:
-        """Metadata of the files or tables that were read (`ReadDelivery.metadata`). Empty in events of old versions."""
+        """Metadata of the files or tables that were read (`DeliveryReading.metadata`). Empty in events of old versions."""
         return cast("Sequence[Mapping[str, Any]]", self.metadata.get("deliveries", ()))
 
 

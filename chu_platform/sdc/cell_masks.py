@@ -1,8 +1,8 @@
 """The mask of a family of indicators, computed from the cells to publish and the relations between them.
 
-A family is protected as one system, because its tables share totals: a masked chapter could be computed from a total
-that another table publishes. Each indicator declares which of its cells are published (`Release`). Cells that are not
-published but could be computed from published cells are part of the system too (level `hidden`).
+The indicators of a family are masked together, because their tables share totals: a masked chapter could be computed
+from a total that another table publishes. Each indicator declares which of its cells are published (`Release`). Cells
+that are not published but could be computed from published cells are protected too (level `hidden`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,11 +68,11 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
         )
         small_cells = _array(connection, "small").astype(bool)
         built = []
-        for system in systems:
-            values = np.column_stack([_array(connection, c).astype(np.float64) for c in system.columns])
-            built.append((values, _relations(connection, system.relations)))
+        for group in systems:
+            values = np.column_stack([_array(connection, c).astype(np.float64) for c in group.columns])
+            built.append((values, _relations(connection, group.relations)))
         masked = small_cells.copy()
-        # A cell masked in one system is masked in all: repeat until no system adds a cell.
+        # A cell has one mask for all its measures: repeat until no group of measures adds a cell.
         while True:
             before = masked.copy()
             for values, relations in built:

@@ -1,6 +1,6 @@
-"""The greedy choice of secondary cells: it masks the cheapest cell that repairs a broken rule, until none is broken.
+"""The greedy choice of secondary cells. It masks the cheapest suitable cell until no relation fails a suppression rule.
 
-It uses lists, not arrays: it accesses single cells, which is several times faster in lists.
+The code uses lists instead of arrays, because access to single elements is several times faster in lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Choice:
     """A mask that is extended until every suppression rule holds.
 
     Exposures and remainders (see `suppression_rules.Assessment`) are updated after each masked cell. They only grow
-    with the mask, so a relation that meets the rules can be broken only by masking one of its own cells.
+    with the mask, so a relation that meets the rules can fail only after one of its own cells is masked.
     """
 
     def __init__(self, quantities: Quantities, small: NDArray[np.bool_], relations: Relations) -> None:
@@ -34,15 +34,16 @@ class Choice:
         order = np.lexsort((relations.children, first, first <= 0, relations.rows))
         self._children: list[int] = relations.children[order].tolist()
         self._next = self._starts[:-1].copy()
-        self._up = _index(relations.children, relations.rows, n)
-        self._down = _index(relations.parents, np.arange(len(relations), dtype=np.int64), n)
+        # For each cell, the relations of which it is a child, and those of which it is the parent.
+        self._as_child = _index(relations.children, relations.rows, n)
+        self._as_parent = _index(relations.parents, np.arange(len(relations), dtype=np.int64), n)
         now = assess(quantities, small, relations)
         self._exposure: list[list[float]] = now.exposure.T.tolist()
         self._remainder: list[list[float]] = now.remainder.T.tolist()
         self._count: list[int] = now.count.tolist()
         # Small sums first: the cells masked in them may already protect the sums above them.
         self._rank: list[int] = np.argsort(np.lexsort((relations.parents, amounts[relations.parents, 0]))).tolist()
-        self._queue = [(self._rank[r], r) for r in np.flatnonzero(now.broken).tolist()]
+        self._queue = [(self._rank[r], r) for r in np.flatnonzero(now.failed).tolist()]
         heapq.heapify(self._queue)
 
     @property
@@ -54,7 +55,7 @@ class Choice:
         """Mask cells until each relation meets the suppression rules, alone and merged with the relations below it."""
         while self._queue:
             r = heapq.heappop(self._queue)[1]
-            while self._broken(r):
+            while self._fails(r):
                 self._mask(self._cheapest(r))
 
     def extend(self, disclosed: Cells, width: int) -> bool:
@@ -70,7 +71,7 @@ class Choice:
                 cell = pending.pop()
                 if cell in waiting:
                     del waiting[cell]
-                    for r in self._up[cell] + self._down[cell]:
+                    for r in self._as_child[cell] + self._as_parent[cell]:
                         if r not in near:
                             near[r] = None
                             pending += [self._parents[r], *self._children_of(r)]
@@ -91,11 +92,12 @@ class Choice:
             if candidates:
                 return sorted(set(candidates), key=self._cost)
             cells = {cell for r in relations for cell in (self._parents[r], *self._children_of(r))}
-            relations = sorted({r for cell in cells for r in self._up[cell] + self._down[cell]} - seen)
+            relations = sorted({r for cell in cells for r in self._as_child[cell] + self._as_parent[cell]} - seen)
             seen.update(relations)
         return []
 
-    def _broken(self, r: int) -> bool:
+    def _fails(self, r: int) -> bool:
+        """Whether the relation `r` fails a suppression rule (see `suppression_rules.assess`)."""
         if self._count[r] < 2:
             return self._count[r] == 1
         return not self._masked[self._parents[r]] and self._exposed_measure(r) is not None
@@ -108,7 +110,7 @@ class Choice:
         return None
 
     def _cheapest(self, r: int) -> int:
-        """The cheapest published cell that repairs the broken relation `r` if masked; there is always one."""
+        """The cheapest published cell that helps the failing relation `r` if it is masked. There is always one."""
         candidates = self._published(r)
         measure = self._exposed_measure(r) if self._count[r] > 1 else None
         if measure is not None:
@@ -116,7 +118,7 @@ class Choice:
         return min(candidates, key=self._cost)
 
     def _published(self, r: int) -> list[int]:
-        """The parent and the cheapest published child, if they are published."""
+        """The candidates: the parent, if it is published, and the cheapest published child, if there is one."""
         parent = self._parents[r]
         found = [] if self._masked[parent] else [parent]
         end = self._starts[r + 1]
@@ -136,8 +138,8 @@ class Choice:
         pending = [r]
         while pending:
             for cell in self._children_of(pending.pop()):
-                if self._masked[cell] and self._down[cell]:
-                    finer = min(self._down[cell], key=remainder.__getitem__)
+                if self._masked[cell] and self._as_parent[cell]:
+                    finer = min(self._as_parent[cell], key=remainder.__getitem__)
                     if remainder[finer] < amounts[cell]:
                         found += self._published(finer)
                         pending.append(finer)
@@ -150,27 +152,27 @@ class Choice:
         return self._amounts[0][cell] <= 0, self._amounts[0][cell], cell
 
     def _enqueue(self, r: int) -> None:
-        if self._broken(r):
+        if self._fails(r):
             heapq.heappush(self._queue, (self._rank[r], r))
 
     def _mask(self, cell: int) -> None:
         self._masked[cell] = True
         for m in range(len(self._amounts)):
             self._expose(cell, m)
-        for r in self._up[cell] + self._down[cell]:
+        for r in self._as_child[cell] + self._as_parent[cell]:
             self._count[r] += 1
-        for r in self._up[cell] + self._down[cell]:
+        for r in self._as_child[cell] + self._as_parent[cell]:
             self._enqueue(r)
 
     def _expose(self, cell: int, measure: int) -> None:
         """Update the exposure of a masked cell, and the remainders and exposures above it."""
         exposure, remainder = self._exposure[measure], self._remainder[measure]
-        now = min([self._amounts[measure][cell], *(remainder[r] for r in self._down[cell])])
+        now = min([self._amounts[measure][cell], *(remainder[r] for r in self._as_parent[cell])])
         gain = now - exposure[cell]
         if gain <= 0:
             return
         exposure[cell] = now
-        for r in self._up[cell]:
+        for r in self._as_child[cell]:
             remainder[r] += gain
             if self._masked[self._parents[r]]:
                 self._expose(self._parents[r], measure)

@@ -42,9 +42,9 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
       the real numbers). This is not tested for a cell that is connected with more than 50 000 other masked cells.
 
     Not guaranteed: a masked cell may have few possible values, for instance one of 20 masked cells with the sum 22.
-    Measures are tested one by one, so not with rules between measures (such as a maximum of 30 days for a stay). Other
-    releases are not taken into account, including earlier versions of the same tables, nor what counted persons know
-    about themselves. A cell that cannot be protected, because all connected cells are masked already, stays so.
+    Measures are tested one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The
+    test does not include other releases, earlier versions of the same tables, or what counted persons know about
+    themselves. A cell stays without protection if all cells connected with it are masked already.
 
     Raises ValueError when shapes differ, a value is negative or not finite, or a relation does not hold.
     """
@@ -68,8 +68,8 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
     secondary = np.flatnonzero(mask & ~small)
     for cell in secondary[np.argsort(-measures[secondary, 0], kind="stable")][:_MAX_RETRIED_CELLS]:
         mask[cell] = False
-        broken = assess(quantities, mask, relations).broken.any()
-        mask[cell] = broken or len(_disclosed(measures, lower, mask, relations)) > unprotected
+        failed = assess(quantities, mask, relations).failed.any()
+        mask[cell] = failed or len(_disclosed(measures, lower, mask, relations)) > unprotected
     return mask
 
 

@@ -1,7 +1,7 @@
-"""The suppression rules of each single sum: the number of masked cells, and the remainder.
+"""The suppression rules that each relation must meet: on its number of masked cells, and on its remainder.
 
-The remainder is the published sum minus all published cells below it. What several sums disclose together is tested
-in `attack`.
+The remainder is the published sum minus all published cells below it. The module `attack` tests what several relations
+disclose together.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from chu_platform.sdc.relations import Relations
 
+# Counts from 1 to this value are never published, and cannot be computed from published figures.
 SMALL_CELL = 10
-"""Counts from 1 to this value are never published, and cannot be computed from published figures."""
 
+# The remainder of a published sum, minus the lower bounds of its masked cells, must be more than this value. With 0, a
+# relation fails this test only if all its masked cells are at their lower bounds: an attacker then knows all of them.
 SLACK = 0
-"""The remainder of a published sum, minus the lower bounds of its masked cells, is more than this value. With 0, the
-only case excluded is that all masked cells are at their lower bound."""
 
 # Counts are exact in float64. Fractional values are sums of 1/n, with rounding errors far below this value.
 TOLERANCE = 1e-6
@@ -46,26 +46,32 @@ class Quantities:
 class Assessment:
     """The result of the suppression rules for a mask.
 
-    The exposure of a masked cell is what is left of it after an attacker has subtracted all published cells below it:
-    the minimum of its own amount and, for each of its relations, the sum of the exposures of its masked children. The
-    remainder of a relation is the sum of the exposures of its children. Shapes: `count` (R,), the number of masked
-    cells, parent included; `exposure` (n, q), 0 where published; `remainder` (R, q); `broken` (R,).
+    The exposure of a masked cell is the amount that remains after an attacker subtracts all published cells below it.
+    It is defined from the finest cells up. A published cell has the exposure 0. A masked cell without children has its
+    own amount. A masked cell with children has the minimum of its own amount and, for each relation of which it is the
+    parent, the sum of the exposures of the children. The remainder of a relation is the sum of the exposures of its
+    children.
+
+    Shapes: `count` (R,), the number of masked cells of each relation, parent included; `exposure` (n, q);
+    `remainder` (R, q); `failed` (R,), whether the relation fails a suppression rule.
     """
 
     count: NDArray[np.int64]
     exposure: NDArray[np.float64]
     remainder: NDArray[np.float64]
-    broken: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
 
 
 def assess(quantities: Quantities, mask: NDArray[np.bool_], relations: Relations) -> Assessment:
-    """Test each relation: it is broken if it has exactly one masked cell, or a published parent with a too small
-    remainder.
+    """Test each relation.
+
+    It fails if exactly one of its cells is masked, or if its parent is published and its remainder is too small.
     """
-    hidden_parent = mask[relations.parents]
-    count = hidden_parent.astype(np.int64) + relations.sums(mask.astype(np.float64)).astype(np.int64)
+    masked_parent = mask[relations.parents]
+    count = masked_parent.astype(np.int64) + relations.sums(mask.astype(np.float64)).astype(np.int64)
     exposure = np.where(mask[:, None], quantities.amounts, 0.0)
-    inner = np.flatnonzero(hidden_parent)
+    inner = np.flatnonzero(masked_parent)
+    # Each pass lowers exposures with those of the level below; it ends when no exposure changes.
     while True:
         remainder = relations.sums(exposure)
         reduced = exposure.copy()
@@ -73,5 +79,5 @@ def assess(quantities: Quantities, mask: NDArray[np.bool_], relations: Relations
         if np.array_equal(reduced, exposure):
             break
         exposure = reduced
-    too_little = ~hidden_parent & (count > 1) & (remainder <= quantities.thresholds).any(axis=1)
+    too_little = ~masked_parent & (count > 1) & (remainder <= quantities.thresholds).any(axis=1)
     return Assessment(count, exposure, remainder, (count == 1) | too_little)

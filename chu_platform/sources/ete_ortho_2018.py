@@ -1,6 +1,6 @@
 """Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018."""
 
-from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, finess, region, site_name
+from chu_platform.building_blocks.care_quality import RATIO, CareQuality, QualityIndicator, finess, region, site_name
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import DOUBLE, INTEGER, Column
@@ -17,7 +17,7 @@ ete_ortho_2018 = CareQuality(
     site="finess",
     region="region",
     indicators=[
-        Indicator(
+        QualityIndicator(
             "ete_ortho",
             "Événement thrombo-embolique après prothèse de hanche ou de genou",
             RATIO,

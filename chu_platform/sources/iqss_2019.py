@@ -6,7 +6,7 @@ from chu_platform.building_blocks.care_quality import (
     RATIO,
     SCORE,
     CareQuality,
-    Indicator,
+    QualityIndicator,
     category,
     finess,
     region,
@@ -17,10 +17,12 @@ from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
 
 
-def _graded(code: str, graded: str, label: str, unit: str) -> Indicator:
+def _graded(code: str, graded: str, label: str, unit: str) -> QualityIndicator:
     """An indicator with class, result and evolution; the class is named in another letter case."""
     evolution = Column(f"evol_{code}", STRING, f"{code} : évolution de la classe : -1, 0, 1", f"{label} : évolution")
-    return Indicator(code, label, unit, value=f"res_{code}", category=f"classe_{graded}", other_columns=[evolution])
+    return QualityIndicator(
+        code, label, unit, value=f"res_{code}", category=f"classe_{graded}", other_columns=[evolution]
+    )
 
 
 def _mandatory(code: str, sector: str) -> Column:
@@ -81,7 +83,7 @@ iqss_2019 = CareQuality(
             "Qualité de la lettre de liaison à la sortie (chirurgie ambulatoire)",
             SCORE,
         ),
-        Indicator(
+        QualityIndicator(
             "ete_ortho",
             "Événement thrombo-embolique après prothèse de hanche ou de genou",
             RATIO,

@@ -1,6 +1,14 @@
 """Indicators of quality and safety of care (IQSS), campaign of 2020: only the indicators computed from hospital stays."""
 
-from chu_platform.building_blocks.care_quality import RATIO, CareQuality, Indicator, category, finess, region, site_name
+from chu_platform.building_blocks.care_quality import (
+    RATIO,
+    CareQuality,
+    QualityIndicator,
+    category,
+    finess,
+    region,
+    site_name,
+)
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import STRING, Column
@@ -23,14 +31,14 @@ iqss_2020 = CareQuality(
     site="finess",
     region="region",
     indicators=[
-        Indicator(
+        QualityIndicator(
             "ete_ortho",
             "Événement thrombo-embolique après prothèse de hanche ou de genou",
             RATIO,
             value="ete_ortho_ratio_oe",
             category="ete_ortho_alerte_supe",
         ),
-        Indicator(
+        QualityIndicator(
             "iso_ortho",
             "Infection du site opératoire après prothèse de hanche ou de genou",
             RATIO,

@@ -68,8 +68,8 @@ def commit_staged(
     """Replace the partitions of the table (the whole table if `partition_range` is None) by the staged Parquet files.
 
     The caller holds `lake.staging(table)`. `staged` contains Parquet files in Hive-style folders of the table's
-    partition columns. Partitions with unchanged rows keep their files. If no partition changed, nothing is committed,
-    except a new commit metadata if the rows were read from other files than before.
+    partition columns. Partitions with unchanged rows keep their files. If no partition changed, no data is
+    committed. If the same rows now come from other source files, a commit without data records the new files.
     Raises ChuError if the committed table has another schema and `partition_range` is not the whole table.
     Raises TransientError if another tool committed to the table at the same time.
     """
@@ -84,7 +84,7 @@ def commit_staged(
     changed = sorted(
         folder
         for folder in by_folder.keys() | current.files.keys()
-        if not current.has_rows(folder, by_folder.get(folder, []), scratch / "old")
+        if not current.is_unchanged(folder, by_folder.get(folder, []), scratch / "old")
     )
     delta = current.delta
     if changed or delta is None or not current.same_schema:
@@ -146,8 +146,8 @@ class _CommittedPartitions:
                     folder = file["path"].rpartition("/")[0]
                     self.files[folder].append({**file, "partition": partition})
 
-    def has_rows(self, folder: str, wanted: Sequence[ContentAddressedFile], scratch: Path) -> bool:
-        """Whether the committed partition has the same rows and the same schema."""
+    def is_unchanged(self, folder: str, wanted: Sequence[ContentAddressedFile], scratch: Path) -> bool:
+        """Whether the committed partition already has the `wanted` rows and the declared schema."""
         if not self.same_schema:
             return False
         found = [content_of(f["path"]) for f in self.files.get(folder, [])]

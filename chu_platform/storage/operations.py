@@ -14,7 +14,7 @@ from chu_platform.errors import ChuError
 from chu_platform.storage.provenance import with_metadata
 
 # Values of the partition columns by name, None for null; empty for a table without partition columns.
-Partition = Mapping[str, str | None]
+PartitionValues = Mapping[str, str | None]
 ZSTD: Final = WriterProperties(compression="ZSTD")
 
 
@@ -22,7 +22,7 @@ class Operations(Protocol):
     """Operations on the Delta table in the folder `path`. Each commit has `metadata` as its user metadata."""
 
     def optimize(
-        self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
+        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
         """Rewrite the files of the partitions as files of about `target_size` bytes, in Z-order of the given columns.
 
@@ -40,7 +40,7 @@ class DeltaRs:
     """The operations with delta-rs, in this process."""
 
     def optimize(
-        self, path: Path, partitions: Sequence[Partition], z_order: Sequence[str], target_size: int, metadata: str
+        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
     ) -> None:
         """See `Operations`."""
         for conjunction in _conjunctions(partitions):
@@ -73,7 +73,7 @@ class DeltaRs:
 DELTA_RS: Final[Operations] = DeltaRs()
 
 
-def _conjunctions(partitions: Sequence[Partition]) -> Iterator[list[tuple[str, str, str | list[str]]]]:
+def _conjunctions(partitions: Sequence[PartitionValues]) -> Iterator[list[tuple[str, str, str | list[str]]]]:
     """Partition filters of delta-rs that together select exactly the partitions.
 
     As few filters as possible, because each one is a commit. In a filter, delta-rs reads an empty text as null, but not

@@ -53,6 +53,7 @@ def operation_metadata(
         "run": run,
         "asset": f"{table.layer}/{table.name}",
         "operation": operation,
+        # The metadata of the data commit. Existing lakes hold it under this key, so the key keeps its name.
         "publication": data_commit,
     }
     if restored_version is not None:

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from chu_platform.storage.delta_properties import table_properties
 from chu_platform.storage.lake import Lake, active_files
-from chu_platform.storage.operations import Partition
+from chu_platform.storage.operations import PartitionValues
 from chu_platform.tables.maintenance_policy import HOUR, Policy
 from chu_platform.tables.table import Table
 
@@ -66,12 +66,12 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
     )
 
 
-def fragmented(lake: Lake, table: Table, policy: Policy) -> Sequence[Partition]:
+def fragmented(lake: Lake, table: Table, policy: Policy) -> Sequence[PartitionValues]:
     """The partitions with more than one small file."""
     return [partition for partition, _ in _small_by_partition(active_files(lake.require(table)), policy)]
 
 
-def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> list[tuple[Partition, int]]:
+def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> list[tuple[PartitionValues, int]]:
     """The partitions with more than one small file, and their numbers of small files."""
     counts: dict[tuple[tuple[str, str | None], ...], int] = defaultdict(int)
     for file in files:
@@ -81,13 +81,13 @@ def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> l
     return [(dict(partition), count) for partition, count in counts.items() if count > 1]
 
 
-def _log(folder: Path, retention: timedelta) -> tuple[int, int]:
+def _log(folder: Path, log_retention: timedelta) -> tuple[int, int]:
     """Version of the last checkpoint (-1 if there is none), and number of log files that the clean-up may delete.
 
     To read a version, a reader needs the last checkpoint before it and all later commits. So log files before the
-    newest checkpoint that is older than the retention are not needed.
+    newest checkpoint that is older than `log_retention` are not needed.
     """
-    cutoff = (datetime.now() - retention).timestamp()
+    cutoff = (datetime.now() - log_retention).timestamp()
     found = [(int(m[1]), m[2], f) for f in folder.iterdir() if (m := LOG_FILE.fullmatch(f.name))]
     checkpoints = [(version, f) for version, kind, f in found if kind != "json"]
     old = [version for version, f in checkpoints if f.stat().st_mtime <= cutoff]

@@ -263,16 +263,19 @@ def columns_declared() -> Check:
     )
 
 
-def open_rejects_match_delivery(resolved_at: str) -> Check:
-    """There are as many open rejects as rejected rows in the delivery. `resolved_at` is null in open rejects."""
+def open_rejects_match_delivery(corrected_by: str) -> Check:
+    """There are as many open rejects as rejected rows in the delivery.
+
+    `corrected_by` is the name of the column that is null in open rejects.
+    """
     return Check(
         "open_rejects_are_those_of_the_delivery",
         CheckType.RECONCILIATION,
         "autant de rejets ouverts que de lignes rejetées",
         lambda s: (
-            f'SELECT abs(count(*) FILTER ("{resolved_at}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}'
+            f'SELECT abs(count(*) FILTER ("{corrected_by}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}'
         ),
-        resolved_at,
+        corrected_by,
     )
 
 

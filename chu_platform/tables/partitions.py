@@ -107,9 +107,9 @@ class PartitionRange:
         return min(value, keys[-1])
 
 
-# The care database and the hospital stays start in June 2015.
+# Consultations and hospital stays start in June 2015. The first key is January: so every year has all its months.
 MONTHLY: Final = PartitionScheme("month", "month", first="2015-01")
-# INSEE's register has many deaths per year from 1971 on. Earlier and undated deaths belong to the first key.
+# INSEE's register is almost complete from 1971 on. The key before, 1970, collects the few earlier and undated deaths.
 DEATH_YEARS: Final = PartitionScheme("death_year", "death_year", first="1970")
 CAMPAIGNS: Final = PartitionScheme("campaign_year", "campaign_year", first="2014")
 PARTITION_SCHEMES: Final = (MONTHLY, DEATH_YEARS, CAMPAIGNS)

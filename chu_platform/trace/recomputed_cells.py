@@ -15,7 +15,7 @@ from chu_platform.trace.version_chain import VersionChain
 
 
 class CellRecomputation:
-    """The recomputation of an indicator: the input tables of its family, made from the sources of a version chain."""
+    """The recomputation of an indicator, from input tables that are made of the sources of a version chain."""
 
     def __init__(
         self, lake: Lake, published: Table, chain: VersionChain, connection: duckdb.DuckDBPyConnection
@@ -23,23 +23,24 @@ class CellRecomputation:
         self.published = published
         self.declaration = recomputations()[published.name]
         self.connection = connection
-        self._numerator = "TABLE"
-        # The input tables are those of a whole family. Sources that are not in the chain do not affect this indicator.
+        # Whether `numerator` is a table or a view: DROP must name the kind.
+        self._relation_kind = "TABLE"
+        # Several indicators share an input set. Its sources that are not in this chain do not affect this indicator.
         self._versions = create_input_tables(
             lake,
             connection,
             lambda t: chain.version_of(t) if chain.has(t) else lake.version(t),
-            self.declaration.family,
+            self.declaration.input_set,
         )
 
     def can_serve(self, published: Table, chain: VersionChain) -> bool:
         """Whether another indicator with this chain has the same input tables."""
-        if recomputations()[published.name].family is not self.declaration.family:
+        if recomputations()[published.name].input_set is not self.declaration.input_set:
             return False
         return all(chain.has(t) and chain.version_of(t) == version for t, version in self._versions.items())
 
     def switch_to(self, published: Table) -> None:
-        """Recompute another indicator of the same family."""
+        """Recompute another indicator with the same input set."""
         self.published = published
         self.declaration = recomputations()[published.name]
 
@@ -50,13 +51,13 @@ class CellRecomputation:
         of all cells may not fit in memory.
         """
         keys = list(self.published.key)
-        self.connection.execute(f"DROP {self._numerator} IF EXISTS numerator; DROP TABLE IF EXISTS cell")
-        self._numerator = "TABLE" if materialize else "VIEW"
+        self.connection.execute(f"DROP {self._relation_kind} IF EXISTS numerator; DROP TABLE IF EXISTS cell")
+        self._relation_kind = "TABLE" if materialize else "VIEW"
         self.connection.register("chosen", cells.select(keys))
         self.connection.execute("CREATE TABLE cell AS FROM chosen")
         self.connection.unregister("chosen")
         self.connection.execute(
-            f"CREATE {self._numerator} numerator AS "
+            f"CREATE {self._relation_kind} numerator AS "
             f"FROM ({self.declaration.rows}) SEMI JOIN cell USING ({', '.join(keys)})"
         )
 
@@ -66,8 +67,11 @@ class CellRecomputation:
         return self.declaration.figures(counted, self.published.key)
 
 
-class CellRecomputations:
-    """One open recomputation. Indicators of a family with the same source versions share its input tables."""
+class RecomputationCache:
+    """Keeps the last recomputation open, so that the next indicator can use its input tables.
+
+    Indicators with the same input set and the same source versions share them.
+    """
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake

@@ -19,7 +19,7 @@ from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.comparison import Difference, differences, figures_of
 from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_problem
 from chu_platform.trace.published_cells import Cell
-from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
+from chu_platform.trace.recomputed_cells import CellRecomputation, RecomputationCache
 from chu_platform.trace.version_chain import TableVersion, VersionChain, table_version, version_chain
 
 
@@ -86,7 +86,7 @@ class Tracer:
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings.lake_folder)
         self._deliveries = Deliveries(settings)
-        self._recomputations = CellRecomputations(self.lake)
+        self._recomputations = RecomputationCache(self.lake)
 
     def close(self) -> None:
         """Drop the input tables of the recomputation."""

@@ -27,7 +27,7 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
 from chu_platform.trace.delivered_lines import Deliveries
-from chu_platform.trace.recomputed_cells import CellRecomputation, CellRecomputations
+from chu_platform.trace.recomputed_cells import CellRecomputation, RecomputationCache
 from chu_platform.trace.scratch_folder import scratch
 from chu_platform.trace.version_chain import table_version, version_chain
 
@@ -110,6 +110,7 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
         if not metadata:
             foreign_commits.append(commit)
         elif "operation" not in metadata and replaced_whole_table(metadata):
+            # No row of an earlier commit is in the table any more, so earlier commits of other tools do not matter.
             break
     for commit in foreign_commits:
         when = f" at {commit.time:%Y-%m-%d %H:%M:%S}" if commit.time else ""
@@ -135,12 +136,14 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
 
 def _content(file: Path, recorded: str) -> str:
     """The content part of a file name, computed from the bytes of the file; `recorded` is the one in its name."""
+    # The part before the dash is the number of the file in its partition. Only the part after it depends on the bytes.
     with file.open("rb") as stream:
         return f"{recorded.partition('-')[0]}-{hashlib.file_digest(stream, 'sha256').hexdigest()[:40]}"
 
 
 def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Path]) -> str | None:
     """Why files written by maintenance do not have the committed rows; None when they have them."""
+    # Maintenance joins files, so names cannot be compared. Compare with the last data commit that wrote the partition.
     committed = next(
         (
             contents
@@ -171,19 +174,20 @@ def _verify_figures(
     if sample is not None:
         cells = _sampled(cells, sample, seed)
         report(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
-    with closing(CellRecomputations(lake)) as cell_recomputations:
-        # Sorted by family: the indicators of a family share their input tables.
-        for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].family):
+    with closing(RecomputationCache(lake)) as recomputation_cache:
+        # Sorted by input set: consecutive indicators with the same one share its input tables.
+        for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].input_set):
             chain = version_chain(lake, table, lake.version(table))
             try:
                 found = _figure_differences(
-                    lake, table, chain.version_of, cells[table], cell_recomputations.of(table, chain)
+                    lake, table, chain.version_of, cells[table], recomputation_cache.of(table, chain)
                 )
             except (duckdb.Error, ChuError) as error:
                 # Most often a missing file, which was already reported. DuckDB's messages may contain values of rows.
                 reason = str(error) if isinstance(error, ChuError) else type(error).__name__
                 result.findings.append(f"indicator {table.folder} cannot be recomputed: {reason}")
-                cell_recomputations.close()
+                # Its input tables may be incomplete: the next indicator must create them again.
+                recomputation_cache.close()
                 continue
             result.cells += len(cells[table])
             result.findings += _listed_differences(table, found)

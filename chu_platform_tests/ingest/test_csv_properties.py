@@ -145,9 +145,9 @@ def well_formed(draw: st.DrawFn) -> tuple[Form, str, list[tuple[int, str, list[s
         for blank in draw(st.lists(st.sampled_from(["", "", "  "]), max_size=1)):
             body += blank + draw(ends)
         written = []
-        for place, value in enumerate(values):
-            ends_line = place == form.width - 1 and value.endswith("\r")
-            needed = ends_line or value.startswith('"') or form.separator in value or "\n" in value
+        for value in values:
+            # Python's csv module takes an unquoted carriage return for the end of a row.
+            needed = value.startswith('"') or any(c in value for c in (form.separator, "\r", "\n"))
             quoted = form.quote and (needed or draw(st.booleans()))
             written.append('"' + value.replace('"', '""') + '"' if quoted else value)
         text = form.separator.join(written)

@@ -239,7 +239,7 @@ def test_a_missing_column_stops_its_source_and_no_other(house: House) -> None:
     }
 
 
-def test_a_mended_row_is_closed_and_stays_in_the_history(house: House) -> None:
+def test_a_corrected_row_is_closed_and_stays_in_the_history(house: House) -> None:
     def summary(moment: Moment) -> list[tuple[object, ...]]:
         rows = moment.rows["rejects"]
         return sorted((r["line"], r["reason"], r["delivery"][:8], (r["mended_by"] or "-")[:8]) for r in rows)

@@ -53,8 +53,8 @@ def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
 
 @pytest.fixture(scope="module")
 def traces(tracer: Tracer, seed: int) -> dict[str, Sequence[Trace]]:
-    """Three cells of each indicator, ordered by family, so that indicators share input tables."""
-    order = sorted(PUBLISHED.values(), key=lambda t: recomputations()[t.name].family)
+    """Three cells of each indicator, ordered by input set, so that indicators share input tables."""
+    order = sorted(PUBLISHED.values(), key=lambda t: recomputations()[t.name].input_set)
     return {t.name: [tracer.trace(cell) for cell in cells(tracer, t, seed)] for t in order}
 
 

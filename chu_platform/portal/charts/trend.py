@@ -254,7 +254,7 @@ def _nothing(chart: Trend, bottom: float, size: Size) -> Iterator[str]:
 
 
 def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
-    """The intervals: a band over neighbours, a bar where one stands alone."""
+    """The intervals: a band over consecutive periods, a bar for a single period."""
     known = [m.low is not None and m.high is not None for m in chart.moments]
     for is_known, group in groupby(range(len(xs)), key=known.__getitem__):
         run = list(group)
@@ -270,7 +270,7 @@ def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
 
 
 def _lines(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
-    """Straight between neighbours that are shown; dashed where one of the two is incomplete."""
+    """Straight lines between consecutive periods with a figure; dashed if one of the two is incomplete."""
     whole: list[tuple[float, float]] = []
     for i, (left, right) in enumerate(zip(chart.moments, chart.moments[1:], strict=False)):
         ends = None

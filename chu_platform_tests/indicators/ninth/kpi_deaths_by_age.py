@@ -7,7 +7,7 @@ from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Sum
 from chu_platform.indicators.use_of_care import AGE
 from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
-from chu_platform.recomputation.recomputation import Family, Recomputation, SourceRows
+from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure
@@ -104,7 +104,7 @@ kpi_deaths_by_age = Indicator(
     free_range=FreeRange(None, without=["year"], sums_years=True),
     summary=Summary(where="year = 2019", order="deaths DESC", rows=3, subject="age_band", measure="deces"),
     recomputation=Recomputation(
-        Family.DEATHS,
+        InputSet.DEATHS,
         rows="""
             SELECT d.year, a.age_band, d.key AS row
             FROM death d, LATERAL (SELECT unnest(['all', d.band]) AS age_band) a

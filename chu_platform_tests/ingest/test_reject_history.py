@@ -1,4 +1,4 @@
-"""History of rejected rows over several deliveries: open, mended, moved, rejected again."""
+"""History of rejected rows over several deliveries: open, corrected, moved, rejected again."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from chu_platform.ingest.rejects import Reject, with_history, write_rejects
+from chu_platform.ingest.reject_history import Reject, with_history, write_rejects
 
 pytestmark = pytest.mark.unit
 
@@ -25,7 +25,7 @@ def summary(rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
     return sorted((r["row"], r["line"], r["delivery"][0], r["first_seen"], (r["mended_by"] or "-")[0]) for r in rows)
 
 
-def test_a_mended_row_is_closed_and_stays_in_the_history() -> None:
+def test_a_corrected_row_is_closed_and_stays_in_the_history() -> None:
     rows = after([], [reject(2, "a"), reject(5, "b")], "monday", f=FIRST)
     assert summary(rows) == [("a", 2, "1", "monday", "-"), ("b", 5, "1", "monday", "-")]
     rows = after(rows, [reject(5, "b"), reject(7, "c")], "tuesday", f=SECOND)
@@ -63,7 +63,7 @@ def test_the_same_row_with_another_reason_is_another_reject() -> None:
     assert summary(rows) == [("a", 2, "1", "monday", "2"), ("a", 2, "2", "tuesday", "-")]
 
 
-def test_a_mended_row_that_is_delivered_again_is_a_new_reject() -> None:
+def test_a_corrected_row_that_is_delivered_again_is_a_new_reject() -> None:
     rows = after(after([], [reject(2, "a")], "monday", f=FIRST), [], "tuesday", f=SECOND)
     rows = after(rows, [reject(2, "a")], "friday", f=FIRST)
     assert summary(rows) == [("a", 2, "1", "friday", "-"), ("a", 2, "1", "monday", "2")]

@@ -1,4 +1,7 @@
-"""History of rejected rows: a reject is open while the delivery contains the row, and mended afterwards."""
+"""History of rejects: a reject is open while the delivery contains the row. Afterwards it is corrected or withdrawn.
+
+The column `mended_by` names the delivery that corrected the row. Existing lakes hold a column of this name.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,26 +24,27 @@ UNKNOWN: Final = "unknown"
 def with_history(
     before: Sequence[Mapping[str, Any]], rejects: Sequence[Reject], deliveries: Mapping[str, str], now: str
 ) -> list[dict[str, Any]]:
-    """The new rows of the table of rejects: the current `rejects` (open), and the mended rows of `before`.
+    """The new rows of the table of rejects: the current `rejects`, which are open, and the closed rows of `before`.
 
-    A reject is the same as a row of `before` when file, column, reason and text are equal, even if its line number has
-    changed; equal rows are matched one to one. `deliveries` are the fingerprints of the files that were read, by name.
-    `now` is the time of the reading: UTC, ISO 8601.
+    A closed row is corrected or withdrawn. A reject is the same as a row of `before` when file, column, reason and text
+    are equal, even if its line number has changed; equal rows are matched one to one. `deliveries` are the fingerprints
+    of the files that were read, by name. `now` is the time of the reading: UTC, ISO 8601.
     """
-    mended_before = [row for row in before if row["mended_by"] is not None]
+    closed_before = [row for row in before if row["mended_by"] is not None]
     open_before: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for row in sorted((r for r in before if r["mended_by"] is None), key=lambda r: -r["line"]):
         open_before[row["file"], row["column"], row["reason"], row["row"]].append(row)
-    rows = [dict(row) for row in mended_before]
+    rows = [dict(row) for row in closed_before]
     for file, line, column, reason, shape, text in rejects:
         matches = open_before[file, column, reason, text]
         old = matches.pop() if matches else None
-        # Each snapshot of a server has another name: a row with an unchanged line number keeps the first delivery.
-        same_line = old is not None and old["line"] == line and old["delivery"]
+        # Every reading of a database server is a new delivery, also if no row changed. To keep the history stable, a
+        # reject at an unchanged line number keeps the delivery that first had it there.
+        first_delivery = old["delivery"] if old is not None and old["line"] == line else None
         rows.append(
             {
                 "file": file,
-                "delivery": old["delivery"] if old and same_line else deliveries[file],
+                "delivery": first_delivery or deliveries[file],
                 "line": line,
                 "column": column,
                 "reason": reason,
@@ -51,8 +55,8 @@ def with_history(
             }
         )
     for row in (row for left in open_before.values() for row in left):
-        mended = {"mended_by": deliveries.get(row["file"], WITHDRAWN)}
-        rows.append({**row, **mended, "delivery": row["delivery"] or UNKNOWN, "first_seen": row["first_seen"] or now})
+        closing = {"mended_by": deliveries.get(row["file"], WITHDRAWN)}
+        rows.append({**row, **closing, "delivery": row["delivery"] or UNKNOWN, "first_seen": row["first_seen"] or now})
     return rows
 
 
