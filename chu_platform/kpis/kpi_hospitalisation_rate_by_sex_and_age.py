@@ -203,7 +203,7 @@ RECOMPUTATION: Final = Recomputation(
         SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
         FROM stay_in stay LEFT JOIN patient p ON p.id = patient,
             LATERAL (SELECT unnest(['all', p.sex]) AS sex) s,
-            LATERAL (SELECT unnest(['all', band_at(p.birth, date)]) AS age_band) a
+            LATERAL (SELECT unnest(['all', band_of_age(completed_years(p.birth, date))]) AS age_band) a
         WHERE s.sex IS NOT NULL
         """,
     counts=use_counts(SEX_AND_AGE, base="stay_base_by_age", base_keys=SEX_AND_AGE, days=True),

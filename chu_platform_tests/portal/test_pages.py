@@ -359,7 +359,7 @@ def test_limits_are_not_called_exact_where_they_are_not(portal: Served) -> None:
     use = page.one("section#consultations-etablissement")
     assert "Poisson exact" not in use
     assert "il est trop étroit dès qu’un même patient revient" in use
-    assert "l’intervalle de Poisson n’y est qu’approché" in use
+    assert "l’intervalle de Poisson est alors approché" in use
 
 
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
