@@ -31,7 +31,7 @@ run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is 
 	@$(BIN)/chu run
 
 test-fast: install ## run the unit tests (under a minute)
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m unit
+	@$(BIN)/python -m pytest -n 2 --dist load -m unit
 
 test: install ## run the unit and the integration tests
 	@$(BIN)/python -m pytest $(TWO_PROCESSES)
