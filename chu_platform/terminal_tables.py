@@ -37,7 +37,8 @@ def print_indicators(lake: Lake) -> None:
             f"""
         PIVOT (
             SELECT replace(indicator, 'kpi_', '') AS indicateur, level AS niveau, grain,
-                   format('{{:.1f}} % ({{:d}} / {{:d}})', 100 * visible_share, cells - cells_masked, cells) AS visible
+                   replace(format('{{:.1f}} % ({{:d}} / {{:d}})', 100 * visible_share, cells - cells_masked, cells),
+                           '.', ',') AS visible
             FROM {lake.relation(publication_coverage)}
         ) ON grain IN ('month', 'quarter', 'year', 'all') USING any_value(visible) GROUP BY indicateur, niveau
         ORDER BY indicateur, niveau
@@ -86,7 +87,7 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
                 subject,
                 "-" if value is None else french.amount(value, measure.unit, measure.decimals),
                 limits if limits == "-" else f"{name}{limits}",
-                " / ".join(f"{french.number(n)} {c.label}" for n, c in zip(numbers, counts, strict=True)),
+                " /\n".join(f"{french.number(n)} {c.label}" for n, c in zip(numbers, counts, strict=True)),
             )
         )
     return lines

@@ -121,7 +121,7 @@ kpi_hospitalisation_rate = Indicator(
         where=LATEST_WHOLE_YEAR,
         order="period_start",
         rows=1,
-        subject="format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay)",
+        subject="replace(format('Séjours (durée moyenne {{:.1f}} jours)', mean_length_of_stay), '.', ',')",
         measure="taux",
     ),
     recomputation=RECOMPUTATION,
