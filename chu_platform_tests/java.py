@@ -1,7 +1,4 @@
-"""What tests on Spark need of the machine.
-
-Here: Java, or why a test is left out. Not here: any server.
-"""
+"""Java for the tests on Spark: they are skipped where it is missing, and fail where CI=true."""
 
 import os
 import shutil
