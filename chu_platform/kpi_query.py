@@ -62,8 +62,7 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     columns = [c for c in indicator.releasable.columns if c.name not in free_range.without]
     listed = [f'"{c.name}"::{sql_type(c.type)} AS "{c.name}"' for c in columns]
     if free_range.sums_years:
-        first, last = months.start, date(months.end.year - (months.end.month == 1), (months.end.month - 2) % 12 + 1, 1)
-        listed = [f"'{first:%Y-%m}' AS first_month", f"'{last:%Y-%m}' AS last_month", *listed]
+        listed = [f"'{months.start:%Y-%m}' AS first_month", f"'{months.last_month:%Y-%m}' AS last_month", *listed]
     order = free_range.order or ", ".join(f'"{c.name}"' for c in columns if c.key) or "ALL"
     with duckdb.connect() as connection:
         connection.register("counted", counted)

@@ -6,7 +6,7 @@ months) use the same query.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 # Start of the period `all` in joins: earlier than any event.
@@ -159,7 +159,7 @@ class MonthRange:
 
     def campaigns(self, column: str) -> str:
         """See `Periods`: every year that the range overlaps."""
-        return f"{column} BETWEEN '{self.start.year}' AND '{self._last_year}'"
+        return f"{column} BETWEEN '{self.start.year}' AND '{self.last_month.year}'"
 
     def as_year(self, column: str) -> str:  # noqa: ARG002 - a range is not a year
         """See `Periods`."""
@@ -174,5 +174,6 @@ class MonthRange:
         return f"{column} BETWEEN '{first}' AND '{self.end.year - 1}'"
 
     @property
-    def _last_year(self) -> int:
-        return self.end.year if self.end.month > 1 else self.end.year - 1
+    def last_month(self) -> date:
+        """First day of the last month of the range."""
+        return (self.end - timedelta(days=1)).replace(day=1)
