@@ -43,9 +43,14 @@ class MaskFamily(DeclaresTables):
     def table(self) -> Table:
         """The mask table: one row for each row of the masked tables of the family."""
         releases = [i.release for i in self.members]
-        inputs = {i.release.alias: i.releasable for i in self.members}
-        for release in releases:
-            inputs |= release.reads
+        inputs: dict[str, Table] = {}
+        for indicator in self.members:
+            for name, table in {indicator.release.alias: indicator.releasable, **indicator.release.reads}.items():
+                if inputs.setdefault(name, table) is not table:
+                    raise ValueError(f"{self.name}: two members read different tables under the name {name!r}")
+            if unknown := set(indicator.release.relations) - {tuple(s.columns) for s in self.systems}:
+                # A relation that is left out would let masked figures be computed.
+                raise ValueError(f"{indicator.name}: {self.name} has no system of the measures {sorted(unknown)}")
         cells = " UNION ALL ".join(f"({i.release.cells})" for i in self.members)
         systems = [
             Measures(
