@@ -18,7 +18,8 @@ import dagster as dg
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.assets import key_of, partition_range_tags
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.assets import partition_range_tags
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import fingerprint

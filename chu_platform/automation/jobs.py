@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.catalogue import catalogue
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.maintenance_assets import GROUP
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables

@@ -18,7 +18,8 @@ from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue
 from chu_platform.describe import keep_described
 from chu_platform.errors import ChuError
-from chu_platform.graph.assets import key_of, partition_range_tags
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.assets import partition_range_tags
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables

@@ -6,7 +6,7 @@ import dagster as dg
 
 from chu_platform.automation.jobs import REPORTS
 from chu_platform.catalogue import catalogue
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.tables.table import Layer
 

@@ -1,7 +1,7 @@
 """Dagster assets of tables. All that the UI shows about a table is derived from its declaration."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,15 +9,15 @@ import dagster as dg
 
 from chu_platform.catalogue import declared_at
 from chu_platform.compat.run_tags import PARTITION_RANGE_END, PARTITION_RANGE_START
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.automation_conditions import FOLLOWS
+from chu_platform.graph.check_events import check_events, check_specs
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, StepResult, run_step
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.storage.commit import CommitResult
-from chu_platform.storage.run_checks import CheckResult
-from chu_platform.tables.checks import Check
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
@@ -27,11 +27,6 @@ from chu_platform.urls import DOCUMENTS_ROOT, QUALITY, page_of
 RUN_RESOURCES: Final = "platform"
 # A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check.
 RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-
-
-def key_of(table: Table) -> dg.AssetKey:
-    """Asset key of a table: layer and name."""
-    return dg.AssetKey([table.layer.value, table.name])
 
 
 def pool_of(table: Table) -> str:
@@ -53,7 +48,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=pool_of(table),
         specs=[_spec(t, table) for t in tables],
-        check_specs=[_check_spec(t, check) for t in tables for check in t.all_checks],
+        check_specs=[spec for t in tables for spec in check_specs(t)],
         backfill_policy=dg.BackfillPolicy.single_run() if table.partition_scheme else None,
         required_resource_keys={RUN_RESOURCES},
         retry_policy=RETRIES,
@@ -67,12 +62,12 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
             try:
                 result = run_step(resources, table, partition_range, context.run_id, context.instance)
             except BlockingCheckFailed as failure:
-                yield from _check_results(failure.check_results)
+                yield from check_events(failure.check_results)
                 raise
         log_line(resources, context, _line(table, result))
         if partition_range:
-            _add_partition_metadata(context, key_of(table), partition_range, result.commits[table])
-        yield from _check_results(result.check_results)
+            _add_partition_metadata(context, table, partition_range, result.commits[table])
+        yield from check_events(result.check_results)
         for made, commit in result.commits.items():
             yield dg.MaterializeResult(
                 asset_key=key_of(made),
@@ -91,16 +86,21 @@ def _partition_range(table: Table, context: dg.AssetExecutionContext) -> Partiti
 
 
 def _add_partition_metadata(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partition_range: PartitionRange, commit: CommitResult
+    context: dg.AssetExecutionContext, table: Table, partition_range: PartitionRange, commit: CommitResult
 ) -> None:
-    """Add the metadata of single partitions to their events. The events of a run share all other metadata."""
+    """Add the metadata of single partitions to their events. The events of a run share all other metadata.
+
+    The last event gets the column lineage, which is long: the UI reads it from the last event of an asset.
+    """
     for partition in partition_range.keys:
-        metadata = {
+        metadata: dict[str, Any] = {
             "dagster/partition_row_count": commit.rows_by_partition.get(partition, 0),
             "partition_bytes": commit.size_by_partition.get(partition, 0),
             "partition_changed": partition in commit.changed,
         }
-        context.add_asset_metadata(metadata, asset_key=key, partition_key=partition)
+        if partition == partition_range.last:
+            metadata |= _column_lineage(table)
+        context.add_asset_metadata(metadata, asset_key=key_of(table), partition_key=partition)
 
 
 @dataclass(frozen=True)
@@ -204,29 +204,6 @@ def _sensitivity(table: Table, column: Column) -> str:
     return "identifying" if column.identifying else table.zone.value
 
 
-def _check_spec(table: Table, check: Check) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        check.name,
-        asset=key_of(table),
-        description=check.description,
-        blocking=check.blocking,
-        metadata={"kind": check.kind.value, "column": check.column or "-", "threshold": check.threshold},
-    )
-
-
-def _check_results(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterator[dg.AssetCheckResult]:
-    for table, results in check_results.items():
-        for check_result in results:
-            measured = {} if check_result.measured is None else {"measured": check_result.measured}
-            yield dg.AssetCheckResult(
-                passed=check_result.passed,
-                asset_key=key_of(table),
-                check_name=check_result.check.name,
-                severity=dg.AssetCheckSeverity.ERROR if check_result.check.blocking else dg.AssetCheckSeverity.WARN,
-                metadata=measured,
-            )
-
-
 def _metadata(resources: RunResources, table: Table, commit: CommitResult, result: StepResult) -> dict[str, Any]:
     """Metadata of the whole table after the run."""
     metadata: dict[str, Any] = {
@@ -238,8 +215,9 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         "run_seconds": round(result.seconds, 2),
         # Not `dagster/uri`: the UI does not show that key on the page of the asset.
         "location": dg.MetadataValue.path(str(resources.lake.path(table))),
-        "dagster/column_lineage": _column_lineage(table),
     }
+    if table.partition_scheme is None:
+        metadata |= _column_lineage(table)
     if table.preview:
         metadata["preview"] = dg.MetadataValue.md(resources.lake.markdown(table, table.preview))
     if result.reading:
@@ -254,8 +232,8 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
     return metadata
 
 
-def _column_lineage(table: Table) -> dg.TableColumnLineage:
-    """Direct lineage: the columns from which each column is made or by which it is masked.
+def _column_lineage(table: Table) -> dict[str, Any]:
+    """Metadata with the direct lineage: the columns from which each column is made or by which it is masked.
 
     It is metadata of each materialisation, not of the asset, so that loading the code location analyses no query.
     """
@@ -263,12 +241,13 @@ def _column_lineage(table: Table) -> dg.TableColumnLineage:
     from chu_platform.tables.lineage import Field
 
     columns = lineage_of(table).columns
-    return dg.TableColumnLineage(
+    lineage = dg.TableColumnLineage(
         {
             name: [dg.TableColumnDep(key_of(o.table), o.column) for o in origins if isinstance(o, Field)]
             for name, origins in columns.items()
         }
     )
+    return {"dagster/column_lineage": lineage}
 
 
 def _line(table: Table, result: StepResult) -> str:

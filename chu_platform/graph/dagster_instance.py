@@ -64,6 +64,7 @@ def prepare_dagster_home(settings: Settings) -> None:
         if not configuration.exists() or _of_an_earlier_version(configuration.read_text()):
             configuration.write_text(CONFIGURATION)
     os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 def _of_an_earlier_version(configuration: str) -> bool:

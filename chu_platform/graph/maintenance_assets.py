@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, key_of, pool_of
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, pool_of
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line

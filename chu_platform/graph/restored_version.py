@@ -4,7 +4,7 @@ import dagster as dg
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.storage.restore import restore
 

@@ -7,13 +7,14 @@ import dagster as dg
 import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 
-from chu_platform.tables.checks import CheckCategory, holds, one_of
+from chu_platform.tables.check_metadata import from_metadata
+from chu_platform.tables.checks import Check, CheckCategory, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Dagster's statuses of evaluated checks.
-STATUSES = {"SUCCEEDED": "passed", "FAILED": "failed"}
+EVALUATED = ("SUCCEEDED", "FAILED")
 
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
@@ -21,14 +22,16 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
     # The checks of reports run in the same run as this table, after it is made.
     checked = [table for table in tables if table.layer is not Layer.REPORTS]
     every = [made for table in checked for made in table.outputs]
-    checks = {AssetCheckKey(AssetKey([t.layer.value, t.name]), r.name): (t, r) for t in every for r in t.all_checks}
-    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    checks = [(made, check) for made in every for check in made.all_checks]
+    groups = list(dict.fromkeys(_group_key(table, check) for table, check in checks))
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(groups)
     rows = []
-    for key, (table, check) in checks.items():
-        execution = last.get(key)
-        # A run may plan a check and end before it evaluates the check.
-        evaluated = execution if execution and execution.status.value in STATUSES else None
-        measured = evaluated.evaluation.metadata.get("measured") if evaluated and evaluated.evaluation else None
+    for table, check in checks:
+        execution = last.get(_group_key(table, check))
+        # A run may plan checks and end before it evaluates them.
+        evaluation = execution.evaluation if execution and execution.status.value in EVALUATED else None
+        metadata = {name: value.value for name, value in evaluation.metadata.items()} if evaluation else {}
+        outcome = from_metadata(metadata).get(check.name)
         rows.append(
             {
                 "layer": table.layer.value,
@@ -43,13 +46,18 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
                 "severity": "error" if check.blocking else "warning",
                 "blocking": check.blocking,
                 "description": check.description,
-                "status": STATUSES[evaluated.status.value] if evaluated else "not run",
-                "measured": float(measured.value) if measured else None,  # type: ignore[arg-type]
-                "evaluated_at": _moment(evaluated.create_timestamp) if evaluated else None,
-                "run_id": evaluated.run_id if evaluated else None,
+                "status": ("passed" if outcome.passed else "failed") if outcome else "not run",
+                "measured": outcome.measured if outcome else None,
+                "evaluated_at": _moment(execution.create_timestamp) if execution and outcome else None,
+                "run_id": execution.run_id if execution and outcome else None,
             }
         )
     return pa.Table.from_pylist(rows, arrow_schema(check_result.columns))
+
+
+def _group_key(table: Table, check: Check) -> AssetCheckKey:
+    """Key of the asset check in Dagster with the outcome of the check."""
+    return AssetCheckKey(AssetKey([table.layer.value, table.name]), check.group)
 
 
 def _moment(timestamp: float) -> str:

@@ -117,6 +117,11 @@ class Check:
     refers_to: "Table | None" = None
 
     @property
+    def group(self) -> str:
+        """Name of the group of checks of one table that are reported together: their category, warnings apart."""
+        return self.kind.category.value + ("" if self.blocking else "_warnings")
+
+    @property
     def threshold(self) -> str:
         """The bounds in French notation, for display."""
         text = f"= {self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} à {self.maximum:g}"

@@ -10,7 +10,7 @@ import pytest
 
 from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.graph.golden import GOLDEN, graph
 

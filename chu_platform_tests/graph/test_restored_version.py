@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.restored_version import restore_table
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings

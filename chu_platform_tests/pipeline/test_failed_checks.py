@@ -10,7 +10,7 @@ import pytest
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.reports.check_result import check_result
@@ -64,11 +64,17 @@ def materialize(changed: Changeable, *tables: Table, month: str | None = MONTH) 
 
 
 def checks(home: Home) -> Mapping[str, tuple[str, str]]:
-    """The last result of each of the checks: in Dagster's log, and in the report."""
-    keys = {b.check: dg.AssetCheckKey(key_of(b.table), b.check) for b in FAILED_CHECKS}
+    """The last result of each of the checks: of its group in Dagster's log, and in the report."""
+    groups = {check.name: check.group for b in FAILED_CHECKS for check in b.table.all_checks}
+    keys = {b.check: dg.AssetCheckKey(key_of(b.table), groups[b.check]) for b in FAILED_CHECKS}
     with home.instance() as instance:
         last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     report = {(r["table"], r["check"]): r["status"] for r in rows(home.lake, check_result).to_pylist()}
+    for failed in FAILED_CHECKS:
+        evaluation = last[keys[failed.check]].evaluation
+        assert evaluation
+        named = failed.check in (evaluation.description or "")
+        assert named == (last[keys[failed.check]].status.value == "FAILED")
     return {b.check: (last[keys[b.check]].status.value, report[b.table.name, b.check]) for b in FAILED_CHECKS}
 
 

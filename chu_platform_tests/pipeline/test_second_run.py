@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform.graph.assets import key_of
+from chu_platform.graph.asset_keys import key_of
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.contents import every_table
