@@ -6,8 +6,11 @@ from typing import Final
 
 import pytest
 
-# So little data is not worth the work of the optimising compiler.
-JAVA_OPTIONS: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# So little data is not worth compiling for, neither by Java nor by Spark, which generates code for each query.
+JAVA_OPTIONS: Final = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
+)
 
 
 def require_java() -> None:

@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from chu_platform_tests.java import JAVA_OPTIONS
+
 PROJECT: Final = Path(__file__).parent.parent
 RECORDS: Final = PROJECT / "docs" / "system-tests.json"
 LIMIT: Final = timedelta(hours=1)
@@ -94,7 +96,7 @@ def run(part: Part) -> Record:
     """Run a part to its end, or for as long as a part may take."""
     environment = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
     if part.java:
-        environment["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        environment["JDK_JAVA_OPTIONS"] = JAVA_OPTIONS
     commit, date, begun = _commit(), datetime.now(UTC), time.monotonic()
     process = subprocess.Popen(part.command, cwd=PROJECT, env=environment, start_new_session=True)
     try:
