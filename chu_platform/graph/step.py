@@ -1,4 +1,4 @@
-"""The step that makes a table: stage its rows, run its checks, commit. All tables are made by this step."""
+"""The step that makes a table: write its rows, run its checks, commit. All tables are made by this step."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,10 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
-from chu_platform.storage.commit import CommitResult, commit_staged
+from chu_platform.storage.commit import CommitResult, commit_written
+from chu_platform.storage.lake import WriteFolders
 from chu_platform.storage.recorded_code import record_code
-from chu_platform.storage.run_checks import CheckResult, run_checks
+from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
@@ -71,29 +72,30 @@ def run_step(
             # The whole delivery is read in any case, so the table of its rejects is always written whole.
             ranges = {t: partition_range if t is table else None for t in table.outputs}
             quarantines = [quarantine_of(table)] if is_delivered(table) else []
-            staged = {t: stack.enter_context(lake.staging(t)) / "rows" for t in [*ranges, *quarantines]}
-            for folder in staged.values():
-                folder.mkdir()
+            folders = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
-            with report_progress(resources.log_progress, name, staged[table], last_commit.get("seconds")):
-                reading = stage(resources, table, partition_range, versions, staged, instance)
+            with report_progress(resources.log_progress, name, folders[table].rows, last_commit.get("seconds")):
+                reading = stage(resources, table, partition_range, versions, folders, instance)
                 counts = _counts(reading)
-                check_results = {t: run_checks(lake, t, staged[t], ranges[t], versions, counts) for t in ranges}
+                examined = {t: examine(lake, t, folders[t], ranges[t], versions, counts) for t in ranges}
+            check_results = {t: examination.check_results for t, examination in examined.items()}
             _warn(resources, check_results)
             if any(r.blocks for results in check_results.values() for r in results):
                 raise BlockingCheckFailed(check_results)
             provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
-                provenance["rows"] = {"kept": _count_rows(staged[table])}
+                provenance["rows"] = {"kept": examined[table].rows}
             provenance["seconds"] = round(time.monotonic() - begun, 1)
             # Before the commit, so that every version has its recorded code, also if the run is killed in between.
             record_code(lake, table)
             for quarantine in quarantines:
                 # An empty quarantine is committed if it replaces the quarantine of an earlier delivery.
-                if any(staged[quarantine].iterdir()) or lake.open(quarantine):
-                    commit_staged(lake, quarantine, staged[quarantine], None, provenance)
-            commits = {t: commit_staged(lake, t, staged[t], ranges[t], provenance) for t in ranges}
+                if any(folders[quarantine].rows.iterdir()) or lake.open(quarantine):
+                    commit_written(lake, quarantine, folders[quarantine], None, provenance)
+            commits = {
+                t: commit_written(lake, t, folders[t], ranges[t], provenance, examined[t].partitions) for t in ranges
+            }
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     return StepResult(commits, check_results, time.monotonic() - begun, reading)
@@ -128,12 +130,12 @@ def stage(
     table: Table,
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
-    folders: Mapping[Table, Path],
+    folders: Mapping[Table, WriteFolders],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
-    """Write the rows of the table (or of `partition_range`) below its folder in `folders`.
+    """Write the rows of the table (or of `partition_range`) to its folders in `folders`.
 
-    The inputs are read at `versions`. Writes rejects and quarantine if `folders` has a folder for them.
+    The inputs are read at `versions`. Writes rejects and quarantine if there are folders for them.
     Returns the reading of a delivered table, otherwise None.
     """
     return table.rows.accept(_Stage(resources, table, partition_range, versions, folders, instance))
@@ -141,39 +143,38 @@ def stage(
 
 @dataclass(frozen=True)
 class _Stage:
-    """Visitor that writes the rows of a table below its folder, for each kind of rows."""
+    """Visitor that writes the rows of a table, for each kind of rows."""
 
     resources: RunResources
     table: Table
     partition_range: PartitionRange | None
     versions: Mapping[Table, int]
-    folders: Mapping[Table, Path]
+    folders: Mapping[Table, WriteFolders]
     instance: dg.DagsterInstance | None
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
         resources, table, folders = self.resources, self.table, self.folders
-        staged = folders[table]
-        scratch = staged.parent / "scratch"
-        scratch.mkdir(exist_ok=True)
+        rows, scratch = folders[table].rows, folders[table].scratch
         context = ReadingContext(
             resources.settings.sources_folder, scratch, resources.care_database, resources.log_progress
         )
-        quarantine = folders.get(quarantine_of(table), scratch / "undeclared")
-        quarantine.mkdir(exist_ok=True)
-        reading = read(table, self.partition_range, staged, quarantine, context)
+        quarantine = quarantine_of(table)
+        undeclared = folders[quarantine].rows if quarantine in folders else scratch / "undeclared"
+        undeclared.mkdir(exist_ok=True)
+        reading = read(table, self.partition_range, rows, undeclared, context)
         rejects = rejects_of(table)
         if rejects in folders:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
             current = resources.lake.current_rows(rejects).to_pylist()
-            write_rejects(with_history(current, reading.rejects, deliveries, now), folders[rejects])
+            write_rejects(with_history(current, reading.rejects, deliveries, now), folders[rejects].rows)
         return reading
 
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
         resources, table, partition_range = self.resources, self.table, self.partition_range
-        staged = self.folders[table]
+        target = self.folders[table].rows
         engine = resources.engine
         frames = {name: engine.read(resources.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
@@ -181,9 +182,9 @@ class _Stage:
             # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
             # engines push the filter down where it does not change the result.
             condition = partition_range.predicate() if partition_range and not partition_range.whole else None
-            engine.write(engine.declared(table, frame, condition), staged, table.partition_by)
+            engine.write(engine.declared(table, frame, condition), target, table.partition_by)
         else:
-            _write_arrow(table, rows.finish(engine.arrow(frame)), staged)
+            _write_arrow(table, rows.finish(engine.arrow(frame)), target)
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""
@@ -196,22 +197,17 @@ class _Stage:
             "before": lambda: lake.current_rows(table),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
-        _write_arrow(table, made, self.folders[table])
+        _write_arrow(table, made, self.folders[table].rows)
 
 
-def _write_arrow(table: Table, rows: pa.Table, staged: Path) -> None:
-    """Write rows as Parquet below `staged`, in the declared columns and types."""
+def _write_arrow(table: Table, rows: pa.Table, target: Path) -> None:
+    """Write rows as Parquet below `target`, in the declared columns and types."""
     schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
     typed = rows.select([c.name for c in table.columns]).cast(schema)
     if table.partition_by:
-        pq.write_to_dataset(typed, staged, partition_cols=list(table.partition_by), compression="zstd")
+        pq.write_to_dataset(typed, target, partition_cols=list(table.partition_by), compression="zstd")
     else:
-        pq.write_table(typed, staged / "rows.parquet", compression="zstd")
-
-
-def _count_rows(folder: Path) -> int:
-    """Number of rows of all Parquet files below the folder."""
-    return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+        pq.write_table(typed, target / "rows.parquet", compression="zstd")
 
 
 def _provenance(

@@ -1,14 +1,13 @@
-"""Commit of staged Parquet files: they replace partitions of a table in one atomic Delta commit.
+"""Commit of written Parquet files: they replace partitions of a table in one atomic Delta commit.
 
-Rows are first written to a staging folder (`Lake.staging`) and checked there. Then their files are moved into the table
-and committed, so a reader sees either the old or the new version of all partitions. A run that is killed between the
-move and the commit leaves files that no commit names; VACUUM removes them.
+Files are written once, at their final place in the folder of the table (`Lake.writing`), and checked there. They are
+invisible until a commit names them, so a reader sees either the old or the new version of all partitions. VACUUM
+removes the files of a run that was killed before its commit.
 """
 
 import hashlib
 import json
 import math
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,20 +22,24 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.content_addressed_files import ContentAddressedFile, content_addressed_files, content_of
+from chu_platform.storage.contents import PartitionContents, as_metadata, recorded_contents
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
-from chu_platform.storage.lake import Lake, active_files
+from chu_platform.storage.duckdb_session import bounded_connection
+from chu_platform.storage.durable import flush
+from chu_platform.storage.lake import Lake, WriteFolders, active_files, files_relation
+from chu_platform.storage.partition_folders import folder_of, values_of
 from chu_platform.storage.provenance import last_data_commit, source_files, with_metadata
+from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
 
-PLAIN_VALUE = re.compile(r"[A-Za-z0-9_-]+")
-NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # No checkpoints: Sail cannot read the versions before a checkpoint that the log points to. Maintenance writes them and
 # removes the pointer.
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 # Bytes. Longer strings are truncated in Parquet footers and do not help readers to skip files.
 MAX_STATISTIC_LENGTH = 32
+# Identity of a partition with a missing or cut file. It equals no identity of rows, so the partition is written again.
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -62,42 +65,56 @@ class CommitResult:
     table_files: int
 
 
-def commit_staged(
-    lake: Lake, table: Table, staged: Path, partition_range: PartitionRange | None, provenance: Mapping[str, Any]
+def commit_written(
+    lake: Lake,
+    table: Table,
+    folders: WriteFolders,
+    partition_range: PartitionRange | None,
+    provenance: Mapping[str, Any],
+    partitions: Mapping[str, Partition] | None = None,
 ) -> CommitResult:
-    """Replace the partitions of the table (the whole table if `partition_range` is None) by the staged Parquet files.
+    """Replace the partitions of the table (the whole table if `partition_range` is None) by the written Parquet files.
 
-    The caller holds `lake.staging(table)`. `staged` contains Parquet files in Hive-style folders of the table's
-    partition columns. Partitions with unchanged rows keep their files. If no partition changed, no data is
-    committed. If the same rows now come from other source files, a commit without data records the new files.
+    The caller holds `lake.writing(table)`, whose `folders.rows` contains Parquet files in Hive-style folders of the
+    table's partition columns. `partitions` are the partitions with rows, computed from the files if not given.
+    Partitions with unchanged rows keep their files. If no partition changed, no data is committed. If the same rows now
+    come from other source files, a commit without data records the new files.
     Raises ChuError if the committed table has another schema and `partition_range` is not the whole table.
     Raises TransientError if another tool committed to the table at the same time.
     """
-    scratch = lake.staging_folder(table) / "content-addressed"
-    new = content_addressed_files(table, staged, sorted(staged.rglob("*.parquet")), scratch / "new")
-    files = {f.path: _ParquetFooter(f.path) for f in new}
-    partitions = {f.folder: _partition_values(f.folder) for f in new}
-    by_folder: dict[str, list[ContentAddressedFile]] = defaultdict(list)
-    for file in new:
-        by_folder[file.folder].append(file)
-    current = _CommittedPartitions(lake, table, partition_range)
+    written = _written_files(lake.path(table), folders.rows)
+    if partitions is None:
+        with bounded_connection(folders.scratch / "spill") as connection:
+            paths = [lake.path(table) / f.path for files in written.values() for f in files]
+            partitions = aggregate_partitions(connection, table, files_relation(table, paths))
+    current = _CommittedPartitions(lake, table, partition_range, folders.scratch)
     changed = sorted(
         folder
-        for folder in by_folder.keys() | current.files.keys()
-        if not current.is_unchanged(folder, by_folder.get(folder, []), scratch / "old")
+        for folder in written.keys() | current.files.keys()
+        if not current.is_unchanged(folder, partitions[folder].identity if folder in written else None)
     )
     delta = current.delta
     if changed or delta is None or not current.same_schema:
-        adds = [
-            _move_into_table(lake.path(table), table, file, files[file.path], partitions[folder], current.suffix)
-            for folder in changed
-            for file in by_folder.get(folder, [])
-        ]
+        root = lake.path(table)
+        added = [file for folder in changed for file in written.get(folder, [])]
+        contents = {
+            **{f: c for f, c in current.recorded.items() if f not in changed},
+            **{
+                folder: PartitionContents.of_files(
+                    partitions[folder].identity, root, [file.path for file in written[folder]]
+                )
+                for folder in changed
+                if folder in written
+            },
+        }
+        adds = [file.add_action(table) for file in added]
         removes = [action for folder in changed for action in current.removes(folder)]
-        delta = _commit(lake, table, adds, removes, current, provenance)
-    elif source_files(provenance) and source_files(provenance) != source_files(last_data_commit(delta)):
+        flush(root, [file.path for file in added])
+        delta = _commit(lake, table, adds, removes, current, {**provenance, **as_metadata(contents)})
+        flush(root, [f"_delta_log/{delta.version():020}.json"])
+    elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
-        metadata = json.dumps(provenance, ensure_ascii=False)
+        metadata = json.dumps({**provenance, **as_metadata(current.recorded)}, ensure_ascii=False)
         properties = table_properties(table, table.maintenance)
         delta.alter.set_table_properties(
             properties, commit_properties=with_metadata(metadata), post_commithook_properties=NO_HOOKS
@@ -105,83 +122,127 @@ def commit_staged(
     rows_by_partition: Counter[str] = Counter()
     size_by_partition: Counter[str] = Counter()
     if partition_range:
-        for file in new:
-            key = partition_range.key_of(partitions[file.folder][partition_range.partition_scheme.column])
-            rows_by_partition[key] += files[file.path].rows
-            size_by_partition[key] += files[file.path].size
+        for folder, files in written.items():
+            key = partition_range.key_of(values_of(folder)[partition_range.partition_scheme.column])
+            rows_by_partition[key] += sum(f.rows for f in files)
+            size_by_partition[key] += sum(f.size for f in files)
     table_files = active_files(delta)
+    all_written = [f for files in written.values() for f in files]
     return CommitResult(
         delta.version(),
-        sum(f.rows for f in files.values()),
-        sum(f.size for f in files.values()),
+        sum(f.rows for f in all_written),
+        sum(f.size for f in all_written),
         rows_by_partition,
         size_by_partition,
         list(dict.fromkeys(_partition_name(folder, partition_range) for folder in changed)),
-        hashlib.sha256("".join(f"{f.folder}/{f.content}\n" for f in new).encode()).hexdigest()[:16],
+        hashlib.sha256("".join(f"{f}/{p.identity}\n" for f, p in sorted(partitions.items())).encode()).hexdigest()[:16],
         sum(f["num_records"] or 0 for f in table_files),
         sum(f["size_bytes"] for f in table_files),
         len(table_files),
     )
 
 
+class _WrittenFile:
+    """A written Parquet file: path relative to the folder of its table, size in bytes, rows, statistics."""
+
+    def __init__(self, root: Path, file: Path, folder: str) -> None:
+        self.path = file.relative_to(root).as_posix()
+        self.size = file.stat().st_size
+        self._folder = folder
+        self._footer = pq.read_metadata(file)
+        self.rows: int = self._footer.num_rows
+
+    def add_action(self, table: Table) -> AddAction:
+        """The Delta action that adds the file to the table."""
+        return AddAction(
+            path=self.path,
+            size=self.size,
+            partition_values=dict(values_of(self._folder)),
+            modification_time=int(time.time() * 1000),
+            data_change=True,
+            stats=json.dumps(self._statistics(statistics_columns(table))),
+        )
+
+    def _statistics(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Delta file statistics of `columns`, from those of the row groups. Omits columns without exact statistics."""
+        lows: dict[str, Any] = {}
+        highs: dict[str, Any] = {}
+        nulls: dict[str, int] = {}
+        groups = [self._footer.row_group(i) for i in range(self._footer.num_row_groups)]
+        for index, name in enumerate(self._footer.schema.to_arrow_schema().names):
+            found = [g.column(index).statistics for g in groups]
+            if name not in columns or any(s is None for s in found):
+                continue
+            if all(s.has_null_count for s in found):
+                nulls[name] = sum(s.null_count for s in found)
+            ranged = [s for s in found if s.has_min_max]
+            if ranged and all(s.has_min_max or s.null_count == g.num_rows for s, g in zip(found, groups, strict=True)):
+                low, high = min(s.min for s in ranged), max(s.max for s in ranged)
+                if _is_exact(low) and _is_exact(high):
+                    lows[name], highs[name] = _as_json(low), _as_json(high)
+        return {"numRecords": self.rows, "minValues": lows, "maxValues": highs, "nullCount": nulls}
+
+
+def _written_files(root: Path, rows: Path) -> Mapping[str, Sequence[_WrittenFile]]:
+    """The written files with rows, by partition folder."""
+    found: dict[str, list[_WrittenFile]] = defaultdict(list)
+    for path in sorted(rows.rglob("*.parquet")):
+        folder = path.parent.relative_to(rows).as_posix().removeprefix(".")
+        values_of(folder)  # raises ValueError for a value that is not a plain code
+        file = _WrittenFile(root, path, folder)
+        if file.rows:
+            found[folder].append(file)
+    return found
+
+
 class _CommittedPartitions:
     """The committed files of a table before a new commit, by partition folder, restricted to the partition range."""
 
-    def __init__(self, lake: Lake, table: Table, partition_range: PartitionRange | None) -> None:
+    def __init__(self, lake: Lake, table: Table, partition_range: PartitionRange | None, scratch: Path) -> None:
         self._table = table
         self._root = lake.path(table)
+        self._scratch = scratch
         self.delta = lake.open(table)
+        self.last_commit = last_data_commit(self.delta) if self.delta else {}
+        self.recorded = recorded_contents(self.last_commit)
         self.same_schema = self.delta is not None and _has_schema(self.delta, Schema.from_arrow(table.schema), table)
         if self.delta and not self.same_schema and partition_range and not partition_range.whole:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
             )
-        # A file of another schema may have the same content. One name must not be both removed and added.
-        self.suffix = f"-{self.delta.version()}" if self.delta and not self.same_schema else ""
         self.files: dict[str, list[dict[str, Any]]] = defaultdict(list)
         if self.delta is not None:
             for file in active_files(self.delta):
                 partition = _as_text(file.get("partition"))
                 if partition_range is None or partition_range.holds(partition[partition_range.partition_scheme.column]):
-                    folder = file["path"].rpartition("/")[0]
+                    folder = folder_of(partition, table.partition_by)
                     self.files[folder].append({**file, "partition": partition})
 
-    def is_unchanged(self, folder: str, wanted: Sequence[ContentAddressedFile], scratch: Path) -> bool:
-        """Whether the committed partition already has the `wanted` rows and the declared schema."""
-        if not self.same_schema:
-            return False
-        found = [content_of(f["path"]) for f in self.files.get(folder, [])]
-        if None in found:
-            # Another tool or OPTIMIZE wrote files of this partition: compare the rows.
-            paths = [self._root / f["path"] for f in self.files[folder]]
-            found = [f.content for f in content_addressed_files(self._table, self._root, paths, scratch)]
-        return sorted(filter(None, found)) == sorted(f.content for f in wanted)
+    def is_unchanged(self, folder: str, identity: str | None) -> bool:
+        """Whether the committed partition is intact and has rows with this identity (None: no rows)."""
+        return self.same_schema and self._identity(folder) == identity
+
+    def _identity(self, folder: str) -> str | None:
+        """Identity of the committed rows of a partition; None if it has none."""
+        files = self.files.get(folder, [])
+        paths = [self._root / f["path"] for f in files]
+        if not files:
+            return None
+        sizes = [path.stat().st_size if path.is_file() else None for path in paths]
+        if sizes != [f["size_bytes"] for f in files]:
+            return DAMAGED
+        recorded = self.recorded.get(folder)
+        if recorded and recorded.describes([f["path"] for f in files]):
+            return recorded.identity
+        # Files of another tool, of OPTIMIZE or of an older version: compare the rows.
+        with bounded_connection(self._scratch / "spill") as connection:
+            found = aggregate_partitions(connection, self._table, files_relation(self._table, paths))
+        return found[folder].identity
 
     def removes(self, folder: str) -> list[RemoveAction]:
         """Delta actions that remove the files of the partition."""
         now = int(time.time() * 1000)
         return [RemoveAction(f["path"], True, now, f["size_bytes"], f["partition"]) for f in self.files.get(folder, [])]
-
-
-def _move_into_table(
-    path: Path,
-    table: Table,
-    file: ContentAddressedFile,
-    footer: "_ParquetFooter",
-    partition: Mapping[str, str | None],
-    suffix: str,
-) -> AddAction:
-    target = path / file.folder / f"part-{file.content}{suffix}.parquet"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    file.path.replace(target)
-    return AddAction(
-        path=target.relative_to(path).as_posix(),
-        size=footer.size,
-        partition_values=dict(partition),
-        modification_time=int(time.time() * 1000),
-        data_change=True,
-        stats=json.dumps(footer.statistics(statistics_columns(table))),
-    )
 
 
 def _commit(
@@ -229,7 +290,7 @@ def _commit(
 def _partition_name(folder: str, partition_range: PartitionRange | None) -> str:
     """Name of a partition folder in reports: its partition key, or the folder if there is no partition range."""
     return (
-        partition_range.key_of(_partition_values(folder)[partition_range.partition_scheme.column])
+        partition_range.key_of(values_of(folder)[partition_range.partition_scheme.column])
         if partition_range
         else folder
     )
@@ -242,45 +303,6 @@ def _has_schema(delta: DeltaTable, schema: Schema, table: Table) -> bool:
 
 def _as_text(partition: Mapping[str, Any] | None) -> dict[str, str | None]:
     return {k: None if v is None else str(v) for k, v in (partition or {}).items()}
-
-
-def _partition_values(folder: str) -> dict[str, str | None]:
-    """Partition values of a Hive-style folder. Raises ValueError for a value that would need escaping."""
-    values: dict[str, str | None] = {}
-    for part in filter(None, folder.split("/")):
-        name, _, text = part.partition("=")
-        if not PLAIN_VALUE.fullmatch(text):
-            raise ValueError(f"the partition column {name} holds values that are not plain codes")
-        values[name] = None if text == NULL_PARTITION else text
-    return values
-
-
-class _ParquetFooter:
-    """Size, row count and statistics of a Parquet file, from its footer."""
-
-    def __init__(self, path: Path) -> None:
-        self.size = path.stat().st_size
-        self._footer = pq.read_metadata(path)
-        self.rows: int = self._footer.num_rows
-
-    def statistics(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Delta file statistics of `columns`, from those of the row groups. Omits columns without exact statistics."""
-        lows: dict[str, Any] = {}
-        highs: dict[str, Any] = {}
-        nulls: dict[str, int] = {}
-        groups = [self._footer.row_group(i) for i in range(self._footer.num_row_groups)]
-        for index, name in enumerate(self._footer.schema.to_arrow_schema().names):
-            found = [g.column(index).statistics for g in groups]
-            if name not in columns or any(s is None for s in found):
-                continue
-            if all(s.has_null_count for s in found):
-                nulls[name] = sum(s.null_count for s in found)
-            ranged = [s for s in found if s.has_min_max]
-            if ranged and all(s.has_min_max or s.null_count == g.num_rows for s, g in zip(found, groups, strict=True)):
-                low, high = min(s.min for s in ranged), max(s.max for s in ranged)
-                if _is_exact(low) and _is_exact(high):
-                    lows[name], highs[name] = _as_json(low), _as_json(high)
-        return {"numRecords": self.rows, "minValues": lows, "maxValues": highs, "nullCount": nulls}
 
 
 def _is_exact(value: object) -> bool:

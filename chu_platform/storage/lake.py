@@ -1,13 +1,15 @@
 """Access to the lake from Python: zones, folders, locks, and the rows of a table for DuckDB and Arrow."""
 
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +22,7 @@ from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import StoredTable, Table, Zone
 
+# Folder in each zone with locks and temporary files.
 STAGING = ".staging"
 # Longer than any step of a full-size pack.
 LOCK_TIMEOUT_SECONDS = 600.0
@@ -30,6 +33,14 @@ class TableLocked(TransientError):
 
     def __init__(self, table: Table) -> None:
         super().__init__(f"{table.folder} is being written by another process: try again after it has ended")
+
+
+@dataclass(frozen=True)
+class WriteFolders:
+    """Folders of one write: `rows` for the Parquet files, in the folder of the table; `scratch` for temporary files."""
+
+    rows: Path
+    scratch: Path
 
 
 class Lake:
@@ -128,7 +139,7 @@ class Lake:
         return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
 
     def staging_folder(self, table: Table) -> Path:
-        """Folder for staged rows of the table, on the same file system as the table."""
+        """Folder for temporary files of a write of the table."""
         return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
 
     @contextmanager
@@ -154,16 +165,36 @@ class Lake:
             yield
 
     @contextmanager
-    def staging(self, table: Table) -> Iterator[Path]:
-        """Hold the write lock and yield an empty staging folder, which is deleted at the end."""
-        folder = self.staging_folder(table)
+    def writing(self, table: Table) -> Iterator["WriteFolders"]:
+        """Hold the write lock and yield empty folders for one write.
+
+        At the end, everything in them is deleted but the files that the current version of the table names. After a
+        kill, the files remain, but no version names them, and VACUUM deletes them.
+        """
+        scratch = self.staging_folder(table)
         with self.write_lock(table):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True, mode=0o700)
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True, mode=0o700)
+            rows = self.path(table) / f"write-{uuid4().hex}"
+            rows.mkdir(parents=True)
             try:
-                yield folder
+                yield WriteFolders(rows, scratch)
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(scratch, ignore_errors=True)
+                self._delete_unnamed(table, rows)
+
+    def _delete_unnamed(self, table: Table, folder: Path) -> None:
+        """Delete the files of a folder in the table that its current version does not name, and empty folders."""
+        delta = self.open(table)
+        named = set(active_paths(self.path(table), delta)) if delta else set()
+        for parent, _, names in os.walk(folder, topdown=False):
+            for file in (Path(parent, name) for name in names):
+                if file not in named:
+                    file.unlink()
+            if not any(Path(parent).iterdir()):
+                Path(parent).rmdir()
+        if delta is None and not any(self.path(table).iterdir()):
+            self.path(table).rmdir()
 
 
 def active_files(delta: DeltaTable) -> list[dict[str, Any]]:

@@ -1,19 +1,18 @@
 """Running the checks of a table over staged rows, before they are committed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from chu_platform.storage.lake import Lake, active_files, files_relation
+from chu_platform.storage.duckdb_session import bounded_connection
+from chu_platform.storage.lake import Lake, WriteFolders, active_files, files_relation
+from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.tables.checks import Check, CheckInputs, DeliveryCounts
-from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
 
-MEMORY_LIMIT: Final = "3GB"
 NOTHING_DELIVERED: Final = DeliveryCounts()
 
 
@@ -35,24 +34,41 @@ class CheckResult:
         return self.check.blocking and not self.passed
 
 
-def run_checks(
+@dataclass(frozen=True)
+class Examination:
+    """What one scan of staged rows found: the results of all checks, and the partitions with rows, by folder."""
+
+    check_results: Sequence[CheckResult]
+    partitions: Mapping[str, Partition]
+
+    @property
+    def rows(self) -> int:
+        """Number of staged rows."""
+        return sum(p.rows for p in self.partitions.values())
+
+
+def examine(
     lake: Lake,
     table: Table,
-    staged: Path,
+    folders: WriteFolders,
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
     counts: DeliveryCounts = NOTHING_DELIVERED,
-) -> list[CheckResult]:
+) -> Examination:
     """Run all checks of the table over the staged rows of `partition_range` (of the whole table if None).
 
-    Other tables are read at their version in `versions`, by default at their current version.
+    Other tables are read at their version in `versions`, by default at their current version. Conditions and the
+    identity of the rows are computed in one scan, every other check by a query of its own.
     """
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(f"SET temp_directory = {sql_text(str(staged.parent / 'spill'))}")
-        connection.execute("SET preserve_insertion_order = false")
-        files = files_relation(table, sorted(staged.rglob("*.parquet")))
+    with bounded_connection(folders.scratch / "spill") as connection:
+        files = files_relation(table, sorted(folders.rows.rglob("*.parquet")))
         connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files}")
+        counted = [check for check in table.all_checks if check.breaks is not None]
+        conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]
+        partitions = aggregate_partitions(connection, table, "staged", conditions)
+        breaking = {
+            check.name: sum(p.aggregates[place] for p in partitions.values()) for place, check in enumerate(counted)
+        }
 
         def current(other: Table) -> str:
             return lake.relation(other, versions.get(other))
@@ -65,13 +81,21 @@ def run_checks(
 
         inputs = CheckInputs(
             "staged",
+            sum(p.rows for p in partitions.values()),
             _after(lake, table, partition_range),
             current,
             same_partitions,
             _rows_before(lake, table, partition_range),
             counts,
         )
-        return [CheckResult(check, _first_value(connection, check.query(inputs))) for check in table.all_checks]
+        results = [
+            CheckResult(
+                check,
+                breaking[check.name] if check.breaks is not None else _first_value(connection, check.query(inputs)),
+            )
+            for check in table.all_checks
+        ]
+        return Examination(results, partitions)
 
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:

@@ -1,7 +1,7 @@
 """Checks: conditions that the rows of a table must meet before they are committed.
 
-A check is data: its type, a query that measures a number (usually the number of rows that break the check), and the
-bounds of that number. The queries are DuckDB SQL over the relations in `CheckInputs`. `storage.run_checks` runs them.
+A check is data: its type, the condition of rows that break it or a query that measures another number, and the bounds
+of that number. The queries are DuckDB SQL over the relations in `CheckInputs`. `storage.run_checks` runs them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +83,7 @@ class DeliveryCounts:
 class CheckInputs:
     """Inputs of a check query: DuckDB relations and counts.
 
-    `staged`: the rows to commit. `after`: the whole table as it would be after the commit.
+    `staged`: the rows to commit; `rows`: their number. `after`: the whole table as it would be after the commit.
     `current`: function that returns the relation of another table at its current version.
     `same_partitions`: the same, restricted to the staged partitions; None if that table has another partition scheme.
     `rows_before`: number of committed rows in the staged partitions; None if the table does not exist yet.
@@ -91,6 +91,7 @@ class CheckInputs:
     """
 
     staged: str
+    rows: int
     after: str
     current: "Callable[[Table], str]"
     same_partitions: "Callable[[Table], str | None]"
@@ -102,14 +103,17 @@ class CheckInputs:
 class Check:
     """One check. `name` is unique within its table. `description` states the condition, in French.
 
-    The check passes if the number measured by `query` lies between `minimum` and `maximum`, both included, or is null.
+    The check passes if the measured number lies between `minimum` and `maximum`, both included, or is null. It is the
+    number of staged rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
+    checks of a table are counted in one scan of the rows, so prefer them to queries.
     If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
     """
 
     name: str
     kind: CheckType
     description: str
-    query: Callable[[CheckInputs], str]
+    breaks: str | None = None
+    query: Callable[[CheckInputs], str] = lambda _: "SELECT NULL"
     column: str | None = None
     minimum: float = 0
     maximum: float = 0
@@ -138,8 +142,8 @@ def not_null(column: str) -> Check:
         f"not_null_{column}",
         CheckType.NOT_NULL,
         f"{column} est toujours renseigné",
-        lambda s: f'SELECT count(*) FILTER ("{column}" IS NULL) FROM {s.staged}',
-        column,
+        f'"{column}" IS NULL',
+        column=column,
     )
 
 
@@ -150,8 +154,10 @@ def unique(*columns: str) -> Check:
         f"unique_{columns[0]}",
         CheckType.UNIQUE,
         f"({', '.join(columns)}) est unique",
-        lambda s: f"SELECT sum(n - 1)::BIGINT FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)",
-        ", ".join(columns),
+        query=lambda s: (
+            f"SELECT sum(n - 1)::BIGINT FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)"
+        ),
+        column=", ".join(columns),
     )
 
 
@@ -162,11 +168,11 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
         f"foreign_key_{column}",
         CheckType.FOREIGN_KEY,
         f"toute valeur de {column} existe dans {table.name}.{target}",
-        lambda s: (
+        query=lambda s: (
             f'SELECT sum(n)::BIGINT FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) WHERE v IS NOT '
             f'NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
         ),
-        column,
+        column=column,
         refers_to=table,
     )
 
@@ -178,8 +184,8 @@ def one_of(column: str, values: Sequence[str]) -> Check:
         f"domain_{column}",
         CheckType.DOMAIN,
         f"{column} prend l’une des valeurs {', '.join(values)}",
-        lambda s: f'SELECT count(*) FILTER ("{column}" NOT IN ({listed})) FROM {s.staged}',
-        column,
+        f'"{column}" NOT IN ({listed})',
+        column=column,
     )
 
 
@@ -189,19 +195,14 @@ def between(column: str, low: float, high: float) -> Check:
         f"range_{column}",
         CheckType.RANGE,
         f"{column} est compris entre {low:g} et {high:g}",
-        lambda s: f'SELECT count(*) FILTER ("{column}" NOT BETWEEN {low} AND {high}) FROM {s.staged}',
-        column,
+        f'"{column}" NOT BETWEEN {low} AND {high}',
+        column=column,
     )
 
 
 def holds(name: str, condition: str, description: str) -> Check:
     """The SQL `condition` is true or null for every row, as in a SQL CHECK constraint."""
-    return Check(
-        name,
-        CheckType.CONSISTENCY,
-        description,
-        lambda s: f"SELECT count(*) FILTER (NOT ({condition})) FROM {s.staged}",
-    )
+    return Check(name, CheckType.CONSISTENCY, description, f"NOT ({condition})")
 
 
 def none_in(
@@ -212,7 +213,7 @@ def none_in(
         name,
         CheckType.CONSISTENCY,
         description,
-        lambda s: query.format(this=s.staged, other=s.current(refers_to) if refers_to else ""),
+        query=lambda s: query.format(this=s.staged, other=s.current(refers_to) if refers_to else ""),
         blocking=blocking,
         refers_to=refers_to,
     )
@@ -224,8 +225,8 @@ def same_row_count_as(table: "Table") -> Check:
         f"as_many_as_{table.name}",
         CheckType.RECONCILIATION,
         f"autant de lignes que dans {table.layer}/{table.name}",
-        lambda s: (
-            f"SELECT abs((SELECT count(*) FROM {s.staged}) - (SELECT count(*) FROM {other}))::BIGINT"
+        query=lambda s: (
+            f"SELECT abs({s.rows} - (SELECT count(*) FROM {other}))::BIGINT"
             if (other := s.same_partitions(table))
             else "SELECT NULL"
         ),
@@ -239,7 +240,7 @@ def sums_to(name: str, total: str, table: "Table", counted: str, description: st
         name,
         CheckType.RECONCILIATION,
         description,
-        lambda s: (
+        query=lambda s: (
             f"SELECT abs(coalesce(({total.format(this=s.staged)}), 0) "
             f"- coalesce(({counted.format(other=s.current(table))}), 0))::DOUBLE"
         ),
@@ -253,7 +254,7 @@ def rows_kept_or_rejected() -> Check:
         "rows_in_are_kept_or_rejected",
         CheckType.RECONCILIATION,
         "lignes livrées = lignes gardées + lignes rejetées",
-        lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
+        query=lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
     )
 
 
@@ -263,7 +264,7 @@ def columns_declared() -> Check:
         "columns_are_declared",
         CheckType.DRIFT,
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
-        lambda s: f"SELECT {s.counts.undeclared}",
+        query=lambda s: f"SELECT {s.counts.undeclared}",
         blocking=False,
     )
 
@@ -277,10 +278,10 @@ def open_rejects_match_delivery(corrected_by: str) -> Check:
         "open_rejects_are_those_of_the_delivery",
         CheckType.RECONCILIATION,
         "autant de rejets ouverts que de lignes rejetées",
-        lambda s: (
+        query=lambda s: (
             f'SELECT abs(count(*) FILTER ("{corrected_by}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}'
         ),
-        corrected_by,
+        column=corrected_by,
     )
 
 
@@ -290,7 +291,7 @@ def rejected_share(maximum: float) -> Check:
         "rejected_share",
         CheckType.RECONCILIATION,
         f"au plus {100 * maximum:g} % des lignes livrées sont rejetées",
-        lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
+        query=lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
         maximum=maximum,
     )
 
@@ -302,7 +303,7 @@ def steady_row_count() -> Check:
         CheckType.ROW_COUNT,
         f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * MAX_DECREASE:g} % "
         f"et n’augmente pas de plus de {100 * MAX_INCREASE:g} %",
-        lambda s: f"SELECT count(*) / nullif({s.rows_before or 0}, 0) - 1 FROM {s.staged}",
+        query=lambda s: f"SELECT {s.rows} / nullif({s.rows_before or 0}, 0) - 1",
         minimum=-MAX_DECREASE,
         maximum=MAX_INCREASE,
         blocking=False,
@@ -316,8 +317,8 @@ def last_event(column: str, days: int, as_date: str | None = None) -> Check:
         CheckType.FRESHNESS,
         f"au plus {days} jours depuis la dernière valeur de {column}",
         # Other checks find events in the future.
-        lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
-        column,
+        query=lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
+        column=column,
         maximum=days,
         blocking=False,
     )

@@ -16,7 +16,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import stage
 from chu_platform.settings import Settings
-from chu_platform.storage.lake import STAGING, Lake, active_paths, files_relation
+from chu_platform.storage.lake import STAGING, Lake, WriteFolders, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
@@ -180,8 +180,11 @@ def _make(
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))
     report(f"rebuilding it from {listed or files or 'the code only'}, code {commit.get('code_version', '?')}")
-    staged.mkdir()
-    reading = stage(resources, table, partition_range, versions, {table: staged}, None)
+    scratch = staged.with_name(f"{staged.name}-scratch")
+    for folder in (staged, scratch):
+        folder.mkdir()
+    folders = {table: WriteFolders(staged, scratch)}
+    reading = stage(resources, table, partition_range, versions, folders, None)
     if reading is not None:
         current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:

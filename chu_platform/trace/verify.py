@@ -1,6 +1,5 @@
 """`chu verify`: compares published figures with their recomputation, and files and table data with the records."""
 
-import hashlib
 import os
 import random
 from collections import defaultdict
@@ -19,10 +18,13 @@ from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
-from chu_platform.storage.commit_log import Commit, commits
-from chu_platform.storage.content_addressed_files import content_addressed_files, content_of
-from chu_platform.storage.lake import Lake, active_files
-from chu_platform.storage.provenance import commit_metadata, replaced_whole_table
+from chu_platform.storage.commit_log import commits
+from chu_platform.storage.contents import PartitionContents, hash_in_name, recorded_contents, sha256
+from chu_platform.storage.duckdb_session import bounded_connection
+from chu_platform.storage.lake import Lake, active_files, files_relation
+from chu_platform.storage.partition_folders import folder_of
+from chu_platform.storage.provenance import commit_metadata, last_data_commit, replaced_whole_table
+from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
@@ -119,50 +121,35 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
             f"({commit.operation}), without provenance"
         )
     foreign_files = {name for commit in foreign_commits for name in commit.added}
+    delta = lake.require(table)
+    contents = recorded_contents(last_data_commit(delta))
+    recorded = {name: hash_ for partition in contents.values() for name, hash_ in partition.files.items()}
     rewritten: dict[str, list[Path]] = defaultdict(list)
-    for name in (unquote(f["path"]) for f in active_files(lake.require(table))):
-        file, recorded = path / name, content_of(name)
+    for active in active_files(delta):
+        name = unquote(active["path"])
+        file, expected = path / name, recorded.get(name) or hash_in_name(name)
         if not file.is_file():
             yield f"table {table.folder}: its file {name} does not exist"
-        elif recorded is not None:
-            if _content(file, recorded) != recorded:
+        elif expected is not None:
+            if not sha256(file).startswith(expected):
                 yield f"table {table.folder}: its file {name} differs from the committed file: its rows were changed"
         elif name not in foreign_files:
-            rewritten[name.rpartition("/")[0]].append(file)
+            rewritten[folder_of(active.get("partition") or {}, table.partition_by)].append(file)
     for folder, files in rewritten.items():
-        if (problem := _rewritten_problem(lake, table, folder, files)) is not None:
+        if folder in contents and (problem := _rewritten_problem(lake, table, folder, files, contents[folder])):
             yield f"table {table.folder}: {folder or 'its files'}, rewritten by maintenance: {problem}"
 
 
-def _content(file: Path, recorded: str) -> str:
-    """The content part of a file name, computed from the bytes of the file; `recorded` is the one in its name."""
-    # The part before the dash is the number of the file in its partition. Only the part after it depends on the bytes.
-    with file.open("rb") as stream:
-        return f"{recorded.partition('-')[0]}-{hashlib.file_digest(stream, 'sha256').hexdigest()[:40]}"
-
-
-def _rewritten_problem(lake: Lake, table: Table, folder: str, files: Sequence[Path]) -> str | None:
+def _rewritten_problem(
+    lake: Lake, table: Table, folder: str, files: Sequence[Path], committed: PartitionContents
+) -> str | None:
     """Why files written by maintenance do not have the committed rows; None when they have them."""
-    # Maintenance joins files, so names cannot be compared. Compare with the last data commit that wrote the partition.
-    committed = next(
-        (
-            contents
-            for commit in commits(lake.path(table))
-            if _is_data_commit(commit)
-            and (contents := [content_of(n) for n in commit.added if n.rpartition("/")[0] == folder])
-        ),
-        None,
-    )
-    if committed is None:
-        return None  # the log does not contain its commit any more: there is nothing to compare with
-    with scratch(lake) as folder_of_copies:
-        contents_now = [f.content for f in content_addressed_files(table, lake.path(table), files, folder_of_copies)]
-    return None if sorted(contents_now) == sorted(filter(None, committed)) else "its rows are not the committed rows"
-
-
-def _is_data_commit(commit: Commit) -> bool:
-    metadata = commit_metadata(commit)
-    return bool(metadata) and "operation" not in metadata
+    if not committed.comparable:
+        return "its rows cannot be compared with those that another version of DuckDB wrote; materialise it again"
+    with scratch(lake) as temporary, bounded_connection(temporary) as connection:
+        found = aggregate_partitions(connection, table, files_relation(table, files))
+    same = folder in found and found[folder].identity == committed.identity
+    return None if same else "its rows are not the committed rows"
 
 
 def _verify_figures(

@@ -25,7 +25,7 @@ MOMENTS = (
     ("disclosure/death_mask:", 0.1, ("--select", "+key:disclosure/death_mask")),
 )
 BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
-# A program that kills itself between the move of the files and the commit of a table, a very short moment.
+# A program that kills itself between the writing of the files and the commit of a table, a very short moment.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
 from chu_platform.storage import commit as module

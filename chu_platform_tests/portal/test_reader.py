@@ -19,7 +19,7 @@ from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.portal.reader import Reader
 from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.reports.check_result import check_result
-from chu_platform.storage.commit import commit_staged
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element, parsed
@@ -53,14 +53,12 @@ def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> Non
     rows = lake.arrow(table)
     counts = pa.array([None if m else count for m in rows["is_masked"].to_pylist()], rows.schema.field(column).type)
     rows = rows.set_column(rows.column_names.index(column), rows.schema.field(column), counts)
-    with lake.staging(table) as staging:
-        staged = staging / "rows"
-        staged.mkdir()
+    with lake.writing(table) as folders:
         if table.partition_by:
-            pq.write_to_dataset(rows, staged, partition_cols=list(table.partition_by))
+            pq.write_to_dataset(rows, folders.rows, partition_cols=list(table.partition_by))
         else:
-            pq.write_table(rows, staged / "rows.parquet")
-        commit_staged(lake, table, staged, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
+            pq.write_table(rows, folders.rows / "rows.parquet")
+        commit_written(lake, table, folders, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
 
 
 def remake(lake: Lake, count: int) -> None:
@@ -68,12 +66,11 @@ def remake(lake: Lake, count: int) -> None:
     for table, column in TOGETHER.items():
         rewrite(lake, table, column, count, count)
     rows = lake.arrow(publication_coverage)
-    with lake.staging(publication_coverage) as staging:
-        (staging / "rows").mkdir()
+    with lake.writing(publication_coverage) as folders:
         rows = rows.set_column(3, rows.schema.field("cells"), pa.array([count] * len(rows), pa.int64()))
-        pq.write_table(rows, staging / "rows" / "rows.parquet")
+        pq.write_table(rows, folders.rows / "rows.parquet")
         provenance = {"run": "r", "asset": "published/publication_coverage", "read": {MASK: count}}
-        commit_staged(lake, publication_coverage, staging / "rows", None, provenance)
+        commit_written(lake, publication_coverage, folders, None, provenance)
 
 
 def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_deleted(lake: Lake) -> None:
@@ -199,12 +196,9 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
             row["status"] = "failed"
         if (row["layer"], row["table"], row["type"]) == ("facts", "fact_satisfaction", "row count"):
             row["status"] = "failed"
-    with lake.staging(check_result) as staging:
-        (staging / "rows").mkdir()
-        pq.write_table(pa.Table.from_pylist(rows, check_result.schema), staging / "rows" / "rows.parquet")
-        commit_staged(
-            lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}}
-        )
+    with lake.writing(check_result) as folders:
+        pq.write_table(pa.Table.from_pylist(rows, check_result.schema), folders.rows / "rows.parquet")
+        commit_written(lake, check_result, folders, None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
         home = portal.page("/")
         cards = home.all("li.card")
@@ -230,12 +224,9 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
 
 
 def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
-    with lake.staging(check_result) as staging:
-        (staging / "rows").mkdir()
-        pq.write_table(pa.Table.from_pylist([], check_result.schema), staging / "rows" / "rows.parquet")
-        commit_staged(
-            lake, check_result, staging / "rows", None, {"run": "r", "asset": "reports/check_result", "read": {}}
-        )
+    with lake.writing(check_result) as folders:
+        pq.write_table(pa.Table.from_pylist([], check_result.schema), folders.rows / "rows.parquet")
+        commit_written(lake, check_result, folders, None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
         assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 8
         assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")

@@ -28,7 +28,7 @@ from chu_platform.reports.source_quality import source_quality
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
-from chu_platform.storage.commit import commit_staged
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
@@ -423,11 +423,10 @@ def test_rows_of_an_older_register_are_kept(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     first = replace(delivery, columns=[c for c in delivery.columns if c.name in old])
     lake.prepare()
-    with lake.staging(first) as staged:
-        pq.write_table(
-            pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns])), staged / "a.parquet"
-        )
-        commit_staged(lake, first, staged, None, {"run": "test"})
+    with lake.writing(first) as folders:
+        rows = pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns]))
+        pq.write_table(rows, folders.rows / "a.parquet")
+        commit_written(lake, first, folders, None, {"run": "test"})
     readings = delivery_reading.schema.empty_table()
     (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.current_rows(delivery)).to_pylist()
     assert {name: row[name] for name in old} == {**old, "present": False}

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chu_platform.storage.commit import CommitResult, commit_staged
-from chu_platform.storage.lake import Lake
+from chu_platform.storage.commit import CommitResult, commit_written
+from chu_platform.storage.lake import Lake, WriteFolders
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
@@ -62,15 +61,15 @@ def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
 
 
 @contextmanager
-def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Path]:
-    """Rows as Parquet files in the folders of their partitions, in the staging folder."""
+def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[WriteFolders]:
+    """Rows as Parquet files in the folders of their partitions, not committed yet."""
     lake.prepare()
-    with lake.staging(table) as folder:
-        pq.write_to_dataset(rows, folder, partition_cols=list(table.partition_by), compression="zstd")
-        yield folder
+    with lake.writing(table) as folders:
+        pq.write_to_dataset(rows, folders.rows, partition_cols=list(table.partition_by), compression="zstd")
+        yield folders
 
 
 def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> CommitResult:
-    """Stage rows and commit them."""
-    with staged(lake, table, rows) as folder:
-        return commit_staged(lake, table, folder, partition_range or CAMPAIGNS.every(), {"run": "test"})
+    """Write rows and commit them."""
+    with staged(lake, table, rows) as folders:
+        return commit_written(lake, table, folders, partition_range or CAMPAIGNS.every(), {"run": "test"})

@@ -20,8 +20,9 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
+from chu_platform.storage.contents import recorded_contents
 from chu_platform.storage.lake import STAGING, Lake
-from chu_platform.storage.run_checks import run_checks
+from chu_platform.storage.run_checks import examine
 from chu_platform.tables.checks import foreign_key, one_of, unique
 from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
@@ -147,7 +148,8 @@ def test_the_previous_version_stays_readable(lake: Lake) -> None:
 def test_the_commit_contains_its_metadata(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     put(lake, visits(), rows_of({"2018": ["other"]}))
-    assert [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()] == [{"run": "test"}] * 2
+    metadata = [json.loads(c["userMetadata"]) for c in DeltaTable(lake.path(visits())).history()]
+    assert [{**m, "contents": None} for m in metadata] == [{"run": "test", "contents": None}] * 2
 
 
 # Unchanged rows.
@@ -165,18 +167,43 @@ def test_the_same_rows_in_another_order_change_nothing(lake: Lake) -> None:
     assert digest(lake.path(visits())) == before
 
 
-def test_the_same_rows_give_the_same_bytes_in_another_lake(lake: Lake, tmp_path: Path) -> None:
+def test_the_same_rows_have_the_same_identity_in_another_lake(lake: Lake, tmp_path: Path) -> None:
     other = Lake(tmp_path / "other")
     put(lake, visits(), rows_of({"2018": ["x"]}))
     put(lake, visits(), rows_of(FIRST))
     put(other, visits(), shuffled(rows_of(FIRST)))
+    one, two = (recorded_contents(of.provenance(visits())) for of in (lake, other))
+    assert {folder: c.identity for folder, c in one.items()} == {folder: c.identity for folder, c in two.items()}
+    assert one.keys() == {"campaign_year=2017", "campaign_year=2018", "campaign_year=2019"}
 
-    def contents(of: Lake) -> dict[str, str]:
-        root = of.path(visits())
-        files = DeltaTable(root).file_uris()
-        return {f.removeprefix(str(root)): sha256(Path(f).read_bytes()).hexdigest() for f in files}
 
-    assert contents(lake) == contents(other)
+def test_the_contents_of_a_commit_are_its_files_and_their_hashes(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    put(lake, visits(), rows_of({"2018": ["x", "y"]}), years("2018", "2018"))
+    root = lake.path(visits())
+    recorded = {n: h for c in recorded_contents(lake.provenance(visits())).values() for n, h in c.files.items()}
+    files = [Path(f).relative_to(root).as_posix() for f in DeltaTable(root).file_uris()]
+    assert recorded == {name: sha256((root / name).read_bytes()).hexdigest() for name in files}
+
+
+def test_a_write_without_commit_leaves_no_file(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = sorted(lake.path(visits()).rglob("*"))
+    with staged(lake, visits(), rows_of({"2018": ["x"]})):
+        assert sorted(lake.path(visits()).rglob("*")) != before
+    assert sorted(lake.path(visits()).rglob("*")) == before
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut"])
+def test_a_partition_with_a_damaged_file_is_written_again(lake: Lake, damage: str) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    (file,) = (Path(f) for f in DeltaTable(lake.path(visits())).file_uris() if "=2018/" in f)
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    assert put(lake, visits(), rows_of(FIRST)).changed == ["2018"]
+    assert codes(lake, visits()) == FIRST
 
 
 def test_only_partitions_with_changed_rows_are_rewritten(lake: Lake) -> None:
@@ -202,7 +229,7 @@ def test_the_same_rows_in_files_of_another_tool_are_not_rewritten(lake: Lake) ->
     put(lake, visits(), rows_of(FIRST))
     rewrite_2019(DeltaTable(lake.path(visits())))
     before = (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris()))
-    assert not any("part-00000-" in f and len(f.rsplit("/", 1)[1]) == 59 for f in before[1] if "2019" in f)
+    assert not any("/write-" in f for f in before[1] if "=2019/" in f)
     put(lake, visits(), rows_of(FIRST))
     assert (lake.version(visits()), set(DeltaTable(lake.path(visits())).file_uris())) == before
 
@@ -286,6 +313,8 @@ def test_rows_that_fail_a_check_do_not_change_the_table(
     assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
     assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
     assert not list(resources.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
+    named = {Path(f) for f in DeltaTable(resources.lake.path(table)).file_uris()}
+    assert set(resources.lake.path(table).rglob("*.parquet")) == named
 
 
 def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
@@ -296,8 +325,10 @@ def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
         name="others",
         checks=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
     )
-    with staged(lake, table, rows_of(FIRST)) as folder:
-        measured = {v.check.name: v.measured or 0 for v in run_checks(lake, table, folder, None, {})}
+    with staged(lake, table, rows_of(FIRST)) as folders:
+        found = examine(lake, table, folders, None, {})
+    measured = {v.check.name: v.measured or 0 for v in found.check_results}
+    assert found.rows == 6
     assert measured == {
         "not_null_code": 0,
         "unique_code": 0,
@@ -313,9 +344,9 @@ def test_a_foreign_key_is_checked_against_the_version_that_was_read(lake: Lake) 
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     put(lake, known, rows_of({"2019": ["z"]}))
     table = replace(visits(), name="others", checks=[foreign_key("code", known)])
-    with staged(lake, table, rows_of({"2019": ["a", "b"]})) as folder:
+    with staged(lake, table, rows_of({"2019": ["a", "b"]})) as folders:
         at_first, now = (
-            next(v for v in run_checks(lake, table, folder, None, versions) if v.check.refers_to is known)
+            next(v for v in examine(lake, table, folders, None, versions).check_results if v.check.refers_to is known)
             for versions in ({known: 0}, {})
         )
     assert (at_first.measured or 0, now.measured) == (0, 2)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from chu_platform.storage.commit import commit_staged
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits, last_data_commit
@@ -29,8 +29,8 @@ def commit(lake: Lake, run: str, code: str, partition_range: PartitionRange | No
         "whole": partition_range is None,
         "files": [{"name": "visits.csv", "sha256": file}],
     }
-    with staged(lake, visits(), rows_of({year: [code]})) as folder:
-        return commit_staged(lake, visits(), folder, partition_range or CAMPAIGNS.every(), metadata).version
+    with staged(lake, visits(), rows_of({year: [code]})) as folders:
+        return commit_written(lake, visits(), folders, partition_range or CAMPAIGNS.every(), metadata).version
 
 
 def runs(lake: Lake, version: int) -> list[str]:

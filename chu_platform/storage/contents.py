@@ -1,0 +1,64 @@
+"""The contents of a table as its commits record them: by partition, the identity of the rows and the hash of each file.
+
+Every data commit records the contents of the whole table after it, under the key "contents" of its metadata. So the
+last data commit is enough to recognise unchanged partitions, and to find files that were changed behind the log.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from chu_platform.storage.row_identity import ALGORITHM
+
+KEY: Final = "contents"
+OLD_NAME: Final = re.compile(r"part-\d{5}-([0-9a-f]{40})[^/]*\.parquet")
+
+
+@dataclass(frozen=True)
+class PartitionContents:
+    """Identity of the rows of a partition, and SHA-256 of each of its files, by path relative to the table's folder."""
+
+    identity: str
+    files: Mapping[str, str]
+
+    @classmethod
+    def of_files(cls, identity: str, root: Path, files: Sequence[str]) -> Self:
+        """The contents of these files below `root`, which are read for their hashes."""
+        return cls(identity, {name: sha256(root / name) for name in files})
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the identity was computed as new ones are."""
+        return self.identity.partition(":")[0] == ALGORITHM
+
+    def describes(self, files: Sequence[str]) -> bool:
+        """Whether the identity is that of exactly these files, and can be compared with a new one."""
+        return self.comparable and set(files) == set(self.files)
+
+
+def recorded_contents(data_commit: Mapping[str, Any]) -> Mapping[str, PartitionContents]:
+    """The contents that a data commit records, by partition folder; empty for a commit of an older version."""
+    return {
+        folder: PartitionContents(entry["identity"], entry["files"])
+        for folder, entry in data_commit.get(KEY, {}).items()
+    }
+
+
+def as_metadata(contents: Mapping[str, PartitionContents]) -> Mapping[str, Any]:
+    """The contents as an entry of commit metadata."""
+    return {KEY: {f: {"identity": c.identity, "files": dict(c.files)} for f, c in sorted(contents.items())}}
+
+
+def hash_in_name(name: str) -> str | None:
+    """Start of the SHA-256 of a file in its name, as versions before 0.3 wrote it; None for any other name."""
+    match = OLD_NAME.fullmatch(name.rpartition("/")[2])
+    return match[1] if match else None
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
