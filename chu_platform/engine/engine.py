@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MAX_RETRIES: Final = 3
 DEFAULT_PORT: Final = 15002
 CONNECT_TIMEOUT_SECONDS: Final = 5
+# Column of the order of the rows while a table is written. No table has a column of this name.
+ROW_NUMBER: Final = "row_number_in_partition"
 # These loggers print error messages, which may contain values of rows. A filter is used instead of `disabled`, because
 # a later configuration of logging, as Dagster does, enables all loggers again.
 for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
@@ -141,13 +143,29 @@ class Engine:
         with self._errors("planning"):
             return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
 
-    def write(self, rows: "DataFrame", staged: Path, partition_by: Sequence[str]) -> None:
-        """Write rows as Parquet files to `staged`, in Hive-style folders of the partition columns."""
-        if partition_by and self._settings.engine == "spark":
+    def write(self, rows: "DataFrame", table: Table, folder: Path) -> None:
+        """Add Parquet files with new names to `folder`, in Hive-style folders of the table's partition columns.
+
+        A partition is one file; a table without partitions is one or a few. Each file is in the declared order.
+        """
+        partition_by, order = table.partition_by, table.layout.z_order_by
+        if order:
+            # Sail ignores a sort before a write, but keeps the order of a window whose number is used.
+            partition = f"PARTITION BY {', '.join(partition_by)} " if partition_by else ""
+            number = f"row_number() OVER ({partition}ORDER BY {', '.join(order)})"
+            columns = ", ".join(f"`{c.name}`" for c in table.columns)
+            with self._errors("planning"):
+                rows = self.session.sql(
+                    f"SELECT {columns} FROM (SELECT *, {number} AS {ROW_NUMBER} FROM {{rows}}) WHERE {ROW_NUMBER} > 0",
+                    rows=rows,
+                )
+        elif not partition_by:
+            rows = rows.repartition(1)
+        elif self._settings.engine == "spark":
             # Spark writes one file for each task and partition: put each partition into one task. Sail always does so.
             rows = rows.repartition(*partition_by)
         with self._errors("writing"):
-            rows.write.mode("overwrite").partitionBy(*partition_by).parquet(str(staged))
+            rows.write.mode("append").partitionBy(*partition_by).parquet(str(folder))
 
     def arrow(self, rows: "DataFrame") -> pa.Table:
         """Rows as an Arrow table in this process."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +19,7 @@ from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_o
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.commit import CommitResult, commit_written
-from chu_platform.storage.lake import WriteFolders
+from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import CheckType, DeliveryCounts
@@ -72,13 +71,13 @@ def run_step(
             # The whole delivery is read in any case, so the table of its rejects is always written whole.
             ranges = {t: partition_range if t is table else None for t in table.outputs}
             quarantines = [quarantine_of(table)] if is_delivered(table) else []
-            folders = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
+            writes = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
-            with report_progress(resources.log_progress, name, folders[table].rows, last_commit.get("seconds")):
-                reading = stage(resources, table, partition_range, versions, folders, instance)
+            with report_progress(resources.log_progress, name, writes[table], last_commit.get("seconds")):
+                reading = stage(resources, table, partition_range, versions, writes, instance)
                 counts = _counts(reading)
-                examined = {t: examine(lake, t, folders[t], ranges[t], versions, counts) for t in ranges}
+                examined = {t: examine(lake, t, writes[t], ranges[t], versions, counts) for t in ranges}
             check_results = {t: examination.check_results for t, examination in examined.items()}
             _warn(resources, check_results)
             if any(r.blocks for results in check_results.values() for r in results):
@@ -91,10 +90,10 @@ def run_step(
             record_code(lake, table)
             for quarantine in quarantines:
                 # An empty quarantine is committed if it replaces the quarantine of an earlier delivery.
-                if any(folders[quarantine].rows.iterdir()) or lake.open(quarantine):
-                    commit_written(lake, quarantine, folders[quarantine], None, provenance)
+                if writes[quarantine].files or lake.open(quarantine):
+                    commit_written(lake, quarantine, writes[quarantine], None, provenance)
             commits = {
-                t: commit_written(lake, t, folders[t], ranges[t], provenance, examined[t].partitions) for t in ranges
+                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions) for t in ranges
             }
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
@@ -130,15 +129,15 @@ def stage(
     table: Table,
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
-    folders: Mapping[Table, WriteFolders],
+    writes: Mapping[Table, Write],
     instance: dg.DagsterInstance | None,
 ) -> Reading | None:
-    """Write the rows of the table (or of `partition_range`) to its folders in `folders`.
+    """Write the rows of the table (or of `partition_range`).
 
-    The inputs are read at `versions`. Writes rejects and quarantine if there are folders for them.
+    The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`.
     Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_Stage(resources, table, partition_range, versions, folders, instance))
+    return table.rows.accept(_Stage(resources, table, partition_range, versions, writes, instance))
 
 
 @dataclass(frozen=True)
@@ -149,32 +148,33 @@ class _Stage:
     table: Table
     partition_range: PartitionRange | None
     versions: Mapping[Table, int]
-    folders: Mapping[Table, WriteFolders]
+    writes: Mapping[Table, Write]
     instance: dg.DagsterInstance | None
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
-        resources, table, folders = self.resources, self.table, self.folders
-        rows, scratch = folders[table].rows, folders[table].scratch
+        resources, table, writes = self.resources, self.table, self.writes
         context = ReadingContext(
-            resources.settings.sources_folder, scratch, resources.care_database, resources.log_progress
+            resources.settings.sources_folder,
+            writes[table].scratch,
+            resources.care_database,
+            resources.log_progress,
         )
-        quarantine = quarantine_of(table)
-        undeclared = folders[quarantine].rows if quarantine in folders else scratch / "undeclared"
-        undeclared.mkdir(exist_ok=True)
-        reading = read(table, self.partition_range, rows, undeclared, context)
-        rejects = rejects_of(table)
-        if rejects in folders:
+        quarantine, rejects = quarantine_of(table), rejects_of(table)
+        undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch
+        reading = read(table, self.partition_range, writes[table].rows, undeclared, context)
+        if rejects in writes:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
             current = resources.lake.current_rows(rejects).to_pylist()
-            write_rejects(with_history(current, reading.rejects, deliveries, now), folders[rejects].rows)
+            file = writes[rejects].rows / writes[rejects].new_name("rejects.parquet")
+            write_rejects(with_history(current, reading.rejects, deliveries, now), file)
         return reading
 
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
         resources, table, partition_range = self.resources, self.table, self.partition_range
-        target = self.folders[table].rows
+        write = self.writes[table]
         engine = resources.engine
         frames = {name: engine.read(resources.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
@@ -182,9 +182,9 @@ class _Stage:
             # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
             # engines push the filter down where it does not change the result.
             condition = partition_range.predicate() if partition_range and not partition_range.whole else None
-            engine.write(engine.declared(table, frame, condition), target, table.partition_by)
+            engine.write(engine.declared(table, frame, condition), table, write.rows)
         else:
-            _write_arrow(table, rows.finish(engine.arrow(frame)), target)
+            _write_arrow(table, rows.finish(engine.arrow(frame)), write)
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""
@@ -197,17 +197,20 @@ class _Stage:
             "before": lambda: lake.current_rows(table),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
-        _write_arrow(table, made, self.folders[table].rows)
+        _write_arrow(table, made, self.writes[table])
 
 
-def _write_arrow(table: Table, rows: pa.Table, target: Path) -> None:
-    """Write rows as Parquet below `target`, in the declared columns and types."""
+def _write_arrow(table: Table, rows: pa.Table, write: Write) -> None:
+    """Write rows as Parquet, in the declared columns and types."""
     schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
     typed = rows.select([c.name for c in table.columns]).cast(schema)
     if table.partition_by:
-        pq.write_to_dataset(typed, target, partition_cols=list(table.partition_by), compression="zstd")
+        template = write.new_name("{i}.parquet")
+        pq.write_to_dataset(
+            typed, write.rows, partition_cols=list(table.partition_by), basename_template=template, compression="zstd"
+        )
     else:
-        pq.write_table(typed, target / "rows.parquet", compression="zstd")
+        pq.write_table(typed, write.rows / write.new_name("rows.parquet"), compression="zstd")
 
 
 def _provenance(

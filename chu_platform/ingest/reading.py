@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -138,13 +139,14 @@ def read(
     """Read a delivered table and return its counts and rejects.
 
     Writes the kept rows of `partition_range` as Parquet below `staged`, and the values of columns that are not declared
-    below `quarantine`.
+    below `quarantine`, to files with new names.
 
     Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
     are rejected, or when rows in differ from kept + rejected.
     """
     source = delivered_rows(table)
     reading = Reading()
+    token = uuid4().hex
     with (
         _without_row_values(table.name),
         source.reader.open(source.expected(table.columns), context) as files,
@@ -156,9 +158,9 @@ def read(
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
                 sql = RowSql(table, source, raw)
-                kept = _keep(connection, table, sql, partition_range, staged, number)
+                kept = _keep(connection, table, sql, partition_range, staged, f"part-{token}-{number}")
                 rejects = _rejects(connection, sql, raw, kept)
-                _quarantine(connection, raw, quarantine / f"file{number}.parquet")
+                _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}.parquet")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
@@ -174,7 +176,7 @@ def _keep(
     sql: RowSql,
     partition_range: PartitionRange | None,
     staged: Path,
-    number: int,
+    name: str,
 ) -> int:
     """Write the kept rows of the wanted partitions. Returns the number of kept rows in all partitions."""
     # The order of rows does not matter, so DuckDB may write in parallel.
@@ -184,11 +186,11 @@ def _keep(
     wanted = f" AND {partition_range.predicate()}" if partial and partition_range else ""
     columns = ", ".join(sql_name(c.name) for c in table.columns)
     options = "FORMAT parquet, COMPRESSION zstd"
-    target = staged / f"file{number}.parquet"
+    target = staged / f"{name}.parquet"
     if table.partition_by:
         target = staged
         names = ", ".join(sql_name(c) for c in table.partition_by)
-        options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN 'file{number}_{{i}}'"
+        options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN '{name}_{{i}}'"
     copied = _one(connection, f"COPY (SELECT {columns} {kept_rows}{wanted}) TO {sql_text(str(target))} ({options})")
     return _one(connection, f"SELECT count(*) {kept_rows}") if partial else copied
 

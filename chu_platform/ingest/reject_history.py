@@ -60,6 +60,6 @@ def with_history(
     return rows
 
 
-def write_rejects(rows: Sequence[Mapping[str, Any]], staged: Path) -> None:
-    """Write the rejects as one Parquet file below `staged`."""
-    pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(REJECT_COLUMNS)), staged / "rejects.parquet")
+def write_rejects(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Write the rejects as a Parquet file."""
+    pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(REJECT_COLUMNS)), file)

@@ -26,7 +26,7 @@ from chu_platform.storage.contents import PartitionContents, as_metadata, record
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.durable import flush
-from chu_platform.storage.lake import Lake, WriteFolders, active_files, files_relation
+from chu_platform.storage.lake import Lake, Write, active_files, files_relation
 from chu_platform.storage.partition_folders import folder_of, values_of
 from chu_platform.storage.provenance import last_data_commit, source_files, with_metadata
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
@@ -68,26 +68,26 @@ class CommitResult:
 def commit_written(
     lake: Lake,
     table: Table,
-    folders: WriteFolders,
+    write: Write,
     partition_range: PartitionRange | None,
     provenance: Mapping[str, Any],
     partitions: Mapping[str, Partition] | None = None,
 ) -> CommitResult:
     """Replace the partitions of the table (the whole table if `partition_range` is None) by the written Parquet files.
 
-    The caller holds `lake.writing(table)`, whose `folders.rows` contains Parquet files in Hive-style folders of the
-    table's partition columns. `partitions` are the partitions with rows, computed from the files if not given.
+    The caller holds `lake.writing(table)`, which gave `write`. Its files are in Hive-style folders of the table's
+    partition columns. `partitions` are the partitions with rows, computed from the files if not given.
     Partitions with unchanged rows keep their files. If no partition changed, no data is committed. If the same rows now
     come from other source files, a commit without data records the new files.
     Raises ChuError if the committed table has another schema and `partition_range` is not the whole table.
     Raises TransientError if another tool committed to the table at the same time.
     """
-    written = _written_files(lake.path(table), folders.rows)
+    written = _written_files(write)
     if partitions is None:
-        with bounded_connection(folders.scratch / "spill") as connection:
+        with bounded_connection(write.scratch / "spill") as connection:
             paths = [lake.path(table) / f.path for files in written.values() for f in files]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
-    current = _CommittedPartitions(lake, table, partition_range, folders.scratch)
+    current = _CommittedPartitions(lake, table, partition_range, write.scratch)
     changed = sorted(
         folder
         for folder in written.keys() | current.files.keys()
@@ -183,13 +183,13 @@ class _WrittenFile:
         return {"numRecords": self.rows, "minValues": lows, "maxValues": highs, "nullCount": nulls}
 
 
-def _written_files(root: Path, rows: Path) -> Mapping[str, Sequence[_WrittenFile]]:
+def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
     """The written files with rows, by partition folder."""
     found: dict[str, list[_WrittenFile]] = defaultdict(list)
-    for path in sorted(rows.rglob("*.parquet")):
-        folder = path.parent.relative_to(rows).as_posix().removeprefix(".")
+    for path in write.files:
+        folder = path.parent.relative_to(write.rows).as_posix().removeprefix(".")
         values_of(folder)  # raises ValueError for a value that is not a plain code
-        file = _WrittenFile(root, path, folder)
+        file = _WrittenFile(write.rows, path, folder)
         if file.rows:
             found[folder].append(file)
     return found

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,11 +36,26 @@ class TableLocked(TransientError):
 
 
 @dataclass(frozen=True)
-class WriteFolders:
-    """Folders of one write: `rows` for the Parquet files, in the folder of the table; `scratch` for temporary files."""
+class Write:
+    """One write of a table: the folder `rows` for its Parquet files, which is the folder of the table, and `scratch`.
+
+    `before` are the files that were in `rows` before the write. File names must be new: `new_name` gives some.
+    `scratch` is for temporary files.
+    """
 
     rows: Path
     scratch: Path
+    before: frozenset[Path] = frozenset()
+    token: str = field(default_factory=lambda: uuid4().hex)
+
+    def new_name(self, name: str) -> str:
+        """A name for a file of this write that no other write uses."""
+        return f"part-{self.token}-{name}"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The Parquet files that were written."""
+        return [path for path in _files(self.rows) if path.suffix == ".parquet" and path not in self.before]
 
 
 class Lake:
@@ -165,36 +180,42 @@ class Lake:
             yield
 
     @contextmanager
-    def writing(self, table: Table) -> Iterator["WriteFolders"]:
-        """Hold the write lock and yield empty folders for one write.
+    def writing(self, table: Table) -> Iterator[Write]:
+        """Hold the write lock for one write of the table.
 
-        At the end, everything in them is deleted but the files that the current version of the table names. After a
-        kill, the files remain, but no version names them, and VACUUM deletes them.
+        At the end, the written files are deleted that the current version of the table does not name. After a kill,
+        they remain; no version names them, and VACUUM deletes them.
         """
-        scratch = self.staging_folder(table)
+        scratch, rows = self.staging_folder(table), self.path(table)
         with self.write_lock(table):
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True, mode=0o700)
-            rows = self.path(table) / f"write-{uuid4().hex}"
-            rows.mkdir(parents=True)
+            rows.mkdir(parents=True, exist_ok=True)
+            write = Write(rows, scratch, frozenset(_files(rows)))
             try:
-                yield WriteFolders(rows, scratch)
+                yield write
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-                self._delete_unnamed(table, rows)
+                self._delete_unnamed(table, write)
 
-    def _delete_unnamed(self, table: Table, folder: Path) -> None:
-        """Delete the files of a folder in the table that its current version does not name, and empty folders."""
+    def _delete_unnamed(self, table: Table, write: Write) -> None:
+        """Delete the files of a write that the current version of the table does not name, and empty folders."""
         delta = self.open(table)
-        named = set(active_paths(self.path(table), delta)) if delta else set()
-        for parent, _, names in os.walk(folder, topdown=False):
-            for file in (Path(parent, name) for name in names):
-                if file not in named:
-                    file.unlink()
-            if not any(Path(parent).iterdir()):
-                Path(parent).rmdir()
-        if delta is None and not any(self.path(table).iterdir()):
-            self.path(table).rmdir()
+        kept = write.before.union(active_paths(write.rows, delta) if delta else ())
+        for file in set(_files(write.rows)) - kept:
+            file.unlink()
+        for folder, _, _ in os.walk(write.rows, topdown=False):
+            if not any(Path(folder).iterdir()):
+                Path(folder).rmdir()
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a table, in order of path, without those of its log."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "_delta_log"]
+        found += [Path(parent, name) for name in names]
+    return sorted(found)
 
 
 def active_files(delta: DeltaTable) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import Lake, WriteFolders, active_files, files_relation
+from chu_platform.storage.lake import Lake, Write, active_files, files_relation
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.tables.checks import Check, CheckInputs, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange
@@ -50,7 +50,7 @@ class Examination:
 def examine(
     lake: Lake,
     table: Table,
-    folders: WriteFolders,
+    write: Write,
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
     counts: DeliveryCounts = NOTHING_DELIVERED,
@@ -60,8 +60,8 @@ def examine(
     Other tables are read at their version in `versions`, by default at their current version. Conditions and the
     identity of the rows are computed in one scan, every other check by a query of its own.
     """
-    with bounded_connection(folders.scratch / "spill") as connection:
-        files = files_relation(table, sorted(folders.rows.rglob("*.parquet")))
+    with bounded_connection(write.scratch / "spill") as connection:
+        files = files_relation(table, write.files)
         connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files}")
         counted = [check for check in table.all_checks if check.breaks is not None]
         conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]

@@ -16,7 +16,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import stage
 from chu_platform.settings import Settings
-from chu_platform.storage.lake import STAGING, Lake, WriteFolders, active_paths, files_relation
+from chu_platform.storage.lake import STAGING, Lake, Write, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
@@ -183,8 +183,7 @@ def _make(
     scratch = staged.with_name(f"{staged.name}-scratch")
     for folder in (staged, scratch):
         folder.mkdir()
-    folders = {table: WriteFolders(staged, scratch)}
-    reading = stage(resources, table, partition_range, versions, folders, None)
+    reading = stage(resources, table, partition_range, versions, {table: Write(staged, scratch)}, None)
     if reading is not None:
         current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:

@@ -53,12 +53,12 @@ def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> Non
     rows = lake.arrow(table)
     counts = pa.array([None if m else count for m in rows["is_masked"].to_pylist()], rows.schema.field(column).type)
     rows = rows.set_column(rows.column_names.index(column), rows.schema.field(column), counts)
-    with lake.writing(table) as folders:
+    with lake.writing(table) as write:
         if table.partition_by:
-            pq.write_to_dataset(rows, folders.rows, partition_cols=list(table.partition_by))
+            pq.write_to_dataset(rows, write.rows, partition_cols=list(table.partition_by))
         else:
-            pq.write_table(rows, folders.rows / "rows.parquet")
-        commit_written(lake, table, folders, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
+            pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, table, write, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
 
 
 def remake(lake: Lake, count: int) -> None:
@@ -66,11 +66,11 @@ def remake(lake: Lake, count: int) -> None:
     for table, column in TOGETHER.items():
         rewrite(lake, table, column, count, count)
     rows = lake.arrow(publication_coverage)
-    with lake.writing(publication_coverage) as folders:
+    with lake.writing(publication_coverage) as write:
         rows = rows.set_column(3, rows.schema.field("cells"), pa.array([count] * len(rows), pa.int64()))
-        pq.write_table(rows, folders.rows / "rows.parquet")
+        pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
         provenance = {"run": "r", "asset": "published/publication_coverage", "read": {MASK: count}}
-        commit_written(lake, publication_coverage, folders, None, provenance)
+        commit_written(lake, publication_coverage, write, None, provenance)
 
 
 def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_deleted(lake: Lake) -> None:
@@ -196,9 +196,9 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
             row["status"] = "failed"
         if (row["layer"], row["table"], row["type"]) == ("facts", "fact_satisfaction", "row count"):
             row["status"] = "failed"
-    with lake.writing(check_result) as folders:
-        pq.write_table(pa.Table.from_pylist(rows, check_result.schema), folders.rows / "rows.parquet")
-        commit_written(lake, check_result, folders, None, {"run": "r", "asset": "reports/check_result", "read": {}})
+    with lake.writing(check_result) as write:
+        pq.write_table(pa.Table.from_pylist(rows, check_result.schema), write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, check_result, write, None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
         home = portal.page("/")
         cards = home.all("li.card")
@@ -224,9 +224,9 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
 
 
 def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
-    with lake.writing(check_result) as folders:
-        pq.write_table(pa.Table.from_pylist([], check_result.schema), folders.rows / "rows.parquet")
-        commit_written(lake, check_result, folders, None, {"run": "r", "asset": "reports/check_result", "read": {}})
+    with lake.writing(check_result) as write:
+        pq.write_table(pa.Table.from_pylist([], check_result.schema), write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, check_result, write, None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
         assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 8
         assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")

@@ -423,10 +423,10 @@ def test_rows_of_an_older_register_are_kept(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     first = replace(delivery, columns=[c for c in delivery.columns if c.name in old])
     lake.prepare()
-    with lake.writing(first) as folders:
+    with lake.writing(first) as write:
         rows = pa.Table.from_pylist([old], pa.schema([(c.name, c.type) for c in first.columns]))
-        pq.write_table(rows, folders.rows / "a.parquet")
-        commit_written(lake, first, folders, None, {"run": "test"})
+        pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, first, write, None, {"run": "test"})
     readings = delivery_reading.schema.empty_table()
     (row,) = deliveries(settings, NO_RUNS, catalogue(), readings, lake.current_rows(delivery)).to_pylist()
     assert {name: row[name] for name in old} == {**old, "present": False}

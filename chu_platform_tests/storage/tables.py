@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.storage.commit import CommitResult, commit_written
-from chu_platform.storage.lake import Lake, WriteFolders
+from chu_platform.storage.lake import Lake, Write
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.maintenance_policy import Policy
@@ -61,15 +61,15 @@ def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
 
 
 @contextmanager
-def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[WriteFolders]:
+def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Write]:
     """Rows as Parquet files in the folders of their partitions, not committed yet."""
     lake.prepare()
-    with lake.writing(table) as folders:
-        pq.write_to_dataset(rows, folders.rows, partition_cols=list(table.partition_by), compression="zstd")
-        yield folders
+    with lake.writing(table) as write:
+        pq.write_to_dataset(rows, write.rows, partition_cols=list(table.partition_by), compression="zstd")
+        yield write
 
 
 def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> CommitResult:
     """Write rows and commit them."""
-    with staged(lake, table, rows) as folders:
-        return commit_written(lake, table, folders, partition_range or CAMPAIGNS.every(), {"run": "test"})
+    with staged(lake, table, rows) as write:
+        return commit_written(lake, table, write, partition_range or CAMPAIGNS.every(), {"run": "test"})

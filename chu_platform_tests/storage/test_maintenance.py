@@ -113,8 +113,9 @@ def done_of(report: MaintenanceReport) -> Sequence[Operation]:
 
 
 def metadata(commit: Mapping[str, str]) -> Mapping[str, object]:
-    found: Mapping[str, object] = json.loads(commit["userMetadata"])
-    return found
+    """The metadata of a commit; of the last data commit in it, the run only."""
+    found: dict[str, Any] = json.loads(commit["userMetadata"])
+    return {**found, "publication": {"run": found["publication"]["run"]}} if "publication" in found else found
 
 
 def test_after_200_small_commits_files_and_read_time_are_reduced(lake: Lake) -> None:
@@ -168,14 +169,16 @@ def test_rewritten_files_keep_rows_partitions_types_and_no_names_in_the_log(lake
     texts = [f.read_text() for f in log.glob("*.json")] + [str(duckdb.read_parquet(str(checkpoint)).fetchall())]
     assert all("Name of" not in text for text in texts)
     # Each commit of maintenance contains its run and the metadata of the last data commit.
-    (optimized,) = (c for c in delta.history() if c["operation"] == "OPTIMIZE" and "2017" in str(c))
+    (optimized,) = (
+        c for c in delta.history() if c["operation"] == "OPTIMIZE" and "2017" in str(c["operationParameters"])
+    )
     assert metadata(optimized) == {
         "run": "a run",
         "asset": "sources/visits",
         "operation": "optimize",
         "publication": {"run": "test"},
     }
-    assert lake.provenance(ORDERED) == {"run": "test"}
+    assert lake.provenance(ORDERED)["run"] == "test"
     if operations is not DELTA_RS:
         assert optimized["operationParameters"]["zOrderBy"] == '["number","code"]'
     # A second maintenance has nothing to do, and reports why.
@@ -284,7 +287,7 @@ def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> Non
     assert codes(lake, table, 4) == [("2017", "v4")]
     with pytest.raises(ChuError, match="the oldest readable version is 3"):
         restore(lake, table, 2, "a run")
-    assert lake.provenance(table) == {"run": "test"}
+    assert lake.provenance(table)["run"] == "test"
 
 
 def test_provenance_is_kept_after_the_log_was_cleaned(lake: Lake) -> None:
@@ -295,7 +298,7 @@ def test_provenance_is_kept_after_the_log_was_cleaned(lake: Lake) -> None:
     report = maintain(lake, visits(), replace(POLICY, commits=1), "a run")
     assert Operation.CLEAN_LOG in done_of(report)
     assert not (lake.path(visits()) / "_delta_log" / f"{1:020}.json").exists()
-    assert lake.provenance(visits()) == {"run": "test"}
+    assert lake.provenance(visits())["run"] == "test"
 
 
 def test_the_retentions_are_in_the_table_properties(lake: Lake) -> None:
@@ -327,7 +330,7 @@ def test_metadata_of_other_tools_is_ignored(lake: Lake) -> None:
             mode="append",
             commit_properties=properties,
         )
-    assert lake.provenance(visits()) == {"run": "test"}
+    assert lake.provenance(visits())["run"] == "test"
 
 
 def test_a_table_that_another_process_writes_is_skipped(lake: Lake) -> None:

@@ -29,8 +29,8 @@ def commit(lake: Lake, run: str, code: str, partition_range: PartitionRange | No
         "whole": partition_range is None,
         "files": [{"name": "visits.csv", "sha256": file}],
     }
-    with staged(lake, visits(), rows_of({year: [code]})) as folders:
-        return commit_written(lake, visits(), folders, partition_range or CAMPAIGNS.every(), metadata).version
+    with staged(lake, visits(), rows_of({year: [code]})) as write:
+        return commit_written(lake, visits(), write, partition_range or CAMPAIGNS.every(), metadata).version
 
 
 def runs(lake: Lake, version: int) -> list[str]:
