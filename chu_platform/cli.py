@@ -75,13 +75,14 @@ def materialize(
     partitions: Annotated[
         str | None, typer.Option(help="years or months: KEY or FIRST...LAST, e.g. 2019 or 2019-01...2019-12")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="also make tables again that are up to date")] = False,
 ) -> None:
-    """Make the whole graph or a part of it, without servers."""
+    """Make the whole graph or a part of it, without servers. Tables that are up to date are left out."""
     from chu_platform.graph.dagster_instance import exclusive
 
     settings = load_settings()
     with exclusive(settings):
-        _materialize(settings, select, partitions, _progress_printer())
+        _materialize(settings, select, partitions, _progress_printer(), force)
 
 
 @app.command()
@@ -280,13 +281,19 @@ def _progress_printer() -> Callable[[str], None]:
     return log_progress
 
 
-def _materialize(settings: Settings, select: str, partitions: str | None, log_progress: Callable[[str], None]) -> None:
+def _materialize(
+    settings: Settings,
+    select: str,
+    partitions: str | None,
+    log_progress: Callable[[str], None],
+    force: bool = False,
+) -> None:
     """Run the main job. The caller holds its lock. Raises Exit with status 1 if an asset failed."""
     from chu_platform.automation.main_job import run_all
     from chu_platform.graph.dagster_instance import close_dead_runs, open_instance
     from chu_platform.graph.run_resources import RunResources
 
-    with RunResources(settings, log_progress) as resources, open_instance(settings) as instance:
+    with RunResources(settings, log_progress, force=force) as resources, open_instance(settings) as instance:
         if dead := close_dead_runs(instance):
             log_progress(f"marked {dead} unfinished run(s) of a killed process as failed")
         failed = run_all(resources, instance, select, partitions, log_progress)

@@ -22,6 +22,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.files import require_pack
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
@@ -80,7 +81,8 @@ def run_all(
 
     `selection` is in Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months),
     only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
-    depend on them. Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
+    depend on them. Tables that are up to date are left out, unless `resources.force`.
+    Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
     Raises ChuError if the selection or the partitions match nothing.
     """
     defs = build_defs(resources)
@@ -94,6 +96,8 @@ def run_all(
         tables = _affected_tables(tables, ranges)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
+    if not resources.force:
+        tables = _without_up_to_date(resources, tables, ranges, log_progress)
     failed: list[FailedAsset] = []
     not_made: set[Table] = set()
     plan = [*plan_runs([t for t in tables if t.layer is not Layer.REPORTS])]
@@ -116,8 +120,28 @@ def run_all(
                 not_made.add(table)
             elif any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
+    if plan and not failed:
+        remember_reports(resources)
     keep_described(resources.settings)
     return failed
+
+
+def _without_up_to_date(
+    resources: RunResources,
+    tables: Sequence[Table],
+    ranges: Mapping[PartitionScheme, PartitionRange],
+    log_progress: Callable[[str], None],
+) -> list[Table]:
+    """The tables to make: those that are not up to date, and the reports, unless nothing has changed since them."""
+    data = [t for t in tables if t.layer is not Layer.REPORTS]
+    wanted = tables_to_make(resources, data, ranges)
+    if len(wanted) < len(data):
+        log_progress(f"up to date: {len(data) - len(wanted)} tables")
+    reports = [t for t in tables if t.layer is Layer.REPORTS]
+    if not wanted and data and reports_are_current(resources, reports):
+        log_progress(f"up to date: {len(reports)} reports")
+        return []
+    return [*wanted, *reports]
 
 
 def _skip(table: Table, not_made: set[Table], log_progress: Callable[[str], None]) -> None:

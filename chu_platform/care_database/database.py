@@ -64,6 +64,14 @@ class CareDatabase:
         """Whether the snapshot has failed. A new object opens a new snapshot."""
         return self._failure is not None
 
+    def current_fingerprint(self) -> str:
+        """Fingerprint of what a snapshot would read: of the dump, without restoring it, or of the opened snapshot."""
+        if self._settings.postgres_url:
+            self._open()
+        elif not self.fingerprint:
+            self.fingerprint = fingerprint(one(self._settings.sources_folder, DUMP_PATTERN))
+        return self.fingerprint
+
     def columns(self, table: str) -> list[str]:
         """Column names of a table, in order; empty when there is no such table in schema public."""
         query = (

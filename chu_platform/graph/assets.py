@@ -15,8 +15,9 @@ from chu_platform.graph.check_events import check_events, check_specs
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import BlockingCheckFailed, StepResult, run_step
+from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
+from chu_platform.graph.step_result import StepResult
 from chu_platform.storage.commit import CommitResult
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
@@ -213,6 +214,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         "delta_version": commit.version,
         "slices_changed" if table.partition_scheme else "partitions_changed": len(commit.changed),
         "run_seconds": round(result.seconds, 2),
+        "up_to_date": result.up_to_date,
         # Not `dagster/uri`: the UI does not show that key on the page of the asset.
         "location": dg.MetadataValue.path(str(resources.lake.path(table))),
     }
@@ -220,15 +222,15 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         metadata |= _column_lineage(table)
     if table.preview:
         metadata["preview"] = dg.MetadataValue.md(resources.lake.markdown(table, table.preview))
-    if result.reading:
-        metadata["delivery_rows_in"] = result.reading.rows_in
-        metadata["delivery_rows_kept"] = result.reading.kept
-        metadata["delivery_rows_rejected"] = len(result.reading.rejects)
+    if delivery := result.delivery:
+        metadata["delivery_rows_in"] = delivery.rows_in
+        metadata["delivery_rows_kept"] = delivery.kept
+        metadata["delivery_rows_rejected"] = delivery.rejected
         ever_rejected = sum(c.table_rows for t, c in result.commits.items() if t.layer is Layer.REJECTS)
         # Corrected or withdrawn. Events of earlier runs hold this key, so the key keeps its name.
-        metadata["delivery_rows_mended"] = ever_rejected - len(result.reading.rejects)
-        metadata["delivery_columns_undeclared"] = len(result.reading.undeclared)
-        metadata["deliveries"] = dg.MetadataValue.json([d.metadata for d in result.reading.deliveries])
+        metadata["delivery_rows_mended"] = ever_rejected - delivery.rejected
+        metadata["delivery_columns_undeclared"] = delivery.undeclared
+        metadata["deliveries"] = dg.MetadataValue.json(delivery.deliveries)
     return metadata
 
 
@@ -254,8 +256,9 @@ def _line(table: Table, result: StepResult) -> str:
     """A progress line, without values of rows."""
     commit = result.commits[table]
     counts = f"{commit.rows:,} rows"
-    if result.reading:
-        reading = result.reading
-        counts = f"{reading.rows_in:,} rows in = {reading.kept:,} kept + {len(reading.rejects):,} rejected"
+    if delivery := result.delivery:
+        counts = f"{delivery.rows_in:,} rows in = {delivery.kept:,} kept + {delivery.rejected:,} rejected"
+    if result.up_to_date:
+        return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}, up to date"
     unchanged = "" if commit.changed else ", unchanged"
     return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {result.seconds:.1f} s"

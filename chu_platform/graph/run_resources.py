@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 class RunResources:
     """Resources of one or several runs, as a context manager that closes them.
 
-    `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run.
+    `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run. With
+    `force`, tables that are up to date are made again.
     """
 
-    def __init__(self, settings: Settings, log_progress: Callable[[str], None], logs_to_dagster: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log_progress: Callable[[str], None],
+        logs_to_dagster: bool = False,
+        force: bool = False,
+    ) -> None:
         self.settings = settings
+        self.force = force
         self.log_progress = log_progress
         self.logs_to_dagster = logs_to_dagster
         self.lake = Lake(settings.lake_folder)

@@ -15,10 +15,12 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step_result import DeliverySummary, StepResult
+from chu_platform.graph.up_to_date import inputs_of, last_result, remember
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
-from chu_platform.storage.commit import CommitResult, commit_written
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -38,19 +40,6 @@ class BlockingCheckFailed(ChuError):
         super().__init__(f"{'; '.join(filter(None, failures))}; nothing was committed, the last version stays")
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """Commits and check results of a step, for the table and, if it is delivered, for its rejects.
-
-    `seconds` is the duration of the step; `reading` describes the delivery, if there is one.
-    """
-
-    commits: Mapping[Table, CommitResult]
-    check_results: Mapping[Table, Sequence[CheckResult]]
-    seconds: float
-    reading: Reading | None = None
-
-
 def run_step(
     resources: RunResources,
     table: Table,
@@ -58,7 +47,7 @@ def run_step(
     run_id: str,
     instance: dg.DagsterInstance | None = None,
 ) -> StepResult:
-    """Make the table, or the partitions of `partition_range`, in the Dagster run `run_id`.
+    """Make the table, or the partitions of `partition_range`, in the Dagster run `run_id`, unless it is up to date.
 
     `instance` is the Dagster instance of the run; only the reports read it. Raises ChuError if the table cannot be
     made; then nothing is committed.
@@ -66,6 +55,9 @@ def run_step(
     begun = time.monotonic()
     lake = resources.lake
     versions = {t: lake.version(t) for t in table.needs}
+    inputs = inputs_of(resources, table, partition_range, versions)
+    if not resources.force and (result := last_result(lake, table, inputs)) is not None:
+        return result
     try:
         with ExitStack() as stack:
             # The whole delivery is read in any case, so the table of its rejects is always written whole.
@@ -97,7 +89,10 @@ def run_step(
             }
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
-    return StepResult(commits, check_results, time.monotonic() - begun, reading)
+    delivery = DeliverySummary.of(reading) if reading else None
+    result = StepResult(commits, check_results, time.monotonic() - begun, delivery)
+    remember(lake, table, inputs, result)
+    return result
 
 
 def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:

@@ -76,6 +76,11 @@ class Rows(ABC):
         """Whether equal inputs give equal rows at any time."""
         return True
 
+    @property
+    def uses_key(self) -> bool:
+        """Whether the rows depend on the pseudonymisation key."""
+        return False
+
     def as_recorded(self, _declaration: Mapping[str, str]) -> Self:
         """These rows with the recorded texts of an earlier `declaration`, if the kind of rows can use them."""
         return self
@@ -183,6 +188,11 @@ class Computed(Rows):
     def repeatable(self) -> bool:
         """See `Rows`: false if the function reads Dagster's log, the catalogue or the current rows of the table."""
         return not set(self.given) - {"settings"}
+
+    @property
+    def uses_key(self) -> bool:
+        """See `Rows`: it is in the folder that the settings name."""
+        return "settings" in self.given
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
         """See `Rows`."""

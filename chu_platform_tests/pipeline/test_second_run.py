@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.dimensions.dim_medication import dim_medication
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
@@ -21,10 +22,31 @@ def state(lake: Lake, table: Table) -> tuple[int, set[str]]:
     return delta.version(), {uri.removeprefix(str(lake.root)) for uri in delta.file_uris()}
 
 
-def test_a_second_run_materialises_all_tables_and_writes_nothing(made: Home, tmp_path: Path) -> None:
+def test_a_second_run_reads_and_writes_nothing(made: Home, tmp_path: Path) -> None:
+    again = made.copy(tmp_path / "home")
+    before = {f: f.stat().st_mtime_ns for f in again.lake.root.rglob("*") if f.is_file() and f.suffix != ".lock"}
+    with again.instance() as instance:
+        runs = len(instance.get_runs())
+    printed = again.materialize().stdout
+    assert "up to date" in printed and "run 1 of" not in printed
+    with again.instance() as instance:
+        assert len(instance.get_runs()) == runs
+    after = {f: f.stat().st_mtime_ns for f in again.lake.root.rglob("*") if f.is_file() and f.suffix != ".lock"}
+    assert after == before
+
+    # A table with a lost file is made again, and what depends on it is looked at.
+    root = again.lake.path(dim_medication)
+    for file in root.rglob("*.parquet"):
+        file.unlink()
+    printed = again.materialize().stdout
+    assert "dimensions/dim_medication: 15 456 rows, " in printed
+    assert len(again.lake.arrow(dim_medication)) == 15_456
+
+
+def test_a_forced_second_run_materialises_all_tables_and_commits_nothing(made: Home, tmp_path: Path) -> None:
     again = made.copy(tmp_path / "home")
     start = time.time()
-    again.materialize()
+    again.materialize("--force")
     tables = every_table()
     with again.instance() as instance:
         events = {t: instance.get_latest_materialization_event(key_of(t)) for t in tables}

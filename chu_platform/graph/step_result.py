@@ -1,0 +1,47 @@
+"""The result of a step: commits, check results and, if the table is delivered, a summary of the delivery."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chu_platform.ingest.reading import Reading
+from chu_platform.storage.commit import CommitResult
+from chu_platform.storage.run_checks import CheckResult
+from chu_platform.tables.table import Table
+
+
+@dataclass(frozen=True)
+class DeliverySummary:
+    """Row counts of a delivery, over all partitions, the number of undeclared columns, and metadata of each file."""
+
+    rows_in: int
+    kept: int
+    rejected: int
+    undeclared: int
+    deliveries: Sequence[Mapping[str, Any]]
+
+    @staticmethod
+    def of(reading: Reading) -> "DeliverySummary":
+        """The summary of a reading."""
+        return DeliverySummary(
+            reading.rows_in,
+            reading.kept,
+            len(reading.rejects),
+            len(reading.undeclared),
+            [d.metadata for d in reading.deliveries],
+        )
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Commits and check results of a step, for the table and, if it is delivered, for its rejects.
+
+    `seconds` is the duration of the step. If the table was `up_to_date`, nothing was read, and the result is that of
+    the last step.
+    """
+
+    commits: Mapping[Table, CommitResult]
+    check_results: Mapping[Table, Sequence[CheckResult]]
+    seconds: float
+    delivery: DeliverySummary | None = None
+    up_to_date: bool = False

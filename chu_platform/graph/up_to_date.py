@@ -1,0 +1,188 @@
+"""Recognise tables that are up to date: made from the same code and inputs as a new run would use, and intact.
+
+After each successful step, the inputs of the table and the result of the step are written to `<zone>/.made/` in the
+lake. A later step with the same inputs reads nothing and returns that result. A step of a report is never up to date,
+because its inputs are the runs themselves; a main job leaves reports out if nothing else has changed.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from chu_platform.catalogue import catalogue
+from chu_platform.errors import ChuError
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step_result import DeliverySummary, StepResult
+from chu_platform.ingest.delivered import delivered_rows, is_delivered
+from chu_platform.ingest.files import every_file, fingerprint
+from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
+from chu_platform.storage.commit import CommitResult
+from chu_platform.storage.lake import Lake, active_files
+from chu_platform.storage.run_checks import CheckResult
+from chu_platform.tables.checks import Check
+from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.table import Table, Zone
+from chu_platform.version import PACKAGE_VERSION
+
+FOLDER: Final = ".made"
+
+
+def inputs_of(
+    resources: RunResources, table: Table, partition_range: PartitionRange | None, versions: Mapping[Table, int]
+) -> Mapping[str, Any] | None:
+    """What the rows and checks of a table depend on, as JSON; None if a new run may always give other rows.
+
+    Raises ChuError if a delivery is missing.
+    """
+    if not table.rows.repeatable:
+        return None
+    return {
+        "package": PACKAGE_VERSION,
+        "code": table.code_version,
+        "checks": _digest([_check_text(c) for made in table.outputs for c in made.all_checks]),
+        "partitions": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
+        "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
+        "delivered": _delivered(resources, table) if is_delivered(table) else None,
+        "key": _key_state(resources.settings.secrets_folder) if table.rows.uses_key else None,
+    }
+
+
+def _delivered(resources: RunResources, table: Table) -> Sequence[Sequence[str]]:
+    """Name and fingerprint of each delivered file, or of the snapshot of the care database."""
+    reader = delivered_rows(table).reader
+    if reader.database is not None:
+        return [[reader.database, resources.care_database.current_fingerprint()]]
+    pack = resources.settings.sources_folder
+    return [[file.relative_to(pack).as_posix(), fingerprint(file)] for file in reader.files(pack)]
+
+
+def _fingerprints(inputs: Mapping[str, Any]) -> set[str]:
+    return {hash_ for _, hash_ in inputs["delivered"]}
+
+
+def _key_state(folder: Path) -> Sequence[int]:
+    """Size and time of the pseudonymisation key, which say whether it was replaced, but nothing about it."""
+    pseudonymisation_key(folder)  # creates it at the first use
+    status = (folder / KEY_FILE).stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _check_text(check: Check) -> str:
+    """What a check does, as text: its condition and bounds, and the texts and numbers of its query."""
+    cells = [cell.cell_contents for cell in check.query.__closure__ or ()]
+    given = [str(value) for value in cells if isinstance(value, str | int | float)]
+    return "\x1f".join([check.name, str(check.breaks), f"{check.minimum} {check.maximum} {check.blocking}", *given])
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()[:16]
+
+
+def last_result(lake: Lake, table: Table, inputs: Mapping[str, Any] | None) -> StepResult | None:
+    """The result of the last step of the table, if it had these inputs and its tables are still as it left them."""
+    if inputs is None:
+        return None
+    try:
+        made = json.loads(_file(lake, table).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if made.get("inputs") != inputs or any(not _intact(lake, t, made["commits"].get(t.folder)) for t in table.outputs):
+        return None
+    measured = made["checks"]
+    return StepResult(
+        {t: CommitResult(**{**made["commits"][t.folder], "changed": []}) for t in table.outputs},
+        {t: [CheckResult(c, measured[t.folder][c.name]) for c in t.all_checks] for t in table.outputs},
+        seconds=0.0,
+        delivery=DeliverySummary(**made["delivery"]) if made["delivery"] else None,
+        up_to_date=True,
+    )
+
+
+def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
+    """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
+    if inputs is None or (
+        result.delivery and _fingerprints(inputs) != {d["sha256"] for d in result.delivery.deliveries}
+    ):
+        return
+    made = {
+        "inputs": inputs,
+        "commits": {t.folder: asdict(commit) for t, commit in result.commits.items()},
+        "checks": {
+            t.folder: {r.check.name: r.measured for r in results} for t, results in result.check_results.items()
+        },
+        "delivery": asdict(result.delivery) if result.delivery else None,
+    }
+    file = _file(lake, table)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(file)
+
+
+def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
+    """Whether the table has the version of this commit, and all files of that version with their sizes."""
+    delta = lake.open(table)
+    if delta is None or commit is None or delta.version() != commit["version"]:
+        return False
+    root = lake.path(table)
+    try:
+        return all((root / f["path"]).stat().st_size == f["size_bytes"] for f in active_files(delta))
+    except FileNotFoundError:
+        return False
+
+
+def _file(lake: Lake, table: Table) -> Path:
+    return lake.root / table.zone / FOLDER / f"{table.layer}.{table.name}.json"
+
+
+def tables_to_make(
+    resources: RunResources, tables: Sequence[Table], ranges: Mapping[Any, PartitionRange]
+) -> Sequence[Table]:
+    """The tables, sorted by dependency, that are not up to date or depend on such a table."""
+    chosen: list[Table] = []
+    for table in tables:
+        try:
+            versions = {t: resources.lake.version(t) for t in table.needs}
+            partition_range = ranges.get(table.partition_scheme) if table.partition_scheme else None
+            inputs = inputs_of(resources, table, partition_range, versions)
+        except ChuError:
+            # Its step reports what is missing.
+            inputs = None
+        if any(t in chosen for t in table.needs) or last_result(resources.lake, table, inputs) is None:
+            chosen.append(table)
+    return chosen
+
+
+def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bool:
+    """Whether the lake and the pack are as they were when a main job made all reports."""
+    if any(resources.lake.open(t) is None for t in reports):
+        return False
+    try:
+        recorded = json.loads(_reports_file(resources.lake).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(recorded == _state_of_all(resources))
+
+
+def remember_reports(resources: RunResources) -> None:
+    """Record the state of the lake and of the pack after a main job without failure."""
+    file = _reports_file(resources.lake)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.write_text(json.dumps(_state_of_all(resources)), encoding="utf-8")
+
+
+def _state_of_all(resources: RunResources) -> Mapping[str, Any]:
+    """Version of every table, and name, size and time of every file of the pack."""
+    lake, pack = resources.lake, resources.settings.sources_folder
+    tables = {t.folder: delta.version() for t in catalogue() if (delta := lake.open(t)) is not None}
+    files = every_file(pack) if pack.is_dir() else []
+    states = {f.relative_to(pack).as_posix(): [f.stat().st_size, f.stat().st_mtime_ns] for f in files}
+    return {"package": PACKAGE_VERSION, "tables": tables, "pack": states}
+
+
+def _reports_file(lake: Lake) -> Path:
+    return lake.root / Zone.RESTRICTED / FOLDER / "reports.json"
