@@ -3,7 +3,8 @@
 Dagster sends the planned events of a run, and the materialisations of the partitions of an asset, as batches if
 DAGSTER_EVENT_BATCH_SIZE is set (`graph.dagster_instance` and `docker/compose.yaml` set it). Its own storages write all
 batches, or those of planned events, event by event; batches for all events were requested but not implemented
-(https://github.com/dagster-io/dagster/issues/19618).
+(https://github.com/dagster-io/dagster/issues/19618), batches of planned events on PostgreSQL are proposed
+(https://github.com/dagster-io/dagster/pull/33832).
 """
 
 import threading
