@@ -1,29 +1,22 @@
-"""Dagster's SQLite and PostgreSQL storages with less CPU time for each event.
+"""Dagster's SQLite storage with less CPU time for each event.
 
-`dagster.yaml` names them by module and class (`storage: custom:`, a public setting). They use the same files and tables
-as Dagster's own storages, so both can be used one after the other.
+`dagster.yaml` names it by module and class (`storage: custom:`, a public setting). It uses the same files and tables as
+Dagster's own storage, so both can be used one after the other.
 
-For each event, Dagster opens several connections, asks the database which tables and columns it has, and commits
-several transactions; its SQLite storage also creates a SQLAlchemy engine, which compiles all statements again. These
-storages keep engines, connections and what they know about the tables, and write a batch of events in one transaction.
-
-Dagster sends the planned events of a run, and the materialisations of the partitions of an asset, as batches if
-DAGSTER_EVENT_BATCH_SIZE is set (`graph.dagster_instance` sets it). Its SQLite storage writes a batch event by event;
-batches for all events were requested but not implemented (https://github.com/dagster-io/dagster/issues/19618).
+For each event, Dagster opens several connections, asks the database which tables and columns it has, commits several
+transactions, and creates a SQLAlchemy engine, which compiles all statements again. This storage keeps engines,
+connections and what it knows about the tables, and writes a batch of events in one transaction.
 """
 
 import sqlite3
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final
 
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -31,6 +24,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
+
+from chu_platform.compat.event_batches import BatchedEventLog, insert
 
 # Files of events in use at the same time: the index, and those of some runs.
 MAX_OPEN_FILES: Final = 8
@@ -57,27 +52,20 @@ def _no_flush(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
-class EventLog(SqliteEventLogStorage):
+class EventLog(BatchedEventLog, SqliteEventLogStorage):
     """The events: a file for each run, and an index of all."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         # By shard, the least recently used first.
         self._engines: OrderedDict[str, Engine] = OrderedDict()
-        self._index_of_batch = threading.local()
-        self._tables: set[str] = set()
-        self._columns: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         """A connection to the file of one run, or to the index, with a transaction.
 
-        Equal to Dagster's method, except that engines are kept, and that a batch has one transaction for the index.
+        Equal to Dagster's method, except that engines are kept.
         """
-        held: Connection | None = getattr(self._index_of_batch, "connection", None)
-        if held is not None and shard == INDEX_SHARD_NAME:
-            yield held
-            return
         with self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
@@ -108,42 +96,11 @@ class EventLog(SqliteEventLogStorage):
 
         The batches of Dagster hold no other events.
         """
-        rows = [self._event_to_row(event) for event in events]
-        insert = SqlEventLogStorageTable.insert()
+        rows = self._rows(events)
         with self.run_connection(events[0].run_id) as connection:
-            connection.execute(insert, rows)
-        with self.index_connection() as connection:
-            self._index_of_batch.connection = connection
-            try:
-                ids = connection.execute(
-                    insert.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True), rows
-                ).scalars()
-                self._index(list(zip(events, ids, strict=True)))
-            finally:
-                self._index_of_batch.connection = None
-
-    def _index(self, stored: Sequence[tuple[EventLogEntry, int]]) -> None:
-        """Write what the index holds of stored events besides the events: tags, last event by asset, planned checks."""
-        about_assets = [(e, number) for e, number in stored if e.dagster_event_type in ASSET_EVENTS]
-        self.store_asset_event_tags([e for e, _ in about_assets], [number for _, number in about_assets])
-        last = {e.get_dagster_event().asset_key: (e, number) for e, number in about_assets}
-        for e, number in last.values():
-            self.store_asset_event(e, number)
-        for e, number in stored:
-            if e.dagster_event_type in ASSET_CHECK_EVENTS:
-                self.store_asset_check_event(e, number)
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether the index has this table. Asked once, because tables are not removed."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
-
-    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
-        """Whether the table of assets has this column. Asked once, because columns are not removed."""
-        if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
-            self._columns.add(column_name)
-        return column_name in self._columns
+            insert(connection, rows)
+        with self._one_transaction() as connection:
+            self._index(events, insert(connection, rows))
 
 
 class Runs(SqliteRunStorage):

@@ -28,7 +28,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def test_the_instance_differs_from_the_local_one_only_in_its_storage() -> None:
     local, deployed = yaml.safe_load(CONFIGURATION), yaml.safe_load((DOCKER / "dagster.yaml").read_text())
-    assert deployed.pop("storage")["postgres"]["postgres_db"].keys().isdisjoint({"password"})
+    assert deployed.pop("storage")["custom"]["config"]["postgres_db"].keys().isdisjoint({"password"})
     assert local.pop("storage").keys() == {"custom"}
     assert deployed == local
 

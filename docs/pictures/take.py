@@ -54,9 +54,9 @@ def partitions(page: Page) -> None:
 
 
 def checks(page: Page) -> None:
-    """The checks of a table, and the history of one."""
+    """The groups of checks of a table, and what the checks of one measured."""
     go(page, "/assets/dimensions/bridge_professional_establishment?view=checks", "Plots")
-    page.get_by_text("weights_sum_to_one").first.click()
+    page.get_by_text("completeness", exact=True).first.click()
     page.wait_for_timeout(SETTLE_MS)
 
 
@@ -144,24 +144,6 @@ PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
     "lineage_link": (lineage_link, 800),
     "lineage": (lineage, 1150),
 }
-
-
-def maintenance(page: Page) -> None:
-    """What the maintenance of a table found and did."""
-    address = "/assets/maintenance/dimensions_dim_date?view=overview"
-    go(page, address, "acts_at_commits")
-    button(page, "Materialize").click()
-    page.get_by_text("Launched run").wait_for()
-    page.get_by_text("files_before").wait_for(timeout=RUN_MS)
-    page.wait_for_timeout(SETTLE_MS)
-    page.get_by_text("Metadata", exact=True).first.scroll_into_view_if_needed()
-
-
-def check_report(page: Page) -> None:
-    """The report of all checks: how many, over how many tables, how many failed."""
-    go(page, "/assets/reports/check_result?view=overview", "preview")
-    page.get_by_text("[Show Markdown]").first.click()
-    page.wait_for_timeout(SETTLE_MS)
 
 
 def main(address: str, browser_path: str) -> None:

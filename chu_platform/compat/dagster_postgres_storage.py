@@ -1,0 +1,89 @@
+"""Dagster's PostgreSQL storage with less time for each event.
+
+`docker/dagster.yaml` names it by module and class (`storage: custom:`, a public setting), with the same keys as for
+Dagster's own storage. It uses the same tables, so both can be used one after the other.
+
+For each event, Dagster opens several connections, and asks the database which tables it has. This storage keeps
+connections and what it knows about the tables, and writes a batch of events with one statement and one transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dagster._core.events.log import EventLogEntry
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres.auth import PgTokenProvider
+from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from sqlalchemy.pool import QueuePool
+
+from chu_platform.compat.event_batches import BatchedEventLog, insert
+
+# Connections that a process keeps while it does not use them. It opens more when it needs them.
+KEPT_CONNECTIONS: Final = 2
+
+
+class EventLog(BatchedEventLog, PostgresEventLogStorage):
+    """The events of all runs."""
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events about assets or asset checks.
+
+        The batches of Dagster hold no other events. The events are committed before the transaction of the index
+        tables: Dagster's daemon reads the events in the order of their numbers, and would never read one that is
+        committed after a later one.
+        """
+        with self._connect() as connection:
+            numbers = insert(connection, self._rows(events))
+        with self._one_transaction():
+            self._index(events, numbers)
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Replace the kept connections by those of the webserver, which have a timeout."""
+        self._engine.dispose()
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+
+    def dispose(self) -> None:
+        """Close the kept connections."""
+        super().dispose()
+        self._engine.dispose()
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """Dagster's PostgreSQL storage, with the event log of this module and one pool of connections.
+
+    The storages of runs, events and schedules share the pool. A connection that the server has closed is replaced.
+    """
+
+    def __init__(
+        self,
+        postgres_url: str,
+        should_autocreate_tables: bool = True,
+        inst_data: ConfigurableClassData | None = None,
+        token_provider: PgTokenProvider | None = None,
+    ) -> None:
+        super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        self._event_log_storage = EventLog(postgres_url, should_autocreate_tables=False, token_provider=token_provider)
+        engine = create_pg_engine(
+            postgres_url,
+            token_provider,
+            isolation_level="AUTOCOMMIT",
+            poolclass=QueuePool,
+            pool_size=KEPT_CONNECTIONS,
+            max_overflow=-1,
+            pool_pre_ping=True,
+        )
+        for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            storage._engine = engine
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "PostgresStorage":
+        """The storage of a configuration. Dagster's method would return its own class."""
+        return cls(
+            pg_url_from_config(config_value),
+            config_value.get("should_autocreate_tables", True),
+            inst_data,
+            get_token_provider_from_config(config_value),
+        )

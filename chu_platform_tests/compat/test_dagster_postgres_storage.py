@@ -1,0 +1,151 @@
+"""Dagster's PostgreSQL storage as `docker/dagster.yaml` names it: the same tables, with connections that are kept."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from itertools import count
+from pathlib import Path
+
+import dagster as dg
+import psycopg2
+import pytest
+import yaml
+
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.compat.dagster_postgres_storage import KEPT_CONNECTIONS, EventLog
+from chu_platform.settings import PROJECT
+from chu_platform_tests.compat.example_assets import Rows, has_all_events_of_two, made, make_two, stored, three
+
+pytestmark = pytest.mark.integration
+
+DEPLOYED = yaml.safe_load((PROJECT / "docker" / "dagster.yaml").read_text())
+NUMBERS = count()
+
+
+class Database:
+    """An empty database, and Dagster instances that use it."""
+
+    def __init__(self, server: EmbeddedPostgres, folder: Path) -> None:
+        self.name = f"events_{os.getpid()}_{next(NUMBERS)}"
+        self.url = server.url(self.name)
+        self.folder = folder
+        server.create_database(self.name)
+
+    def instance(self, *, ours: bool) -> AbstractContextManager[dg.DagsterInstance]:
+        url = {"postgres_url": self.url.replace("postgresql:", "postgresql+psycopg2:")}
+        storage = {"custom": {**DEPLOYED["storage"]["custom"], "config": url}} if ours else {"postgres": url}
+        (self.folder / "dagster.yaml").write_text(yaml.safe_dump({**DEPLOYED, "storage": storage}))
+        return dg.DagsterInstance.from_config(str(self.folder))
+
+    def rows(self, query: str) -> Rows:
+        with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def connections(self) -> set[object]:
+        """The server processes of the open connections, without that of this query."""
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        return {pid for (pid,) in self.rows(query)}
+
+
+@pytest.fixture
+def databases(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Callable[[], Database]]:
+    created: list[Database] = []
+
+    def create() -> Database:
+        created.append(Database(postgres, tmp_path))
+        return created[-1]
+
+    yield create
+    for one in created:
+        postgres.drop_database(one.name)
+
+
+@pytest.fixture
+def database(databases: Callable[[], Database]) -> Database:
+    return databases()
+
+
+def test_dagsters_own_storage_and_this_one_read_each_others_runs(database: Database) -> None:
+    for expected in ([3], [3, 3], [3, 3, 3]):
+        ours = len(expected) % 2 == 1
+        with database.instance(ours=ours) as instance:
+            assert isinstance(instance.event_log_storage, EventLog) == ours
+            assert dg.materialize([three], instance=instance).success
+            assert made(instance) == expected
+            assert len(instance.get_runs()) == len(expected)
+
+
+def test_batches_leave_what_dagsters_own_storage_leaves(
+    databases: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for name, size in (("ours", "1000"), ("dagster", "0")):
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
+        database = databases()
+        with database.instance(ours=name == "ours") as instance:
+            make_two(instance)
+        found[name] = stored(database.rows)
+    assert has_all_events_of_two(found["ours"])
+    assert found["ours"] == found["dagster"]
+
+
+def test_connections_are_kept_until_the_instance_is_closed(database: Database) -> None:
+    with database.instance(ours=True) as instance:
+        assert dg.materialize([three], instance=instance).success
+        kept = database.connections()
+        assert 1 <= len(kept) <= KEPT_CONNECTIONS
+        assert dg.materialize([three], instance=instance).success
+        assert database.connections() == kept
+    assert database.connections() == set()
+
+
+def test_connections_that_the_server_closed_are_replaced(database: Database) -> None:
+    with database.instance(ours=True) as instance:
+        assert dg.materialize([three], instance=instance).success
+        closed = database.connections()
+        for pid in closed:
+            database.rows(f"SELECT pg_terminate_backend({pid})")
+        assert dg.materialize([three], instance=instance).success
+        assert made(instance) == [3, 3]
+        assert database.connections().isdisjoint(closed)
+
+
+def test_the_webserver_has_connections_with_a_timeout(database: Database) -> None:
+    with database.instance(ours=True) as instance:
+        assert dg.materialize([three], instance=instance).success
+        kept = database.connections()
+        instance.optimize_for_webserver(statement_timeout=7000, pool_recycle=3600, max_overflow=20)
+        assert made(instance) == [3]
+        assert database.connections().isdisjoint(kept)
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        with log.index_connection() as connection:
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "7s"
+
+
+@dg.multi_asset(specs=[dg.AssetSpec(f"table_{number:02}") for number in range(50)], can_subset=True)
+def many() -> Iterator[dg.MaterializeResult[None]]:
+    yield dg.MaterializeResult("table_00")
+
+
+def test_runs_with_the_same_assets_do_not_lock_each_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    batches: list[list[dg.EventLogEntry]] = []
+    with database.instance(ours=True) as instance:
+        log = instance.event_log_storage
+        with monkeypatch.context() as patch:
+            patch.setattr(log, "store_event_batch", batches.append)
+            dg.materialize([many], instance=instance, raise_on_error=False)
+        (planned,) = batches
+        assert len(planned) == 50
+
+        def store(events: list[dg.EventLogEntry]) -> None:
+            for _ in range(20):
+                log.store_event_batch(events)
+
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(store, (planned, planned[::-1])))
+    planned_rows = "SELECT count(*) FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'"
+    assert database.rows(planned_rows) == [(2 * 20 * 50,)]
