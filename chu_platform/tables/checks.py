@@ -155,7 +155,8 @@ def unique(*columns: str) -> Check:
         CheckType.UNIQUE,
         f"({', '.join(columns)}) est unique",
         query=lambda s: (
-            f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)"
+            "SELECT coalesce(sum(n - 1), 0)::BIGINT "
+            f"FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)"
         ),
         column=", ".join(columns),
     )
@@ -169,8 +170,9 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
         CheckType.FOREIGN_KEY,
         f"toute valeur de {column} existe dans {table.name}.{target}",
         query=lambda s: (
-            f'SELECT coalesce(sum(n), 0)::BIGINT FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) WHERE v IS NOT '
-            f'NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
+            "SELECT coalesce(sum(n), 0)::BIGINT "
+            f'FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) '
+            f'WHERE v IS NOT NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
         ),
         column=column,
         refers_to=table,
