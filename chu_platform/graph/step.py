@@ -54,6 +54,9 @@ def run_step(
     """
     begun = time.monotonic()
     lake = resources.lake
+    for output in table.outputs:
+        if damaged := lake.recover(output):
+            resources.log_progress(f"WARNING {output.folder}: {', '.join(damaged)} was unreadable and is set aside")
     versions = {t: lake.version(t) for t in table.needs}
     inputs = inputs_of(resources, table, partition_range, versions)
     if not resources.force and (result := last_result(lake, table, inputs)) is not None:
@@ -84,9 +87,12 @@ def run_step(
                 # An empty quarantine is committed if it replaces the quarantine of an earlier delivery.
                 if writes[quarantine].files or lake.open(quarantine):
                     commit_written(lake, quarantine, writes[quarantine], None, provenance)
-            commits = {
-                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions) for t in ranges
+            # The rejects first: if the run is killed in between, a row may be in both tables, but never in neither.
+            made = {
+                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions)
+                for t in reversed(ranges)
             }
+            commits = {t: made[t] for t in ranges}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     delivery = DeliverySummary.of(reading) if reading else None

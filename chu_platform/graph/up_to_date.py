@@ -124,13 +124,15 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
 
 
 def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
-    """Whether the table has the version of this commit, and all files of that version with their sizes."""
+    """Whether the table has the version, rows and bytes of this commit, and all its files have their sizes."""
     delta = lake.open(table)
     if delta is None or commit is None or delta.version() != commit["version"]:
         return False
-    root = lake.path(table)
+    root, files = lake.path(table), active_files(delta)
+    if (len(files), sum(f["size_bytes"] for f in files)) != (commit["table_files"], commit["table_size"]):
+        return False
     try:
-        return all((root / f["path"]).stat().st_size == f["size_bytes"] for f in active_files(delta))
+        return all((root / f["path"]).stat().st_size == f["size_bytes"] for f in files)
     except FileNotFoundError:
         return False
 

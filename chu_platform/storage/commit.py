@@ -109,9 +109,9 @@ def commit_written(
         }
         adds = [file.add_action(table) for file in added]
         removes = [action for folder in changed for action in current.removes(folder)]
-        flush(root, [file.path for file in added])
+        flush(lake.root, [f"{table.folder}/{file.path}" for file in added])
         delta = _commit(lake, table, adds, removes, current, {**provenance, **as_metadata(contents)})
-        flush(root, [f"_delta_log/{delta.version():020}.json"])
+        flush(lake.root, [f"{table.folder}/_delta_log/{delta.version():020}.json"])
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = json.dumps({**provenance, **as_metadata(current.recorded)}, ensure_ascii=False)

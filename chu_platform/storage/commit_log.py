@@ -28,9 +28,14 @@ class Commit:
     removed: Sequence[str]
 
 
+def log_of(path: Path) -> Path:
+    """Folder of the Delta log of the table in folder `path`."""
+    return path / "_delta_log"
+
+
 def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
     """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest)."""
-    files = {int(f.stem): f for f in (path / "_delta_log").glob("*.json") if f.stem.isdigit()}
+    files = {int(f.stem): f for f in log_of(path).glob("*.json") if f.stem.isdigit()}
     for version in sorted(files, reverse=True):
         if last is None or version <= last:
             yield _commit(version, files[version])

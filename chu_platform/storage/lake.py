@@ -14,9 +14,9 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
 
 from chu_platform.errors import ChuError, TransientError
+from chu_platform.storage.damaged_log import UnreadableLogError, open_table, set_aside
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -58,6 +58,15 @@ class Write:
         return [path for path in _files(self.rows) if path.suffix == ".parquet" and path not in self.before]
 
 
+class DamagedLog(ChuError):
+    """The log of a table cannot be read."""
+
+    def __init__(self, table: StoredTable) -> None:
+        super().__init__(
+            f"the log of {table.folder} cannot be read: it is damaged; materialise {table.layer}/{table.name} again"
+        )
+
+
 class Lake:
     """The lake below one root folder."""
 
@@ -90,14 +99,19 @@ class Lake:
         return self.root / table.folder
 
     def open(self, table: StoredTable) -> DeltaTable | None:
-        """The Delta table at its current version; None if the table does not exist yet."""
-        path = self.path(table)
-        if not (path / "_delta_log").is_dir():
-            return None
+        """The Delta table at its current version; None if the table does not exist yet.
+
+        Raises DamagedLog if its log cannot be read.
+        """
         try:
-            return DeltaTable(path)
-        except TableNotFoundError:
-            return None
+            return open_table(self.path(table))
+        except UnreadableLogError:
+            raise DamagedLog(table) from None
+
+    def recover(self, table: Table) -> Sequence[str]:
+        """Set aside what cannot be read of the log of a table, so that it can be made again; returns the file names."""
+        with self.write_lock(table):
+            return set_aside(self.path(table))
 
     def require(self, table: StoredTable) -> DeltaTable:
         """The Delta table at its current version. Raises ChuError if the table does not exist yet."""
@@ -213,7 +227,7 @@ def _files(folder: Path) -> list[Path]:
     """The files of a table, in order of path, without those of its log."""
     found = []
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "_delta_log"]
+        folders[:] = [name for name in folders if not name.startswith("_delta_log")]
         found += [Path(parent, name) for name in names]
     return sorted(found)
 

@@ -21,7 +21,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.contents import PartitionContents, hash_in_name, recorded_contents, sha256
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import Lake, active_files, files_relation
+from chu_platform.storage.lake import DamagedLog, Lake, active_files, files_relation
 from chu_platform.storage.partition_folders import folder_of
 from chu_platform.storage.provenance import commit_metadata, last_data_commit, replaced_whole_table
 from chu_platform.storage.row_identity import aggregate_partitions
@@ -56,20 +56,31 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
     for zone in Zone:
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
             raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")
-    if not _existing(lake, catalogue()):
-        raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
     result = VerifyResult()
-    _verify_files(lake, settings, result, report)
-    _verify_tables(lake, result, report)
-    _verify_figures(lake, sample, seed, result, report)
+    readable = _readable_tables(lake, result)
+    if not readable and not result.findings:
+        raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
+    _verify_files(lake, settings, readable, result, report)
+    _verify_tables(lake, readable, result, report)
+    _verify_figures(lake, readable, sample, seed, result, report)
     return result
 
 
-def _existing(lake: Lake, tables: Sequence[Table]) -> Sequence[Table]:
-    return [t for t in tables if lake.open(t) is not None]
+def _readable_tables(lake: Lake, result: VerifyResult) -> Sequence[Table]:
+    """The tables of the lake whose log can be read; a damaged log is a finding."""
+    readable = []
+    for table in (made for t in catalogue() for made in t.outputs):
+        try:
+            if lake.open(table) is not None:
+                readable.append(table)
+        except DamagedLog as error:
+            result.findings.append(str(error))
+    return readable
 
 
-def _verify_files(lake: Lake, settings: Settings, result: VerifyResult, report: Callable[[str], None]) -> None:
+def _verify_files(
+    lake: Lake, settings: Settings, readable: Sequence[Table], result: VerifyResult, report: Callable[[str], None]
+) -> None:
     """Find delivered files that were changed or removed after the tables have read them."""
     deliveries = Deliveries(settings)
     if not deliveries.pack.is_dir():
@@ -79,7 +90,7 @@ def _verify_files(lake: Lake, settings: Settings, result: VerifyResult, report: 
         return
     problems: dict[str, tuple[str, list[str]]] = {}
     names: set[str] = set()
-    delivered = _existing(lake, delivered_tables(catalogue()))
+    delivered = delivered_tables(readable)
     for table in delivered:
         for commit in table_version(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded_files(commit):
@@ -92,9 +103,8 @@ def _verify_files(lake: Lake, settings: Settings, result: VerifyResult, report: 
     report(f"delivered files: {len(names)}, read by {len(delivered)} tables; {len(problems)} changed or removed since")
 
 
-def _verify_tables(lake: Lake, result: VerifyResult, report: Callable[[str], None]) -> None:
+def _verify_tables(lake: Lake, tables: Sequence[Table], result: VerifyResult, report: Callable[[str], None]) -> None:
     """Find data files that differ from the committed ones, and commits by other tools."""
-    tables = _existing(lake, [made for t in catalogue() for made in t.outputs])
     before = len(result.findings)
     for number, table in enumerate(tables, 1):
         result.findings += _table_findings(lake, table)
@@ -125,6 +135,7 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
     contents = recorded_contents(last_data_commit(delta))
     recorded = {name: hash_ for partition in contents.values() for name, hash_ in partition.files.items()}
     rewritten: dict[str, list[Path]] = defaultdict(list)
+    present: set[str] = set()
     for active in active_files(delta):
         name = unquote(active["path"])
         file, expected = path / name, recorded.get(name) or hash_in_name(name)
@@ -135,6 +146,13 @@ def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
                 yield f"table {table.folder}: its file {name} differs from the committed file: its rows were changed"
         elif name not in foreign_files:
             rewritten[folder_of(active.get("partition") or {}, table.partition_by)].append(file)
+        present.add(name)
+    for folder, partition in contents.items():
+        if folder not in rewritten and not foreign_commits and (lost := set(partition.files) - present):
+            yield (
+                f"table {table.folder}: {len(lost)} files of {folder or 'it'} are missing in its log, which was cut: "
+                f"materialise {table.layer}/{table.name} again"
+            )
     for folder, files in rewritten.items():
         if folder in contents and (problem := _rewritten_problem(lake, table, folder, files, contents[folder])):
             yield f"table {table.folder}: {folder or 'its files'}, rewritten by maintenance: {problem}"
@@ -153,10 +171,15 @@ def _rewritten_problem(
 
 
 def _verify_figures(
-    lake: Lake, sample: int | None, seed: int, result: VerifyResult, report: Callable[[str], None]
+    lake: Lake,
+    readable: Sequence[Table],
+    sample: int | None,
+    seed: int,
+    result: VerifyResult,
+    report: Callable[[str], None],
 ) -> None:
     """Find published figures that differ from their recomputation or from their mask."""
-    published = _existing(lake, [t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()])
+    published = [t for t in readable if t.layer is Layer.PUBLISHED and t.name in recomputations()]
     cells = {t: lake.arrow(t) for t in published}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
@@ -164,8 +187,8 @@ def _verify_figures(
     with closing(RecomputationCache(lake)) as recomputation_cache:
         # Sorted by input set: consecutive indicators with the same one share its input tables.
         for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].input_set):
-            chain = version_chain(lake, table, lake.version(table))
             try:
+                chain = version_chain(lake, table, lake.version(table))
                 found = _figure_differences(
                     lake, table, chain.version_of, cells[table], recomputation_cache.of(table, chain)
                 )
