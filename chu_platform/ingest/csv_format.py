@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
+from chu_platform.ingest.csv_dialect import Dialect
+from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
+from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
 if TYPE_CHECKING:
