@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_records import RecordScan
-from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
+from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
+from chu_platform.ingest.files import OpenedFile
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
@@ -43,24 +44,23 @@ class CsvFormat:
     @contextmanager
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`."""
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            header = _Header.of(file, origin.name)
+            header = _Header.of(file.path, file.name)
             separator = max(self.separator, key=header.text.decode("latin-1").count)
             names = self._names(header.text, separator)
-            columns = expected.match(origin.name, names, context.log, self._separator_hint(names))
+            columns = expected.match(file.name, names, context.log, self._separator_hint(names))
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
             dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
-            scan = RecordScan(file, origin.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
+            scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
             if not scan.records and not scan.malformed:
-                raise ChuError(f"{origin.name} has a header and no rows: ask for it again")
+                raise ChuError(f"{file.name} has a header and no rows: ask for it again")
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (
                 f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
@@ -68,7 +68,7 @@ class CsvFormat:
                 f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH})"
             )
             yield RawRows(
-                origin,
+                file.origin(),
                 relation,
                 names=columns.names,
                 rows=scan.records,
