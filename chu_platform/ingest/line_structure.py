@@ -55,15 +55,28 @@ class LineStructure:
         if dialect.width == 1:
             # A blank line has no separator either.
             doubts |= self._count(_bits(_is_visible(data))) == 0
-        # The lines with an odd number of quotes.
+        # The lines with an odd number of quotes; which of them do not begin a record of several lines; other lines that
+        # are not regular.
         self._odd: Numbers = np.empty(0, np.intp)
-        self._examined = self._examine(doubts)
+        self._without_record: Numbers = np.empty(0, np.intp)
+        self._irregular: Numbers = np.empty(0, np.intp)
+        self._examined: dict[int, Numbers] = {}
+        self._examine(doubts)
 
     def next_examined(self, line: int) -> int:
         """The first line to examine from `line` on, if a record starts there; the number of lines if there is none."""
-        examined = self._examined[bisect_left(self._odd, line) % 2]
+        parity = bisect_left(self._odd, line) % 2
+        if parity not in self._examined:
+            self._examined[parity] = self._examined_from(parity)
+        examined = self._examined[parity]
         index = bisect_left(examined, line)
-        return examined[index] if index < len(examined) else len(self._ends)
+        return int(examined[index]) if index < len(examined) else len(self._ends)
+
+    def _examined_from(self, parity: int) -> Numbers:
+        """The lines to examine, if an even (0) or odd (1) number of odd lines precedes the starts of records."""
+        irregular = self._irregular[np.searchsorted(self._odd, self._irregular) % 2 == parity]
+        without_record = self._odd[self._without_record[self._without_record % 2 == parity]]
+        return np.sort(np.concatenate((irregular, without_record)))
 
     def long_records(self, start: int, stop: int) -> Sequence[tuple[Numbers, Numbers]]:
         """First and last lines of the records of several lines from `start` on, where a record starts.
@@ -73,32 +86,30 @@ class LineStructure:
         first, after = bisect_left(self._odd, start), bisect_left(self._odd, stop)
         return [(self._odd[first:after:2], self._odd[first + 1 : after : 2])] if first < after else []
 
-    def _examine(self, doubts: Flags) -> tuple[list[int], list[int]]:
-        """The lines to examine, if an even number of odd lines precedes the start of a record, or an odd number."""
-        nothing = np.zeros_like(self._feeds)
-        if self._quotes is None:
-            return np.flatnonzero(self._irregular(self._suppose(nothing, nothing)) | doubts).tolist(), []
-        inside = _running_parity(self._quotes)
-        parity = (inside[self._words] >> self._shifts) & 1
-        is_odd = np.diff(parity, prepend=np.uint64(0)) != 0
-        odd = np.flatnonzero(is_odd)
-        open_ends = nothing
-        if len(odd):
+    def _examine(self, doubts: Flags) -> None:
+        fields = self._dialect.width - 1
+        inside = open_ends = np.zeros_like(self._feeds)
+        is_odd = np.zeros(len(self._ends), bool)
+        if self._quotes is not None:
+            inside = _running_parity(self._quotes)
+            parity = (inside[self._words] >> self._shifts) & np.uint64(1)
+            is_odd[0] = parity[0]
+            is_odd[1:] = parity[1:] != parity[:-1]
+        self._odd = odd = np.flatnonzero(is_odd)
+        if self._quotes is not None and len(odd):
             # Each line is supposed to start outside quotes.
             is_open_end = np.zeros(self._ends[-1] + 1, bool)
             is_open_end[self._ends[odd]] = True
             open_ends = _bits(is_open_end)
             inside = _running_parity(self._quotes ^ open_ends)
         outside = self._suppose(inside, open_ends)
-        examined = self._irregular(outside) | doubts
+        has_all_fields = outside.separators == fields
+        self._irregular = np.flatnonzero((outside.faulty | ~has_all_fields | doubts) & ~is_odd)
         if not len(odd):
-            return np.flatnonzero(examined).tolist(), []
-        self._odd = odd
-        # A line after a line break in quotes starts inside quotes.
+            return
+        # A line after a line break in quotes starts inside quotes. It must not be a record by itself.
         continued = self._suppose(~inside, self._feeds & ~open_ends)
-        fields = self._dialect.width - 1
-        complete = ~is_odd & (outside.separators == fields)
-        obstacles = np.cumsum(continued.faulty | complete | doubts)
+        obstacles = np.cumsum(continued.faulty | has_all_fields & ~is_odd | doubts)
         separators = np.cumsum(continued.separators)
         first, last = odd[:-1], odd[1:]
         starts = np.append(0, self._ends + 1)
@@ -109,16 +120,7 @@ class LineStructure:
             & (outside.separators[first] + separators[last] - separators[first] == fields)
             & (self._ends[last] - starts[first] <= MAX_RECORD_LENGTH)
         )
-        even = np.flatnonzero(examined & ~is_odd)
-        odd_before = np.searchsorted(odd, even)
-        number = np.arange(len(odd))
-        of_parity = (np.concatenate((even[odd_before % 2 == p], odd[~is_record & (number % 2 == p)])) for p in (0, 1))
-        even_start, odd_start = (np.sort(lines).tolist() for lines in of_parity)
-        return even_start, odd_start
-
-    def _irregular(self, lines: _Supposition) -> Flags:
-        irregular: Flags = lines.faulty | (lines.separators != self._dialect.width - 1)
-        return irregular
+        self._without_record = np.flatnonzero(~is_record)
 
     def _suppose(self, inside: Bits, open_ends: Bits) -> _Supposition:
         """The lines, if the quotes and what is between them are `inside`, and `open_ends` the line feeds in quotes."""
