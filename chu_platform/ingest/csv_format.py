@@ -65,7 +65,8 @@ class CsvFormat:
             relation = (
                 f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
                 f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
-                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH})"
+                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH}, "
+                "nullstr = '', allow_quoted_nulls = true)"
             )
             yield RawRows(
                 file.origin(),
@@ -77,6 +78,7 @@ class CsvFormat:
                 locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
                 undeclared=columns.undeclared,
+                empty_is_null=True,
                 encoding=scan.encoding,
                 separator=separator,
             )
