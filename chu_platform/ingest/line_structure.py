@@ -48,11 +48,11 @@ class LineStructure:
         self._feeds = _bits(data == LF[0])
         self._returns = _bits_of(text, data, CR)
         self._nuls = _bits_of(text, data, NUL)
-        self._separators = _bits(data == dialect.separator[0])
+        self._separators = _bits_of(text, data, dialect.separator)
         self._quotes = _bits_of(text, data, dialect.quote)
         doubts = np.zeros(len(self._ends), bool)
         doubts[doubtful] = True
-        if dialect.width == 1:
+        if dialect.width == 1 and not _is_visible(data[np.append(0, ends[:-1] + 1)]).all():
             # A blank line has no separator either.
             doubts |= self._count(_bits(_is_visible(data))) == 0
         # The lines with an odd number of quotes; which of them do not begin a record of several lines; other lines that
@@ -124,7 +124,9 @@ class LineStructure:
 
     def _suppose(self, inside: Bits, open_ends: Bits) -> _Supposition:
         """The lines, if the quotes and what is between them are `inside`, and `open_ends` the line feeds in quotes."""
-        separators = self._count(self._separators & ~inside)
+        separators = np.zeros(len(self._ends), np.intp)
+        if self._separators is not None:
+            separators = self._count(self._separators & ~inside)
         faults = self._faults(inside, open_ends)
         faulty = self._count(faults) > 0 if faults.any() else np.zeros(len(self._ends), bool)
         return _Supposition(faulty, separators)
@@ -141,7 +143,7 @@ class LineStructure:
         faults = nothing if self._nuls is None else self._nuls
         if self._quotes is not None:
             opening, closing = self._quotes & inside, self._quotes & ~inside
-            before = self._separators | self._feeds
+            before = self._feeds if self._separators is None else self._separators | self._feeds
             faults = faults | opening & ~_shifted_up(before | closing, first=1)
             faults |= closing & ~_shifted_down(before | returns | opening)
         if self._dialect.ending != LF:
