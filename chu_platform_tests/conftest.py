@@ -13,6 +13,7 @@ import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
+from chu_platform.ingest import fingerprints
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.scheduling import order_files
 from chu_platform_tests.seeds import VARIABLE, choose_seed
@@ -35,6 +36,15 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     require_tiers(items)
     order_files(items)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fingerprints_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The fingerprints of files of the tests stay out of the work folder of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        file = tmp_path_factory.getbasetemp() / "work" / "fingerprints.json"
+        patch.setattr(fingerprints, "_store_file", lambda: file)
+        yield
 
 
 @pytest.fixture(autouse=True)

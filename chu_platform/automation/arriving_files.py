@@ -1,6 +1,6 @@
 """The sensor of arriving files: starts a run for each new, complete delivery.
 
-A file is complete if its size and modification time are unchanged since the previous evaluation. It is new if its
+A file is complete if its state (size, times, inode) is unchanged since the previous evaluation. It is new if its
 fingerprint is new. The cursor of the sensor stores the known files. Run keys ensure that no run starts twice if the
 daemon stops before it stores the cursor.
 """
@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
-from chu_platform.ingest.files import fingerprint
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
@@ -39,11 +39,16 @@ MAX_LISTED_MESSAGES: Final = 10
 
 @dataclass
 class KnownFile:
-    """Size in bytes, modification time and, once the file is complete, fingerprint at the last evaluation."""
+    """Size in bytes, modification time and, once the file is complete, fingerprint at the last evaluation.
+
+    `changed` is the change time in nanoseconds, `inode` the number of the file. Cursors of earlier versions lack them.
+    """
 
     size: int
     modified: float
     sha256: str | None = None
+    changed: int = 0
+    inode: int = 0
 
 
 @dataclass
@@ -165,8 +170,9 @@ def _update_known_files(files: Mapping[str, Path], state: SensorState, now: floa
         except FileNotFoundError:
             continue
         old = state.files.get(path)
-        unchanged = old is not None and (old.size, old.modified) == (status.st_size, status.st_mtime)
-        known = old if old and unchanged else KnownFile(status.st_size, status.st_mtime)
+        current = KnownFile(status.st_size, status.st_mtime, changed=status.st_ctime_ns, inode=status.st_ino)
+        unchanged = old is not None and replace(old, sha256=None) == current
+        known = old if old and unchanged else current
         state.files[path] = known
         if known.sha256 is None:
             if unchanged and now - status.st_mtime > QUIET_SECONDS:

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.ingest.files import DUMP_PATTERN, fingerprint, one
+from chu_platform.ingest.files import DUMP_PATTERN, one
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
 

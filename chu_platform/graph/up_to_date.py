@@ -18,7 +18,8 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.ingest.delivered import delivered_rows, is_delivered
-from chu_platform.ingest.files import every_file, fingerprint
+from chu_platform.ingest.files import every_file
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
 from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.lake import Lake, active_files

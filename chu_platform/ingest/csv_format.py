@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
-from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
+from chu_platform.ingest.csv_dialect import Dialect
+from chu_platform.ingest.csv_records import RecordScan
+from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
+from chu_platform.ingest.files import OpenedFile
+from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
 if TYPE_CHECKING:
@@ -41,32 +44,32 @@ class CsvFormat:
     @contextmanager
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`."""
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            header = _Header.of(file, origin.name)
+            header = _Header.of(file.path, file.name)
             separator = max(self.separator, key=header.text.decode("latin-1").count)
             names = self._names(header.text, separator)
-            columns = expected.match(origin.name, names, context.log, self._separator_hint(names))
+            columns = expected.match(file.name, names, context.log, self._separator_hint(names))
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
             dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
-            scan = RecordScan(file, origin.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
+            scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
             if not scan.records and not scan.malformed:
-                raise ChuError(f"{origin.name} has a header and no rows: ask for it again")
+                raise ChuError(f"{file.name} has a header and no rows: ask for it again")
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (
                 f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
                 f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
-                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH})"
+                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH}, "
+                "nullstr = '', allow_quoted_nulls = true)"
             )
             yield RawRows(
-                origin,
+                file.origin(),
                 relation,
                 names=columns.names,
                 rows=scan.records,
@@ -75,6 +78,7 @@ class CsvFormat:
                 locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
                 undeclared=columns.undeclared,
+                empty_is_null=True,
                 encoding=scan.encoding,
                 separator=separator,
             )

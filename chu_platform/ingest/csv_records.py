@@ -5,126 +5,31 @@ one with their text and line number, so that a stray quote rejects one line and 
 has malformed lines, or lines with another encoding, line ending or quoting, DuckDB reads a normalised temporary copy;
 otherwise it reads the delivered file.
 
-The file is processed in blocks. For each block, all bytes except separators, quotes and line ends are removed
-(`bytes.translate`). If what remains is the pattern of a regular line, repeated, no line is examined in Python.
+The file is processed in blocks. `LineStructure` finds the records of a block with operations on whole arrays. Python
+examines only the lines that it leaves.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect
 from chu_platform.ingest.delivered import Malformed
+from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure, Numbers
 
 BLOCK = 1 << 20
-MAX_RECORD_LENGTH = 1 << 21
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
-NUL, LF, CR = b"\x00", b"\n", b"\r"
-# Bytes that a blank line may contain: those that `bytes.strip` removes, except the line feed.
-BLANKS = b" \t\r\x0b\x0c"
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a file is written.
-
-    `separator` and `quote` (b"": no quoting), `fallback` (encoding of lines that are not UTF-8; None: all lines must
-    be UTF-8), `ending` (line ending), `width` (fields per record). In files of fixed width, only the first
-    `max_length` characters of a line are significant; the rest is ignored.
-    """
-
-    separator: bytes
-    quote: bytes
-    fallback: str | None
-    ending: bytes
-    width: int
-    max_length: int | None = None
-
-    @cached_property
-    def regular_skeleton(self) -> bytes:
-        """What remains of a regular line without quotes when the values and the line feed are removed."""
-        return self.separator * (self.width - 1) + self.ending[:-1]
-
-    @cached_property
-    def value_bytes(self) -> bytes:
-        """All bytes that have no role in the structure of a line."""
-        structural = {*self.separator, *self.quote, *LF, *CR, *NUL}
-        return bytes(b for b in range(256) if b not in structural)
-
-    @cached_property
-    def record_pattern(self) -> re.Pattern[bytes]:
-        """Pattern of a record of the right width with correct quoting, without its line ending."""
-        separator, quote = re.escape(self.separator), re.escape(self.quote)
-        value = b"[^%b%b\r\n\x00]*+" % (separator, quote)
-        if quote:
-            inner = b"(?:[^%b\x00]|%b)*+" % (quote, quote * 2)
-            value = b"(?:%b%b%b|%b)" % (quote, inner, quote, value)
-        return re.compile(b"%b(?:%b%b){%d}" % (value, separator, value, self.width - 1))
-
-    def fields(self, text: bytes) -> "list[bytes] | str":
-        """The fields of a record without its line ending, or a reason code when the text is not a record."""
-        if not self.quote:
-            return text.split(self.separator)
-        values: list[bytes] = []
-        start = 0
-        while True:
-            if text.startswith(self.quote, start):
-                end = self._closing(text, start + 1)
-                if end < 0:
-                    return "unterminated_quote"
-                values.append(text[start + 1 : end].replace(self.quote * 2, self.quote))
-                end += 1
-                if end < len(text) and not text.startswith(self.separator, end):
-                    return "text_after_quote"
-            else:
-                end = text.find(self.separator, start)
-                end = len(text) if end < 0 else end
-                values.append(text[start:end])
-            if end >= len(text):
-                return values
-            start = end + 1
-
-    def significant_part(self, text: bytes) -> bytes:
-        """The significant start of a line: the first `max_length` characters, or the whole line."""
-        if self.max_length is None:
-            return text
-        try:
-            return text.decode()[: self.max_length].encode()
-        except UnicodeDecodeError as error:
-            start = text[: error.start].decode()
-            # An invalid UTF-8 byte inside the record means the fallback encoding, which has one byte per character.
-            return start[: self.max_length].encode() if len(start) >= self.max_length else text[: self.max_length]
-
-    def _closing(self, text: bytes, start: int) -> int:
-        while (end := text.find(self.quote, start)) >= 0 and text.startswith(self.quote, end + 1):
-            start = end + 2
-        return end
-
-    def reject_reason(self, text: bytes) -> str | None:
-        """Reason code of a text that is not a record of the right width; None when it is one."""
-        if self.record_pattern.fullmatch(text):
-            return None
-        fields = self.fields(text)
-        if isinstance(fields, str):
-            return fields
-        if len(fields) != self.width:
-            return "too_few_fields" if len(fields) < self.width else "too_many_fields"
-        return None
-
-    def quote_all(self, values: Sequence[bytes]) -> bytes:
-        """A record with all its fields in quotes."""
-        return self.separator.join(self.quote + v.replace(self.quote, self.quote * 2) + self.quote for v in values)
 
 
 @dataclass(frozen=True)
 class IrregularLines:
-    """`count` lines of a block, from line `index` on, that are not one regular record each.
+    """`count` lines of a block, from line `index` on, that were examined one by one.
 
     Together they are one record, a malformed record (`reason`), or a blank line (`blank`). `rewritten` is the
     normalised form of a record that cannot be read as delivered.
@@ -148,7 +53,7 @@ class IrregularLines:
 
 
 class Block:
-    """Complete lines of a file, and which of them are irregular.
+    """Complete lines of a file, their records, and which of them are irregular.
 
     `consumed` is the number of delivered bytes that were classified. A record that is still open at the end of the
     block is left to the next block, unless the file ends with this block (`final`).
@@ -160,31 +65,25 @@ class Block:
         self._text = self._delivered
         self._final = final
         self.irregular: list[IrregularLines] = []
-        is_utf8 = _is_utf8(self._delivered)
-        self.has_utf8 = not self._delivered.isascii() and bool(LOOKS_LIKE_UTF8.search(self._delivered))
-        self.has_fallback = False
+        is_ascii = self._delivered.isascii()
+        is_utf8 = is_ascii or _is_utf8(self._delivered)
+        self.has_utf8 = not is_ascii and bool(LOOKS_LIKE_UTF8.search(self._delivered))
         if not is_utf8:
             self._text = self._converted() or self._delivered
         self.converted = self.has_fallback = self._text is not self._delivered
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
         self.lines = len(self._ends)
-        candidates: set[int] = set() if is_utf8 or self.converted else self._not_utf8()
-        skeleton = self._text.translate(None, dialect.value_bytes)
-        regular = dialect.regular_skeleton
-        if skeleton != (regular + LF) * self.lines:
-            candidates |= {i for i, s in enumerate(skeleton.split(LF)[:-1]) if s != regular}
-        if dialect.width == 1:
-            # Without values, a line of one field looks like a blank line.
-            non_blank = np.frombuffer(self._text.translate(None, BLANKS), np.uint8)
-            lengths = np.diff(np.flatnonzero(non_blank == LF[0]), prepend=-1)
-            candidates |= set(np.flatnonzero(lengths == 1).tolist())
-        self._classify(sorted(candidates))
+        # First and last lines of the regular records of several lines.
+        self._long_records: list[tuple[Numbers, Numbers]] = []
+        if self.lines:
+            self._classify(LineStructure(self._text, self._ends, dialect, self._not_utf8(is_utf8)))
         self.consumed = self._consumed()
 
     @property
     def records(self) -> int:
         """Number of records."""
-        return self.lines - sum(i.count for i in self.irregular) + sum(i.is_record for i in self.irregular)
+        long = sum(int((last - first).sum()) for first, last in self._long_records)
+        return self.lines - long - sum(i.count - i.is_record for i in self.irregular)
 
     @property
     def is_unchanged(self) -> bool:
@@ -195,16 +94,21 @@ class Block:
         """The bytes of `count` lines from line `index` on, without the last line feed."""
         return self._text[self._start(index) : self._start(index + count) - 1]
 
-    def record_lines(self) -> list[tuple[int, int]]:
+    def record_lines(self) -> tuple[Numbers, Numbers]:
         """Index of the first line and number of lines of each record."""
-        extents: list[tuple[int, int]] = []
-        at = 0
+        counts = np.ones(self.lines, np.intp)
+        # How much more often a line is inside a record or between records than the line before.
+        steps = np.zeros(self.lines + 1, np.intp)
+        for first, last in self._long_records:
+            counts[first] = last - first + 1
+            steps[first + 1] += 1
+            steps[last + 1] -= 1
         for lines in self.irregular:
-            extents += ((i, 1) for i in range(at, lines.index))
-            if lines.is_record:
-                extents.append((lines.index, lines.count))
-            at = lines.index + lines.count
-        return extents + [(i, 1) for i in range(at, self.lines)]
+            counts[lines.index] = lines.count
+            steps[lines.index + lines.is_record] += 1
+            steps[lines.index + lines.count] -= 1
+        starts = np.flatnonzero(np.cumsum(steps[:-1]) == 0)
+        return starts, counts[starts]
 
     def normalised(self) -> Iterator[bytes]:
         """The records in normalised form, line endings included."""
@@ -236,22 +140,27 @@ class Block:
         except UnicodeDecodeError:
             return None
 
-    def _not_utf8(self) -> set[int]:
+    def _not_utf8(self, is_utf8: bool) -> Sequence[int]:
+        """The lines that are not UTF-8."""
+        if is_utf8 or self.converted:
+            return []
         high = np.flatnonzero(np.frombuffer(self._text, np.uint8) >= 0x80)
         lines = np.unique(np.searchsorted(self._ends, high)).tolist()
-        return {i for i in lines if not _is_utf8(self.line(i))}
+        return [i for i in lines if not _is_utf8(self.line(i))]
 
-    def _classify(self, candidates: Sequence[int]) -> None:
+    def _classify(self, structure: LineStructure) -> None:
         after = 0
-        for index in candidates:
-            if index < after:
-                continue
+        while after < self.lines:
+            index = structure.next_examined(after)
+            self._long_records += structure.long_records(after, index)
+            if index == self.lines:
+                return
             lines = self._classify_lines(index)
             if lines is None:
                 self.lines = index
                 return
-            after = index + lines.count
             self.irregular.append(lines)
+            after = index + lines.count
 
     def _classify_lines(self, index: int) -> IrregularLines | None:
         """Classify the lines from `index` on. None when the block ends inside an open record."""
@@ -400,8 +309,9 @@ class RecordScan:
                         _with_final_line_ending(text, self._dialect) if position.final else text,
                         position.final,
                     )
-                    record_lines = block.record_lines()
-                index, count = record_lines[number - 1 - position.record]
+                    first_lines, line_counts = block.record_lines()
+                of_block = number - 1 - position.record
+                index, count = int(first_lines[of_block]), int(line_counts[of_block])
                 located.append((position.line + index, self._as_text(block.line(index, count))))
         return located
 

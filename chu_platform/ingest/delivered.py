@@ -70,6 +70,7 @@ class RawRows:
     `malformed`: lines that could not be split into rows.
     `constants`: text columns whose values come from the file name.
     `undeclared`: the delivered columns that are not declared: name in the relation -> name in the header ("": none).
+    `empty_is_null`: whether the relation has null for every empty text; otherwise it may have both.
     `encoding`, `separator`: as detected in the file, for text files.
     """
 
@@ -82,6 +83,7 @@ class RawRows:
     malformed: Sequence[Malformed] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     undeclared: Mapping[str, str] = field(default_factory=dict)
+    empty_is_null: bool = False
     encoding: str | None = None
     separator: str | None = None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
-from chu_platform.ingest.files import find, readable, same, unchanging
+from chu_platform.ingest.delivered import Expected, RawRows
+from chu_platform.ingest.files import OpenedFile, find, readable, same, unchanging
 from chu_platform.tables.freshness import Freshness
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ class Format(Protocol):
 
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
@@ -93,8 +92,8 @@ class DeliveredFiles:
             match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
             assert match
             with (
-                unchanging(context.pack, file) as origin,
-                self.formats[file.suffix.lower()].rows(file, origin, expected, match.groupdict(), context) as rows,
+                unchanging(context.pack, file) as opened,
+                self.formats[file.suffix.lower()].rows(opened, expected, match.groupdict(), context) as rows,
             ):
                 yield rows
 

@@ -1,15 +1,17 @@
 """Search for delivered files by name, in all folders of the pack."""
 
-import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import SourceFile
+from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 
 # Name of the dump that the care database is restored from.
 DUMP_PATTERN = r"DATA2023(\.dump)?"
@@ -82,13 +84,17 @@ def same(pack: Path, pattern: str, files: Sequence[Path]) -> Path:
     return files[0]
 
 
-def fingerprint(file: Path) -> str:
-    """SHA-256 of the file, in hexadecimal. Raises ChuError when it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ChuError(f"{file} cannot be read: {error.strerror}; check its permissions") from None
+@dataclass(frozen=True)
+class OpenedFile:
+    """A delivered file while it is read: its path, its name in the pack.
+
+    `origin` gives its identity. It waits until the file is hashed, which goes on while the file is read, and raises
+    ChuError when it cannot be hashed.
+    """
+
+    path: Path
+    name: str
+    origin: Callable[[], SourceFile]
 
 
 def modified_at(status: os.stat_result) -> str:
@@ -98,25 +104,33 @@ def modified_at(status: os.stat_result) -> str:
 
 
 @contextmanager
-def unchanging(pack: Path, file: Path) -> Iterator[SourceFile]:
-    """Context in which the file is read. Raises ChuError when it changed meanwhile, also when reading failed."""
-    before = _state(file)
-    status = file.stat()
-    origin = SourceFile(file.relative_to(pack).as_posix(), status.st_size, fingerprint(file), modified_at(status))
-    changed = ChuError(f"{origin.name} changed while it was read: wait until its transfer has ended, then run again")
+def unchanging(pack: Path, file: Path) -> Iterator[OpenedFile]:
+    """Context in which the file is read and hashed.
+
+    Raises ChuError when the file was written or replaced meanwhile, also when reading failed.
+    """
     try:
-        yield origin
-    except ChuError:
+        with file.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError as error:
+        raise unreadable(file, error) from None
+    before = FileState.of(status)
+    name = file.relative_to(pack).as_posix()
+    changed = ChuError(f"{name} changed while it was read: wait until its transfer has ended, then run again")
+    with ThreadPoolExecutor(1) as thread:
+        sha256 = thread.submit(fingerprint, file)
+        try:
+            yield OpenedFile(file, name, lambda: SourceFile(name, before.size, sha256.result(), modified_at(status)))
+        except ChuError:
+            if _state(file) != before:
+                raise changed from None
+            raise
         if _state(file) != before:
-            raise changed from None
-        raise
-    if _state(file) != before:
-        raise changed
+            raise changed
 
 
-def _state(file: Path) -> tuple[int, int] | None:
+def _state(file: Path) -> FileState | None:
     try:
-        status = file.stat()
+        return FileState.of(file.stat())
     except FileNotFoundError:
         return None
-    return status.st_size, status.st_mtime_ns

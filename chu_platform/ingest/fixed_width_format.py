@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_format import BYTE_ORDER_MARK, WIDE_MARKS, WORKBOOK_MARKS
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
-from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows, SourceFile
+from chu_platform.ingest.csv_records import RecordScan
+from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
+from chu_platform.ingest.files import OpenedFile
+from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
 
 if TYPE_CHECKING:
@@ -39,22 +42,21 @@ class FixedWidthFormat:
     @contextmanager
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Blanks around a value are removed."""
-        columns = expected.match(origin.name, list(self.columns), context.log)
+        columns = expected.match(file.name, list(self.columns), context.log)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            start, ending = _start(file, origin.name)
+            start, ending = _start(file.path, file.name)
             max_length = max(last for _, last in self.columns.values())
             dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length)
-            scan = RecordScan(file, origin.name, dialect, b"", start, 1)
+            scan = RecordScan(file.path, file.name, dialect, b"", start, 1)
             scan.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
             if not scan.records and not scan.malformed:
-                raise ChuError(f"{origin.name} has no lines: ask for it again")
+                raise ChuError(f"{file.name} has no lines: ask for it again")
             lines = (
                 f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = false, delim = "
                 f"{sql_text(NO_SEPARATOR)}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, "
@@ -65,7 +67,7 @@ class FixedWidthFormat:
                 for name, (first, last) in self.columns.items()
             )
             yield RawRows(
-                origin,
+                file.origin(),
                 f"(SELECT {cells} FROM {lines})",
                 names=columns.names,
                 rows=scan.records,

@@ -9,7 +9,11 @@ from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, Co
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
-_WHOLE = "CASE WHEN regexp_full_match(trim({{text}}), '[+-]?\\d+') THEN try_cast(trim({{text}}) AS {type}) END"
+# The first branch is for speed: a number in its usual form needs no regular expression.
+_WHOLE = (
+    "CASE WHEN try_cast({{text}} AS {type})::VARCHAR = {{text}} THEN try_cast({{text}} AS {type}) "
+    "WHEN regexp_full_match(trim({{text}}), '[+-]?\\d+') THEN try_cast(trim({{text}}) AS {type}) END"
+)
 # SQL that converts text to each type, null where the text does not fit. Columns of other types stay text.
 TYPING: Final = {
     INTEGER: _WHOLE.format(type="INTEGER"),
@@ -125,6 +129,8 @@ class RowSql:
         blanks = ["", *(self._source.blanks if _can_fail(column) else ())]
         listed = ", ".join(sql_text(b) for b in blanks)
         name = sql_name(column.name)
+        if self._raw.empty_is_null and blanks == [""]:
+            return name
         return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
 
     def _typed(self, column: Column) -> str:

@@ -13,7 +13,8 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.delivered import Expected, Malformed, RawRows, SourceFile
+from chu_platform.ingest.delivered import Expected, Malformed, RawRows
+from chu_platform.ingest.files import OpenedFile
 from chu_platform.ingest.parquet_text import parquet_rows
 
 if TYPE_CHECKING:
@@ -33,17 +34,16 @@ class WorkbookFormat:
     @contextmanager
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
-        (_, header), *body = _cells(file, origin.name, self.sheet)
-        columns = expected.match(origin.name, header, context.log)
+        (_, header), *body = _cells(file.path, file.name, self.sheet)
+        columns = expected.match(file.name, header, context.log)
         if not body:
-            raise ChuError(f"{origin.name} has a header and no rows: ask for it again")
+            raise ChuError(f"{file.name} has a header and no rows: ask for it again")
         wide = [Malformed(n, "too_many_fields", ";".join(r)) for n, r in body if any(r[len(header) :])]
         kept = [(n, r) for n, r in body if not any(r[len(header) :])]
         arrays = [pa.array([r[i] if i < len(r) else "" for _, r in kept], pa.string()) for i in range(len(header))]
@@ -52,7 +52,7 @@ class WorkbookFormat:
             pq.write_table(pa.table(arrays, names=columns.names), raw)
             yield parquet_rows(
                 raw,
-                origin,
+                file.origin(),
                 columns,
                 len(kept),
                 lines=[n for n, _ in kept],
@@ -77,8 +77,7 @@ class PastedCsvFormat:
     @contextmanager
     def rows(
         self,
-        file: Path,
-        origin: SourceFile,
+        file: OpenedFile,
         expected: Expected,
         constants: Mapping[str, str],
         context: "ReadingContext",
@@ -88,12 +87,12 @@ class PastedCsvFormat:
         try:
             with pasted.open("w", encoding="utf-8") as target:
                 at = 1
-                for number, cells in _cells(file, origin.name, self.sheet):
+                for number, cells in _cells(file.path, file.name, self.sheet):
                     # Text in other cells is part of the line too: the line then has too many fields.
                     line = self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
                     target.write("\n" * (number - at) + line + "\n")
                     at = number + 1
-            with self.lines.rows(pasted, origin, expected, constants, context) as rows:
+            with self.lines.rows(replace(file, path=pasted), expected, constants, context) as rows:
                 # The encoding of the temporary file is not the encoding of the workbook.
                 yield replace(rows, encoding=None)
         finally:

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_tables
-from chu_platform.ingest.files import fingerprint, modified_at
+from chu_platform.ingest.files import modified_at
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
@@ -53,9 +54,8 @@ def deliveries(
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
     statuses = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
-    known = {(r["path"], r["bytes"], r["modified_at"]): r["sha256"] for r in [*rows.values(), *read]}
     for file, status in statuses.items():
-        if row := _current_row(file, file.relative_to(pack).as_posix(), status, known, refused):
+        if row := _current_row(file, file.relative_to(pack).as_posix(), status, refused):
             old = rows.get((row["path"], row["sha256"]), {})
             rows[row["path"], row["sha256"]] = {**old, **row, "last_seen": now}
     fed = _readings_by_delivery(rows.values(), read)
@@ -75,13 +75,12 @@ def _current_row(
     file: Path,
     path: str,
     status: FileStatus,
-    known: Mapping[tuple[str, int, str], str],
     refused: Mapping[str, Refusal],
 ) -> Row | None:
-    """Row of a file that is in the pack now. The file is hashed only if no reading or earlier report has its fingerprint."""
+    """Row of a file that is in the pack now. The file is hashed only if its fingerprint is not known."""
     try:
         attributes = file.stat()
-        sha256 = known.get((path, attributes.st_size, modified_at(attributes))) or fingerprint(file)
+        sha256 = fingerprint(file)
         state = status.state
     except FileNotFoundError:
         return None

@@ -15,7 +15,8 @@ import duckdb
 from chu_platform.care_database.database import CareDatabase
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, is_delivered
-from chu_platform.ingest.files import DUMP_PATTERN, find, fingerprint
+from chu_platform.ingest.files import DUMP_PATTERN, find
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.reading import ReadingContext
 from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings

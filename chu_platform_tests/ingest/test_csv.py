@@ -55,6 +55,26 @@ def test_types_and_empty_cells(given: Given) -> None:
     assert outcome.reading.rejects == []
 
 
+def test_quoted_empty_cells_are_empty(given: Given) -> None:
+    assert given(lines('"1";"";"";""', '2;"";;"5"', '3;" ";;1')).rows == [
+        (1, None, None, None),
+        (2, None, None, 5.0),
+        (3, " ", None, 1.0),
+    ]
+
+
+@pytest.mark.parametrize("text", ["7", "+7", "-7", "007", " 7 ", "-0", "2147483647", "-2147483648"])
+def test_whole_numbers(given: Given, text: str) -> None:
+    assert ids(given(lines(f"{text};a;;1"))) == [int(text)]
+
+
+@pytest.mark.parametrize("text", ["7.0", "1e2", "0x7", "7_0", "2147483648", "+", "--7", "٧", "7 7"])
+def test_what_is_no_whole_number(given: Given, text: str) -> None:
+    outcome = given(lines(f"{text};a;;1", "8;ok;;1"))
+    assert ids(outcome) == [8]
+    assert outcome.rejected == [(2, "id", "not_a_whole_number")]
+
+
 @pytest.mark.parametrize(
     ("row", "column", "reason", "shape"),
     [

@@ -20,7 +20,9 @@ from hypothesis import assume, given, seed, settings
 from hypothesis import strategies as st
 
 from chu_platform.ingest import csv_records
-from chu_platform.ingest.csv_records import MAX_RECORD_LENGTH, Dialect, RecordScan
+from chu_platform.ingest.csv_dialect import Dialect
+from chu_platform.ingest.csv_records import RecordScan
+from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 from chu_platform_tests.seeds import choose_seed, in_ci
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -75,6 +76,33 @@ def test_a_file_that_grows_while_it_is_read(tmp_path: Path) -> None:
         file.open("a") as more,
     ):
         more.write("2;b;;1\n")
+
+
+def overwritten(file: Path) -> None:
+    file.write_text(GOOD.replace("a", "b"))
+
+
+def replaced(file: Path) -> None:
+    put(file.parent, "other.csv", GOOD.replace("a", "b")).replace(file)
+
+
+@pytest.mark.parametrize("change", [overwritten, replaced])
+def test_a_file_that_changes_while_it_is_read_but_not_its_size_and_time(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    file = put(tmp_path, "things.csv")
+    before = file.stat()
+
+    def change_all_but_size_and_time() -> None:
+        # The clock of a file system advances in steps of some milliseconds.
+        while file.stat().st_ctime_ns == before.st_ctime_ns:
+            change(file)
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with pytest.raises(ChuError, match="changed while it was read: wait"), unchanging(tmp_path, file):
+        change_all_but_size_and_time()
+    assert file.read_text() != GOOD
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
 def test_both_layouts(pack: Path, tmp_path: Path) -> None:

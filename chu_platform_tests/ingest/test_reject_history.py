@@ -77,5 +77,5 @@ def test_rejects_of_a_removed_file_are_withdrawn_and_others_stay_open() -> None:
 
 def test_rejects_are_written_as_parquet(tmp_path: Path) -> None:
     rows = after([], [("f.csv", 2, None, "nul_byte", None, "x"), reject(3, "y")], "monday", f=FIRST)
-    write_rejects(rows, tmp_path)
+    write_rejects(rows, tmp_path / "rejects.parquet")
     assert pq.read_table(tmp_path / "rejects.parquet").to_pylist() == rows
