@@ -20,7 +20,7 @@ from deltalake import DeltaTable, write_deltalake
 from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import load_settings
-from chu_platform.storage.commit import commit_staged
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.storage.operations import DELTA_RS
@@ -70,9 +70,9 @@ def rows(count: int, months: list[str], seed: int) -> pa.Table:
 
 def replace_months(lake: Lake, first: str, last: str, staged: pa.Table) -> None:
     """Commit the rows as the partitions from `first` to `last`."""
-    with lake.staging(STAYS) as folder:
-        pq.write_to_dataset(staged, folder, partition_cols=["month"], compression="zstd")
-        commit_staged(lake, STAYS, folder, MONTHLY.between(first, last), {"run": "benchmark"})
+    with lake.writing(STAYS) as write:
+        pq.write_to_dataset(staged, write.rows, partition_cols=["month"], compression="zstd")
+        commit_written(lake, STAYS, write, MONTHLY.between(first, last), {"run": "benchmark"})
 
 
 def make_small_commits(lake: Lake) -> None:
