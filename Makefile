@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
-# Which files start first: chu_platform_tests/scheduling.py.
-TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two cores: many tests wait for servers. Which files start first: chu_platform_tests/scheduling.py.
+PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-system lint cli-reference lock clean
@@ -34,7 +34,7 @@ test-fast: install ## run the unit tests (under a minute)
 	@$(BIN)/python -m pytest -n 2 --dist load -m unit
 
 test: install ## run the unit and the integration tests
-	@$(BIN)/python -m pytest $(TWO_PROCESSES)
+	@$(BIN)/python -m pytest $(PROCESSES)
 
 test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
 	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)

@@ -1,7 +1,7 @@
 """What several test packages share: one pack, its care database, and the lake made of it by the real command.
 
-`make test` runs two processes, each a file at a time: what is costly and never changed is made by one of them
-and used by both.
+`make test` runs several processes, each a file at a time: what is costly and never changed is made by one of them
+and used by all.
 """
 
 import fcntl
@@ -13,7 +13,6 @@ import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
-from chu_platform.ingest import fingerprints
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.scheduling import order_files
 from chu_platform_tests.seeds import VARIABLE, choose_seed
@@ -39,11 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def fingerprints_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The fingerprints of files of the tests stay out of the work folder of the checkout."""
+def home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What this process writes to CHU_HOME, such as fingerprints of files, stays out of the checkout."""
     with pytest.MonkeyPatch.context() as patch:
-        file = tmp_path_factory.getbasetemp() / "work" / "fingerprints.json"
-        patch.setattr(fingerprints, "_store_file", lambda: file)
+        patch.setenv("CHU_HOME", str(tmp_path_factory.getbasetemp() / "chu-home"))
         yield
 
 

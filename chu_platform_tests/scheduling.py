@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent
-# The first process begins with what makes all shared lakes, the second one meanwhile with what needs none of them.
+# The first process begins with what makes all shared lakes, the others meanwhile with what needs none of them.
 FIRST: Final[Sequence[str]] = (
     "pipeline/test_killed_runs.py",
     "deployment",

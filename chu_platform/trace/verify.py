@@ -90,7 +90,7 @@ def _verify_files(
         return
     problems: dict[str, tuple[str, list[str]]] = {}
     names: set[str] = set()
-    delivered = delivered_tables(readable)
+    delivered = [t for t in delivered_tables(catalogue()) if t in readable]
     for table in delivered:
         for commit in table_version(lake, table, lake.version(table)).data_commits[:1]:
             for file in deliveries.recorded_files(commit):

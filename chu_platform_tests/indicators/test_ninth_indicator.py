@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import duckdb
 import pytest
@@ -15,6 +18,7 @@ from chu_platform.description.file import IN_LAKE
 from chu_platform_tests.html import parsed
 from chu_platform_tests.indicators.with_ninth import NINTH
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.test_cli import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -121,14 +125,29 @@ def test_a_figure_is_traced_and_computed_again(home: Home) -> None:
     assert printed.rstrip().endswith("EQUAL") and "NOT EQUAL" not in printed
 
 
-def test_the_portal_has_its_page(home: Home, tmp_path: Path, expected: Mapping[tuple[int, str], int]) -> None:
-    chu(home, "portal", "export", str(tmp_path / "copy"))
-    pages = [p for p in (tmp_path / "copy").rglob("*.html") if "deces-age" in p.as_posix()]
-    texts = [parsed(p.read_text(encoding="utf-8")) for p in pages]
-    assert any("Combien de décès à chaque âge ?" in t for t in texts)
+def test_the_portal_has_its_page(home: Home, expected: Mapping[tuple[int, str], int]) -> None:
+    port = free_port()
+    arguments = [sys.executable, "-m", "chu_platform.portal", str(port)]
+    with subprocess.Popen(arguments, env=home.environment()) as server:
+        try:
+            page = parsed(fetched(f"http://127.0.0.1:{port}/questions/deces-age"))
+        finally:
+            server.terminate()
+    assert "Combien de décès à chaque âge ?" in page
     last = max(year for year, band in expected if band == "all" and expected[year, band] > 100)
-    figure = f"{expected[last, 'all']:,}".replace(",", " ")
-    assert any(figure in t for t in texts)
+    assert f"{expected[last, 'all']:,}".replace(",", " ") in page
+
+
+def fetched(address: str) -> str:
+    """The text of a page, as soon as its server answers."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urlopen(address) as answer:
+                return str(answer.read().decode())
+        except URLError:
+            assert time.monotonic() < deadline, "the portal does not answer"
+            time.sleep(0.1)
 
 
 def test_its_lineage_leads_to_the_delivered_columns(home: Home, tmp_path: Path) -> None:

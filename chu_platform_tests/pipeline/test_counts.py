@@ -94,7 +94,7 @@ def test_no_row_of_a_delivery_is_lost(made: Home, postgres: EmbeddedPostgres, ta
 
 def test_the_output_shows_the_counts_of_rows(made: Home, tmp_path: Path) -> None:
     home = made.copy(tmp_path / "home")
-    printed = home.materialize("--select", "key:sources/deces").stdout
+    printed = home.materialize("--select", "key:sources/deces", "--force").stdout
     found = re.search(r"sources/deces: ([\d ]+) rows in = ([\d ]+) kept \+ ([\d ]+) rejected", printed)
     assert found
     rows_in, kept, rejected = (int(n.replace(" ", "")) for n in found.groups())

@@ -74,7 +74,7 @@ def findings(made: Home, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     [
         f"delivered file {STAYS} (read by Hospitalisations): changed: ",
         f"delivered file {REGISTER} (read by etablissement_sante): removed: ",
-        "table pseudonymised/references/region: its file part-",
+        "table pseudonymised/references/region: its file ",
         "table pseudonymised/facts/fact_satisfaction: its version 1 was committed at ",
     ],
     ids=["one byte", "one file", "one row", "another tool"],
