@@ -14,8 +14,10 @@ from typing import Any
 
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._serdes import serialize_value
 from sqlalchemy.engine import Connection
 
 
@@ -74,6 +76,24 @@ class BatchedEventLog(SqlEventLogStorage):
         for e, number in stored:
             if e.dagster_event_type in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(e, number)
+
+    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
+        """Store that an asset check will be evaluated, for each partition. Equal to Dagster's method, but it serialises
+        the event once and not for each partition, and the statement is compiled once and not for each number of them.
+        """
+        planned: Any = event.get_dagster_event().event_specific_data
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
+        partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": key} for key in partitions])
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has this table. Asked once, because tables are not removed."""

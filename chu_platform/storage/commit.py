@@ -84,7 +84,8 @@ def commit_written(
     """
     written = _written_files(write)
     if partitions is None:
-        with bounded_connection(write.scratch / "spill") as connection:
+        size = sum(f.size for files in written.values() for f in files)
+        with bounded_connection(write.scratch / "spill", size) as connection:
             paths = [lake.path(table) / f.path for files in written.values() for f in files]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
     current = _CommittedPartitions(lake, table, partition_range, write.scratch)
@@ -235,7 +236,7 @@ class _CommittedPartitions:
         if recorded and recorded.describes([f["path"] for f in files]):
             return recorded.identity
         # Files of another tool, of OPTIMIZE or of an older version: compare the rows.
-        with bounded_connection(self._scratch / "spill") as connection:
+        with bounded_connection(self._scratch / "spill", sum(f["size_bytes"] for f in files)) as connection:
             found = aggregate_partitions(connection, self._table, files_relation(self._table, paths))
         return found[folder].identity
 

@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.damaged_log import UnreadableLogError, open_table, set_aside
+from chu_platform.storage.duckdb_session import SMALL, small_connection
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -135,16 +136,23 @@ class Lake:
         It reads the Parquet files that the Delta log lists: tables of the platform have no deletion vectors and no
         column mapping. Raises ChuError if the table does not exist yet.
         """
-        delta = self.require(table)
-        if version is not None:
-            delta.load_as_version(version)
-        return files_relation(table, active_paths(self.path(table), delta))
+        return files_relation(table, active_paths(self.path(table), self._at(table, version)))
 
     def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
-        rows: pa.Table = duckdb.connect().sql(f"SELECT {listed} FROM {self.relation(table, version)}").to_arrow_table()
+        delta = self._at(table, version)
+        size = sum(f["size_bytes"] for f in active_files(delta))
+        relation = files_relation(table, active_paths(self.path(table), delta))
+        with small_connection() if size <= SMALL else duckdb.connect() as connection:
+            rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation}").to_arrow_table()
         return rows
+
+    def _at(self, table: StoredTable, version: int | None) -> DeltaTable:
+        delta = self.require(table)
+        if version is not None:
+            delta.load_as_version(version)
+        return delta
 
     def current_rows(self, table: Table) -> pa.Table:
         """Current rows of the table in its declared columns; no rows if the table does not exist yet.
@@ -163,8 +171,9 @@ class Lake:
 
     def markdown(self, table: Table, query: str) -> str:
         """Rows of a query over `{this}`, the current version of the table, as a Markdown table."""
-        found = duckdb.connect().sql(query.format(this=self.relation(table)))
-        lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
+        with small_connection() as connection:
+            found = connection.sql(query.format(this=self.relation(table)))
+            lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
         return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
 
     def staging_folder(self, table: Table) -> Path:

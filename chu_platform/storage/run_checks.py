@@ -60,9 +60,9 @@ def examine(
     Other tables are read at their version in `versions`, by default at their current version. Conditions and the
     identity of the rows are computed in one scan, every other check by a query of its own.
     """
-    with bounded_connection(write.scratch / "spill") as connection:
-        files = files_relation(table, write.files)
-        connection.execute(f"CREATE VIEW staged AS SELECT * FROM {files}")
+    written = write.files
+    with bounded_connection(write.scratch / "spill", sum(f.stat().st_size for f in written)) as connection:
+        connection.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM {files_relation(table, written)}")
         counted = [check for check in table.all_checks if check.breaks is not None]
         conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]
         partitions = aggregate_partitions(connection, table, "staged", conditions)

@@ -164,7 +164,8 @@ def _rewritten_problem(
     """Why files written by maintenance do not have the committed rows; None when they have them."""
     if not committed.comparable:
         return "its rows cannot be compared with those that another version of DuckDB wrote; materialise it again"
-    with scratch(lake) as temporary, bounded_connection(temporary) as connection:
+    size = sum(f.stat().st_size for f in files)
+    with scratch(lake) as temporary, bounded_connection(temporary, size) as connection:
         found = aggregate_partitions(connection, table, files_relation(table, files))
     same = folder in found and found[folder].identity == committed.identity
     return None if same else "its rows are not the committed rows"
