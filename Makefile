@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
-# Three processes for two cores: many tests wait for servers. Which files start first: chu_platform_tests/scheduling.py.
-PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
+# Which files start first: chu_platform_tests/scheduling.py.
+PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast test-system lint cli-reference lock clean
