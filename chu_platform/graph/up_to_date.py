@@ -22,7 +22,7 @@ from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
 from chu_platform.storage.commit import CommitResult
-from chu_platform.storage.lake import Lake, active_files
+from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
 from chu_platform.tables.partitions import PartitionRange
@@ -126,7 +126,11 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
 
 def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
     """Whether the table has the version, rows and bytes of this commit, and all its files have their sizes."""
-    delta = lake.open(table)
+    try:
+        delta = lake.open(table)
+    except DamagedLog:
+        # The step sets the log aside.
+        return False
     if delta is None or commit is None or delta.version() != commit["version"]:
         return False
     root, files = lake.path(table), active_files(delta)

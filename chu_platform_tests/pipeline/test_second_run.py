@@ -42,6 +42,12 @@ def test_a_second_run_reads_and_writes_nothing(made: Home, tmp_path: Path) -> No
     assert "dimensions/dim_medication: 15 456 rows, " in printed
     assert len(again.lake.arrow(dim_medication)) == 15_456
 
+    # So is a table whose newest commit is empty, as after a power failure.
+    max((root / "_delta_log").glob("*.json")).write_bytes(b"")
+    printed = again.materialize().stdout
+    assert "was unreadable and is set aside" in printed
+    assert len(again.lake.arrow(dim_medication)) == 15_456
+
 
 def test_a_forced_second_run_materialises_all_tables_and_commits_nothing(made: Home, tmp_path: Path) -> None:
     again = made.copy(tmp_path / "home")
