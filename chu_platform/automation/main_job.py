@@ -120,7 +120,7 @@ def run_all(
                 not_made.add(table)
             elif any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
-    if plan and not failed:
+    if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:
         remember_reports(resources)
     keep_described(resources.settings)
     return failed

@@ -26,7 +26,7 @@ from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
 from chu_platform.tables.partitions import PartitionRange
-from chu_platform.tables.table import Table, Zone
+from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".made"
@@ -176,16 +176,17 @@ def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bo
 
 
 def remember_reports(resources: RunResources) -> None:
-    """Record the state of the lake and of the pack after a main job without failure."""
+    """Record the state of the lake and of the pack after a main job that made all reports without failure."""
     file = _reports_file(resources.lake)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.write_text(json.dumps(_state_of_all(resources)), encoding="utf-8")
 
 
 def _state_of_all(resources: RunResources) -> Mapping[str, Any]:
-    """Version of every table, and name, size and time of every file of the pack."""
+    """Version of every table but the reports, and name, size and time of every file of the pack."""
     lake, pack = resources.lake, resources.settings.sources_folder
-    tables = {t.folder: delta.version() for t in catalogue() if (delta := lake.open(t)) is not None}
+    described = [t for t in catalogue() if t.layer is not Layer.REPORTS]
+    tables = {t.folder: delta.version() for t in described if (delta := lake.open(t)) is not None}
     files = every_file(pack) if pack.is_dir() else []
     states = {f.relative_to(pack).as_posix(): [f.stat().st_size, f.stat().st_mtime_ns] for f in files}
     return {"package": PACKAGE_VERSION, "tables": tables, "pack": states}
