@@ -54,13 +54,13 @@ def run_step(
     """
     begun = time.monotonic()
     lake = resources.lake
-    for output in table.outputs:
-        if damaged := lake.recover(output):
-            resources.log_progress(f"WARNING {output.folder}: {', '.join(damaged)} was unreadable and is set aside")
     versions = {t: lake.version(t) for t in table.needs}
     inputs = inputs_of(resources, table, partition_range, versions)
     if not resources.force and (result := last_result(lake, table, inputs)) is not None:
         return result
+    for output in table.outputs:
+        if damaged := lake.recover(output):
+            resources.log_progress(f"WARNING {output.folder}: {', '.join(damaged)} was unreadable and is set aside")
     try:
         with ExitStack() as stack:
             # The whole delivery is read in any case, so the table of its rejects is always written whole.

@@ -152,16 +152,19 @@ def tables_to_make(
     """The tables, sorted by dependency, that are not up to date or depend on such a table."""
     chosen: list[Table] = []
     for table in tables:
-        try:
-            versions = {t: resources.lake.version(t) for t in table.needs}
-            partition_range = ranges.get(table.partition_scheme) if table.partition_scheme else None
-            inputs = inputs_of(resources, table, partition_range, versions)
-        except ChuError:
-            # Its step reports what is missing.
-            inputs = None
-        if any(t in chosen for t in table.needs) or last_result(resources.lake, table, inputs) is None:
+        if any(t in chosen for t in table.needs) or not _is_up_to_date(resources, table, ranges):
             chosen.append(table)
     return chosen
+
+
+def _is_up_to_date(resources: RunResources, table: Table, ranges: Mapping[Any, PartitionRange]) -> bool:
+    try:
+        versions = {t: resources.lake.version(t) for t in table.needs}
+        partition_range = ranges.get(table.partition_scheme) if table.partition_scheme else None
+        inputs = inputs_of(resources, table, partition_range, versions)
+    except ChuError:
+        return False  # its step reports what is missing
+    return last_result(resources.lake, table, inputs) is not None
 
 
 def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bool:
