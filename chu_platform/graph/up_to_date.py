@@ -7,7 +7,6 @@ because its inputs are the runs themselves; a main job leaves reports out if not
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
 from chu_platform.storage.commit import CommitResult
+from chu_platform.storage.durable import write_whole
 from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.checks import Check
@@ -30,6 +30,7 @@ from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".made"
+ONLY_THIS_USER: Final = 0o700
 
 
 def inputs_of(
@@ -117,11 +118,7 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
         },
         "delivery": asdict(result.delivery) if result.delivery else None,
     }
-    file = _file(lake, table)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(file)
+    write_whole(_file(lake, table), json.dumps(made, ensure_ascii=False), ONLY_THIS_USER)
 
 
 def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
@@ -180,9 +177,7 @@ def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bo
 
 def remember_reports(resources: RunResources) -> None:
     """Record the state of the lake and of the pack after a main job that made all reports without failure."""
-    file = _reports_file(resources.lake)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.write_text(json.dumps(_state_of_all(resources)), encoding="utf-8")
+    write_whole(_reports_file(resources.lake), json.dumps(_state_of_all(resources)), ONLY_THIS_USER)
 
 
 def _state_of_all(resources: RunResources) -> Mapping[str, Any]:

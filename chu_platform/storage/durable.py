@@ -1,4 +1,4 @@
-"""Flushing files to disk, so that a power failure after a commit loses nothing of it."""
+"""Files that a kill or a power failure must not leave half-written: small texts, and the files of a commit."""
 
 import os
 from collections.abc import Iterable
@@ -15,3 +15,11 @@ def flush(root: Path, names: Iterable[str]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
+    """Write a text file, whole or not at all. Its folder is created with `folder_mode`, less the umask."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)

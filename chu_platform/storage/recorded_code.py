@@ -6,10 +6,10 @@ repository, documents how each version was made.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
+from chu_platform.storage.durable import write_whole
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
@@ -21,12 +21,8 @@ FOLDER: Final = ".code"
 def record_code(lake: Lake, table: Table) -> None:
     """Write the current code of the table into the folder `.code` of its zone, unless it is recorded already."""
     file = _file(lake, table, table.code_version)
-    if file.exists():
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(code_description(table), ensure_ascii=False, indent=1), encoding="utf-8")
-    temporary.replace(file)
+    if not file.exists():
+        write_whole(file, json.dumps(code_description(table), ensure_ascii=False, indent=1))
 
 
 def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any] | None:
