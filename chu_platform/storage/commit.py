@@ -112,7 +112,7 @@ def commit_written(
         removes = [action for folder in changed for action in current.removes(folder)]
         flush(lake.root, [f"{table.folder}/{file.path}" for file in added])
         delta = _commit(lake, table, adds, removes, current, {**provenance, **as_metadata(contents)})
-        flush(lake.root, [f"{table.folder}/_delta_log/{delta.version():020}.json"])
+        _flush_commit(lake, table, delta)
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = json.dumps({**provenance, **as_metadata(current.recorded)}, ensure_ascii=False)
@@ -120,6 +120,7 @@ def commit_written(
         delta.alter.set_table_properties(
             properties, commit_properties=with_metadata(metadata), post_commithook_properties=NO_HOOKS
         )
+        _flush_commit(lake, table, delta)
     rows_by_partition: Counter[str] = Counter()
     size_by_partition: Counter[str] = Counter()
     if partition_range:
@@ -205,8 +206,9 @@ class _CommittedPartitions:
         self._scratch = scratch
         self.delta = lake.open(table)
         self.last_commit = last_data_commit(self.delta) if self.delta else {}
-        self.recorded = recorded_contents(self.last_commit)
         self.same_schema = self.delta is not None and _has_schema(self.delta, Schema.from_arrow(table.schema), table)
+        # A table with other columns is replaced as a whole, with its partitions.
+        self.recorded = recorded_contents(self.last_commit) if self.same_schema else {}
         if self.delta and not self.same_schema and partition_range and not partition_range.whole:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
@@ -286,6 +288,10 @@ def _commit(
         except CommitFailedError:
             raise TransientError(f"another tool wrote {table.folder} at the same time: run again") from None
     return DeltaTable(path)
+
+
+def _flush_commit(lake: Lake, table: Table, delta: DeltaTable) -> None:
+    flush(lake.root, [f"{table.folder}/_delta_log/{delta.version():020}.json"])
 
 
 def _partition_name(folder: str, partition_range: PartitionRange | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -20,6 +21,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.contents import recorded_contents
 from chu_platform.storage.lake import STAGING, Lake
 from chu_platform.storage.run_checks import examine
@@ -273,6 +275,17 @@ def test_a_table_with_other_columns_is_replaced_as_a_whole(lake: Lake) -> None:
     assert digest(lake.path(visits())) == before
     put(lake, wider, more)
     assert rows(lake, wider).column("added").to_pylist() == [1.5]
+
+
+def test_a_table_with_other_partitions_has_the_contents_of_its_new_files(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    whole = replace(visits(), partition_scheme=None)
+    with lake.writing(whole) as write:
+        pq.write_table(rows_of(FIRST), write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, whole, write, None, {"run": "test"})
+    (contents,) = recorded_contents(lake.provenance(whole)).values()
+    (file,) = DeltaTable(lake.path(whole)).file_uris()
+    assert [file] == [str(lake.path(whole) / name) for name in contents.files]
 
 
 def test_a_partition_value_with_special_characters_is_refused(lake: Lake) -> None:
