@@ -3,22 +3,21 @@
 The result of a group has the measured number of each of its checks in its metadata, and the names of the failed ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import dagster as dg
 
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.tables.check_metadata import Outcome, to_metadata
-from chu_platform.tables.checks import Check
 from chu_platform.tables.table import Table
+
+Item = TypeVar("Item")
 
 
 def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
     """The asset checks of a table. The description of each lists the checks of the group and their bounds."""
-    groups: dict[str, list[Check]] = {}
-    for check in table.all_checks:
-        groups.setdefault(check.group, []).append(check)
     return [
         dg.AssetCheckSpec(
             group,
@@ -26,17 +25,14 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
             description="\n".join(f"- `{c.name}` ({c.kind}): {c.description} ({c.threshold})" for c in checks),
             blocking=checks[0].blocking,
         )
-        for group, checks in groups.items()
+        for group, checks in _grouped(table.all_checks, lambda check: check.group)
     ]
 
 
 def check_events(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterator[dg.AssetCheckResult]:
     """The results of the asset checks of these tables."""
     for table, results in check_results.items():
-        groups: dict[str, list[CheckResult]] = {}
-        for result in results:
-            groups.setdefault(result.check.group, []).append(result)
-        for group, members in groups.items():
+        for group, members in _grouped(results, lambda result: result.check.group):
             failed = [m for m in members if not m.passed]
             blocking = members[0].check.blocking
             yield dg.AssetCheckResult(
@@ -48,3 +44,11 @@ def check_events(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterat
                 or None,
                 metadata=to_metadata({m.check.name: Outcome(m.passed, m.measured) for m in members}),
             )
+
+
+def _grouped(items: Sequence[Item], group_of: Callable[[Item], str]) -> Iterable[tuple[str, Sequence[Item]]]:
+    """The items of each group, groups in the order of their first item."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(group_of(item), []).append(item)
+    return groups.items()

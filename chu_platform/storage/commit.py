@@ -83,10 +83,11 @@ def commit_written(
     Raises TransientError if another tool committed to the table at the same time.
     """
     written = _written_files(write)
+    all_written = [f for files in written.values() for f in files]
+    size = sum(f.size for f in all_written)
     if partitions is None:
-        size = sum(f.size for files in written.values() for f in files)
         with bounded_connection(write.scratch / "spill", size) as connection:
-            paths = [lake.path(table) / f.path for files in written.values() for f in files]
+            paths = [lake.path(table) / f.path for f in all_written]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
     current = _CommittedPartitions(lake, table, partition_range, write.scratch)
     changed = sorted(
@@ -125,15 +126,14 @@ def commit_written(
     size_by_partition: Counter[str] = Counter()
     if partition_range:
         for folder, files in written.items():
-            key = partition_range.key_of(values_of(folder)[partition_range.partition_scheme.column])
+            key = _partition_name(folder, partition_range)
             rows_by_partition[key] += sum(f.rows for f in files)
             size_by_partition[key] += sum(f.size for f in files)
     table_files = active_files(delta)
-    all_written = [f for files in written.values() for f in files]
     return CommitResult(
         delta.version(),
         sum(f.rows for f in all_written),
-        sum(f.size for f in all_written),
+        size,
         dict(rows_by_partition),
         dict(size_by_partition),
         list(dict.fromkeys(_partition_name(folder, partition_range) for folder in changed)),

@@ -141,10 +141,9 @@ class Lake:
     def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
-        delta = self._at(table, version)
-        size = sum(f["size_bytes"] for f in active_files(delta))
-        relation = files_relation(table, active_paths(self.path(table), delta))
-        with small_connection() if size <= SMALL else duckdb.connect() as connection:
+        files = active_files(self._at(table, version))
+        relation = files_relation(table, [self.path(table) / f["path"] for f in files])
+        with small_connection() if sum(f["size_bytes"] for f in files) <= SMALL else duckdb.connect() as connection:
             rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation}").to_arrow_table()
         return rows
 
