@@ -68,10 +68,10 @@ def rows(count: int, months: list[str], seed: int) -> pa.Table:
     return pa.table(columns, schema=pa.schema([(c.name, c.type) for c in STAYS.columns]))
 
 
-def replace_months(lake: Lake, first: str, last: str, staged: pa.Table) -> None:
+def replace_months(lake: Lake, first: str, last: str, added: pa.Table) -> None:
     """Commit the rows as the partitions from `first` to `last`."""
     with lake.writing(STAYS) as write:
-        pq.write_to_dataset(staged, write.rows, partition_cols=["month"], compression="zstd")
+        pq.write_to_dataset(added, write.rows, partition_cols=["month"], compression="zstd")
         commit_written(lake, STAYS, write, MONTHLY.between(first, last), {"run": "benchmark"})
 
 

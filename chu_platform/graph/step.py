@@ -32,7 +32,7 @@ from chu_platform.version import PACKAGE_VERSION
 
 
 class BlockingCheckFailed(ChuError):
-    """Staged rows failed a blocking check and were not committed. `check_results` has the results of all checks."""
+    """Written rows failed a blocking check and were not committed. `check_results` has the results of all checks."""
 
     def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
         self.check_results = check_results
@@ -70,7 +70,7 @@ def run_step(
             last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
             with report_progress(resources.log_progress, name, writes[table], last_commit.get("seconds")):
-                reading = stage(resources, table, partition_range, versions, writes, instance)
+                reading = write_rows(resources, table, partition_range, versions, writes, instance)
                 counts = _counts(reading)
                 examined = {t: examine(lake, t, writes[t], ranges[t], versions, counts) for t in ranges}
             check_results = {t: examination.check_results for t, examination in examined.items()}
@@ -125,7 +125,7 @@ def _counts(reading: Reading | None) -> DeliveryCounts:
     return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
 
 
-def stage(
+def write_rows(
     resources: RunResources,
     table: Table,
     partition_range: PartitionRange | None,
@@ -138,11 +138,11 @@ def stage(
     The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`.
     Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_Stage(resources, table, partition_range, versions, writes, instance))
+    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance))
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _RowWriter:
     """Visitor that writes the rows of a table, for each kind of rows."""
 
     resources: RunResources

@@ -134,12 +134,12 @@ class Reading:
 
 
 def read(
-    table: Table, partition_range: PartitionRange | None, staged: Path, quarantine: Path, context: ReadingContext
+    table: Table, partition_range: PartitionRange | None, written: Path, quarantine: Path, context: ReadingContext
 ) -> Reading:
     """Read a delivered table and return its counts and rejects.
 
-    Writes the kept rows of `partition_range` as Parquet below `staged`, and the values of columns that are not declared
-    below `quarantine`, to files with new names.
+    Writes the kept rows of `partition_range` as Parquet below `written`, and the values of columns that are not
+    declared below `quarantine`, to files with new names.
 
     Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
     are rejected, or when rows in differ from kept + rejected.
@@ -158,7 +158,7 @@ def read(
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
                 sql = RowSql(table, source, raw)
-                kept = _keep(connection, table, sql, partition_range, staged, f"part-{token}-{number}")
+                kept = _keep(connection, table, sql, partition_range, written, f"part-{token}-{number}")
                 rejects = _rejects(connection, sql, raw, kept)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}.parquet")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
@@ -175,7 +175,7 @@ def _keep(
     table: Table,
     sql: RowSql,
     partition_range: PartitionRange | None,
-    staged: Path,
+    written: Path,
     name: str,
 ) -> int:
     """Write the kept rows of the wanted partitions. Returns the number of kept rows in all partitions."""
@@ -186,9 +186,9 @@ def _keep(
     wanted = f" AND {partition_range.predicate()}" if partial and partition_range else ""
     columns = ", ".join(sql_name(c.name) for c in table.columns)
     options = "FORMAT parquet, COMPRESSION zstd"
-    target = staged / f"{name}.parquet"
+    target = written / f"{name}.parquet"
     if table.partition_by:
-        target = staged
+        target = written
         names = ", ".join(sql_name(c) for c in table.partition_by)
         options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN '{name}_{{i}}'"
     copied = _one(connection, f"COPY (SELECT {columns} {kept_rows}{wanted}) TO {sql_text(str(target))} ({options})")

@@ -1,1 +1,1 @@
-"""The lake: reading tables, and writing them in three steps (stage rows, run checks, commit)."""
+"""The lake: reading tables, and writing them in three steps (write rows, run checks, commit)."""

@@ -23,8 +23,8 @@ from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import StoredTable, Table, Zone
 
-# Folder in each zone with locks and temporary files.
-STAGING = ".staging"
+# Folder in each zone with locks and temporary files. Its name on disk is kept for existing lakes.
+SCRATCH = ".staging"
 # Longer than any step of a full-size pack.
 LOCK_TIMEOUT_SECONDS = 600.0
 
@@ -175,9 +175,9 @@ class Lake:
             lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
         return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
 
-    def staging_folder(self, table: Table) -> Path:
+    def scratch_folder(self, table: Table) -> Path:
         """Folder for temporary files of a write of the table."""
-        return self.root / table.zone / STAGING / f"{table.layer}.{table.name}"
+        return self.root / table.zone / SCRATCH / f"{table.layer}.{table.name}"
 
     @contextmanager
     def write_lock(self, table: Table, wait: bool = True) -> Iterator[None]:
@@ -187,7 +187,7 @@ class Lake:
         to the rewritten ones. The kernel releases the lock when the process ends. Raises TableLocked if another process
         holds the lock: at once without `wait`, otherwise after LOCK_TIMEOUT_SECONDS.
         """
-        folder = self.staging_folder(table)
+        folder = self.scratch_folder(table)
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with folder.with_name(f"{folder.name}.lock").open("w") as lock:
             deadline = time.monotonic() + (LOCK_TIMEOUT_SECONDS if wait else 0)
@@ -208,7 +208,7 @@ class Lake:
         At the end, the written files are deleted that the current version of the table does not name. After a kill,
         they remain; no version names them, and VACUUM deletes them.
         """
-        scratch, rows = self.staging_folder(table), self.path(table)
+        scratch, rows = self.scratch_folder(table), self.path(table)
         with self.write_lock(table):
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True, mode=0o700)

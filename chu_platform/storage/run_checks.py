@@ -1,4 +1,4 @@
-"""Running the checks of a table over staged rows, before they are committed."""
+"""Running the checks of a table over written rows, before they are committed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Examination:
-    """What one scan of staged rows found: the results of all checks, and the partitions with rows, by folder."""
+    """What one scan of written rows found: the results of all checks, and the partitions with rows, by folder."""
 
     check_results: Sequence[CheckResult]
     partitions: Mapping[str, Partition]
 
     @property
     def rows(self) -> int:
-        """Number of staged rows."""
+        """Number of written rows."""
         return sum(p.rows for p in self.partitions.values())
 
 
@@ -55,17 +55,17 @@ def examine(
     versions: Mapping[Table, int],
     counts: DeliveryCounts = NOTHING_DELIVERED,
 ) -> Examination:
-    """Run all checks of the table over the staged rows of `partition_range` (of the whole table if None).
+    """Run all checks of the table over the written rows of `partition_range` (of the whole table if None).
 
     Other tables are read at their version in `versions`, by default at their current version. Conditions and the
     identity of the rows are computed in one scan, every other check by a query of its own.
     """
-    written = write.files
-    with bounded_connection(write.scratch / "spill", sum(f.stat().st_size for f in written)) as connection:
-        connection.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM {files_relation(table, written)}")
+    files = write.files
+    with bounded_connection(write.scratch / "spill", sum(f.stat().st_size for f in files)) as connection:
+        connection.execute(f"CREATE TEMP VIEW written AS SELECT * FROM {files_relation(table, files)}")
         counted = [check for check in table.all_checks if check.breaks is not None]
         conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]
-        partitions = aggregate_partitions(connection, table, "staged", conditions)
+        partitions = aggregate_partitions(connection, table, "written", conditions)
         breaking = {
             check.name: sum(p.aggregates[place] for p in partitions.values()) for place, check in enumerate(counted)
         }
@@ -80,7 +80,7 @@ def examine(
             return f"(SELECT * FROM {current(other)} WHERE {partition_range.predicate()})" if same_scheme else None
 
         inputs = CheckInputs(
-            "staged",
+            "written",
             sum(p.rows for p in partitions.values()),
             _after(lake, table, partition_range),
             current,
@@ -99,11 +99,11 @@ def examine(
 
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
-    """Relation of the whole table after the commit: staged rows, and rows of the other partitions."""
+    """Relation of the whole table after the commit: written rows, and rows of the other partitions."""
     if partition_range is None or partition_range.whole or lake.open(table) is None:
-        return "staged"
+        return "written"
     unchanged = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({partition_range.predicate()}, false)"
-    return f"(SELECT * FROM staged UNION ALL {unchanged})"
+    return f"(SELECT * FROM written UNION ALL {unchanged})"
 
 
 def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | None) -> int | None:

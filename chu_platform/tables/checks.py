@@ -83,14 +83,14 @@ class DeliveryCounts:
 class CheckInputs:
     """Inputs of a check query: DuckDB relations and counts.
 
-    `staged`: the rows to commit; `rows`: their number. `after`: the whole table as it would be after the commit.
+    `written`: the rows to commit; `rows`: their number. `after`: the whole table as it would be after the commit.
     `current`: function that returns the relation of another table at its current version.
-    `same_partitions`: the same, restricted to the staged partitions; None if that table has another partition scheme.
-    `rows_before`: number of committed rows in the staged partitions; None if the table does not exist yet.
+    `same_partitions`: the same, restricted to the written partitions; None if that table has another partition scheme.
+    `rows_before`: number of committed rows in the written partitions; None if the table does not exist yet.
     `counts`: row counts of the delivery.
     """
 
-    staged: str
+    written: str
     rows: int
     after: str
     current: "Callable[[Table], str]"
@@ -104,7 +104,7 @@ class Check:
     """One check. `name` is unique within its table. `description` states the condition, in French.
 
     The check passes if the measured number lies between `minimum` and `maximum`, both included, or is null. It is the
-    number of staged rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
+    number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
     If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
     """
@@ -171,7 +171,7 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
         f"toute valeur de {column} existe dans {table.name}.{target}",
         query=lambda s: (
             "SELECT coalesce(sum(n), 0)::BIGINT "
-            f'FROM (SELECT "{column}" v, count(*) n FROM {s.staged} GROUP BY 1) '
+            f'FROM (SELECT "{column}" v, count(*) n FROM {s.written} GROUP BY 1) '
             f'WHERE v IS NOT NULL AND v NOT IN (SELECT "{target}" FROM {s.current(table)} WHERE "{target}" IS NOT NULL)'
         ),
         column=column,
@@ -210,12 +210,12 @@ def holds(name: str, condition: str, description: str) -> Check:
 def none_in(
     name: str, query: str, description: str, refers_to: "Table | None" = None, *, blocking: bool = True
 ) -> Check:
-    """`query` returns 0: it counts invalid rows of `{this}`, the staged rows; `{other}` is the table `refers_to`."""
+    """`query` returns 0: it counts invalid rows of `{this}`, the written rows; `{other}` is the table `refers_to`."""
     return Check(
         name,
         CheckType.CONSISTENCY,
         description,
-        query=lambda s: query.format(this=s.staged, other=s.current(refers_to) if refers_to else ""),
+        query=lambda s: query.format(this=s.written, other=s.current(refers_to) if refers_to else ""),
         blocking=blocking,
         refers_to=refers_to,
     )
@@ -237,13 +237,13 @@ def same_row_count_as(table: "Table") -> Check:
 
 
 def sums_to(name: str, total: str, table: "Table", counted: str, description: str) -> Check:
-    """Two queries return the same number: `total` over `{this}` (staged rows), `counted` over `{other}` (`table`)."""
+    """Two queries return the same number: `total` over `{this}` (written rows), `counted` over `{other}` (`table`)."""
     return Check(
         name,
         CheckType.RECONCILIATION,
         description,
         query=lambda s: (
-            f"SELECT abs(coalesce(({total.format(this=s.staged)}), 0) "
+            f"SELECT abs(coalesce(({total.format(this=s.written)}), 0) "
             f"- coalesce(({counted.format(other=s.current(table))}), 0))::DOUBLE"
         ),
         refers_to=table,
@@ -281,7 +281,7 @@ def open_rejects_match_delivery(corrected_by: str) -> Check:
         CheckType.RECONCILIATION,
         "autant de rejets ouverts que de lignes rejetées",
         query=lambda s: (
-            f'SELECT abs(count(*) FILTER ("{corrected_by}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.staged}'
+            f'SELECT abs(count(*) FILTER ("{corrected_by}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.written}'
         ),
         column=corrected_by,
     )

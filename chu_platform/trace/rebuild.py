@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.graph.step import stage
+from chu_platform.graph.step import write_rows
 from chu_platform.settings import Settings
-from chu_platform.storage.lake import STAGING, Lake, Write, active_paths, files_relation
+from chu_platform.storage.lake import SCRATCH, Lake, Write, active_paths, files_relation
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
@@ -87,9 +87,9 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
             in_range = "true" if partition_range is None or partition_range.whole else partition_range.predicate()
             # Without the partitions that a newer commit has replaced.
             wanted = " AND ".join([in_range, *(f"NOT coalesce({c}, false)" for c in covered)])
-            staged = temporary / f"rows{number}"
-            _make(resources, declared, partition_range, commit, staged, report)
-            files = sorted(staged.rglob("*.parquet"))
+            written = temporary / f"rows{number}"
+            _make(resources, declared, partition_range, commit, written, report)
+            files = sorted(written.rglob("*.parquet"))
             part = f"SELECT * FROM {files_relation(declared, files)} WHERE {wanted}"
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(in_range)
@@ -103,7 +103,7 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
 @contextmanager
 def _temporary_folder(lake: Lake, table: Table) -> Iterator[Path]:
     """An empty folder in the zone of the table, removed at the end."""
-    folder = lake.root / table.zone / STAGING
+    folder = lake.root / table.zone / SCRATCH
     folder.mkdir(exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder, prefix="rebuild-") as name:
         yield Path(name)
@@ -157,10 +157,10 @@ def _make(
     table: Table,
     partition_range: PartitionRange | None,
     commit: Mapping[str, Any],
-    staged: Path,
+    written: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Make the rows of a commit again, in the folder `staged`."""
+    """Make the rows of a commit again, in the folder `written`."""
     if not table.rows.repeatable:
         raise ChuError(f"{table.folder} depends on the time at which it was made: it cannot be rebuilt")
     read = commit.get("read", {})
@@ -180,10 +180,10 @@ def _make(
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))
     report(f"rebuilding it from {listed or files or 'the code only'}, code {commit.get('code_version', '?')}")
-    scratch = staged.with_name(f"{staged.name}-scratch")
-    for folder in (staged, scratch):
+    scratch = written.with_name(f"{written.name}-scratch")
+    for folder in (written, scratch):
         folder.mkdir()
-    reading = stage(resources, table, partition_range, versions, {table: Write(staged, scratch)}, None)
+    reading = write_rows(resources, table, partition_range, versions, {table: Write(written, scratch)}, None)
     if reading is not None:
         current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.storage.lake import STAGING, Lake
+from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.tables.table import Zone
 
 # The limit of DuckDB. Python and the Spark engine need memory in addition.
@@ -17,7 +17,7 @@ MEMORY_LIMIT: Final = "3GB"
 @contextmanager
 def scratch(lake: Lake) -> Iterator[Path]:
     """An empty folder, removed at the end. Raises ChuError when the user cannot write to the restricted zone."""
-    folder = lake.root / Zone.RESTRICTED / STAGING
+    folder = lake.root / Zone.RESTRICTED / SCRATCH
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")

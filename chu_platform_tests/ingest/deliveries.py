@@ -70,31 +70,31 @@ def deliver(
     table: Table, pack: Path, work: Path, partition_range: PartitionRange | None = None, order: str = "1"
 ) -> Outcome:
     """Read a table from `pack`. The care database is restored from the dump in `pack`."""
-    scratch, staged, quarantine = work / "scratch", work / "staged", work / "quarantine"
+    scratch, written, quarantine = work / "scratch", work / "written", work / "quarantine"
     scratch.mkdir(parents=True)
-    staged.mkdir()
+    written.mkdir()
     quarantine.mkdir()
     messages: list[str] = []
     database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), messages.append)
     try:
         reading = read(
-            table, partition_range, staged, quarantine, ReadingContext(pack, scratch, database, messages.append)
+            table, partition_range, written, quarantine, ReadingContext(pack, scratch, database, messages.append)
         )
     finally:
         database.close()
         remaining = sorted(f.name for f in scratch.rglob("*"))
         assert remaining == [], "temporary copies are deleted, also after an error"
     assert reading.rows_in == reading.kept + len(reading.rejects)
-    rows = stored(staged, [c.name for c in table.columns], order)
+    rows = stored(written, [c.name for c in table.columns], order)
     return Outcome(reading, messages, rows, stored(quarantine, ["file", "number", "column", "value"], "ALL"))
 
 
-def stored(staged: Path, columns: Sequence[str], order: str = "1") -> list[tuple[Any, ...]]:
-    """The rows of the staged Parquet files."""
-    if not list(staged.rglob("*.parquet")):
+def stored(written: Path, columns: Sequence[str], order: str = "1") -> list[tuple[Any, ...]]:
+    """The rows of the written Parquet files."""
+    if not list(written.rglob("*.parquet")):
         return []
     listed = ", ".join(sql_name(c) for c in columns)
-    files = ", ".join(sql_path(f) for f in staged.rglob("*.parquet"))
+    files = ", ".join(sql_path(f) for f in written.rglob("*.parquet"))
     source = f"read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false)"
     with duckdb.connect() as connection:
         return connection.execute(f"SELECT {listed} FROM {source} ORDER BY {order}").fetchall()

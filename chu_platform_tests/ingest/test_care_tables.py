@@ -69,21 +69,21 @@ class Reader:
         self.database = CareDatabase(Settings(home=folder, postgres_url=SecretStr(url)), self.messages.append)
 
     def __call__(self, table: Table) -> tuple[Reading, list[tuple[object, ...]]]:
-        scratch, staged = self._folder / "scratch", self._folder / table.name
+        scratch, written = self._folder / "scratch", self._folder / table.name
         quarantine = self._folder / "quarantine"
-        for folder in (scratch, staged, quarantine):
+        for folder in (scratch, written, quarantine):
             folder.mkdir(exist_ok=True)
         try:
             reading = read(
                 table,
                 None,
-                staged,
+                written,
                 quarantine,
                 ReadingContext(self._folder, scratch, self.database, self.messages.append),
             )
         finally:
             assert list(scratch.iterdir()) == []
-        return reading, stored(staged, [c.name for c in table.columns])
+        return reading, stored(written, [c.name for c in table.columns])
 
 
 @pytest.fixture
@@ -273,10 +273,10 @@ def delivered(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize("table", CARE, ids=lambda t: t.name)
 def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Path, table: Table) -> None:
     (tmp_path / "scratch").mkdir()
-    (tmp_path / "staged").mkdir()
+    (tmp_path / "written").mkdir()
     (tmp_path / "quarantine").mkdir()
     context = ReadingContext(tmp_path, tmp_path / "scratch", delivered, lambda _: None)
-    reading = read(table, None, tmp_path / "staged", tmp_path / "quarantine", context)
+    reading = read(table, None, tmp_path / "written", tmp_path / "quarantine", context)
     assert list((tmp_path / "quarantine").iterdir()) == []
     assert delivered._server
     connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
@@ -286,7 +286,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     connection.close()
     assert reading.rows_in == expected
     assert reading.rejects == []
-    assert len(stored(tmp_path / "staged", [c.name for c in table.columns])) == expected
+    assert len(stored(tmp_path / "written", [c.name for c in table.columns])) == expected
 
 
 @pytest.mark.parametrize(

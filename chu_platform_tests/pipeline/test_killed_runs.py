@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.storage.lake import STAGING
+from chu_platform.storage.lake import SCRATCH
 from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
@@ -146,5 +146,5 @@ def test_a_reader_sees_only_the_rows_of_before_or_after(killed_runs: KilledRuns)
 def test_no_staged_file_is_left(killed_runs: KilledRuns) -> None:
     root = killed_runs.home.lake.root
     # Lock files remain, but the kernel has released the locks.
-    left = [f for f in root.glob(f"*/{STAGING}/**/*") if f.is_file() and f.suffix != ".lock"]
+    left = [f for f in root.glob(f"*/{SCRATCH}/**/*") if f.is_file() and f.suffix != ".lock"]
     assert left == []

@@ -1,4 +1,4 @@
-"""A small table for the tests of storage, and rows staged for it."""
+"""A small table for the tests of storage, and rows written for it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +61,7 @@ def rows_of(codes: Mapping[str, Sequence[str]]) -> pa.Table:
 
 
 @contextmanager
-def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Write]:
+def written(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Write]:
     """Rows as Parquet files in the folders of their partitions, not committed yet."""
     lake.prepare()
     with lake.writing(table) as write:
@@ -71,5 +71,5 @@ def staged(lake: Lake, table: Table, rows: pa.Table) -> Iterator[Write]:
 
 def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRange | None = None) -> CommitResult:
     """Write rows and commit them."""
-    with staged(lake, table, rows) as write:
+    with written(lake, table, rows) as write:
         return commit_written(lake, table, write, partition_range or CAMPAIGNS.every(), {"run": "test"})

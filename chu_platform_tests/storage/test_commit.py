@@ -23,7 +23,7 @@ from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.contents import recorded_contents
-from chu_platform.storage.lake import STAGING, Lake
+from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.storage.run_checks import examine
 from chu_platform.tables.checks import foreign_key, one_of, unique
 from chu_platform.tables.columns import DOUBLE, Column
@@ -31,7 +31,7 @@ from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.contents import digest, rows
-from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, staged, visits
+from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, visits, written
 
 pytestmark = pytest.mark.integration
 
@@ -192,7 +192,7 @@ def test_the_contents_of_a_commit_are_its_files_and_their_hashes(lake: Lake) -> 
 def test_a_write_without_commit_leaves_no_file(lake: Lake) -> None:
     put(lake, visits(), rows_of(FIRST))
     before = sorted(lake.path(visits()).rglob("*"))
-    with staged(lake, visits(), rows_of({"2018": ["x"]})):
+    with written(lake, visits(), rows_of({"2018": ["x"]})):
         assert sorted(lake.path(visits()).rglob("*")) != before
     assert sorted(lake.path(visits()).rglob("*")) == before
 
@@ -327,7 +327,7 @@ def test_rows_that_fail_a_check_do_not_change_the_table(
     assert (resources.lake.version(table), digest(resources.lake.path(table))) == before
     assert not any(word in str(caught.value) for word in ("Secrète", "4711", "Name of"))
     assert sum(v.measured or 0 for v in caught.value.check_results[table] if v.blocks) == 1
-    assert not list(resources.lake.root.glob(f"*/{STAGING}/**/*.parquet"))
+    assert not list(resources.lake.root.glob(f"*/{SCRATCH}/**/*.parquet"))
     named = {Path(f) for f in DeltaTable(resources.lake.path(table)).file_uris()}
     assert set(resources.lake.path(table).rglob("*.parquet")) == named
 
@@ -340,7 +340,7 @@ def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
         name="others",
         checks=[foreign_key("code", known), one_of("campaign_year", ["2017", "2018"]), unique("day")],
     )
-    with staged(lake, table, rows_of(FIRST)) as write:
+    with written(lake, table, rows_of(FIRST)) as write:
         found = examine(lake, table, write, None, {})
     measured = {v.check.name: v.measured or 0 for v in found.check_results}
     assert found.rows == 6
@@ -359,7 +359,7 @@ def test_a_foreign_key_is_checked_against_the_version_that_was_read(lake: Lake) 
     put(lake, known, rows_of({"2019": ["a", "b"]}))
     put(lake, known, rows_of({"2019": ["z"]}))
     table = replace(visits(), name="others", checks=[foreign_key("code", known)])
-    with staged(lake, table, rows_of({"2019": ["a", "b"]})) as write:
+    with written(lake, table, rows_of({"2019": ["a", "b"]})) as write:
         at_first, now = (
             next(v for v in examine(lake, table, write, None, versions).check_results if v.check.refers_to is known)
             for versions in ({known: 0}, {})

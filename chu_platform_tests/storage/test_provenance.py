@@ -11,7 +11,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits, last_data_commit
 from chu_platform.storage.restore import restore
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
-from chu_platform_tests.storage.tables import rows_of, staged, visits
+from chu_platform_tests.storage.tables import rows_of, visits, written
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,7 @@ def commit(lake: Lake, run: str, code: str, partition_range: PartitionRange | No
         "whole": partition_range is None,
         "files": [{"name": "visits.csv", "sha256": file}],
     }
-    with staged(lake, visits(), rows_of({year: [code]})) as write:
+    with written(lake, visits(), rows_of({year: [code]})) as write:
         return commit_written(lake, visits(), write, partition_range or CAMPAIGNS.every(), metadata).version
 
 
