@@ -4,11 +4,13 @@
     python -m chu_platform_tests.system_tests attack ...  run these parts (`make test-system PARTS="attack ..."`)
     python -m chu_platform_tests.system_tests --check     warn of parts without a recent record (`make lint`)
 
-Each part runs alone, in less than an hour. Its last result is in docs/system-tests.json, with the commit, the time
-(UTC), the machine and the seconds that it took; commit that file. It is absent until the first recorded run.
+Each part runs alone, in less than an hour: while one runs, no other one of this user starts. The last result of a part
+is in docs/system-tests.json, with the commit, the time (UTC), the machine and the seconds that it took; commit that
+file.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -16,7 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +31,8 @@ PROJECT: Final = Path(__file__).parent.parent
 RECORDS: Final = PROJECT / "docs" / "system-tests.json"
 LIMIT: Final = timedelta(hours=1)
 OLD: Final = timedelta(days=60)
+# One lock for all checkouts of a user, whatever TMPDIR is: their parts would disturb each other as well.
+LOCK: Final = Path("/tmp") / f"chu-system-tests-{os.getuid()}.lock"
 PYTEST: Final = (sys.executable, "-m", "pytest")
 
 
@@ -113,6 +118,18 @@ def run(part: Part) -> Record:
     return Record(result, commit, f"{date:%Y-%m-%dT%H:%M:%SZ}", seconds, _cpu(), cores, round(memory))
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the lock of the system tests. Ends the program if another process holds it."""
+    # Opened for appending: the file is never cut.
+    with LOCK.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another system test is running on this machine: start this part when it has ended")
+        yield
+
+
 def warnings(records: Mapping[str, Record], now: datetime) -> list[str]:
     """Which parts have no record, one that is older than 60 days, or one of a failure."""
     found = []
@@ -179,7 +196,8 @@ def main() -> int:
         if arguments.parts and part.name not in arguments.parts:
             continue
         print(f"system test {part.name}: {part.what}", flush=True)
-        record = run(part)
+        with alone():
+            record = run(part)
         # Each at once: what was run stays recorded if a later part is interrupted.
         write({**read(), part.name: record})
         print(f"system test {part.name}: {record.result}, {record.seconds} s", flush=True)

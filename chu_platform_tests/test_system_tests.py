@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chu_platform_tests import system_tests
-from chu_platform_tests.system_tests import PARTS, PROJECT, Part, Record, read, run, warnings, write
+from chu_platform_tests.system_tests import PARTS, PROJECT, Part, Record, alone, main, read, run, warnings, write
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 RECORD = Record("passed", "0123456789ab", "2026-02-01T12:00:00Z", 60, "a processor", 2, 8)
@@ -64,6 +64,25 @@ def test_a_part_is_recorded_with_its_result(code: str, result: str, monkeypatch:
     record = run(Part("short", "a short command", (sys.executable, "-c", code)))
     assert record.result.startswith(result)
     assert record.seconds < 30 and record.cores >= 1 and record.memory_gb >= 1 and record.cpu
+
+
+@pytest.mark.unit
+def test_a_part_is_refused_while_another_one_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Part] = []
+
+    def ran_part(part: Part) -> Record:
+        ran.append(part)
+        return RECORD
+
+    monkeypatch.setattr(system_tests, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(system_tests, "write", lambda records: None)
+    monkeypatch.setattr(system_tests, "run", ran_part)
+    monkeypatch.setattr(sys, "argv", ["system_tests", "kills"])
+    with alone(), pytest.raises(SystemExit, match="another system test is running"):
+        main()
+    assert ran == []
+    assert main() == 0
+    assert [part.name for part in ran] == ["kills"]
 
 
 @pytest.mark.integration
