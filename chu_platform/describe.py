@@ -19,7 +19,7 @@ from chu_platform.description.described_tables import (
 from chu_platform.description.file import (
     PACKAGE,
     as_text,
-    code_fingerprint,
+    code_hash,
     lake_is_described,
     read_catalogue,
     write_catalogue,
@@ -45,7 +45,7 @@ def described_catalogue() -> DescribedCatalogue:
 def describe(tables: Iterable[Table], indicators: Iterable[Indicator]) -> DescribedCatalogue:
     """Tables with those that their steps make too, and the questions of indicators."""
     return DescribedCatalogue(
-        code_fingerprint(),
+        code_hash(),
         [_table(made, step_table) for step_table in tables for made in step_table.outputs],
         [DescribedQuestion(_identifier(i.masked), _identifier(i.fact), i.question) for i in indicators],
     )

@@ -75,7 +75,7 @@ def test_a_part_is_refused_while_another_one_runs(tmp_path: Path, monkeypatch: p
         return RECORD
 
     monkeypatch.setattr(system_tests, "LOCK", tmp_path / "lock")
-    monkeypatch.setattr(system_tests, "write", lambda records: None)
+    monkeypatch.setattr(system_tests, "write", lambda _records: None)
     monkeypatch.setattr(system_tests, "run", ran_part)
     monkeypatch.setattr(sys, "argv", ["system_tests", "kills"])
     with alone(), pytest.raises(SystemExit, match="another system test is running"):

@@ -8,34 +8,34 @@ import psycopg2
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo import care_rows
-from chu_platform.demo.base import Base
+from chu_platform.demo.shared_tables import SharedTables
 
 DATABASE = "data2023"
 # tm_sec, tm_min, tm_hour, tm_mday, tm_mon (from 0), tm_year (from 1900), tm_isdst
 CREATED = (0, 0, 12, 3, 3, 123, 0)
 
 
-def write(base: Base, path: Path) -> None:
+def write(shared: SharedTables, path: Path) -> None:
     """Write the thirteen tables as a custom-format dump (pg_dump -Fc).
 
     A new server is needed each time: the dump contains object identifiers, which increase while a server is used.
     """
-    care_rows.create_helpers(base)
+    care_rows.create_helpers(shared)
     with (
         tempfile.TemporaryDirectory(prefix="chu-demo-") as work,
         EmbeddedPostgres(Path(work) / "server") as server,
     ):
         server.create_database(DATABASE)
-        _load(base, server, Path(work))
+        _load(shared, server, Path(work))
         server.dump(DATABASE, path)
     freeze_creation_time(path)
 
 
-def _load(base: Base, server: EmbeddedPostgres, work: Path) -> None:
-    cursor = base.connection.cursor()
+def _load(shared: SharedTables, server: EmbeddedPostgres, work: Path) -> None:
+    cursor = shared.connection.cursor()
     connection = psycopg2.connect(server.url(DATABASE))
     try:
-        for table in care_rows.tables(base):
+        for table in care_rows.tables(shared):
             rows = work / "rows.csv"
             cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
             # If a table is created and filled in one transaction, PostgreSQL writes no log of the rows.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from chu_platform.demo.base import NIGHT_SLOTS, Base
 from chu_platform.demo.people import NAME_SLOTS
+from chu_platform.demo.shared_tables import NIGHT_SLOTS, SharedTables
 from chu_platform.demo.sizes import CONSULTATIONS_BY_YEAR, shares
 
 FIRST_DAY, LAST_DAY = date(2015, 6, 20), date(2023, 3, 31)
@@ -47,13 +47,13 @@ class DemoCareTable:
         return f'CREATE TABLE "{self.name}" ({quoted})'
 
 
-def create_helpers(base: Base) -> None:
+def create_helpers(shared: SharedTables) -> None:
     """Create `patient`, `day` and `consultation`, which the queries below share.
 
     `patient(n, birth_date, is_female)`: born in 2020 or before; one in 500 has no birth date.
     `day(date, start, rows)`: consultations of each day, numbered in order of time from `start`.
     """
-    sizes, connection = base.sizes, base.connection
+    sizes, connection = shared.sizes, shared.connection
     connection.execute(
         f"""
         CREATE TABLE patient AS
@@ -103,9 +103,9 @@ def create_helpers(base: Base) -> None:
     )
 
 
-def tables(base: Base) -> list[DemoCareTable]:
+def tables(shared: SharedTables) -> list[DemoCareTable]:
     """The tables in the order of the dump; their queries run after `create_helpers`."""
-    sizes = base.sizes
+    sizes = shared.sizes
     insurer = f"CASE WHEN draw(p.n, 6, 100000) < 96671 THEN 1 + skewed(p.n, 7, {INSURERS}) ELSE 0 END"
     today = LAST_DAY + timedelta(days=1)
     return [

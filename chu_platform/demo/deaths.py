@@ -13,9 +13,9 @@ from shutil import copyfileobj
 
 import pyarrow as pa
 
-from chu_platform.demo.base import Base
 from chu_platform.demo.geography import PLACE_SLOTS
 from chu_platform.demo.people import NAME_SLOTS
+from chu_platform.demo.shared_tables import SharedTables
 from chu_platform.demo.sizes import DEATHS, DEATHS_OF_2019, DEATHS_OF_2020, shares
 
 HEADER = (
@@ -93,7 +93,7 @@ def chunks(total: int) -> Iterator[Chunk]:
         start += of_year
 
 
-def create_helpers(base: Base) -> None:
+def create_helpers(shared: SharedTables) -> None:
     """Create `age_slots(slot, male_days, female_days)` and `day_slots(slot, day)`; day 0 is the first of the year."""
     ages = {
         "slot": list(range(AGE_SLOTS)),
@@ -104,9 +104,9 @@ def create_helpers(base: Base) -> None:
     weights = {day: float(MONTHS[date.fromordinal(ordinal + day).month - 1]) for day in range(365)}
     days = [day for day, slots in shares(DAY_SLOTS, weights).items() for _ in range(slots)]
     for name, columns in (("age_slots", ages), ("day_slots", {"slot": list(range(DAY_SLOTS)), "day": days})):
-        base.connection.register("slots", pa.table(columns))
-        base.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM slots ORDER BY slot")
-        base.connection.unregister("slots")
+        shared.connection.register("slots", pa.table(columns))
+        shared.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM slots ORDER BY slot")
+        shared.connection.unregister("slots")
 
 
 def _age_days(quantile: float, mode: float) -> int:
@@ -119,18 +119,18 @@ def _age_days(quantile: float, mode: float) -> int:
     return 300 + round(365.25 * max(0.0, math.log(1 - math.log(survival) * math.exp(slope * mode)) / slope))
 
 
-def write(base: Base, path: Path, executor: Executor) -> None:
+def write(shared: SharedTables, path: Path, executor: Executor) -> None:
     """Write the register: threads of the executor make the chunks, which are appended in order.
 
     About 0.6 % of the rows are exact copies of another row. Memory does not depend on the scale.
     """
-    create_helpers(base)
-    pieces = list(chunks(base.sizes.deaths))
+    create_helpers(shared)
+    pieces = list(chunks(shared.sizes.deaths))
     running = []
     with open(path, "wb") as register:
         register.write(HEADER.encode())
         for number, chunk in enumerate(pieces):
-            running.append(executor.submit(_write_chunk, base, chunk, path.with_name(f"{path.name}.{number}")))
+            running.append(executor.submit(_write_chunk, shared, chunk, path.with_name(f"{path.name}.{number}")))
         for future in running:
             part = future.result()
             with open(part, "rb") as piece:
@@ -140,8 +140,8 @@ def write(base: Base, path: Path, executor: Executor) -> None:
             register.write(f"{row.format(y=1990 + number)}\n".encode())
 
 
-def _write_chunk(base: Base, chunk: Chunk, part: Path) -> Path:
-    with base.connection.cursor() as cursor:
+def _write_chunk(shared: SharedTables, chunk: Chunk, part: Path) -> Path:
+    with shared.connection.cursor() as cursor:
         cursor.execute(f"COPY ({_query(chunk)}) TO '{part}' (FORMAT csv, HEADER false)")
     return part
 

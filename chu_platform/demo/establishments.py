@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from chu_platform.demo.base import Base
 from chu_platform.demo.people import NAME_SLOTS
+from chu_platform.demo.shared_tables import SharedTables
 
 KINDS = [
     "CABINET MEDICAL",
@@ -21,14 +21,14 @@ STREET_NAMES = ["DES TILLEULS", "DU MOULIN", "DE LA GARE", "DES ECOLES", "NEUVE"
 ABSENT_ORGANISATION = 990_000_000
 
 
-def write_organisations(base: Base, path: Path) -> None:
+def write_organisations(shared: SharedTables, path: Path) -> None:
     """etablissement_sante.csv: UTF-8, `;`, quoted newlines in `adresse`; about 2.9 % of the keys occur twice.
 
     A third of the rows have no `commune` (the town is in `cedex`), a few have no location. Rows with the same key have
     the same location: only the telephone and the e-mail address differ.
     """
-    total = base.sizes.organisations
-    with base.connection.cursor() as cursor:
+    total = shared.sizes.organisations
+    with shared.connection.cursor() as cursor:
         cursor.execute(
             f"""
             COPY (
@@ -36,7 +36,7 @@ def write_organisations(base: Base, path: Path) -> None:
                     SELECT n, 0 AS copy FROM organisation
                     UNION ALL
                     SELECT n, 1 FROM (SELECT n FROM organisation ORDER BY shuffled(n, 301), n
-                                      LIMIT {base.sizes.duplicated_organisations})
+                                      LIMIT {shared.sizes.duplicated_organisations})
                 ), drawn AS (
                     SELECT o.*, copy, draw(o.n, 302, 1000) AS place_kind, draw(o.n, 303, 3) = 0 AS is_cedex,
                         (1 + draw(o.n, 304, 180))::VARCHAR AS number, chosen(o.n, 305, {STREET_KINDS!r})
@@ -85,11 +85,11 @@ def write_organisations(base: Base, path: Path) -> None:
         )
 
 
-def write_professionals(base: Base, path: Path) -> None:
+def write_professionals(shared: SharedTables, path: Path) -> None:
     """professionnel_sante.csv: CP1252, `;`; most professionals of the database, some others, 1 % duplicates."""
-    listed = base.sizes.listed_professionals
+    listed = shared.sizes.listed_professionals
     utf8 = path.with_name(f"{path.name}.utf8")
-    with base.connection.cursor() as cursor:
+    with shared.connection.cursor() as cursor:
         cursor.execute(
             f"""
             COPY (
@@ -116,14 +116,14 @@ def write_professionals(base: Base, path: Path) -> None:
     utf8.unlink()
 
 
-def write_activities(base: Base, path: Path) -> None:
+def write_activities(shared: SharedTables, path: Path) -> None:
     """activite_professionnel_sante.csv: UTF-8, `;`; a professional may have several organisations.
 
     64 % of the consulting professionals have an organisation in the register, 8 % only unknown ones. One row in twenty
     repeats a pair, half of them with another `mode_exercice`.
     """
-    sizes = base.sizes
-    with base.connection.cursor() as cursor:
+    sizes = shared.sizes
+    with shared.connection.cursor() as cursor:
         cursor.execute(
             f"""
             COPY (

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chu_platform.demo import (
-    base,
     care_dump,
     deaths,
     establishments,
     quality_indicators,
     satisfaction,
+    shared_tables,
     stays,
 )
 from chu_platform.demo.sizes import Sizes
@@ -60,7 +60,7 @@ def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], 
     for target in (care, registry, register, hospital, surveys):
         target.mkdir()
     progress(f"Writing {sizes.deaths:,} deaths, {sizes.consultations:,} consultations, {sizes.patients:,} patients")
-    shared = base.create(sizes, seed)
+    shared = shared_tables.create(sizes, seed)
     with shared.connection, ThreadPoolExecutor(WORKERS) as executor:
         dump = executor.submit(care_dump.write, shared, care / "DATA2023")
         organisations = register / "etablissement_sante.csv"

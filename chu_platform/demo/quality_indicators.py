@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from chu_platform.demo.base import Base
 from chu_platform.demo.satisfaction import REGIONS
+from chu_platform.demo.shared_tables import SharedTables
 from chu_platform.demo.spreadsheet import Cell, write_csv, write_xlsx
 
 ESTABLISHMENTS = 60
@@ -291,9 +291,9 @@ def _write_2020(folder: Path, sites: list[Establishment], random: Random) -> Non
     write_xlsx(folder / "2020/lexique-iqss-open-data-2020.xlsx", "Lexique", lexicon)
 
 
-def write(base: Base, folder: Path) -> None:
+def write(shared: SharedTables, folder: Path) -> None:
     """Write the files under `folder` (Satisfaction), and files there that are not deliveries."""
-    random = base.random("quality")
+    random = shared.random("quality")
     for name in ("2014", "2015", "2016", "2017-2018", "2019", "2020"):
         (folder / name).mkdir(exist_ok=True)
     sites = establishments(random)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from chu_platform.demo.base import Base
+from chu_platform.demo.shared_tables import SharedTables
 from chu_platform.demo.spreadsheet import Cell, write_csv, write_xlsx
 
 # Number of sites by region in the real file of 2019: label in the files, region code, sites.
@@ -64,10 +64,10 @@ class Result:
     recommendation_answers: int | None
 
 
-def sites(base: Base) -> list[Site]:
+def sites(shared: SharedTables) -> list[Site]:
     """Invented sites at organisations of the register; each region has as many as in the real file."""
-    random = base.random("sites")
-    with base.connection.cursor() as cursor:
+    random = shared.random("sites")
+    with shared.connection.cursor() as cursor:
         rows = cursor.execute("SELECT region, finess, place FROM organisation ORDER BY n").fetchall()
         spare = dict(cursor.execute("SELECT region, max(finess) FROM organisation GROUP BY 1").fetchall())
     result = []
@@ -202,10 +202,10 @@ def lexicon(header: list[str]) -> list[list[Cell]]:
     return rows
 
 
-def write(base: Base, folder: Path) -> None:
+def write(shared: SharedTables, folder: Path) -> None:
     """Write the e-Satis files of 2017, 2019 and 2020 and their lexicons under `folder` (Satisfaction)."""
-    all_sites = sites(base)
-    random = base.random("surveys")
+    all_sites = sites(shared)
+    random = shared.random("surveys")
     inpatient, ambulatory = inpatient_header(True), ambulatory_header()
     for name in ("2019", "2020"):
         (folder / name).mkdir(exist_ok=True)

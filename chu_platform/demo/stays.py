@@ -4,8 +4,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
-from chu_platform.demo.base import Base
 from chu_platform.demo.diagnosis_codes import plain_label
+from chu_platform.demo.shared_tables import SharedTables
 from chu_platform.demo.sizes import STAYS_BY_YEAR
 
 HEADER = (
@@ -22,16 +22,16 @@ ABSENT_ORGANISATIONS = 20
 UNKNOWN_CODES = ("ZZ99", "Q999X", "U9981", "W9X")
 
 
-def write(base: Base, path: Path) -> None:
+def write(shared: SharedTables, path: Path) -> None:
     """Write the stays: ASCII, `;`, LF, no quotes (labels contain commas). Each stay has another organisation."""
-    random = base.random("stays")
+    random = shared.random("stays")
     dates = _dates(random)
     rows = len(dates)
     columns = zip(
         random.sample(range(65, 99_960), rows),
-        _patients(random, rows, base.sizes.patients),
-        _organisations(random, base),
-        _diagnoses(random, base),
+        _patients(random, rows, shared.sizes.patients),
+        _organisations(random, shared),
+        _diagnoses(random, shared),
         dates,
         _lengths(random, rows),
         strict=True,
@@ -77,10 +77,10 @@ def _patients(random: Random, rows: int, known: int) -> list[int]:
     return result
 
 
-def _organisations(random: Random, base: Base) -> list[str]:
+def _organisations(random: Random, shared: SharedTables) -> list[str]:
     """Organisations of the register, a few unknown ones, and seven numbers with a date appended."""
     rows = sum(STAYS_BY_YEAR.values())
-    with base.connection.cursor() as cursor:
+    with shared.connection.cursor() as cursor:
         known = [row[0] for row in cursor.execute("SELECT id FROM organisation ORDER BY n").fetchall()]
     result = random.sample(known, rows - ABSENT_ORGANISATIONS)
     result += [f"F98{number:07d}" for number in range(ABSENT_ORGANISATIONS)]
@@ -90,15 +90,15 @@ def _organisations(random: Random, base: Base) -> list[str]:
     return result
 
 
-def _diagnoses(random: Random, base: Base) -> list[tuple[str, str]]:
+def _diagnoses(random: Random, shared: SharedTables) -> list[tuple[str, str]]:
     """(code, label): mostly from the group's list, some other official codes, and a few unknown codes."""
-    with base.connection.cursor() as cursor:
+    with shared.connection.cursor() as cursor:
         known = cursor.execute("SELECT code, label FROM diagnostic ORDER BY n").fetchall()
     listed = {code for code, _ in known}
-    others = sorted(code for code in base.official if code.isalnum() and 3 <= len(code) <= 6 and code not in listed)
+    others = sorted(code for code in shared.official if code.isalnum() and 3 <= len(code) <= 6 and code not in listed)
     rows = sum(STAYS_BY_YEAR.values())
     result = [(code, "Motif non code") for code in UNKNOWN_CODES]
-    result += [(code, plain_label(base.official[code])) for code in random.choices(others, k=rows // 25)]
+    result += [(code, plain_label(shared.official[code])) for code in random.choices(others, k=rows // 25)]
     result += [known[int(len(known) * random.random() ** 2.5)] for _ in range(rows - len(result))]
     random.shuffle(result)
     return result

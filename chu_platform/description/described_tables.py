@@ -133,10 +133,10 @@ class DescribedQuestion:
 class DescribedCatalogue:
     """Every table, each after those it needs, and the questions in their order.
 
-    `fingerprint` is that of the code whose declarations these are.
+    `code_hash` is that of the code whose declarations these are.
     """
 
-    fingerprint: str
+    code_hash: str
     tables: Sequence[DescribedTable]
     questions: Sequence[DescribedQuestion]
 

@@ -24,8 +24,8 @@ MODE: Final = 0o644
 
 
 @cache
-def code_fingerprint() -> str:
-    """Fingerprint of the Python files of the package: their names and contents."""
+def code_hash() -> str:
+    """Hash of the Python files of the package: their names and contents."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         content = file.read_bytes()
@@ -39,7 +39,7 @@ def read_catalogue(lake: Path, work: Path) -> DescribedCatalogue:
     Raises ChuError when there is none that can be read.
     """
     found = {file: text for file in (lake / IN_LAKE, work / IN_WORK) if (text := _text(file))}
-    for file in sorted(found, key=lambda f: _fingerprint(found[f]) != code_fingerprint()):
+    for file in sorted(found, key=lambda f: _hash_in(found[f]) != code_hash()):
         try:
             return _adapter().validate_json(found[file])
         except ValidationError:
@@ -70,7 +70,7 @@ def current_text(lake: Path, work: Path) -> bytes:
 
 def is_current(text: bytes) -> bool:
     """Whether the content of a file describes the declarations of this code."""
-    return bool(text) and _fingerprint(text) == code_fingerprint()
+    return bool(text) and _hash_in(text) == code_hash()
 
 
 def lake_is_described(lake: Path) -> bool:
@@ -119,12 +119,12 @@ def _text(file: Path) -> bytes:
         return b""
 
 
-def _fingerprint(text: bytes) -> str | None:
+def _hash_in(text: bytes) -> str | None:
     try:
         found = from_json(text)
     except ValueError:
         return None
-    return found.get("fingerprint") if isinstance(found, dict) else None
+    return found.get("code_hash") if isinstance(found, dict) else None
 
 
 @cache

@@ -49,7 +49,7 @@ class CommitResult:
     `version` is the version of the table after the commit. `rows` and `size` (bytes) are totals of the written
     partitions; `rows_by_partition` and `size_by_partition` give them by partition key. `changed` are the partitions
     whose rows differ from the previous version (Delta partitions if the table has no partition scheme); the files of
-    the others stay. `content` is a fingerprint of the written rows: equal rows have equal fingerprints. `table_rows`,
+    the others stay. `content` is a hash of the identities of the written rows. `table_rows`,
     `table_size` (bytes) and `table_files` are totals of the whole table after the commit.
     """
 

@@ -1,4 +1,4 @@
-"""Identity of rows: a fingerprint of the rows of a partition that does not depend on their order, files or writer.
+"""Identity of rows: equal rows of a partition have equal identities, whatever their order, files or writer.
 
 Two 64-bit hashes of each row are computed over its typed values, and each is summed over all rows. The row count and
 both sums are the identity. Null is a value of its own; 0.0 equals -0.0, and NaN equals NaN, as for DuckDB's operators.

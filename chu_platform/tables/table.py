@@ -177,7 +177,7 @@ class Table(DeclaresTables):
 
     @cached_property
     def code_version(self) -> str:
-        """Fingerprint of columns, declaration (such as the SQL) and Python code that make the rows."""
+        """Hash of columns, declaration (such as the SQL) and Python code that make the rows."""
         parts = [f"{self.layer}/{self.name}", str(self.schema), *self.rows.declaration.values()]
         parts += (f"{name}\x1e{text}" for name, text in self.code.items())
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]

@@ -8,7 +8,7 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.describe import described_catalogue
 from chu_platform.description.described_tables import DescribedCatalogue
-from chu_platform.description.file import PACKAGE, as_text, code_fingerprint, read_catalogue, write_catalogue
+from chu_platform.description.file import PACKAGE, as_text, code_hash, read_catalogue, write_catalogue
 from chu_platform.indicators.indicator import indicators
 from chu_platform.lineage.sources import influences_of, values_of
 from chu_platform.lineage.tables import lineage_of
@@ -104,5 +104,5 @@ def test_a_declaration_has_its_place_in_the_package(described: DescribedCatalogu
 
 def test_the_file_names_no_place_of_the_machine() -> None:
     text = as_text(described_catalogue()).decode()
-    assert json.loads(text)["fingerprint"] == code_fingerprint()
+    assert json.loads(text)["code_hash"] == code_hash()
     assert str(PACKAGE.parent) not in text

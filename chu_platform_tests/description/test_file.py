@@ -12,7 +12,7 @@ from chu_platform.description.file import (
     IN_LAKE,
     IN_WORK,
     as_text,
-    code_fingerprint,
+    code_hash,
     current_catalogue,
     current_text,
     read_catalogue,
@@ -30,22 +30,22 @@ def text() -> bytes:
     return as_text(described_catalogue())
 
 
-def fingerprint(file: Path) -> str:
-    return str(json.loads(file.read_bytes())["fingerprint"])
+def hash_in(file: Path) -> str:
+    return str(json.loads(file.read_bytes())["code_hash"])
 
 
 def stale(text: bytes) -> bytes:
     """The same as other code would have written it."""
-    return json.dumps({**json.loads(text), "fingerprint": "other"}).encode()
+    return json.dumps({**json.loads(text), "code_hash": "other"}).encode()
 
 
 def test_a_file_of_other_code_is_written_anew(text: bytes, tmp_path: Path) -> None:
     lake, work = tmp_path / "lake", tmp_path / "work"
     (lake / "published").mkdir(parents=True)
     (lake / IN_LAKE).write_bytes(stale(text))
-    assert read_catalogue(lake, work).fingerprint == "other"
+    assert read_catalogue(lake, work).code_hash == "other"
     assert current_text(lake, work) == text
-    assert fingerprint(lake / IN_LAKE) == code_fingerprint()
+    assert hash_in(lake / IN_LAKE) == code_hash()
     assert [f.name for f in (lake / "published").iterdir()] == [IN_LAKE.name]
     assert (lake / IN_LAKE).stat().st_mode & 0o777 == 0o644
 
@@ -54,17 +54,17 @@ def test_a_lake_that_is_not_there_is_not_made(text: bytes, tmp_path: Path) -> No
     lake, work = tmp_path / "lake", tmp_path / "work"
     write_catalogue(text, lake, work)
     assert not lake.exists()
-    assert fingerprint(work / IN_WORK) == code_fingerprint()
-    assert current_catalogue(lake, work).fingerprint == read_catalogue(lake, work).fingerprint == code_fingerprint()
+    assert hash_in(work / IN_WORK) == code_hash()
+    assert current_catalogue(lake, work).code_hash == read_catalogue(lake, work).code_hash == code_hash()
 
 
 def test_where_nothing_can_be_written_the_tables_are_described_all_the_same(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert current_catalogue(blocked / "lake", blocked / "work").fingerprint == code_fingerprint()
+    assert current_catalogue(blocked / "lake", blocked / "work").code_hash == code_hash()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"fingerprint": "other"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"code_hash": "other"}'])
 def test_a_file_that_cannot_be_read_is_as_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
     (tmp_path / IN_LAKE).write_bytes(content)

@@ -44,7 +44,7 @@ def chu(home: Home, *arguments: str) -> str:
 def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The shared lake, with the tables of the ninth indicator."""
     copied = made.copy(tmp_path_factory.mktemp("ninth") / "home")
-    # A module in the package would change the fingerprint of the code; this one lies elsewhere.
+    # A module in the package would change the hash of the code; this one lies elsewhere.
     (copied.folder / "lake" / IN_LAKE).unlink()
     printed = chu(copied, "materialize", "--select", SELECTION)
     assert f"published/{NAME}:" in printed

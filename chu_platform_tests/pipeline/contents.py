@@ -69,7 +69,7 @@ def same(one: object, other: object, tolerance: float) -> bool:
 
 
 def digest(path: Path) -> str:
-    """A fingerprint of the current rows of a table. It does not depend on their order or files."""
+    """A hash of the current rows of a table. It does not depend on their order or files."""
     delta = DeltaTable(path)
     columns = {f.name: str(f.type.type) for f in delta.schema().fields if hasattr(f.type, "type")}
     files = delta.file_uris()
@@ -87,6 +87,6 @@ def digest(path: Path) -> str:
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """The fingerprint of every table, except reports and rejects, which contain data about runs."""
+    """The hash of the rows of every table, except reports and rejects, which contain data about runs."""
     data = [t for t in every_table() if t.layer not in (Layer.REPORTS, Layer.REJECTS)]
     return {t.folder: digest(lake.path(t)) for t in data}

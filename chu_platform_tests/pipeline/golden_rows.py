@@ -1,4 +1,4 @@
-"""Fingerprints of the rows of every table of a lake, for a comparison before and after a change of the code.
+"""Hashes of the rows of every table of a lake, for a comparison before and after a change of the code.
 
 `python -m chu_platform_tests.pipeline.golden_rows LAKE` prints them as JSON: the number of rows of each table, and the
 sum of the MD5 sums of its rows. They do not depend on the order of rows and columns, nor on the hash functions of the
@@ -19,14 +19,14 @@ LEFT_OUT = ("reports", "quarantine")
 MOMENTS = ("first_seen",)
 
 
-def fingerprints(lake: Path) -> Mapping[str, str]:
-    """The fingerprint of each table, by its path below the root of the lake."""
+def row_hashes(lake: Path) -> Mapping[str, str]:
+    """The hash of the rows of each table, by its path below the root of the lake."""
     logs = sorted(lake.glob("*/*/*/_delta_log"))
     tables = [log.parent.relative_to(lake) for log in logs]
-    return {t.as_posix(): _fingerprint(lake / t) for t in tables if t.parts[1] not in LEFT_OUT}
+    return {t.as_posix(): _row_hash(lake / t) for t in tables if t.parts[1] not in LEFT_OUT}
 
 
-def _fingerprint(table: Path) -> str:
+def _row_hash(table: Path) -> str:
     delta = DeltaTable(table)
     columns = sorted(field.name for field in delta.schema().fields if field.name not in MOMENTS)
     files = delta.file_uris()
@@ -45,4 +45,4 @@ def _fingerprint(table: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(fingerprints(Path(sys.argv[1])), indent=1))
+    print(json.dumps(row_hashes(Path(sys.argv[1])), indent=1))

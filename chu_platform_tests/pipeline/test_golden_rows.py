@@ -1,6 +1,6 @@
 """The rows of every table of the shared lake are the recorded rows, so that no code change alters rows unnoticed.
 
-`golden_rows.json` contains the fingerprints for the shared pack (scale 0.001, seed 2023) and the key of the fixture
+`golden_rows.json` contains the hashes of rows for the shared pack (scale 0.001, seed 2023) and the key of the fixture
 `made`. If rows change on purpose, record them again, check in `git diff` which tables have changed, and give the reason
 in the commit message:
 
@@ -17,7 +17,7 @@ import json
 import pytest
 
 from chu_platform_tests.pipeline.contents import every_table
-from chu_platform_tests.pipeline.golden_rows import GOLDEN, LEFT_OUT, fingerprints
+from chu_platform_tests.pipeline.golden_rows import GOLDEN, LEFT_OUT, row_hashes
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 def test_every_table_has_the_recorded_rows(made: Home) -> None:
     recorded = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    found = fingerprints(made.lake.root)
+    found = row_hashes(made.lake.root)
     different = {
         table: (recorded.get(table, "no table"), found.get(table, "no table"))
         for table in recorded.keys() | found.keys()

@@ -41,7 +41,7 @@ main()
 
 
 class Watcher:
-    """A reader that reads some tables repeatedly in a thread, and records the fingerprints of their rows."""
+    """A reader that reads some tables repeatedly in a thread, and records the hashes of their rows."""
 
     def __init__(self, home: Home, folders: Sequence[str]) -> None:
         self._root = home.lake.root
@@ -100,7 +100,7 @@ def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], 
 
 @dataclass(frozen=True)
 class KilledRuns:
-    """A home whose runs were killed, what a reader saw, and the fingerprints of the tables before and after."""
+    """A home whose runs were killed, what a reader saw, and the hashes of the tables before and after."""
 
     home: Home
     watcher: Watcher

@@ -40,7 +40,7 @@ SPECIALITIES = 93
 
 
 @dataclass(frozen=True)
-class Base:
+class SharedTables:
     """The shared tables in one DuckDB database. Each thread must use its own cursor.
 
     Tables: `place_slots`, `name_slots`, `diagnostic(n, code, label)`, `speciality(n, code, profession,
@@ -68,18 +68,18 @@ def specialities() -> list[tuple[str, str, str]]:
     return rows + [(f"SP{number + 1:02d}", name, f"{name} - exercice courant") for number, name in enumerate(others)]
 
 
-def create(sizes: Sizes, seed: int) -> Base:
+def create(sizes: Sizes, seed: int) -> SharedTables:
     """Draw the shared tables. Raises ChuError when the CIM-10 list is not installed."""
     connection = randomness.connect(seed)
-    base = Base(connection, sizes, seed, diagnosis_codes.official_codes())
-    geography.create_places(connection, base.random("places"))
-    people.create_names(connection, base.random("names"))
-    rows = diagnosis_codes.delivered_diagnoses(base.official, base.random("diagnoses"))
+    shared = SharedTables(connection, sizes, seed, diagnosis_codes.official_codes())
+    geography.create_places(connection, shared.random("places"))
+    people.create_names(connection, shared.random("names"))
+    rows = diagnosis_codes.delivered_diagnoses(shared.official, shared.random("diagnoses"))
     _load(connection, "diagnostic", ("code", "label"), rows)
     _load(connection, "speciality", ("code", "profession", "label"), specialities())
-    _create_professionals(base)
-    _create_organisations(base)
-    return base
+    _create_professionals(shared)
+    _create_organisations(shared)
+    return shared
 
 
 def _load(
@@ -93,13 +93,13 @@ def _load(
     connection.unregister("loaded")
 
 
-def _create_professionals(base: Base) -> None:
+def _create_professionals(shared: SharedTables) -> None:
     """Create professionals 0 to N - 1; the first `consulting_professionals` of them give consultations.
 
     Identifiers are RPPS (11 digits) or ADELI (department, letter, number; at most a million of those exist).
     """
     professions = [name for name, weight in PROFESSIONS.items() for _ in range(weight)]
-    base.connection.execute(
+    shared.connection.execute(
         f"""
         CREATE TABLE professional AS
         WITH drawn AS (
@@ -108,7 +108,7 @@ def _create_professionals(base: Base) -> None:
                     AS family_slot,
                 draw(i, 103, {people.NAME_SLOTS}) AS given_slot, draw(i, 104, 100) < 62 AS is_female,
                 chosen(i, 105, {professions!r}) AS profession
-            FROM range({base.sizes.professionals}) r(i)
+            FROM range({shared.sizes.professionals}) r(i)
         ), specialised AS (
             SELECT profession, list(code ORDER BY n) AS codes, list(label ORDER BY n) AS labels
             FROM speciality GROUP BY profession
@@ -138,15 +138,15 @@ def _create_professionals(base: Base) -> None:
     )
 
 
-def _create_organisations(base: Base) -> None:
+def _create_organisations(shared: SharedTables) -> None:
     """Create organisations 0 to N - 1 with FINESS numbers: department, then seven digits."""
     prefixes = ", ".join(f"'{code}': '{prefix}'" for code, prefix in geography.OVERSEAS_FINESS.items())
-    base.connection.execute(
+    shared.connection.execute(
         f"""
         CREATE TABLE organisation AS
         WITH drawn AS (
             SELECT i AS n, draw(i, 300, {geography.PLACE_SLOTS}) AS place_slot
-                FROM range({base.sizes.organisations}) r(i)
+                FROM range({shared.sizes.organisations}) r(i)
         ), numbered AS (
             SELECT d.n, p.* EXCLUDE (slot),
                 coalesce(MAP {{{prefixes}}}[department], department) AS prefix,
