@@ -71,7 +71,7 @@ PARTS: Final = (
     Part(
         "attack",
         "the attack on the published tables, on a larger pack of another seed",
-        _pytest("chu_platform_tests/pipeline/test_attack.py"),
+        _pytest("chu_platform_tests/pipeline/test_published_attack.py"),
     ),
     Part(
         "cluster",

@@ -16,7 +16,7 @@ import dagster as dg
 
 from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue
-from chu_platform.describe import keep_described
+from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags

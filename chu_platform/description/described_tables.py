@@ -12,11 +12,11 @@ import pyarrow as pa
 from pydantic import PlainSerializer, PlainValidator
 
 from chu_platform.tables.checks import CheckCategory, CheckType
+from chu_platform.tables.column_origins import Field, Lineage, WayBack
 from chu_platform.tables.columns import Column, arrow_type, sql_type
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field, Lineage, WayBack
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Layer, Zone
 

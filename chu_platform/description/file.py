@@ -61,9 +61,11 @@ def current_text(lake: Path, work: Path) -> bytes:
     for file in (lake / IN_LAKE, work / IN_WORK):
         if is_current(text := _text(file)):
             return text
-    described = subprocess.run([sys.executable, "-m", "chu_platform.describe"], capture_output=True, check=False)
+    described = subprocess.run(
+        [sys.executable, "-m", "chu_platform.describe_catalogue"], capture_output=True, check=False
+    )
     if described.returncode:
-        raise ChuError("the tables cannot be described: `python -m chu_platform.describe` shows why")
+        raise ChuError("the tables cannot be described: `python -m chu_platform.describe_catalogue` shows why")
     write_catalogue(described.stdout, lake, work)
     return described.stdout
 

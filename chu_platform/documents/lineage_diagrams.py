@@ -11,8 +11,8 @@ from typing import Final
 
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.documents.french_labels import KINDS, LAYERS
+from chu_platform.tables.column_origins import Field
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Layer
 

@@ -22,8 +22,8 @@ from chu_platform.documents import french_labels
 from chu_platform.documents.lineage_diagrams import chain_picture, columns_picture
 from chu_platform.documents.table_status import MeasuredCheck, State
 from chu_platform.storage.lake import Lake
+from chu_platform.tables.column_origins import End, Field
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import End, Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Layer
 

@@ -239,8 +239,8 @@ def _column_lineage(table: Table) -> dict[str, Any]:
 
     It is metadata of each materialisation, not of the asset, so that loading the code location analyses no query.
     """
-    from chu_platform.lineage.tables import lineage_of
-    from chu_platform.tables.lineage import Field
+    from chu_platform.lineage.table_lineage import lineage_of
+    from chu_platform.tables.column_origins import Field
 
     columns = lineage_of(table).columns
     lineage = dg.TableColumnLineage(

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from chu_platform.lineage.tables import ColumnOrigin, lineage_of
+from chu_platform.lineage.table_lineage import ColumnOrigin, lineage_of
+from chu_platform.tables.column_origins import Field
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Table
 

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 from chu_platform import french
-from chu_platform.portal.periods import Period, coarser
 from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.readable_periods import Period, coarser
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL

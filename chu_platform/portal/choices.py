@@ -11,8 +11,8 @@ from typing import Final
 from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
 from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
-from chu_platform.portal.periods import Period, is_written
 from chu_platform.portal.questions import Measure, Parameter, Question
+from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 

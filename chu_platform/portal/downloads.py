@@ -18,8 +18,8 @@ from chu_platform.portal.cells import peer_condition, relation, x_condition
 from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
-from chu_platform.portal.periods import GRAINS
 from chu_platform.portal.questions import Question
+from chu_platform.portal.readable_periods import GRAINS
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.views import View
 from chu_platform.tables.columns import DOUBLE, LONG

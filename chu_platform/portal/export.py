@@ -22,7 +22,7 @@ from chu_platform.portal import addresses, downloads
 from chu_platform.portal.addresses import Addresses, CopiedAddresses, question_address
 from chu_platform.portal.app import STATIC_FILES
 from chu_platform.portal.choices import Choice, Refused, choose
-from chu_platform.portal.periods import is_short
+from chu_platform.portal.readable_periods import is_short
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.rendering import Renderer
 from chu_platform.portal.views import view_of, with_figure

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from chu_platform.description.described_tables import DescribedTable
-from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Question
+from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot, Version
 from chu_platform.tables.checks import CheckType
 from chu_platform.tables.columns import DATE

@@ -19,8 +19,8 @@ from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, about, trend
 from chu_platform.portal.choices import Choice, Refused, choose, options
-from chu_platform.portal.periods import GRAINS, Period, is_short
 from chu_platform.portal.questions import Question
+from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
 from chu_platform.portal.story import story_of

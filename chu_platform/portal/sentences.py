@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers
-from chu_platform.portal.periods import GRAINS, Period
 from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.readable_periods import GRAINS, Period
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (

@@ -14,8 +14,8 @@ from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
 from chu_platform.portal.charts.trend import Moment, Trend
 from chu_platform.portal.choices import Choice
-from chu_platform.portal.periods import Period
 from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.sentences import NO_FIGURE, limits, missing
 

@@ -12,7 +12,7 @@ from chu_platform.tables.rows import DECLARATIONS, EVERY_ROW, Computed, External
 from chu_platform.tables.table import Layer, Table, Zone
 
 if TYPE_CHECKING:
-    from chu_platform.lineage.tables import ColumnOrigin
+    from chu_platform.lineage.table_lineage import ColumnOrigin
 
 OUTSIDE = "outside"
 
@@ -24,7 +24,7 @@ def _rows(tables: Sequence[Table]) -> pa.Table:
 
 def _rows_of(table: Table) -> Iterator[dict[str, object]]:
     # Imported here because a code location does not need the SQL parser.
-    from chu_platform.lineage.tables import lineage_of
+    from chu_platform.lineage.table_lineage import lineage_of
 
     lineage = lineage_of(table)
     for column, origins in lineage.columns.items():

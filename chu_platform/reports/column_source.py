@@ -16,8 +16,8 @@ def _rows(tables: Sequence[Table]) -> pa.Table:
 
 def _rows_of(table: Table) -> Iterator[dict[str, object]]:
     # Imported here because a code location does not need the SQL parser.
-    from chu_platform.lineage.sources import influences_of, values_of
-    from chu_platform.tables.lineage import Field
+    from chu_platform.lineage.whole_lineage import influences_of, values_of
+    from chu_platform.tables.column_origins import Field
 
     for column in table.columns:
         field = Field(table, column.name)

@@ -22,11 +22,11 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.contents import PartitionContents, as_metadata, recorded_contents
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.durable import flush
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation
+from chu_platform.storage.partition_contents import PartitionContents, as_metadata, recorded_contents
 from chu_platform.storage.partition_folders import folder_of, values_of
 from chu_platform.storage.provenance import last_data_commit, source_files, with_metadata
 from chu_platform.storage.row_identity import Partition, aggregate_partitions

@@ -19,9 +19,9 @@ from chu_platform.indicators.indicator import recomputations
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
 from chu_platform.storage.commit_log import commits
-from chu_platform.storage.contents import PartitionContents, hash_in_name, recorded_contents, sha256
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.lake import DamagedLog, Lake, active_files, files_relation
+from chu_platform.storage.partition_contents import PartitionContents, hash_in_name, recorded_contents, sha256
 from chu_platform.storage.partition_folders import folder_of
 from chu_platform.storage.provenance import commit_metadata, last_data_commit, replaced_whole_table
 from chu_platform.storage.row_identity import aggregate_partitions

@@ -12,8 +12,8 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
 from chu_platform_tests.automation.listeners import CuttingProxy, mail_server, webhook
 from chu_platform_tests.conftest import CARE
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

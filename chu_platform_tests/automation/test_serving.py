@@ -23,8 +23,8 @@ from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer
-from chu_platform_tests.pipeline.contents import digest, digests, every_table, rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import digest, digests, every_table, rows
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
 pytestmark = [

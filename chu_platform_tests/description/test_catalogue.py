@@ -6,13 +6,13 @@ import re
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.describe import described_catalogue
+from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.description.file import PACKAGE, as_text, code_hash, read_catalogue, write_catalogue
 from chu_platform.indicators.indicator import indicators
-from chu_platform.lineage.sources import influences_of, values_of
-from chu_platform.lineage.tables import lineage_of
-from chu_platform.tables.lineage import End, Field
+from chu_platform.lineage.table_lineage import lineage_of
+from chu_platform.lineage.whole_lineage import influences_of, values_of
+from chu_platform.tables.column_origins import End, Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Table
 

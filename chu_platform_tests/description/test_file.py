@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chu_platform.describe import described_catalogue
+from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.description.file import (
     IN_LAKE,
     IN_WORK,

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
-from chu_platform.describe import described_catalogue
+from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.documents.site import Site
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table

@@ -23,7 +23,7 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.facts import death_files
 from chu_platform_tests.facts.death_files import ODD, Death
 from chu_platform_tests.ingest.deliveries import deliver
-from chu_platform_tests.pipeline.contents import differences, rows
+from chu_platform_tests.pipeline.lake_rows import differences, rows
 
 pytestmark = pytest.mark.integration
 

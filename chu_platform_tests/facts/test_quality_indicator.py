@@ -21,8 +21,8 @@ from chu_platform.tables.table import Table
 from chu_platform_tests.facts.quality_files import Result, lines, results
 from chu_platform_tests.ingest.deliveries import deliver
 from chu_platform_tests.ingest.real_files import REAL, needs_real_files
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Table
-from chu_platform_tests.storage.tables import put, rows_of, visits
+from chu_platform_tests.storage.small_table import put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,8 @@ from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation
 from chu_platform.oracle import pack_tables
 from chu_platform.settings import Settings
 from chu_platform.tables.table import Layer
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from chu_platform.pseudonymisation.professional_pseudonym import professional_ps
 from chu_platform.tables.spark_sql import UNKNOWN_LABEL
 from chu_platform.tables.table import Layer
 from chu_platform_tests.oracle_comparison import differences
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

@@ -9,11 +9,11 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
-from chu_platform.lineage.sources import Ends, influences_of, values_of
-from chu_platform.lineage.tables import lineage_of
+from chu_platform.lineage.table_lineage import lineage_of
+from chu_platform.lineage.whole_lineage import Ends, influences_of, values_of
+from chu_platform.tables.column_origins import Field
 from chu_platform.tables.columns import DATE, DOUBLE, STRING, Column
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import PACK, Computed, Query
 from chu_platform.tables.table import Layer, Table, Zone
 

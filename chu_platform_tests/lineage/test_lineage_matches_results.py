@@ -18,10 +18,10 @@ from chu_platform.engine.engine import Engine
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.lineage.tables import lineage_of
+from chu_platform.lineage.table_lineage import lineage_of
 from chu_platform.settings import Settings
+from chu_platform.tables.column_origins import Field
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home

@@ -22,7 +22,7 @@ from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation
 from chu_platform.sdc.relations import Relations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
-from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.lake_rows import rows
 
 # (table, period grain, period, keys): a published row, or a sum of unpublished rows.
 Cell = tuple[str, str, Any, Any]

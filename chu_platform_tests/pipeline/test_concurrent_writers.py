@@ -13,8 +13,8 @@ from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.sources.deces import deces
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import COMMAND_TIMEOUT_SECONDS, Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

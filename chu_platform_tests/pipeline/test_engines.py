@@ -11,8 +11,8 @@ from chu_platform.catalogue import catalogue
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
-from chu_platform_tests.pipeline.contents import differences, rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import differences, rows
 
 pytestmark = pytest.mark.integration
 

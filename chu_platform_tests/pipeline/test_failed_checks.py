@@ -18,8 +18,8 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.changes import Changeable, changeable
-from chu_platform_tests.pipeline.contents import differences, rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import differences, rows
 
 pytestmark = pytest.mark.integration
 

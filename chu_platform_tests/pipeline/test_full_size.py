@@ -7,8 +7,8 @@ from deltalake import DeltaTable
 
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
-from chu_platform_tests.pipeline.contents import every_table
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import every_table
 
 pytestmark = pytest.mark.system
 

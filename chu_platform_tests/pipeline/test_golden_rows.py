@@ -16,9 +16,9 @@ import json
 
 import pytest
 
-from chu_platform_tests.pipeline.contents import every_table
 from chu_platform_tests.pipeline.golden_rows import GOLDEN, LEFT_OUT, row_hashes
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import every_table
 
 pytestmark = pytest.mark.integration
 

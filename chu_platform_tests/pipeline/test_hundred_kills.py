@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from chu_platform_tests.pipeline.conftest import Marked
-from chu_platform_tests.pipeline.contents import digests
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import digests
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 from chu_platform_tests.pipeline.test_killed_runs import END_TIMEOUT_SECONDS, Watcher
 

@@ -11,8 +11,8 @@ import pytest
 
 from chu_platform.storage.lake import SCRATCH
 from chu_platform_tests.pipeline.conftest import Marked
-from chu_platform_tests.pipeline.contents import digest, digests
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import digest, digests
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
 pytestmark = pytest.mark.integration

@@ -19,8 +19,8 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
-from chu_platform_tests.pipeline.contents import differences, every_table, rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
 
 pytestmark = pytest.mark.integration
 

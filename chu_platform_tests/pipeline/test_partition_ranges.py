@@ -14,8 +14,8 @@ from chu_platform.sources.deces import deces
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.partitions import DEATH_YEARS, MONTHLY
 from chu_platform.tables.table import Table
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 

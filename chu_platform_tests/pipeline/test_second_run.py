@@ -10,8 +10,8 @@ from chu_platform.dimensions.dim_medication import dim_medication
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
-from chu_platform_tests.pipeline.contents import every_table
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import every_table
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import uvicorn
 
-from chu_platform.describe import describe, described_catalogue
+from chu_platform.describe_catalogue import describe, described_catalogue
 from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.indicators.indicator import indicators
 from chu_platform.portal.app import make_app

@@ -19,7 +19,7 @@ from chu_platform.portal.findings import (
     highest,
     highest_title,
 )
-from chu_platform.portal.periods import Period
+from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.sentences import standing
 from chu_platform_tests.html import parsed
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from chu_platform.portal.periods import Period
+from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reliability import LABELS, Late, MeasuredCheck, Reliability, State
 from chu_platform.portal.sentences import CRITERIA, STATES, bounds, reach, reach_in_short, reasons
 from chu_platform.tables.checks import Check, CheckType, last_event, not_null, rejected_share, steady_row_count

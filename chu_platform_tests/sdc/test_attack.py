@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chu_platform.sdc import Relations, bounds, determined_cells, disclosed_cells
-from chu_platform_tests.sdc.tables import grid
+from chu_platform_tests.sdc.synthetic_tables import grid
 
 pytestmark = pytest.mark.unit
 

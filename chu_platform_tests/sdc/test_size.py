@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chu_platform.sdc import SMALL_CELL, determined_cells, disclosed_cells, protect
-from chu_platform_tests.sdc.tables import Level, calendar, family
+from chu_platform_tests.sdc.synthetic_tables import Level, calendar, family
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
 from chu_platform.sdc.cell_masks import small
-from chu_platform_tests.sdc.tables import grid
+from chu_platform_tests.sdc.synthetic_tables import grid
 
 pytestmark = pytest.mark.unit
 

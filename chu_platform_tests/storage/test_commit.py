@@ -22,16 +22,16 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
-from chu_platform.storage.contents import recorded_contents
 from chu_platform.storage.lake import SCRATCH, Lake
+from chu_platform.storage.partition_contents import recorded_contents
 from chu_platform.storage.run_checks import examine
 from chu_platform.tables.checks import foreign_key, one_of, unique
 from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Table
-from chu_platform_tests.pipeline.contents import digest, rows
-from chu_platform_tests.storage.tables import COLUMNS, put, rows_of, visits, written
+from chu_platform_tests.pipeline.lake_rows import digest, rows
+from chu_platform_tests.storage.small_table import COLUMNS, put, rows_of, visits, written
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,8 @@ import pytest
 
 from chu_platform.storage.lake import DamagedLog, Lake
 from chu_platform.trace.verify import _table_findings
-from chu_platform_tests.pipeline.contents import rows
-from chu_platform_tests.storage.tables import put, rows_of, visits
+from chu_platform_tests.pipeline.lake_rows import rows
+from chu_platform_tests.storage.small_table import put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 

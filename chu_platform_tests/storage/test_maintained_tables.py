@@ -17,7 +17,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.tables.columns import STRING, WEIGHT, Column
 from chu_platform.tables.table import Layout
-from chu_platform_tests.storage.tables import COLUMNS, POLICY, put, rows_of, visits
+from chu_platform_tests.storage.small_table import COLUMNS, POLICY, put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 

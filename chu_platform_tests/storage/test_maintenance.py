@@ -33,9 +33,9 @@ from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layout, Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
-from chu_platform_tests.pipeline.contents import digest
+from chu_platform_tests.pipeline.lake_rows import digest
 from chu_platform_tests.storage.ageing import age
-from chu_platform_tests.storage.tables import COLUMNS, POLICY, put, rows_of, visits
+from chu_platform_tests.storage.small_table import COLUMNS, POLICY, put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +45,7 @@ HOLD_LOCK = """
 import sys, time
 from pathlib import Path
 from chu_platform.storage.lake import Lake
-from chu_platform_tests.storage.tables import visits
+from chu_platform_tests.storage.small_table import visits
 with Lake(Path(sys.argv[1])).write_lock(visits(), wait=False):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits, last_data_commit
 from chu_platform.storage.restore import restore
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
-from chu_platform_tests.storage.tables import rows_of, visits, written
+from chu_platform_tests.storage.small_table import rows_of, visits, written
 
 pytestmark = pytest.mark.integration
 

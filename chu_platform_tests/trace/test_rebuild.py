@@ -25,8 +25,8 @@ from chu_platform.trace.rebuild import RebuildResult, rebuild, result_lines
 from chu_platform.trace.trace import Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform_tests.facts.death_files import ODD, deaths_of, write_periods
-from chu_platform_tests.pipeline.contents import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 from chu_platform_tests.trace.conftest import changeable_copy, settings_of
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Layer, Zone
 from chu_platform.trace.verify import _table_findings, verify
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.storage.tables import put, rows_of, visits
+from chu_platform_tests.storage.small_table import put, rows_of, visits
 from chu_platform_tests.trace.conftest import changeable_copy, settings_of
 
 pytestmark = pytest.mark.integration

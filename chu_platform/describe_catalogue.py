@@ -1,4 +1,4 @@
-"""The catalogue described from the declarations: `python -m chu_platform.describe [--write]`."""
+"""The catalogue described from the declarations: `python -m chu_platform.describe_catalogue [--write]`."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ from chu_platform.description.file import (
 )
 from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import Indicator, indicators
-from chu_platform.lineage.tables import ColumnOrigin, lineage_of
+from chu_platform.lineage.table_lineage import ColumnOrigin, lineage_of
 from chu_platform.settings import Settings, load_settings
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.checks import Check
+from chu_platform.tables.column_origins import Field
 from chu_platform.tables.columns import Column
 from chu_platform.tables.influence import Influence
-from chu_platform.tables.lineage import Field
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Table
 

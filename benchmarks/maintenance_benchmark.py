@@ -1,7 +1,8 @@
 """Benchmark of maintenance with the engine of CHU_ENGINE: a table of 400 000 rows with 200 small commits.
 
 Half of the commits append rows to all months, as another tool would. The other half replace the partition of one month.
-Run it with `python benchmarks/maintenance.py`. It uses a temporary folder. The tests check that the rows stay correct.
+Run it with `python benchmarks/maintenance_benchmark.py`. It uses a temporary folder. The tests check
+that the rows stay correct.
 """
 
 import statistics

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from chu_platform.lineage.tables import lineage_of
-from chu_platform.tables.lineage import End, WayBack
+from chu_platform.lineage.table_lineage import lineage_of
+from chu_platform.tables.column_origins import End, WayBack
 from chu_platform.tables.table import Table
 
 Ends = frozenset[End[Table]]

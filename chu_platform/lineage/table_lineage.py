@@ -10,9 +10,9 @@ from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.lineage.queries import InputColumn, columns_in, lineage_of_query
+from chu_platform.tables.column_origins import Field, Lineage
 from chu_platform.tables.columns import STRING, Column, sql_type
 from chu_platform.tables.influence import Influence, combined, merged
-from chu_platform.tables.lineage import Field, Lineage
 from chu_platform.tables.rows import EVERY_ROW, Computed, DeliveredRows, ExternalSource, Query
 from chu_platform.tables.table import Layer, Table
 

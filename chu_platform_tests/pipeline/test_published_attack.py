@@ -28,8 +28,8 @@ from chu_platform_tests.pipeline.attacker import (
     systems,
     table_pairs,
 )
-from chu_platform_tests.pipeline.contents import rows, same
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows, same
 
 SMALL = 10
 COUNTS = ("events", "patients", "base_patients", "deaths", "answers", "recommendation_answers", "professionals")
