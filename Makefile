@@ -39,7 +39,7 @@ test: install ## run the unit and the integration tests
 test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
 	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)
 
-lint: install ## check style, types and the direction of imports; warn of old records of system tests
+lint: install ## check style, types and the direction of imports; warn of missing, failed and old system tests
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     sources: Path | None = Field(None, description="folder of the delivered pack, read only")
     postgres_url: SecretStr | None = Field(None, description="the care database; unset: embedded, from the dump")
     lake: Path | None = Field(None, description="root of the three zones")
-    secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation keys")
+    secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key")
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
     engine_patience: float = Field(
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets_folder(self) -> Path:
-        """Folder of the pseudonymisation keys."""
+        """Folder of the pseudonymisation key."""
         return (self.secrets or self.home / "secrets").resolve()
 
     @property

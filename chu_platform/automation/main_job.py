@@ -139,7 +139,8 @@ def _without_up_to_date(
         log_progress(f"up to date: {len(data) - len(wanted)} tables")
     reports = [t for t in tables if t.layer is Layer.REPORTS]
     if not wanted and data and reports_are_current(resources, reports):
-        log_progress(f"up to date: {len(reports)} reports")
+        if reports:
+            log_progress(f"up to date: {len(reports)} reports")
         return []
     return [*wanted, *reports]
 

@@ -106,7 +106,7 @@ class DescribedTable:
 
     @property
     def expected(self) -> Freshness:
-        """How often the table is expected anew."""
+        """How often the table is expected to be made."""
         return Freshness[self.freshness]
 
     def with_columns(self, names: Collection[str]) -> "DescribedTable":

@@ -53,7 +53,7 @@ def current_catalogue(lake: Path, work: Path) -> DescribedCatalogue:
 
 
 def current_text(lake: Path, work: Path) -> bytes:
-    """The content of a file that describes the declarations of this code; they are described anew when none does.
+    """The content of a file that describes the declarations of this code; they are described again if none does.
 
     A process of its own imports the declarations; what it describes is written where that is possible. Raises ChuError
     when they cannot be described.

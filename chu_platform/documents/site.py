@@ -1,4 +1,4 @@
-"""The documents: dictionary, quality report and lineage, made anew each time from the described tables and the lake."""
+"""The documents: dictionary, quality report and lineage. Each request makes them from described tables and lake."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

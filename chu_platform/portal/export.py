@@ -1,9 +1,10 @@
 """A copy of the portal that needs no server: its pages as files whose links lead to each other.
 
-The copy holds the home page, the story, the method and the eight questions; all views and files that these offer by
-links and lists, but for months and quarters, which would be ten times as many; and, for each place and diagnosis that
-has a figure, the view that its page opens with. A view has several addresses and one file: addresses are the same view
-when they have the same permanent link. Content that is not in the copy is no link, but words that say so.
+The copy contains the home page, the story, the method and the eight questions. It contains all views and files that
+these pages link to or offer in lists, except those of months and quarters, which would be ten times as many. For each
+place and diagnosis with a figure, it contains the first view of its page. A view has one file, also if it has several
+addresses: two addresses with the same permanent link are the same view. A link to a view that is not in the copy is
+replaced by a text that says so.
 """
 
 import hashlib

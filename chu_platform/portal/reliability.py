@@ -250,9 +250,9 @@ def _check(tables: Mapping[tuple[str, str], DescribedTable], row: Mapping[str, A
     )
 
 
-def _late(made: datetime | None, cadence: Freshness) -> Late | None:
+def _late(made: datetime | None, freshness: Freshness) -> Late | None:
     """How late a table is that was made at the time `made`; None if it is not late or `made` is unknown."""
     if made is None:
         return None
     age = datetime.now(UTC) - made
-    return Late(age.days, age > cadence.fail) if age > cadence.warn else None
+    return Late(age.days, age > freshness.fail) if age > freshness.warn else None

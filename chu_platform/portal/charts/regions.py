@@ -1,8 +1,8 @@
 """The map of the regions: one hexagon each, all of the same size, overseas with the others.
 
-Every region has room for its name and its figure, Île-de-France and Mayotte as well as Nouvelle-Aquitaine, and is
-large enough to be touched; an outline would give the eye what has area, not what has patients. Where each hexagon
-lies is this module's own.
+Equal hexagons give every region, also a small one, room for its name and its figure, and make it large enough to be
+touched. Outlines would emphasise regions with a large area instead of regions with many patients. The positions of the
+hexagons are defined in this module.
 """
 
 import math
@@ -65,7 +65,8 @@ TILES: Final[Mapping[str, _Tile]] = {
 }
 COLUMNS: Final = 5.75
 OVERSEAS: Final = 5.75
-# On a slide overseas lies beside, not below: there the height is scarce. The others keep their places, a column left.
+# On a slide, the overseas regions are beside the others, not below them, because a slide is wide and low.
+# The other regions are one column further left.
 SLIDE_PLACES: Final[Mapping[str, tuple[float, float]]] = {
     "01": (3.85, 0),
     "02": (4.85, 0),
@@ -73,7 +74,7 @@ SLIDE_PLACES: Final[Mapping[str, tuple[float, float]]] = {
     "04": (3.85, 2),
     "06": (4.85, 2),
 }
-# On a phone there are but four columns, so that names are large enough to be read.
+# On a phone, the map has only four columns, so that names are large enough to be read.
 NARROW_PLACES: Final[Mapping[str, tuple[float, float]]] = {
     "94": (3, 5),
     "01": (0, 5.75),
