@@ -46,7 +46,7 @@ def options(
     """The platform of the group's health data: from delivered files to published indicators."""
 
 
-@app.command()
+@app.command(short_help="Make the whole graph, then serve it.")
 def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     """Make the whole graph, then start the servers. Without a given pack, write a demonstration pack first."""
     from chu_platform.graph.dagster_instance import exclusive
@@ -69,7 +69,7 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     _serve(settings, port, portal_port)
 
 
-@app.command()
+@app.command(short_help="Make the whole graph or a part of it.")
 def materialize(
     select: Annotated[str, typer.Option(help="Dagster's asset selection syntax")] = "*",
     partitions: Annotated[
@@ -85,7 +85,7 @@ def materialize(
         _materialize(settings, select, partitions, _progress_printer(), force)
 
 
-@app.command()
+@app.command(short_help="Restore a table to an earlier version.")
 def restore(
     table: Annotated[str, typer.Argument(help="layer and table, e.g. facts/fact_death")],
     version: Annotated[int, typer.Argument(help="Delta version to restore")],
@@ -101,7 +101,7 @@ def restore(
     print(f"version {version} of {table} is restored as version {now}")
 
 
-@app.command()
+@app.command(short_help="Trace a published figure to delivered lines.")
 def trace(
     table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
     key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
@@ -116,7 +116,7 @@ def trace(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Compare figures and files with the records.")
 def verify(
     sample: Annotated[
         int | None, typer.Option(min=1, help="number of published cells to draw at random; by default all cells")
@@ -136,7 +136,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Rebuild a version of a table and compare.")
 def rebuild(
     table: Annotated[str, typer.Argument(help="table, e.g. published/kpis/kpi_deaths_by_region or facts/fact_death")],
     as_of: Annotated[int | None, typer.Option(help="version to rebuild; by default the current version")] = None,
@@ -152,7 +152,7 @@ def rebuild(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Serve the portal and the Dagster UI.")
 def serve(
     port: Port = DEFAULT_PORT,
     portal_port: PortalPort = None,
@@ -162,7 +162,10 @@ def serve(
     _serve(load_settings(), port, portal_port, read_only)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    short_help="Print exact figures of an indicator.",
+)
 def kpi(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="indicator, e.g. kpi_hospitalisation_rate")] = None,
@@ -193,7 +196,7 @@ def kpi(
         print_rows(rows, title=name)
 
 
-@app.command()
+@app.command(short_help="Write the dictionary and the lineage as files.")
 def dictionary(
     folder: Annotated[Path, typer.Argument(help="folder to write; existing documents are replaced")],
 ) -> None:
@@ -209,7 +212,7 @@ def dictionary(
     print(f"{written} documents; open {folder / DICTIONARY}")
 
 
-@app.command()
+@app.command(short_help="Write the column lineage as OpenLineage.")
 def lineage(
     openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: one OpenLineage event per line")],
 ) -> None:
@@ -222,7 +225,7 @@ def lineage(
     print(f"{written} events in {openlineage}")
 
 
-@app.command("demo-pack")
+@app.command("demo-pack", short_help="Write a synthetic pack.")
 def demo_pack(
     folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
     scale: Annotated[float, typer.Option(help="1 is the full size")] = DEMO_SCALE,
@@ -234,7 +237,7 @@ def demo_pack(
     write_pack(folder, scale, seed)
 
 
-@app.command()
+@app.command(short_help="List every setting.")
 def settings() -> None:
     """List every setting with its value and meaning; secrets are hidden."""
     found = load_settings()

@@ -15,3 +15,10 @@ def test_the_reference_of_the_commands_is_current() -> None:
 
     assert "## `chu materialize`" in reference
     assert (DOCS / "cli.md").read_text(encoding="utf-8") == reference, "docs/cli.md is old: run `make cli-reference`"
+
+
+def test_no_summary_of_a_command_is_cut() -> None:
+    summaries = [line for line in (DOCS / "cli.md").read_text(encoding="utf-8").splitlines() if line.startswith("* `")]
+
+    assert any(line.startswith("* `materialize`: ") for line in summaries)
+    assert [line for line in summaries if line.endswith("...")] == []

@@ -8,10 +8,12 @@ import typer
 
 from chu_platform.errors import ChuError
 
-app = typer.Typer(no_args_is_help=True, help="The portal of the published indicators: write a copy of it.")
+app = typer.Typer(
+    no_args_is_help=True, short_help="Write a copy of the portal.", help="The portal of the published indicators."
+)
 
 
-@app.command()
+@app.command(short_help="Write the portal as files.")
 def export(
     folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
 ) -> None:
