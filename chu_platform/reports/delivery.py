@@ -27,7 +27,7 @@ from chu_platform.ingest.pack_contents import (
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.readings import Refusal, refusals
 from chu_platform.settings import Settings
-from chu_platform.tables.checks import holds, one_of
+from chu_platform.tables.checks import CheckType, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
 from chu_platform.tables.table import Layer, Table, Zone
@@ -221,6 +221,7 @@ delivery = Table(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected",
             "lignes livrées = lignes gardées + lignes rejetées",
+            CheckType.RECONCILIATION,
         ),
     ],
 )

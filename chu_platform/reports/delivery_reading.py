@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.reports.readings import Materialization, last_materializations, materializations_since
-from chu_platform.tables.checks import holds
+from chu_platform.tables.checks import CheckType, holds
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Table, Zone
@@ -107,6 +107,7 @@ delivery_reading = Table(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected",
             "lignes livrées = lignes gardées + lignes rejetées",
+            CheckType.RECONCILIATION,
         )
     ],
 )

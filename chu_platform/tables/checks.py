@@ -20,8 +20,8 @@ MAX_INCREASE: Final = 1.0
 class CheckCategory(StrEnum):
     """Category of a check, as defined by Kahn et al. (2016) and used by OHDSI's DataQualityDashboard.
 
-    Completeness: values are present. Conformance: formats, keys and columns are the declared ones. Plausibility: values
-    and row counts are believable, alone or compared with other values and tables.
+    Completeness: values are present, and no row was lost or added on the way. Conformance: formats, keys and columns
+    are the declared ones. Plausibility: values and row counts are believable, alone or compared with other values.
     """
 
     COMPLETENESS = "completeness"
@@ -51,16 +51,17 @@ class CheckType(StrEnum):
 
 _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
     CheckType.NOT_NULL: CheckCategory.COMPLETENESS,
+    # Numbers of rows that must be accounted for, such as rows in = kept + rejected.
+    CheckType.RECONCILIATION: CheckCategory.COMPLETENESS,
     # OHDSI: relational conformance (keys and columns), value conformance (domains).
     CheckType.UNIQUE: CheckCategory.CONFORMANCE,
     CheckType.FOREIGN_KEY: CheckCategory.CONFORMANCE,
     CheckType.DOMAIN: CheckCategory.CONFORMANCE,
     CheckType.DRIFT: CheckCategory.CONFORMANCE,
-    # OHDSI: atemporal plausibility (ranges, relations between values, counts compared with another table), temporal
-    # plausibility (counts and dates of events over time).
+    # OHDSI: atemporal plausibility (ranges, relations between values), temporal plausibility (counts and dates of
+    # events over time).
     CheckType.RANGE: CheckCategory.PLAUSIBILITY,
     CheckType.CONSISTENCY: CheckCategory.PLAUSIBILITY,
-    CheckType.RECONCILIATION: CheckCategory.PLAUSIBILITY,
     CheckType.ROW_COUNT: CheckCategory.PLAUSIBILITY,
     CheckType.FRESHNESS: CheckCategory.PLAUSIBILITY,
 }
@@ -202,9 +203,9 @@ def between(column: str, low: float, high: float) -> Check:
     )
 
 
-def holds(name: str, condition: str, description: str) -> Check:
+def holds(name: str, condition: str, description: str, kind: CheckType = CheckType.CONSISTENCY) -> Check:
     """The SQL `condition` is true or null for every row, as in a SQL CHECK constraint."""
-    return Check(name, CheckType.CONSISTENCY, description, f"NOT ({condition})")
+    return Check(name, kind, description, f"NOT ({condition})")
 
 
 def none_in(

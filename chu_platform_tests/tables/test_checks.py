@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unit
         (between("a", 0, 1), CheckCategory.PLAUSIBILITY),
         (last_event("a", 31), CheckCategory.PLAUSIBILITY),
         (steady_row_count(), CheckCategory.PLAUSIBILITY),
-        (rows_kept_or_rejected(), CheckCategory.PLAUSIBILITY),
+        (rows_kept_or_rejected(), CheckCategory.COMPLETENESS),
     ],
     ids=lambda value: value.name if isinstance(value, Check) else value,
 )
