@@ -146,10 +146,10 @@ class Engine:
     def write(self, rows: "DataFrame", table: Table, folder: Path) -> None:
         """Add Parquet files with new names to `folder`, in Hive-style folders of the table's partition columns.
 
-        A partition is one file; a table without partitions is one or a few. Each file is in the declared order.
+        A partition is one file; a table without partitions is one or a few. Files are sorted as the layout declares.
         """
         partition_by, order = table.partition_by, table.layout.z_order_by
-        if order:
+        if order and table.layout.sorted_writes:
             # Sail ignores a sort before a write, but keeps the order of a window whose number is used.
             partition = f"PARTITION BY {', '.join(partition_by)} " if partition_by else ""
             number = f"row_number() OVER ({partition}ORDER BY {', '.join(order)})"

@@ -45,10 +45,15 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """Physical layout of a table: Delta partition columns, and columns for the Z-order within partitions."""
+    """Physical layout of a table: Delta partition columns, and columns for the Z-order within partitions.
+
+    A write sorts the rows of each partition by the columns of the Z-order, unless `sorted_writes` is false: for a large
+    table that its readers read whole, sorting takes more time than it saves.
+    """
 
     partition_by: Sequence[str] = ()
     z_order_by: Sequence[str] = ()
+    sorted_writes: bool = True
 
 
 class DeclaresTables(ABC):
