@@ -34,6 +34,11 @@ def test_a_second_run_reads_and_writes_nothing(made: Home, tmp_path: Path) -> No
     after = {f: f.stat().st_mtime_ns for f in again.lake.root.rglob("*") if f.is_file() and f.suffix != ".lock"}
     assert after == before
 
+    # A selection without reports says nothing of reports.
+    printed = again.materialize("--select", "group:facts").stdout
+    facts = sum(t.layer is Layer.FACTS for t in every_table())
+    assert f"up to date: {facts} tables" in printed and "reports" not in printed
+
     # A table with a lost file is made again, and what depends on it is looked at.
     root = again.lake.path(dim_medication)
     for file in root.rglob("*.parquet"):
