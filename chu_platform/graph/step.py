@@ -21,6 +21,7 @@ from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_o
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.commit import commit_written
+from chu_platform.storage.damage import rows_before
 from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -86,10 +87,10 @@ def run_step(
             for quarantine in quarantines:
                 # An empty quarantine is committed if it replaces the quarantine of an earlier delivery.
                 if writes[quarantine].files or lake.open(quarantine):
-                    commit_written(lake, quarantine, writes[quarantine], None, provenance)
+                    commit_written(lake, quarantine, writes[quarantine], None, provenance, repair=resources.force)
             # The rejects first: if the run is killed in between, a row may be in both tables, but never in neither.
             made = {
-                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions)
+                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions, resources.force)
                 for t in reversed(ranges)
             }
             commits = {t: made[t] for t in ranges}
@@ -167,7 +168,7 @@ class _RowWriter:
         if rejects in writes:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            current = resources.lake.current_rows(rejects).to_pylist()
+            current = rows_before(resources.lake, rejects, resources.log_progress).to_pylist()
             file = writes[rejects].rows / writes[rejects].new_name("rejects.parquet")
             write_rejects(with_history(current, reading.rejects, deliveries, now), file)
         return reading
@@ -195,7 +196,7 @@ class _RowWriter:
             "settings": lambda: self.resources.settings,
             "instance": lambda: self.instance,
             "tables": catalogue,
-            "before": lambda: lake.current_rows(table),
+            "before": lambda: rows_before(lake, table, self.resources.log_progress),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.writes[table])

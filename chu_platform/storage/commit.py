@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
 from deltalake.exceptions import CommitFailedError
@@ -24,11 +25,25 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.durable import flush
+from chu_platform.storage.durable import flush, flush_commit
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation
-from chu_platform.storage.partition_contents import PartitionContents, as_metadata, recorded_contents
+from chu_platform.storage.partition_contents import (
+    PartitionContents,
+    as_metadata,
+    hash_in_name,
+    recorded_contents,
+    recorded_hashes,
+    sha256,
+)
 from chu_platform.storage.partition_folders import folder_of, values_of
-from chu_platform.storage.provenance import last_data_commit, source_files, with_metadata
+from chu_platform.storage.provenance import (
+    SAME_ROWS,
+    foreign_commits,
+    inputs_are_lost,
+    last_data_commit,
+    source_files,
+    with_metadata,
+)
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
@@ -38,7 +53,8 @@ from chu_platform.tables.table import Table
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 # Bytes. Longer strings are truncated in Parquet footers and do not help readers to skip files.
 MAX_STATISTIC_LENGTH = 32
-# Identity of a partition with a missing or cut file. It equals no identity of rows, so the partition is written again.
+# Identity of a partition with a missing, cut or unreadable file. It equals no identity of rows, so the partition is
+# written again.
 DAMAGED = "damaged"
 
 
@@ -72,6 +88,7 @@ def commit_written(
     partition_range: PartitionRange | None,
     provenance: Mapping[str, Any],
     partitions: Mapping[str, Partition] | None = None,
+    repair: bool = False,
 ) -> CommitResult:
     """Replace the partitions of the table (the whole table if `partition_range` is None) by the written Parquet files.
 
@@ -79,6 +96,8 @@ def commit_written(
     partition columns. `partitions` are the partitions with rows, computed from the files if not given.
     Partitions with unchanged rows keep their files. If no partition changed, no data is committed. If the same rows now
     come from other source files, a commit without data records the new files.
+    With `repair`, partitions also change if their committed files do not have their recorded bytes, and a commit
+    follows commits by other tools.
     Raises ChuError if the committed table has another schema and `partition_range` is not the whole table.
     Raises TransientError if another tool committed to the table at the same time.
     """
@@ -89,13 +108,13 @@ def commit_written(
         with bounded_connection(write.scratch / "spill", size) as connection:
             paths = [lake.path(table) / f.path for f in all_written]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
-    current = _CommittedPartitions(lake, table, partition_range, write.scratch)
+    current = _CommittedPartitions(lake, table, partition_range, write.scratch, repair)
     changed = sorted(
         folder
         for folder in written.keys() | current.files.keys()
         if not current.is_unchanged(folder, partitions[folder].identity if folder in written else None)
     )
-    delta = current.delta
+    delta, foreign = current.delta, foreign_commits(lake.path(table))
     if changed or delta is None or not current.same_schema:
         root = lake.path(table)
         added = [file for folder in changed for file in written.get(folder, [])]
@@ -112,16 +131,18 @@ def commit_written(
         adds = [file.add_action(table) for file in added]
         removes = [action for folder in changed for action in current.removes(folder)]
         flush(lake.root, [f"{table.folder}/{file.path}" for file in added])
-        delta = _commit(lake, table, adds, removes, current, {**provenance, **as_metadata(contents)})
-        _flush_commit(lake, table, delta)
+        repeated = all(current.had_rows_of(f, partitions.get(f)) for f in changed) and not foreign
+        metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
+        delta = _commit(lake, table, adds, removes, current, metadata)
+        flush_commit(lake.root, table.folder, delta.version())
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
-        metadata = json.dumps({**provenance, **as_metadata(current.recorded)}, ensure_ascii=False)
-        properties = table_properties(table, table.maintenance)
-        delta.alter.set_table_properties(
-            properties, commit_properties=with_metadata(metadata), post_commithook_properties=NO_HOOKS
-        )
-        _flush_commit(lake, table, delta)
+        metadata = {**provenance, **as_metadata(current.contents(partitions))}
+        delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
+    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign):
+        # An input lost its log, or another tool made a commit: the log must say again where the rows come from.
+        metadata = {**provenance, SAME_ROWS: True, **as_metadata(current.contents(partitions))}
+        delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
     rows_by_partition: Counter[str] = Counter()
     size_by_partition: Counter[str] = Counter()
     if partition_range:
@@ -200,15 +221,19 @@ def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
 class _CommittedPartitions:
     """The committed files of a table before a new commit, by partition folder, restricted to the partition range."""
 
-    def __init__(self, lake: Lake, table: Table, partition_range: PartitionRange | None, scratch: Path) -> None:
+    def __init__(
+        self, lake: Lake, table: Table, partition_range: PartitionRange | None, scratch: Path, compare_bytes: bool
+    ) -> None:
         self._table = table
         self._root = lake.path(table)
         self._scratch = scratch
+        self._compare_bytes = compare_bytes
         self.delta = lake.open(table)
         self.last_commit = last_data_commit(self.delta) if self.delta else {}
-        self.same_schema = self.delta is not None and _has_schema(self.delta, Schema.from_arrow(table.schema), table)
+        self.same_schema = self.delta is not None and has_schema(self.delta, Schema.from_arrow(table.schema), table)
         # A table with other columns is replaced as a whole, with its partitions.
         self.recorded = recorded_contents(self.last_commit) if self.same_schema else {}
+        self._hashes = recorded_hashes(self.recorded)
         if self.delta and not self.same_schema and partition_range and not partition_range.whole:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
@@ -234,13 +259,37 @@ class _CommittedPartitions:
         sizes = [path.stat().st_size if path.is_file() else None for path in paths]
         if sizes != [f["size_bytes"] for f in files]:
             return DAMAGED
+        if self._compare_bytes and any(self._is_changed(f["path"]) for f in files):
+            return DAMAGED
         recorded = self.recorded.get(folder)
         if recorded and recorded.describes([f["path"] for f in files]):
             return recorded.identity
         # Files of another tool, of OPTIMIZE or of an older version: compare the rows.
-        with bounded_connection(self._scratch / "spill", sum(f["size_bytes"] for f in files)) as connection:
-            found = aggregate_partitions(connection, self._table, files_relation(self._table, paths))
+        try:
+            with bounded_connection(self._scratch / "spill", sum(f["size_bytes"] for f in files)) as connection:
+                found = aggregate_partitions(connection, self._table, files_relation(self._table, paths))
+        except duckdb.Error:
+            return DAMAGED
         return found[folder].identity
+
+    def contents(self, partitions: Mapping[str, Partition]) -> Mapping[str, PartitionContents]:
+        """The contents of the table if its partitions are unchanged and have these rows, whoever wrote their files."""
+        found = dict(self.recorded)
+        for folder, files in self.files.items():
+            names = [f["path"] for f in files]
+            if folder not in found or not found[folder].describes(names):
+                found[folder] = PartitionContents.of_files(partitions[folder].identity, self._root, names)
+        return found
+
+    def had_rows_of(self, folder: str, partition: Partition | None) -> bool:
+        """Whether the committed partition, damaged or not, was recorded with these rows."""
+        recorded = self.recorded.get(folder)
+        return recorded is not None and partition is not None and recorded.identity == partition.identity
+
+    def _is_changed(self, name: str) -> bool:
+        """Whether a file does not have its recorded bytes."""
+        expected = self._hashes.get(name) or hash_in_name(name)
+        return expected is not None and not sha256(self._root / name).startswith(expected)
 
     def removes(self, folder: str) -> list[RemoveAction]:
         """Delta actions that remove the files of the partition."""
@@ -290,8 +339,16 @@ def _commit(
     return DeltaTable(path)
 
 
-def _flush_commit(lake: Lake, table: Table, delta: DeltaTable) -> None:
-    flush(lake.root, [f"{table.folder}/_delta_log/{delta.version():020}.json"])
+def commit_without_data(lake: Lake, table: Table, delta: DeltaTable, metadata: str) -> DeltaTable:
+    """Commit metadata (JSON) only, with the properties of the table, and flush the commit; returns the new version."""
+    delta.alter.set_table_properties(
+        table_properties(table, table.maintenance),
+        commit_properties=with_metadata(metadata),
+        post_commithook_properties=NO_HOOKS,
+    )
+    committed = DeltaTable(lake.path(table))
+    flush_commit(lake.root, table.folder, committed.version())
+    return committed
 
 
 def _partition_name(folder: str, partition_range: PartitionRange | None) -> str:
@@ -303,7 +360,8 @@ def _partition_name(folder: str, partition_range: PartitionRange | None) -> str:
     )
 
 
-def _has_schema(delta: DeltaTable, schema: Schema, table: Table) -> bool:
+def has_schema(delta: DeltaTable, schema: Schema, table: Table) -> bool:
+    """Whether a committed table has these columns and the declared partition columns."""
     same_columns = json.loads(delta.schema().to_json()) == json.loads(schema.to_json())
     return same_columns and delta.metadata().partition_columns == list(table.partition_by)
 

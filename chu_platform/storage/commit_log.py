@@ -12,6 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from chu_platform.errors import ChuError
+
+
+class UnreadableLogError(ChuError):
+    """The log of a table cannot be read. `path` is the folder of the table."""
+
+    def __init__(self, path: Path) -> None:
+        name = f"{path.parent.name}/{path.name}"
+        super().__init__(f"the log of {name} cannot be read: it is damaged; run `chu verify --repair`")
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -34,11 +44,18 @@ def log_of(path: Path) -> Path:
 
 
 def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
-    """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest)."""
+    """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest).
+
+    Raises UnreadableLogError at a commit that cannot be read.
+    """
     files = {int(f.stem): f for f in log_of(path).glob("*.json") if f.stem.isdigit()}
     for version in sorted(files, reverse=True):
         if last is None or version <= last:
-            yield _commit(version, files[version])
+            try:
+                commit = _commit(version, files[version])
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise UnreadableLogError(path) from None
+            yield commit
 
 
 def _commit(version: int, file: Path) -> Commit:

@@ -9,13 +9,10 @@ from uuid import uuid4
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from chu_platform.storage.commit_log import log_of
+from chu_platform.storage.commit_log import UnreadableLogError, log_of
+from chu_platform.storage.provenance import data_commits
 
 UNREADABLE: Final = "unreadable"
-
-
-class UnreadableLogError(Exception):
-    """The log of a table cannot be read."""
 
 
 def open_table(path: Path) -> DeltaTable | None:
@@ -29,37 +26,71 @@ def open_table(path: Path) -> DeltaTable | None:
     newest = _newest(log)
     try:
         if newest is not None and newest.stat().st_size == 0:
-            raise UnreadableLogError
+            raise UnreadableLogError(path)
         return DeltaTable(path)
     except TableNotFoundError:
         return None
     except DeltaError:
-        raise UnreadableLogError from None
+        raise UnreadableLogError(path) from None
+
+
+def require_readable(path: Path) -> None:
+    """Raise UnreadableLogError unless the table and the commits that made its rows can be read, or it has no log."""
+    delta = open_table(path)
+    if delta is not None:
+        for _ in data_commits(path, delta.version()):
+            pass
+
+
+def was_set_aside(path: Path) -> bool:
+    """Whether the whole log of the table in folder `path` was set aside, and the table was not made again."""
+    return not log_of(path).is_dir() and any(path.glob(f"{log_of(path).name}.{UNREADABLE}-*"))
 
 
 def set_aside(path: Path) -> Sequence[str]:
-    """Rename unreadable commits, the newest first, until the log can be read; returns their names.
+    """Rename what cannot be read of a log, until the rest can be read; returns the names of the renamed files.
 
-    If an older commit is damaged, the whole log is renamed: the table then does not exist, and its files remain.
+    First the newest commit; then checkpoints, because the commits may say the same; then older commits that a
+    checkpoint replaces; at last the whole log: the table then does not exist, and its files remain.
     """
     log = log_of(path)
     renamed: list[str] = []
     while True:
         try:
-            open_table(path)
+            require_readable(path)
         except UnreadableLogError:
-            newest = _newest(log)
+            damaged = _damaged_file(log)
         else:
             return renamed
-        if newest is None or _is_commit(newest):
+        if damaged is None:
             log.rename(path / f"{log.name}.{UNREADABLE}-{uuid4().hex}")
             return [*renamed, log.name]
-        newest.rename(newest.with_name(f"{newest.name}.{UNREADABLE}"))
-        renamed.append(newest.name)
+        damaged.rename(damaged.with_name(f"{damaged.name}.{UNREADABLE}"))
+        # It may point to a checkpoint that was set aside. Readers find checkpoints by listing the log.
+        (log / "_last_checkpoint").unlink(missing_ok=True)
+        renamed.append(damaged.name)
+
+
+def _damaged_file(log: Path) -> Path | None:
+    """The file of an unreadable log to set aside next; None if the whole log must be set aside."""
+    newest = _newest(log)
+    if newest is not None and not _is_commit(newest):
+        return newest
+    checkpoints = sorted(log.glob("*.checkpoint*.parquet"))
+    try:
+        open_table(log.parent)
+    except UnreadableLogError:
+        return checkpoints[-1] if checkpoints else None
+    replaced = checkpoints[-1].name[:20] if checkpoints else ""
+    return next((f for f in _commit_files(log) if f.stem <= replaced and not _is_commit(f)), None)
 
 
 def _newest(log: Path) -> Path | None:
-    return max((f for f in log.glob("*.json") if f.stem.isdigit()), default=None)
+    return max(_commit_files(log), default=None)
+
+
+def _commit_files(log: Path) -> list[Path]:
+    return [f for f in log.glob("*.json") if f.stem.isdigit()]
 
 
 def _is_commit(file: Path) -> bool:

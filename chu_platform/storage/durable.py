@@ -10,11 +10,12 @@ def flush(root: Path, names: Iterable[str]) -> None:
     files = [root / name for name in names]
     folders = {folder for file in files for folder in file.parents if folder.is_relative_to(root)}
     for path in (*files, *folders):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _flush_one(path)
+
+
+def flush_commit(root: Path, folder: str, version: int) -> None:
+    """Write the commit of a version of the table in `folder`, relative to `root`, to the disk."""
+    flush(root, [f"{folder}/_delta_log/{version:020}.json"])
 
 
 def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
@@ -22,4 +23,14 @@ def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
+    _flush_one(temporary)
     temporary.replace(file)
+    _flush_one(file.parent)
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

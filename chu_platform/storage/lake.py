@@ -16,7 +16,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.damaged_log import UnreadableLogError, open_table, set_aside
+from chu_platform.storage.commit_log import UnreadableLogError
+from chu_platform.storage.damaged_log import open_table, set_aside
 from chu_platform.storage.duckdb_session import SMALL, small_connection
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
@@ -153,16 +154,16 @@ class Lake:
             delta.load_as_version(version)
         return delta
 
-    def current_rows(self, table: Table) -> pa.Table:
-        """Current rows of the table in its declared columns; no rows if the table does not exist yet.
+    def current_rows(self, table: Table, version: int | None = None) -> pa.Table:
+        """Rows of the table at `version` (default: current version) in its declared columns.
 
-        Declared columns that the committed table does not have are null.
+        No rows if the table does not exist yet. Declared columns that the committed table does not have are null.
         """
-        delta = self.open(table)
-        if delta is None:
+        if self.open(table) is None:
             return table.schema.empty_table()
-        committed = {field.name for field in delta.schema().fields}
-        found = self.arrow(replace(table, columns=[c for c in table.columns if c.name in committed]))
+        committed = {field.name for field in self._at(table, version).schema().fields}
+        present = [c for c in table.columns if c.name in committed]
+        found = self.arrow(replace(table, columns=present), version=version)
         columns = [
             found[c.name] if c.name in committed else pa.nulls(len(found), c.type).cast(c.type) for c in table.columns
         ]

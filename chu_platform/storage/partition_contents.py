@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from chu_platform.storage.provenance import CONTENTS
 from chu_platform.storage.row_identity import ALGORITHM
 
-KEY: Final = "contents"
 OLD_NAME: Final = re.compile(r"part-\d{5}-([0-9a-f]{40})[^/]*\.parquet")
 
 
@@ -43,13 +43,18 @@ def recorded_contents(data_commit: Mapping[str, Any]) -> Mapping[str, PartitionC
     """The contents that a data commit records, by partition folder; empty for a commit of an older version."""
     return {
         folder: PartitionContents(entry["identity"], entry["files"])
-        for folder, entry in data_commit.get(KEY, {}).items()
+        for folder, entry in data_commit.get(CONTENTS, {}).items()
     }
+
+
+def recorded_hashes(contents: Mapping[str, PartitionContents]) -> Mapping[str, str]:
+    """SHA-256 of each file in the contents of a table, by path relative to the table's folder."""
+    return {name: hash_ for partition in contents.values() for name, hash_ in partition.files.items()}
 
 
 def as_metadata(contents: Mapping[str, PartitionContents]) -> Mapping[str, Any]:
     """The contents as an entry of commit metadata."""
-    return {KEY: {f: {"identity": c.identity, "files": dict(c.files)} for f, c in sorted(contents.items())}}
+    return {CONTENTS: {f: {"identity": c.identity, "files": dict(c.files)} for f, c in sorted(contents.items())}}
 
 
 def hash_in_name(name: str) -> str | None:

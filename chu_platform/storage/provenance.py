@@ -8,13 +8,18 @@ rows, because that commit may have left the log.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from deltalake import CommitProperties, DeltaTable
 
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.tables.table import Table
+
+# Key of the metadata of a data commit whose rows are those of the version before.
+SAME_ROWS: Final = "same_rows"
+# Key of the contents of the table (see `storage.partition_contents`).
+CONTENTS: Final = "contents"
 
 
 def last_data_commit(delta: DeltaTable) -> dict[str, Any]:
@@ -38,11 +43,47 @@ def data_commits(path: Path, version: int) -> Iterator[dict[str, Any]]:
             continue
         data_commit = metadata.get("publication", {}) if "operation" in metadata else metadata
         below = metadata.get("restored_version", below)
-        if data_commit and data_commit != last:
+        # The upgrade to format 2 added the contents to a data commit.
+        known = {key: value for key, value in data_commit.items() if key != CONTENTS}
+        if data_commit and known != last:
             yield data_commit
-            last = data_commit
+            last = known
             if replaced_whole_table(data_commit):
                 return
+
+
+def foreign_commits(path: Path) -> Sequence[Commit]:
+    """The commits by other tools of which rows may be in the current version of the table, newest first."""
+    found: list[Commit] = []
+    for commit in commits(path):
+        metadata = commit_metadata(commit)
+        if not metadata:
+            found.append(commit)
+        elif "operation" not in metadata and replaced_whole_table(metadata):
+            # No row of an earlier commit is in the table any more.
+            break
+    return found
+
+
+def version_with_same_rows(path: Path, version: int) -> int:
+    """The version to read instead of `version` of the table in folder `path`: that of its last repair.
+
+    A repair replaces damaged files, or commits the inputs again after one of them lost its log; the rows stay.
+    """
+    found = version
+    for commit in sorted((c for c in commits(path) if c.version > version), key=lambda c: c.version):
+        metadata = commit_metadata(commit)
+        if SAME_ROWS in metadata:
+            found = commit.version
+        elif metadata.get("operation", "restore") == "restore":
+            break
+    return found
+
+
+def inputs_are_lost(recorded: Mapping[str, Any], provenance: Mapping[str, Any]) -> bool:
+    """Whether recorded versions of inputs cannot exist any more, because an input lost its log and begins again."""
+    versions = provenance.get("read", {})
+    return any(version > versions.get(folder, version) for folder, version in recorded.get("read", {}).items())
 
 
 def operation_metadata(

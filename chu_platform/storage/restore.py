@@ -1,24 +1,27 @@
 """Restore of a table: the rows of an earlier version become a new version."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
 from chu_platform.errors import ChuError
+from chu_platform.storage.damage import file_state, newest_sound_version
+from chu_platform.storage.durable import flush_commit
 from chu_platform.storage.lake import Lake, active_paths
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.tables.table import Table
 
+NOTHING_TO_RESTORE: Final = "no earlier version can be restored; `chu verify --repair` makes a damaged table again"
+
 
 def restore(lake: Lake, table: Table, version: int, run: str, operations: Operations = DELTA_RS) -> int:
     """Commit the rows of `version` as a new version; returns its number.
 
-    Raises ChuError and changes nothing if the version does not exist, if VACUUM deleted its files, if its commit left
-    the log, if its columns are not the declared ones, or if another process writes the table.
+    Raises ChuError and changes nothing if the version does not exist, if its files are missing or are not the committed
+    ones, if its commit left the log, if its columns are not the declared ones, or if another process writes the table.
     """
     path = lake.path(table).resolve()
     now = lake.require(table).version()
@@ -30,17 +33,24 @@ def restore(lake: Lake, table: Table, version: int, run: str, operations: Operat
         delta = open_if_readable(path, version)
         if delta is None:
             raise ChuError(
-                f"{table.folder} cannot go back to version {version}: its files or its commit are past the retention; "
-                f"the oldest readable version is {next(_readable_versions(path, now))}"
+                f"{table.folder} cannot go back to version {version}: its files or its commit are past the retention "
+                f"or lost; {_oldest_readable(path, now)}"
             )
         if _columns(delta.schema()) != _columns(Schema.from_arrow(table.schema)):
             raise ChuError(
                 f"{table.folder} had other columns at version {version}: check out the code of that time and "
                 "materialise the table again"
             )
+        if changed := file_state(path, delta).changed:
+            raise ChuError(
+                f"{table.folder} cannot go back to version {version}: its file {changed[0]} is damaged, because "
+                f"its bytes are not the committed ones; {_newest_sound(path, now)}"
+            )
         metadata = operation_metadata(table, "restore", run, last_data_commit(delta), version)
         operations.restore(path, version, metadata)
-        return lake.require(table).version()
+        restored = lake.require(table).version()
+        flush_commit(lake.root, table.folder, restored)
+        return restored
 
 
 def open_if_readable(path: Path, version: int) -> DeltaTable | None:
@@ -52,8 +62,16 @@ def open_if_readable(path: Path, version: int) -> DeltaTable | None:
     return delta if all(file.is_file() for file in active_paths(path, delta)) else None
 
 
-def _readable_versions(path: Path, last: int) -> Iterator[int]:
-    return (version for version in range(last + 1) if open_if_readable(path, version))
+def _oldest_readable(path: Path, last: int) -> str:
+    """The oldest version that can be restored, in words."""
+    found = next((version for version in range(last + 1) if open_if_readable(path, version)), None)
+    return NOTHING_TO_RESTORE if found is None else f"the oldest readable version is {found}"
+
+
+def _newest_sound(path: Path, last: int) -> str:
+    """The newest version before the last one that can be restored, in words."""
+    found = newest_sound_version(path, last - 1)
+    return NOTHING_TO_RESTORE if found is None else f"the newest version that can be restored is {found}"
 
 
 def _columns(schema: Schema) -> list[tuple[str, Any]]:

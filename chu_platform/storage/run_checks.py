@@ -100,10 +100,17 @@ def examine(
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
     """Relation of the whole table after the commit: written rows, and rows of the other partitions."""
-    if partition_range is None or partition_range.whole or lake.open(table) is None:
+    delta = lake.open(table)
+    if partition_range is None or partition_range.whole or delta is None:
         return "written"
-    unchanged = f"SELECT * FROM {lake.relation(table)} WHERE NOT coalesce({partition_range.predicate()}, false)"
-    return f"(SELECT * FROM written UNION ALL {unchanged})"
+    column = partition_range.partition_scheme.column
+    # The files of the other partitions only: those that are replaced may be damaged.
+    others = [
+        lake.path(table) / f["path"]
+        for f in active_files(delta)
+        if not partition_range.holds((f.get("partition") or {}).get(column))
+    ]
+    return f"(SELECT * FROM written UNION ALL SELECT * FROM {files_relation(table, others)})"
 
 
 def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | None) -> int | None:

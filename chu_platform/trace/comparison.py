@@ -8,10 +8,10 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.storage.duckdb_session import MEMORY_LIMIT
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Table
-from chu_platform.trace.scratch_folder import MEMORY_LIMIT
 
 # Shares of events are stored with twelve decimals, and sums of floating-point numbers depend on their order.
 TOLERANCE: Final = 1e-8

@@ -22,8 +22,8 @@ from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import is_database_table
+from chu_platform.storage.scratch_folder import scratch
 from chu_platform.tables.table import Table
-from chu_platform.trace.scratch_folder import scratch
 
 # The problem of a recorded file that no longer exists.
 REMOVED: Final = "removed: it is not in the delivered folder any more"

@@ -16,8 +16,9 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import write_rows
 from chu_platform.settings import Settings
+from chu_platform.storage.duckdb_session import MEMORY_LIMIT
 from chu_platform.storage.lake import SCRATCH, Lake, Write, active_paths, files_relation
-from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.provenance import data_commits, version_with_same_rows
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
@@ -25,7 +26,6 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Table
 from chu_platform.trace.delivered_lines import Deliveries
-from chu_platform.trace.scratch_folder import MEMORY_LIMIT
 from chu_platform.trace.version_chain import find_table, require_version, tables_by_folder
 
 TYPES: Mapping[str, pa.DataType] = {sql_type(t): t for t in (STRING, INTEGER, LONG, DOUBLE, BOOLEAN, DATE)}
@@ -171,6 +171,7 @@ def _make(
         versions[needed] = read[needed.folder]
         if not os.access(resources.lake.path(needed), os.R_OK | os.X_OK):
             raise ChuError(f"{table.folder} was made from {needed.folder}, which you may not read")
+        versions[needed] = version_with_same_rows(resources.lake.path(needed), versions[needed])
         if open_if_readable(resources.lake.path(needed), versions[needed]) is None:
             raise ChuError(
                 f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "

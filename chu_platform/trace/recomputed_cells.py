@@ -7,10 +7,11 @@ import pyarrow as pa
 
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.recomputation.input_tables import create_input_tables
+from chu_platform.storage.duckdb_session import MEMORY_LIMIT
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.scratch_folder import scratch
 from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.table import Table
-from chu_platform.trace.scratch_folder import MEMORY_LIMIT, scratch
 from chu_platform.trace.version_chain import VersionChain
 
 

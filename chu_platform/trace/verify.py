@@ -2,13 +2,10 @@
 
 import os
 import random
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -18,19 +15,13 @@ from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
-from chu_platform.storage.commit_log import commits
-from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import DamagedLog, Lake, active_files, files_relation
-from chu_platform.storage.partition_contents import PartitionContents, hash_in_name, recorded_contents, sha256
-from chu_platform.storage.partition_folders import folder_of
-from chu_platform.storage.provenance import commit_metadata, last_data_commit, replaced_whole_table
-from chu_platform.storage.row_identity import aggregate_partitions
+from chu_platform.storage.damage import Damage, damage_of, is_readable
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
 from chu_platform.trace.delivered_lines import Deliveries
 from chu_platform.trace.recomputed_cells import CellRecomputation, RecomputationCache
-from chu_platform.trace.scratch_folder import scratch
 from chu_platform.trace.version_chain import table_version, version_chain
 
 # Differences of one indicator that are listed; the others are only counted.
@@ -57,25 +48,20 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
             raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")
     result = VerifyResult()
-    readable = _readable_tables(lake, result)
-    if not readable and not result.findings:
+    readable = _readable_tables(lake)
+    damage = find_damage(lake, report)
+    if not readable and not damage:
         raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
     _verify_files(lake, settings, readable, result, report)
-    _verify_tables(lake, readable, result, report)
+    result.tables = len({*readable, *damage})
+    result.findings += [found.finding for findings in damage.values() for found in findings]
     _verify_figures(lake, readable, sample, seed, result, report)
     return result
 
 
-def _readable_tables(lake: Lake, result: VerifyResult) -> Sequence[Table]:
-    """The tables of the lake whose log can be read; a damaged log is a finding."""
-    readable = []
-    for table in (made for t in catalogue() for made in t.outputs):
-        try:
-            if lake.open(table) is not None:
-                readable.append(table)
-        except DamagedLog as error:
-            result.findings.append(str(error))
-    return readable
+def _readable_tables(lake: Lake) -> Sequence[Table]:
+    """The tables of the lake whose log can be read."""
+    return [made for t in catalogue() for made in t.outputs if is_readable(lake, made)]
 
 
 def _verify_files(
@@ -103,72 +89,22 @@ def _verify_files(
     report(f"delivered files: {len(names)}, read by {len(delivered)} tables; {len(problems)} changed or removed since")
 
 
-def _verify_tables(lake: Lake, tables: Sequence[Table], result: VerifyResult, report: Callable[[str], None]) -> None:
-    """Find data files that differ from the committed ones, and commits by other tools."""
-    before = len(result.findings)
-    for number, table in enumerate(tables, 1):
-        result.findings += _table_findings(lake, table)
+def find_damage(lake: Lake, report: Callable[[str], None]) -> Mapping[Table, Sequence[Damage]]:
+    """The damaged tables: with changed or lost files, damaged logs, or commits by other tools; and lost tables."""
+    everything = [made for t in catalogue() for made in t.outputs]
+    readable = _readable_tables(lake)
+    read_by = {folder: t.folder for t in readable for folder in lake.provenance(t).get("read", {})}
+    damage: dict[Table, Sequence[Damage]] = {}
+    for number, table in enumerate(everything, 1):
+        found = damage_of(lake, table)
+        if not found and table.folder in read_by and lake.open(table) is None:
+            found = [Damage(f"table {table.folder} does not exist, but {read_by[table.folder]} was made from it", None)]
+        if found:
+            damage[table] = found
         if number % 25 == 0:
-            report(f"data of tables: {number} of {len(tables)}")
-    result.tables = len(tables)
-    report(f"data of tables: {len(tables)}, {len(result.findings) - before} findings")
-
-
-def _table_findings(lake: Lake, table: Table) -> Iterator[str]:
-    path = lake.path(table)
-    foreign_commits = []
-    for commit in commits(path):
-        metadata = commit_metadata(commit)
-        if not metadata:
-            foreign_commits.append(commit)
-        elif "operation" not in metadata and replaced_whole_table(metadata):
-            # No row of an earlier commit is in the table any more, so earlier commits of other tools do not matter.
-            break
-    for commit in foreign_commits:
-        when = f" at {commit.time:%Y-%m-%d %H:%M:%S}" if commit.time else ""
-        yield (
-            f"table {table.folder}: its version {commit.version} was committed{when} by another tool "
-            f"({commit.operation}), without provenance"
-        )
-    foreign_files = {name for commit in foreign_commits for name in commit.added}
-    delta = lake.require(table)
-    contents = recorded_contents(last_data_commit(delta))
-    recorded = {name: hash_ for partition in contents.values() for name, hash_ in partition.files.items()}
-    rewritten: dict[str, list[Path]] = defaultdict(list)
-    present: set[str] = set()
-    for active in active_files(delta):
-        name = unquote(active["path"])
-        file, expected = path / name, recorded.get(name) or hash_in_name(name)
-        if not file.is_file():
-            yield f"table {table.folder}: its file {name} does not exist"
-        elif expected is not None:
-            if not sha256(file).startswith(expected):
-                yield f"table {table.folder}: its file {name} differs from the committed file: its rows were changed"
-        elif name not in foreign_files:
-            rewritten[folder_of(active.get("partition") or {}, table.partition_by)].append(file)
-        present.add(name)
-    for folder, partition in contents.items():
-        if folder not in rewritten and not foreign_commits and (lost := set(partition.files) - present):
-            yield (
-                f"table {table.folder}: {len(lost)} files of {folder or 'it'} are missing in its log, which was cut: "
-                f"materialise {table.layer}/{table.name} again"
-            )
-    for folder, files in rewritten.items():
-        if folder in contents and (problem := _rewritten_problem(lake, table, folder, files, contents[folder])):
-            yield f"table {table.folder}: {folder or 'its files'}, rewritten by maintenance: {problem}"
-
-
-def _rewritten_problem(
-    lake: Lake, table: Table, folder: str, files: Sequence[Path], committed: PartitionContents
-) -> str | None:
-    """Why files written by maintenance do not have the committed rows; None when they have them."""
-    if not committed.comparable:
-        return "its rows cannot be compared with those that another version of DuckDB wrote; materialise it again"
-    size = sum(f.stat().st_size for f in files)
-    with scratch(lake) as temporary, bounded_connection(temporary, size) as connection:
-        found = aggregate_partitions(connection, table, files_relation(table, files))
-    same = folder in found and found[folder].identity == committed.identity
-    return None if same else "its rows are not the committed rows"
+            report(f"data of tables: {number} of {len(everything)}")
+    report(f"data of tables: {len({*readable, *damage})}, {sum(map(len, damage.values()))} findings")
+    return damage
 
 
 def _verify_figures(

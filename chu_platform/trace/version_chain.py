@@ -11,7 +11,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.provenance import data_commits, version_with_same_rows
 from chu_platform.tables.table import Layer, Table
 
 
@@ -113,4 +113,11 @@ def table_version(lake: Lake, table: Table, version: int) -> TableVersion:
         return TableVersion(table, version, [], "", unreadable=True)
     commit = next(commits(path, version), None)
     time = f"{commit.time:%Y-%m-%d %H:%M:%S}" if commit and commit.time and commit.version == version else ""
-    return TableVersion(table, version, list(data_commits(path, version)), time)
+    recorded = [_with_repaired_inputs(lake, commit) for commit in data_commits(path, version)]
+    return TableVersion(table, version, recorded, time)
+
+
+def _with_repaired_inputs(lake: Lake, commit: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of a commit; an input version that was damaged and repaired is replaced by the repaired one."""
+    read = {folder: version_with_same_rows(lake.root / folder, v) for folder, v in commit.get("read", {}).items()}
+    return {**commit, "read": read} if read else commit

@@ -13,11 +13,12 @@ from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
+from chu_platform.storage.damage import damage_of
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import maintain
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Layer, Zone
-from chu_platform.trace.verify import _table_findings, verify
+from chu_platform.trace.verify import verify
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.storage.small_table import put, rows_of, visits
 from chu_platform_tests.trace.conftest import changeable_copy, settings_of
@@ -95,10 +96,10 @@ def test_files_that_maintenance_rewrote_are_compared_by_their_rows(tmp_path: Pat
     rows = pq.ParquetFile(file).read()
     delta = DeltaTable(lake.path(table))
     delta.optimize.compact()
-    assert list(_table_findings(lake, table)) == []
+    assert damage_of(lake, table) == []
     write_deltalake(lake.path(table), rows_of({"2017": ["x"]}), mode="append")
     maintain(lake, table, Policy(small_files=2), "a run")
-    found = list(_table_findings(lake, table))
+    found = [d.finding for d in damage_of(lake, table)]
     assert len(found) == 2 and "by another tool (WRITE)" in found[0]
     assert found[1].endswith("campaign_year=2017, rewritten by maintenance: its rows are not the committed rows")
     assert len(rows) == 2

@@ -1,17 +1,13 @@
-"""A temporary folder in the restricted zone, for data that does not fit in memory, and the memory limit of DuckDB."""
+"""A temporary folder in the restricted zone, for data that does not fit in memory."""
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.tables.table import Zone
-
-# The limit of DuckDB. Python and the Spark engine need memory in addition.
-MEMORY_LIMIT: Final = "3GB"
 
 
 @contextmanager
