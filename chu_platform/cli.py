@@ -101,6 +101,24 @@ def restore(
     print(f"version {version} of {table} is restored as version {now}")
 
 
+@app.command(short_help="Bring an older lake to the present format.")
+def upgrade() -> None:
+    """Bring a lake of an earlier version to the present format. It can be interrupted, and started again."""
+    from chu_platform.catalogue import catalogue
+    from chu_platform.graph.dagster_instance import exclusive
+    from chu_platform.ingest.delivered import is_delivered, quarantine_of
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.upgrades import upgrade_lake
+
+    settings = load_settings()
+    tables = [made for table in catalogue() for made in table.outputs]
+    tables += [quarantine_of(table) for table in catalogue() if is_delivered(table)]
+    with exclusive(settings):
+        before, after = upgrade_lake(Lake(settings.lake_folder), tables, _progress_printer())
+    done = f"has format {after} already" if before == after else f"is upgraded from format {before} to {after}"
+    print(f"the lake {settings.lake_folder} {done}")
+
+
 @app.command(short_help="Trace a published figure to delivered lines.")
 def trace(
     table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
@@ -122,17 +140,20 @@ def verify(
         int | None, typer.Option(min=1, help="number of published cells to draw at random; by default all cells")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the sample, to draw the same sample again")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="first make damaged tables again from their inputs")] = False,
 ) -> None:
     """Compare published figures, delivered files and table data with the records: exit status 0 if correct."""
     from chu_platform.trace.verify import verify as verify_all
 
+    settings, log_progress = load_settings(), _progress_printer()
+    failures = _repair(settings, log_progress) if repair else 0
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    result = verify_all(load_settings(), sample, drawn, _progress_printer())
+    result = verify_all(settings, sample, drawn, log_progress)
     for finding in result.findings:
         print(f"FOUND {finding}")
     checked = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
     print(f"{checked}: {len(result.findings) or 'no'} finding{'' if len(result.findings) == 1 else 's'}")
-    if result.findings:
+    if result.findings or failures:
         raise typer.Exit(1)
 
 
@@ -307,10 +328,38 @@ def _materialize(
     log_progress(f"done; the lake is {settings.lake_folder}")
 
 
+def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:
+    """Make damaged tables again, and print what was done; returns the number of failures."""
+    from chu_platform.graph.dagster_instance import close_dead_runs, exclusive, open_instance
+    from chu_platform.graph.run_resources import RunResources
+    from chu_platform.trace.repair import repair
+
+    with (
+        exclusive(settings),
+        RunResources(settings, log_progress) as resources,
+        open_instance(settings) as instance,
+    ):
+        close_dead_runs(instance)
+        result = repair(resources, instance, log_progress)
+    for line in (line for done in result.repairs for line in done.lines):
+        print(line)
+    for failure in result.failures:
+        print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}")
+    if not result.repairs:
+        print("no table is damaged")
+    return len(result.failures) + sum(done.failure is not None for done in result.repairs)
+
+
 def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bool = False) -> None:
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
     from chu_platform.serve import serve as serve_until_interrupted
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.lake_format import require_known_format
 
+    if read_only:
+        require_known_format(settings.lake_folder)
+    else:
+        Lake(settings.lake_folder).prepare()
     chosen_portal_port = portal_port_of(port, portal_port)
     require_free_port(port)
     require_free_port(chosen_portal_port, "--portal-port")

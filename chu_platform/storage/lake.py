@@ -19,6 +19,7 @@ from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.commit_log import UnreadableLogError
 from chu_platform.storage.damaged_log import open_table, set_aside
 from chu_platform.storage.duckdb_session import SMALL, small_connection
+from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -78,7 +79,8 @@ class Lake:
     def prepare(self) -> None:
         """Create the zones. Only the owner may enter `restricted`; only owner and group may enter `pseudonymised`.
 
-        Raises ChuError if the folder cannot be written.
+        A new lake gets the number of the present format. Raises ChuError if the folder cannot be written, or if the
+        lake has another format.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -90,6 +92,7 @@ class Lake:
                 folder = self.root / zone
                 folder.mkdir(exist_ok=True)
                 folder.chmod(mode)
+            require_format(self.root)
         except OSError as error:
             raise ChuError(
                 f"the lake {self.root} cannot be written ({error.strerror}): "

@@ -18,6 +18,7 @@ from chu_platform.graph.step import write_rows
 from chu_platform.settings import Settings
 from chu_platform.storage.duckdb_session import MEMORY_LIMIT
 from chu_platform.storage.lake import SCRATCH, Lake, Write, active_paths, files_relation
+from chu_platform.storage.lake_format import require_known_format
 from chu_platform.storage.provenance import data_commits, version_with_same_rows
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
@@ -59,6 +60,7 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
     table depends on the time at which it was made.
     """
     lake = Lake(settings.lake_folder)
+    require_known_format(lake.root)
     table = find_table(name)
     if table.layer is Layer.REJECTS:
         raise ChuError(f"{table.folder} is made together with its source: rebuild sources/{table.name}")

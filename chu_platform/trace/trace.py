@@ -14,6 +14,7 @@ from chu_platform.errors import ChuError
 from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake_format import require_known_format
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.comparison import Difference, differences, figures_of
@@ -85,6 +86,7 @@ class Tracer:
 
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings.lake_folder)
+        require_known_format(self.lake.root)
         self._deliveries = Deliveries(settings)
         self._recomputations = RecomputationCache(self.lake)
 

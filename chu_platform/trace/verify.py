@@ -17,6 +17,7 @@ from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
 from chu_platform.storage.damage import Damage, damage_of, is_readable
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake_format import require_known_format
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
@@ -44,6 +45,7 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
     Raises ChuError when a zone cannot be read or the lake has no table, because then nothing was compared.
     """
     lake = Lake(settings.lake_folder)
+    require_known_format(lake.root)
     for zone in Zone:
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
             raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")

@@ -12,6 +12,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.restored_version import restore_table
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform_tests.pipeline.home import Home
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.integration
 def test_a_restore_reports_all_partitions_as_materialised(made: Home, tmp_path: Path) -> None:
     """Otherwise Dagster would not show that the dependent tables are outdated."""
     lake = tmp_path / "lake"
+    Lake(lake).prepare()
     shutil.copytree(made.lake.path(fact_death), lake / fact_death.folder)
     delta = DeltaTable(lake / fact_death.folder)
     first, rows = delta.version(), delta.to_pyarrow_dataset().count_rows()

@@ -1,0 +1,171 @@
+"""The format number of a lake, and the upgrade of a lake that version 0.2.0 made.
+
+`lake_0_2_0.tar.gz` is the lake of these commands with the code of the tag v0.2.0, without `.staging`:
+
+    chu demo-pack PACK --scale 0.001
+    CHU_SOURCES=PACK chu materialize --select 'key:references/region or key:sources/esatis48h_mco'
+"""
+
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.delivered import rejects_of
+from chu_platform.references.region import region
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.storage.commit import commit_without_data
+from chu_platform.storage.damage import damage_of
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake_format import FILE, FORMAT, format_of, record_format
+from chu_platform.storage.partition_contents import recorded_contents, recorded_hashes, sha256
+from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.upgrades import format_2, upgrade_lake
+from chu_platform.tables.table import Table
+from chu_platform_tests.pipeline.lake_rows import digest
+
+pytestmark = pytest.mark.integration
+
+OLD_LAKE = Path(__file__).with_name("lake_0_2_0.tar.gz")
+TABLES = (region, esatis48h_mco, rejects_of(esatis48h_mco))
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Lake:
+    with tarfile.open(OLD_LAKE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return Lake(tmp_path / "lake")
+
+
+def versions(lake: Lake) -> Mapping[str, int]:
+    return {t.folder: lake.version(t) for t in TABLES}
+
+
+def upgrade(lake: Lake) -> list[str]:
+    lines: list[str] = []
+    assert upgrade_lake(lake, TABLES, lines.append)[1] == FORMAT
+    return lines
+
+
+def has_recorded_contents(lake: Lake, table: Table) -> bool:
+    """Whether the last commit records the hash of each file of the table, and only these."""
+    names = [f.removeprefix(f"{lake.path(table)}/") for f in DeltaTable(lake.path(table)).file_uris()]
+    recorded = recorded_hashes(recorded_contents(lake.provenance(table)))
+    return dict(recorded) == {name: sha256(lake.path(table) / name) for name in names}
+
+
+def test_a_new_lake_has_the_present_format(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    assert format_of(lake.root) is None
+    with pytest.raises(ChuError, match="has no table yet: there is nothing to upgrade"):
+        upgrade(lake)
+    lake.prepare()
+    lake.prepare()
+    assert format_of(lake.root) == FORMAT
+
+
+def test_an_older_lake_is_not_written_before_its_upgrade(old: Lake) -> None:
+    assert format_of(old.root) == 1
+    with pytest.raises(ChuError, match=r"has format 1, and this version needs format 2: run `chu upgrade`$"):
+        old.prepare()
+    assert versions(old) == dict.fromkeys(versions(old), 0)
+    upgrade(old)
+    old.prepare()
+
+
+def test_a_newer_lake_is_refused(old: Lake) -> None:
+    (old.root / FILE).write_text(json.dumps({"format": FORMAT + 1, "version": "9.9.0"}))
+    message = rf"has format {FORMAT + 1}, and chu_platform \S+ knows formats up to {FORMAT}: install chu_platform 9.9.0"
+    for refused in (old.prepare, lambda: upgrade(old)):
+        with pytest.raises(ChuError, match=message):
+            refused()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "x", "version": "1"}'])
+def test_a_damaged_number_is_refused(old: Lake, text: str) -> None:
+    (old.root / FILE).write_text(text)
+    for refused in (old.prepare, lambda: upgrade(old)):
+        with pytest.raises(ChuError, match=r"format.json is damaged: restore it from a backup, or"):
+            refused()
+
+
+def test_the_upgrade_records_the_contents_and_keeps_rows_and_provenance(old: Lake) -> None:
+    rows = {t: digest(old.path(t)) for t in TABLES}
+    provenance = {t: old.provenance(t) for t in TABLES}
+    assert not any("contents" in p for p in provenance.values())
+    lines = upgrade(old)
+    assert "restricted/sources/esatis48h_mco: contents of 3 partitions recorded" in lines
+    assert {t: digest(old.path(t)) for t in TABLES} == rows
+    for table in TABLES:
+        assert has_recorded_contents(old, table)
+        (commit,) = data_commits(old.path(table), old.version(table))
+        assert {k: v for k, v in commit.items() if k != "contents"} == provenance[table]
+        assert damage_of(old, table) == []
+    before = versions(old)
+    assert upgrade(old) == [] and versions(old) == before
+
+
+def test_the_data_commit_of_some_partitions_is_listed_once(old: Lake) -> None:
+    """The upgrade repeats a data commit; a rebuild would otherwise make its partitions twice."""
+    log = old.path(region) / "_delta_log" / f"{0:020}.json"
+    log.write_text(log.read_text().replace('\\"whole\\": true', '\\"whole\\": false'))
+    assert old.provenance(region)["whole"] is False
+    upgrade(old)
+    assert len(list(data_commits(old.path(region), old.version(region)))) == 1
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("point", range(4))
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_upgrade_may_be_killed_at_any_point(
+    old: Lake, monkeypatch: pytest.MonkeyPatch, point: int, after: bool
+) -> None:
+    """Before or after the commit of each table, and before or after the number."""
+    rows = {t: digest(old.path(t)) for t in TABLES}
+    calls = 0
+
+    def dying(original: object) -> object:
+        def call(*arguments: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == point + 1 and not after:
+                raise Killed
+            original(*arguments)  # type: ignore[operator]
+            if calls == point + 1:
+                raise Killed
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(format_2, "commit_without_data", dying(commit_without_data))
+        patch.setattr("chu_platform.storage.upgrades.record_format", dying(record_format))
+        with pytest.raises(Killed):
+            upgrade(old)
+    done = point == 3 and after
+    assert format_of(old.root) == (FORMAT if done else 1)
+    assert {t: digest(old.path(t)) for t in TABLES} == rows
+    upgrade(old)
+    assert format_of(old.root) == FORMAT
+    assert versions(old) == dict.fromkeys(versions(old), 1)
+    assert all(has_recorded_contents(old, t) for t in TABLES)
+
+
+def test_the_upgrade_does_not_record_what_is_damaged(old: Lake) -> None:
+    first, second, _ = sorted(old.path(esatis48h_mco).rglob("*.parquet"))
+    first.unlink()
+    content = bytearray(second.read_bytes())
+    content[len(content) // 2] ^= 1
+    second.write_bytes(content)
+    write_deltalake(old.path(region), old.arrow(region).slice(0, 1), mode="append")
+    lines = upgrade(old)
+    assert any("esatis48h_mco: 2 partitions are damaged; run `chu verify --repair`" in line for line in lines)
+    assert {d.folder for d in damage_of(old, esatis48h_mco)} == {first.parent.name, second.parent.name}
+    (found,) = damage_of(old, region)
+    assert "by another tool" in found.finding
