@@ -18,7 +18,7 @@ from dagster_postgres.auth import PgTokenProvider
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 from sqlalchemy.pool import QueuePool
 
-from chu_platform.compat.event_batches import BatchedEventLog, insert
+from chu_platform.compat.event_batches import BatchedEventLog
 
 # Connections that a process keeps while it does not use them. It opens more when it needs them.
 KEPT_CONNECTIONS: Final = 2
@@ -35,9 +35,9 @@ class EventLog(BatchedEventLog, PostgresEventLogStorage):
         committed after a later one.
         """
         with self._connect() as connection:
-            numbers = insert(connection, self._rows(events))
+            stored = self._insert(connection, events)
         with self._one_transaction():
-            self._index(events, numbers)
+            self._index(stored)
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Replace the kept connections by those of the webserver, which have a timeout."""

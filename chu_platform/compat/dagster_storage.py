@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
-from chu_platform.compat.event_batches import BatchedEventLog, insert
+from chu_platform.compat.event_batches import BatchedEventLog
 
 # Files of events in use at the same time: the index, and those of some runs.
 MAX_OPEN_FILES: Final = 8
@@ -97,11 +97,10 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
 
         The batches of Dagster hold no other events.
         """
-        rows = self._rows(events)
         with self.run_connection(events[0].run_id) as connection:
-            insert(connection, rows)
+            self._insert(connection, events)
         with self._one_transaction() as connection:
-            self._index(events, insert(connection, rows))
+            self._index(self._insert(connection, events))
 
 
 class Runs(SqliteRunStorage):

@@ -1,27 +1,44 @@
-"""What the event logs on SQLite and on PostgreSQL share: batches, and what is known about the tables.
+"""What the event logs on SQLite and on PostgreSQL share: batches, fewer planned events, knowledge of the tables.
 
 Dagster sends the planned events of a run, and the materialisations of the partitions of an asset, as batches if
 DAGSTER_EVENT_BATCH_SIZE is set (`graph.dagster_instance` and `docker/compose.yaml` set it). Its own storages write all
 batches, or those of planned events, event by event; batches for all events were requested but not implemented
 (https://github.com/dagster-io/dagster/issues/19618), batches of planned events on PostgreSQL are proposed
 (https://github.com/dagster-io/dagster/pull/33832).
+
+A run of many partitions plans a table with one event, not with one for each partition. Dagster has this as an option
+(`supports_partition_subset_in_asset_materialization_planned_events`), but then its storages do not know which
+partitions failed or are in progress. The event log of this module finds that out.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+from dagster import AssetKey, DagsterEventType, EventLogRecord, EventRecordsFilter
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.base import PlannedMaterializationInfo
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._serdes import serialize_value
 from sqlalchemy.engine import Connection
 
+PLANNED: Final = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+MADE: Final = DagsterEventType.ASSET_MATERIALIZATION
+CHECK_PLANNED: Final = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+# Events that repeat other events of the same step. The output of a step is also an event about an asset or an asset
+# check; its value is always None, because steps hand their rows over in the lake. A hook that waits for a failure is
+# reported after each success.
+NOT_STORED: Final = frozenset({DagsterEventType.STEP_OUTPUT, DagsterEventType.HOOK_SKIPPED})
 
-def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+# An event with the number of its row.
+Numbered = tuple[EventLogEntry, int]
+
+
+def _insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
     """Insert rows into the table of events with one statement; returns their numbers."""
     number = SqlEventLogStorageTable.c.id
     statement = SqlEventLogStorageTable.insert().returning(number, sort_by_parameter_order=True)
@@ -58,16 +75,34 @@ class BatchedEventLog(SqlEventLogStorage):
             finally:
                 self._held.connection = None
 
-    def _rows(self, events: Sequence[EventLogEntry]) -> Sequence[Mapping[str, Any]]:
-        return [self._event_to_row(event) for event in events]
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Dagster then reports one planned event for all partitions of an asset in a run."""
+        return True
 
-    def _index(self, events: Sequence[EventLogEntry], numbers: Sequence[int]) -> None:
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, unless it repeats others."""
+        if event.dagster_event_type not in NOT_STORED:
+            super().store_event(event)
+
+    def _insert(self, connection: Connection, events: Sequence[EventLogEntry]) -> Sequence[Numbered]:
+        """Insert the events of a batch into the table of events; returns all of them with their numbers.
+
+        A planned asset check gets no row of its own, but the number of the planned materialization of its asset.
+        """
+        planned = {e.get_dagster_event().asset_key for e in events if e.dagster_event_type is PLANNED}
+        rows = [e for e in events if e.dagster_event_type is not CHECK_PLANNED or _checked(e) not in planned]
+        stored = list(zip(rows, _insert_rows(connection, [self._event_to_row(e) for e in rows]), strict=True))
+        numbers = {e.get_dagster_event().asset_key: n for e, n in stored if e.dagster_event_type is PLANNED}
+        checks = [e for e in events if e.dagster_event_type is CHECK_PLANNED and _checked(e) in planned]
+        return [*stored, *((e, numbers[_checked(e)]) for e in checks)]
+
+    def _index(self, stored: Sequence[Numbered]) -> None:
         """Write what the index holds of stored events besides the events: tags, last event by asset, planned checks.
 
         Assets are written in the order of their names, so that two runs that write the same assets cannot wait for each
         other.
         """
-        stored = list(zip(events, numbers, strict=True))
         about_assets = [(e, number) for e, number in stored if e.dagster_event_type in ASSET_EVENTS]
         self.store_asset_event_tags([e for e, _ in about_assets], [number for _, number in about_assets])
         last = {e.get_dagster_event().asset_key: (e, number) for e, number in about_assets}
@@ -78,11 +113,14 @@ class BatchedEventLog(SqlEventLogStorage):
                 self.store_asset_check_event(e, number)
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
-        """Store that an asset check will be evaluated, for each partition. Equal to Dagster's method, but it serialises
-        the event once and not for each partition, and the statement is compiled once and not for each number of them.
+        """Store that an asset check will be evaluated. Equal to Dagster's method, but without a row for each partition.
+
+        Asset checks of the platform have no partitions: the result of a run is about all that the run wrote. Dagster
+        would leave the rows of the partitions as planned for ever.
         """
         planned: Any = event.get_dagster_event().event_specific_data
         row = {
+            "partition": None,
             "asset_key": planned.asset_key.to_string(),
             "check_name": planned.check_name,
             "run_id": event.run_id,
@@ -91,9 +129,43 @@ class BatchedEventLog(SqlEventLogStorage):
             "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
             "evaluation_event_storage_id": event_id,
         }
-        partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
         with self.index_connection() as connection:
-            connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": key} for key in partitions])
+            connection.execute(AssetCheckExecutionsTable.insert(), row)
+
+    def get_latest_asset_partition_materialization_attempts_without_materializations(
+        self, asset_key: AssetKey, after_storage_id: int | None = None
+    ) -> Mapping[str, tuple[str, int]]:
+        """Run and number of the last planned event of each partition that was not made since.
+
+        Dagster's method finds planned events of single partitions only. This one also finds those of several.
+        """
+        method = super().get_latest_asset_partition_materialization_attempts_without_materializations
+        attempts = dict(method(asset_key, after_storage_id))
+        for record in self._planned_together(asset_key, after_storage_id, ascending=True):
+            for key in _partitions(record):
+                if key not in attempts or attempts[key][1] < record.storage_id:
+                    attempts[key] = (record.run_id, record.storage_id)
+        made = self.get_latest_storage_id_by_partition(asset_key, MADE, after_cursor=after_storage_id)
+        return {key: attempt for key, attempt in attempts.items() if attempt[1] > made.get(key, 0)}
+
+    def get_latest_planned_materialization_info(
+        self, asset_key: AssetKey, partition: str | None = None
+    ) -> PlannedMaterializationInfo | None:
+        """The last planned event of an asset or of one of its partitions, planned alone or with others."""
+        alone = super().get_latest_planned_materialization_info(asset_key, partition)
+        if partition is not None:
+            after = alone.storage_id if alone else None
+            for record in self._planned_together(asset_key, after, ascending=False):
+                if partition in _partitions(record):
+                    return PlannedMaterializationInfo(storage_id=record.storage_id, run_id=record.run_id)
+        return alone
+
+    def _planned_together(self, asset_key: AssetKey, after: int | None, *, ascending: bool) -> Iterator[EventLogRecord]:
+        """Planned events of several partitions of an asset, with a number above `after`."""
+        wanted = EventRecordsFilter(PLANNED, asset_key, after_cursor=after)
+        for record in self._get_event_records(wanted, ascending=ascending):
+            if record.event_log_entry.get_dagster_event().partitions_subset is not None:
+                yield record
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has this table. Asked once, because tables are not removed."""
@@ -106,3 +178,14 @@ class BatchedEventLog(SqlEventLogStorage):
         if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
             self._columns.add(column_name)
         return column_name in self._columns
+
+
+def _checked(planned: EventLogEntry) -> AssetKey:
+    """The asset of a planned asset check."""
+    return planned.get_dagster_event().asset_check_planned_data.asset_key
+
+
+def _partitions(planned: EventLogRecord) -> Set[str]:
+    """The partitions of a planned event of several."""
+    subset = planned.event_log_entry.get_dagster_event().partitions_subset
+    return set(subset.get_partition_keys()) if subset else set()

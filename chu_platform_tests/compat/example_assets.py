@@ -45,10 +45,87 @@ def make_two(instance: dg.DagsterInstance) -> None:
     assert instance.get_materialized_partitions(dg.AssetKey("kept")) == {"2017", "2018", "2019"}
 
 
+@dg.asset(partitions_def=YEARS, backfill_policy=dg.BackfillPolicy.single_run())
+def moody(context: dg.AssetExecutionContext) -> None:
+    if "fail" in context.run.tags:
+        raise dg.Failure("as told")
+
+
+def make_moody(instance: dg.DagsterInstance, first: str, last: str, *, fails: bool) -> str:
+    """Make these years of `moody` in one run; returns its identifier."""
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    if first == last:
+        tags = {"dagster/partition": first}
+    tags |= {"fail": "yes"} if fails else {}
+    run = dg.materialize([moody], instance=instance, tags=tags, raise_on_error=False)
+    assert run.success is not fails
+    return run.run_id
+
+
+def states_of_moody(instance: dg.DagsterInstance) -> tuple[set[str], dict[str, str], dict[str, str]]:
+    """The years that were made; the run that did not make a year; the run that planned each year last."""
+    log = instance.event_log_storage
+    attempts = log.get_latest_asset_partition_materialization_attempts_without_materializations(moody.key)
+    planned = {year: log.get_latest_planned_materialization_info(moody.key, year) for year in ("2017", "2018", "2019")}
+    return (
+        instance.get_materialized_partitions(moody.key),
+        {year: run for year, (run, _) in attempts.items()},
+        {year: info.run_id for year, info in planned.items() if info},
+    )
+
+
+def check_states_of_moody(instance: dg.DagsterInstance) -> None:
+    """The years that failed are known, planned in a range or alone."""
+    first = make_moody(instance, "2017", "2019", fails=True)
+    only_2018 = make_moody(instance, "2018", "2018", fails=False)
+    runs = {"2017": first, "2018": only_2018, "2019": first}
+    assert states_of_moody(instance) == ({"2018"}, {"2017": first, "2019": first}, runs)
+    later = make_moody(instance, "2018", "2019", fails=True)
+    only_2019 = make_moody(instance, "2019", "2019", fails=True)
+    runs = {"2017": first, "2018": later, "2019": only_2019}
+    assert states_of_moody(instance) == ({"2018"}, runs, runs)
+    last = make_moody(instance, "2017", "2019", fails=False)
+    assert states_of_moody(instance) == ({"2017", "2018", "2019"}, {}, dict.fromkeys(runs, last))
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("sound", asset="before", blocking=True)])
+def before() -> Iterator[dg.MaterializeResult[None]]:
+    yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
+
+
+@dg.asset(deps=[before])
+def after(context: dg.AssetExecutionContext) -> None:
+    if context.run.parent_run_id is None:
+        raise dg.Failure("at the first time")
+
+
+GRAPH = dg.Definitions([before, after], jobs=[dg.define_asset_job("both", executor_def=dg.in_process_executor)])
+
+
+def both() -> dg.JobDefinition:
+    """A job with `before` and `after`; a run of another process needs it by name."""
+    return GRAPH.resolve_job_def("both")
+
+
+def check_retry_from_failure(instance: dg.DagsterInstance) -> None:
+    """A run that is started again from its failure makes only the asset that failed."""
+    job = dg.reconstructable(both)
+    with dg.execute_job(job, instance) as run:
+        assert not run.success
+    with dg.execute_job(
+        job, instance, reexecution_options=dg.ReexecutionOptions.from_failure(run.run_id, instance)
+    ) as again:
+        assert again.success
+        assert [e.step_key for e in again.all_events if e.is_step_success] == ["after"]
+
+
 Rows = list[tuple[object, ...]]
+# What repeats other events, or is planned, is stored in another way: `check_states_of_moody` asks for what is planned.
 QUERIES = {
     "events": """SELECT dagster_event_type, step_key, asset_key, partition, count(*) FROM event_logs
+                 WHERE dagster_event_type NOT LIKE '%PLANNED' AND dagster_event_type <> 'STEP_OUTPUT'
                  GROUP BY 1, 2, 3, 4""",
+    "planned": "SELECT DISTINCT asset_key FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'",
     "last event of each asset": "SELECT asset_key, last_materialization IS NULL, last_run_id IS NULL FROM asset_keys",
     "asset checks": """SELECT asset_key, check_name, partition, execution_status, count(*) FROM asset_check_executions
                        GROUP BY 1, 2, 3, 4""",

@@ -15,7 +15,15 @@ import yaml
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.compat.dagster_postgres_storage import KEPT_CONNECTIONS, EventLog
 from chu_platform.settings import PROJECT
-from chu_platform_tests.compat.example_assets import Rows, has_all_events_of_two, made, make_two, stored, three
+from chu_platform_tests.compat.example_assets import (
+    Rows,
+    check_states_of_moody,
+    has_all_events_of_two,
+    made,
+    make_two,
+    stored,
+    three,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +97,12 @@ def test_batches_leave_what_dagsters_own_storage_leaves(
         found[name] = stored(database.rows)
     assert has_all_events_of_two(found["ours"])
     assert found["ours"] == found["dagster"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_state_of_each_partition_is_known(database: Database, ours: bool) -> None:
+    with database.instance(ours=ours) as instance:
+        check_states_of_moody(instance)
 
 
 def test_connections_are_kept_until_the_instance_is_closed(database: Database) -> None:

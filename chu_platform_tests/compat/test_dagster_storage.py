@@ -11,7 +11,16 @@ import yaml
 from chu_platform.compat.dagster_storage import MAX_OPEN_FILES, EventLog
 from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance, prepare_dagster_home
 from chu_platform.settings import Settings
-from chu_platform_tests.compat.example_assets import Rows, has_all_events_of_two, made, make_two, stored, three
+from chu_platform_tests.compat.example_assets import (
+    Rows,
+    check_retry_from_failure,
+    check_states_of_moody,
+    has_all_events_of_two,
+    made,
+    make_two,
+    stored,
+    three,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -67,6 +76,20 @@ def test_batches_leave_what_dagsters_own_storage_leaves(tmp_path: Path, monkeypa
         found[name] = stored_below(settings.dagster_home / "history" / "runs")
     assert has_all_events_of_two(found["ours"][0])
     assert found["ours"] == found["dagster"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_state_of_each_partition_is_known(settings: Settings, ours: bool) -> None:
+    prepare_dagster_home(settings)
+    if not ours:
+        (settings.dagster_home / "dagster.yaml").write_text(EARLIER)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        check_states_of_moody(instance)
+
+
+def test_a_run_can_be_started_again_from_its_failure(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        check_retry_from_failure(instance)
 
 
 def test_connections_are_kept_and_do_not_flush(settings: Settings) -> None:
