@@ -1,0 +1,55 @@
+"""The events that a main job stores: few beside one for each partition, and none lost that the UI needs."""
+
+from collections import Counter
+
+import dagster as dg
+import pytest
+
+from chu_platform.catalogue import catalogue
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.tables.partitions import MONTHLY
+from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
+
+# Of every kind but materializations: for each asset one that it is planned, for each group of checks one result, for
+# each step its start, its end and its line, for each run seven. 919 when this was written.
+MAX_OTHER_EVENTS = 950
+
+
+def test_a_main_job_stores_few_events(made: Home) -> None:
+    with made.instance() as instance:
+        events = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+    kinds = Counter(entry.dagster_event_type for entry in events)
+    partitions = {
+        made_table: len(t.partition_scheme.keys) if t.partition_scheme else 1
+        for t in catalogue()
+        for made_table in t.outputs
+    }
+    materialized = kinds.pop(dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert materialized == sum(partitions.values())
+    assert kinds[dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED] == len(partitions)
+    assert kinds.total() <= MAX_OTHER_EVENTS, kinds.most_common()
+
+
+def test_each_partition_is_shown_with_its_rows(made: Home) -> None:
+    stored = Counter(rows(made.lake, fact_death)["death_year"].to_pylist())
+    with made.instance() as instance:
+        for table in catalogue():
+            expected = set(table.partition_scheme.keys) if table.partition_scheme else set()
+            assert instance.get_materialized_partitions(key_of(table)) == expected, table.folder
+        wanted = dg.AssetRecordsFilter(key_of(fact_death), asset_partitions=["2019"])
+        (record,) = instance.fetch_materializations(wanted, limit=10).records
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["dagster/partition_row_count"].value == stored["2019"] > 0
+
+
+def test_checks_of_a_table_with_partitions_are_not_left_as_planned(made: Home) -> None:
+    table = next(t for t in catalogue() if t.partition_scheme is MONTHLY)
+    with made.instance() as instance:
+        for group in {check.group for check in table.all_checks}:
+            key = dg.AssetCheckKey(key_of(table), group)
+            history = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+            assert [(record.status.value, record.partition) for record in history] == [("SUCCEEDED", None)], group
