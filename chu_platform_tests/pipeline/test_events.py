@@ -9,7 +9,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.tables.partitions import MONTHLY
-from chu_platform_tests.pipeline.contents import rows
+from chu_platform_tests.pipeline.lake_rows import rows
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
