@@ -9,8 +9,8 @@ from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.tables.partitions import MONTHLY
-from chu_platform_tests.pipeline.lake_rows import rows
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 
