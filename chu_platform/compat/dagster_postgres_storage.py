@@ -18,7 +18,7 @@ from dagster_postgres.auth import PgTokenProvider
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 from sqlalchemy.pool import QueuePool
 
-from chu_platform.compat.event_batches import BatchedEventLog
+from chu_platform.compat.event_batches import BatchedEventLog, insert
 
 # Connections that a process keeps while it does not use them. It opens more when it needs them.
 KEPT_CONNECTIONS: Final = 2
@@ -34,10 +34,11 @@ class EventLog(BatchedEventLog, PostgresEventLogStorage):
         tables: Dagster's daemon reads the events in the order of their numbers, and would never read one that is
         committed after a later one.
         """
+        batch = self._batch(events)
         with self._connect() as connection:
-            stored = self._insert(connection, events)
+            numbers = insert(connection, batch.rows)
         with self._one_transaction():
-            self._index(stored)
+            self._index(batch, numbers)
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Replace the kept connections by those of the webserver, which have a timeout."""

@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
-from chu_platform.compat.event_batches import BatchedEventLog
+from chu_platform.compat.event_batches import BatchedEventLog, insert
 
 # Files of events in use at the same time: the index, and those of some runs.
 MAX_OPEN_FILES: Final = 8
@@ -97,10 +97,11 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
 
         The batches of Dagster hold no other events.
         """
+        batch = self._batch(events)
         with self.run_connection(events[0].run_id) as connection:
-            self._insert(connection, events)
+            insert(connection, batch.rows)
         with self._one_transaction() as connection:
-            self._index(self._insert(connection, events))
+            self._index(batch, insert(connection, batch.rows))
 
 
 class Runs(SqliteRunStorage):

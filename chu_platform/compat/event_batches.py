@@ -14,6 +14,7 @@ partitions failed or are in progress. The event log of this module finds that ou
 import threading
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dagster import AssetKey, DagsterEventType, EventLogRecord, EventRecordsFilter
@@ -34,11 +35,23 @@ CHECK_PLANNED: Final = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 # reported after each success.
 NOT_STORED: Final = frozenset({DagsterEventType.STEP_OUTPUT, DagsterEventType.HOOK_SKIPPED})
 
-# An event with the number of its row.
-Numbered = tuple[EventLogEntry, int]
+
+@dataclass(frozen=True)
+class _Batch:
+    """Events with a row of their own and these rows, and planned checks, which have none."""
+
+    events: Sequence[EventLogEntry]
+    checks: Sequence[EventLogEntry]
+    rows: Sequence[Mapping[str, Any]]
+
+    def numbered(self, numbers: Sequence[int]) -> Sequence[tuple[EventLogEntry, int]]:
+        """All events with the numbers of their rows."""
+        stored = list(zip(self.events, numbers, strict=True))
+        planned = {e.get_dagster_event().asset_key: n for e, n in stored if e.dagster_event_type is PLANNED}
+        return [*stored, *((e, planned[_checked(e)]) for e in self.checks)]
 
 
-def _insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
     """Insert rows into the table of events with one statement; returns their numbers."""
     number = SqlEventLogStorageTable.c.id
     statement = SqlEventLogStorageTable.insert().returning(number, sort_by_parameter_order=True)
@@ -85,24 +98,25 @@ class BatchedEventLog(SqlEventLogStorage):
         if event.dagster_event_type not in NOT_STORED:
             super().store_event(event)
 
-    def _insert(self, connection: Connection, events: Sequence[EventLogEntry]) -> Sequence[Numbered]:
-        """Insert the events of a batch into the table of events; returns all of them with their numbers.
+    def _batch(self, events: Sequence[EventLogEntry]) -> "_Batch":
+        """The events of a batch, with the rows that are stored of them.
 
         A planned asset check gets no row of its own, but the number of the planned materialization of its asset.
         """
         planned = {e.get_dagster_event().asset_key for e in events if e.dagster_event_type is PLANNED}
-        rows = [e for e in events if e.dagster_event_type is not CHECK_PLANNED or _checked(e) not in planned]
-        stored = list(zip(rows, _insert_rows(connection, [self._event_to_row(e) for e in rows]), strict=True))
-        numbers = {e.get_dagster_event().asset_key: n for e, n in stored if e.dagster_event_type is PLANNED}
-        checks = [e for e in events if e.dagster_event_type is CHECK_PLANNED and _checked(e) in planned]
-        return [*stored, *((e, numbers[_checked(e)]) for e in checks)]
+        with_row: list[EventLogEntry] = []
+        checks: list[EventLogEntry] = []
+        for e in events:
+            (checks if e.dagster_event_type is CHECK_PLANNED and _checked(e) in planned else with_row).append(e)
+        return _Batch(with_row, checks, [self._event_to_row(e) for e in with_row])
 
-    def _index(self, stored: Sequence[Numbered]) -> None:
+    def _index(self, batch: "_Batch", numbers: Sequence[int]) -> None:
         """Write what the index holds of stored events besides the events: tags, last event by asset, planned checks.
 
-        Assets are written in the order of their names, so that two runs that write the same assets cannot wait for each
-        other.
+        `numbers` are those of the rows. Assets are written in the order of their names, so that two runs that write the
+        same assets cannot wait for each other.
         """
+        stored = batch.numbered(numbers)
         about_assets = [(e, number) for e, number in stored if e.dagster_event_type in ASSET_EVENTS]
         self.store_asset_event_tags([e for e, _ in about_assets], [number for _, number in about_assets])
         last = {e.get_dagster_event().asset_key: (e, number) for e, number in about_assets}
