@@ -106,8 +106,7 @@ fact_death = Table(
             SELECT left(concat({_normalised("nom")}, '*', {_normalised("prenom")}), 79) AS name, sexe,
                    CASE length(date_naissance) WHEN 4 THEN concat(date_naissance, '-00-00')
                         WHEN 7 THEN concat(date_naissance, '-00')
-                        WHEN 10 THEN replace(date_naissance, '0000-00-00', '')
-                        ELSE coalesce(date_naissance, '') END AS date_naissance,
+                        ELSE coalesce(nullif(date_naissance, '0000-00-00'), '') END AS date_naissance,
                    {_normalised("code_lieu_naissance")} AS code_lieu_naissance,
                    {_normalised("lieu_naissance", 30)} AS lieu_naissance, {_normalised("pays_naissance", 30)} AS pays_naissance,
                    coalesce(date_deces, '') AS date_deces, {_normalised("code_lieu_deces")} AS code_lieu_deces,
