@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,3 +74,11 @@ def put(lake: Lake, table: Table, rows: pa.Table, partition_range: PartitionRang
     """Write rows and commit them."""
     with written(lake, table, rows) as write:
         return commit_written(lake, table, write, partition_range or CAMPAIGNS.every(), {"run": "test"})
+
+
+def lake_of(root: Path, table: Table, *versions: Mapping[str, Sequence[str]]) -> Lake:
+    """A new lake below `root` with one commit of the table for each version, given as for `rows_of`."""
+    lake = Lake(root)
+    for codes in versions:
+        put(lake, table, rows_of(codes))
+    return lake

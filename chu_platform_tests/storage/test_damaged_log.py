@@ -9,7 +9,7 @@ import pytest
 from chu_platform.storage.damage import damage_of
 from chu_platform.storage.lake import DamagedLog, Lake
 from chu_platform_tests.pipeline.lake_rows import rows
-from chu_platform_tests.storage.small_table import put, rows_of, visits
+from chu_platform_tests.storage.small_table import lake_of, put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 
@@ -20,10 +20,7 @@ TABLE = visits()
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    lake = Lake(tmp_path / "lake")
-    put(lake, TABLE, rows_of(FIRST))
-    put(lake, TABLE, rows_of(SECOND))
-    return lake
+    return lake_of(tmp_path / "lake", TABLE, FIRST, SECOND)
 
 
 def commit(lake: Lake, version: int) -> Path:

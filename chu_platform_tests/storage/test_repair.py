@@ -16,7 +16,7 @@ from chu_platform.storage.restore import restore
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform_tests.pipeline.lake_rows import rows
-from chu_platform_tests.storage.small_table import put, rows_of, visits, written
+from chu_platform_tests.storage.small_table import lake_of, put, rows_of, visits, written
 
 pytestmark = pytest.mark.integration
 
@@ -27,10 +27,7 @@ TABLE = visits()
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    lake = Lake(tmp_path / "lake")
-    put(lake, TABLE, rows_of(FIRST))
-    put(lake, TABLE, rows_of(SECOND))
-    return lake
+    return lake_of(tmp_path / "lake", TABLE, FIRST, SECOND)
 
 
 def repair(lake: Lake, made: Mapping[str, Sequence[str]] = SECOND) -> CommitResult:
