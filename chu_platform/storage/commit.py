@@ -30,10 +30,10 @@ from chu_platform.storage.lake import Lake, Write, active_files, files_relation
 from chu_platform.storage.partition_contents import (
     PartitionContents,
     as_metadata,
-    hash_in_name,
+    expected_hash,
+    is_changed,
     recorded_contents,
     recorded_hashes,
-    sha256,
 )
 from chu_platform.storage.partition_folders import folder_of, values_of
 from chu_platform.storage.provenance import (
@@ -114,7 +114,7 @@ def commit_written(
         for folder in written.keys() | current.files.keys()
         if not current.is_unchanged(folder, partitions[folder].identity if folder in written else None)
     )
-    delta, foreign = current.delta, foreign_commits(lake.path(table))
+    delta = current.delta
     if changed or delta is None or not current.same_schema:
         root = lake.path(table)
         added = [file for folder in changed for file in written.get(folder, [])]
@@ -131,7 +131,7 @@ def commit_written(
         adds = [file.add_action(table) for file in added]
         removes = [action for folder in changed for action in current.removes(folder)]
         flush(lake.root, [f"{table.folder}/{file.path}" for file in added])
-        repeated = all(current.had_rows_of(f, partitions.get(f)) for f in changed) and not foreign
+        repeated = all(current.had_rows_of(f, partitions.get(f)) for f in changed) and not foreign_commits(root)
         metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
         delta = _commit(lake, table, adds, removes, current, metadata)
         flush_commit(lake.root, table.folder, delta.version())
@@ -139,7 +139,7 @@ def commit_written(
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
-    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign):
+    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign_commits(lake.path(table))):
         # An input lost its log, or another tool made a commit: the log must say again where the rows come from.
         metadata = {**provenance, SAME_ROWS: True, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
@@ -259,10 +259,13 @@ class _CommittedPartitions:
         sizes = [path.stat().st_size if path.is_file() else None for path in paths]
         if sizes != [f["size_bytes"] for f in files]:
             return DAMAGED
-        if self._compare_bytes and any(self._is_changed(f["path"]) for f in files):
+        names = [f["path"] for f in files]
+        if self._compare_bytes and any(
+            is_changed(path, expected_hash(name, self._hashes)) for name, path in zip(names, paths, strict=True)
+        ):
             return DAMAGED
         recorded = self.recorded.get(folder)
-        if recorded and recorded.describes([f["path"] for f in files]):
+        if recorded and recorded.describes(names):
             return recorded.identity
         # Files of another tool, of OPTIMIZE or of an older version: compare the rows.
         try:
@@ -285,11 +288,6 @@ class _CommittedPartitions:
         """Whether the committed partition, damaged or not, was recorded with these rows."""
         recorded = self.recorded.get(folder)
         return recorded is not None and partition is not None and recorded.identity == partition.identity
-
-    def _is_changed(self, name: str) -> bool:
-        """Whether a file does not have its recorded bytes."""
-        expected = self._hashes.get(name) or hash_in_name(name)
-        return expected is not None and not sha256(self._root / name).startswith(expected)
 
     def removes(self, folder: str) -> list[RemoveAction]:
         """Delta actions that remove the files of the partition."""

@@ -12,15 +12,15 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from chu_platform.storage.commit_log import UnreadableLogError
-from chu_platform.storage.damaged_log import require_readable, was_set_aside
+from chu_platform.storage.damaged_log import open_readable, was_set_aside
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.lake import DamagedLog, Lake, active_files, files_relation
 from chu_platform.storage.partition_contents import (
     PartitionContents,
-    hash_in_name,
+    expected_hash,
+    is_changed,
     recorded_contents,
     recorded_hashes,
-    sha256,
 )
 from chu_platform.storage.partition_folders import folder_of
 from chu_platform.storage.provenance import foreign_commits, last_data_commit
@@ -40,10 +40,9 @@ class Damage:
 def is_readable(lake: Lake, table: Table) -> bool:
     """Whether a table exists and its log can be read."""
     try:
-        require_readable(lake.path(table))
+        return open_readable(lake.path(table)) is not None
     except UnreadableLogError:
         return False
-    return lake.open(table) is not None
 
 
 def damage_of(lake: Lake, table: Table) -> Sequence[Damage]:
@@ -52,10 +51,9 @@ def damage_of(lake: Lake, table: Table) -> Sequence[Damage]:
     if was_set_aside(path):
         return [Damage(f"table {table.folder}: its log was damaged and is set aside; it was not made again yet", None)]
     try:
-        require_readable(path)
-        delta = lake.open(table)
+        delta = open_readable(path)
         return list(_damage(lake, table, delta)) if delta is not None else []
-    except (UnreadableLogError, DamagedLog):
+    except UnreadableLogError:
         return [Damage(str(DamagedLog(table)), None)]
 
 
@@ -77,16 +75,14 @@ def _damage(lake: Lake, table: Table, delta: DeltaTable) -> Iterator[Damage]:
     for active in active_files(delta):
         name = unquote(active["path"])
         folder = folder_of(active.get("partition") or {}, table.partition_by)
-        file, expected = path / name, recorded.get(name) or hash_in_name(name)
+        file, expected = path / name, expected_hash(name, recorded)
         if not file.is_file():
             yield Damage(f"table {table.folder}: its file {name} does not exist", folder)
-        elif expected is not None:
-            if not sha256(file).startswith(expected):
-                yield Damage(
-                    f"table {table.folder}: its file {name} differs from the committed file: its rows were changed",
-                    folder,
-                )
-        elif name not in foreign_files:
+        elif is_changed(file, expected):
+            yield Damage(
+                f"table {table.folder}: its file {name} differs from the committed file: its rows were changed", folder
+            )
+        elif expected is None and name not in foreign_files:
             rewritten[folder].append(file)
         present.add(name)
     for folder, partition in contents.items():
@@ -136,12 +132,10 @@ def file_state(path: Path, delta: DeltaTable) -> FileState:
     lost, changed = [], []
     for active in active_files(delta):
         name = unquote(active["path"])
-        expected = recorded.get(name) or hash_in_name(name)
-        if not (path / name).is_file():
+        file = path / name
+        if not file.is_file():
             lost.append(name)
-        elif (path / name).stat().st_size != active["size_bytes"] or (
-            expected is not None and not sha256(path / name).startswith(expected)
-        ):
+        elif file.stat().st_size != active["size_bytes"] or is_changed(file, expected_hash(name, recorded)):
             changed.append(name)
     return FileState(lost, changed)
 

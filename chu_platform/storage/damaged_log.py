@@ -34,12 +34,13 @@ def open_table(path: Path) -> DeltaTable | None:
         raise UnreadableLogError(path) from None
 
 
-def require_readable(path: Path) -> None:
-    """Raise UnreadableLogError unless the table and the commits that made its rows can be read, or it has no log."""
+def open_readable(path: Path) -> DeltaTable | None:
+    """As `open_table`, but also raises UnreadableLogError if a commit that made the rows cannot be read."""
     delta = open_table(path)
     if delta is not None:
         for _ in data_commits(path, delta.version()):
             pass
+    return delta
 
 
 def was_set_aside(path: Path) -> bool:
@@ -57,7 +58,7 @@ def set_aside(path: Path) -> Sequence[str]:
     renamed: list[str] = []
     while True:
         try:
-            require_readable(path)
+            open_readable(path)
         except UnreadableLogError:
             damaged = _damaged_file(log)
         else:

@@ -162,9 +162,12 @@ class Lake:
 
         No rows if the table does not exist yet. Declared columns that the committed table does not have are null.
         """
-        if self.open(table) is None:
+        delta = self.open(table)
+        if delta is None:
             return table.schema.empty_table()
-        committed = {field.name for field in self._at(table, version).schema().fields}
+        if version is not None:
+            delta.load_as_version(version)
+        committed = {field.name for field in delta.schema().fields}
         present = [c for c in table.columns if c.name in committed]
         found = self.arrow(replace(table, columns=present), version=version)
         columns = [

@@ -63,6 +63,16 @@ def hash_in_name(name: str) -> str | None:
     return match[1] if match else None
 
 
+def expected_hash(name: str, recorded: Mapping[str, str]) -> str | None:
+    """SHA-256 of a file as recorded (see `recorded_hashes`), or its start from the name; None if neither says it."""
+    return recorded.get(name) or hash_in_name(name)
+
+
+def is_changed(file: Path, expected: str | None) -> bool:
+    """Whether a file does not have the expected hash or start of a hash. False, without reading it, for None."""
+    return expected is not None and not sha256(file).startswith(expected)
+
+
 def sha256(file: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:

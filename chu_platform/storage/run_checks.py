@@ -100,8 +100,7 @@ def examine(
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
     """Relation of the whole table after the commit: written rows, and rows of the other partitions."""
-    delta = lake.open(table)
-    if partition_range is None or partition_range.whole or delta is None:
+    if partition_range is None or partition_range.whole or (delta := lake.open(table)) is None:
         return "written"
     column = partition_range.partition_scheme.column
     # The files of the other partitions only: those that are replaced may be damaged.

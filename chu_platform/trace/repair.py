@@ -13,7 +13,7 @@ from chu_platform.ingest.delivered import is_delivered
 from chu_platform.storage.damage import Damage, damage_of
 from chu_platform.storage.partition_folders import values_of
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.verify import find_damage
+from chu_platform.trace.verify import find_damage, readable_tables
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def repair(resources: RunResources, instance: dg.DagsterInstance, report: Callab
 
     A table is left as it is if one of its inputs could not be repaired, so that damaged rows do not spread.
     """
-    damage = find_damage(resources.lake, report)
+    damage = find_damage(resources.lake, readable_tables(resources.lake), report)
     repairs: list[Repair] = []
     failed: set[Table] = set()
     for table in catalogue():  # sorted by dependency

@@ -50,8 +50,8 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
         if not os.access(lake.root / zone, os.R_OK | os.X_OK):
             raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")
     result = VerifyResult()
-    readable = _readable_tables(lake)
-    damage = find_damage(lake, report)
+    readable = readable_tables(lake)
+    damage = find_damage(lake, readable, report)
     if not readable and not damage:
         raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
     _verify_files(lake, settings, readable, result, report)
@@ -61,7 +61,7 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
     return result
 
 
-def _readable_tables(lake: Lake) -> Sequence[Table]:
+def readable_tables(lake: Lake) -> Sequence[Table]:
     """The tables of the lake whose log can be read."""
     return [made for t in catalogue() for made in t.outputs if is_readable(lake, made)]
 
@@ -91,15 +91,19 @@ def _verify_files(
     report(f"delivered files: {len(names)}, read by {len(delivered)} tables; {len(problems)} changed or removed since")
 
 
-def find_damage(lake: Lake, report: Callable[[str], None]) -> Mapping[Table, Sequence[Damage]]:
-    """The damaged tables: with changed or lost files, damaged logs, or commits by other tools; and lost tables."""
+def find_damage(
+    lake: Lake, readable: Sequence[Table], report: Callable[[str], None]
+) -> Mapping[Table, Sequence[Damage]]:
+    """The damaged tables: with changed or lost files, damaged logs, or commits by other tools; and lost tables.
+
+    `readable` are those of `readable_tables`.
+    """
     everything = [made for t in catalogue() for made in t.outputs]
-    readable = _readable_tables(lake)
     read_by = {folder: t.folder for t in readable for folder in lake.provenance(t).get("read", {})}
     damage: dict[Table, Sequence[Damage]] = {}
     for number, table in enumerate(everything, 1):
         found = damage_of(lake, table)
-        if not found and table.folder in read_by and lake.open(table) is None:
+        if not found and table.folder in read_by and table not in readable:
             found = [Damage(f"table {table.folder} does not exist, but {read_by[table.folder]} was made from it", None)]
         if found:
             damage[table] = found
