@@ -102,7 +102,7 @@ def run(part: Part) -> Record:
     environment = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
     if part.java:
         environment["JDK_JAVA_OPTIONS"] = JAVA_OPTIONS
-    commit, date, begun = _commit(), datetime.now(UTC), time.monotonic()
+    commit, date, begun = commit_of(PROJECT), datetime.now(UTC), time.monotonic()
     process = subprocess.Popen(part.command, cwd=PROJECT, env=environment, start_new_session=True)
     try:
         result = "passed" if process.wait(LIMIT.total_seconds()) == 0 else "failed"
@@ -158,13 +158,18 @@ def write(records: Mapping[str, Record], file: Path = RECORDS) -> None:
     file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _commit() -> str:
-    """The commit of the code, `-dirty` where it was changed since; `unknown` without Git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+def commit_of(project: Path) -> str:
+    """The commit of the code, `-dirty` if a tracked file but that of the records differs; `unknown` without Git."""
     try:
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+        commit = _git(project, "describe", "--always", "--abbrev=12")
+        changed = _git(project, "diff", "--name-only", "HEAD", "--", ".", f":(exclude){RECORDS.relative_to(PROJECT)}")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -1,6 +1,7 @@
 """Tests of the records of the system tier, and that its parts hold all its tests."""
 
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,20 @@ from pathlib import Path
 import pytest
 
 from chu_platform_tests import system_tests
-from chu_platform_tests.system_tests import PARTS, PROJECT, Part, Record, alone, main, read, run, warnings, write
+from chu_platform_tests.system_tests import (
+    PARTS,
+    PROJECT,
+    RECORDS,
+    Part,
+    Record,
+    alone,
+    commit_of,
+    main,
+    read,
+    run,
+    warnings,
+    write,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 RECORD = Record("passed", "0123456789ab", "2026-02-01T12:00:00Z", 60, "a processor", 2, 8)
@@ -93,3 +107,19 @@ def test_every_system_test_is_in_a_part() -> None:
     files = {f.relative_to(PROJECT).as_posix() for f in tests.rglob("test_*.py") if marked.search(f.read_text("utf-8"))}
     assert files
     assert files <= {argument for part in PARTS for argument in part.command}
+
+
+@pytest.mark.unit
+def test_a_new_record_does_not_make_the_code_of_the_next_part_changed(tmp_path: Path) -> None:
+    record, code = tmp_path / RECORDS.relative_to(PROJECT), tmp_path / "code.py"
+    record.parent.mkdir()
+    for file in (record, code):
+        file.write_text("1\n")
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for arguments in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "Begin")):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    commit = commit_of(tmp_path)
+    record.write_text("2\n")
+    assert commit_of(tmp_path) == commit
+    code.write_text("2\n")
+    assert commit_of(tmp_path) == f"{commit}-dirty"
