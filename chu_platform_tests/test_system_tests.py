@@ -109,7 +109,7 @@ def test_every_system_test_is_in_a_part() -> None:
     assert files <= {argument for part in PARTS for argument in part.command}
 
 
-@pytest.mark.unit
+@pytest.mark.integration
 def test_a_new_record_does_not_make_the_code_of_the_next_part_changed(tmp_path: Path) -> None:
     record, code = tmp_path / RECORDS.relative_to(PROJECT), tmp_path / "code.py"
     record.parent.mkdir()
