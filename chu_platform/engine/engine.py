@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from chu_platform.compat.spark_connect import answers, disconnect
+from chu_platform.engine.in_batches import in_batches
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, TransientError
@@ -132,6 +133,15 @@ class Engine:
         """The result of a declared query over its inputs, not computed yet."""
         with self._errors("planning"):
             return self.session.sql(sql, **dict[str, Any](inputs))
+
+    def finished(self, table: Table, rows: "DataFrame", finish: Callable[[pa.Table], pa.Table]) -> "DataFrame":
+        """The rows completed by the `finish` function of a query, with the declared columns. Not computed yet.
+
+        The engine calls the function with one batch of rows after the other, in its own Python processes.
+        """
+        columns = ", ".join(f"`{c.name}` {sql_type(c.type)}" for c in table.columns)
+        with self._errors("planning"):
+            return rows.mapInArrow(in_batches(finish, table), columns)
 
     def declared(self, table: Table, rows: "DataFrame", condition: str | None) -> "DataFrame":
         """The rows that meet the condition, with the declared columns in their order and types.

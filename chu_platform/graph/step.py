@@ -180,13 +180,12 @@ class _RowWriter:
         engine = resources.engine
         frames = {name: engine.read(resources.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
-        if rows.finish is None:
-            # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
-            # engines push the filter down where it does not change the result.
-            condition = partition_range.predicate() if partition_range and not partition_range.whole else None
-            engine.write(engine.declared(table, frame, condition), table, write.rows)
-        else:
-            _write_arrow(table, rows.finish(engine.arrow(frame)), write)
+        if rows.finish is not None:
+            frame = engine.finished(table, frame, rows.finish)
+        # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
+        # engines push the filter down where it does not change the result.
+        condition = partition_range.predicate() if partition_range and not partition_range.whole else None
+        engine.write(engine.declared(table, frame, condition), table, write.rows)
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""

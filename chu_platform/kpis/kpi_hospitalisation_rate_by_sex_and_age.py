@@ -1,6 +1,5 @@
 """Indicator 5: use of hospital stays by sex and age; each group has its own base."""
 
-from collections import defaultdict
 from typing import Final
 
 import numpy as np
@@ -59,50 +58,44 @@ def _counts(periods: Periods) -> str:
             SELECT p.*, s.sex, a.age_band
             FROM {{period}} p CROSS JOIN (SELECT explode(array('F', 'M', '{ALL}')) AS sex) s CROSS JOIN band a
             WHERE p.domain = 'hospitalisation'
+        ),
+        figure AS (
+            SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, p.sex, p.age_band,
+                   coalesce(n.events, 0D) AS events, coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days,
+                   coalesce(b.base_patients, 0) AS base_patients, coalesce(b.patient_years, 0D) AS patient_years
+            FROM cell p
+            LEFT JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain
+                               AND b.period_start = p.period_start AND b.sex = p.sex AND b.age_band = p.age_band
+            LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {periods.join("n")}
         )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, p.sex, p.age_band,
-               coalesce(n.events, 0D) AS events, coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days,
-               coalesce(b.base_patients, 0) AS base_patients, coalesce(b.patient_years, 0D) AS patient_years
-        FROM cell p
-        LEFT JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain
-                           AND b.period_start = p.period_start AND b.sex = p.sex AND b.age_band = p.age_band
-        LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {periods.join("n")}
+        SELECT period_grain, period_start, period_end, is_partial, sex, age_band, events, patients, days, base_patients, patient_years,
+               CASE WHEN age_band = '{ALL}' THEN
+                   collect_list(named_struct('sex', sex, 'age_band', age_band, 'events', events, 'patient_years', patient_years))
+                       OVER (PARTITION BY period_grain, period_start)
+               END AS strata
+        FROM figure
         """
 
 
 def _with_standardised(counted: pa.Table) -> pa.Table:
-    """Add the rates and, on the rows of all ages, the intensity standardised on the age of the whole patient base."""
-    rated = with_stay_rates(counted).sort_by(
-        [
-            ("period_grain", "ascending"),
-            ("period_start", "ascending"),
-            ("sex", "ascending"),
-            ("age_band", "ascending"),
-        ]
-    )
-    rows = rated.select(["period_grain", "period_start", "sex", "age_band", "events", "patient_years"]).to_pylist()
-    strata: dict[tuple[object, object, str], dict[str, tuple[float, float]]] = defaultdict(dict)
-    for row in rows:
-        if row["age_band"] in AGE_BANDS:
-            key = (row["period_grain"], row["period_start"], row["sex"])
-            strata[key][row["age_band"]] = (row["events"], row["patient_years"])
+    """Add the rates and, on the rows of all ages, the intensity standardised on the age of the whole patient base.
+
+    Such a row has the counts of all sexes and age bands of its period in `strata`; on other rows it is null.
+    """
+    rated = with_stay_rates(counted.drop_columns(["strata"]))
     figures: list[tuple[float | None, float | None, float | None]] = []
-    for row in rows:
-        if row["age_band"] != ALL:
+    for sex, strata in zip(counted["sex"].to_pylist(), counted["strata"].to_pylist(), strict=True):
+        if strata is None:
             figures.append((None, None, None))
             continue
-        of_sex = strata[row["period_grain"], row["period_start"], row["sex"]]
-        of_all = strata[row["period_grain"], row["period_start"], ALL]
-        of_bands = [(*of_sex.get(band, (0.0, 0.0)), of_all.get(band, (0.0, 0.0))[1]) for band in AGE_BANDS]
+        cells = {(s["sex"], s["age_band"]): (s["events"], s["patient_years"]) for s in strata}
+        of_bands = [(*cells.get((sex, band), (0.0, 0.0)), cells.get((ALL, band), (0.0, 0.0))[1]) for band in AGE_BANDS]
         events, time, standard = np.array(of_bands, dtype=np.float64).T
         rate, low, high = directly_standardised(events, time, standard)
         figures.append((1000 * rate, 1000 * low, 1000 * high))
-    for name, values in zip(
-        ("standardised_intensity", "standardised_low", "standardised_high"),
-        zip(*figures, strict=True),
-        strict=True,
-    ):
-        rated = rated.append_column(name, finite(np.array(values, dtype=np.float64)))
+    columns = np.array(figures, dtype=np.float64).reshape(-1, 3).T
+    for name, values in zip(("standardised_intensity", "standardised_low", "standardised_high"), columns, strict=True):
+        rated = rated.append_column(name, finite(values))
     return rated
 
 
@@ -153,7 +146,7 @@ EXACT = Table(
             **STAY_RATES_FROM,
             **dict.fromkeys(
                 ("standardised_intensity", "standardised_low", "standardised_high"),
-                ("events", "patient_years", "period_grain", "period_start", "sex", "age_band"),
+                ("sex", "strata"),
             ),
         },
     ),

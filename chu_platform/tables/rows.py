@@ -112,9 +112,11 @@ class Rows(ABC):
 class Query(Rows):
     """Rows made by Spark SQL over the input tables. `{name}` in the SQL is the input of that name.
 
-    `finish` adds to the result in Python what SQL cannot compute (an interval of a statistics library, a keyed hash).
-    It takes the rows of the query as an Arrow table and returns the rows of the table. `from_columns` then gives the
-    lineage of each column that `finish` makes: the columns of the query from which it is made.
+    `finish` adds to the result in Python what SQL cannot compute (an interval of a statistics library). It takes rows
+    of the query as an Arrow table and returns rows of the table. The engine calls it for each batch of rows, on any of
+    its machines and in any order. So each row that it returns must depend on one row of the query only, and it must not
+    need settings or a secret. What depends on several rows is collected in SQL first, or is `Computed`. `from_columns`
+    gives the lineage of each column that `finish` makes: the columns of the query from which it is made.
     """
 
     sql: str

@@ -100,8 +100,11 @@ def test_columns_finished_in_python_change_only_with_their_declared_origins(tabl
     if "period_grain" in whole.column_names:
         whole = whole.filter(pc.is_in(whole["period_grain"], pa.array(["quarter", "year", "all"])))
     given = whole.drop_columns(list(rows.from_columns))
-    if "scores" in {c for used in rows.from_columns.values() for c in used}:
+    used = {c for names in rows.from_columns.values() for c in names}
+    if "scores" in used:
         given = given.append_column("scores", pa.array([[40.0 + n, 60.0, 80.0 + n % 7] for n in range(len(given))]))
+    if "strata" in used:
+        given = given.append_column("strata", pa.array([strata(n) for n in range(len(given))]))
     before = rows.finish(given)
     made_from: dict[str, set[str]] = {name: set() for name in rows.from_columns}
     for i, column in enumerate(given.column_names):
@@ -112,11 +115,25 @@ def test_columns_finished_in_python_change_only_with_their_declared_origins(tabl
     assert made_from == {name: set(used) for name, used in rows.from_columns.items()}
 
 
+def strata(n: int) -> list[dict[str, object]] | None:
+    """Counts of two sexes and all, in two age bands; none for every third row."""
+    bands = [(sex, band) for sex in ("F", "M", "all") for band in ("0-4", "60-64")]
+    counts = [
+        {"sex": sex, "age_band": band, "events": 5.0 + i + n % 4, "patient_years": 90.0 + 7 * i}
+        for i, (sex, band) in enumerate(bands)
+    ]
+    return counts if n % 3 else None
+
+
 def disturbed(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Changed values: greater numbers, lists with other numbers, other types in another order."""
     if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
         greater = pc.add(pc.multiply(values.cast(pa.float64()), 1.5), np.arange(len(values)) % 3)
         return greater.cast(values.type, safe=False)
+    if pa.types.is_list(values.type) and pa.types.is_struct(values.type.value_type):
+        return pa.chunked_array(
+            [pa.array([v and [{**s, "events": s["events"] + 3.0} for s in v] for v in values.to_pylist()])]
+        )
     if pa.types.is_list(values.type):
         return pa.chunked_array([pa.array([[v + n % 5 for v in one] for n, one in enumerate(values.to_pylist())])])
     if pa.types.is_boolean(values.type):
@@ -127,6 +144,26 @@ def disturbed(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
     """Whether two columns have the same values, in any order of rows."""
     return bool(sorted(map(str, one.to_pylist())) == sorted(map(str, other.to_pylist())))
+
+
+@pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
+def test_a_finish_function_treats_each_row_alone(table: Table, engine: Engine, made: Home) -> None:
+    """The engine may give it any batches, in any order: reversed slices, and no rows at all, give the same rows."""
+    rows = table.rows
+    assert isinstance(rows, Query) and rows.finish
+    frames = {n: engine.read(made.lake.path(t), made.lake.version(t)) for n, t in table.reads.items()}
+    given = engine.arrow(engine.query(rows.sql, frames))
+    names = [c.name for c in table.columns]
+    whole = rows.finish(given).select(names)
+    assert whole.num_rows > 50
+    size = len(given) // 7 + 1
+    slices = [rows.finish(given.slice(n, size)).select(names) for n in range(0, len(given), size)]
+    assert (
+        pa.concat_tables(reversed(slices))
+        .sort_by([(c.name, "ascending") for c in table.columns if c.key])
+        .equals(whole.sort_by([(c.name, "ascending") for c in table.columns if c.key]))
+    )
+    assert rows.finish(given.slice(0, 0)).select(names).num_rows == 0
 
 
 @pytest.mark.parametrize("table", FUNCTIONS, ids=lambda t: t.name)
