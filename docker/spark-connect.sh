@@ -7,6 +7,7 @@
 #   DRIVER_MEMORY  heap of the server     (4g)
 #   MASTER         where tasks run        (local[*])
 #   EXECUTOR_MEMORY  heap of an executor, where MASTER is a cluster  (1g)
+#   PYSPARK_PYTHON  interpreter on each worker, with the libraries of docker/README.md  (python3 on PATH)
 #   IVY_HOME       cache of fetched jars  (~/.ivy2.chu)
 set -eu
 
@@ -14,6 +15,9 @@ set -eu
 found = importlib.util.find_spec("pyspark") or sys.exit(f"pyspark is not installed for {sys.executable}")
 print(found.submodule_search_locations[0])')
 export SPARK_HOME
+# The functions of queries run in this interpreter, at the same path on each worker.
+: "${PYSPARK_PYTHON:=$(python3 -c 'import sys; print(sys.executable)')}"
+export PYSPARK_PYTHON
 
 # Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
 packages=

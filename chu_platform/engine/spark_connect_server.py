@@ -145,7 +145,13 @@ def _serve_spark(port: int, folder: Path) -> None:
         *options,
         "spark-internal",
     ]
-    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_DIRS": str(folder / "spark")}
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_DIRS": str(folder / "spark"),
+        # Functions of queries run in this Python, which has their libraries.
+        "PYSPARK_PYTHON": sys.executable,
+    }
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=folder)
     import threading
 
