@@ -6,15 +6,19 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from chu_platform.catalogue import catalogue
 from chu_platform.engine import spark_connect_server as server
 from chu_platform.engine.engine import Engine
-from chu_platform.errors import TransientError
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
+from chu_platform.tables.columns import LONG, Column
 
 pytestmark = pytest.mark.integration
 
@@ -108,3 +112,22 @@ def test_error_messages_of_the_engine_are_never_printed(tmp_path: Path) -> None:
     assert "the engine failed while" in done.stderr
     assert "DUPONT" not in done.stdout + done.stderr
     assert "DUPONT" in (tmp_path / "work" / "logs" / "engine-errors.log").read_text()
+
+
+def test_an_error_in_a_function_of_a_query_shows_no_value(tmp_path: Path) -> None:
+    """Neither the message, nor the log of errors, nor the log of the server has the value that caused the error."""
+
+    def fails(rows: pa.Table) -> pa.Table:
+        return pa.table({"n": [int(v) for v in rows["n"].to_pylist()]})
+
+    secret = "value-" + str(os.getpid())
+    table = replace(catalogue()[0], columns=[Column("n", LONG, "n", "n")])
+    with RunResources(Settings(_env_file=None, home=tmp_path, engine="embedded"), lambda _: None) as resources:
+        engine = resources.engine
+        frame = engine.query(f"SELECT concat('value-', {os.getpid()}) AS n FROM range(1)", {})
+        with pytest.raises(ChuError, match="failed while computing") as raised:
+            engine.arrow(engine.finished(table, frame, fails))
+    assert secret not in str(raised.value)
+    logs = [p.read_text(errors="replace") for p in tmp_path.rglob("*.log")]
+    assert any("failed with ValueError in" in text for text in logs)
+    assert not any(secret in text for text in logs)
