@@ -11,7 +11,7 @@ from chu_platform.tables.checks import foreign_key, holds, last_event, one_of
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import age_band, completed_years, partial_date
+from chu_platform.tables.spark_sql import age_band, completed_years, date_parts, partial_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
@@ -113,16 +113,20 @@ fact_death = Table(
                    trim(LEADING '0' FROM {_normalised("numero_acte_deces", 9)}) AS numero_acte_deces, death_year
             FROM line
         ),
-        dated AS (
-            SELECT death_year, sexe, code_lieu_deces, date_naissance, try_cast(date_deces AS DATE) AS death_date,
-                   {partial_date("date_deces")} AS counted_date, {partial_date("date_naissance")} AS birth_date,
-                   {TWO_HASHES}
+        parted AS (
+            SELECT death_year, sexe, code_lieu_deces, date_naissance, date_deces,
+                   {date_parts("date_naissance", "birth")}, {date_parts("date_deces", "event")}, {TWO_HASHES}
             FROM record
         ),
+        dated AS (
+            SELECT first_hash, second_hash, death_year, sexe, code_lieu_deces, birth_month, birth_day, event_month, event_day,
+                   {partial_date("date_deces", "event")} AS counted_date, {partial_date("date_naissance", "birth")} AS birth_date
+            FROM parted
+        ),
         aged AS (
-            SELECT first_hash, second_hash, death_year, death_date, sexe, year(birth_date) AS birth_year,
-                   CASE WHEN birth_date IS NULL THEN 0 WHEN substr(date_naissance, 6, 2) = '00' THEN 1
-                        WHEN substr(date_naissance, 9, 2) = '00' THEN 2 ELSE 3 END AS known_parts,
+            SELECT first_hash, second_hash, death_year, CASE WHEN event_month > 0 AND event_day > 0 THEN counted_date END AS death_date,
+                   sexe, year(birth_date) AS birth_year,
+                   CASE WHEN birth_date IS NULL THEN 0 WHEN birth_month = 0 THEN 1 WHEN birth_day = 0 THEN 2 ELSE 3 END AS known_parts,
                    {completed_years("birth_date", "counted_date")} AS age,
                    CASE WHEN code_lieu_deces IN ('91352', '91353', '91354') THEN NULL
                         WHEN substr(code_lieu_deces, 1, 2) = '97' THEN substr(code_lieu_deces, 1, 3)

@@ -52,20 +52,32 @@ def us_date(text: str) -> str:
     )
 
 
-def partial_date(text: str) -> str:
+def date_parts(text: str, name: str) -> str:
+    """Numbers in a `YYYY-MM-DD` text as the columns `name_year`, `name_month` and `name_day`, and its form `name_form`.
+
+    The form has 9 instead of each digit. A number is null if its place is empty or has no number.
+    """
+    places = {"year": (1, 4), "month": (6, 2), "day": (9, 2)}
+    parts = (
+        f"try_cast(substr({text}, {first}, {size}) AS INT) AS {name}_{part}" for part, (first, size) in places.items()
+    )
+    return ", ".join((f"translate({text}, '0123456789', '9999999999') AS {name}_form", *parts))
+
+
+def partial_date(text: str, name: str) -> str:
     """Date of a `YYYY-MM-DD` text in which month and day may be 00 or absent. Null if the text is not a date.
 
-    An unknown day becomes the 15th, an unknown month 1 July. The SQL compares lengths and substrings instead of regular
-    expressions, which would take most of the time for 25 million dates.
+    `name` is that of its `date_parts`. An unknown day becomes the 15th, an unknown month 1 July. The SQL makes most
+    dates from their parts: of 25 million texts, that takes half the time of a cast.
     """
-    year = f"substr({text}, 1, 4)"
-    july = f"try_cast(concat({year}, '-07-01') AS DATE)"
-    middle = f"try_cast(concat(substr({text}, 1, 7), '-15') AS DATE)"
+    form, year, month, day = (f"{name}_{part}" for part in ("form", "year", "month", "day"))
     return (
-        f"CASE WHEN {year} = '0000' THEN NULL "
-        f"WHEN length({text}) = 4 OR (length({text}) IN (7, 10) AND substr({text}, 5, 3) = '-00') THEN {july} "
-        f"WHEN length({text}) = 7 OR (length({text}) = 10 AND substr({text}, 8, 3) = '-00') THEN {middle} "
-        f"WHEN length({text}) = 10 THEN try_cast({text} AS DATE) END"
+        f"CASE WHEN {year} = 0 OR {form} NOT IN ('9999-99-99', '9999-99', '9999') THEN NULL "
+        f"WHEN {form} = '9999-99-99' AND {month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND 28 "
+        f"THEN make_date({year}, {month}, {day}) "
+        f"WHEN {form} = '9999' OR {month} = 0 THEN make_date({year}, 7, 1) "
+        f"WHEN (({form} = '9999-99' OR {day} = 0)) AND {month} BETWEEN 1 AND 12 THEN make_date({year}, {month}, 15) "
+        f"WHEN {form} = '9999-99-99' THEN try_cast({text} AS DATE) END"
     )
 
 

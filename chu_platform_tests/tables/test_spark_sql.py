@@ -19,6 +19,7 @@ from chu_platform.tables.spark_sql import (
     AGE_BANDS,
     age_band,
     completed_years,
+    date_parts,
     minutes,
     partial_date,
     spark_text,
@@ -66,6 +67,11 @@ PARTIAL_DATES: Final[Mapping[str | None, date | None]] = {
     "195a": None,
     "1950-ab": None,
     "1950-ab-01": None,
+    "1950/03/08": None,
+    "1950-1 -02": None,
+    "1950-01-+2": None,
+    " 950-01-02": None,
+    "195 ": None,
     "1950-03-ab": None,
     "DUPONT": None,
     None: None,
@@ -156,7 +162,7 @@ AGES: Final[Mapping[tuple[date | None, date | None], int | None]] = {
 
 # Each fragment, the type of its inputs, and inputs with their answers.
 FRAGMENTS: Final[Mapping[str, tuple[Callable[..., str], str, Mapping[Any, object]]]] = {
-    "partial_date": (partial_date, "STRING", PARTIAL_DATES),
+    "partial_date": (lambda text: partial_date(text, "its"), "STRING", PARTIAL_DATES),
     "us_date": (us_date, "STRING", US_DATES),
     "minutes": (minutes, "STRING", MINUTES),
     "age_band": (age_band, "INT", BANDS),
@@ -172,10 +178,13 @@ def query_of(name: str) -> str:
     columns = [f"x{n}" for n in range(len(rows[0]))]
     literals = ", ".join(f"({n}, {', '.join(map(_literal, row))})" for n, row in enumerate(rows))
     typed = ", ".join(f"CAST({c} AS {type_}) AS {c}" for c in columns)
+    parts = f", {date_parts('x0', 'its')}" if name == "partial_date" else ""
     # The inputs are columns of a subquery, because a fragment repeats each input several times.
     return (
         f"SELECT '{name}' AS fragment, n, CAST({fragment(*columns)} AS STRING) AS answer "
-        f"FROM (SELECT n, {typed} FROM (VALUES {literals}) AS given(n, {', '.join(columns)})) AS inputs"
+        f"FROM (SELECT *{parts} FROM (SELECT n, {typed} FROM (VALUES {literals}) AS given(n, {', '.join(columns)}))"
+        " AS inputs)"
+        " AS inputs_with_parts"
     )
 
 
