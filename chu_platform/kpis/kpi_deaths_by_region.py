@@ -31,34 +31,38 @@ NAME: Final = "kpi_deaths_by_region"
 def _counts(periods: Periods) -> str:
     return f"""
         WITH died AS (
-            SELECT {periods.year("death_year")} AS death_year, region_key, sex, age_band FROM {{death}}
+            SELECT {periods.year("death_year")} AS death_year, region_key, sex, age_band, count(*) AS deaths FROM {{death}}
             WHERE {periods.within_years("death_year", "death_date")}
+            GROUP BY {periods.year("death_year")}, region_key, sex, age_band
+        ),
+        year AS (
+            SELECT death_year, death_year = max(death_year) OVER () AS is_partial
+            FROM (SELECT DISTINCT {periods.year("death_year")} AS death_year FROM {{death}})
         ),
         counted AS (
-            SELECT death_year, region_key, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band, count(*) AS deaths
+            SELECT death_year, region_key, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band, sum(deaths) AS deaths
             FROM died
             GROUP BY GROUPING SETS (
                 (death_year, region_key), (death_year, region_key, sex), (death_year, region_key, age_band),
                 (death_year, region_key, sex, age_band)
             )
         ),
-        year AS (
-            SELECT death_year, death_year = max(death_year) OVER () AS is_partial
-            FROM (SELECT DISTINCT {periods.year("death_year")} AS death_year FROM {{death}})
-        ),
         cell AS (
-            SELECT y.death_year, r.region_key, '{ALL}' AS sex, '{ALL}' AS age_band
-            FROM year y CROSS JOIN {{region}} r WHERE r.region_key <> '{UNKNOWN}'
-            UNION
-            SELECT death_year, region_key, sex, age_band FROM counted WHERE sex <> 'unknown'
+            SELECT death_year, region_key, sex, age_band, sum(deaths) AS deaths
+            FROM (
+                SELECT * FROM counted WHERE sex <> 'unknown'
+                UNION ALL
+                -- Every region has a total in every year, also without deaths.
+                SELECT y.death_year, r.region_key, '{ALL}', '{ALL}', 0
+                FROM year y CROSS JOIN {{region}} r WHERE r.region_key <> '{UNKNOWN}'
+            )
+            GROUP BY death_year, region_key, sex, age_band
         )
-        SELECT {periods.as_year("c.death_year")} AS year, c.region_key AS region_code, r.region_label, c.sex, c.age_band, y.is_partial,
-               coalesce(n.deaths, 0) AS deaths,
+        SELECT {periods.as_year("c.death_year")} AS year, c.region_key AS region_code, r.region_label, c.sex, c.age_band, y.is_partial, c.deaths,
                CASE WHEN {periods.is_year("c.death_year", 2019)} AND c.sex = '{ALL}' AND c.age_band = '{ALL}' THEN r.population_2019 END AS population
         FROM cell c
         JOIN year y ON y.death_year = c.death_year
         JOIN {{region}} r ON r.region_key = c.region_key
-        LEFT JOIN counted n ON n.death_year = c.death_year AND n.region_key = c.region_key AND n.sex = c.sex AND n.age_band = c.age_band
         """
 
 
