@@ -119,7 +119,7 @@ EXACT = Table(
         ),
         NUMERATOR_IN_BASE,
     ],
-    layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+    layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"], sorted_writes=False),
 )
 
 # The recomputation by `chu trace` and `chu verify`.
