@@ -76,7 +76,7 @@ def partial_date(text: str, name: str) -> str:
         f"WHEN {form} = '9999-99-99' AND {month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND 28 "
         f"THEN make_date({year}, {month}, {day}) "
         f"WHEN {form} = '9999' OR {month} = 0 THEN make_date({year}, 7, 1) "
-        f"WHEN (({form} = '9999-99' OR {day} = 0)) AND {month} BETWEEN 1 AND 12 THEN make_date({year}, {month}, 15) "
+        f"WHEN ({form} = '9999-99' OR {day} = 0) AND {month} BETWEEN 1 AND 12 THEN make_date({year}, {month}, 15) "
         f"WHEN {form} = '9999-99-99' THEN try_cast({text} AS DATE) END"
     )
 
