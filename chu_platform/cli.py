@@ -63,9 +63,10 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
             write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, log_progress)
         _materialize(settings, "*", None, log_progress)
     from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
     from chu_platform.terminal_tables import print_indicators
 
-    print_indicators(Lake(settings.lake_folder))
+    print_indicators(Lake(lake_root(settings)))
     _serve(settings, port, portal_port)
 
 
@@ -108,15 +109,16 @@ def upgrade() -> None:
     from chu_platform.graph.dagster_instance import exclusive
     from chu_platform.ingest.delivered import is_delivered, quarantine_of
     from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
     from chu_platform.storage.upgrades import upgrade_lake
 
     settings = load_settings()
     tables = [made for table in catalogue() for made in table.outputs]
     tables += [quarantine_of(table) for table in catalogue() if is_delivered(table)]
     with exclusive(settings):
-        before, after = upgrade_lake(Lake(settings.lake_folder), tables, _progress_printer())
+        before, after = upgrade_lake(Lake(lake_root(settings)), tables, _progress_printer())
     done = f"has format {after} already" if before == after else f"is upgraded from format {before} to {after}"
-    print(f"the lake {settings.lake_folder} {done}")
+    print(f"the lake {settings.lake_place} {done}")
 
 
 @app.command(short_help="Trace a published figure to delivered lines.")
@@ -225,11 +227,12 @@ def dictionary(
     from chu_platform.description.file import current_catalogue
     from chu_platform.documents.site import Site
     from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
     from chu_platform.urls import DICTIONARY
 
     settings = load_settings()
     catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
-    written = Site(Lake(settings.lake_folder), catalogue, in_ui=False).write(folder)
+    written = Site(Lake(lake_root(settings)), catalogue, in_ui=False).write(folder)
     print(f"{written} documents; open {folder / DICTIONARY}")
 
 
@@ -242,7 +245,7 @@ def lineage(
     from chu_platform.lineage.openlineage import write_events
 
     tables = [made for table in catalogue() for made in table.outputs]
-    written = write_events(tables, load_settings().lake_folder, openlineage)
+    written = write_events(tables, load_settings().lake_place, openlineage)
     print(f"{written} events in {openlineage}")
 
 
@@ -325,7 +328,7 @@ def _materialize(
         print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
-    log_progress(f"done; the lake is {settings.lake_folder}")
+    log_progress(f"done; the lake is {settings.lake_place}")
 
 
 def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:
@@ -355,11 +358,12 @@ def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bo
     from chu_platform.serve import serve as serve_until_interrupted
     from chu_platform.storage.lake import Lake
     from chu_platform.storage.lake_format import require_known_format
+    from chu_platform.storage.store import lake_root
 
     if read_only:
-        require_known_format(settings.lake_folder)
+        require_known_format(lake_root(settings))
     else:
-        Lake(settings.lake_folder).prepare()
+        Lake(lake_root(settings)).prepare()
     chosen_portal_port = portal_port_of(port, portal_port)
     require_free_port(port)
     require_free_port(chosen_portal_port, "--portal-port")

@@ -29,6 +29,7 @@ from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.lineage.table_lineage import ColumnOrigin, lineage_of
 from chu_platform.settings import Settings, load_settings
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import lake_root
 from chu_platform.tables.checks import Check
 from chu_platform.tables.column_origins import Field
 from chu_platform.tables.columns import Column
@@ -164,7 +165,7 @@ def main(
     """Print the described catalogue as JSON, or write it into the lake."""
     if write:
         settings = load_settings()
-        Lake(settings.lake_folder).prepare()
+        Lake(lake_root(settings)).prepare()
         keep_described(settings)
     else:
         sys.stdout.buffer.write(as_text(described_catalogue()))

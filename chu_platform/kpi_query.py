@@ -188,7 +188,7 @@ class _Evaluation:
         lake = self._resources.lake
         if lake.open(table) is None:
             raise ChuError(f"{table.folder} is not in the lake yet: run `chu materialize` first")
-        return self._resources.engine.read(lake.path(table), lake.version(table))
+        return self._resources.engine.read(lake.place_of(table), lake.version(table))
 
 
 def _depends_on_periods(table: Table) -> bool:

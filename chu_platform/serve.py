@@ -90,7 +90,7 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         say(f"portal      http://{HOST}:{portal_port}")
         say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")
         say(f"documents   {address}{DOCUMENTS_ROOT}")
-        say(f"lake        {settings.lake_folder}")
+        say(f"lake        {settings.lake_place}")
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")

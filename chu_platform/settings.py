@@ -4,9 +4,11 @@ In a checkout, the file `.env` and the default of CHU_HOME are in the folder of 
 they are in the current working directory.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -32,7 +34,10 @@ class Settings(BaseSettings):
     home: Path = Field(PROJECT / ".chu", description="root of the defaults below")
     sources: Path | None = Field(None, description="folder of the delivered pack, read only")
     postgres_url: SecretStr | None = Field(None, description="the care database; unset: embedded, from the dump")
-    lake: Path | None = Field(None, description="root of the three zones")
+    lake: str | None = Field(None, description="root of the three zones: a folder, or s3://bucket/prefix")
+    lake_options_restricted: Path | None = Field(None, description="file of store options of the restricted zone")
+    lake_options_pseudonymised: Path | None = Field(None, description="file of store options of the pseudonymised zone")
+    lake_options_published: Path | None = Field(None, description="file of store options of the published zone")
     secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key")
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
@@ -50,8 +55,28 @@ class Settings(BaseSettings):
 
     @property
     def lake_folder(self) -> Path:
-        """Root of the three zones."""
-        return (self.lake or self.home / "lake").resolve()
+        """Root of the three zones in a folder. A lake in a store has none, and this one does not exist."""
+        return Path(self.lake if self.lake and self.lake_url is None else self.home / "lake").resolve()
+
+    @property
+    def lake_url(self) -> str | None:
+        """URL of a lake in an object store; None for a folder."""
+        return self.lake if self.lake and self.lake.startswith("s3://") else None
+
+    @property
+    def lake_place(self) -> str:
+        """Root of the three zones, for messages."""
+        return self.lake_url or str(self.lake_folder)
+
+    @property
+    def store_options(self) -> Mapping[str, Mapping[str, str]]:
+        """Options of the object store, by zone. Raises ChuError if a file cannot be read."""
+        files = {
+            "restricted": self.lake_options_restricted,
+            "pseudonymised": self.lake_options_pseudonymised,
+            "published": self.lake_options_published,
+        }
+        return {zone: _options(file) for zone, file in files.items() if file is not None}
 
     @property
     def secrets_folder(self) -> Path:
@@ -72,6 +97,13 @@ class Settings(BaseSettings):
     def work_folder(self) -> Path:
         """Folder of files that can be deleted at any time: the restored database, server logs, temporary files."""
         return self.home.resolve() / "work"
+
+
+def _options(file: Path) -> Mapping[str, str]:
+    """The options in a file, with one `NAME=value` a line."""
+    if not file.is_file():
+        raise ChuError(f"the file of store options {file} does not exist or cannot be read")
+    return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value is not None}
 
 
 def load_settings() -> Settings:

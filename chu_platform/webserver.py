@@ -57,10 +57,11 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         from chu_platform.description.file import current_catalogue
         from chu_platform.documents.site import Site
         from chu_platform.storage.lake import Lake
+        from chu_platform.storage.store import lake_root
 
         settings = load_settings()
         catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
-        return Site(Lake(settings.lake_folder), catalogue, in_ui=True)
+        return Site(Lake(lake_root(settings)), catalogue, in_ui=True)
 
     def _document(self, request: Request) -> Response:
         document = self._site.document(request.path_params["path"] or DICTIONARY)

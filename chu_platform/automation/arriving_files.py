@@ -28,6 +28,7 @@ from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import lake_root
 from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.table import Table
 
@@ -191,7 +192,7 @@ def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> s
 
 def _loaded(settings: Settings, unit: ReadingUnit) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
-    files_by_table = [Lake(settings.lake_folder).provenance(t).get("files") for t in unit.tables]
+    files_by_table = [Lake(lake_root(settings)).provenance(t).get("files") for t in unit.tables]
     if not all(files_by_table):
         return None
     return _key(sorted({f["sha256"] for files in files_by_table for f in files or ()}), unit.partition_scheme)

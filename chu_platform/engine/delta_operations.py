@@ -1,10 +1,10 @@
 """Maintenance operations on Delta tables, by SQL on a Spark engine."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from chu_platform.engine.engine import Engine
 from chu_platform.storage.operations import PartitionValues
+from chu_platform.storage.store import LakePath
 
 
 class SparkSql:
@@ -14,7 +14,12 @@ class SparkSql:
         self._engine = engine
 
     def optimize(
-        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
+        self,
+        path: LakePath,
+        partitions: Sequence[PartitionValues],
+        z_order: Sequence[str],
+        target_size: int,
+        metadata: str,
     ) -> None:
         """Rewrite small files; see `Operations.optimize`."""
         condition = " OR ".join(f"({_sql_condition(p)})" for p in partitions if p)
@@ -27,7 +32,7 @@ class SparkSql:
         }
         self._run(f"OPTIMIZE {_sql_name(path)}{where}{order}", metadata, sizes)
 
-    def vacuum(self, path: Path, metadata: str) -> None:
+    def vacuum(self, path: LakePath, metadata: str) -> None:
         """Delete files past the retention; see `Operations.vacuum`."""
         conf = {
             # Without this setting, Spark does not log a VACUUM on a local file system.
@@ -37,7 +42,7 @@ class SparkSql:
         }
         self._run(f"VACUUM {_sql_name(path)}", metadata, conf)
 
-    def restore(self, path: Path, version: int, metadata: str) -> None:
+    def restore(self, path: LakePath, version: int, metadata: str) -> None:
         """Restore a version; see `Operations.restore`."""
         self._run(f"RESTORE TABLE {_sql_name(path)} TO VERSION AS OF {version}", metadata, {})
 
@@ -45,7 +50,7 @@ class SparkSql:
         self._engine.command(statement, {"spark.databricks.delta.commitInfo.userMetadata": metadata, **conf})
 
 
-def _sql_name(path: Path) -> str:
+def _sql_name(path: LakePath) -> str:
     return f"delta.`{path}`"
 
 

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
+from chu_platform.storage.store import LakePath
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
 
@@ -125,7 +125,7 @@ class Engine:
         elif self._session is not None:
             disconnect(self._session.client)
 
-    def read(self, path: Path, version: int) -> "DataFrame":
+    def read(self, path: LakePath, version: int) -> "DataFrame":
         """A Delta table at a version."""
         return self.session.read.format("delta").option("versionAsOf", version).load(str(path))
 
@@ -153,7 +153,7 @@ class Engine:
         with self._errors("planning"):
             return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
 
-    def write(self, rows: "DataFrame", table: Table, folder: Path) -> None:
+    def write(self, rows: "DataFrame", table: Table, folder: LakePath) -> None:
         """Add Parquet files with new names to `folder`, in Hive-style folders of the table's partition columns.
 
         A partition is one file; a table without partitions is one or a few. Files are sorted as the layout declares.

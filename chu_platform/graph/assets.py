@@ -216,7 +216,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         "run_seconds": round(result.seconds, 2),
         "up_to_date": result.up_to_date,
         # Not `dagster/uri`: the UI does not show that key on the page of the asset.
-        "location": dg.MetadataValue.path(str(resources.lake.path(table))),
+        "location": dg.MetadataValue.path(str(resources.lake.place_of(table))),
     }
     if table.partition_scheme is None:
         metadata |= _column_lineage(table)

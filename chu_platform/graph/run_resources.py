@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.operations import DELTA_RS, Operations
+from chu_platform.storage.store import lake_root
 
 if TYPE_CHECKING:
     from chu_platform.care_database.database import CareDatabase
@@ -32,7 +33,7 @@ class RunResources:
         self.force = force
         self.log_progress = log_progress
         self.logs_to_dagster = logs_to_dagster
-        self.lake = Lake(settings.lake_folder)
+        self.lake = Lake(lake_root(settings))
 
     @cached_property
     def engine(self) -> "Engine":
@@ -44,8 +45,11 @@ class RunResources:
 
     @property
     def operations(self) -> Operations:
-        """Implementation of maintenance and restore: Spark if it is the SQL engine, otherwise delta-rs."""
-        if self.settings.engine != "spark":
+        """Implementation of maintenance and restore: Spark if it is the SQL engine, otherwise delta-rs.
+
+        In an object store, always delta-rs: the commits of Spark are not conditional puts there.
+        """
+        if self.settings.engine != "spark" or self.settings.lake_url:
             return DELTA_RS
         from chu_platform.engine.delta_operations import SparkSql  # imports PySpark, as the engine does
 

@@ -178,14 +178,15 @@ class _RowWriter:
         resources, table, partition_range = self.resources, self.table, self.partition_range
         write = self.writes[table]
         engine = resources.engine
-        frames = {name: engine.read(resources.lake.path(t), self.versions[t]) for name, t in table.reads.items()}
+        frames = {name: engine.read(resources.lake.place_of(t), self.versions[t]) for name, t in table.reads.items()}
         frame = engine.query(rows.sql, frames)
         if rows.finish is not None:
             frame = engine.finished(table, frame, rows.finish)
         # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
         # engines push the filter down where it does not change the result.
         condition = partition_range.predicate() if partition_range and not partition_range.whole else None
-        engine.write(engine.declared(table, frame, condition), table, write.rows)
+        engine.write(engine.declared(table, frame, condition), table, write.target)
+        write.fetch()
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""

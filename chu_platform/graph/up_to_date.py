@@ -21,9 +21,9 @@ from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
 from chu_platform.storage.commit import CommitResult
-from chu_platform.storage.durable import write_whole
 from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
+from chu_platform.storage.store import LakePath, write_text
 from chu_platform.tables.checks import Check
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Table, Zone
@@ -118,7 +118,7 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
         },
         "delivery": asdict(result.delivery) if result.delivery else None,
     }
-    write_whole(_file(lake, table), json.dumps(made, ensure_ascii=False), ONLY_THIS_USER)
+    write_text(_file(lake, table), json.dumps(made, ensure_ascii=False), ONLY_THIS_USER)
 
 
 def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
@@ -130,7 +130,7 @@ def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
         return False
     if delta is None or commit is None or delta.version() != commit["version"]:
         return False
-    root, files = lake.path(table), active_files(delta)
+    root, files = lake.place_of(table), active_files(delta)
     if (len(files), sum(f["size_bytes"] for f in files)) != (commit["table_files"], commit["table_size"]):
         return False
     try:
@@ -139,8 +139,8 @@ def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
         return False
 
 
-def _file(lake: Lake, table: Table) -> Path:
-    return lake.root / table.zone / FOLDER / f"{table.layer}.{table.name}.json"
+def _file(lake: Lake, table: Table) -> LakePath:
+    return lake.place / table.zone / FOLDER / f"{table.layer}.{table.name}.json"
 
 
 def tables_to_make(
@@ -177,7 +177,7 @@ def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bo
 
 def remember_reports(resources: RunResources) -> None:
     """Record the state of the lake and of the pack after a main job that made all reports without failure."""
-    write_whole(_reports_file(resources.lake), json.dumps(_state_of_all(resources)), ONLY_THIS_USER)
+    write_text(_reports_file(resources.lake), json.dumps(_state_of_all(resources)), ONLY_THIS_USER)
 
 
 def _state_of_all(resources: RunResources) -> Mapping[str, Any]:
@@ -190,5 +190,5 @@ def _state_of_all(resources: RunResources) -> Mapping[str, Any]:
     return {"package": PACKAGE_VERSION, "tables": tables, "pack": states}
 
 
-def _reports_file(lake: Lake) -> Path:
-    return lake.root / Zone.RESTRICTED / FOLDER / "reports.json"
+def _reports_file(lake: Lake) -> LakePath:
+    return lake.place / Zone.RESTRICTED / FOLDER / "reports.json"

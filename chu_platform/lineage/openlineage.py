@@ -37,7 +37,7 @@ _TRANSFORMATIONS: Final[Mapping[Influence, tuple[str, str]]] = {
 Json = dict[str, Any]
 
 
-def write_events(tables: Iterable[Table], lake: Path, file: Path) -> int:
+def write_events(tables: Iterable[Table], lake: str, file: Path) -> int:
     """Write one event per table, one per line. Returns the number of events."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lines = [json.dumps(event_of(table, lake, now), ensure_ascii=False) for table in tables]
@@ -45,7 +45,7 @@ def write_events(tables: Iterable[Table], lake: Path, file: Path) -> int:
     return len(lines)
 
 
-def event_of(table: Table, lake: Path, time: str) -> Json:
+def event_of(table: Table, lake: str, time: str) -> Json:
     """The JobEvent of a table of the lake, at a time in ISO 8601."""
     inputs = {name: {"namespace": space, "name": name} for space, name in _datasets(lineage_of(table).origins, lake)}
     inputs.pop(_name(table, lake), None)
@@ -62,7 +62,7 @@ def event_of(table: Table, lake: Path, time: str) -> Json:
     }
 
 
-def _output(table: Table, lake: Path) -> Json:
+def _output(table: Table, lake: str) -> Json:
     lineage = lineage_of(table)
     columns = {
         name: {"inputFields": [_input_field(origin, [kind], lake) for origin, kind in origins.items()]}
@@ -81,7 +81,7 @@ def _output(table: Table, lake: Path) -> Json:
     }
 
 
-def _input_field(origin: ColumnOrigin, kinds: Iterable[Influence], lake: Path) -> Json:
+def _input_field(origin: ColumnOrigin, kinds: Iterable[Influence], lake: str) -> Json:
     (namespace, name), *_ = _datasets([origin], lake)
     transformations = []
     for kind in kinds:
@@ -91,7 +91,7 @@ def _input_field(origin: ColumnOrigin, kinds: Iterable[Influence], lake: Path) -
     return {"namespace": namespace, "name": name, "field": field, "transformations": transformations}
 
 
-def _datasets(origins: Iterable[ColumnOrigin], lake: Path) -> Iterator[tuple[str, str]]:
+def _datasets(origins: Iterable[ColumnOrigin], lake: str) -> Iterator[tuple[str, str]]:
     """Namespace and name of the dataset of each origin."""
     for origin in origins:
         if isinstance(origin, Field):
@@ -100,8 +100,8 @@ def _datasets(origins: Iterable[ColumnOrigin], lake: Path) -> Iterator[tuple[str
             yield NAMESPACE, origin.name
 
 
-def _name(table: Table, lake: Path) -> str:
-    return str(lake / table.folder)
+def _name(table: Table, lake: str) -> str:
+    return f"{lake}/{table.folder}"
 
 
 def _facet(version: str, name: str, **content: object) -> Json:

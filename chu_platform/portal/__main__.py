@@ -11,6 +11,7 @@ from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
 from chu_platform.portal.reader import Reader
 from chu_platform.settings import load_settings
+from chu_platform.storage.store import lake_root
 
 
 def main(
@@ -21,7 +22,7 @@ def main(
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
     catalogue = read_catalogue(settings.lake_folder, settings.work_folder)
-    reader = Reader(settings.lake_folder, catalogue, settings.logs_folder)
+    reader = Reader(lake_root(settings), catalogue, settings.logs_folder)
     reader.follow()
     app = make_app(reader, ui, settings.logs_folder)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, limit_concurrency=200)

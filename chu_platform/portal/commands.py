@@ -23,11 +23,12 @@ def export(
     from chu_platform.portal.export import opening_views, start_addresses
     from chu_platform.portal.reader import Reader
     from chu_platform.settings import load_settings
+    from chu_platform.storage.store import lake_root
 
     settings = load_settings()
-    reader = Reader(settings.lake_folder, current_catalogue(settings.lake_folder, settings.work_folder))
+    reader = Reader(lake_root(settings), current_catalogue(settings.lake_folder, settings.work_folder))
     if not reader.snapshot.versions:
-        raise ChuError(f"nothing is published in the lake {settings.lake_folder} yet: materialise it first")
+        raise ChuError(f"nothing is published in the lake {settings.lake_place} yet: materialise it first")
     snapshot = reader.snapshot
     done = write(snapshot, folder, datetime.now(), start_addresses(snapshot), opening_views(snapshot))
     print(f"{done.pages} pages and {done.files} files in {folder}; begin with {folder / 'index.html'}")

@@ -21,8 +21,10 @@ from deltalake import DeltaTable
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.errors import log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
+from chu_platform.storage.commit_log import log_of
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
+from chu_platform.storage.store import LakePath, log_stamp
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Zone
@@ -126,7 +128,7 @@ class Reader:
     """Serves a snapshot, and replaces it when the tables have changed."""
 
     def __init__(
-        self, root: Path, catalogue: DescribedCatalogue, logs: Path | None = None, max_wait: float = MAX_WAIT
+        self, root: LakePath, catalogue: DescribedCatalogue, logs: Path | None = None, max_wait: float = MAX_WAIT
     ) -> None:
         """`catalogue` describes the tables of the lake; `logs` is the folder for tracebacks of failed refreshes."""
         self._catalogue = catalogue
@@ -185,11 +187,10 @@ class Reader:
             self.refresh()
 
     def _log_stamps(self) -> Mapping[str, int]:
-        """The modification time (ns) of each table's log folder, 0 if there is none. It changes with each commit."""
+        """A number of each table's log folder, 0 if there is none. It changes with each commit."""
         stamps = {}
         for name, table in self._published.items():
-            log = self._lake.path(table) / "_delta_log"
-            stamps[name] = log.stat().st_mtime_ns if log.is_dir() else 0
+            stamps[name] = log_stamp(log_of(self._lake.place_of(table)))
         return stamps
 
     def _open(self) -> Mapping[str, DeltaTable]:
@@ -199,10 +200,10 @@ class Reader:
     def _load(self, opened: Mapping[str, DeltaTable]) -> Snapshot:
         connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
         for name, table in self._published.items():
-            files: Sequence[Path] = []
+            files: Sequence[LakePath] = []
             written = table
             if name in opened:
-                files = active_paths(self._lake.path(table), opened[name])
+                files = active_paths(self._lake.place_of(table), opened[name])
                 written = table.with_columns({field.name for field in opened[name].schema().fields})
             order = ", ".join(sql_name(c) for c in table.key) or "ALL"
             columns = {c.name for c in table.columns}
@@ -221,7 +222,8 @@ class Reader:
             )
         # From here on, no query can read files or change these settings.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return Snapshot(self._catalogue, {name: _version(delta) for name, delta in opened.items()}, connection)
+        versions = {name: _version(self._lake.place_of(self._published[name]), delta) for name, delta in opened.items()}
+        return Snapshot(self._catalogue, versions, connection)
 
 
 def versions_match(versions: Mapping[str, Version]) -> bool:
@@ -243,6 +245,6 @@ def published_tables(catalogue: DescribedCatalogue) -> Mapping[str, DescribedTab
     return {t.name: t for t in catalogue.tables if t.zone is Zone.PUBLISHED}
 
 
-def _version(delta: DeltaTable) -> Version:
+def _version(path: LakePath, delta: DeltaTable) -> Version:
     committed = datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
-    return Version(delta.version(), committed, last_data_commit(delta))
+    return Version(delta.version(), committed, last_data_commit(path, delta))

@@ -25,7 +25,6 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.durable import flush, flush_commit
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation
 from chu_platform.storage.partition_contents import (
     PartitionContents,
@@ -45,6 +44,8 @@ from chu_platform.storage.provenance import (
     with_metadata,
 )
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
+from chu_platform.storage.store import delta_table
+from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Table
 
@@ -106,7 +107,7 @@ def commit_written(
     size = sum(f.size for f in all_written)
     if partitions is None:
         with bounded_connection(write.scratch / "spill", size) as connection:
-            paths = [lake.path(table) / f.path for f in all_written]
+            paths = [write.rows / f.path for f in all_written]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
     current = _CommittedPartitions(lake, table, partition_range, write.scratch, repair)
     changed = sorted(
@@ -116,13 +117,12 @@ def commit_written(
     )
     delta = current.delta
     if changed or delta is None or not current.same_schema:
-        root = lake.path(table)
         added = [file for folder in changed for file in written.get(folder, [])]
         contents = {
             **{f: c for f, c in current.recorded.items() if f not in changed},
             **{
                 folder: PartitionContents.of_files(
-                    partitions[folder].identity, root, [file.path for file in written[folder]]
+                    partitions[folder].identity, write.rows, [file.path for file in written[folder]]
                 )
                 for folder in changed
                 if folder in written
@@ -130,11 +130,12 @@ def commit_written(
         }
         adds = [file.add_action(table) for file in added]
         removes = [action for folder in changed for action in current.removes(folder)]
-        flush(lake.root, [f"{table.folder}/{file.path}" for file in added])
-        repeated = all(current.had_rows_of(f, partitions.get(f)) for f in changed) and not foreign_commits(root)
+        lake.make_durable(table, [file.path for file in added], write)
+        foreign = foreign_commits(lake.place_of(table))
+        repeated = all(current.had_rows_of(f, partitions.get(f)) for f in changed) and not foreign
         metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
         delta = _commit(lake, table, adds, removes, current, metadata)
-        flush_commit(lake.root, table.folder, delta.version())
+        lake.make_durable_commit(table, delta.version())
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
@@ -225,11 +226,11 @@ class _CommittedPartitions:
         self, lake: Lake, table: Table, partition_range: PartitionRange | None, scratch: Path, compare_bytes: bool
     ) -> None:
         self._table = table
-        self._root = lake.path(table)
+        self._root = lake.place_of(table)
         self._scratch = scratch
         self._compare_bytes = compare_bytes
         self.delta = lake.open(table)
-        self.last_commit = last_data_commit(self.delta) if self.delta else {}
+        self.last_commit = last_data_commit(self._root, self.delta) if self.delta else {}
         self.same_schema = self.delta is not None and has_schema(self.delta, Schema.from_arrow(table.schema), table)
         # A table with other columns is replaced as a whole, with its partitions.
         self.recorded = recorded_contents(self.last_commit) if self.same_schema else {}
@@ -308,7 +309,8 @@ def _commit(
     properties = CommitProperties(
         custom_metadata={"userMetadata": json.dumps(provenance, ensure_ascii=False)}, max_commit_retries=0
     )
-    path = lake.path(table)
+    path = lake.place_of(table)
+    lake.require_lock(table)
     if current.delta is None or not current.same_schema:
         create_table_with_add_actions(
             str(path),
@@ -321,6 +323,7 @@ def _commit(
             configuration=table_properties(table, table.maintenance),
             commit_properties=properties,
             post_commithook_properties=NO_HOOKS,
+            storage_options=path.options if isinstance(path, StorePath) else None,
         )
     else:
         try:
@@ -334,7 +337,7 @@ def _commit(
             )
         except CommitFailedError:
             raise TransientError(f"another tool wrote {table.folder} at the same time: run again") from None
-    return DeltaTable(path)
+    return delta_table(path)
 
 
 def commit_without_data(lake: Lake, table: Table, delta: DeltaTable, metadata: str) -> DeltaTable:
@@ -344,8 +347,8 @@ def commit_without_data(lake: Lake, table: Table, delta: DeltaTable, metadata: s
         commit_properties=with_metadata(metadata),
         post_commithook_properties=NO_HOOKS,
     )
-    committed = DeltaTable(lake.path(table))
-    flush_commit(lake.root, table.folder, committed.version())
+    committed = delta_table(lake.place_of(table))
+    lake.make_durable_commit(table, committed.version())
     return committed
 
 

@@ -8,17 +8,17 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from chu_platform.errors import ChuError
+from chu_platform.storage.store import LakePath
 
 
 class UnreadableLogError(ChuError):
     """The log of a table cannot be read. `path` is the folder of the table."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: LakePath) -> None:
         name = f"{path.parent.name}/{path.name}"
         super().__init__(f"the log of {name} cannot be read: it is damaged; run `chu verify --repair`")
 
@@ -38,12 +38,12 @@ class Commit:
     removed: Sequence[str]
 
 
-def log_of(path: Path) -> Path:
+def log_of(path: LakePath) -> LakePath:
     """Folder of the Delta log of the table in folder `path`."""
     return path / "_delta_log"
 
 
-def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
+def commits(path: LakePath, last: int | None = None) -> Iterator[Commit]:
     """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest).
 
     Raises UnreadableLogError at a commit that cannot be read.
@@ -58,19 +58,18 @@ def commits(path: Path, last: int | None = None) -> Iterator[Commit]:
             yield commit
 
 
-def _commit(version: int, file: Path) -> Commit:
+def _commit(version: int, file: LakePath) -> Commit:
     info: dict[str, Any] = {}
     added: list[str] = []
     removed: list[str] = []
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
-            action = json.loads(line)
-            if "commitInfo" in action:
-                info = action["commitInfo"]
-            elif "add" in action:
-                added.append(unquote(action["add"]["path"]))
-            elif "remove" in action:
-                removed.append(unquote(action["remove"]["path"]))
+    for line in file.read_text(encoding="utf-8").splitlines():
+        action = json.loads(line)
+        if "commitInfo" in action:
+            info = action["commitInfo"]
+        elif "add" in action:
+            added.append(unquote(action["add"]["path"]))
+        elif "remove" in action:
+            removed.append(unquote(action["remove"]["path"]))
     stamp = info.get("timestamp")
     return Commit(
         version,

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote
 
 import duckdb
@@ -26,6 +25,7 @@ from chu_platform.storage.partition_folders import folder_of
 from chu_platform.storage.provenance import foreign_commits, last_data_commit
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.scratch_folder import scratch
+from chu_platform.storage.store import LakePath, delta_table
 from chu_platform.tables.table import Table
 
 
@@ -40,14 +40,14 @@ class Damage:
 def is_readable(lake: Lake, table: Table) -> bool:
     """Whether a table exists and its log can be read."""
     try:
-        return open_readable(lake.path(table)) is not None
+        return open_readable(lake.place_of(table)) is not None
     except UnreadableLogError:
         return False
 
 
 def damage_of(lake: Lake, table: Table) -> Sequence[Damage]:
     """All damage of the current version of a table. Reads all its files. A table that was never made has none."""
-    path = lake.path(table)
+    path = lake.place_of(table)
     if was_set_aside(path):
         return [Damage(f"table {table.folder}: its log was damaged and is set aside; it was not made again yet", None)]
     try:
@@ -58,7 +58,7 @@ def damage_of(lake: Lake, table: Table) -> Sequence[Damage]:
 
 
 def _damage(lake: Lake, table: Table, delta: DeltaTable) -> Iterator[Damage]:
-    path = lake.path(table)
+    path = lake.place_of(table)
     foreign = foreign_commits(path)
     for commit in foreign:
         when = f" at {commit.time:%Y-%m-%d %H:%M:%S}" if commit.time else ""
@@ -68,9 +68,9 @@ def _damage(lake: Lake, table: Table, delta: DeltaTable) -> Iterator[Damage]:
             None,
         )
     foreign_files = {name for commit in foreign for name in commit.added}
-    contents = recorded_contents(last_data_commit(delta))
+    contents = recorded_contents(last_data_commit(path, delta))
     recorded = recorded_hashes(contents)
-    rewritten: dict[str, list[Path]] = defaultdict(list)
+    rewritten: dict[str, list[LakePath]] = defaultdict(list)
     present: set[str] = set()
     for active in active_files(delta):
         name = unquote(active["path"])
@@ -98,7 +98,7 @@ def _damage(lake: Lake, table: Table, delta: DeltaTable) -> Iterator[Damage]:
 
 
 def _rewritten_problem(
-    lake: Lake, table: Table, folder: str, files: Sequence[Path], committed: PartitionContents
+    lake: Lake, table: Table, folder: str, files: Sequence[LakePath], committed: PartitionContents
 ) -> str | None:
     """Why files written by maintenance do not have the committed rows; None when they have them."""
     if not committed.comparable:
@@ -126,9 +126,9 @@ class FileState:
         return not self.lost and not self.changed
 
 
-def file_state(path: Path, delta: DeltaTable) -> FileState:
+def file_state(path: LakePath, delta: DeltaTable) -> FileState:
     """Compare the files of the loaded version of the table in folder `path` with its records. Reads all files."""
-    recorded = recorded_hashes(recorded_contents(last_data_commit(delta)))
+    recorded = recorded_hashes(recorded_contents(last_data_commit(path, delta)))
     lost, changed = [], []
     for active in active_files(delta):
         name = unquote(active["path"])
@@ -140,11 +140,11 @@ def file_state(path: Path, delta: DeltaTable) -> FileState:
     return FileState(lost, changed)
 
 
-def newest_sound_version(path: Path, last: int) -> int | None:
+def newest_sound_version(path: LakePath, last: int) -> int | None:
     """The newest version up to `last` of the table in folder `path` whose files are as they were committed."""
     for version in range(last, -1, -1):
         try:
-            delta = DeltaTable(path, version=version)
+            delta = delta_table(path, version)
             if file_state(path, delta).sound:
                 return version
         except (DeltaError, UnreadableLogError):
@@ -158,7 +158,7 @@ def rows_before(lake: Lake, table: Table, warn: Callable[[str], None]) -> pa.Tab
     if delta is None:
         return table.schema.empty_table()
     current = delta.version()
-    sound = newest_sound_version(lake.path(table), current)
+    sound = newest_sound_version(lake.place_of(table), current)
     if sound is None:
         warn(f"WARNING {table.folder}: no version of it is without damage, so its history is lost")
         return table.schema.empty_table()

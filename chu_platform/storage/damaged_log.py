@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -11,11 +10,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from chu_platform.storage.commit_log import UnreadableLogError, log_of
 from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.store import LakePath, delta_table, rename
 
 UNREADABLE: Final = "unreadable"
 
 
-def open_table(path: Path) -> DeltaTable | None:
+def open_table(path: LakePath) -> DeltaTable | None:
     """The Delta table in folder `path` at its current version; None if it has no log.
 
     Raises UnreadableLogError also if the newest commit is empty: delta-rs reads it as one without changes.
@@ -27,14 +27,14 @@ def open_table(path: Path) -> DeltaTable | None:
     try:
         if newest is not None and newest.stat().st_size == 0:
             raise UnreadableLogError(path)
-        return DeltaTable(path)
+        return delta_table(path)
     except TableNotFoundError:
         return None
     except DeltaError:
         raise UnreadableLogError(path) from None
 
 
-def open_readable(path: Path) -> DeltaTable | None:
+def open_readable(path: LakePath) -> DeltaTable | None:
     """As `open_table`, but also raises UnreadableLogError if a commit that made the rows cannot be read."""
     delta = open_table(path)
     if delta is not None:
@@ -43,12 +43,12 @@ def open_readable(path: Path) -> DeltaTable | None:
     return delta
 
 
-def was_set_aside(path: Path) -> bool:
+def was_set_aside(path: LakePath) -> bool:
     """Whether the whole log of the table in folder `path` was set aside, and the table was not made again."""
     return not log_of(path).is_dir() and any(path.glob(f"{log_of(path).name}.{UNREADABLE}-*"))
 
 
-def set_aside(path: Path) -> Sequence[str]:
+def set_aside(path: LakePath) -> Sequence[str]:
     """Rename what cannot be read of a log, until the rest can be read; returns the names of the renamed files.
 
     First the newest commit; then checkpoints, because the commits may say the same; then older commits that a
@@ -64,20 +64,20 @@ def set_aside(path: Path) -> Sequence[str]:
         else:
             return renamed
         if damaged is None:
-            log.rename(path / f"{log.name}.{UNREADABLE}-{uuid4().hex}")
+            rename(log, f"{log.name}.{UNREADABLE}-{uuid4().hex}")
             return [*renamed, log.name]
-        damaged.rename(damaged.with_name(f"{damaged.name}.{UNREADABLE}"))
+        rename(damaged, f"{damaged.name}.{UNREADABLE}")
         # It may point to a checkpoint that was set aside. Readers find checkpoints by listing the log.
         (log / "_last_checkpoint").unlink(missing_ok=True)
         renamed.append(damaged.name)
 
 
-def _damaged_file(log: Path) -> Path | None:
+def _damaged_file(log: LakePath) -> LakePath | None:
     """The file of an unreadable log to set aside next; None if the whole log must be set aside."""
     newest = _newest(log)
     if newest is not None and not _is_commit(newest):
         return newest
-    checkpoints = sorted(log.glob("*.checkpoint*.parquet"))
+    checkpoints: list[LakePath] = sorted(log.glob("*.checkpoint*.parquet"), key=_name)
     try:
         open_table(log.parent)
     except UnreadableLogError:
@@ -86,15 +86,19 @@ def _damaged_file(log: Path) -> Path | None:
     return next((f for f in _commit_files(log) if f.stem <= replaced and not _is_commit(f)), None)
 
 
-def _newest(log: Path) -> Path | None:
-    return max(_commit_files(log), default=None)
+def _name(place: LakePath) -> str:
+    return place.name
 
 
-def _commit_files(log: Path) -> list[Path]:
+def _newest(log: LakePath) -> LakePath | None:
+    return max(_commit_files(log), key=_name, default=None)
+
+
+def _commit_files(log: LakePath) -> list[LakePath]:
     return [f for f in log.glob("*.json") if f.stem.isdigit()]
 
 
-def _is_commit(file: Path) -> bool:
+def _is_commit(file: LakePath) -> bool:
     """Whether each line of a file is a JSON object, and there is at least one."""
     try:
         actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -13,11 +13,6 @@ def flush(root: Path, names: Iterable[str]) -> None:
         _flush_one(path)
 
 
-def flush_commit(root: Path, folder: str, version: int) -> None:
-    """Write the commit of a version of the table in `folder`, relative to `root`, to the disk."""
-    flush(root, [f"{folder}/_delta_log/{version:020}.json"])
-
-
 def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
     """Write a text file, whole or not at all. Its folder is created with `folder_mode`, less the umask."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)

@@ -1,9 +1,7 @@
 """Access to the lake from Python: zones, folders, locks, and the rows of a table for DuckDB and Arrow."""
 
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,8 +17,12 @@ from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.commit_log import UnreadableLogError
 from chu_platform.storage.damaged_log import open_table, set_aside
 from chu_platform.storage.duckdb_session import SMALL, small_connection
+from chu_platform.storage.durable import flush
+from chu_platform.storage.file_lock import Locked
 from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.provenance import last_data_commit
+from chu_platform.storage.store import LakePath, local_files, lock
+from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
 from chu_platform.tables.table import StoredTable, Table, Zone
@@ -40,7 +42,10 @@ class TableLocked(TransientError):
 
 @dataclass(frozen=True)
 class Write:
-    """One write of a table: the folder `rows` for its Parquet files, which is the folder of the table, and `scratch`.
+    """One write of a table: the folder `rows` for its Parquet files, and `scratch`.
+
+    `rows` is the folder of the table; for a lake in an object store, a local folder whose files a commit uploads. The
+    engine writes to `target`, which is the place of the table: `fetch` then copies its files to `rows` if need be.
 
     `before` are the files that were in `rows` before the write. File names must be new: `new_name` gives some.
     `scratch` is for temporary files.
@@ -48,12 +53,28 @@ class Write:
 
     rows: Path
     scratch: Path
+    target: LakePath
     before: frozenset[Path] = frozenset()
+    remote_before: frozenset[str] = frozenset()
     token: str = field(default_factory=lambda: uuid4().hex)
 
     def new_name(self, name: str) -> str:
         """A name for a file of this write that no other write uses."""
         return f"part-{self.token}-{name}"
+
+    def fetch(self) -> None:
+        """Copy the files of this write that are in the object store only, so that they can be checked."""
+        if isinstance(self.target, StorePath):
+            for name in self.remote_names():
+                (self.target / name).download(self.rows / name)
+
+    def remote_names(self) -> Sequence[str]:
+        """The files of this write in the object store."""
+        return (
+            [n for n in self.target.names() if _is_data(n) and n not in self.remote_before]
+            if isinstance(self.target, StorePath)
+            else []
+        )
 
     @property
     def files(self) -> Sequence[Path]:
@@ -71,10 +92,17 @@ class DamagedLog(ChuError):
 
 
 class Lake:
-    """The lake below one root folder."""
+    """The lake below one root."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: LakePath) -> None:
+        self.place = place
+
+    @property
+    def root(self) -> Path:
+        """The folder of the lake. Raises TypeError for a lake in an object store."""
+        if isinstance(self.place, StorePath):
+            raise TypeError(f"{self.place} is not a folder")
+        return self.place
 
     def prepare(self) -> None:
         """Create the zones. Only the owner may enter `restricted`; only owner and group may enter `pseudonymised`.
@@ -82,6 +110,11 @@ class Lake:
         A new lake gets the number of the present format. Raises ChuError if the folder cannot be written, or if the
         lake has another format.
         """
+        if isinstance(self.place, StorePath):
+            for zone in Zone:
+                (self.place / zone / SCRATCH / "prepared").write_bytes(b"")
+            require_format(self.place)
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             for zone, mode in (
@@ -99,8 +132,12 @@ class Lake:
                 "set CHU_LAKE or CHU_HOME to a folder that you can write"
             ) from None
 
+    def place_of(self, table: StoredTable) -> LakePath:
+        """Place of the table."""
+        return self.place / table.folder
+
     def path(self, table: StoredTable) -> Path:
-        """Folder of the table."""
+        """Folder of the table. Raises TypeError for a lake in an object store."""
         return self.root / table.folder
 
     def open(self, table: StoredTable) -> DeltaTable | None:
@@ -109,14 +146,14 @@ class Lake:
         Raises DamagedLog if its log cannot be read.
         """
         try:
-            return open_table(self.path(table))
+            return open_table(self.place_of(table))
         except UnreadableLogError:
             raise DamagedLog(table) from None
 
     def recover(self, table: Table) -> Sequence[str]:
         """Set aside what cannot be read of the log of a table, so that it can be made again; returns the file names."""
         with self.write_lock(table):
-            return set_aside(self.path(table))
+            return set_aside(self.place_of(table))
 
     def require(self, table: StoredTable) -> DeltaTable:
         """The Delta table at its current version. Raises ChuError if the table does not exist yet."""
@@ -132,7 +169,7 @@ class Lake:
     def provenance(self, table: Table) -> dict[str, Any]:
         """Metadata of the commit that made the current rows of the table; empty if there is none."""
         delta = self.open(table)
-        return last_data_commit(delta) if delta else {}
+        return last_data_commit(self.place_of(table), delta) if delta else {}
 
     def relation(self, table: StoredTable, version: int | None = None) -> str:
         """DuckDB relation (an expression for FROM) of the table's rows at `version` (default: current version).
@@ -140,13 +177,13 @@ class Lake:
         It reads the Parquet files that the Delta log lists: tables of the platform have no deletion vectors and no
         column mapping. Raises ChuError if the table does not exist yet.
         """
-        return files_relation(table, active_paths(self.path(table), self._at(table, version)))
+        return files_relation(table, active_paths(self.place_of(table), self._at(table, version)))
 
     def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
         """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`."""
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         files = active_files(self._at(table, version))
-        relation = files_relation(table, [self.path(table) / f["path"] for f in files])
+        relation = files_relation(table, [self.place_of(table) / f["path"] for f in files])
         with small_connection() if sum(f["size_bytes"] for f in files) <= SMALL else duckdb.connect() as connection:
             rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation}").to_arrow_table()
         return rows
@@ -182,31 +219,56 @@ class Lake:
             lines = [found.columns, ["---"] * len(found.columns), *found.fetchall()]
         return "\n".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |" for line in lines)
 
+    def local(self, zone: Zone) -> Path:
+        """Folder for local files of a zone: the zone itself; for an object store, a private folder."""
+        if not isinstance(self.place, StorePath):
+            return self.root / zone
+        folder = self.place.root.work / zone
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def make_durable(self, table: Table, names: Sequence[str], write: Write | None = None) -> None:
+        """Write files of a table, by relative name, to the disk; to an object store, upload those of a write."""
+        path = self.place_of(table)
+        if isinstance(path, StorePath):
+            there = set(write.remote_names()) if write else set(names)
+            for name in names:
+                if write and name not in there:
+                    (path / name).upload(write.rows / name)
+        else:
+            flush(self.root, [f"{table.folder}/{name}" for name in names])
+
+    def make_durable_commit(self, table: Table, version: int) -> None:
+        """Write the commit of a version to the disk."""
+        self.make_durable(table, [f"_delta_log/{version:020}.json"])
+
+    def require_lock(self, table: Table) -> None:
+        """Raise LeaseLost if this process has lost the write lock of the table, which only leases can be."""
+        lock = self._lock(table)
+        if isinstance(lock, StorePath):
+            lock.require_lease()
+
+    def _lock(self, table: Table) -> LakePath:
+        return self.place / table.zone / SCRATCH / f"{table.layer}.{table.name}.lock"
+
     def scratch_folder(self, table: Table) -> Path:
         """Folder for temporary files of a write of the table."""
-        return self.root / table.zone / SCRATCH / f"{table.layer}.{table.name}"
+        return self.local(table.zone) / SCRATCH / f"{table.layer}.{table.name}"
 
     @contextmanager
     def write_lock(self, table: Table, wait: bool = True) -> Iterator[None]:
         """Hold the write lock of the table, so that only one process writes it at a time.
 
         Delta's conflict check is not enough: a commit computed from the version before an OPTIMIZE would add its rows
-        to the rewritten ones. The kernel releases the lock when the process ends. Raises TableLocked if another process
-        holds the lock: at once without `wait`, otherwise after LOCK_TIMEOUT_SECONDS.
+        to the rewritten ones. The kernel releases the lock when the process ends; a lease expires (`lease`).
+        Raises TableLocked if another process holds the lock: at once without `wait`, otherwise after
+        LOCK_TIMEOUT_SECONDS.
         """
-        folder = self.scratch_folder(table)
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-            deadline = time.monotonic() + (LOCK_TIMEOUT_SECONDS if wait else 0)
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise TableLocked(table) from None
-                    time.sleep(0.1)
-            yield
+        try:
+            with lock(self._lock(table), LOCK_TIMEOUT_SECONDS if wait else 0):
+                yield
+        except Locked:
+            raise TableLocked(table) from None
 
     @contextmanager
     def writing(self, table: Table) -> Iterator[Write]:
@@ -215,12 +277,14 @@ class Lake:
         At the end, the written files are deleted that the current version of the table does not name. After a kill,
         they remain; no version names them, and VACUUM deletes them.
         """
-        scratch, rows = self.scratch_folder(table), self.path(table)
+        scratch, target = self.scratch_folder(table), self.place_of(table)
+        rows = scratch / "rows" if isinstance(target, StorePath) else target
         with self.write_lock(table):
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True, mode=0o700)
             rows.mkdir(parents=True, exist_ok=True)
-            write = Write(rows, scratch, frozenset(_files(rows)))
+            remote = frozenset(target.names()) if isinstance(target, StorePath) else frozenset()
+            write = Write(rows, scratch, target, frozenset(_files(rows)), remote)
             try:
                 yield write
             finally:
@@ -230,12 +294,22 @@ class Lake:
     def _delete_unnamed(self, table: Table, write: Write) -> None:
         """Delete the files of a write that the current version of the table does not name, and empty folders."""
         delta = self.open(table)
-        kept = write.before.union(active_paths(write.rows, delta) if delta else ())
+        if isinstance(write.target, StorePath):
+            named = {f["path"] for f in active_files(delta)} if delta else set()
+            for name in set(write.remote_names()) - named:
+                (write.target / name).unlink()
+            return
+        kept = write.before.union([write.rows / f["path"] for f in active_files(delta)] if delta else ())
         for file in set(_files(write.rows)) - kept:
             file.unlink()
         for folder, _, _ in os.walk(write.rows, topdown=False):
             if not any(Path(folder).iterdir()):
                 Path(folder).rmdir()
+
+
+def _is_data(name: str) -> bool:
+    """Whether a file of a table, by relative name, is not one of its log."""
+    return not name.startswith("_delta_log")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -253,17 +327,17 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def active_paths(path: Path, delta: DeltaTable) -> list[Path]:
+def active_paths(path: LakePath, delta: DeltaTable) -> list[LakePath]:
     """Paths of the files of the table in the folder `path`, at its loaded version."""
     return [path / f["path"] for f in active_files(delta)]
 
 
-def files_relation(table: StoredTable, files: Sequence[Path]) -> str:
+def files_relation(table: StoredTable, files: Sequence[LakePath]) -> str:
     """DuckDB relation of the table's columns over Parquet files. Folder names give the partition columns."""
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
-    listed = ", ".join(sql_path(f) for f in files)
+    listed = ", ".join(sql_path(f) for f in local_files(files))
     types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
     hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)

@@ -9,11 +9,10 @@ The format is everything that a later version must find in the lake: folders, fi
 """
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from chu_platform.errors import ChuError
-from chu_platform.storage.durable import write_whole
+from chu_platform.storage.store import LakePath, has_files, write_text
 from chu_platform.tables.table import Zone
 from chu_platform.version import PACKAGE_VERSION
 
@@ -23,7 +22,7 @@ FIRST_FORMAT: Final = 1
 FILE: Final = "format.json"
 
 
-def format_of(root: Path) -> int | None:
+def format_of(root: LakePath) -> int | None:
     """The format number of the lake below `root`; None if it has neither a number nor tables, as a new lake.
 
     Raises ChuError if its file cannot be read, or if its format is newer than FORMAT.
@@ -47,7 +46,7 @@ def format_of(root: Path) -> int | None:
     return found
 
 
-def require_format(root: Path) -> None:
+def require_format(root: LakePath) -> None:
     """Write the number of a new lake. Raises ChuError if an existing lake does not have the format FORMAT."""
     found = format_of(root)
     if found is None:
@@ -56,15 +55,15 @@ def require_format(root: Path) -> None:
         raise ChuError(f"the lake {root} has format {found}, and this version needs format {FORMAT}: run `chu upgrade`")
 
 
-def require_known_format(root: Path) -> None:
+def require_known_format(root: LakePath) -> None:
     """Raise ChuError if the lake has a newer format, for commands that only read it."""
     format_of(root)
 
 
-def record_format(root: Path, number: int) -> None:
+def record_format(root: LakePath, number: int) -> None:
     """Write the number of a lake, with the version of this package."""
-    write_whole(root / FILE, json.dumps({"format": number, "version": PACKAGE_VERSION}) + "\n")
+    write_text(root / FILE, json.dumps({"format": number, "version": PACKAGE_VERSION}) + "\n")
 
 
-def _has_tables(root: Path) -> bool:
-    return any(next((root / zone).glob("*/*/_delta_log*"), None) for zone in Zone)
+def _has_tables(root: LakePath) -> bool:
+    return any(has_files(root / zone, "*/*/_delta_log*") for zone in Zone)

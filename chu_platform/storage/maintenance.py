@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deltalake import DeltaTable
-
 from chu_platform.storage.delta_properties import table_properties
 from chu_platform.storage.lake import Lake, TableLocked
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata, with_metadata
+from chu_platform.storage.store import delta_table
 from chu_platform.storage.table_state import TableState, fragmented, measure
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.table import Table
@@ -93,6 +92,7 @@ def maintain(
         with lake.write_lock(table, wait=False):
             before = state = measure(lake, table, policy)
             for action in plan(before, policy):
+                lake.require_lock(table)
                 _run_operation(lake, table, policy, run, operations, action.operation)
                 _delete_checkpoint_pointer(lake, table)
                 done.append(CompletedAction(action, state, state := measure(lake, table, policy)))
@@ -105,9 +105,9 @@ def maintain(
 def _run_operation(
     lake: Lake, table: Table, policy: Policy, run: str, operations: Operations, operation: Operation
 ) -> None:
-    path = lake.path(table).resolve()
+    path = lake.place_of(table).resolve()
     delta = lake.require(table)
-    metadata = operation_metadata(table, operation, run, last_data_commit(delta))
+    metadata = operation_metadata(table, operation, run, last_data_commit(path, delta))
     match operation:
         case Operation.SET_PROPERTIES:
             properties = table_properties(table, policy)
@@ -122,8 +122,8 @@ def _run_operation(
         case Operation.CLEAN_LOG:
             # The clean-up may delete the commit that made the rows: a new commit repeats its metadata first.
             delta.alter.set_table_properties(table_properties(table, policy), commit_properties=with_metadata(metadata))
-            DeltaTable(path).create_checkpoint()
-            DeltaTable(path).cleanup_metadata()
+            delta_table(path).create_checkpoint()
+            delta_table(path).cleanup_metadata()
 
 
 def _delete_checkpoint_pointer(lake: Lake, table: Table) -> None:
@@ -131,7 +131,7 @@ def _delete_checkpoint_pointer(lake: Lake, table: Table) -> None:
 
     With the pointer, Sail 0.7 cannot read most of the versions before that checkpoint.
     """
-    (lake.path(table) / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
+    (lake.place_of(table) / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
 
 
 def _nothing_due(state: TableState, policy: Policy) -> str:

@@ -4,14 +4,14 @@ Table properties, checkpoints and the clean-up of the log always use delta-rs: S
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-from deltalake import DeltaTable, WriterProperties
+from deltalake import WriterProperties
 from deltalake.exceptions import CommitFailedError
 
 from chu_platform.errors import ChuError
 from chu_platform.storage.provenance import with_metadata
+from chu_platform.storage.store import LakePath, delta_table
 
 # Values of the partition columns by name, None for null; empty for a table without partition columns.
 PartitionValues = Mapping[str, str | None]
@@ -22,17 +22,22 @@ class Operations(Protocol):
     """Operations on the Delta table in the folder `path`. Each commit has `metadata` as its user metadata."""
 
     def optimize(
-        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
+        self,
+        path: LakePath,
+        partitions: Sequence[PartitionValues],
+        z_order: Sequence[str],
+        target_size: int,
+        metadata: str,
     ) -> None:
         """Rewrite the files of the partitions as files of about `target_size` bytes, in Z-order of the given columns.
 
         Raises ChuError if another tool wrote the table at the same time; the commit of that tool stays.
         """
 
-    def vacuum(self, path: Path, metadata: str) -> None:
+    def vacuum(self, path: LakePath, metadata: str) -> None:
         """Delete files that no version within the table's retention names, also files that no commit ever named."""
 
-    def restore(self, path: Path, version: int, metadata: str) -> None:
+    def restore(self, path: LakePath, version: int, metadata: str) -> None:
         """Commit the rows and columns of a version as a new version."""
 
 
@@ -40,11 +45,16 @@ class DeltaRs:
     """The operations with delta-rs, in this process."""
 
     def optimize(
-        self, path: Path, partitions: Sequence[PartitionValues], z_order: Sequence[str], target_size: int, metadata: str
+        self,
+        path: LakePath,
+        partitions: Sequence[PartitionValues],
+        z_order: Sequence[str],
+        target_size: int,
+        metadata: str,
     ) -> None:
         """See `Operations`."""
         for conjunction in _conjunctions(partitions):
-            optimizer = DeltaTable(path).optimize
+            optimizer = delta_table(path).optimize
             common: dict[str, Any] = {
                 "partition_filters": conjunction or None,
                 "target_size": target_size,
@@ -61,13 +71,13 @@ class DeltaRs:
                     f"another tool wrote {path.name} while it was optimised; its commit stays: run maintenance again"
                 ) from None
 
-    def vacuum(self, path: Path, metadata: str) -> None:
+    def vacuum(self, path: LakePath, metadata: str) -> None:
         """See `Operations`."""
-        DeltaTable(path).vacuum(dry_run=False, full=True, commit_properties=with_metadata(metadata))
+        delta_table(path).vacuum(dry_run=False, full=True, commit_properties=with_metadata(metadata))
 
-    def restore(self, path: Path, version: int, metadata: str) -> None:
+    def restore(self, path: LakePath, version: int, metadata: str) -> None:
         """See `Operations`."""
-        DeltaTable(path).restore(version, commit_properties=with_metadata(metadata))
+        delta_table(path).restore(version, commit_properties=with_metadata(metadata))
 
 
 DELTA_RS: Final[Operations] = DeltaRs()

@@ -8,11 +8,12 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Self
 
 from chu_platform.storage.provenance import CONTENTS
 from chu_platform.storage.row_identity import ALGORITHM
+from chu_platform.storage.store import LakePath
+from chu_platform.storage.store_path import StorePath
 
 OLD_NAME: Final = re.compile(r"part-\d{5}-([0-9a-f]{40})[^/]*\.parquet")
 
@@ -25,7 +26,7 @@ class PartitionContents:
     files: Mapping[str, str]
 
     @classmethod
-    def of_files(cls, identity: str, root: Path, files: Sequence[str]) -> Self:
+    def of_files(cls, identity: str, root: LakePath, files: Sequence[str]) -> Self:
         """The contents of these files below `root`, which are read for their hashes."""
         return cls(identity, {name: sha256(root / name) for name in files})
 
@@ -68,12 +69,14 @@ def expected_hash(name: str, recorded: Mapping[str, str]) -> str | None:
     return recorded.get(name) or hash_in_name(name)
 
 
-def is_changed(file: Path, expected: str | None) -> bool:
+def is_changed(file: LakePath, expected: str | None) -> bool:
     """Whether a file does not have the expected hash or start of a hash. False, without reading it, for None."""
     return expected is not None and not sha256(file).startswith(expected)
 
 
-def sha256(file: Path) -> str:
+def sha256(file: LakePath) -> str:
     """SHA-256 of a file, in hexadecimal."""
+    if isinstance(file, StorePath):
+        return hashlib.sha256(file.read_bytes()).hexdigest()
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,13 +7,12 @@ rows, because that commit may have left the log.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from deltalake import CommitProperties, DeltaTable
 
 from chu_platform.storage.commit_log import Commit, commits
+from chu_platform.storage.store import LakePath
 from chu_platform.tables.table import Table
 
 # Key of the metadata of a data commit whose rows are those of the version before.
@@ -22,15 +21,15 @@ SAME_ROWS: Final = "same_rows"
 CONTENTS: Final = "contents"
 
 
-def last_data_commit(delta: DeltaTable) -> dict[str, Any]:
-    """Metadata of the data commit that made the rows of the loaded version; empty if there is none.
+def last_data_commit(path: LakePath, delta: DeltaTable) -> dict[str, Any]:
+    """Metadata of the data commit that made the rows of the loaded version of a table; empty if there is none.
 
     Commits of other tools are ignored.
     """
-    return next(data_commits(Path(unquote(urlsplit(delta.table_uri).path)), delta.version()), {})
+    return next(data_commits(path, delta.version()), {})
 
 
-def data_commits(path: Path, version: int) -> Iterator[dict[str, Any]]:
+def data_commits(path: LakePath, version: int) -> Iterator[dict[str, Any]]:
     """Metadata of the data commits that made the rows of a version, newest first.
 
     Stops at a commit that made the whole table: the rows of earlier commits were replaced. After a restore, the search
@@ -52,7 +51,7 @@ def data_commits(path: Path, version: int) -> Iterator[dict[str, Any]]:
                 return
 
 
-def foreign_commits(path: Path) -> Sequence[Commit]:
+def foreign_commits(path: LakePath) -> Sequence[Commit]:
     """The commits by other tools of which rows may be in the current version of the table, newest first."""
     found: list[Commit] = []
     for commit in commits(path):
@@ -65,7 +64,7 @@ def foreign_commits(path: Path) -> Sequence[Commit]:
     return found
 
 
-def version_with_same_rows(path: Path, version: int) -> int:
+def version_with_same_rows(path: LakePath, version: int) -> int:
     """The version to read instead of `version` of the table in folder `path`: that of its last repair.
 
     A repair replaces damaged files, or commits the inputs again after one of them lost its log; the rows stay.

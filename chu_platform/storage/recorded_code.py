@@ -6,11 +6,10 @@ repository, documents how each version was made.
 """
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
-from chu_platform.storage.durable import write_whole
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import LakePath, write_text
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table
 from chu_platform.version import PACKAGE_VERSION
@@ -21,8 +20,8 @@ FOLDER: Final = ".code"
 def record_code(lake: Lake, table: Table) -> None:
     """Write the current code of the table into the folder `.code` of its zone, unless it is recorded already."""
     file = _file(lake, table, table.code_version)
-    if not file.exists():
-        write_whole(file, json.dumps(code_description(table), ensure_ascii=False, indent=1))
+    if not file.is_file():
+        write_text(file, json.dumps(code_description(table), ensure_ascii=False, indent=1))
 
 
 def recorded_code(lake: Lake, table: Table, code_version: str) -> dict[str, Any] | None:
@@ -46,5 +45,5 @@ def code_description(table: Table) -> dict[str, Any]:
     return {**description, **table.rows.declaration, "python": table.code}
 
 
-def _file(lake: Lake, table: Table, code_version: str) -> Path:
-    return lake.root / table.zone / FOLDER / f"{code_version}.json"
+def _file(lake: Lake, table: Table, code_version: str) -> LakePath:
+    return lake.place / table.zone / FOLDER / f"{code_version}.json"

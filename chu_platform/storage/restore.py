@@ -1,6 +1,5 @@
 """Restore of a table: the rows of an earlier version become a new version."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from deltalake import DeltaTable, Schema
@@ -8,10 +7,10 @@ from deltalake.exceptions import DeltaError
 
 from chu_platform.errors import ChuError
 from chu_platform.storage.damage import file_state, newest_sound_version
-from chu_platform.storage.durable import flush_commit
 from chu_platform.storage.lake import Lake, active_paths
 from chu_platform.storage.operations import DELTA_RS, Operations
 from chu_platform.storage.provenance import last_data_commit, operation_metadata
+from chu_platform.storage.store import LakePath, delta_table
 from chu_platform.tables.table import Table
 
 NOTHING_TO_RESTORE: Final = "no earlier version can be restored; `chu verify --repair` makes a damaged table again"
@@ -23,7 +22,7 @@ def restore(lake: Lake, table: Table, version: int, run: str, operations: Operat
     Raises ChuError and changes nothing if the version does not exist, if its files are missing or are not the committed
     ones, if its commit left the log, if its columns are not the declared ones, or if another process writes the table.
     """
-    path = lake.path(table).resolve()
+    path = lake.place_of(table).resolve()
     now = lake.require(table).version()
     with lake.write_lock(table, wait=False):
         if not 0 <= version <= now:
@@ -46,29 +45,30 @@ def restore(lake: Lake, table: Table, version: int, run: str, operations: Operat
                 f"{table.folder} cannot go back to version {version}: its file {changed[0]} is damaged, because "
                 f"its bytes are not the committed ones; {_newest_sound(path, now)}"
             )
-        metadata = operation_metadata(table, "restore", run, last_data_commit(delta), version)
+        metadata = operation_metadata(table, "restore", run, last_data_commit(path, delta), version)
+        lake.require_lock(table)
         operations.restore(path, version, metadata)
         restored = lake.require(table).version()
-        flush_commit(lake.root, table.folder, restored)
+        lake.make_durable_commit(table, restored)
         return restored
 
 
-def open_if_readable(path: Path, version: int) -> DeltaTable | None:
+def open_if_readable(path: LakePath, version: int) -> DeltaTable | None:
     """The table at a version; None if its commit or one of its files was deleted."""
     try:
-        delta = DeltaTable(path, version=version)
+        delta = delta_table(path, version)
     except DeltaError:
         return None
     return delta if all(file.is_file() for file in active_paths(path, delta)) else None
 
 
-def _oldest_readable(path: Path, last: int) -> str:
+def _oldest_readable(path: LakePath, last: int) -> str:
     """The oldest version that can be restored, in words."""
     found = next((version for version in range(last + 1) if open_if_readable(path, version)), None)
     return NOTHING_TO_RESTORE if found is None else f"the oldest readable version is {found}"
 
 
-def _newest_sound(path: Path, last: int) -> str:
+def _newest_sound(path: LakePath, last: int) -> str:
     """The newest version before the last one that can be restored, in words."""
     found = newest_sound_version(path, last - 1)
     return NOTHING_TO_RESTORE if found is None else f"the newest version that can be restored is {found}"

@@ -105,7 +105,7 @@ def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> 
     column = partition_range.partition_scheme.column
     # The files of the other partitions only: those that are replaced may be damaged.
     others = [
-        lake.path(table) / f["path"]
+        lake.place_of(table) / f["path"]
         for f in active_files(delta)
         if not partition_range.holds((f.get("partition") or {}).get(column))
     ]

@@ -13,7 +13,7 @@ from chu_platform.tables.table import Zone
 @contextmanager
 def scratch(lake: Lake) -> Iterator[Path]:
     """An empty folder, removed at the end. Raises ChuError when the user cannot write to the restricted zone."""
-    folder = lake.root / Zone.RESTRICTED / SCRATCH
+    folder = lake.local(Zone.RESTRICTED) / SCRATCH
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")

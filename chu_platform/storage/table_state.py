@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from deltalake import DeltaTable
@@ -14,6 +13,7 @@ from deltalake import DeltaTable
 from chu_platform.storage.delta_properties import table_properties
 from chu_platform.storage.lake import Lake, active_files
 from chu_platform.storage.operations import PartitionValues
+from chu_platform.storage.store import LakePath
 from chu_platform.tables.maintenance_policy import HOUR, Policy
 from chu_platform.tables.table import Table
 
@@ -50,8 +50,8 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
     """Measure the table without changing it. Raises ChuError if the table does not exist yet."""
     delta = lake.require(table)
     files = active_files(delta)
-    expired = _expired(lake.path(table), delta, policy)
-    last_checkpoint, expired_log = _log(lake.path(table) / "_delta_log", policy.log_retention)
+    expired = _expired(lake.place_of(table), delta, policy)
+    last_checkpoint, expired_log = _log(lake.place_of(table) / "_delta_log", policy.log_retention)
     configuration = delta.metadata().configuration
     return TableState(
         version=delta.version(),
@@ -81,7 +81,7 @@ def _small_by_partition(files: Sequence[Mapping[str, Any]], policy: Policy) -> l
     return [(dict(partition), count) for partition, count in counts.items() if count > 1]
 
 
-def _log(folder: Path, log_retention: timedelta) -> tuple[int, int]:
+def _log(folder: LakePath, log_retention: timedelta) -> tuple[int, int]:
     """Version of the last checkpoint (-1 if there is none), and number of log files that the clean-up may delete.
 
     To read a version, a reader needs the last checkpoint before it and all later commits. So log files before the
@@ -96,7 +96,7 @@ def _log(folder: Path, log_retention: timedelta) -> tuple[int, int]:
     return last, sum(version < needed_from for version, _, _ in found)
 
 
-def _expired(path: Path, delta: DeltaTable, policy: Policy) -> list[int]:
+def _expired(path: LakePath, delta: DeltaTable, policy: Policy) -> list[int]:
     """Sizes of the files that VACUUM would delete."""
     sizes = []
     for file in delta.vacuum(policy.retention // HOUR, dry_run=True, enforce_retention_duration=False, full=True):

@@ -5,9 +5,11 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import uuid4
 
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.table import Zone
 
 LOG = ".access.log"
@@ -27,7 +29,11 @@ def log_access(lake: Lake, command: str, tables: Sequence[str], rows: int) -> No
         "tables": list(tables),
         "rows": rows,
     }
-    file = lake.root / Zone.RESTRICTED / LOG
+    file = lake.place / Zone.RESTRICTED / LOG
+    if isinstance(file, StorePath):
+        # An object cannot be extended: each access has its own.
+        (file / f"{entry['time']}-{uuid4().hex}.json").write_bytes(json.dumps(entry, ensure_ascii=False).encode())
+        return
     try:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")

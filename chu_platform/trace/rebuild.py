@@ -1,6 +1,5 @@
 """`chu rebuild`: makes an earlier version of a table again from the metadata of its commits, and compares the rows."""
 
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from chu_platform.storage.lake_format import require_known_format
 from chu_platform.storage.provenance import data_commits, version_with_same_rows
 from chu_platform.storage.recorded_code import recorded_code
 from chu_platform.storage.restore import open_if_readable
+from chu_platform.storage.store import lake_root, may_read
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange
@@ -59,16 +59,16 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
     Raises ChuError when this is impossible: the version is past the retention, a delivered file has changed, or the
     table depends on the time at which it was made.
     """
-    lake = Lake(settings.lake_folder)
-    require_known_format(lake.root)
+    lake = Lake(lake_root(settings))
+    require_known_format(lake.place)
     table = find_table(name)
     if table.layer is Layer.REJECTS:
         raise ChuError(f"{table.folder} is made together with its source: rebuild sources/{table.name}")
     at = require_version(lake, table, version)
-    recorded = list(data_commits(lake.path(table), at))
+    recorded = list(data_commits(lake.place_of(table), at))
     if not recorded:
         raise ChuError(f"{table.folder}@{at} has no commit of the platform in its log: it cannot be rebuilt")
-    delta = open_if_readable(lake.path(table), at)
+    delta = open_if_readable(lake.place_of(table), at)
     if delta is None:
         raise ChuError(f"{table.folder}@{at} can no longer be read: its files or its commit are past the retention")
     notes: list[str] = []
@@ -96,7 +96,7 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
             connection.execute(f"INSERT INTO again {part}" if number else f"CREATE TABLE again AS {part}")
             covered.append(in_range)
         # Partitions without a commit in the log are left out on both sides.
-        current = active_paths(lake.path(table), delta)
+        current = active_paths(lake.place_of(table), delta)
         stored = f"SELECT * FROM {files_relation(declared, current)} WHERE {' OR '.join(covered)}"
         connection.execute(f"CREATE VIEW stored AS {stored}")
         return _compared(connection, declared, list(dict.fromkeys(notes)))
@@ -105,7 +105,7 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
 @contextmanager
 def _temporary_folder(lake: Lake, table: Table) -> Iterator[Path]:
     """An empty folder in the zone of the table, removed at the end."""
-    folder = lake.root / table.zone / SCRATCH
+    folder = lake.local(table.zone) / SCRATCH
     folder.mkdir(exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder, prefix="rebuild-") as name:
         yield Path(name)
@@ -171,10 +171,10 @@ def _make(
         if needed.folder not in read:
             raise ChuError(f"{table.folder}: its commit does not record which version of {needed.folder} was read")
         versions[needed] = read[needed.folder]
-        if not os.access(resources.lake.path(needed), os.R_OK | os.X_OK):
+        if not may_read(resources.lake.place_of(needed)):
             raise ChuError(f"{table.folder} was made from {needed.folder}, which you may not read")
-        versions[needed] = version_with_same_rows(resources.lake.path(needed), versions[needed])
-        if open_if_readable(resources.lake.path(needed), versions[needed]) is None:
+        versions[needed] = version_with_same_rows(resources.lake.place_of(needed), versions[needed])
+        if open_if_readable(resources.lake.place_of(needed), versions[needed]) is None:
             raise ChuError(
                 f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"
@@ -186,7 +186,7 @@ def _make(
     scratch = written.with_name(f"{written.name}-scratch")
     for folder in (written, scratch):
         folder.mkdir()
-    reading = write_rows(resources, table, partition_range, versions, {table: Write(written, scratch)}, None)
+    reading = write_rows(resources, table, partition_range, versions, {table: Write(written, scratch, written)}, None)
     if reading is not None:
         current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:

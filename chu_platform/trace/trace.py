@@ -1,6 +1,5 @@
 """The trace of a published cell: its version chain, its delivered rows and lines, and its recomputation."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import require_known_format
+from chu_platform.storage.store import lake_root, may_read
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
 from chu_platform.trace.comparison import Difference, differences, figures_of
@@ -85,8 +85,8 @@ class Tracer:
     """Traces cells of one lake, with the delivered folder in its current state."""
 
     def __init__(self, settings: Settings) -> None:
-        self.lake = Lake(settings.lake_folder)
-        require_known_format(self.lake.root)
+        self.lake = Lake(lake_root(settings))
+        require_known_format(self.lake.place)
         self._deliveries = Deliveries(settings)
         self._recomputations = RecomputationCache(self.lake)
 
@@ -102,7 +102,7 @@ class Tracer:
         lake, table = self.lake, cell.table
         chain = version_chain(lake, table, cell.version)
         exact_table, mask_table = table.reads["exact"], table.reads["mask"]
-        if not all(os.access(lake.path(t), os.R_OK | os.X_OK) for t in (exact_table, mask_table)):
+        if not all(may_read(lake.place_of(t)) for t in (exact_table, mask_table)):
             return Trace(cell, chain, None, None, None, [], [])
         exact = _exact_row(lake, chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell)

@@ -1,6 +1,5 @@
 """`chu verify`: compares published figures with their recomputation, and files and table data with the records."""
 
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.damage import Damage, damage_of, is_readable
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import require_known_format
+from chu_platform.storage.store import lake_root, may_read
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.trace.comparison import Difference, differences
@@ -44,16 +44,16 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
 
     Raises ChuError when a zone cannot be read or the lake has no table, because then nothing was compared.
     """
-    lake = Lake(settings.lake_folder)
-    require_known_format(lake.root)
+    lake = Lake(lake_root(settings))
+    require_known_format(lake.place)
     for zone in Zone:
-        if not os.access(lake.root / zone, os.R_OK | os.X_OK):
-            raise ChuError(f"the zone {lake.root / zone} does not exist or you may not read it: nothing was verified")
+        if not may_read(lake.place / zone):
+            raise ChuError(f"the zone {lake.place / zone} does not exist or you may not read it: nothing was verified")
     result = VerifyResult()
     readable = readable_tables(lake)
     damage = find_damage(lake, readable, report)
     if not readable and not damage:
-        raise ChuError(f"the lake {lake.root} has no table yet: nothing was verified; materialise first")
+        raise ChuError(f"the lake {lake.place} has no table yet: nothing was verified; materialise first")
     _verify_files(lake, settings, readable, result, report)
     result.tables = len({*readable, *damage})
     result.findings += [found.finding for findings in damage.values() for found in findings]

@@ -1,6 +1,5 @@
 """The chain of a table version: the versions of all tables from which it was made, as recorded in the commits."""
 
-import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from chu_platform.errors import ChuError
 from chu_platform.storage.commit_log import commits
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import data_commits, version_with_same_rows
+from chu_platform.storage.store import may_read
 from chu_platform.tables.table import Layer, Table
 
 
@@ -108,8 +108,8 @@ def version_chain(lake: Lake, table: Table, version: int) -> VersionChain:
 
 def table_version(lake: Lake, table: Table, version: int) -> TableVersion:
     """A table version with the metadata of its commits."""
-    path = lake.path(table)
-    if not os.access(path, os.R_OK | os.X_OK):
+    path = lake.place_of(table)
+    if not may_read(path):
         return TableVersion(table, version, [], "", unreadable=True)
     commit = next(commits(path, version), None)
     time = f"{commit.time:%Y-%m-%d %H:%M:%S}" if commit and commit.time and commit.version == version else ""
@@ -119,5 +119,5 @@ def table_version(lake: Lake, table: Table, version: int) -> TableVersion:
 
 def _with_repaired_inputs(lake: Lake, commit: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata of a commit; an input version that was damaged and repaired is replaced by the repaired one."""
-    read = {folder: version_with_same_rows(lake.root / folder, v) for folder, v in commit.get("read", {}).items()}
+    read = {folder: version_with_same_rows(lake.place / folder, v) for folder, v in commit.get("read", {}).items()}
     return {**commit, "read": read} if read else commit

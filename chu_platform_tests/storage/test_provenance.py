@@ -43,7 +43,7 @@ def test_an_older_version_has_the_metadata_of_its_own_commit(lake: Lake) -> None
     delta = DeltaTable(lake.path(visits()), version=1)
     # The history of delta-rs numbers the newest commit with the loaded version.
     assert delta.history()[0]["version"] == 1 and "run 2" in str(delta.history()[0])
-    assert last_data_commit(delta)["run"] == "run 1"
+    assert last_data_commit(lake.path(visits()), delta)["run"] == "run 1"
 
 
 def test_a_restored_table_has_the_metadata_of_the_restored_commit(lake: Lake) -> None:

@@ -29,11 +29,11 @@ def upgrade_lake(lake: Lake, tables: Sequence[Table], report: Callable[[str], No
 
     Raises ChuError if the lake has no table, if its format is newer, or if its number cannot be read.
     """
-    before = format_of(lake.root)
+    before = format_of(lake.place)
     if before is None:
-        raise ChuError(f"the lake {lake.root} has no table yet: there is nothing to upgrade")
+        raise ChuError(f"the lake {lake.place} has no table yet: there is nothing to upgrade")
     for number in range(before + 1, FORMAT + 1):
         report(f"format {number - 1} to {number}")
         UPGRADES[number](lake, tables, report)
-        record_format(lake.root, number)
+        record_format(lake.place, number)
     return before, FORMAT

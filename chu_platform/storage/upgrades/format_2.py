@@ -44,7 +44,7 @@ def upgrade(lake: Lake, tables: Sequence[Table], report: Callable[[str], None]) 
 
 def _record_contents(lake: Lake, table: Table, report: Callable[[str], None]) -> None:
     delta = lake.require(table)
-    data_commit = last_data_commit(delta)
+    data_commit = last_data_commit(lake.place_of(table), delta)
     if not data_commit or CONTENTS in data_commit:
         return
     if not has_schema(delta, Schema.from_arrow(table.schema), table):
@@ -60,7 +60,7 @@ def _contents(
     lake: Lake, table: Table, delta: DeltaTable, report: Callable[[str], None]
 ) -> Mapping[str, PartitionContents]:
     """The contents of the sound partitions of a table."""
-    root = lake.path(table)
+    root = lake.place_of(table)
     state = file_state(root, delta)
     foreign = {name for commit in foreign_commits(root) for name in commit.added}
     unsound = {*state.lost, *state.changed, *foreign}

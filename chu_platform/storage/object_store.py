@@ -1,0 +1,122 @@
+"""The object store of a lake, such as S3: its client, and the folder for local copies of its data files.
+
+Messages of the store may contain addresses and account names, so errors only say what kind of error it was.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from chu_platform.storage.lease import held, require_lease
+from chu_platform.storage.store_path import StoreUnavailable
+
+ALLOW_HTTP = "AWS_ALLOW_HTTP"
+
+
+class ObjectStore:
+    """An object store below one URL. Each zone may have its own options, such as credentials.
+
+    A zone without options has those of the environment. Copies of data files are in a folder below `work`, which only
+    this user can enter and which is deleted with this object.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Mapping[str, str]], work: Path) -> None:
+        self.url = url.rstrip("/")
+        self._options = options
+        self._work = work
+        self._stores: dict[str, S3Store] = {}
+
+    @cached_property
+    def _temporary(self) -> "tempfile.TemporaryDirectory[str]":
+        self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return tempfile.TemporaryDirectory(dir=self._work, prefix="copies-")
+
+    @property
+    def work(self) -> Path:
+        """Folder for local files of this object."""
+        return Path(self._temporary.name)
+
+    def options(self, zone: str) -> dict[str, str]:
+        """The options of a zone, for delta-rs."""
+        return dict(self._options.get(zone, {}))
+
+    def store(self, zone: str) -> S3Store:
+        """The client with the options of a zone. Its paths are relative to the URL of the lake."""
+        if zone not in self._stores:
+            given = {name.upper(): value for name, value in self.options(zone).items()}
+            # The client reads all other variables itself.
+            allow_http = given.pop(ALLOW_HTTP, os.environ.get(ALLOW_HTTP))
+            client: Any = {} if allow_http is None else {"allow_http": allow_http.lower() == "true"}
+            with self.errors():
+                self._stores[zone] = S3Store.from_url(self.url, config=given, client_options=client)  # type: ignore[arg-type]
+        return self._stores[zone]
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise StoreUnavailable for an error of the store. A missing object stays a FileNotFoundError."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise StoreUnavailable(self.url, "the bucket does not exist") from None
+            raise FileNotFoundError from None
+        except (PermissionDeniedError, UnauthenticatedError):
+            raise StoreUnavailable(self.url, "the credentials are refused") from None
+        except BaseError as error:
+            missing = "NoSuchBucket" in str(error)
+            reason = "the bucket does not exist" if missing else f"the store answers with {type(error).__name__}"
+            raise StoreUnavailable(self.url, reason) from None
+
+    def below(self, zone: str, key: str) -> Sequence[str]:
+        """Keys of all objects below `key`."""
+        with self.errors():
+            return [found["path"] for found in obstore.list(self.store(zone), key).collect()]
+
+    def children(self, zone: str, key: str) -> tuple[Sequence[str], Sequence[str]]:
+        """Keys of the objects and of the folders directly below `key`."""
+        with self.errors():
+            found = obstore.list_with_delimiter(self.store(zone), key)
+            return [o["path"] for o in found["objects"]], found["common_prefixes"]
+
+    def size_and_time(self, zone: str, key: str) -> tuple[int, float]:
+        """Size and time of the last change of an object. Raises FileNotFoundError if there is none."""
+        with self.errors():
+            found = obstore.head(self.store(zone), key)
+        return found["size"], found["last_modified"].timestamp()
+
+    def chunks(self, zone: str, key: str) -> Iterator[bytes]:
+        """The content of an object, in parts. Raises FileNotFoundError if there is none."""
+        with self.errors():
+            for chunk in obstore.get(self.store(zone), key):
+                yield bytes(chunk)
+
+    def put(self, zone: str, key: str, content: bytes | Path) -> None:
+        """Write an object, whole or not at all."""
+        with self.errors():
+            obstore.put(self.store(zone), key, content)
+
+    def copy(self, zone: str, key: str, other: str) -> None:
+        """Copy an object within a zone."""
+        with self.errors():
+            obstore.copy(self.store(zone), key, other)
+
+    def delete(self, zone: str, key: str) -> None:
+        """Delete an object, if there is one."""
+        with self.errors():
+            obstore.delete(self.store(zone), key)
+
+    def lease(self, zone: str, key: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold a lease. Raises Locked if another process holds it for `wait_seconds`."""
+        return held(self.store(zone), key, wait_seconds, self.errors)
+
+    def require_lease(self, key: str) -> None:
+        """Raise LeaseLost unless this process still holds the lease, which is renewed."""
+        require_lease(key)
