@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     home: Path = Field(PROJECT / ".chu", description="root of the defaults below")
     sources: Path | None = Field(None, description="folder of the delivered pack, read only")
     postgres_url: SecretStr | None = Field(None, description="the care database; unset: embedded, from the dump")
-    lake: str | None = Field(None, description="root of the three zones: a folder, or s3://bucket/prefix")
+    lake: str | Path | None = Field(None, description="root of the three zones: a folder, or s3://bucket/prefix")
     lake_options_restricted: Path | None = Field(None, description="file of store options of the restricted zone")
     lake_options_pseudonymised: Path | None = Field(None, description="file of store options of the pseudonymised zone")
     lake_options_published: Path | None = Field(None, description="file of store options of the published zone")
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     @property
     def lake_url(self) -> str | None:
         """URL of a lake in an object store; None for a folder."""
-        return self.lake if self.lake and self.lake.startswith("s3://") else None
+        return self.lake if isinstance(self.lake, str) and self.lake.startswith("s3://") else None
 
     @property
     def lake_place(self) -> str:

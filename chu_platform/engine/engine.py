@@ -23,7 +23,7 @@ from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
 from chu_platform.storage.store import LakePath
 from chu_platform.tables.columns import sql_type
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Table, Zone
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -71,7 +71,9 @@ class Engine:
             if address is not None:
                 _require_answer(address)
             else:
-                self._server = Server(self._settings.engine, self._settings.work_folder / "engine")
+                # One server reads all zones, so it has the options of the zone that the fewest may read.
+                options = self._settings.store_options.get(Zone.RESTRICTED, {})
+                self._server = Server(self._settings.engine, self._settings.work_folder / "engine", options)
                 address = self._server.address
             with self._errors("opening a session"):
                 self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -49,8 +50,10 @@ SPARK_CONF = {
 class Server:
     """A server started by this process: `address` for clients, `log` file, `close` to stop it."""
 
-    def __init__(self, kind: Literal["embedded", "spark"], folder: Path) -> None:
+    def __init__(self, kind: Literal["embedded", "spark"], folder: Path, options: Mapping[str, str]) -> None:
         """Start the server and wait until its port answers. Its log file is in `folder`.
+
+        `options` are those of the object store of the lake.
 
         Raises ChuError, with a remedy, when the server does not start.
         """
@@ -68,7 +71,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS)},
+                env={**_store_environment(options), "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS)},
             )
         self.address = f"sc://{HOST}:{port}"
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -98,6 +101,14 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def _store_environment(options: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with options of an object store. Sail knows the endpoint by another name than delta-rs."""
+    environment = {**os.environ, **{name.upper(): value for name, value in options.items()}}
+    if "AWS_ENDPOINT_URL" in environment:
+        environment["AWS_ENDPOINT"] = environment["AWS_ENDPOINT_URL"]
+    return environment
 
 
 def _free_port() -> int:

@@ -4,7 +4,9 @@ Messages of the store may contain addresses and account names, so errors only sa
 """
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -35,14 +37,12 @@ class ObjectStore:
         self._stores: dict[str, S3Store] = {}
 
     @cached_property
-    def _temporary(self) -> "tempfile.TemporaryDirectory[str]":
-        self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return tempfile.TemporaryDirectory(dir=self._work, prefix="copies-")
-
-    @property
     def work(self) -> Path:
         """Folder for local files of this object."""
-        return Path(self._temporary.name)
+        self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(dir=self._work, prefix="copies-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def options(self, zone: str) -> dict[str, str]:
         """The options of a zone, for delta-rs."""

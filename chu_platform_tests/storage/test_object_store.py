@@ -1,0 +1,233 @@
+"""A lake in an object store: commits, two writers, interrupted writes, lost leases, and errors without secrets."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from chu_platform.engine.engine import Engine
+from chu_platform.errors import ChuError
+from chu_platform.settings import Settings
+from chu_platform.storage.commit import commit_written
+from chu_platform.storage.lake import Lake, TableLocked
+from chu_platform.storage.maintenance import maintain
+from chu_platform.storage.restore import restore
+from chu_platform.storage.store import lake_root
+from chu_platform.storage.store_path import StorePath
+from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.table import Table
+from chu_platform_tests.storage.small_table import put, rows_of, visits
+
+pytestmark = pytest.mark.integration
+pytest.importorskip("moto", reason="moto is not installed")
+pytest.importorskip("obstore", reason="obstore is not installed")
+
+SECRET = "a-secret-that-no-message-shows"
+FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
+TRIALS = 50
+
+
+# In a process of its own: some calls of delta-rs hold the lock of the Python interpreter while they wait.
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        urllib.request.urlopen(urllib.request.Request(f"{url}/lake", method="PUT")).close()
+        yield url
+        process.kill()
+
+
+@pytest.fixture
+def settings(server: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    options = tmp_path / "options"
+    options.write_text(
+        f"AWS_ENDPOINT_URL={server}\nAWS_ALLOW_HTTP=true\nAWS_REGION=us-east-1\nAWS_ACCESS_KEY_ID=key\n"
+        f"AWS_SECRET_ACCESS_KEY={SECRET}\n"
+    )
+    return Settings(
+        _env_file=None,
+        home=tmp_path,
+        lake=f"s3://lake/{request.node.name}",
+        lake_options_restricted=options,
+        lake_options_pseudonymised=options,
+        lake_options_published=options,
+    )
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Lake:
+    lake = Lake(lake_root(settings))
+    lake.prepare()
+    return lake
+
+
+def place(lake: Lake, table: Table) -> StorePath:
+    found = lake.place_of(table)
+    assert isinstance(found, StorePath)
+    return found
+
+
+def data_files(lake: Lake, table: Table) -> set[str]:
+    return {name for name in place(lake, table).names() if name.endswith(".parquet")}
+
+
+def codes(lake: Lake, table: Table, version: int | None = None) -> list[str]:
+    return sorted(lake.arrow(table, version=version)["code"].to_pylist())
+
+
+def test_partitions_are_replaced_and_equal_rows_make_no_version(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    before = data_files(lake, visits())
+    assert put(lake, visits(), rows_of(FIRST)).version == 0
+    assert data_files(lake, visits()) == before
+    changed = put(lake, visits(), rows_of({"2019": ["g"]}), CAMPAIGNS.between("2019", "2019"))
+    assert changed.changed == ["2019"]
+    assert codes(lake, visits()) == ["a", "b", "c", "g"]
+    assert codes(lake, visits(), version=0) == ["a", "b", "c", "d", "e", "f"]
+    assert restore(lake, visits(), 0, "a run") == 2
+    assert codes(lake, visits()) == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_the_engine_reads_and_writes_the_store(settings: Settings, lake: Lake) -> None:
+    table = visits()
+    put(lake, table, rows_of(FIRST))
+    put(lake, table, rows_of({"2019": ["g"]}))
+    engine = Engine(settings)
+    try:
+        with lake.writing(table) as write:
+            engine.write(engine.declared(table, engine.read(lake.place_of(table), 0), None), table, write.target)
+            write.fetch()
+            commit_written(lake, table, write, None, {"run": "a run"})
+    finally:
+        engine.close()
+    assert codes(lake, table) == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_small_files_are_rewritten(lake: Lake) -> None:
+    table = replace(visits(), maintenance=replace(visits().maintenance, small_files=1))
+    put(lake, table, rows_of(FIRST))
+    with lake.writing(table) as write:
+        for code in ("x", "y"):
+            folder = write.rows / "campaign_year=2019"
+            folder.mkdir(exist_ok=True)
+            pq.write_table(
+                rows_of({"2019": [code]}).drop(["campaign_year"]), folder / write.new_name(f"{code}.parquet")
+            )
+        commit_written(lake, table, write, CAMPAIGNS.between("2019", "2019"), {"run": "a run"})
+    report = maintain(lake, table, table.maintenance, "a run")
+    assert (report.before.small_files, report.after.small_files) == (2, 0)
+    assert codes(lake, table) == ["a", "b", "c", "x", "y"]
+
+
+def whole() -> Table:
+    """A table without partitions."""
+    return replace(visits(), partition_scheme=None)
+
+
+def write_whole_table(lake: Lake, codes: list[str]) -> None:
+    with lake.writing(whole()) as write:
+        pq.write_table(rows_of({"2017": codes}).cast(whole().schema), write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, whole(), write, None, {"run": "a run"})
+
+
+def add_codes(settings: Settings, name: str, number: int) -> None:
+    """Add codes to the table, one in each commit: read the rows, write them with one more."""
+    lake, table = Lake(lake_root(settings)), whole()
+    for trial in range(number):
+        with lake.writing(table) as write:
+            rows = pa.concat_tables(
+                [lake.current_rows(table), rows_of({"2017": [f"{name}{trial}"]}).cast(table.schema)]
+            )
+            pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
+            commit_written(lake, table, write, None, {"run": name})
+
+
+def test_two_writers_lose_no_update(settings: Settings, lake: Lake) -> None:
+    processes = multiprocessing.get_context("spawn")
+    # Each has a CHU_HOME of its own, as on two machines: they share nothing but the store.
+    writers = [
+        processes.Process(
+            target=add_codes, args=(settings.model_copy(update={"home": settings.home / name}), name, TRIALS // 2)
+        )
+        for name in ("a", "b")
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert codes(lake, whole()) == sorted(f"{name}{i}" for name in ("a", "b") for i in range(TRIALS // 2))
+    assert lake.version(whole()) == TRIALS - 1
+
+
+def end_before_commit(settings: Settings) -> None:
+    lake, table = Lake(lake_root(settings)), whole()
+    with lake.writing(table) as write:
+        name = write.new_name("rows.parquet")
+        pq.write_table(rows_of({"2018": ["lost"]}).cast(table.schema), write.rows / name)
+        lake.make_durable(table, [name], write)
+        os._exit(9)
+
+
+def test_an_interrupted_write_is_invisible_and_vacuum_removes_it(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_whole_table(lake, ["kept"])
+    before = data_files(lake, whole())
+    process = multiprocessing.get_context("spawn").Process(target=end_before_commit, args=(settings,))
+    process.start()
+    process.join()
+    (orphan,) = data_files(lake, whole()) - before
+    assert (lake.version(whole()), codes(lake, whole())) == (0, ["kept"])
+    with pytest.raises(TableLocked), lake.write_lock(whole(), wait=False):
+        pass
+    expired = lake.require(whole()).vacuum(0, dry_run=True, enforce_retention_duration=False, full=True)
+    assert orphan in expired
+    # The lease of the process that ended expires.
+    monkeypatch.setattr("chu_platform.storage.lease.TTL", 1.0)
+    write_whole_table(lake, ["next"])
+    assert (lake.version(whole()), codes(lake, whole())) == (1, ["next"])
+
+
+def test_who_lost_the_lease_commits_nothing(lake: Lake) -> None:
+    write_whole_table(lake, ["kept"])
+    (lock,) = (n for n in (lake.place / "restricted").names() if n.endswith(".lock"))  # type: ignore[union-attr]
+    with lake.writing(whole()) as write:
+        (lake.place / "restricted" / lock).write_bytes(b'{"number": 9, "holder": "other", "renewal": ""}')
+        pq.write_table(rows_of({"2018": ["late"]}), write.rows / write.new_name("rows.parquet"))
+        with pytest.raises(ChuError, match="was lost to another process"):
+            commit_written(lake, whole(), write, None, {"run": "late"})
+    assert (lake.version(whole()), codes(lake, whole())) == (0, ["kept"])
+    assert len(data_files(lake, whole())) == 1
+
+
+def test_a_missing_bucket_is_one_clear_error(settings: Settings) -> None:
+    absent = Lake(lake_root(settings.model_copy(update={"lake": "s3://absent/lake"})))
+    for attempt in (absent.prepare, lambda: absent.open(visits())):
+        with pytest.raises(ChuError) as error:
+            attempt()
+        assert "s3://absent/lake" in str(error.value)
+        assert "bucket does not exist" in str(error.value)
+        assert SECRET not in str(error.value)
