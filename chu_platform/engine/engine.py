@@ -67,6 +67,8 @@ class Engine:
     def session(self) -> "SparkSession":
         """The Spark Connect session."""
         if self._session is None:
+            if self._settings.engine == "spark" and self._settings.lake_url:
+                raise ChuError("CHU_ENGINE=spark does not read a lake in an object store: set CHU_ENGINE=embedded")
             address = self._settings.spark_remote if self._settings.engine == "spark" else None
             if address is not None:
                 _require_answer(address)

@@ -140,7 +140,7 @@ def commit_written(
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
-    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign_commits(lake.path(table))):
+    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign_commits(lake.place_of(table))):
         # An input lost its log, or another tool made a commit: the log must say again where the rows come from.
         metadata = {**provenance, SAME_ROWS: True, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))

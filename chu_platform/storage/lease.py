@@ -2,7 +2,7 @@
 
 Only conditional puts change a lease, so of several processes one gets it. It expires when its holder has not renewed it
 for TTL seconds, by the clock of the store. Its number grows with each holder. Before a commit, the holder renews it by
-a conditional put (`require_lease`), which fails if another process has taken it over. The commit itself is a
+a conditional put (`Lease.require`), which fails if another process has taken it over. The commit itself is a
 conditional put too: a holder that is stopped between the two and goes on after another one's commit fails there.
 """
 
@@ -26,7 +26,6 @@ from chu_platform.storage.file_lock import Locked
 
 TTL: Final = 60.0
 RETRY_SECONDS: Final = 0.2
-_held: dict[str, "Lease"] = {}
 
 
 class LeaseLost(TransientError):
@@ -46,8 +45,11 @@ class Lease:
         self._thread = threading.Thread(target=self._renew_periodically, name="lease", daemon=True)
         self._thread.start()
 
-    def renew(self, holder: str | None) -> None:
-        """Write the lease again, with its holder. Raises LeaseLost if another process took it over."""
+    def require(self) -> None:
+        """Renew the lease. Raises LeaseLost if another process took it over."""
+        self._write(_me())
+
+    def _write(self, holder: str | None) -> None:
         with self._guard, self._errors():
             try:
                 self._tag = _put(self._store, self._name, self.number, holder, {"e_tag": self._tag})
@@ -59,14 +61,14 @@ class Lease:
         self._ended.set()
         self._thread.join()
         try:
-            self.renew(None)
+            self._write(None)
         except LeaseLost:
             return
 
     def _renew_periodically(self) -> None:
         while not self._ended.wait(TTL / 4):
             try:
-                self.renew(_me())
+                self._write(_me())
             except LeaseLost:
                 return  # the next commit finds it
             except Exception:  # noqa: S112 - the store may answer again before the lease expires
@@ -76,32 +78,31 @@ class Lease:
 @contextmanager
 def held(
     store: S3Store, name: str, wait_seconds: float, errors: Callable[[], AbstractContextManager[None]]
-) -> Iterator[None]:
+) -> Iterator["Lease"]:
     """Hold the lease of this name. Raises Locked if another process holds it for `wait_seconds`."""
-    deadline = time.monotonic() + wait_seconds
+    begun = expiry_looked_at = time.monotonic()
+    may_be_expired = True
     while True:
         with errors():
-            taken = _take(store, name)
+            taken = _take(store, name, may_be_expired)
         if taken is not None:
             break
-        if time.monotonic() >= deadline:
+        now = time.monotonic()
+        if now >= begun + wait_seconds:
             raise Locked
+        may_be_expired = now >= expiry_looked_at + TTL / 4
+        if may_be_expired:
+            expiry_looked_at = now
         time.sleep(RETRY_SECONDS)
-    lease = _held[name] = Lease(store, name, *taken, errors)
+    lease = Lease(store, name, *taken, errors)
     try:
-        yield
+        yield lease
     finally:
-        del _held[name]
         lease.release()
 
 
-def require_lease(name: str) -> None:
-    """Raise LeaseLost unless this process still holds the lease, which is renewed."""
-    _held[name].renew(_me())
-
-
-def _take(store: S3Store, name: str) -> tuple[int, str] | None:
-    """Number and tag of the lease, if it was free or expired; otherwise None."""
+def _take(store: S3Store, name: str, may_be_expired: bool) -> tuple[int, str] | None:
+    """Number and tag of the lease, if it was free, or expired and `may_be_expired`; otherwise None."""
     try:
         found = obstore.get(store, name)
         text, tag, modified = json.loads(bytes(found.bytes())), found.meta["e_tag"], found.meta["last_modified"]
@@ -109,7 +110,8 @@ def _take(store: S3Store, name: str) -> tuple[int, str] | None:
         if "NoSuchBucket" in str(error):
             raise
         text, tag, modified = None, None, None
-    if text and modified and text["holder"] is not None and not _expired(store, name, modified):
+    is_held = text is not None and text["holder"] is not None
+    if is_held and not (may_be_expired and modified and _expired(store, name, modified)):
         return None
     number = text["number"] + 1 if text else 1
     try:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from chu_platform.storage.lease import held, require_lease
+from chu_platform.storage.lease import Lease, held
 from chu_platform.storage.store_path import StoreUnavailable
+from chu_platform.tables.table import Zone
 
 ALLOW_HTTP = "AWS_ALLOW_HTTP"
 
@@ -35,6 +36,7 @@ class ObjectStore:
         self._options = options
         self._work = work
         self._stores: dict[str, S3Store] = {}
+        self._leases: dict[str, Lease] = {}
 
     @cached_property
     def work(self) -> Path:
@@ -45,8 +47,10 @@ class ObjectStore:
         return folder
 
     def options(self, zone: str) -> dict[str, str]:
-        """The options of a zone, for delta-rs."""
-        return dict(self._options.get(zone, {}))
+        """The options of a zone, for delta-rs. Files at the root of the lake have those of the first zone with some."""
+        if zone in set(Zone):
+            return dict(self._options.get(zone, {}))
+        return dict(next((self._options[z] for z in Zone if z in self._options), {}))
 
     def store(self, zone: str) -> S3Store:
         """The client with the options of a zone. Its paths are relative to the URL of the lake."""
@@ -113,10 +117,16 @@ class ObjectStore:
         with self.errors():
             obstore.delete(self.store(zone), key)
 
-    def lease(self, zone: str, key: str, wait_seconds: float) -> AbstractContextManager[None]:
+    @contextmanager
+    def lease(self, zone: str, key: str, wait_seconds: float) -> Iterator[None]:
         """Hold a lease. Raises Locked if another process holds it for `wait_seconds`."""
-        return held(self.store(zone), key, wait_seconds, self.errors)
+        with held(self.store(zone), key, wait_seconds, self.errors) as lease:
+            self._leases[key] = lease
+            try:
+                yield
+            finally:
+                del self._leases[key]
 
     def require_lease(self, key: str) -> None:
         """Raise LeaseLost unless this process still holds the lease, which is renewed."""
-        require_lease(key)
+        self._leases[key].require()
