@@ -69,8 +69,10 @@ setup(
             "pytest-xdist>=3.6",
             "hypothesis>=6.120",
             "openpyxl>=3.1",
-            # An S3 server; without it the tests of object stores are skipped.
-            "moto[s3,server]>=5.2",
+            # An S3 server (moto serves with Flask). Its extra `server` would bring 20 packages for other services.
+            "moto[s3]>=5.2",
+            "flask>=3.1",
+            "flask-cors>=6",
             "beautifulsoup4>=4.13",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",
