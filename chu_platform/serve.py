@@ -21,6 +21,7 @@ from typing import IO, Final
 
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
+from chu_platform.storage.copies_folder import delete_abandoned
 from chu_platform.urls import DOCUMENTS_ROOT
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
@@ -77,6 +78,8 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         else ("dagster-webserver", "chu_platform.webserver")
     )
     with ExitStack() as stack:
+        # Children that were stopped by a signal leave their copies of the lake's files.
+        stack.callback(delete_abandoned, settings.copies_folder)
         address = f"http://{HOST}:{port}"
         ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
         portal_command = ("chu_platform.portal", str(portal_port), address)

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         return self.lake_url or str(self.lake_folder)
 
     @property
+    def copies_folder(self) -> Path:
+        """Folder of the local copies of files of a lake in an object store."""
+        return self.work_folder / "lake"
+
+    @property
     def store_options(self) -> Mapping[str, Mapping[str, str]]:
         """Options of the object store, by zone. Raises ChuError if a file cannot be read."""
         files = {

@@ -4,9 +4,6 @@ Messages of the store may contain addresses and account names, so errors only sa
 """
 
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,6 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
+from chu_platform.storage.copies_folder import copies_folder, delete_abandoned
 from chu_platform.storage.lease import Lease, held
 from chu_platform.storage.store_path import StoreUnavailable
 from chu_platform.tables.table import Zone
@@ -28,7 +26,7 @@ class ObjectStore:
     """An object store below one URL. Each zone may have its own options, such as credentials.
 
     A zone without options has those of the environment. Copies of data files are in a folder below `work`, which only
-    this user can enter and which is deleted with this object.
+    this user can enter and which is deleted with this object. Those of killed processes are deleted at the start.
     """
 
     def __init__(self, url: str, options: Mapping[str, Mapping[str, str]], work: Path) -> None:
@@ -37,14 +35,12 @@ class ObjectStore:
         self._work = work
         self._stores: dict[str, S3Store] = {}
         self._leases: dict[str, Lease] = {}
+        delete_abandoned(work)
 
     @cached_property
     def work(self) -> Path:
         """Folder for local files of this object."""
-        self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = Path(tempfile.mkdtemp(dir=self._work, prefix="copies-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+        return copies_folder(self._work, self)
 
     def options(self, zone: str) -> dict[str, str]:
         """The options of a zone, for delta-rs. Files at the root of the lake have those of the first zone with some."""

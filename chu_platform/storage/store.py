@@ -26,7 +26,7 @@ def lake_root(settings: Settings) -> LakePath:
         return settings.lake_folder
     from chu_platform.storage.object_store import ObjectStore  # loads the client
 
-    return StorePath(ObjectStore(settings.lake_url, settings.store_options, settings.work_folder / "lake"))
+    return StorePath(ObjectStore(settings.lake_url, settings.store_options, settings.copies_folder))
 
 
 def delta_table(path: LakePath, version: int | None = None) -> DeltaTable:

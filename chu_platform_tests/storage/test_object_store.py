@@ -238,3 +238,43 @@ def test_a_missing_bucket_is_one_clear_error(settings: Settings) -> None:
         assert "s3://absent/lake" in str(error.value)
         assert "bucket does not exist" in str(error.value)
         assert SECRET not in str(error.value)
+
+
+# Reads a table, so that copies of its files are made, says so, and waits.
+READS = """
+import sys
+from chu_platform.settings import load_settings
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import lake_root
+from chu_platform_tests.storage.small_table import visits
+lake = Lake(lake_root(load_settings()))
+print(lake.arrow(visits()).num_rows, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_copies_of_a_killed_process_are_deleted_at_the_next_start(settings: Settings, lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CHU_")},
+        "CHU_HOME": str(settings.home),
+        "CHU_LAKE": str(settings.lake),
+        "CHU_LAKE_OPTIONS_RESTRICTED": str(settings.lake_options_restricted),
+    }
+
+    def copies() -> list[Path]:
+        return list(settings.copies_folder.rglob("*.parquet"))
+
+    with subprocess.Popen(
+        [sys.executable, "-c", READS], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline().strip() == "6"
+        held = len(copies())
+        lake_root(settings)
+        assert len(copies()) == held > 0  # the reader still runs
+        reader.kill()
+        reader.wait()
+    assert len(copies()) == held
+    lake_root(settings)
+    assert copies() == []
