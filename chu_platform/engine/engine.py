@@ -22,6 +22,7 @@ from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
 from chu_platform.storage.store import LakePath
+from chu_platform.storage.store_path import REFUSED, StorePath, StoreUnavailable
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.table import Table, Zone
 
@@ -67,14 +68,13 @@ class Engine:
     def session(self) -> "SparkSession":
         """The Spark Connect session."""
         if self._session is None:
-            if self._settings.engine == "spark" and self._settings.lake_url:
-                raise ChuError("CHU_ENGINE=spark does not read a lake in an object store: set CHU_ENGINE=embedded")
             address = self._settings.spark_remote if self._settings.engine == "spark" else None
             if address is not None:
                 _require_answer(address)
             else:
                 # One server reads all zones, so it has the options of the zone that the fewest may read.
-                options = self._settings.store_options.get(Zone.RESTRICTED, {})
+                in_store = self._settings.lake_url is not None
+                options = self._settings.store_options.get(Zone.RESTRICTED, {}) if in_store else None
                 self._server = Server(self._settings.engine, self._settings.work_folder / "engine", options)
                 address = self._server.address
             with self._errors("opening a session"):
@@ -109,6 +109,10 @@ class Engine:
                 ) from None
             if not self._answers(CONNECT_TIMEOUT_SECONDS):
                 raise TransientError(f"the engine has stopped or has ended the session while {action}") from None
+            if self._settings.lake_url and REFUSED.search(str(error)):
+                raise StoreUnavailable(
+                    self._settings.lake_url, f"the credentials of the engine are refused while {action}"
+                ) from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
                 f"the engine failed while {action} ({condition or type(error).__name__}); details: {log}"
@@ -131,7 +135,12 @@ class Engine:
 
     def read(self, path: LakePath, version: int) -> "DataFrame":
         """A Delta table at a version."""
-        return self.session.read.format("delta").option("versionAsOf", version).load(str(path))
+        return self.session.read.format("delta").option("versionAsOf", version).load(self._address(path))
+
+    def _address(self, path: LakePath) -> str:
+        """The path as the engine knows it: Spark uses the scheme `s3a` for S3."""
+        is_s3a = self._settings.engine == "spark" and isinstance(path, StorePath)
+        return str(path).replace("s3://", "s3a://", 1) if is_s3a else str(path)
 
     def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
         """The result of a declared query over its inputs, not computed yet."""
@@ -179,7 +188,7 @@ class Engine:
             # Spark writes one file for each task and partition: put each partition into one task. Sail always does so.
             rows = rows.repartition(*partition_by)
         with self._errors("writing"):
-            rows.write.mode("append").partitionBy(*partition_by).parquet(str(folder))
+            rows.write.mode("append").partitionBy(*partition_by).parquet(self._address(folder))
 
     def arrow(self, rows: "DataFrame") -> pa.Table:
         """Rows as an Arrow table in this process."""

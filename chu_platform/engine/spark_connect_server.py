@@ -22,12 +22,17 @@ from typing import Literal
 from chu_platform.errors import ChuError
 
 HOST = "127.0.0.1"
+# Argument of the child: the lake is in an object store.
+OBJECT_STORE = "object-store"
 START_TIMEOUT_SECONDS = 180.0
 # A session without requests ends after this time. The default of the servers is 15 or 60 minutes, but reading a large
 # file without the engine takes longer. The servers have one client and end with it, so a long timeout does no harm.
 SESSION_TIMEOUT_SECONDS = 7 * 24 * 3600
 SPARK_SUBMIT_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
+# Reads and writes s3a://. Its version is that of the Hadoop client in PySpark.
+STORE_PACKAGE = "org.apache.hadoop:hadoop-aws"
+HADOOP_CLIENT = re.compile(r"hadoop-client-api-([\d.]+)\.jar")
 SPARK_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -50,10 +55,10 @@ SPARK_CONF = {
 class Server:
     """A server started by this process: `address` for clients, `log` file, `close` to stop it."""
 
-    def __init__(self, kind: Literal["embedded", "spark"], folder: Path, options: Mapping[str, str]) -> None:
+    def __init__(self, kind: Literal["embedded", "spark"], folder: Path, options: Mapping[str, str] | None) -> None:
         """Start the server and wait until its port answers. Its log file is in `folder`.
 
-        `options` are those of the object store of the lake.
+        `options` are those of the object store of the lake; None for a lake in a folder.
 
         Raises ChuError, with a remedy, when the server does not start.
         """
@@ -66,12 +71,19 @@ class Server:
         port = _free_port()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "chu_platform.engine.spark_connect_server", kind, str(port), str(folder)],
+                [
+                    sys.executable,
+                    *("-m", "chu_platform.engine.spark_connect_server", kind, str(port), str(folder)),
+                    *([OBJECT_STORE] if options is not None else []),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**_store_environment(options), "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS)},
+                env={
+                    **_store_environment(options or {}),
+                    "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS),
+                },
             )
         self.address = f"sc://{HOST}:{port}"
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -104,7 +116,10 @@ class Server:
 
 
 def _store_environment(options: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment with options of an object store. Sail knows the endpoint by another name than delta-rs."""
+    """The environment with options of an object store, which Sail and Spark read from it.
+
+    Sail knows the endpoint by another name than delta-rs. Options are secrets: they are never on a command line.
+    """
     environment = {**os.environ, **{name.upper(): value for name, value in options.items()}}
     if "AWS_ENDPOINT_URL" in environment:
         environment["AWS_ENDPOINT"] = environment["AWS_ENDPOINT_URL"]
@@ -131,14 +146,32 @@ def _serve_embedded(port: int) -> None:
     sys.stdin.read()
 
 
-def _serve_spark(port: int, folder: Path) -> None:
+def _store_conf() -> Mapping[str, str]:
+    """Settings of Spark for an object store. Spark itself reads endpoint and credentials from the environment."""
+    virtual_hosted = os.environ.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "false").lower() == "true"
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return {
+        "spark.hadoop.fs.s3a.path.style.access": str(not virtual_hosted).lower(),
+        # Rows that wait for their upload stay in memory instead of a file in /tmp.
+        "spark.hadoop.fs.s3a.fast.upload.buffer": "bytebuffer",
+        "spark.hadoop.fs.s3a.multipart.size": "16M",
+        **({"spark.hadoop.fs.s3a.endpoint.region": region} if region else {}),
+    }
+
+
+def _serve_spark(port: int, folder: Path, object_store: bool) -> None:
     spec = find_spec("pyspark")
     assert spec and spec.submodule_search_locations
     home = Path(spec.submodule_search_locations[0])
     delta = re.match(r"[\d.]+", version("delta-spark"))
     assert delta
+    packages = [f"{DELTA_PACKAGE}:{delta.group()}"]
+    if object_store:
+        (hadoop,) = (found for jar in (home / "jars").iterdir() if (found := HADOOP_CLIENT.fullmatch(jar.name)))
+        packages.append(f"{STORE_PACKAGE}:{hadoop.group(1)}")
     conf = {
         **SPARK_CONF,
+        **(_store_conf() if object_store else {}),
         "spark.connect.grpc.binding.port": str(port),
         "spark.jars.ivy": str(Path.home() / ".ivy2.chu"),
     }
@@ -151,7 +184,7 @@ def _serve_spark(port: int, folder: Path) -> None:
             "--master",
             "local[*]",
             "--packages",
-            f"{DELTA_PACKAGE}:{delta.group()}",
+            ",".join(packages),
         ),
         *options,
         "spark-internal",
@@ -179,5 +212,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "embedded":
         _serve_embedded(int(sys.argv[2]))
     else:
-        _serve_spark(int(sys.argv[2]), Path(sys.argv[3]))
+        _serve_spark(int(sys.argv[2]), Path(sys.argv[3]), OBJECT_STORE in sys.argv[4:])
     os._exit(0)

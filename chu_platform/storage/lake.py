@@ -21,7 +21,7 @@ from chu_platform.storage.durable import flush
 from chu_platform.storage.file_lock import Locked
 from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.provenance import last_data_commit
-from chu_platform.storage.store import LakePath, local_files, lock
+from chu_platform.storage.store import LakePath, local_files, lock, store_errors
 from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -29,6 +29,8 @@ from chu_platform.tables.table import StoredTable, Table, Zone
 
 # Folder in each zone with locks and temporary files. Its name on disk is kept for existing lakes.
 SCRATCH = ".staging"
+# Folder in the folder of a table into which Spark writes; at the end, it moves the files into the folder of the table.
+UNFINISHED = "_temporary"
 # Longer than any step of a full-size pack.
 LOCK_TIMEOUT_SECONDS = 600.0
 
@@ -265,7 +267,10 @@ class Lake:
         LOCK_TIMEOUT_SECONDS.
         """
         try:
-            with lock(self._lock(table), LOCK_TIMEOUT_SECONDS if wait else 0):
+            with (
+                store_errors(self.place),
+                lock(self._lock(table), LOCK_TIMEOUT_SECONDS if wait else 0),
+            ):
                 yield
         except Locked:
             raise TableLocked(table) from None
@@ -280,6 +285,7 @@ class Lake:
         scratch, target = self.scratch_folder(table), self.place_of(table)
         rows = scratch / "rows" if isinstance(target, StorePath) else target
         with self.write_lock(table):
+            self._delete_unfinished(target)
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True, mode=0o700)
             rows.mkdir(parents=True, exist_ok=True)
@@ -290,6 +296,14 @@ class Lake:
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
                 self._delete_unnamed(table, write)
+
+    def _delete_unfinished(self, target: LakePath) -> None:
+        """Delete what a killed write by Spark has left: VACUUM ignores its folder."""
+        if isinstance(target, StorePath):
+            for name in (target / UNFINISHED).names():
+                (target / UNFINISHED / name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(target / UNFINISHED, ignore_errors=True)
 
     def _delete_unnamed(self, table: Table, write: Write) -> None:
         """Delete the files of a write that the current version of the table does not name, and empty folders."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from chu_platform.storage.copies_folder import copies_folder, delete_abandoned
 from chu_platform.storage.lease import Lease, held
-from chu_platform.storage.store_path import StoreUnavailable
+from chu_platform.storage.store_path import NO_BUCKET, store_error
 from chu_platform.tables.table import Zone
 
 ALLOW_HTTP = "AWS_ALLOW_HTTP"
@@ -65,15 +65,11 @@ class ObjectStore:
         try:
             yield
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise StoreUnavailable(self.url, "the bucket does not exist") from None
+            if NO_BUCKET.search(str(error)):
+                raise store_error(self.url, str(error)) from None
             raise FileNotFoundError from None
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise StoreUnavailable(self.url, "the credentials are refused") from None
         except BaseError as error:
-            missing = "NoSuchBucket" in str(error)
-            reason = "the bucket does not exist" if missing else f"the store answers with {type(error).__name__}"
-            raise StoreUnavailable(self.url, reason) from None
+            raise store_error(self.url, str(error)) from None
 
     def below(self, zone: str, key: str) -> Sequence[str]:
         """Keys of all objects below `key`."""

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from chu_platform.settings import Settings
 from chu_platform.storage.durable import write_whole
 from chu_platform.storage.file_lock import file_lock
-from chu_platform.storage.store_path import StorePath
+from chu_platform.storage.store_path import StorePath, StoreUnavailable, store_error
 
 LakePath: TypeAlias = Path | StorePath
 
@@ -32,7 +32,23 @@ def lake_root(settings: Settings) -> LakePath:
 def delta_table(path: LakePath, version: int | None = None) -> DeltaTable:
     """The Delta table at a place, at a version (default: current version)."""
     options = path.options if isinstance(path, StorePath) else None
-    return DeltaTable(str(path), version=version, storage_options=options)
+    with store_errors(path):
+        return DeltaTable(str(path), version=version, storage_options=options)
+
+
+@contextmanager
+def store_errors(place: LakePath) -> Iterator[None]:
+    """Raise StoreUnavailable for an error of delta-rs with an object store: its message may contain account names."""
+    try:
+        yield
+    except OSError as error:
+        # An error of the operating system, unlike one of a store, has a number.
+        if not isinstance(place, StorePath) or error.errno is not None:
+            raise
+        if isinstance(error, FileNotFoundError):
+            reason = "an object that it names does not exist: run `chu verify`"
+            raise StoreUnavailable(place.root.url, reason) from None
+        raise store_error(place.root.url, str(error)) from None
 
 
 def local_files(files: Sequence[LakePath]) -> Sequence[Path]:

@@ -1,15 +1,23 @@
 """Places in a lake that lies in an object store, with the methods of paths. This module does not load the client."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, TransientError
 
 if TYPE_CHECKING:
     from chu_platform.storage.object_store import ObjectStore
+
+# Parts of the messages of stores and of their clients, which are never shown.
+NO_BUCKET: Final = re.compile("NoSuchBucket")
+REFUSED: Final = re.compile(
+    r"necessary privileges|valid authentication credentials|\b40[13]\b|Forbidden|AccessDenied|AccessForbidden"
+    "|InvalidAccessKeyId|SignatureDoesNotMatch"
+)
 
 
 class StoreUnavailable(ChuError):
@@ -20,6 +28,22 @@ class StoreUnavailable(ChuError):
             f"the lake {url} cannot be used: {reason}; check CHU_LAKE, the AWS_* variables and the files of "
             "CHU_LAKE_OPTIONS_RESTRICTED, _PSEUDONYMISED and _PUBLISHED"
         )
+
+
+class StoreSilent(StoreUnavailable, TransientError):
+    """The object store of the lake does not answer, or answers with an error that may pass."""
+
+
+def store_error(url: str, message: str) -> StoreUnavailable:
+    """The error to raise for a message of the store of a lake. It says what kind of error it is, without the message.
+
+    The message may contain addresses and account names.
+    """
+    if NO_BUCKET.search(message):
+        return StoreUnavailable(url, "the bucket does not exist")
+    if REFUSED.search(message):
+        return StoreUnavailable(url, "the credentials are refused")
+    return StoreSilent(url, "the store does not answer, or answers with an error")
 
 
 @dataclass(frozen=True)

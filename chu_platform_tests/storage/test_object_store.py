@@ -126,11 +126,6 @@ def test_the_engine_reads_and_writes_the_store(settings: Settings, lake: Lake) -
     assert codes(lake, table) == ["a", "b", "c", "d", "e", "f"]
 
 
-def test_spark_on_an_object_store_is_refused(settings: Settings) -> None:
-    with pytest.raises(ChuError, match="set CHU_ENGINE=embedded"):
-        _ = Engine(settings.model_copy(update={"engine": "spark"})).session
-
-
 def test_small_files_are_rewritten(lake: Lake) -> None:
     table = replace(visits(), maintenance=replace(visits().maintenance, small_files=1))
     put(lake, table, rows_of(FIRST))
