@@ -231,7 +231,7 @@ def dictionary(
     from chu_platform.urls import DICTIONARY
 
     settings = load_settings()
-    catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
+    catalogue = current_catalogue(lake_root(settings), settings.work_folder)
     written = Site(Lake(lake_root(settings)), catalogue, in_ui=False).write(folder)
     print(f"{written} documents; open {folder / DICTIONARY}")
 

@@ -21,7 +21,6 @@ from typing import IO, Final
 
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
-from chu_platform.storage.copies_folder import delete_abandoned
 from chu_platform.urls import DOCUMENTS_ROOT
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
@@ -66,11 +65,13 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     require_free_port(portal_port, "--portal-port")
     # Not at the start of every command.
     from chu_platform.description.file import current_text
+    from chu_platform.storage.copies_folder import delete_abandoned
+    from chu_platform.storage.store import lake_root
 
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     # What the portal and the documents show tables by.
-    current_text(settings.lake_folder, settings.work_folder)
+    current_text(lake_root(settings), settings.work_folder)
     workspace = ("-w", str(WORKSPACE))
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")

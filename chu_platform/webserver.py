@@ -60,7 +60,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         from chu_platform.storage.store import lake_root
 
         settings = load_settings()
-        catalogue = current_catalogue(settings.lake_folder, settings.work_folder)
+        catalogue = current_catalogue(lake_root(settings), settings.work_folder)
         return Site(Lake(lake_root(settings)), catalogue, in_ui=True)
 
     def _document(self, request: Request) -> Response:

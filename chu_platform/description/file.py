@@ -5,8 +5,8 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Final, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -16,11 +16,31 @@ from chu_platform.errors import ChuError
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent
 # In the published zone, where the portal may read it; no folder of a table begins with a dot.
-IN_LAKE: Final = Path("published") / ".catalogue.json"
+IN_LAKE: Final = PurePosixPath("published") / ".catalogue.json"
 # In the folder of what can be deleted, for a lake that is not there yet or cannot be written.
 IN_WORK: Final = Path("catalogue.json")
 # Everybody may read it: it holds names and descriptions, no rows.
 MODE: Final = 0o644
+
+
+class Place(Protocol):
+    """A place in a folder or in an object store, with the methods of paths."""
+
+    @property
+    def parent(self) -> "Place":
+        """The folder of this place."""
+
+    def __truediv__(self, name: PurePosixPath, /) -> "Place":
+        """The place below this one."""
+
+    def is_dir(self) -> bool:
+        """Whether there is such a folder."""
+
+    def read_bytes(self) -> bytes:
+        """The content; raises OSError if there is none or it may not be read."""
+
+    def write_bytes(self, data: bytes, /) -> object:
+        """Replace the content."""
 
 
 @cache
@@ -33,26 +53,26 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def read_catalogue(lake: Path, work: Path) -> DescribedCatalogue:
-    """The catalogue as it was last described, if possible by this code; `lake` and `work` are folders of the settings.
+def read_catalogue(lake: Place, work: Path) -> DescribedCatalogue:
+    """The catalogue as it was last described, if possible by this code, in the lake or in the folder `work`.
 
     Raises ChuError when there is none that can be read.
     """
-    found = {file: text for file in (lake / IN_LAKE, work / IN_WORK) if (text := _text(file))}
-    for file in sorted(found, key=lambda f: _hash_in(found[f]) != code_hash()):
+    found = [text for file in (lake / IN_LAKE, work / IN_WORK) if (text := _text(file))]
+    for text in sorted(found, key=lambda t: _hash_in(t) != code_hash()):
         try:
-            return _adapter().validate_json(found[file])
+            return _adapter().validate_json(text)
         except ValidationError:
             continue  # written by other code
     raise ChuError(f"there is no description of the tables for the lake {lake}: run `chu serve` or `chu materialize`")
 
 
-def current_catalogue(lake: Path, work: Path) -> DescribedCatalogue:
+def current_catalogue(lake: Place, work: Path) -> DescribedCatalogue:
     """The catalogue of this code; see `current_text`."""
     return _adapter().validate_json(current_text(lake, work))
 
 
-def current_text(lake: Path, work: Path) -> bytes:
+def current_text(lake: Place, work: Path) -> bytes:
     """The content of a file that describes the declarations of this code; they are described again if none does.
 
     A process of its own imports the declarations; what it describes is written where that is possible. Raises ChuError
@@ -75,12 +95,12 @@ def is_current(text: bytes) -> bool:
     return bool(text) and _hash_in(text) == code_hash()
 
 
-def lake_is_described(lake: Path) -> bool:
+def lake_is_described(lake: Place) -> bool:
     """Whether the file of the lake describes the declarations of this code."""
     return is_current(_text(lake / IN_LAKE))
 
 
-def write_catalogue(text: bytes, lake: Path, work: Path) -> None:
+def write_catalogue(text: bytes, lake: Place, work: Path) -> None:
     """Write the file into the lake; into the work folder when the lake is not there or cannot be written.
 
     Where neither can be written, whoever needs it describes the declarations again.
@@ -95,8 +115,14 @@ def as_text(catalogue: DescribedCatalogue) -> bytes:
     return _adapter().dump_json(catalogue)
 
 
-def _written(file: Path, text: bytes) -> bool:
+def _written(file: Place, text: bytes) -> bool:
     """Write a file whole or not at all; whether it could be written."""
+    if not isinstance(file, Path):
+        try:
+            file.write_bytes(text)
+        except ChuError:
+            return False
+        return True
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f"{file.name}.", delete=False) as new:
@@ -113,7 +139,7 @@ def _written(file: Path, text: bytes) -> bool:
     return True
 
 
-def _text(file: Path) -> bytes:
+def _text(file: Place) -> bytes:
     """The content of a file; nothing when it is not there or may not be read."""
     try:
         return file.read_bytes()

@@ -21,7 +21,7 @@ def main(
 ) -> None:
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
-    catalogue = read_catalogue(settings.lake_folder, settings.work_folder)
+    catalogue = read_catalogue(lake_root(settings), settings.work_folder)
     reader = Reader(lake_root(settings), catalogue, settings.logs_folder)
     reader.follow()
     app = make_app(reader, ui, settings.logs_folder)

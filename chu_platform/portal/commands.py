@@ -26,7 +26,7 @@ def export(
     from chu_platform.storage.store import lake_root
 
     settings = load_settings()
-    reader = Reader(lake_root(settings), current_catalogue(settings.lake_folder, settings.work_folder))
+    reader = Reader(lake_root(settings), current_catalogue(lake_root(settings), settings.work_folder))
     if not reader.snapshot.versions:
         raise ChuError(f"nothing is published in the lake {settings.lake_place} yet: materialise it first")
     snapshot = reader.snapshot
