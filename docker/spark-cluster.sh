@@ -11,6 +11,7 @@
 #   MASTER_PORT    port of the master                   (7077)
 #   WORKER_MEMORY  memory of a worker for its executor  (1500m)
 #   WORK           folder of logs and local files       (a new one, removed at the end)
+#   OBJECT_STORE   as for spark-connect.sh: then the workers share no folder
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -69,6 +70,7 @@ daemon() {
     name=$1
     shift
     start "$name" env SPARK_HOME="$SPARK_HOME" SPARK_LOCAL_IP=$HOST SPARK_DAEMON_MEMORY=512m \
+        SPARK_LOCAL_DIRS="$WORK/$name-local" \
         "$SPARK_HOME/bin/spark-class" "$@" --host $HOST --webui-port 0
 }
 daemon master org.apache.spark.deploy.master.Master --port "$MASTER_PORT"
@@ -78,6 +80,7 @@ for n in 1 2; do
         --cores 1 --memory "$WORKER_MEMORY" --work-dir "$WORK/worker-$n"
 done
 start connect env SPARK_HOME="$SPARK_HOME" SPARK_LOCAL_IP=$HOST MASTER="$master" CONNECT_HOST=$HOST \
+    SPARK_LOCAL_DIRS="$WORK/connect-local" \
     CONNECT_PORT="$CONNECT_PORT" DRIVER_MEMORY="${DRIVER_MEMORY:-1g}" EXECUTOR_MEMORY="$WORKER_MEMORY" \
     "$here/spark-connect.sh"
 await connect "$CONNECT_PORT"

@@ -8,6 +8,7 @@
 #   MASTER         where tasks run        (local[*])
 #   EXECUTOR_MEMORY  heap of an executor, where MASTER is a cluster  (1g)
 #   PYSPARK_PYTHON  interpreter on each worker, with the libraries of docker/README.md  (python3 on PATH)
+#   OBJECT_STORE   "true" for a lake in an object store, whose AWS_* variables are set  (false)
 #   IVY_HOME       cache of fetched jars  (~/.ivy2.chu)
 set -eu
 
@@ -19,12 +20,27 @@ export SPARK_HOME
 : "${PYSPARK_PYTHON:=$(python3 -c 'import sys; print(sys.executable)')}"
 export PYSPARK_PYTHON
 
-# Where Delta's jars are not among Spark's own, they are fetched from Maven Central once.
-packages=
+# Jars that are not among Spark's own are fetched from Maven Central once: Delta, and the client of an object store in
+# the version of the Hadoop client.
+needed=
 if ! ls "$SPARK_HOME"/jars/*delta-spark_* >/dev/null 2>&1; then
-    delta=$(python3 -c 'from importlib.metadata import version; print(version("delta-spark"))')
-    packages="--packages io.delta:delta-spark_4.2_2.13:$delta --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}"
+    needed=io.delta:delta-spark_4.2_2.13:$(python3 -c 'from importlib.metadata import version
+print(version("delta-spark"))')
 fi
+store=
+if [ "${OBJECT_STORE:-false}" = true ]; then
+    if ! ls "$SPARK_HOME"/jars/*hadoop-aws-* >/dev/null 2>&1; then
+        hadoop=$(basename "$SPARK_HOME"/jars/hadoop-client-api-*.jar .jar)
+        needed=${needed:+$needed,}org.apache.hadoop:hadoop-aws:${hadoop##*-}
+    fi
+    # Spark itself reads endpoint and credentials from the environment. Rows that wait for their upload stay in memory.
+    region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
+    case ${AWS_VIRTUAL_HOSTED_STYLE_REQUEST:-false} in [Tt]rue) path_style=false ;; *) path_style=true ;; esac
+    store="--conf spark.hadoop.fs.s3a.path.style.access=$path_style --conf spark.hadoop.fs.s3a.multipart.size=16M
+        --conf spark.hadoop.fs.s3a.fast.upload.buffer=bytebuffer
+        ${region:+--conf spark.hadoop.fs.s3a.endpoint.region=$region}"
+fi
+packages=${needed:+--packages $needed --conf spark.jars.ivy=${IVY_HOME:-$HOME/.ivy2.chu}}
 
 if [ "${1:-}" = --resolve ]; then
     # While an image is built its host name may be unknown, and nothing listens here.
@@ -38,7 +54,7 @@ fi
 exec "$SPARK_HOME/bin/spark-submit" \
     --class org.apache.spark.sql.connect.service.SparkConnectServer \
     --master "${MASTER:-local[*]}" \
-    $packages \
+    $packages $store \
     --conf "spark.driver.memory=${DRIVER_MEMORY:-4g}" \
     --conf "spark.executor.memory=${EXECUTOR_MEMORY:-1g}" \
     --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \

@@ -24,14 +24,20 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && /opt/spark/bin/pip install --no-deps -r build.lock \
     && /opt/spark/bin/pip install --no-deps --no-build-isolation -r spark.lock
 
+# true for a lake in an object store: the client of the store has 690 MB.
+ARG OBJECT_STORE=false
 COPY docker/spark-connect.sh /opt/spark/bin/spark-connect
 ENV PATH=/opt/spark/bin:$PATH \
+    OBJECT_STORE=${OBJECT_STORE} \
     SPARK_HOME=/opt/spark/lib/python3.11/site-packages/pyspark
 
-# Delta's jars are resolved now and put beside Spark's own, which has newer versions of all the others that are
-# resolved with them: the server starts without a network.
+# The jars of Delta and of the client are resolved now and put beside Spark's own, which has newer versions of all the
+# others that are resolved with them: the server starts without a network.
 RUN IVY_HOME=/tmp/ivy spark-connect --resolve \
     && cp /tmp/ivy/jars/io.delta_*.jar /tmp/ivy/jars/io.unitycatalog_*.jar "${SPARK_HOME}/jars/" \
+    && if [ "${OBJECT_STORE}" = true ]; then \
+        cp /tmp/ivy/jars/org.apache.hadoop_hadoop-aws-*.jar /tmp/ivy/jars/org.wildfly.openssl_*.jar \
+            /tmp/ivy/jars/software.amazon.*.jar "${SPARK_HOME}/jars/"; fi \
     && rm -rf /tmp/ivy
 
 USER chu
