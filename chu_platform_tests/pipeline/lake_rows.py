@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from chu_platform.catalogue import catalogue
 from chu_platform.ingest.delivered import delivered_tables, rejects_of
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import delta_table
 from chu_platform.tables.table import Layer, Table
 
 
@@ -23,7 +24,7 @@ def every_table() -> Sequence[Table]:
 
 def rows(lake: Lake, table: Table, version: int | None = None) -> pa.Table:
     """All rows in a fixed order: sorted by the columns that are not floating-point numbers, then by the others."""
-    return _ordered(DeltaTable(lake.path(table), version=version))
+    return _ordered(delta_table(lake.place_of(table), version))
 
 
 def _ordered(delta: DeltaTable) -> pa.Table:

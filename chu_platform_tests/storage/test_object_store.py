@@ -4,10 +4,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,56 +21,35 @@ from chu_platform.storage.lake import Lake, TableLocked
 from chu_platform.storage.maintenance import maintain
 from chu_platform.storage.restore import restore
 from chu_platform.storage.store import lake_root
-from chu_platform.storage.store_path import StorePath
+from chu_platform.storage.store_path import StorePath, StoreUnavailable
 from chu_platform.tables.partitions import CAMPAIGNS
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform_tests.storage.s3_server import BUCKET, SECRET, S3Server, s3_server
 from chu_platform_tests.storage.small_table import put, rows_of, visits
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("moto", reason="moto is not installed")
 pytest.importorskip("obstore", reason="obstore is not installed")
 
-SECRET = "a-secret-that-no-message-shows"
+LAYERS = {Zone.RESTRICTED: Layer.SOURCES, Zone.PSEUDONYMISED: Layer.FACTS, Zone.PUBLISHED: Layer.PUBLISHED}
 FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
 # Commits of two writers; docs/decisions/0024-any-store.md has the result of 50.
 TRIALS = int(os.environ.get("CHU_TEST_TRIALS", "10"))
 
 
-# In a process of its own: some calls of delta-rs hold the lock of the Python interpreter while they wait.
-SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
-sys.stdin.read()
-"""
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    command = [sys.executable, "-c", SERVER]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout
-        url = process.stdout.readline().strip()
-        urllib.request.urlopen(urllib.request.Request(f"{url}/lake", method="PUT")).close()
-        yield url
-        process.kill()
+def server() -> Iterator[S3Server]:
+    with s3_server() as running:
+        yield running
 
 
 @pytest.fixture
-def settings(server: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    options = tmp_path / "options"
-    options.write_text(
-        f"AWS_ENDPOINT_URL={server}\nAWS_ALLOW_HTTP=true\nAWS_REGION=us-east-1\nAWS_ACCESS_KEY_ID=key\n"
-        f"AWS_SECRET_ACCESS_KEY={SECRET}\n"
-    )
+def settings(server: S3Server, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    options = server.options_file(tmp_path / "options")
     return Settings(
         _env_file=None,
         home=tmp_path,
-        lake=f"s3://lake/{request.node.name}",
+        lake=f"s3://{BUCKET}/{request.node.name}",
         lake_options_restricted=options,
         lake_options_pseudonymised=options,
         lake_options_published=options,
@@ -241,6 +220,7 @@ import sys
 from chu_platform.settings import load_settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
+from chu_platform_tests.storage.s3_server import BUCKET, SECRET, S3Server, s3_server
 from chu_platform_tests.storage.small_table import visits
 lake = Lake(lake_root(load_settings()))
 print(lake.arrow(visits()).num_rows, flush=True)
@@ -273,3 +253,34 @@ def test_copies_of_a_killed_process_are_deleted_at_the_next_start(settings: Sett
     assert len(copies()) == held
     lake_root(settings)
     assert copies() == []
+
+
+@pytest.fixture
+def own_zones(tmp_path: Path) -> Iterator[Settings]:
+    """A store in which the user of each zone may do nothing in the other zones."""
+    prefixes = {str(zone): [f"strict/{zone}/"] for zone in Zone}
+    prefixes["restricted"].append("strict/format.json")
+    with s3_server() as server:
+        server.create_users(prefixes)
+        files = {zone: server.options_file(tmp_path / zone, zone) for zone in Zone}
+        options: dict[str, Any] = {f"lake_options_{zone}": file for zone, file in files.items()}
+        yield Settings(_env_file=None, home=tmp_path, lake=f"s3://{BUCKET}/strict", **options)
+
+
+def test_each_zone_has_its_own_credentials(own_zones: Settings) -> None:
+    lake = Lake(lake_root(own_zones))
+    tables = [replace(visits(), zone=zone, layer=layer) for zone, layer in LAYERS.items()]
+    for table in tables:
+        put(lake, table, rows_of(FIRST))
+        assert codes(lake, table) == ["a", "b", "c", "d", "e", "f"]
+    swapped = own_zones.model_copy(update={"lake_options_published": own_zones.lake_options_restricted})
+    attempts: list[Callable[[], object]] = [
+        lambda: Lake(lake_root(swapped)).prepare(),
+        lambda: Lake(lake_root(swapped)).arrow(tables[-1]),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StoreUnavailable, match="the credentials are refused") as error:
+            attempt()
+        assert [
+            word for word in ("arn:", "Error>", "AccessDenied", "strict/published") if word in str(error.value)
+        ] == []
