@@ -67,6 +67,8 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 _ON_A_CLUSTER: Final = (
     'CHU_TEST_SPARK_REMOTE=$CHU_SPARK_REMOTE exec "$0" -m pytest chu_platform_tests/pipeline/test_engines.py'
 )
+# Then a cluster that the test starts itself, on an object store. The file is an argument of its own.
+_CLUSTERS: Final = 'docker/spark-cluster.sh sh -c "$1" "$0" && exec "$0" -m pytest -m system "$2"'
 PARTS: Final = (
     Part(
         "attack",
@@ -75,9 +77,17 @@ PARTS: Final = (
     ),
     Part(
         "cluster",
-        "both engines make the same tables, Spark as a cluster of one master and two workers",
-        ("docker/spark-cluster.sh", "sh", "-c", _ON_A_CLUSTER, sys.executable),
+        "both engines make the same tables, Spark as a cluster of two workers; then without a shared disk",
+        (
+            *("sh", "-c", _CLUSTERS, sys.executable, _ON_A_CLUSTER),
+            "chu_platform_tests/pipeline/test_cluster_without_shared_disk.py",
+        ),
         java=True,
+    ),
+    Part(
+        "object-store",
+        "the whole pipeline with the lake in an object store, whose users have one zone each",
+        _pytest("chu_platform_tests/pipeline/test_object_store_lake.py"),
     ),
     Part(
         "serving",
