@@ -16,7 +16,6 @@ from chu_platform.storage.store_path import StorePath, StoreUnavailable
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
-from chu_platform_tests.pipeline.test_killed_runs import DIES_BEFORE_THE_COMMIT
 from chu_platform_tests.storage.s3_server import BUCKET, S3Server, s3_server
 
 pytestmark = pytest.mark.system
@@ -29,6 +28,15 @@ USERS = {
     "pseudonymised": ["hospital/pseudonymised/"],
     "published": ["hospital/published/"],
 }
+FACT = "pseudonymised/facts/fact_death"
+# A program that kills itself when the engine has written the files of a table.
+DIES_BEFORE_THE_CHECKS = """
+import os, signal
+from chu_platform.graph import step
+step.examine = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from chu_platform.cli import main
+main()
+"""
 STRANGER = "stranger"
 FAILURE = "the credentials are refused"
 CELL = ("published/kpis/kpi_deaths_by_region", "year=2019", "region_code=11")
@@ -110,19 +118,24 @@ def test_nothing_is_made_twice_and_the_lake_is_sound(stored: Home) -> None:
 
 
 def test_a_killed_run_leaves_nothing_visible_and_the_next_one_ends(stored: Home) -> None:
-    before = versions(lake_of(stored))
-    dying = stored.start("materialize", "--force", "--select", "key:facts/fact_death", program=DIES_BEFORE_THE_COMMIT)
+    lake = lake_of(stored)
+    (fact,) = (t for t in every_table() if t.folder == FACT)
+    before, files = versions(lake), set(place(lake, fact).names())
+    dying = stored.start("materialize", "--force", "--select", "key:facts/fact_death", program=DIES_BEFORE_THE_CHECKS)
     dying.communicate(timeout=600)
     assert dying.returncode == -signal.SIGKILL
-    assert versions(lake_of(stored)) == before
+    assert versions(lake) == before
+    left = {name for name in set(place(lake, fact).names()) - files if name.endswith(".parquet")}
+    assert left
     # It waits until the lease of the killed run expires.
     stored.materialize("--force", "--select", "key:facts/fact_death")
-    assert versions(lake_of(stored)) == before
+    assert versions(lake) == before
+    assert left <= set(lake.require(fact).vacuum(0, dry_run=True, enforce_retention_duration=False, full=True))
 
 
 def test_damage_is_found_and_repaired(stored: Home) -> None:
     lake = lake_of(stored)
-    (fact,) = (t for t in every_table() if t.folder == "pseudonymised/facts/fact_death")
+    (fact,) = (t for t in every_table() if t.folder == FACT)
     (exact,) = (t for t in every_table() if t.folder == "pseudonymised/kpis/kpi_deaths_by_region")
     expected = rows(lake, fact), rows(lake, exact)
     lost = next(name for name in place(lake, fact).names() if name.endswith(".parquet"))
@@ -136,16 +149,13 @@ def test_damage_is_found_and_repaired(stored: Home) -> None:
     repaired = stored.chu("verify", "--repair")
     assert (repaired.returncode, "no findings" in repaired.stdout) == (0, True), repaired.stdout + repaired.stderr
     assert (rows(lake, fact), rows(lake, exact)) == expected
+    past = stored.chu("restore", "facts/fact_death", "0")
+    assert (past.returncode, f"{FACT} cannot go back to version 0" in past.stderr) == (1, True), past.stderr
 
 
-def test_maintenance_and_restore(stored: Home) -> None:
-    lake = lake_of(stored)
-    (table,) = (t for t in every_table() if t.folder == "pseudonymised/facts/fact_death")
-    before = lake.version(table)
-    assert before > 0
-    assert stored.chu("restore", f"{table.layer}/{table.name}", str(before - 1)).returncode in (0, 1)
+def test_maintenance_runs_on_every_table(stored: Home) -> None:
     done = stored.materialize("--select", "group:maintenance")
-    assert f"maintenance of {table.layer}/{table.name}" in done.stdout
+    assert all(f"maintenance of {t.layer}/{t.name}" in done.stdout for t in every_table())
 
 
 def test_the_portal_needs_the_credentials_of_the_published_zone_only(

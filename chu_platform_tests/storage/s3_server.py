@@ -94,6 +94,7 @@ def _policy(prefixes: Sequence[str]) -> object:
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": objects, "Resource": [f"arn:aws:s3:::{BUCKET}/{p}*" for p in prefixes]},
-            {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": f"arn:aws:s3:::{BUCKET}"},
+            # The client deletes several objects in one request, for which moto checks the bucket and not the objects.
+            {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:DeleteObject"], "Resource": f"arn:aws:s3:::{BUCKET}"},
         ],
     }

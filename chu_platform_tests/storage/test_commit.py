@@ -197,6 +197,15 @@ def test_a_write_without_commit_leaves_no_file(lake: Lake) -> None:
     assert sorted(lake.path(visits()).rglob("*")) == before
 
 
+def test_the_next_write_deletes_what_a_killed_write_by_spark_has_left(lake: Lake) -> None:
+    put(lake, visits(), rows_of(FIRST))
+    unfinished = lake.path(visits()) / "_temporary" / "0"
+    unfinished.mkdir(parents=True)
+    (unfinished / "part-0.parquet").write_bytes(b"rows")
+    put(lake, visits(), rows_of(FIRST))
+    assert not unfinished.parent.exists()
+
+
 @pytest.mark.parametrize("damage", ["removed", "cut"])
 def test_a_partition_with_a_damaged_file_is_written_again(lake: Lake, damage: str) -> None:
     put(lake, visits(), rows_of(FIRST))
