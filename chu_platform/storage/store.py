@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from deltalake import DeltaTable
 
+from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.storage.durable import write_whole
 from chu_platform.storage.file_lock import file_lock
@@ -21,8 +22,13 @@ LakePath: TypeAlias = Path | StorePath
 
 
 def lake_root(settings: Settings) -> LakePath:
-    """The root of the lake of the settings. Raises ChuError if a file of store options cannot be read."""
+    """The root of the lake of the settings.
+
+    Raises ChuError if a file of store options cannot be read, or if the lake is in a kind of store that is not S3.
+    """
     if settings.lake_url is None:
+        if "://" in str(settings.lake):
+            raise ChuError("CHU_LAKE must be a folder or s3://bucket/prefix: other stores are not supported")
         return settings.lake_folder
     from chu_platform.storage.object_store import ObjectStore  # loads the client
 

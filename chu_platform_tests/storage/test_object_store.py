@@ -270,6 +270,12 @@ def own_zones(tmp_path: Path) -> Iterator[Settings]:
         yield Settings(_env_file=None, home=tmp_path, lake=f"s3://{BUCKET}/strict", **options)
 
 
+@pytest.mark.parametrize("url", ["gs://bucket/lake", "s3a://bucket/lake", "S3://bucket/lake"])
+def test_other_stores_are_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ChuError, match="other stores are not supported"):
+        lake_root(Settings(_env_file=None, home=tmp_path, lake=url))
+
+
 def test_each_zone_has_its_own_credentials(own_zones: Settings) -> None:
     lake = Lake(lake_root(own_zones))
     tables = [replace(visits(), zone=zone, layer=layer) for zone, layer in LAYERS.items()]
