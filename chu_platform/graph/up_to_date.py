@@ -23,7 +23,7 @@ from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_
 from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
-from chu_platform.storage.store import LakePath, write_text
+from chu_platform.storage.store import LakePath, sizes_of, write_text
 from chu_platform.tables.checks import Check
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Table, Zone
@@ -133,10 +133,7 @@ def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
     root, files = lake.place_of(table), active_files(delta)
     if (len(files), sum(f["size_bytes"] for f in files)) != (commit["table_files"], commit["table_size"]):
         return False
-    try:
-        return all((root / f["path"]).stat().st_size == f["size_bytes"] for f in files)
-    except FileNotFoundError:
-        return False
+    return sizes_of(root, [f["path"] for f in files]) == [f["size_bytes"] for f in files]
 
 
 def _file(lake: Lake, table: Table) -> LakePath:

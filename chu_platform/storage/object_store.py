@@ -71,10 +71,10 @@ class ObjectStore:
         except BaseError as error:
             raise store_error(self.url, str(error)) from None
 
-    def below(self, zone: str, key: str) -> Sequence[str]:
-        """Keys of all objects below `key`."""
+    def below(self, zone: str, key: str) -> Mapping[str, int]:
+        """Keys and sizes of all objects below `key`."""
         with self.errors():
-            return [found["path"] for found in obstore.list(self.store(zone), key).collect()]
+            return {found["path"]: found["size"] for found in obstore.list(self.store(zone), key).collect()}
 
     def children(self, zone: str, key: str) -> tuple[Sequence[str], Sequence[str]]:
         """Keys of the objects and of the folders directly below `key`."""

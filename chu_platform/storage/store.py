@@ -87,6 +87,21 @@ def has_files(folder: LakePath, pattern: str) -> bool:
     return next(folder.glob(pattern), None) is not None
 
 
+def sizes_of(folder: LakePath, names: Sequence[str]) -> Sequence[int | None]:
+    """Sizes of files below `folder`, by relative name; None for a file that does not exist."""
+    if isinstance(folder, StorePath):
+        there = folder.sizes()
+        return [there.get(name) for name in names]
+    return [_size(folder / name) for name in names]
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
 def may_read(folder: LakePath) -> bool:
     """Whether the user may list and read what is below `folder`."""
     return folder.is_readable() if isinstance(folder, StorePath) else access(folder, R_OK | X_OK)

@@ -108,8 +108,12 @@ class StorePath:
 
     def names(self) -> list[str]:
         """Paths, relative to this place, of all objects below it, sorted."""
+        return sorted(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes of all objects below this place, by their paths relative to it."""
         found = self.root.below(self._zone, self._key)
-        return sorted(PurePosixPath(key).relative_to(self.path).as_posix() for key in found)
+        return {PurePosixPath(key).relative_to(self.path).as_posix(): size for key, size in found.items()}
 
     def iterdir(self) -> Iterator[Self]:
         """The objects and folders directly in this folder."""

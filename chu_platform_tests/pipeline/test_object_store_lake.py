@@ -10,7 +10,7 @@ import pytest
 
 from chu_platform.engine.engine import Engine
 from chu_platform.settings import Settings
-from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake import Lake, active_files
 from chu_platform.storage.store import lake_root
 from chu_platform.storage.store_path import StorePath, StoreUnavailable
 from chu_platform.tables.table import Layer, Table, Zone
@@ -138,7 +138,7 @@ def test_damage_is_found_and_repaired(stored: Home) -> None:
     (fact,) = (t for t in every_table() if t.folder == FACT)
     (exact,) = (t for t in every_table() if t.folder == "pseudonymised/kpis/kpi_deaths_by_region")
     expected = rows(lake, fact), rows(lake, exact)
-    lost = next(name for name in place(lake, fact).names() if name.endswith(".parquet"))
+    lost = active_files(lake.require(fact))[0]["path"]
     (place(lake, fact) / lost).unlink()
     newest = [n for n in place(lake, exact).names() if n.startswith("_delta_log/") and n.endswith(".json")][-1]
     (place(lake, exact) / newest).write_bytes(b"")
