@@ -61,6 +61,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
     --conf "spark.connect.grpc.binding.address=${CONNECT_HOST:-0.0.0.0}" \
     --conf "spark.connect.grpc.binding.port=${CONNECT_PORT:-15002}" \
+    --conf spark.sql.autoBroadcastJoinThreshold=-1 \
     --conf spark.sql.session.timeZone=UTC \
     --conf spark.sql.parquet.compression.codec=zstd \
     --conf spark.sql.shuffle.partitions=4 \

@@ -44,6 +44,8 @@ SPARK_CONF = {
     # For tables of this size, more tasks than cores would be slower.
     "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "2",
+    # A broadcast join collects the rows of its small side in the driver.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.ui.enabled": "false",
