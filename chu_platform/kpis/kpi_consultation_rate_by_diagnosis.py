@@ -73,7 +73,8 @@ EXACT = Table(
         from_columns=RATES_FROM,
     ),
     checks=[NUMERATOR_IN_BASE],
-    layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
+    layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"]),
+    derives_from=["event"],
 )
 
 # The recomputation by `chu trace` and `chu verify`.
