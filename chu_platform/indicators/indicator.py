@@ -71,13 +71,22 @@ class MaskFamily(DeclaresTables):
             owner="team:privacy",
             columns=MASK_COLUMNS,
             reads=inputs,
-            rows=Computed(rows, from_columns=self._lineage()),
+            rows=Computed(rows, columns=self._columns(), from_columns=self._lineage()),
         )
 
     @property
     def tables(self) -> Sequence[Table]:
         """The mask table."""
         return [self.table]
+
+    def _columns(self) -> Mapping[str, Sequence[str]]:
+        """The columns that the mask reads of each member: keys, levels and counts."""
+        found: dict[str, list[str]] = {}
+        for indicator in self.members:
+            release = indicator.release
+            names = [*indicator.releasable.key, *release.level_columns, release.weight, *release.counts]
+            found[release.alias] = list(dict.fromkeys(names))
+        return found
 
     def _lineage(self) -> Mapping[str, Sequence[str]]:
         """The input columns from which each column of the mask is computed."""

@@ -151,17 +151,14 @@ class TouchedPeriods(CalendarPeriods):
     def expand(self, event: str, columns: str) -> str:
         """See `Periods`: only for these periods."""
         parts = [
-            f"""
-            SELECT {columns}, '{grain}' AS grain, trunc(date, '{grain}') AS start FROM {event}
-            WHERE {" OR ".join(_within(start, MONTHS_OF[grain]) for start in starts)}"""
+            (f"'{grain}', trunc(date, '{grain}')", " OR ".join(_within(start, MONTHS_OF[grain]) for start in starts))
             for grain, starts in self.starts.items()
         ]
+        # `stack` also for one period: Sail takes three times as long to group by columns that it knows to be constant.
         return " UNION ALL".join(
-            [
-                *parts,
-                f"""
-            SELECT {columns}, 'all' AS grain, {ALL_START} AS start FROM {event}""",
-            ]
+            f"""
+            SELECT {columns}, stack(1, {period}) AS (grain, start) FROM {event} WHERE {condition}"""
+            for period, condition in [*parts, (f"'all', {ALL_START}", "true")]
         )
 
 
