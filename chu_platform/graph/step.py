@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,18 +17,20 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.graph.up_to_date import inputs_of, last_result, remember, touched_partitions
+from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, last_result, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
-from chu_platform.ingest.reading import Reading, ReadingContext, read
+from chu_platform.ingest.reading import FindChanged, Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
+from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
 from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
+from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
-from chu_platform.tables.period_sql import TouchedPeriods
+from chu_platform.tables.period_sql import touched_periods
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Table
 from chu_platform.version import PACKAGE_VERSION
@@ -80,13 +83,19 @@ def run_step(
             writes = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
+            if touched is not None and lake.version(table) != touched.last.commits[table].version:
+                # Another process wrote the table before this one held its lock.
+                touched = None
             with report_progress(resources.log_progress, name, writes[table], last_commit.get("seconds")):
                 partitions = touched.partitions if touched else None
-                measured_before = touched.measured if touched else {}
                 reading = write_rows(resources, table, partition_range, versions, writes, instance, partitions)
-                counts = _counts(reading)
+                if reading is not None:
+                    partitions = reading.touched
+                # The rejects are always written whole.
+                of_table = {t: partitions if t is table else None for t in ranges}
+                counts, measured_before = _counts(reading), touched.measured if touched else {}
                 examined = {
-                    t: examine(lake, t, writes[t], ranges[t], versions, counts, partitions, measured_before)
+                    t: examine(lake, t, writes[t], ranges[t], versions, counts, of_table[t], measured_before)
                     for t in ranges
                 }
             check_results = {t: examination.check_results for t, examination in examined.items()}
@@ -109,7 +118,7 @@ def run_step(
             # The rejects first: if the run is killed in between, a row may be in both tables, but never in neither.
             made = {
                 t: commit_written(
-                    lake, t, writes[t], ranges[t], provenance, examined[t].partitions, resources.force, partitions
+                    lake, t, writes[t], ranges[t], provenance, examined[t].partitions, resources.force, of_table[t]
                 )
                 for t in reversed(ranges)
             }
@@ -117,7 +126,7 @@ def run_step(
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     delivery = DeliverySummary.of(reading) if reading else None
-    result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=touched is not None)
+    result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=partitions is not None)
     remember(lake, table, inputs, result)
     return result
 
@@ -186,7 +195,9 @@ class _RowWriter:
         )
         quarantine, rejects = quarantine_of(table), rejects_of(table)
         undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch
-        reading = read(table, self.partition_range, writes[table].rows, undeclared, context)
+        # A rebuild has no table to compare with, and writes no rejects.
+        find_changed = self._find_changed() if rejects in writes else None
+        reading = read(table, self.partition_range, writes[table].rows, undeclared, context, find_changed)
         if rejects in writes:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -194,6 +205,24 @@ class _RowWriter:
             file = writes[rejects].rows / writes[rejects].new_name("rejects.parquet")
             write_rejects(with_history(current, reading.rejects, deliveries, now), file)
         return reading
+
+    def _find_changed(self) -> FindChanged | None:
+        """A function that compares rows with the committed ones. None if they cannot be compared, or are not to be."""
+        table, partition_range = self.table, self.partition_range
+        if self.resources.force or (partition_range is not None and not partition_range.whole):
+            return None
+        before = sound_identities(self.resources.lake, table)
+        if before is None:
+            return None
+
+        def find_changed(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, TouchedPartitions | None]:
+            found = aggregate_partitions(connection, table, relation)
+            after = {folder: p.identity for folder, p in found.items()}
+            changed = changed_partitions(before, after)
+            most = len(changed) > MAX_SHARE * len(after) or {} in changed
+            return sum(p.rows for p in found.values()), None if most else TouchedPartitions.of(changed)
+
+        return find_changed
 
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
@@ -216,7 +245,7 @@ class _RowWriter:
     def _of_touched(self, rows: Query, frames: "dict[str, DataFrame]", touched: TouchedPartitions) -> Query:
         """The query of the touched partitions; filters the inputs of which they need only the same partitions."""
         if rows.depends_on_periods:
-            return rows.in_periods(TouchedPeriods.of(touched))
+            return rows.in_periods(touched_periods(touched))
         for name in self.table.derives_from:
             frames[name] = frames[name].where(touched.predicate())
         return rows

@@ -162,6 +162,9 @@ def touched_partitions(
             partitions = table.touched_by(read, changed)
             if partitions is None or len(changed) > MAX_SHARE * len(after):
                 return None
+            if table.rows.depends_on_periods and before.keys() != after.keys():
+                # Which periods there are, and which is the last, depends on all events.
+                return None
             touched |= partitions
     return Touched(touched, last)
 

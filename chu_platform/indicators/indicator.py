@@ -20,6 +20,8 @@ from chu_platform.tables.rows import EVERY_ROW, Computed, Query
 from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 
 INDICATORS: Final = "chu_platform.kpis"
+# Partition column of masked tables with several grains of periods.
+GRAIN: Final = "period_grain"
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,8 +229,8 @@ class Indicator(DeclaresTables):
         FROM {{exact}} k JOIN {{mask}} m ON m.indicator = '{self.name}' AND m.cell = concat_ws('|', {cell})
         """
             ),
-            # A masked table is small. Its mask, and so any of its partitions, may change with any figure.
-            layout=replace(releasable.layout, partition_by=releasable.layout.partition_by[:1]),
+            # A masked table is small, and a correction of one period may change the masks of others.
+            layout=replace(releasable.layout, partition_by=[c for c in releasable.layout.partition_by if c == GRAIN]),
         )
 
     @property

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+from deltalake import Schema
+
+from chu_platform.storage.commit import has_schema
 from chu_platform.storage.commit_log import UnreadableLogError
-from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake import Lake, active_files, partition_of
 from chu_platform.storage.partition_contents import recorded_contents
-from chu_platform.storage.partition_folders import Values, values_of
+from chu_platform.storage.partition_folders import Values, folder_of, values_of
 from chu_platform.storage.provenance import CONTENTS, data_commits, foreign_commits
 from chu_platform.tables.table import Table
 
@@ -23,6 +26,22 @@ def identities(lake: Lake, table: Table, version: int) -> Mapping[str, str] | No
     except UnreadableLogError:
         return None
     return {folder: contents.identity for folder, contents in recorded_contents(commit).items()}
+
+
+def sound_identities(lake: Lake, table: Table) -> Mapping[str, str] | None:
+    """The identities of the current version, if its files exist with their sizes and have the declared columns."""
+    delta = lake.open(table)
+    if delta is None or not has_schema(delta, Schema.from_arrow(table.schema), table):
+        return None
+    root, files = lake.path(table), active_files(delta)
+    try:
+        if any((root / f["path"]).stat().st_size != f["size_bytes"] for f in files):
+            return None
+    except FileNotFoundError:
+        return None
+    found = identities(lake, table, delta.version())
+    present = {folder_of(partition_of(f), table.partition_by) for f in files}
+    return found if found is not None and found.keys() == present else None
 
 
 def changed_partitions(before: Mapping[str, str], after: Mapping[str, str]) -> list[Values]:

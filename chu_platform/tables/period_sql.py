@@ -13,6 +13,8 @@ from chu_platform.tables.partitions import TouchedPartitions
 
 # Start of the period `all` in joins: earlier than any event.
 ALL_START: Final = "DATE '1800-01-01'"
+# Partition column of yearly tables.
+YEAR: Final = "year"
 # Number of months of a period, by grain.
 MONTHS_OF: Final = {"month": 1, "quarter": 3, "year": 12}
 
@@ -126,13 +128,6 @@ class TouchedPeriods(CalendarPeriods):
 
     months: frozenset[date]
 
-    @staticmethod
-    def of(partitions: TouchedPartitions) -> "TouchedPeriods":
-        """The periods of `partitions`."""
-        found = (dict(values) for values in partitions.values)
-        starts = (v["period_start"] for v in found if v["period_grain"] == "month")
-        return TouchedPeriods(frozenset(date.fromisoformat(start) for start in starts if start))
-
     @property
     def partitions(self) -> TouchedPartitions:
         """The partitions of these periods in a table with the partition columns `period_grain` and `period_start`."""
@@ -160,6 +155,26 @@ class TouchedPeriods(CalendarPeriods):
             SELECT {columns}, stack(1, {period}) AS (grain, start) FROM {event} WHERE {condition}"""
             for period, condition in [*parts, (f"'all', {ALL_START}", "true")]
         )
+
+
+@dataclass(frozen=True)
+class TouchedYears(CalendarPeriods):
+    """Some years, for a yearly table."""
+
+    years: frozenset[str]
+
+    def within_years(self, column: str, event_date: str) -> str:  # noqa: ARG002 - every event lies in its year
+        """See `Periods`: only for these years."""
+        return f"{column} IN ({', '.join(repr(year) for year in sorted(self.years))})"
+
+
+def touched_periods(partitions: TouchedPartitions) -> Periods:
+    """The periods of these partitions of a table over periods."""
+    found = [dict(values) for values in partitions.values]
+    if all(YEAR in values for values in found):
+        return TouchedYears(frozenset(str(values[YEAR]) for values in found))
+    starts = (v["period_start"] for v in found if v["period_grain"] == "month")
+    return TouchedPeriods(frozenset(date.fromisoformat(start) for start in starts if start))
 
 
 def _within(start: date, months: int) -> str:

@@ -16,7 +16,7 @@ from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
 from chu_platform.tables.partitions import PartitionScheme, TouchedPartitions
-from chu_platform.tables.period_sql import TouchedPeriods
+from chu_platform.tables.period_sql import YEAR, TouchedPeriods
 from chu_platform.tables.rows import Rows
 from chu_platform.tables.source_code import source_texts
 
@@ -173,13 +173,16 @@ class Table(DeclaresTables):
         names = {name for name, table in self.reads.items() if table is read}
         if not names or not names <= {*self.derives_from} or read.partition_scheme is None:
             return None
-        column = read.partition_scheme.column
-        if self.partition_scheme is read.partition_scheme:
-            return TouchedPartitions.of({column: values[column]} for values in changed)
-        months = [values[column] for values in changed]
-        if None in months:
+        scheme = read.partition_scheme
+        found = [values[scheme.column] for values in changed]
+        if self.partition_scheme is scheme:
+            return TouchedPartitions.of({scheme.column: value} for value in found)
+        dated = [value for value in found if value]
+        if len(dated) < len(found):
             return None
-        return TouchedPeriods(frozenset(date.fromisoformat(f"{month}-01") for month in months)).partitions
+        if self.partition_by == [YEAR]:
+            return TouchedPartitions.of({YEAR: str(int(year))} for year in dated)
+        return TouchedPeriods(frozenset(date.fromisoformat(f"{month}-01") for month in dated)).partitions
 
     @property
     def needs(self) -> "Sequence[Table]":
