@@ -104,6 +104,8 @@ def commit_written(
     Raises TransientError if another tool committed to the table at the same time.
     """
     written = _written_files(write)
+    if touched is not None and not all(touched.holds(values_of(folder)) for folder in written):
+        raise ValueError(f"{table.folder}: rows were written outside of the touched partitions")
     all_written = [f for files in written.values() for f in files]
     if partitions is None:
         with bounded_connection(write.scratch / "spill", sum(f.size for f in all_written)) as connection:

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
+# Text of a null value in the name of the folder of a partition.
+NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
+
 
 @dataclass(frozen=True)
 class PartitionScheme:
