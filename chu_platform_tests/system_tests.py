@@ -100,6 +100,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/pipeline/test_hundred_kills.py"),
     ),
     Part(
+        "corrections",
+        "random corrections of deliveries: what changed partitions touch is made again, and nothing else would change",
+        _pytest("chu_platform_tests/pipeline/test_corrections.py"),
+    ),
+    Part(
         "full-size",
         "demonstration pack of the full size, the whole lake, and its verification",
         _pytest("chu_platform_tests/pipeline/test_full_size.py"),

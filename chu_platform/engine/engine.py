@@ -24,6 +24,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.store import LakePath
 from chu_platform.storage.store_path import REFUSED, StorePath, StoreUnavailable
 from chu_platform.tables.columns import sql_type
+from chu_platform.tables.partitions import NULL_PARTITION
 from chu_platform.tables.table import Table, Zone
 
 if TYPE_CHECKING:
@@ -172,6 +173,12 @@ class Engine:
         A partition is one file; a table without partitions is one or a few. Files are sorted as the layout declares.
         """
         partition_by, order = table.partition_by, table.layout.z_order_by
+        if nullable := [c.name for c in table.columns if c.name in partition_by and not c.required]:
+            # Sail writes null into a folder without a value, which is read as an empty text.
+            named = {c: f"coalesce(`{c}`, '{NULL_PARTITION}') AS `{c}`" for c in nullable}
+            columns = ", ".join(named.get(c.name, f"`{c.name}`") for c in table.columns)
+            with self._errors("planning"):
+                rows = self.session.sql(f"SELECT {columns} FROM {{rows}}", rows=rows)
         if order and table.layout.sorted_writes:
             # Sail ignores a sort before a write, but keeps the order of a window whose number is used.
             partition = f"PARTITION BY {', '.join(partition_by)} " if partition_by else ""

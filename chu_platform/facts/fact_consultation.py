@@ -95,4 +95,5 @@ fact_consultation = Table(
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),
     partition_scheme=MONTHLY,
+    derives_from=["consultation"],
 )

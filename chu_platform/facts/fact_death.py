@@ -155,4 +155,5 @@ fact_death = Table(
     ],
     layout=Layout(z_order_by=["region_key", "age"], sorted_writes=False),
     partition_scheme=DEATH_YEARS,
+    derives_from=["deces", "insee_fixed", "insee_csv"],
 )

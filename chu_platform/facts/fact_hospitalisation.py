@@ -83,4 +83,5 @@ fact_hospitalisation = Table(
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),
     partition_scheme=MONTHLY,
+    derives_from=["stay"],
 )

@@ -86,4 +86,5 @@ fact_satisfaction = Table(
     ],
     layout=Layout(z_order_by=["region_key"]),
     partition_scheme=CAMPAIGNS,
+    derives_from=["inpatient", "ambulatory"],
 )

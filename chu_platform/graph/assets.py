@@ -260,5 +260,9 @@ def _line(table: Table, result: StepResult) -> str:
         counts = f"{delivery.rows_in:,} rows in = {delivery.kept:,} kept + {delivery.rejected:,} rejected"
     if result.up_to_date:
         return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}, up to date"
-    unchanged = "" if commit.changed else ", unchanged"
-    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{unchanged}, {result.seconds:.1f} s"
+    what = ""
+    if not commit.changed:
+        what = ", unchanged"
+    elif result.partial:
+        what = f", {len(commit.changed)} {'partition' if len(commit.changed) == 1 else 'partitions'} made again"
+    return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}{what}, {result.seconds:.1f} s"

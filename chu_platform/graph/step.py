@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,20 +17,26 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.graph.up_to_date import inputs_of, last_result, remember
+from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, last_result, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
-from chu_platform.ingest.reading import Reading, ReadingContext, read
+from chu_platform.ingest.reading import FindChanged, Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
+from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
 from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
+from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import CheckType, DeliveryCounts
-from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
+from chu_platform.tables.period_sql import touched_periods
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
 from chu_platform.tables.table import Table
 from chu_platform.version import PACKAGE_VERSION
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 class BlockingCheckFailed(ChuError):
@@ -57,8 +64,14 @@ def run_step(
     lake = resources.lake
     versions = {t: lake.version(t) for t in table.needs}
     inputs = inputs_of(resources, table, partition_range, versions)
-    if not resources.force and (result := last_result(lake, table, inputs)) is not None:
-        return result
+    touched = None
+    if not resources.force:
+        if (result := last_result(lake, table, inputs)) is not None:
+            return result
+        touched = touched_partitions(lake, table, partition_range, inputs)
+        if touched is not None and not touched.partitions:
+            remember(lake, table, inputs, touched.last)
+            return touched.last
     for output in table.outputs:
         if damaged := lake.recover(output):
             resources.log_progress(f"WARNING {output.folder}: {', '.join(damaged)} was unreadable and is set aside")
@@ -70,10 +83,21 @@ def run_step(
             writes = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
             name = f"{table.layer}/{table.name}"
+            if touched is not None and lake.version(table) != touched.last.commits[table].version:
+                # Another process wrote the table before this one held its lock.
+                touched = None
             with report_progress(resources.log_progress, name, writes[table], last_commit.get("seconds")):
-                reading = write_rows(resources, table, partition_range, versions, writes, instance)
-                counts = _counts(reading)
-                examined = {t: examine(lake, t, writes[t], ranges[t], versions, counts) for t in ranges}
+                partitions = touched.partitions if touched else None
+                reading = write_rows(resources, table, partition_range, versions, writes, instance, partitions)
+                if reading is not None:
+                    partitions = reading.touched
+                # The rejects are always written whole.
+                of_table = {t: partitions if t is table else None for t in ranges}
+                counts, measured_before = _counts(reading), touched.measured if touched else {}
+                examined = {
+                    t: examine(lake, t, writes[t], ranges[t], versions, counts, of_table[t], measured_before)
+                    for t in ranges
+                }
             check_results = {t: examination.check_results for t, examination in examined.items()}
             _warn(resources, check_results)
             if any(r.blocks for results in check_results.values() for r in results):
@@ -81,6 +105,9 @@ def run_step(
             provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
                 provenance["rows"] = {"kept": examined[table].rows}
+            if partitions is not None:
+                # The others would have the same rows again: their inputs have not changed.
+                provenance["made_partitions"] = partitions.predicate()
             provenance["seconds"] = round(time.monotonic() - begun, 1)
             # Before the commit, so that every version has its recorded code, also if the run is killed in between.
             record_code(lake, table)
@@ -90,14 +117,16 @@ def run_step(
                     commit_written(lake, quarantine, writes[quarantine], None, provenance, repair=resources.force)
             # The rejects first: if the run is killed in between, a row may be in both tables, but never in neither.
             made = {
-                t: commit_written(lake, t, writes[t], ranges[t], provenance, examined[t].partitions, resources.force)
+                t: commit_written(
+                    lake, t, writes[t], ranges[t], provenance, examined[t].partitions, resources.force, of_table[t]
+                )
                 for t in reversed(ranges)
             }
             commits = {t: made[t] for t in ranges}
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     delivery = DeliverySummary.of(reading) if reading else None
-    result = StepResult(commits, check_results, time.monotonic() - begun, delivery)
+    result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=partitions is not None)
     remember(lake, table, inputs, result)
     return result
 
@@ -133,13 +162,14 @@ def write_rows(
     versions: Mapping[Table, int],
     writes: Mapping[Table, Write],
     instance: dg.DagsterInstance | None,
+    touched: TouchedPartitions | None = None,
 ) -> Reading | None:
-    """Write the rows of the table (or of `partition_range`).
+    """Write the rows of the table (or of `partition_range`, or only of the partitions `touched`).
 
     The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`.
     Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance))
+    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance, touched))
 
 
 @dataclass(frozen=True)
@@ -152,6 +182,7 @@ class _RowWriter:
     versions: Mapping[Table, int]
     writes: Mapping[Table, Write]
     instance: dg.DagsterInstance | None
+    touched: TouchedPartitions | None
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
@@ -164,7 +195,9 @@ class _RowWriter:
         )
         quarantine, rejects = quarantine_of(table), rejects_of(table)
         undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch
-        reading = read(table, self.partition_range, writes[table].rows, undeclared, context)
+        # A rebuild has no table to compare with, and writes no rejects.
+        find_changed = self._find_changed() if rejects in writes else None
+        reading = read(table, self.partition_range, writes[table].rows, undeclared, context, find_changed)
         if rejects in writes:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -173,20 +206,50 @@ class _RowWriter:
             write_rejects(with_history(current, reading.rejects, deliveries, now), file)
         return reading
 
+    def _find_changed(self) -> FindChanged | None:
+        """A function that compares rows with the committed ones. None if they cannot be compared, or are not to be."""
+        table, partition_range = self.table, self.partition_range
+        if self.resources.force or (partition_range is not None and not partition_range.whole):
+            return None
+        before = sound_identities(self.resources.lake, table)
+        if before is None:
+            return None
+
+        def find_changed(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, TouchedPartitions | None]:
+            found = aggregate_partitions(connection, table, relation)
+            after = {folder: p.identity for folder, p in found.items()}
+            changed = changed_partitions(before, after)
+            most = len(changed) > MAX_SHARE * len(after) or {} in changed
+            return sum(p.rows for p in found.values()), None if most else TouchedPartitions.of(changed)
+
+        return find_changed
+
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
         resources, table, partition_range = self.resources, self.table, self.partition_range
         write = self.writes[table]
         engine = resources.engine
         frames = {name: engine.read(resources.lake.place_of(t), self.versions[t]) for name, t in table.reads.items()}
+        if self.touched is not None:
+            rows = self._of_touched(rows, frames, self.touched)
         frame = engine.query(rows.sql, frames)
         if rows.finish is not None:
             frame = engine.finished(table, frame, rows.finish)
         # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
         # engines push the filter down where it does not change the result.
         condition = partition_range.predicate() if partition_range and not partition_range.whole else None
+        if self.touched is not None:
+            condition = self.touched.predicate()
         engine.write(engine.declared(table, frame, condition), table, write.target)
         write.fetch()
+
+    def _of_touched(self, rows: Query, frames: "dict[str, DataFrame]", touched: TouchedPartitions) -> Query:
+        """The query of the touched partitions; filters the inputs of which they need only the same partitions."""
+        if rows.depends_on_periods:
+            return rows.in_periods(touched_periods(touched))
+        for name in self.table.derives_from:
+            frames[name] = frames[name].where(touched.predicate())
+        return rows
 
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""

@@ -37,7 +37,7 @@ class StepResult:
     """Commits and check results of a step, for the table and, if it is delivered, for its rejects.
 
     `seconds` is the duration of the step. If the table was `up_to_date`, nothing was read, and the result is that of
-    the last step.
+    the last step. If it is `partial`, only the partitions were made that changed inputs touch.
     """
 
     commits: Mapping[Table, CommitResult]
@@ -45,3 +45,4 @@ class StepResult:
     seconds: float
     delivery: DeliverySummary | None = None
     up_to_date: bool = False
+    partial: bool = False

@@ -1,14 +1,16 @@
 """Recognise tables that are up to date: made from the same code and inputs as a new run would use, and intact.
 
 After each successful step, the inputs of the table and the result of the step are written to `<zone>/.made/` in the
-lake. A later step with the same inputs reads nothing and returns that result. A step of a report is never up to date,
-because its inputs are the runs themselves; a main job leaves reports out if nothing else has changed.
+lake. A later step with the same inputs reads nothing and returns that result. If only tables that it reads have other
+rows, the record also says in which of their partitions, and so which partitions to make (`touched_partitions`).
+A step of a report is never up to date, because its inputs are the runs themselves; a main job leaves reports out if
+nothing else has changed.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,16 +22,19 @@ from chu_platform.ingest.delivered import delivered_rows, is_delivered
 from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
+from chu_platform.storage.changed_partitions import changed_partitions, identities
 from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.lake import DamagedLog, Lake, active_files
 from chu_platform.storage.run_checks import CheckResult
 from chu_platform.storage.store import LakePath, sizes_of, write_text
 from chu_platform.tables.checks import Check
-from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".made"
+# Share of the partitions of an input above which the whole table is made: one query over everything is then cheaper.
+MAX_SHARE: Final = 0.5
 ONLY_THIS_USER: Final = 0o700
 
 
@@ -86,14 +91,22 @@ def _digest(texts: Sequence[str]) -> str:
 
 def last_result(lake: Lake, table: Table, inputs: Mapping[str, Any] | None) -> StepResult | None:
     """The result of the last step of the table, if it had these inputs and its tables are still as it left them."""
-    if inputs is None:
-        return None
+    made = _last_step(lake, table)
+    return _result(table, made) if made and inputs is not None and made["inputs"] == inputs else None
+
+
+def _last_step(lake: Lake, table: Table) -> Mapping[str, Any] | None:
+    """The record of the last step of the table; None if there is none, or if its tables are not as it left them."""
     try:
-        made = json.loads(_file(lake, table).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        made: Mapping[str, Any] = json.loads(_file(lake, table).read_text(encoding="utf-8"))
+        commits = made["commits"]
+    except (OSError, ValueError, KeyError):
         return None
-    if made.get("inputs") != inputs or any(not _intact(lake, t, made["commits"].get(t.folder)) for t in table.outputs):
-        return None
+    return made if all(_intact(lake, t, commits.get(t.folder)) for t in table.outputs) else None
+
+
+def _result(table: Table, made: Mapping[str, Any]) -> StepResult:
+    """The result of the recorded step, without changes."""
     measured = made["checks"]
     return StepResult(
         {t: CommitResult(**{**made["commits"][t.folder], "changed": []}) for t in table.outputs},
@@ -104,6 +117,58 @@ def last_result(lake: Lake, table: Table, inputs: Mapping[str, Any] | None) -> S
     )
 
 
+@dataclass(frozen=True)
+class Touched:
+    """The partitions to make, because tables that the last step read have other rows; its result; its measured checks.
+
+    If there are no `partitions`, the table is up to date.
+    """
+
+    partitions: TouchedPartitions
+    last: StepResult
+
+    @property
+    def measured(self) -> Mapping[str, float | None]:
+        """What each check of the table measured, by its name."""
+        (results, *_) = self.last.check_results.values()
+        return {r.check.name: r.measured for r in results}
+
+
+def touched_partitions(
+    lake: Lake, table: Table, partition_range: PartitionRange | None, inputs: Mapping[str, Any] | None
+) -> Touched | None:
+    """The partitions of the table that can have other rows than after its last step. None: all may have.
+
+    All other inputs are the same as at the last step, its tables are as it left them, and the identities of the rows
+    that it read and of the rows to read are recorded.
+    """
+    made = _last_step(lake, table)
+    if made is None or inputs is None or (partition_range is not None and not partition_range.whole):
+        return None
+    if {**made["inputs"], "read": None} != {**inputs, "read": None}:
+        return None
+    last = _result(table, made)
+    if identities(lake, table, last.commits[table].version) is None:
+        return None
+    touched = TouchedPartitions.of([])
+    for read in table.needs:
+        version = inputs["read"][read.folder]
+        if made["inputs"]["read"].get(read.folder) == version:
+            continue
+        before, after = made.get("rows_read", {}).get(read.folder), identities(lake, read, version)
+        if before is None or after is None:
+            return None
+        if changed := changed_partitions(before, after):
+            partitions = table.touched_by(read, changed)
+            if partitions is None or len(changed) > MAX_SHARE * len(after):
+                return None
+            if table.rows.depends_on_periods and before.keys() != after.keys():
+                # Which periods there are, and which is the last, depends on all events.
+                return None
+            touched |= partitions
+    return Touched(touched, last)
+
+
 def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
     """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
     if inputs is None or (
@@ -112,6 +177,7 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
         return
     made = {
         "inputs": inputs,
+        "rows_read": {t.folder: identities(lake, t, inputs["read"][t.folder]) for t in table.needs},
         "commits": {t.folder: asdict(commit) for t, commit in result.commits.items()},
         "checks": {
             t.folder: {r.check.name: r.measured for r in results} for t, results in result.check_results.items()
@@ -129,6 +195,8 @@ def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
         # The step sets the log aside.
         return False
     if delta is None or commit is None or delta.version() != commit["version"]:
+        return False
+    if delta.metadata().partition_columns != list(table.partition_by):
         return False
     root, files = lake.place_of(table), active_files(delta)
     if (len(files), sum(f["size_bytes"] for f in files)) != (commit["table_files"], commit["table_size"]):
@@ -158,7 +226,10 @@ def _is_up_to_date(resources: RunResources, table: Table, ranges: Mapping[Any, P
         inputs = inputs_of(resources, table, partition_range, versions)
     except ChuError:
         return False  # its step reports what is missing
-    return last_result(resources.lake, table, inputs) is not None
+    if last_result(resources.lake, table, inputs) is not None:
+        return True
+    touched = touched_partitions(resources.lake, table, partition_range, inputs)
+    return touched is not None and not touched.partitions
 
 
 def reports_are_current(resources: RunResources, reports: Sequence[Table]) -> bool:

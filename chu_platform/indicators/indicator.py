@@ -20,6 +20,8 @@ from chu_platform.tables.rows import EVERY_ROW, Computed, Query
 from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 
 INDICATORS: Final = "chu_platform.kpis"
+# Partition column of masked tables with several grains of periods.
+GRAIN: Final = "period_grain"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +73,22 @@ class MaskFamily(DeclaresTables):
             owner="team:privacy",
             columns=MASK_COLUMNS,
             reads=inputs,
-            rows=Computed(rows, from_columns=self._lineage()),
+            rows=Computed(rows, columns=self._columns(), from_columns=self._lineage()),
         )
 
     @property
     def tables(self) -> Sequence[Table]:
         """The mask table."""
         return [self.table]
+
+    def _columns(self) -> Mapping[str, Sequence[str]]:
+        """The columns that the mask reads of each member: keys, levels and counts."""
+        found: dict[str, list[str]] = {}
+        for indicator in self.members:
+            release = indicator.release
+            names = [*indicator.releasable.key, *release.level_columns, release.weight, *release.counts]
+            found[release.alias] = list(dict.fromkeys(names))
+        return found
 
     def _lineage(self) -> Mapping[str, Sequence[str]]:
         """The input columns from which each column of the mask is computed."""
@@ -218,7 +229,8 @@ class Indicator(DeclaresTables):
         FROM {{exact}} k JOIN {{mask}} m ON m.indicator = '{self.name}' AND m.cell = concat_ws('|', {cell})
         """
             ),
-            layout=releasable.layout,
+            # A masked table is small, and a correction of one period may change the masks of others.
+            layout=replace(releasable.layout, partition_by=[c for c in releasable.layout.partition_by if c == GRAIN]),
         )
 
     @property

@@ -2,7 +2,8 @@
 
 The text is typed with try_cast. A row with a value that does not fit its type, or that fails a row check, is rejected
 as a whole. A delivery is always read completely, even when only some partitions are wanted, so counts and rejects
-cover the whole delivery.
+cover the whole delivery. But only partitions with other rows than before are written, if the caller can tell them: to
+write takes longer than to read twice.
 """
 
 import re
@@ -27,13 +28,16 @@ from chu_platform.ingest.delivered import (
 )
 from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import FRENCH_DATE, RowSql
+from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
-from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
 
 __all__ = ["FRENCH_DATE", "DeliveryReading", "Reading", "ReadingContext", "read"]
 
 MEMORY_LIMIT = "2GB"
+# From a relation of rows, its number of rows and the partitions in which they are not the committed ones; None: all.
+FindChanged = Callable[[duckdb.DuckDBPyConnection, str], tuple[int, TouchedPartitions | None]]
 # Rows of a partition that DuckDB buffers before it writes a row group. The default is four times as many: with fifty
 # partitions, the buffers then exceed the memory limit, and DuckDB moves rows to temporary files.
 BUFFERED_ROWS = 122_880
@@ -112,10 +116,14 @@ class DeliveryReading:
 
 @dataclass
 class Reading:
-    """Result of reading a table: rows in = kept + rejected, for each delivery and in total."""
+    """Result of reading a table: rows in = kept + rejected, for each delivery and in total.
+
+    If only some partitions were written, these are `touched`.
+    """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    touched: TouchedPartitions | None = None
 
     @property
     def rows_in(self) -> int:
@@ -134,12 +142,18 @@ class Reading:
 
 
 def read(
-    table: Table, partition_range: PartitionRange | None, written: Path, quarantine: Path, context: ReadingContext
+    table: Table,
+    partition_range: PartitionRange | None,
+    written: Path,
+    quarantine: Path,
+    context: ReadingContext,
+    find_changed: FindChanged | None = None,
 ) -> Reading:
     """Read a delivered table and return its counts and rejects.
 
     Writes the kept rows of `partition_range` as Parquet below `written`, and the values of columns that are not
-    declared below `quarantine`, to files with new names.
+    declared below `quarantine`, to files with new names. With `find_changed`, a delivery of one file or database table
+    is read twice: first to find the partitions with other rows, then to write only these.
 
     Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
     are rejected, or when rows in differ from kept + rejected.
@@ -147,6 +161,9 @@ def read(
     source = delivered_rows(table)
     reading = Reading()
     token = uuid4().hex
+    if find_changed and source.reader.database is None and len(source.reader.files(context.pack)) != 1:
+        # The rows of a partition may be in several files.
+        find_changed = None
     with (
         _without_row_values(table.name),
         source.reader.open(source.expected(table.columns), context) as files,
@@ -158,7 +175,11 @@ def read(
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
                 sql = RowSql(table, source, raw)
-                kept = _keep(connection, table, sql, partition_range, written, f"part-{token}-{number}")
+                kept = None
+                if find_changed:
+                    kept, reading.touched = find_changed(connection, _kept_rows(table, sql))
+                only = _only(partition_range, reading.touched)
+                kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
                 rejects = _rejects(connection, sql, raw, kept)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}.parquet")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
@@ -170,29 +191,43 @@ def read(
     return reading
 
 
+def _kept_rows(table: Table, sql: RowSql) -> str:
+    """Relation of the kept rows, in the declared columns and types."""
+    columns = ", ".join(f"CAST({sql_name(c.name)} AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in table.columns)
+    return f"(SELECT {columns} FROM ({sql.checked()}) WHERE reason IS NULL)"
+
+
+def _only(partition_range: PartitionRange | None, touched: TouchedPartitions | None) -> str | None:
+    """Condition of the rows to write; None: all."""
+    if touched is not None:
+        return touched.predicate()
+    return partition_range.predicate() if partition_range and not partition_range.whole else None
+
+
 def _keep(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     sql: RowSql,
-    partition_range: PartitionRange | None,
+    only: str | None,
     written: Path,
     name: str,
+    kept: int | None,
 ) -> int:
-    """Write the kept rows of the wanted partitions. Returns the number of kept rows in all partitions."""
+    """Write the kept rows that meet the condition `only`. Returns the number of all kept rows: `kept`, if known."""
     # The order of rows does not matter, so DuckDB may write in parallel.
     connection.execute("SET preserve_insertion_order = false")
-    kept_rows = f"FROM ({sql.checked()}) WHERE reason IS NULL"
-    partial = partition_range is not None and not partition_range.whole
-    wanted = f" AND {partition_range.predicate()}" if partial and partition_range else ""
-    columns = ", ".join(sql_name(c.name) for c in table.columns)
+    relation = _kept_rows(table, sql)
     options = "FORMAT parquet, COMPRESSION zstd"
     target = written / f"{name}.parquet"
     if table.partition_by:
         target = written
         names = ", ".join(sql_name(c) for c in table.partition_by)
         options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE true, FILENAME_PATTERN '{name}_{{i}}'"
-    copied = _one(connection, f"COPY (SELECT {columns} {kept_rows}{wanted}) TO {sql_text(str(target))} ({options})")
-    return _one(connection, f"SELECT count(*) {kept_rows}") if partial else copied
+    rows = f"SELECT * FROM {relation}{f' WHERE {only}' if only else ''}"
+    copied = _one(connection, f"COPY ({rows}) TO {sql_text(str(target))} ({options})")
+    if kept is not None:
+        return kept
+    return _one(connection, f"SELECT count(*) FROM {relation}") if only else copied
 
 
 def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
@@ -232,8 +267,10 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
 
 def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSql) -> None:
     """Raise ChuError when no value of a column fits its declared type: the type has changed in this delivery."""
-    query = sql.type_counts()
-    for column, count, fitting in connection.execute(query).fetchall() if query else ():
+    # A value that fits is nearly always among the first ones.
+    suspects = [c for c in sql.columns_that_can_fail if not connection.execute(sql.fitting_example(c)).fetchall()]
+    counts = connection.execute(sql.type_counts(suspects)).fetchall() if suspects else ()
+    for column, count, fitting in counts:
         if count >= MIN_VALUES_FOR_RETYPED and not fitting:
             ((reason, shape),) = connection.execute(sql.mistyped_example(column)).fetchall()
             raise ChuError(

@@ -87,17 +87,25 @@ class RowSql:
             f"WHERE reason IS NOT NULL ORDER BY 1{limit_clause}"
         )
 
-    def type_counts(self) -> str | None:
-        """SQL of the counts for each column with a type that text may not fit.
+    @property
+    def columns_that_can_fail(self) -> Sequence[str]:
+        """The columns with a type that text may not fit."""
+        return list(self._reasons)
 
-        Each row has the column name, the number of delivered values, and the number of values that fit the type. None
-        if the table has no such column.
+    def fitting_example(self, column: str) -> str:
+        """SQL of one row in which the text of a column fits its type; no row if there is none."""
+        return f"SELECT 1 FROM ({self._checked([])}) WHERE {sql_name(column)} IS NOT NULL LIMIT 1"
+
+    def type_counts(self, columns: Sequence[str]) -> str:
+        """SQL of the counts for some columns that can fail.
+
+        Each row has the column name, the number of delivered values, and the number of values that fit the type.
         """
         counts = ", ".join(
             f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"
-            for c in self._reasons
+            for c in columns
         )
-        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})" if self._reasons else None
+        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})"
 
     def mistyped_example(self, column: str) -> str:
         """SQL of the reason code and the shape of one value that does not fit the type of its column."""

@@ -73,7 +73,8 @@ EXACT = Table(
         from_columns=RATES_FROM,
     ),
     checks=[NUMERATOR_IN_BASE],
-    layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"], sorted_writes=False),
+    layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
+    derives_from=["event"],
 )
 
 # The recomputation by `chu trace` and `chu verify`.

@@ -116,10 +116,12 @@ EXACT = Table(
             "attached_and_unattached_sum_to_total",
             "SELECT count(*) FROM (SELECT sum(CASE level WHEN 'total' THEN -events ELSE events END) AS gap FROM {this} WHERE level IN ('region', 'unattached', 'total') GROUP BY period_grain, period_start HAVING abs(gap) > 1e-6)",
             "la somme des régions et des consultations non rattachées est le total",
+            by_partition=True,
         ),
         NUMERATOR_IN_BASE,
     ],
-    layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"], sorted_writes=False),
+    layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
+    derives_from=["consultation"],
 )
 
 # The recomputation by `chu trace` and `chu verify`.

@@ -87,7 +87,8 @@ EXACT = Table(
     ],
     reads={"consultation": fact_consultation, "professional": dim_professional, "period": dim_period},
     rows=Query.over(_of_professionals),
-    layout=Layout(partition_by=["period_grain"], z_order_by=["professional_key"], sorted_writes=False),
+    layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["professional_key"], sorted_writes=False),
+    derives_from=["consultation"],
 )
 
 

@@ -117,7 +117,8 @@ EXACT = Table(
             "la somme des décès des régions est le nombre de tous les décès",
         )
     ],
-    layout=Layout(z_order_by=["year", "region_code"]),
+    layout=Layout(partition_by=["year"], z_order_by=["region_code"]),
+    derives_from=["death"],
 )
 
 # The recomputation by `chu trace` and `chu verify`.

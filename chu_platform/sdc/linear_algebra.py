@@ -11,7 +11,6 @@ grids are small numbers.
 from __future__ import annotations
 
 import heapq
-import random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +33,7 @@ def moving_columns(system: csr_array) -> NDArray[np.bool_]:
     """
     peeled_rows, peeled_columns, core_rows = peel(system, np.ones(system.shape[1], np.bool_))
     pivots = _eliminate([_row(system, r) for r in core_rows.tolist()])
-    draw = random.Random(_SEED)
-    vector = [draw.randrange(1, PRIME) for _ in range(system.shape[1])]
+    vector: list[int] = np.random.default_rng(_SEED).integers(1, PRIME, system.shape[1]).tolist()
     for column, row in reversed(pivots):
         vector[column] = _solve(row, column, vector)
     starts, columns, entries = system.indptr.tolist(), system.indices.tolist(), system.data.tolist()

@@ -25,7 +25,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.storage.delta_properties import statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import Lake, Write, active_files, files_relation
+from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
 from chu_platform.storage.partition_contents import (
     PartitionContents,
     as_metadata,
@@ -46,7 +46,7 @@ from chu_platform.storage.provenance import (
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.storage.store import delta_table
 from chu_platform.storage.store_path import StorePath
-from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
 
 # No checkpoints: Sail cannot read the versions before a checkpoint that the log points to. Maintenance writes them and
@@ -63,11 +63,11 @@ DAMAGED = "damaged"
 class CommitResult:
     """Result of a commit.
 
-    `version` is the version of the table after the commit. `rows` and `size` (bytes) are totals of the written
-    partitions; `rows_by_partition` and `size_by_partition` give them by partition key. `changed` are the partitions
-    whose rows differ from the previous version (Delta partitions if the table has no partition scheme); the files of
-    the others stay. `content` is a hash of the identities of the written rows. `table_rows`,
-    `table_size` (bytes) and `table_files` are totals of the whole table after the commit.
+    `version` is the version of the table after the commit. `rows` and `size` (bytes) are totals of the partition range;
+    `rows_by_partition` and `size_by_partition` give them by partition key. `changed` are the partitions whose rows
+    differ from the previous version (Delta partitions if the table has no partition scheme); the files of the others
+    stay. `content` is a hash of the identities of the rows of the range. `table_rows`, `table_size` (bytes) and
+    `table_files` are totals of the whole table after the commit.
     """
 
     version: int
@@ -90,11 +90,13 @@ def commit_written(
     provenance: Mapping[str, Any],
     partitions: Mapping[str, Partition] | None = None,
     repair: bool = False,
+    touched: TouchedPartitions | None = None,
 ) -> CommitResult:
     """Replace the partitions of the table (the whole table if `partition_range` is None) by the written Parquet files.
 
     The caller holds `lake.writing(table)`, which gave `write`. Its files are in Hive-style folders of the table's
     partition columns. `partitions` are the partitions with rows, computed from the files if not given.
+    If only the partitions `touched` were written, the others keep their files, because they would have the same rows.
     Partitions with unchanged rows keep their files. If no partition changed, no data is committed. If the same rows now
     come from other source files, a commit without data records the new files.
     With `repair`, partitions also change if their committed files do not have their recorded bytes, and a commit
@@ -103,13 +105,14 @@ def commit_written(
     Raises TransientError if another tool committed to the table at the same time.
     """
     written = _written_files(write)
+    if touched is not None and not all(touched.holds(values_of(folder)) for folder in written):
+        raise ValueError(f"{table.folder}: rows were written outside of the touched partitions")
     all_written = [f for files in written.values() for f in files]
-    size = sum(f.size for f in all_written)
     if partitions is None:
-        with bounded_connection(write.scratch / "spill", size) as connection:
+        with bounded_connection(write.scratch / "spill", sum(f.size for f in all_written)) as connection:
             paths = [write.rows / f.path for f in all_written]
             partitions = aggregate_partitions(connection, table, files_relation(table, paths))
-    current = _CommittedPartitions(lake, table, partition_range, write.scratch, repair)
+    current = _CommittedPartitions(lake, table, partition_range, touched, write.scratch, repair)
     changed = sorted(
         folder
         for folder in written.keys() | current.files.keys()
@@ -144,22 +147,24 @@ def commit_written(
         # An input lost its log, or another tool made a commit: the log must say again where the rows come from.
         metadata = {**provenance, SAME_ROWS: True, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
-    rows_by_partition: Counter[str] = Counter()
-    size_by_partition: Counter[str] = Counter()
-    if partition_range:
-        for folder, files in written.items():
-            key = _partition_name(folder, partition_range)
-            rows_by_partition[key] += sum(f.rows for f in files)
-            size_by_partition[key] += sum(f.size for f in files)
     table_files = active_files(delta)
+    rows_by_folder: Counter[str] = Counter()
+    size_by_folder: Counter[str] = Counter()
+    for file in table_files:
+        partition = partition_of(file)
+        if partition_range is None or partition_range.holds(partition[partition_range.partition_scheme.column]):
+            folder = folder_of(partition, table.partition_by)
+            rows_by_folder[folder] += file["num_records"] or 0
+            size_by_folder[folder] += file["size_bytes"]
+    identities = {**current.identities_of_others, **{folder: p.identity for folder, p in partitions.items()}}
     return CommitResult(
         delta.version(),
-        sum(f.rows for f in all_written),
-        size,
-        dict(rows_by_partition),
-        dict(size_by_partition),
+        rows_by_folder.total(),
+        size_by_folder.total(),
+        _by_key(rows_by_folder, partition_range),
+        _by_key(size_by_folder, partition_range),
         list(dict.fromkeys(_partition_name(folder, partition_range) for folder in changed)),
-        hashlib.sha256("".join(f"{f}/{p.identity}\n" for f, p in sorted(partitions.items())).encode()).hexdigest()[:16],
+        hashlib.sha256("".join(f"{f}/{i}\n" for f, i in sorted(identities.items())).encode()).hexdigest()[:16],
         sum(f["num_records"] or 0 for f in table_files),
         sum(f["size_bytes"] for f in table_files),
         len(table_files),
@@ -220,10 +225,19 @@ def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
 
 
 class _CommittedPartitions:
-    """The committed files of a table before a new commit, by partition folder, restricted to the partition range."""
+    """The committed files of a table before a new commit, by partition folder, restricted to the written partitions.
+
+    `identities_of_others` are the identities of partitions of the range that are not `touched`.
+    """
 
     def __init__(
-        self, lake: Lake, table: Table, partition_range: PartitionRange | None, scratch: Path, compare_bytes: bool
+        self,
+        lake: Lake,
+        table: Table,
+        partition_range: PartitionRange | None,
+        touched: TouchedPartitions | None,
+        scratch: Path,
+        compare_bytes: bool,
     ) -> None:
         self._table = table
         self._root = lake.place_of(table)
@@ -235,17 +249,22 @@ class _CommittedPartitions:
         # A table with other columns is replaced as a whole, with its partitions.
         self.recorded = recorded_contents(self.last_commit) if self.same_schema else {}
         self._hashes = recorded_hashes(self.recorded)
-        if self.delta and not self.same_schema and partition_range and not partition_range.whole:
+        partial = touched is not None or (partition_range is not None and not partition_range.whole)
+        if self.delta and not self.same_schema and partial:
             raise ChuError(
                 f"{table.folder} was written with other columns: materialise all its partitions once, not only some"
             )
         self.files: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        if self.delta is not None:
-            for file in active_files(self.delta):
-                partition = _as_text(file.get("partition"))
-                if partition_range is None or partition_range.holds(partition[partition_range.partition_scheme.column]):
-                    folder = folder_of(partition, table.partition_by)
-                    self.files[folder].append({**file, "partition": partition})
+        self.identities_of_others: dict[str, str] = {}
+        for file in active_files(self.delta) if self.delta is not None else ():
+            partition = partition_of(file)
+            folder = folder_of(partition, table.partition_by)
+            if partition_range and not partition_range.holds(partition[partition_range.partition_scheme.column]):
+                continue
+            if touched is None or touched.holds(partition):
+                self.files[folder].append({**file, "partition": partition})
+            else:
+                self.identities_of_others[folder] = self.recorded[folder].identity
 
     def is_unchanged(self, folder: str, identity: str | None) -> bool:
         """Whether the committed partition is intact and has rows with this identity (None: no rows)."""
@@ -361,14 +380,19 @@ def _partition_name(folder: str, partition_range: PartitionRange | None) -> str:
     )
 
 
+def _by_key(numbers: Mapping[str, int], partition_range: PartitionRange | None) -> Mapping[str, int]:
+    """Numbers of partition folders, summed by partition key; empty if there is no partition range."""
+    sums: Counter[str] = Counter()
+    if partition_range:
+        for folder, number in numbers.items():
+            sums[_partition_name(folder, partition_range)] += number
+    return dict(sums)
+
+
 def has_schema(delta: DeltaTable, schema: Schema, table: Table) -> bool:
     """Whether a committed table has these columns and the declared partition columns."""
     same_columns = json.loads(delta.schema().to_json()) == json.loads(schema.to_json())
     return same_columns and delta.metadata().partition_columns == list(table.partition_by)
-
-
-def _as_text(partition: Mapping[str, Any] | None) -> dict[str, str | None]:
-    return {k: None if v is None else str(v) for k, v in (partition or {}).items()}
 
 
 def _is_exact(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -341,6 +341,11 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
+def partition_of(file: Mapping[str, Any]) -> dict[str, str | None]:
+    """The values of the partition columns of a file of `active_files`, as texts."""
+    return {name: None if value is None else str(value) for name, value in (file.get("partition") or {}).items()}
+
+
 def active_paths(path: LakePath, delta: DeltaTable) -> list[LakePath]:
     """Paths of the files of the table in the folder `path`, at its loaded version."""
     return [path / f["path"] for f in active_files(delta)]
@@ -351,8 +356,12 @@ def files_relation(table: StoredTable, files: Sequence[LakePath]) -> str:
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
-    listed = ", ".join(sql_path(f) for f in local_files(files))
-    types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in table.columns if c.name in table.partition_by)
+    local = local_files(files)
+    listed = ", ".join(sql_path(f) for f in local)
+    # A table from before a change of its partition columns has other folders.
+    in_folders = {part.partition("=")[0] for part in local[0].parts if "=" in part}
+    folder_columns = [c for c in table.columns if c.name in table.partition_by and c.name in in_folders]
+    types = ", ".join(f"'{c.name}': {sql_type(c.type)}" for c in folder_columns)
     hive = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
     columns = ", ".join(f'CAST("{c.name}" AS {sql_type(c.type)}) AS "{c.name}"' for c in table.columns)
     return f"(SELECT {columns} FROM read_parquet([{listed}]{hive}))"

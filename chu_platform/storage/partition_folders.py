@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from chu_platform.tables.partitions import NULL_PARTITION
+
 PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+")
-NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 # Values of partition columns by name, None for null.
 Values = Mapping[str, str | None]

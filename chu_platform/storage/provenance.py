@@ -51,10 +51,10 @@ def data_commits(path: LakePath, version: int) -> Iterator[dict[str, Any]]:
                 return
 
 
-def foreign_commits(path: LakePath) -> Sequence[Commit]:
-    """The commits by other tools of which rows may be in the current version of the table, newest first."""
+def foreign_commits(path: LakePath, version: int | None = None) -> Sequence[Commit]:
+    """The commits by other tools of which rows may be in a version (default: the current one), newest first."""
     found: list[Commit] = []
-    for commit in commits(path):
+    for commit in commits(path, version):
         metadata = commit_metadata(commit)
         if not metadata:
             found.append(commit)

@@ -1,16 +1,17 @@
 """Running the checks of a table over written rows, before they are committed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 
 import duckdb
 
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import Lake, Write, active_files, files_relation
+from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
 from chu_platform.tables.checks import Check, CheckInputs, DeliveryCounts
-from chu_platform.tables.partitions import PartitionRange
+from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
 
 NOTHING_DELIVERED: Final = DeliveryCounts()
@@ -36,15 +37,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Examination:
-    """What one scan of written rows found: the results of all checks, and the partitions with rows, by folder."""
+    """What one scan of written rows found: the results of all checks, and the written partitions, by folder.
+
+    `rows` is the number of checked rows, with those of the partitions that did not have to be written.
+    """
 
     check_results: Sequence[CheckResult]
     partitions: Mapping[str, Partition]
-
-    @property
-    def rows(self) -> int:
-        """Number of written rows."""
-        return sum(p.rows for p in self.partitions.values())
+    rows: int
 
 
 def examine(
@@ -54,21 +54,38 @@ def examine(
     partition_range: PartitionRange | None,
     versions: Mapping[Table, int],
     counts: DeliveryCounts = NOTHING_DELIVERED,
+    touched: TouchedPartitions | None = None,
+    measured_before: Mapping[str, float | None] = MappingProxyType({}),
 ) -> Examination:
     """Run all checks of the table over the written rows of `partition_range` (of the whole table if None).
 
     Other tables are read at their version in `versions`, by default at their current version. Conditions and the
     identity of the rows are computed in one scan, every other check by a query of its own.
+
+    If only the partitions `touched` of the range were written, the results are still those of all its rows. The
+    committed rows of the other partitions are not read again by a check that found nothing in them before
+    (`measured_before`, by name of the check), and whose number adds up.
     """
     files = write.files
-    with bounded_connection(write.scratch / "spill", sum(f.stat().st_size for f in files)) as connection:
+    others = _others(lake, table, partition_range, touched) if touched is not None else []
+    size = sum(f.stat().st_size for f in files) + sum(f["size_bytes"] for f in others)
+    with bounded_connection(write.scratch / "spill", size) as connection:
         connection.execute(f"CREATE TEMP VIEW written AS SELECT * FROM {files_relation(table, files)}")
+        rest = files_relation(table, [lake.place_of(table) / f["path"] for f in others])
+        with_rest = f"UNION ALL FROM {rest}" if others else ""
+        connection.execute(f"CREATE TEMP VIEW made AS SELECT * FROM written {with_rest}")
         counted = [check for check in table.all_checks if check.breaks is not None]
         conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]
         partitions = aggregate_partitions(connection, table, "written", conditions)
-        breaking = {
+        breaking: dict[str, float] = {
             check.name: sum(p.aggregates[place] for p in partitions.values()) for place, check in enumerate(counted)
         }
+        broken_before = [check for check in counted if others and measured_before.get(check.name) != 0]
+        if broken_before:
+            listed = ", ".join(f"count(*) FILTER ({check.breaks})" for check in broken_before)
+            (found,) = connection.execute(f"SELECT {listed} FROM {rest}").fetchall()
+            for check, number in zip(broken_before, found, strict=True):
+                breaking[check.name] += number
 
         def current(other: Table) -> str:
             return lake.relation(other, versions.get(other))
@@ -80,22 +97,35 @@ def examine(
             return f"(SELECT * FROM {current(other)} WHERE {partition_range.predicate()})" if same_scheme else None
 
         inputs = CheckInputs(
-            "written",
-            sum(p.rows for p in partitions.values()),
-            _after(lake, table, partition_range),
+            "made",
+            sum(p.rows for p in partitions.values()) + sum(f["num_records"] or 0 for f in others),
+            "made" if touched is not None else _after(lake, table, partition_range),
             current,
             same_partitions,
             _rows_before(lake, table, partition_range),
             counts,
         )
-        results = [
-            CheckResult(
-                check,
-                breaking[check.name] if check.breaks is not None else _first_value(connection, check.query(inputs)),
-            )
-            for check in table.all_checks
-        ]
-        return Examination(results, partitions)
+        of_written = replace(inputs, written="written", after="written")
+
+        def measured(check: Check) -> float | None:
+            if check.breaks is not None:
+                return breaking[check.name]
+            only_written = touched is not None and check.adds_up and measured_before.get(check.name) == 0
+            return _first_value(connection, check.query(of_written if only_written else inputs))
+
+        return Examination([CheckResult(check, measured(check)) for check in table.all_checks], partitions, inputs.rows)
+
+
+def _others(
+    lake: Lake, table: Table, partition_range: PartitionRange | None, touched: TouchedPartitions
+) -> list[dict[str, Any]]:
+    """The committed files of the range in partitions that are not touched."""
+    return [
+        f
+        for f in active_files(lake.require(table))
+        if not touched.holds(partition := partition_of(f))
+        and (partition_range is None or partition_range.holds(partition[partition_range.partition_scheme.column]))
+    ]
 
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:

@@ -108,6 +108,7 @@ class Check:
     number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
     If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
+    `by_partition`: the number of the table is the sum of the numbers of its partitions, each measured alone.
     """
 
     name: str
@@ -120,6 +121,12 @@ class Check:
     maximum: float = 0
     blocking: bool = True
     refers_to: "Table | None" = None
+    by_partition: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the number of the table is the sum of those of its partitions. Conditions of rows always add up."""
+        return self.by_partition or self.breaks is not None
 
     @property
     def group(self) -> str:
@@ -148,8 +155,11 @@ def not_null(column: str) -> Check:
     )
 
 
-def unique(*columns: str) -> Check:
-    """No two rows of the whole table have equal values in all of `columns`."""
+def unique(*columns: str, by_partition: bool = False) -> Check:
+    """No two rows of the whole table have equal values in all of `columns`.
+
+    `by_partition`: rows of different partitions never have, because the partition columns are among `columns`.
+    """
     names = ", ".join(f'"{c}"' for c in columns)
     return Check(
         f"unique_{columns[0]}",
@@ -160,6 +170,7 @@ def unique(*columns: str) -> Check:
             f"FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)"
         ),
         column=", ".join(columns),
+        by_partition=by_partition,
     )
 
 
@@ -177,6 +188,7 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
         ),
         column=column,
         refers_to=table,
+        by_partition=True,
     )
 
 
@@ -209,7 +221,13 @@ def holds(name: str, condition: str, description: str, kind: CheckType = CheckTy
 
 
 def none_in(
-    name: str, query: str, description: str, refers_to: "Table | None" = None, *, blocking: bool = True
+    name: str,
+    query: str,
+    description: str,
+    refers_to: "Table | None" = None,
+    *,
+    blocking: bool = True,
+    by_partition: bool = False,
 ) -> Check:
     """`query` returns 0: it counts invalid rows of `{this}`, the written rows; `{other}` is the table `refers_to`."""
     return Check(
@@ -219,6 +237,7 @@ def none_in(
         query=lambda s: query.format(this=s.written, other=s.current(refers_to) if refers_to else ""),
         blocking=blocking,
         refers_to=refers_to,
+        by_partition=by_partition,
     )
 
 

@@ -5,11 +5,14 @@ which are also the keys of its Dagster partitions. The first and the last partit
 or before the first key belong to the first one, rows after the last key to the last one. So every row has a partition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
+
+# Text of a null value in the name of the folder of a partition.
+NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,39 @@ class PartitionRange:
         if value is None or value < keys[0]:
             return keys[0]
         return min(value, keys[-1])
+
+
+@dataclass(frozen=True)
+class TouchedPartitions:
+    """The Delta partitions that a changed input touches, in any order.
+
+    Each of `values` gives the values of some partition columns, and stands for all partitions that have them.
+    """
+
+    values: frozenset[tuple[tuple[str, str | None], ...]]
+
+    @staticmethod
+    def of(values: Iterable[Mapping[str, str | None]]) -> "TouchedPartitions":
+        """The partitions with one of these values."""
+        return TouchedPartitions(frozenset(tuple(sorted(v.items())) for v in values))
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def __or__(self, other: "TouchedPartitions") -> "TouchedPartitions":
+        return TouchedPartitions(self.values | other.values)
+
+    def holds(self, partition: Mapping[str, str | None]) -> bool:
+        """Whether the partition with these values of all partition columns is one of them."""
+        return any(all(partition[column] == value for column, value in values) for values in self.values)
+
+    def predicate(self) -> str:
+        """The same test as `holds`, as a condition in Spark SQL and DuckDB. Values contain only plain codes."""
+        alternatives = [
+            " AND ".join(f"{column} IS NULL" if value is None else f"{column} = '{value}'" for column, value in values)
+            for values in sorted(self.values, key=str)
+        ]
+        return " OR ".join(f"({a})" for a in alternatives) or "false"
 
 
 # Consultations and hospital stays start in June 2015. The first key is January: so every year has all its months.

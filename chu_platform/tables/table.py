@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -14,7 +15,8 @@ from chu_platform.tables.checks import Check, not_null, steady_row_count, unique
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
-from chu_platform.tables.partitions import PartitionScheme
+from chu_platform.tables.partitions import PartitionScheme, TouchedPartitions
+from chu_platform.tables.period_sql import YEAR, TouchedPeriods
 from chu_platform.tables.rows import Rows
 from chu_platform.tables.source_code import source_texts
 
@@ -96,6 +98,9 @@ class Table(DeclaresTables):
     `label` and `grain` are French. The grain describes one row; it is displayed after "Une ligne :".
     `reads` are the input tables by name. `checks` are added to the checks derived from the columns (nullability, key).
     `partition_scheme` is None for a table that is always written whole.
+    `derives_from` names the inputs of a query whose partitions determine the partitions of this table: a row is made
+    from rows of the same partition of these inputs or, in a table over periods, from rows of months or years that its
+    period contains. So a change in one partition of such an input touches only some partitions (`touched_by`).
     `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
     published zone have one.
     """
@@ -112,6 +117,7 @@ class Table(DeclaresTables):
     checks: Sequence[Check] = ()
     layout: Layout = Layout()
     partition_scheme: PartitionScheme | None = None
+    derives_from: Sequence[str] = ()
     maintenance: Policy = STANDARD
     preview: str | None = None
 
@@ -153,11 +159,30 @@ class Table(DeclaresTables):
         required = [not_null(c.name) for c in self.columns if c.required]
         return [
             *required,
-            *([unique(*self.key)] if self.key else []),
+            *([unique(*self.key, by_partition={*self.partition_by} <= {*self.key})] if self.key else []),
             *self.checks,
             *self.rows.implied_checks(self),
             steady_row_count(),
         ]
+
+    def touched_by(self, read: "Table", changed: Sequence[Mapping[str, str | None]]) -> TouchedPartitions | None:
+        """The partitions of this table that other rows in the `changed` partitions of an input touch; None: all.
+
+        Each of `changed` gives the values of the partition columns of `read`.
+        """
+        names = {name for name, table in self.reads.items() if table is read}
+        if not names or not names <= {*self.derives_from} or read.partition_scheme is None:
+            return None
+        scheme = read.partition_scheme
+        found = [values[scheme.column] for values in changed]
+        if self.partition_scheme is scheme:
+            return TouchedPartitions.of({scheme.column: value} for value in found)
+        dated = [value for value in found if value]
+        if len(dated) < len(found):
+            return None
+        if self.partition_by == [YEAR]:
+            return TouchedPartitions.of({YEAR: str(int(year))} for year in dated)
+        return TouchedPeriods(frozenset(date.fromisoformat(f"{month}-01") for month in dated)).partitions
 
     @property
     def needs(self) -> "Sequence[Table]":

@@ -21,11 +21,13 @@ from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
+from chu_platform_tests.pipeline.steps import make_again, resources_of
 
 pytestmark = pytest.mark.integration
 
 MONTH = "2019-03"
 DAY = f"{MONTH}-11"
+BY_PERIOD = [kpi_consultation_rate_by_diagnosis.exact, kpi_consultation_rate_by_establishment.exact]
 CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]
 
 
@@ -84,6 +86,20 @@ def test_only_the_corrected_month_of_each_table_is_rewritten(corrected: Correcte
     folders = {t: touched(corrected, t) for t in every_table() if t.partition_scheme is MONTHLY}
     assert all(folders[t] == {f"month={MONTH}"} for t in CORRECTED), folders
     assert {t.folder: f for t, f in folders.items() if t not in CORRECTED and f} == {}
+
+
+@pytest.mark.parametrize("table", BY_PERIOD, ids=lambda table: table.name)
+def test_only_its_periods_of_the_indicators_are_rewritten(corrected: Corrected, table: Table) -> None:
+    quarter, year = f"{MONTH[:4]}-01-01", f"{MONTH[:4]}-01-01"
+    starts = {"month": f"{MONTH}-01", "quarter": quarter, "year": year, "all": "2015-06-01"}
+    assert touched(corrected, table) == {f"period_grain={g}/period_start={s}" for g, s in starts.items()}
+
+
+def test_a_forced_run_would_make_the_same_tables(corrected: Corrected) -> None:
+    """What was left alone has the rows that it would have if it were made again."""
+    with resources_of(corrected.after.home) as resources:
+        forced = make_again(resources, [*CORRECTED, *BY_PERIOD])
+    assert {t.folder: step.commits[t].changed for t, step in forced.items() if step.commits[t].changed} == {}
 
 
 def test_tables_that_do_not_depend_on_it_have_no_new_version(corrected: Corrected) -> None:
