@@ -10,6 +10,7 @@ from chu_platform.storage.lake import Lake, active_files, partition_of
 from chu_platform.storage.partition_contents import recorded_contents
 from chu_platform.storage.partition_folders import Values, folder_of, values_of
 from chu_platform.storage.provenance import CONTENTS, data_commits, foreign_commits
+from chu_platform.storage.store import sizes_of
 from chu_platform.tables.table import Table
 
 
@@ -34,10 +35,7 @@ def sound_identities(lake: Lake, table: Table) -> Mapping[str, str] | None:
     if delta is None or not has_schema(delta, Schema.from_arrow(table.schema), table):
         return None
     root, files = lake.place_of(table), active_files(delta)
-    try:
-        if any((root / f["path"]).stat().st_size != f["size_bytes"] for f in files):
-            return None
-    except FileNotFoundError:
+    if sizes_of(root, [f["path"] for f in files]) != [f["size_bytes"] for f in files]:
         return None
     found = identities(lake, table, delta.version())
     present = {folder_of(partition_of(f), table.partition_by) for f in files}
