@@ -5,37 +5,30 @@ declared by its indicators; its source table and its part of `fact_quality_indic
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, Reader, RowCheck
+from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.row_sql import FINESS
+from chu_platform.tables.checks import Check, CheckType
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Texts written in place of a result. They also occur as the class of an indicator, where they are kept as text.
-NO_RESULT: Final = (
-    "Non concerné (pas d'activité)",
-    "Non concerné (non comparable)",
-    "Non concerné",
-    "Non répondant",
-    "Non validé",
-    "Non Applicable",
-    "NA",
-    "NC",
-    "ND",
-    "NR",
-    "NV",
-    "DI",
-)
+# Texts of an empty cell: the missing value of SAS, errors of a spreadsheet.
+EMPTY: Final = (".", "#N/A", "#NA", "#REF!", "#DIV/0!", "#VALUE!", "#VALEUR!", "#NAME?", "#NOM?", "#NUM!", "#NULL!")
+# Regular expression of the words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They
+# are the reason why there is no result. Other texts with a digit are damaged numbers.
+WORDS: Final = r"(?i)\D*\p{L}\D*|(effectif|moins de)\b.*|[<≤].*"
 # Results may be written 72, 72.5, 72,5 or 72%.
 RESULT: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?\\s*%?') "
+    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?\\s*%?') "
     "THEN try_cast(replace(rtrim({text}, '% '), ',', '.') AS DOUBLE) END"
 )
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
+PERCENT_OR_SCORE: Final = "% ou score sur 100"
 RATIO: Final = "ratio observé / attendu"
 OF_TARGET: Final = "% de l’objectif"
 # Column names that have the same meaning in different campaigns.
@@ -54,8 +47,8 @@ SPELLINGS: Final = (
 class QualityIndicator:
     """One indicator of a file and the names of its columns (None: the file has no such column).
 
-    `category` holds the class A to C or the reason for its absence; `control` holds the result of the inspection of a
-    sample; `other_columns` are read into the source table only.
+    `category` holds the class A to C, the position against a limit, or the reason for its absence; `control` holds the
+    result of the inspection of a sample; `other_columns` are read into the source table only.
     """
 
     code: str
@@ -81,7 +74,20 @@ class QualityIndicator:
         ):
             if name:
                 yield Column(name, type_, f"{self.code} : {description}", f"{self.label} : {label}")
+        yield Column(
+            self.reason, STRING, f"{self.code} : mots écrits à la place du résultat", f"{self.label} : motif d’absence"
+        )
         yield from self.other_columns
+
+    @property
+    def reason(self) -> str:
+        """Name of the column of the source table with the words in place of the result, or of its denominator."""
+        return f"motif_{self.code}"
+
+    @property
+    def reason_sql(self) -> str:
+        """SQL of the column `reason`."""
+        return words_in(*(name for name in (self.value, self.denominator) if name))
 
     @property
     def results(self) -> Sequence[str]:
@@ -89,10 +95,14 @@ class QualityIndicator:
         return [c for c in (self.value, self.lower, self.upper) if c]
 
     def row_checks(self) -> Iterator[RowCheck]:
-        """Values must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores."""
-        upper_limit = " AND {} <= 100" if self.unit in (PERCENT, SCORE) else ""
-        for name in self.results:
-            yield RowCheck("out_of_range", name, f'"{name}" >= 0' + upper_limit.format(f'"{name}"'))
+        """The value must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores.
+
+        The delivered bounds are estimates, and may exceed the scale.
+        """
+        upper_limit = f' AND "{self.value}" <= 100' if self.unit in (PERCENT, SCORE, PERCENT_OR_SCORE) else ""
+        yield RowCheck("out_of_range", self.value, f'"{self.value}" >= 0{upper_limit}')
+        if self.denominator:
+            yield RowCheck("out_of_range", self.denominator, f'"{self.denominator}" >= 0')
 
 
 def establishment_indicator(
@@ -112,13 +122,20 @@ def establishment_indicator(
     )
 
 
+def evaluated_indicator(code: str, label: str, unit: str = PERCENT, *, control: str) -> QualityIndicator:
+    """As `establishment_indicator`, with the position against the objective and its change since the last campaign."""
+    return replace(
+        establishment_indicator(code, label, unit, f"{code}_pos_seuil_etbt", control),
+        other_columns=[evolution(f"{code}_pos_evol_etbt", code)],
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class CareQuality:
     """The care-quality file of one survey and campaign. Each line is a site.
 
-    `identity` are the columns that describe the site and the file; `site` and `region` name two of them.
-    `header_verified`: the declaration was compared with a real file, so all columns are required; otherwise only the
-    column `site` is required.
+    `identity` are the columns that describe the site and the file; `site` and `region` name two of them. All columns
+    are named as in the header of a real file, and are required.
     """
 
     survey: str
@@ -129,7 +146,6 @@ class CareQuality:
     indicators: Sequence[QualityIndicator]
     site: str
     region: str
-    header_verified: bool = True
     suffix: str = ""
     other_columns: Sequence[Column] = field(default_factory=tuple)
 
@@ -155,12 +171,20 @@ class CareQuality:
             rows=Delivered(
                 self.reader,
                 typing={n: RESULT for i in self.indicators for n in i.results} | dict.fromkeys(finess, FINESS),
-                row_checks=[check for i in self.indicators for check in i.row_checks()],
-                optional=() if self.header_verified else [n for n in names if n != self.site],
-                blanks=NO_RESULT,
+                derived={i.reason: i.reason_sql for i in self.indicators},
+                row_checks=[is_finess(self.site), *(check for i in self.indicators for check in i.row_checks())],
+                empty=EMPTY,
+                blanks=WORDS,
                 spellings=spellings(names),
             ),
+            checks=[gives_results(self._has_result)],
         )
+
+    @property
+    def _has_result(self) -> str:
+        """SQL that is true for a site with the value or the class of an indicator, or the reason for its absence."""
+        cells = [name for i in self.indicators for name in (i.value, i.category, i.reason) if name]
+        return " OR ".join(f"{sql_name(name)} IS NOT NULL" for name in cells)
 
 
 def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
@@ -168,6 +192,34 @@ def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
     return {
         name: [other for other in group if other not in names] for group in SPELLINGS for name in names if name in group
     }
+
+
+def words_in(*columns: str) -> str:
+    """SQL of the words in place of a number in the first of these columns that has some."""
+    texts = [f"trim({delivered_text(name)})" for name in columns]
+    return f"coalesce({', '.join(f'CASE WHEN regexp_full_match({t}, {sql_text(WORDS)}) THEN {t} END' for t in texts)})"
+
+
+def is_finess(column: str) -> RowCheck:
+    """A site is named by a FINESS number. A line with another text, such as a source below the table, is not a site."""
+    return RowCheck("not_a_finess", column, f"regexp_full_match({sql_name(column)}, '\\d[0-9AB]\\d{{7}}')")
+
+
+def gives_results(has_result: str, of_each: str | None = None) -> Check:
+    """A delivered file gives at least one result. `has_result` is SQL that is true for a row with a result.
+
+    `of_each` is the column that tells the files of a table apart; None if there is one file.
+    """
+    grouped = f"GROUP BY {sql_name(of_each)}" if of_each else "HAVING count(*) > 0"
+    return Check(
+        "files_give_results",
+        CheckType.CONSISTENCY,
+        "tout fichier livré donne au moins un résultat",
+        query=lambda s: (
+            f"SELECT count(*) FILTER (results = 0) FROM (SELECT count(*) FILTER ({has_result}) AS results "
+            f"FROM {s.written} {grouped})"
+        ),
+    )
 
 
 def finess(name: str = "finess", label: str = "FINESS") -> Column:
@@ -193,6 +245,26 @@ def category(name: str) -> Column:
 def data_year(name: str = "Sources") -> Column:
     """Year of the data."""
     return Column(name, INTEGER, "année des données", "Année des données")
+
+
+def old_region_code(name: str = "code_reg") -> Column:
+    """Code of the region of before the reform of 2016."""
+    return Column(name, STRING, "code de la région, dans le découpage d’avant 2016", "Code région")
+
+
+def mandatory(name: str = "Enquete_obligatoire") -> Column:
+    """Whether the site must take part."""
+    return Column(name, STRING, "enquête obligatoire pour le site : Oui, Non", "Enquête obligatoire")
+
+
+def participation(name: str = "Participation") -> Column:
+    """Whether the site took part."""
+    return Column(name, STRING, "participation du site : Oui, Non", "Participation")
+
+
+def evolution(name: str, code: str) -> Column:
+    """Change of the position of a site since the last campaign."""
+    return Column(name, STRING, f"{code} : évolution depuis le recueil précédent", f"{code} : évolution")
 
 
 def responded() -> Column:

@@ -12,7 +12,6 @@ ete_ortho_2018 = CareQuality(
     reader=DeliveredFiles(
         r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    header_verified=False,
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",

@@ -6,6 +6,7 @@ from chu_platform.building_blocks.care_quality import (
     data_year,
     establishment_indicator,
     finess,
+    old_region_code,
     region,
     site_name,
 )
@@ -19,13 +20,20 @@ hpp_mco_2015 = CareQuality(
     reader=DeliveredFiles(
         r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
     ),
-    header_verified=False,
-    identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
+    identity=[
+        data_year(),
+        finess(),
+        site_name("raison_sociale"),
+        region("lib_reg"),
+        old_region_code(),
+        category("cat"),
+    ],
     site="finess",
-    region="libelle_region",
+    region="lib_reg",
     indicators=[
-        establishment_indicator("surv_c", "Surveillance minimale en salle de naissance après l’accouchement"),
-        establishment_indicator("pec_hppi_c", "Prise en charge initiale de l’hémorragie du post-partum immédiat"),
+        establishment_indicator("del1_c1", "Prévention de l’hémorragie lors de la délivrance (niveau 1)"),
+        establishment_indicator("peci_hppi_c", "Prise en charge initiale de l’hémorragie du post-partum immédiat"),
+        establishment_indicator("surmin_c", "Surveillance clinique minimale en salle de naissance"),
     ],
 )
 table = hpp_mco_2015.table

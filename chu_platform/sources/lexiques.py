@@ -26,12 +26,13 @@ lexiques = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
-            {".csv": CsvFormat(";,", fallback="cp1252"), ".xlsx": WorkbookFormat("Lexique")},
+            {".csv": CsvFormat(";,", fallback="cp1252"), ".xlsx": WorkbookFormat()},
             optional=True,
         ),
         derived={
-            # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique
-            "enquete": "replace(regexp_replace(regexp_replace(lower(stem), '^lexique[-_]', ''), "
+            # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique,
+            # lexique-iqss-esatis48h-mco-open-data-2022
+            "enquete": "replace(regexp_replace(regexp_replace(lower(stem), '^lexique[-_](iqss[-_](esatis))?', '\\2'), "
             "'[-_](recueil|ipaqss|open).*$', ''), '-', '_')",
             "recueil": "coalesce(nullif(regexp_extract(lower(stem), 'recueil(\\d{4})', 1), ''), "
             "regexp_extract(stem, '.*(\\d{4})', 1))",
