@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -69,13 +70,23 @@ def test_every_site_has_its_region(made: Home) -> None:
         assert {by_site["2014", site] for site in labels if labels[site] == label} == {region}
 
 
+def labels(found: dict[str, dict[str, Any]], key: str) -> tuple[str, str | None]:
+    return found[key]["indicator_label"], found[key]["lexicon_campaign"]
+
+
 def test_every_indicator_has_a_label(made: Home) -> None:
     found = {row["indicator_key"]: row for row in rows(made.lake, dim_quality_indicator).to_pylist()}
     assert {r.indicator for r in results(made.pack / "Satisfaction")} == set(found)
-    # The lexicon of 2018 is later than that of 2014; no lexicon of 2015 describes heart attacks.
-    assert found["dpa_ssr.tdp_c"]["lexicon_campaign"] == "2018"
-    assert found["idm_mco.hyg_c"]["lexicon_campaign"] is None
-    assert found["idm_mco.hyg_c"]["indicator_label"] == "Sensibilisation aux règles hygiéno-diététiques"
+    assert labels(found, "dpa_ssr.tdp_c") == ("Tenue du dossier patient", "2014")
+    assert labels(found, "hpp_mco.surmin_c") == ("Surveillance clinique minimale", "2015")
+    assert labels(found, "dpa_ssr.doc_c") == ("Document de sortie de SSR", "2018")
+    # The lexicon of 2014 does not describe it, that of 2018 does.
+    assert labels(found, "rcp_mco.rcp2_c2") == ("RCP niveau 2 : plurisdisciplinarité de la concertation", "2018")
+    # Two campaigns describe it: the last label stays.
+    assert labels(found, "iqss.ete_ortho") == ("Evènement thrombo-embolique après prothèse de hanche/genou", "2020")
+    # No lexicon describes heart attacks.
+    diet = "Conseils sur l’alimentation et le mode de vie après un infarctus du myocarde"
+    assert labels(found, "idm_mco.hyg_c") == (diet, None)
 
 
 @pytest.mark.parametrize("absent", ["csv", "xlsx"])
