@@ -89,9 +89,9 @@ def care_quality(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
 def e_satis(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
     """File, column and whether the lake holds it, for each value of the e-Satis files."""
     found = [f for f in sorted(folder.rglob("*")) if E_SATIS.fullmatch(f.name.lower()) and f.stat().st_size]
-    facts = (
-        lake.by_key("pseudonymised/facts/fact_satisfaction", "campaign_year", "survey", "site_finess") if found else {}
-    )
+    if not found:
+        return
+    facts = lake.by_key("pseudonymised/facts/fact_satisfaction", "campaign_year", "survey", "site_finess")
     for file in found:
         match = E_SATIS.fullmatch(file.name.lower())
         assert match

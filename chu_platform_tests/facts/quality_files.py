@@ -109,7 +109,8 @@ def indicators(header: Iterable[str]) -> dict[str, dict[str, str]]:
             parts = {"code": code, "start": start, "letters": start.rstrip("0123456789")}
             columns = {"value": name}
             for kind, patterns in OTHERS.items():
-                columns |= {kind: c for p in reversed(patterns) if (c := p.format(**parts)) in names}
+                spelt = [pattern.format(**parts) for pattern in patterns]
+                columns |= [(kind, other) for other in names if other in spelt][:1]
             found[code] = columns
     return found
 
