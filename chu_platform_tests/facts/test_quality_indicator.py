@@ -84,6 +84,9 @@ def test_every_indicator_has_a_label(made: Home) -> None:
     assert labels(found, "rcp_mco.rcp2_c2") == ("RCP niveau 2 : plurisdisciplinarité de la concertation", "2018")
     # Two campaigns describe it: the last label stays.
     assert labels(found, "iqss.ete_ortho") == ("Evènement thrombo-embolique après prothèse de hanche/genou", "2020")
+    # The lexicon of 2018 calls it by its unit.
+    thrombosis = "Événement thrombo-embolique après prothèse de hanche ou de genou"
+    assert labels(found, "ete_ortho.ete_ortho") == (thrombosis, None)
     # No lexicon describes heart attacks.
     diet = "Conseils sur l’alimentation et le mode de vie après un infarctus du myocarde"
     assert labels(found, "idm_mco.hyg_c") == (diet, None)
@@ -157,7 +160,7 @@ def test_every_result_of_the_real_files(made: Home, tmp_path: Path) -> None:
     lake = make_fact(tmp_path / "home", pack)
     found = facts(lake)
     assert found == results(REAL)
-    assert len(found) == 53_808
+    assert len(found) == 53_829
     regions = Counter(rows(lake, fact_quality_indicator)["region_key"].to_pylist())
     assert len(regions) == 19
     # Saint-Pierre-et-Miquelon is outside the regions (13 indicators of 2019); no region is unknown.
