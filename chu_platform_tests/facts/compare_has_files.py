@@ -3,8 +3,8 @@
     python -m chu_platform_tests.facts.compare_has_files FOLDER LAKE
 
 The files are read without the platform. The results of care-quality indicators are compared with
-`fact_quality_indicator`, those of e-Satis with `fact_satisfaction`, and every other column with the source table. The
-exit status is 1 if a value is lost, or if no file was compared.
+`fact_quality_indicator`, those of e-Satis with `fact_satisfaction`, and every other column with the source table. A
+line without a FINESS number is not a site, and is left out. The exit status is 1 if a value is lost, or if no file was compared.
 """
 
 import re
@@ -64,6 +64,13 @@ def same(delivered: str, found: Any) -> bool:
     return given is not None and abs(given - float(found)) < 1e-9
 
 
+def held(delivered: str, fact: Row, column: str) -> bool:
+    """Whether a fact holds a delivered cell. Words in place of a number are its class, unless the file has a class."""
+    if column not in ("class", "control") and number(delivered) is None:
+        return fact.get("class") is not None
+    return same(delivered, fact.get(column))
+
+
 def care_quality(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
     """File, column and whether the lake holds it, for each value of the care-quality files."""
     facts = lake.by_key("pseudonymised/facts/fact_quality_indicator", "campaign_year", "site_finess", "indicator_key")
@@ -73,16 +80,15 @@ def care_quality(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
         named = indicators(rows[0])
         for line in rows:
             site = site_of(line["finess"])
+            if site is None:
+                continue
             in_facts: set[str] = set()
             for code, columns in named.items():
                 fact = facts.get((campaign, site, f"{survey}.{code}"), {})
                 for kind, name in columns.items():
                     in_facts.add(name)
                     if cell := words(line.get(name)):
-                        is_word = kind in ("value", "denominator", "lower", "upper") and number(cell) is None
-                        # Words in place of a number are the class, unless the file has a class.
-                        held = fact.get("class") is not None if is_word else same(cell, fact.get(QUALITY_COLUMNS[kind]))
-                        yield file.name, name, held
+                        yield file.name, name, held(cell, fact, QUALITY_COLUMNS[kind])
             yield from in_source(file, line, source.get((site,), {}), in_facts)
 
 
@@ -101,10 +107,12 @@ def e_satis(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
         source = lake.by_key(f"restricted/sources/esatis{survey}", "campaign_year", "finess_geo")
         for line in lines(file, ";"):
             site = site_of(line["finess_geo"])
+            if site is None:
+                continue
             fact = facts.get((campaign, survey, site), {})
             for name, column in names.items():
                 if cell := words(line.get(name)):
-                    yield file.name, name, same(cell, fact.get(column))
+                    yield file.name, name, held(cell, fact, column)
             yield from in_source(file, line, source.get((campaign, site), {}), set(names))
 
 

@@ -60,9 +60,10 @@ def words(text: str | None) -> str | None:
     return found if found not in EMPTY else None
 
 
-def site_of(text: str) -> str:
-    """A FINESS number as it is before a spreadsheet takes its zeros."""
-    return text.strip().upper().zfill(9)
+def site_of(text: str) -> str | None:
+    """A FINESS number as it is before a spreadsheet takes its zeros; None for a text below the table."""
+    site = text.strip().upper().zfill(9)
+    return site if re.fullmatch(r"\d[\dAB]\d{7}", site) else None
 
 
 def lines(file: Path, separator: str) -> list[dict[str, str]]:
@@ -116,10 +117,10 @@ def indicators(header: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def results_of(survey: str, campaign: str, rows: Iterable[Mapping[str, str]]) -> Iterator[Result]:
-    """The results in the lines of a file. A line without a FINESS number is not a site."""
+    """The results in the lines of a file."""
     for line in rows:
         site = site_of(line["finess"])
-        if not re.fullmatch(r"\d[\dAB]\d{7}", site):
+        if site is None:
             continue
         for code, columns in indicators(line).items():
             cells = {kind: line.get(name) for kind, name in columns.items()}
