@@ -200,6 +200,12 @@ def words_in(*columns: str) -> str:
     return f"coalesce({', '.join(f'CASE WHEN regexp_full_match({t}, {sql_text(WORDS)}) THEN {t} END' for t in texts)})"
 
 
+def class_or_words_in(column: str) -> str:
+    """SQL that types a class: the delivered text, or else the words in place of the number in `column`."""
+    words = words_in(column).replace("{", "{{").replace("}", "}}")
+    return f"coalesce({{text}}, {words})"
+
+
 def is_finess(column: str) -> RowCheck:
     """A site is named by a FINESS number. A line with another text, such as a source below the table, is not a site."""
     return RowCheck("not_a_finess", column, f"regexp_full_match({sql_name(column)}, '\\d[0-9AB]\\d{{7}}')")

@@ -61,12 +61,12 @@ fact_satisfaction = Table(
         WITH answer AS (
             SELECT campaign_year, '48h_mco' AS survey, finess_geo, trim(region) AS region,
                    {department_of_site("finess_geo")} AS department, score_all_rea_ajust AS score,
-                   nb_rep_score_all_rea_ajust AS answers, coalesce(classement, motif) AS class, taux_reco_brut,
+                   nb_rep_score_all_rea_ajust AS answers, classement AS class, taux_reco_brut,
                    nb_reco_brut
             FROM {{inpatient}}
             UNION ALL
             SELECT campaign_year, 'ca_mco', finess_geo, trim(region), {department_of_site("finess_geo")},
-                   score_all_ajust, nb_rep_score_all_ajust, coalesce(classement, motif), taux_reco_brut, nb_reco_brut
+                   score_all_ajust, nb_rep_score_all_ajust, classement, taux_reco_brut, nb_reco_brut
             FROM {{ambulatory}}
         )
         SELECT a.campaign_year, a.survey, a.finess_geo AS site_finess,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.care_quality import EMPTY, WORDS, gives_results, is_finess, words_in
+from chu_platform.building_blocks.care_quality import EMPTY, WORDS, class_or_words_in, gives_results, is_finess
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
@@ -14,7 +14,6 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 # Columns without which a file gives no result.
 REQUIRED: Final = ("finess_geo", "nb_rep_score_all_ajust", "score_all_ajust", "classement")
-DERIVED: Final = {"campaign_year": "campaign", "motif": words_in("score_all_ajust")}
 COLUMNS: Final = [
     Column("finess", STRING, "numéro FINESS de l’entité juridique", "FINESS juridique"),
     Column("rs_finess", STRING, "nom de l’entité juridique", "Raison sociale juridique"),
@@ -71,7 +70,6 @@ COLUMNS: Final = [
         "Année de campagne",
         key=True,
     ),
-    Column("motif", STRING, "mots écrits à la place du score global", "Motif d’absence du score"),
 ]
 
 esatisca_mco = Table(
@@ -88,12 +86,12 @@ esatisca_mco = Table(
             {".csv": CsvFormat(";", fallback="cp1252"), ".xlsx": WorkbookFormat()},
             expected=("2019", "2020"),
         ),
-        derived=DERIVED,
-        optional=[c.name for c in COLUMNS if c.name not in (*REQUIRED, *DERIVED)],
+        derived={"campaign_year": "campaign"},
+        optional=[c.name for c in COLUMNS if c.name not in (*REQUIRED, "campaign_year")],
         empty=EMPTY,
         blanks=WORDS,
         row_checks=[is_finess("finess_geo")],
-        typing={"finess": FINESS, "finess_geo": FINESS},
+        typing={"finess": FINESS, "finess_geo": FINESS, "classement": class_or_words_in("score_all_ajust")},
     ),
     checks=[gives_results("score_all_ajust IS NOT NULL", of_each="campaign_year")],
     partition_scheme=CAMPAIGNS,

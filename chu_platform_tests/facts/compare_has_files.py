@@ -4,7 +4,8 @@
 
 The files are read without the platform. The results of care-quality indicators are compared with
 `fact_quality_indicator`, those of e-Satis with `fact_satisfaction`, and every other column with the source table. A
-line without a FINESS number is not a site, and is left out. The exit status is 1 if a value is lost, or if no file was compared.
+line without a FINESS number is not a site, and is left out. The exit status is 1 if a value is lost, or if no file was
+compared.
 """
 
 import re
