@@ -9,23 +9,36 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.row_sql import FINESS
 from chu_platform.tables.checks import Check, CheckType
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
-from chu_platform.tables.duckdb_sql import sql_name, sql_text
+from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Texts of an empty cell: the missing value of SAS, errors of a spreadsheet.
 EMPTY: Final = (".", "#N/A", "#NA", "#REF!", "#DIV/0!", "#VALUE!", "#VALEUR!", "#NAME?", "#NOM?", "#NUM!", "#NULL!")
-# Regular expression of the words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They
-# are the reason why there is no result. Other texts with a digit are damaged numbers.
-WORDS: Final = r"(?i)\D*\p{L}\D*|(effectif|moins de)\b.*|[<≤].*"
-# Results may be written 72, 72.5, 72,5 or 72%.
-RESULT: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?\\s*%?') "
-    "THEN try_cast(replace(rtrim({text}, '% '), ',', '.') AS DOUBLE) END"
+# SQL that is true for words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They are the
+# reason why there is no result. Other texts with a digit are damaged numbers. (Regular expressions of Unicode letters
+# take DuckDB milliseconds for each column.)
+WORDS: Final = (
+    "(upper({text}) <> lower({text}) AND translate({text}, '0123456789', '') = {text} "
+    "OR starts_with(lower({text}), 'effectif') OR starts_with(lower({text}), 'moins de') OR left({text}, 1) IN ('<', '≤'))"
 )
+# Results may be written 72, 72.5, 72,5, 72% or 72 %, with a space that may be a no-break space.
+RESULT: Final = (
+    "CASE WHEN regexp_full_match(translate({text}, '\u00a0\u202f', '  '), "
+    "' *[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)? *%? *') "
+    "THEN try_cast(translate({text}, ',% \u00a0\u202f', '.') AS DOUBLE) END"
+)
+# A spreadsheet may write the count 60 as 60.0 or 60,0.
+COUNT: Final = (
+    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]0*)?') "
+    "THEN try_cast(regexp_extract({text}, '[+-]?\\d+') AS INTEGER) END"
+)
+# Files use one separator or the other, also the same file after a spreadsheet has saved it again.
+HAS_CSV: Final = CsvFormat(";,", fallback="cp1252")
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
 PERCENT_OR_SCORE: Final = "% ou score sur 100"
@@ -170,7 +183,11 @@ class CareQuality:
             columns=columns,
             rows=Delivered(
                 self.reader,
-                typing={n: RESULT for i in self.indicators for n in i.results} | dict.fromkeys(finess, FINESS),
+                typing={
+                    **{name: RESULT for i in self.indicators for name in i.results},
+                    **{i.denominator: COUNT for i in self.indicators if i.denominator},
+                    **dict.fromkeys(finess, FINESS),
+                },
                 derived={i.reason: i.reason_sql for i in self.indicators},
                 row_checks=[is_finess(self.site), *(check for i in self.indicators for check in i.row_checks())],
                 empty=EMPTY,
@@ -197,13 +214,12 @@ def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
 def words_in(*columns: str) -> str:
     """SQL of the words in place of a number in the first of these columns that has some."""
     texts = [f"trim({delivered_text(name)})" for name in columns]
-    return f"coalesce({', '.join(f'CASE WHEN regexp_full_match({t}, {sql_text(WORDS)}) THEN {t} END' for t in texts)})"
+    return f"coalesce({', '.join(f'CASE WHEN {WORDS.format(text=text)} THEN {text} END' for text in texts)})"
 
 
 def class_or_words_in(column: str) -> str:
     """SQL that types a class: the delivered text, or else the words in place of the number in `column`."""
-    words = words_in(column).replace("{", "{{").replace("}", "}}")
-    return f"coalesce({{text}}, {words})"
+    return f"coalesce({{text}}, {words_in(column)})"
 
 
 def is_finess(column: str) -> RowCheck:

@@ -219,8 +219,8 @@ class Delivered(DeliveredRows):
     `row_checks`: conditions that reject rows.
     `optional`: columns that may be missing from a file.
     `empty`: texts that mean an empty cell, in every column.
-    `blanks`: regular expression of the texts, such as "not concerned", that may stand in place of a number or a date.
-    Derived columns may read them as `delivered_text(column)`.
+    `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
+    number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files.
     """
 

@@ -137,7 +137,7 @@ class RowSql:
         """SQL that is true if a cell of a column that is not text has a value: it is not empty, and not a blank."""
         text = delivered_text(name)
         blanks = self._source.blanks
-        blank = f" AND NOT regexp_full_match(trim({text}), {sql_text(blanks)})" if blanks else ""
+        blank = f" AND NOT {blanks.format(text=f'trim({text})')}" if blanks else ""
         return f"{text} IS NOT NULL{blank}"
 
     def _typed(self, column: Column) -> str:

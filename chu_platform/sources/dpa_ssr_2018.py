@@ -1,6 +1,7 @@
 """Patient records in rehabilitation care (DPA SSR), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     SCORE,
     CareQuality,
     evaluated_indicator,
@@ -10,16 +11,13 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 dpa_ssr_2018 = CareQuality(
     survey="dpa_ssr",
     campaign="2018",
     label="Dossier du patient en SSR",
-    reader=DeliveredFiles(
-        r"dpa-ssr-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"dpa-ssr-recueil2018-donnee2017-donnees\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[finess(), site_name("Raison_sociale"), mandatory(), participation(), region("Lib_reg")],
     site="finess",
     region="Lib_reg",

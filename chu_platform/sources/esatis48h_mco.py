@@ -2,8 +2,15 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.care_quality import EMPTY, WORDS, class_or_words_in, gives_results, is_finess
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import (
+    COUNT,
+    EMPTY,
+    HAS_CSV,
+    WORDS,
+    class_or_words_in,
+    gives_results,
+    is_finess,
+)
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.row_sql import FINESS
@@ -85,7 +92,7 @@ esatis48h_mco = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?:esatis48h_mco_recueil|resultats-(?:iqss-)?esatis48h-mco-open-data-)(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
-            {".csv": CsvFormat(";", fallback="cp1252"), ".xlsx": WorkbookFormat()},
+            {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             expected=("2017", "2019", "2020"),
         ),
         derived={"campaign_year": "campaign"},
@@ -93,7 +100,12 @@ esatis48h_mco = Table(
         empty=EMPTY,
         blanks=WORDS,
         row_checks=[is_finess("finess_geo")],
-        typing={"finess": FINESS, "finess_geo": FINESS, "classement": class_or_words_in("score_all_rea_ajust")},
+        typing={
+            **{c.name: COUNT for c in COLUMNS if c.type == INTEGER},
+            "finess": FINESS,
+            "finess_geo": FINESS,
+            "classement": class_or_words_in("score_all_rea_ajust"),
+        },
     ),
     checks=[gives_results("score_all_rea_ajust IS NOT NULL", of_each="campaign_year")],
     partition_scheme=CAMPAIGNS,

@@ -2,8 +2,15 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.care_quality import EMPTY, WORDS, class_or_words_in, gives_results, is_finess
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import (
+    COUNT,
+    EMPTY,
+    HAS_CSV,
+    WORDS,
+    class_or_words_in,
+    gives_results,
+    is_finess,
+)
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.row_sql import FINESS
@@ -83,7 +90,7 @@ esatisca_mco = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?:esatisca_mco_recueil|resultats-(?:iqss-)?esatisca-mco-open-data-)(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
-            {".csv": CsvFormat(";", fallback="cp1252"), ".xlsx": WorkbookFormat()},
+            {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             expected=("2019", "2020"),
         ),
         derived={"campaign_year": "campaign"},
@@ -91,7 +98,12 @@ esatisca_mco = Table(
         empty=EMPTY,
         blanks=WORDS,
         row_checks=[is_finess("finess_geo")],
-        typing={"finess": FINESS, "finess_geo": FINESS, "classement": class_or_words_in("score_all_ajust")},
+        typing={
+            **{c.name: COUNT for c in COLUMNS if c.type == INTEGER},
+            "finess": FINESS,
+            "finess_geo": FINESS,
+            "classement": class_or_words_in("score_all_ajust"),
+        },
     ),
     checks=[gives_results("score_all_ajust IS NOT NULL", of_each="campaign_year")],
     partition_scheme=CAMPAIGNS,

@@ -1,6 +1,7 @@
 """Postpartum haemorrhage (HPP MCO), campaign of 2015."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     CareQuality,
     category,
     data_year,
@@ -10,16 +11,13 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 hpp_mco_2015 = CareQuality(
     survey="hpp_mco",
     campaign="2015",
     label="Hémorragie du post-partum en MCO",
-    reader=DeliveredFiles(
-        r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[
         data_year(),
         finess(),

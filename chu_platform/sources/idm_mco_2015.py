@@ -1,6 +1,7 @@
 """Care after a heart attack (IDM MCO), campaign of 2015. It has no lexicon."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     PERCENT_OR_SCORE,
     CareQuality,
     category,
@@ -11,16 +12,13 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 idm_mco_2015 = CareQuality(
     survey="idm_mco",
     campaign="2015",
     label="Infarctus du myocarde en MCO",
-    reader=DeliveredFiles(
-        r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[
         data_year(),
         finess(),

@@ -1,7 +1,6 @@
 """Lexicons of the satisfaction and care-quality files: the meaning of each column."""
 
-from chu_platform.building_blocks.care_quality import spellings
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import HAS_CSV, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.workbook_format import WorkbookFormat
@@ -26,7 +25,7 @@ lexiques = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
-            {".csv": CsvFormat(";,", fallback="cp1252"), ".xlsx": WorkbookFormat()},
+            {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             optional=True,
         ),
         derived={

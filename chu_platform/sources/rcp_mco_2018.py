@@ -1,6 +1,7 @@
 """Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     CareQuality,
     evaluated_indicator,
     finess,
@@ -9,16 +10,13 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 rcp_mco_2018 = CareQuality(
     survey="rcp_mco",
     campaign="2018",
     label="Réunion de concertation pluridisciplinaire en MCO",
-    reader=DeliveredFiles(
-        r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[finess(), site_name("Raison_sociale"), mandatory(), participation(), region("Lib_reg")],
     site="finess",
     region="Lib_reg",

@@ -75,8 +75,8 @@ def held(delivered: str, fact: Row, column: str) -> bool:
 def care_quality(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
     """File, column and whether the lake holds it, for each value of the care-quality files."""
     facts = lake.by_key("pseudonymised/facts/fact_quality_indicator", "campaign_year", "site_finess", "indicator_key")
-    for survey, campaign, file, separator in files(folder):
-        rows = lines(file, separator)
+    for survey, campaign, file in files(folder):
+        rows = lines(file)
         source = lake.by_key(f"restricted/sources/{survey}_{campaign}", "finess")
         named = indicators(rows[0])
         for line in rows:
@@ -106,7 +106,7 @@ def e_satis(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
         survey = next(name for start, name in SURVEYS.items() if start in file.name.lower())
         names = {n.format(all="all_rea" if survey == "48h_mco" else "all"): f for n, f in FACT_COLUMNS.items()}
         source = lake.by_key(f"restricted/sources/esatis{survey}", "campaign_year", "finess_geo")
-        for line in lines(file, ";"):
+        for line in lines(file):
             site = site_of(line["finess_geo"])
             if site is None:
                 continue

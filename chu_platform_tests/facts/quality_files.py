@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 
 from openpyxl import load_workbook
 
-FILES = {
-    r"(dpa_ssr|rcp_mco)_recueil(2014).*table_es\.csv": ";",
-    r"(hpp_mco|idm_mco)_recueil(2015).*tables_es\.csv": ";",
-    r"(dan_mco|dpa_had)_recueil(2016).*donnees\.csv": ",",
-    r"(dpa-ssr|rcp-mco)-recueil(2018).*donnees\.csv": ";",
-    r"(ete-ortho)-ipaqss-2017-(2018)-donnees\.csv": ";",
-    r"resultats-(iqss)-open-data-(20\d\d)\.(?:csv|xlsx)": ";",
-}
+FILES = (
+    r"(dpa_ssr|rcp_mco)_recueil(2014).*table_es\.csv",
+    r"(hpp_mco|idm_mco)_recueil(2015).*tables_es\.csv",
+    r"(dan_mco|dpa_had)_recueil(2016).*donnees\.csv",
+    r"(dpa-ssr|rcp-mco)-recueil(2018).*donnees\.csv",
+    r"(ete-ortho)-ipaqss-2017-(2018)-donnees\.csv",
+    r"resultats-(iqss)-open-data-(20\d\d)\.(?:csv|xlsx)",
+)
 VALUE = re.compile(
     r"(?!.*_(?:den|icbas|ichaut|pos_seuil|pos_evol|obs|att|cible)_etbt$)(.+)_etbt|res_(.+)|(.+)_ratio_oe"
 )
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 def number(text: str | None) -> float | None:
     """The number in a text; None for other texts."""
-    plain = (text or "").replace(",", ".").rstrip("% ")
+    plain = (text or "").replace(",", ".").rstrip("%\u00a0 ")
     return float(plain) if re.fullmatch(r"\d+(\.\d*)?", plain) else None
 
 
@@ -66,7 +66,7 @@ def site_of(text: str) -> str | None:
     return site if re.fullmatch(r"\d[\dAB]\d{7}", site) else None
 
 
-def lines(file: Path, separator: str) -> list[dict[str, str]]:
+def lines(file: Path) -> list[dict[str, str]]:
     """The lines of a file by column name, in lower case. Blank lines, and lines above the header, are left out."""
     if file.suffix == ".xlsx":
         with closing(load_workbook(file, read_only=True)) as workbook:
@@ -75,28 +75,25 @@ def lines(file: Path, separator: str) -> list[dict[str, str]]:
         rows = [["" if cell is None else str(cell) for cell in row] for row in filled]
     else:
         text = file.read_bytes().decode("cp1252")
+        separator = max(";,", key=text.split("\n", 1)[0].count)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     start = next(i for i, row in enumerate(rows) if "finess" in "".join(row).lower())
     header = [name.strip().lower() for name in rows[start] if name]
     return [dict(zip(header, row, strict=False)) for row in rows[start + 1 :]]
 
 
-def files(folder: Path) -> Iterator[tuple[str, str, Path, str]]:
-    """Survey, campaign, file and separator of the care-quality files of a folder."""
+def files(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Survey, campaign and file of the care-quality files of a folder."""
     for file in sorted(folder.rglob("*")):
-        for pattern, separator in FILES.items():
+        for pattern in FILES:
             match = re.fullmatch(pattern, file.name, re.IGNORECASE)
             if match and file.stat().st_size:
-                yield match.group(1).lower().replace("-", "_"), match.group(2), file, separator
+                yield match.group(1).lower().replace("-", "_"), match.group(2), file
 
 
 def results(folder: Path) -> set[Result]:
     """All results in the files of a folder."""
-    return {
-        found
-        for survey, campaign, file, separator in files(folder)
-        for found in results_of(survey, campaign, lines(file, separator))
-    }
+    return {found for survey, campaign, file in files(folder) for found in results_of(survey, campaign, lines(file))}
 
 
 def indicators(header: Iterable[str]) -> dict[str, dict[str, str]]:

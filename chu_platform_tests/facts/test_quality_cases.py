@@ -19,6 +19,7 @@ from chu_platform.settings import Settings
 from chu_platform.sources.dpa_ssr_2014 import dpa_ssr_2014
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hpp_mco_2015 import hpp_mco_2015
+from chu_platform.sources.lexiques import lexiques
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.facts.compare_has_files import compare
 from chu_platform_tests.facts.quality_files import Result, results
@@ -90,6 +91,10 @@ def write_cases(pack: Path) -> None:
     book.create_sheet("Lexique").append(["NAME", "LABEL"])
     (pack / "2022").mkdir()
     book.save(pack / "2022" / E_SATIS_2022)
+    lexicon = openpyxl.Workbook()
+    lexicon.active.append(["NAME", "LABEL"])
+    lexicon.active.append(["score_all_rea_ajust", "Note ajustée de satisfaction globale"])
+    lexicon.save(pack / "2022" / E_SATIS_2022.replace("resultats", "lexique"))
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +192,11 @@ def test_e_satis_of_2022(lake: Lake) -> None:
         "970400057": ("04", None, None, "NR", None, None),
         "980500003": ("06", 70.25, 40, "D", 60.5, 39),
     }
+
+
+def test_the_lexicon_of_2022(lake: Lake) -> None:
+    found = [r for r in rows(lake, lexiques).to_pylist() if r["recueil"] == "2022"]
+    assert [(r["enquete"], r["NAME"]) for r in found] == [("esatis48h_mco", "score_all_rea_ajust")]
 
 
 @needs_cases

@@ -65,7 +65,7 @@ def test_every_site_has_its_region(made: Home) -> None:
     found = rows(made.lake, fact_quality_indicator).to_pylist()
     by_site = {(row["campaign_year"], row["site_finess"]): row["region_key"] for row in found}
     file = made.pack / "Satisfaction/2014/DPA_SSR_recueil2014_donnee2013_table_es.csv"
-    labels = {line["finess"]: line["libelle_region"] for line in lines(file, ";")}
+    labels = {line["finess"]: line["libelle_region"] for line in lines(file)}
     for label, region in (("Rhône Alpes", "84"), ("Basse Normandie", "28"), ("Franche Comté", "27"), ("Centre", "24")):
         assert {by_site["2014", site] for site in labels if labels[site] == label} == {region}
 
@@ -125,6 +125,7 @@ def test_formats_of_results(tmp_path: Path) -> None:
     """Percentages, both decimal marks, texts without a result. Any other text rejects its line only."""
     header = [c.name for c in iqss_2019.table.columns]
     written = {"010000001": "72%", "010000002": "75,09", "010000003": "71.36", "010000004": "Non répondant"}
+    written |= {"010000008": "72\u00a0%", "010000009": "7.5E1"}
     bad = {"010000005": "7O%", "010000006": "101%", "010000007": "-1"}
     body = [
         ";".join({"finess": site, "res_dpa_pcd_mco": text, "classe_DPA_pcd_MCO": "A"}.get(name, "") for name in header)
@@ -136,10 +137,10 @@ def test_formats_of_results(tmp_path: Path) -> None:
     outcome = deliver(iqss_2019.table, tmp_path / "pack", tmp_path / "work")
     position = header.index("res_dpa_pcd_mco")
     assert {row[0]: row[position] for row in outcome.rows} == dict(
-        zip(written, (72.0, 75.09, 71.36, None), strict=True)
+        zip(written, (72.0, 75.09, 71.36, None, 72.0, 75.0), strict=True)
     )
     reasons = ("not_a_number", "out_of_range", "out_of_range")
-    assert outcome.rejected == [(6 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
+    assert outcome.rejected == [(8 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
 
 
 def test_a_missing_column_stops_only_its_source(made: Home, tmp_path: Path) -> None:

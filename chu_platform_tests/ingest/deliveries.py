@@ -40,7 +40,7 @@ def table_of(csv: Format | None = None) -> Table:
         ],
         rows=Delivered(
             DeliveredFiles(r"things\.(?:csv|xlsx)", formats),
-            blanks="NA",
+            blanks="({text} = 'NA')",
             row_checks=[RowCheck("negative", "amount", "amount >= 0")],
         ),
     )

@@ -28,7 +28,7 @@ def test_the_last_lines_of_a_run_and_the_quality_report_warn(pack: Path, tmp_pat
     header, *lines = target.read_text(encoding="cp1252").splitlines()
     added = [f"{header};rcp3_c3_etbt;rcp3_c3_den_etbt", *(f"{line};81.5;60" for line in lines)]
     target.write_text("\n".join(added) + "\n", encoding="cp1252")
-    done = home.materialize("--select", f"key:sources/{SOURCE} or group:reports")
+    done = home.materialize("--select", f"key:sources/{SOURCE} or key:reports/source_quality")
     assert done.stdout.splitlines()[-2] == WARNING
     site = Site(home.lake, described_catalogue(), in_ui=False)
     document = site.document(QUALITY)
