@@ -53,14 +53,15 @@ IDENTITY_2016 = {
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An indicator of 2018: its label, and the code of its control."""
+    """An indicator of 2018: its label, the code of its control, and whether the lexicon describes its evolution."""
 
     label: str
     control: str
+    evolution: bool = True
 
 
 DPA_SSR_2018 = {
-    "doc_c": Evaluated("Document de sortie de SSR", "doc"),
+    "doc_c": Evaluated("Document de sortie de SSR", "doc", evolution=False),
     "dtn2_c2": Evaluated("Dépistage des troubles nutritionnels en SSR", "dtn"),
 }
 RCP_MCO_2018 = {"rcp2_c2": Evaluated("RCP niveau 2 : plurisdisciplinarité de la concertation", "rcp2")}
@@ -141,8 +142,9 @@ def of_2018(header: Sequence[Cell], indicators: Mapping[str, Evaluated]) -> list
         labels |= {
             f"Resultat_{indicator.control}": f"{indicator.control.upper()} Résultat du contrôle",
             f"{code}_pos_seuil_etbt": f"{code.upper()} Positionnement par rapport à l'objectif de performance",
-            f"{code}_pos_evol_etbt": f"{code.upper()} Evolution par rapport au recueil précédent",
         }
+        if indicator.evolution:
+            labels[f"{code}_pos_evol_etbt"] = f"{code.upper()} Evolution par rapport au recueil précédent"
     return _rows("LABEL", header, labels)
 
 

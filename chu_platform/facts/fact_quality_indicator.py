@@ -9,7 +9,7 @@ from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
-from chu_platform.tables.checks import foreign_key, holds
+from chu_platform.tables.checks import foreign_key, holds, none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.partitions import CAMPAIGNS
@@ -103,7 +103,12 @@ fact_quality_indicator = Table(
         foreign_key("region_key", dim_region),
         foreign_key("establishment_key", dim_establishment),
         holds("value_not_negative", "value >= 0", "le résultat n’est pas négatif"),
-        holds("bounds_in_order", "lower_bound <= upper_bound", "la borne basse ne dépasse pas la borne haute"),
+        none_in(
+            "bounds_in_order",
+            "SELECT count(*) FROM {this} WHERE lower_bound > upper_bound",
+            "la borne basse ne dépasse pas la borne haute",
+            blocking=False,
+        ),
         holds("denominator_not_negative", "denominator >= 0", "le dénominateur n’est pas négatif"),
     ],
     layout=Layout(z_order_by=["indicator_key", "region_key"]),
