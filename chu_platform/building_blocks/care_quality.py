@@ -44,15 +44,13 @@ SCORE: Final = "score sur 100"
 PERCENT_OR_SCORE: Final = "% ou score sur 100"
 RATIO: Final = "ratio observé / attendu"
 OF_TARGET: Final = "% de l’objectif"
-# Column names that have the same meaning in different campaigns.
+# Column names that have the same meaning in different campaigns, in lower case.
 SPELLINGS: Final = (
-    ("finess", "Finess", "FINESS"),
-    ("rs", "raison_sociale", "Raison_sociale", "nom_es", "nom_ES", "rs_finess"),
-    ("region", "Region", "libelle_region", "Libelle_region", "lib_reg", "lib_region"),
-    ("type", "cat", "lib_cat", "Cat", "Type"),
-    ("Sources", "sources"),
-    ("NAME", "name", "Nom de la variable"),
-    ("LABEL", "label", "Label", "Libellé de la variable"),
+    ("rs", "raison_sociale", "nom_es", "rs_finess"),
+    ("region", "libelle_region", "lib_reg", "lib_region"),
+    ("type", "cat", "lib_cat"),
+    ("name", "nom de la variable"),
+    ("label", "libellé de la variable"),
 )
 
 
@@ -206,8 +204,12 @@ class CareQuality:
 
 def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
     """Alternative header names of columns, from `SPELLINGS`."""
+    declared = {name.lower() for name in names}
     return {
-        name: [other for other in group if other not in names] for group in SPELLINGS for name in names if name in group
+        name: [other for other in group if other not in declared]
+        for group in SPELLINGS
+        for name in names
+        if name.lower() in group
     }
 
 
