@@ -324,6 +324,9 @@ def _materialize(
         if dead := close_dead_runs(instance):
             log_progress(f"marked {dead} unfinished run(s) of a killed process as failed")
         failed = run_all(resources, instance, select, partitions, log_progress)
+    # Again at the end, because a long run scrolls its first lines away.
+    for warning in resources.warnings:
+        print(f"WARNING {warning}")
     for failure in failed:
         print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}", file=sys.stderr)
     if failed:

@@ -5,48 +5,52 @@ declared by its indicators; its source table and its part of `fact_quality_indic
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, Reader, RowCheck
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.row_sql import FINESS
+from chu_platform.tables.checks import Check, CheckType
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Texts written in place of a result. They also occur as the class of an indicator, where they are kept as text.
-NO_RESULT: Final = (
-    "Non concerné (pas d'activité)",
-    "Non concerné (non comparable)",
-    "Non concerné",
-    "Non répondant",
-    "Non validé",
-    "Non Applicable",
-    "NA",
-    "NC",
-    "ND",
-    "NR",
-    "NV",
-    "DI",
+# Texts of an empty cell: the missing value of SAS, errors of a spreadsheet.
+EMPTY: Final = (".", "#N/A", "#NA", "#REF!", "#DIV/0!", "#VALUE!", "#VALEUR!", "#NAME?", "#NOM?", "#NUM!", "#NULL!")
+# SQL that is true for words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They are the
+# reason why there is no result. Other texts with a digit are damaged numbers. (Regular expressions of Unicode letters
+# take DuckDB milliseconds for each column.)
+WORDS: Final = (
+    "(upper({text}) <> lower({text}) AND translate({text}, '0123456789', '') = {text} "
+    "OR starts_with(lower({text}), 'effectif') OR starts_with(lower({text}), 'moins de') OR left({text}, 1) IN ('<', '≤'))"
 )
-# Results may be written 72, 72.5, 72,5 or 72%.
+# Results may be written 72, 72.5, 72,5, 72% or 72 %, with a space that may be a no-break space.
 RESULT: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?\\s*%?') "
-    "THEN try_cast(replace(rtrim({text}, '% '), ',', '.') AS DOUBLE) END"
+    "CASE WHEN regexp_full_match(translate({text}, '\u00a0\u202f', '  '), "
+    "' *[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)? *%? *') "
+    "THEN try_cast(translate({text}, ',% \u00a0\u202f', '.') AS DOUBLE) END"
 )
+# A spreadsheet may write the count 60 as 60.0 or 60,0.
+COUNT: Final = (
+    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]0*)?') "
+    "THEN try_cast(regexp_extract({text}, '[+-]?\\d+') AS INTEGER) END"
+)
+# Files use one separator or the other, also the same file after a spreadsheet has saved it again.
+HAS_CSV: Final = CsvFormat(";,", fallback="cp1252")
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
+PERCENT_OR_SCORE: Final = "% ou score sur 100"
 RATIO: Final = "ratio observé / attendu"
 OF_TARGET: Final = "% de l’objectif"
-# Column names that have the same meaning in different campaigns.
+# Column names that have the same meaning in different campaigns, in lower case.
 SPELLINGS: Final = (
-    ("finess", "Finess", "FINESS"),
-    ("rs", "raison_sociale", "Raison_sociale", "nom_es", "nom_ES", "rs_finess"),
-    ("region", "Region", "libelle_region", "Libelle_region", "lib_reg", "lib_region"),
-    ("type", "cat", "lib_cat", "Cat", "Type"),
-    ("Sources", "sources"),
-    ("NAME", "name", "Nom de la variable"),
-    ("LABEL", "label", "Label", "Libellé de la variable"),
+    ("rs", "raison_sociale", "nom_es", "rs_finess"),
+    ("region", "libelle_region", "lib_reg", "lib_region"),
+    ("type", "cat", "lib_cat"),
+    ("name", "nom de la variable"),
+    ("label", "libellé de la variable"),
 )
 
 
@@ -54,8 +58,8 @@ SPELLINGS: Final = (
 class QualityIndicator:
     """One indicator of a file and the names of its columns (None: the file has no such column).
 
-    `category` holds the class A to C or the reason for its absence; `control` holds the result of the inspection of a
-    sample; `other_columns` are read into the source table only.
+    `category` holds the class A to C, the position against a limit, or the reason for its absence; `control` holds the
+    result of the inspection of a sample; `other_columns` are read into the source table only.
     """
 
     code: str
@@ -81,7 +85,20 @@ class QualityIndicator:
         ):
             if name:
                 yield Column(name, type_, f"{self.code} : {description}", f"{self.label} : {label}")
+        yield Column(
+            self.reason, STRING, f"{self.code} : mots écrits à la place du résultat", f"{self.label} : motif d’absence"
+        )
         yield from self.other_columns
+
+    @property
+    def reason(self) -> str:
+        """Name of the column of the source table with the words in place of the result, or of its denominator."""
+        return f"motif_{self.code}"
+
+    @property
+    def reason_sql(self) -> str:
+        """SQL of the column `reason`."""
+        return words_in(*(name for name in (self.value, self.denominator) if name))
 
     @property
     def results(self) -> Sequence[str]:
@@ -89,10 +106,14 @@ class QualityIndicator:
         return [c for c in (self.value, self.lower, self.upper) if c]
 
     def row_checks(self) -> Iterator[RowCheck]:
-        """Values must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores."""
-        upper_limit = " AND {} <= 100" if self.unit in (PERCENT, SCORE) else ""
-        for name in self.results:
-            yield RowCheck("out_of_range", name, f'"{name}" >= 0' + upper_limit.format(f'"{name}"'))
+        """The value must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores.
+
+        The delivered bounds are estimates, and may exceed the scale.
+        """
+        upper_limit = f' AND "{self.value}" <= 100' if self.unit in (PERCENT, SCORE, PERCENT_OR_SCORE) else ""
+        yield RowCheck("out_of_range", self.value, f'"{self.value}" >= 0{upper_limit}')
+        if self.denominator:
+            yield RowCheck("out_of_range", self.denominator, f'"{self.denominator}" >= 0')
 
 
 def establishment_indicator(
@@ -112,13 +133,20 @@ def establishment_indicator(
     )
 
 
+def evaluated_indicator(code: str, label: str, unit: str = PERCENT, *, control: str) -> QualityIndicator:
+    """As `establishment_indicator`, with the position against the objective and its change since the last campaign."""
+    return replace(
+        establishment_indicator(code, label, unit, f"{code}_pos_seuil_etbt", control),
+        other_columns=[evolution(f"{code}_pos_evol_etbt", code)],
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class CareQuality:
     """The care-quality file of one survey and campaign. Each line is a site.
 
-    `identity` are the columns that describe the site and the file; `site` and `region` name two of them.
-    `header_verified`: the declaration was compared with a real file, so all columns are required; otherwise only the
-    column `site` is required.
+    `identity` are the columns that describe the site and the file; `site` and `region` name two of them. All columns
+    are named as in the header of a real file, and are required.
     """
 
     survey: str
@@ -129,7 +157,6 @@ class CareQuality:
     indicators: Sequence[QualityIndicator]
     site: str
     region: str
-    header_verified: bool = True
     suffix: str = ""
     other_columns: Sequence[Column] = field(default_factory=tuple)
 
@@ -154,20 +181,69 @@ class CareQuality:
             columns=columns,
             rows=Delivered(
                 self.reader,
-                typing={n: RESULT for i in self.indicators for n in i.results} | dict.fromkeys(finess, FINESS),
-                row_checks=[check for i in self.indicators for check in i.row_checks()],
-                optional=() if self.header_verified else [n for n in names if n != self.site],
-                blanks=NO_RESULT,
+                typing={
+                    **{name: RESULT for i in self.indicators for name in i.results},
+                    **{i.denominator: COUNT for i in self.indicators if i.denominator},
+                    **dict.fromkeys(finess, FINESS),
+                },
+                derived={i.reason: i.reason_sql for i in self.indicators},
+                row_checks=[is_finess(self.site), *(check for i in self.indicators for check in i.row_checks())],
+                empty=EMPTY,
+                blanks=WORDS,
                 spellings=spellings(names),
             ),
+            checks=[gives_results(self._has_result)],
         )
+
+    @property
+    def _has_result(self) -> str:
+        """SQL that is true for a site with the value or the class of an indicator, or the reason for its absence."""
+        cells = [name for i in self.indicators for name in (i.value, i.category, i.reason) if name]
+        return " OR ".join(f"{sql_name(name)} IS NOT NULL" for name in cells)
 
 
 def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
     """Alternative header names of columns, from `SPELLINGS`."""
+    declared = {name.lower() for name in names}
     return {
-        name: [other for other in group if other not in names] for group in SPELLINGS for name in names if name in group
+        name: [other for other in group if other not in declared]
+        for group in SPELLINGS
+        for name in names
+        if name.lower() in group
     }
+
+
+def words_in(*columns: str) -> str:
+    """SQL of the words in place of a number in the first of these columns that has some."""
+    texts = [f"trim({delivered_text(name)})" for name in columns]
+    return f"coalesce({', '.join(f'CASE WHEN {WORDS.format(text=text)} THEN {text} END' for text in texts)})"
+
+
+def class_or_words_in(column: str) -> str:
+    """SQL that types a class: the delivered text, or else the words in place of the number in `column`."""
+    return f"coalesce({{text}}, {words_in(column)})"
+
+
+def is_finess(column: str) -> RowCheck:
+    """A site is named by a FINESS number. A line with another text, such as a source below the table, is not a site."""
+    return RowCheck("not_a_finess", column, f"regexp_full_match({sql_name(column)}, '\\d[0-9AB]\\d{{7}}')")
+
+
+def gives_results(has_result: str, of_each: str | None = None) -> Check:
+    """A delivered file gives at least one result. `has_result` is SQL that is true for a row with a result.
+
+    `of_each` is the column that tells the files of a table apart; None if there is one file.
+    """
+    grouped = f"GROUP BY {sql_name(of_each)}" if of_each else "HAVING count(*) > 0"
+    return Check(
+        "files_give_results",
+        CheckType.CONSISTENCY,
+        "tout fichier livré donne au moins un résultat",
+        query=lambda s: (
+            f"SELECT count(*) FILTER (results = 0) FROM (SELECT count(*) FILTER ({has_result}) AS results "
+            f"FROM {s.written} {grouped})"
+        ),
+    )
 
 
 def finess(name: str = "finess", label: str = "FINESS") -> Column:
@@ -193,6 +269,26 @@ def category(name: str) -> Column:
 def data_year(name: str = "Sources") -> Column:
     """Year of the data."""
     return Column(name, INTEGER, "année des données", "Année des données")
+
+
+def old_region_code(name: str = "code_reg") -> Column:
+    """Code of the region of before the reform of 2016."""
+    return Column(name, STRING, "code de la région, dans le découpage d’avant 2016", "Code région")
+
+
+def mandatory(name: str = "Enquete_obligatoire") -> Column:
+    """Whether the site must take part."""
+    return Column(name, STRING, "enquête obligatoire pour le site : Oui, Non", "Enquête obligatoire")
+
+
+def participation(name: str = "Participation") -> Column:
+    """Whether the site took part."""
+    return Column(name, STRING, "participation du site : Oui, Non", "Participation")
+
+
+def evolution(name: str, code: str) -> Column:
+    """Change of the position of a site since the last campaign."""
+    return Column(name, STRING, f"{code} : évolution depuis le recueil précédent", f"{code} : évolution")
 
 
 def responded() -> Column:

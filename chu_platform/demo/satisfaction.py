@@ -186,20 +186,54 @@ def lay_out(results: list[Result], header: list[str], style: Style, random: Rand
     return rows
 
 
-def lexicon(header: list[str]) -> list[list[Cell]]:
+# Labels of the themes, in the lexicons.
+INPATIENT_LABELS = {
+    "all": "globale des patients",
+    "accueil": "de l'accueil",
+    "PECinf": "de la prise en charge infirmiers/aides-soignants",
+    "PECmed": "de la prise en charge par les médecins/chirurgiens",
+    "chambre": "de la chambre",
+    "repas": "des repas",
+    "sortie": "de la sortie",
+}
+AMBULATORY_LABELS = {
+    "all": "globale des patients",
+    "AVH": "Avant l’hospitalisation",
+    "ACC": "Accueil le jour de l’hospitalisation",
+    "PEC": "de la prise en charge",
+    "CER": "Chambre et repas / collation",
+    "OVS": "Sortie et retour à domicile",
+}
+
+
+def lexicon(header: list[str], titles: tuple[str, str]) -> list[list[Cell]]:
     """A lexicon. Like the real one, it describes `nb_reco_brut` wrongly, as the number of patients who recommend."""
+    inpatient = "score_accueil_rea_ajust" in header
+    ending = "rea_ajust" if inpatient else "ajust"
+    note = "Note ajustée de satisfaction" if inpatient else "Note ajustée - Satisfaction"
     labels = {
         "finess": "finess juridique",
         "finess_geo": "finess géographique",
+        "rs_finess": "finess juridique - raison sociale",
+        "rs_finess_geo": "finess géographique - raison sociale",
+        "region": "Région",
+        "participation": "Participation obligatoire ou facultative",
+        "Depot": "Dépot d'au moins une adresse mail valide",
+        "classement": "DI : moins de 30 réponses exploitables, NR : non répondant, NV : Non validé",
+        "evolution": "Changement de classe",
         "nb_reco_brut": "Nombre de patients recommandant certainement l’établissement",
         "taux_reco_brut": "% de patients recommandant certainement l’établissement",
-        "Depot": "Dépôt d'au moins une adresse mail valide",
     }
-    rows: list[list[Cell]] = [["Nom de la variable", "Libellé de la variable"]]
-    for name in sorted(header):
-        kind = "N réponses - Satisfaction" if name.startswith("nb_rep") else "Note ajustée - Satisfaction"
-        rows.append([name, labels.get(name, f"{kind} {name}" if "score" in name else name)])
-    return rows
+    for theme, label in (INPATIENT_LABELS if inpatient else AMBULATORY_LABELS).items():
+        labels[f"nb_rep_score_{theme}_{ending}"] = f"N réponses - Satisfaction {label}"
+        labels[f"score_{theme}_{ending}"] = f"{note} {label}"
+    rows: list[list[Cell]] = [[*titles]]
+    return rows + [[name, labels[name]] for name in sorted(header)]
+
+
+# Titles of the two columns of a lexicon. That of 2017 is not known; the other campaigns of its time have these.
+TITLES_2017, TITLES_2019 = ("NAME", "LABEL"), ("Nom de la variable", "Libellé de la variable")
+TITLES_2020 = ("NAME", "LABEL")
 
 
 def write(shared: SharedTables, folder: Path) -> None:
@@ -219,16 +253,16 @@ def write(shared: SharedTables, folder: Path) -> None:
     first = inpatient_header(False)
     rows = lay_out(inpatients(1_157, -0.6), first, POINTS, random)
     write_csv(folder / "ESATIS48H_MCO_recueil2017_donnees.csv", rows, newline="\r\n")
-    write_csv(folder / "ESATIS48H_MCO_recueil2017_lexique.csv", lexicon(first), newline="\r\n")
+    write_csv(folder / "ESATIS48H_MCO_recueil2017_lexique.csv", lexicon(first, TITLES_2017), newline="\r\n")
     rows = lay_out(inpatients(1_152, 0.0), inpatient, MIXED, random)
     write_csv(folder / "2019/resultats-esatis48h-mco-open-data-2019.csv", rows)
     rows = lay_out(outpatients(945), ambulatory, COMMAS, random)
     write_csv(folder / "2019/resultats-esatisca-mco-open-data-2019.csv", rows)
-    write_csv(folder / "2019/lexique-esatis48h-mco-open-data-2019.csv", lexicon(inpatient))
-    write_csv(folder / "2019/lexique-esatisca-mco-open-data-2019.csv", lexicon(ambulatory))
+    write_csv(folder / "2019/lexique-esatis48h-mco-open-data-2019.csv", lexicon(inpatient, TITLES_2019))
+    write_csv(folder / "2019/lexique-esatisca-mco-open-data-2019.csv", lexicon(ambulatory, TITLES_2019))
     rows = lay_out(inpatients(1_150, 0.3), inpatient, TEXT_THEMES, random)
     write_xlsx(folder / "2020/resultats-esatis48h-mco-open-data-2020.xlsx", "Resultats", rows)
     rows = lay_out(outpatients(931), ambulatory, NUMBERS, random)
     write_xlsx(folder / "2020/resultats-esatisca-mco-open-data-2020.xlsx", "Resultats", rows)
-    write_xlsx(folder / "2020/lexique-esatis48h-mco-open-data-2020.xlsx", "Lexique", lexicon(inpatient))
-    write_xlsx(folder / "2020/lexique-esatisca-mco-open-data-2020.xlsx", "Lexique", lexicon(ambulatory))
+    write_xlsx(folder / "2020/lexique-esatis48h-mco-open-data-2020.xlsx", "Lexique", lexicon(inpatient, TITLES_2020))
+    write_xlsx(folder / "2020/lexique-esatisca-mco-open-data-2020.xlsx", "Lexique", lexicon(ambulatory, TITLES_2020))

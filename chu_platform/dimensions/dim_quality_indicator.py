@@ -30,8 +30,11 @@ def _declared() -> Iterator[str]:
 
 
 # "Valeur X", "Résultat (X)", "Score de l'indicateur (X)": prefixes that the lexicons put before the name of an indicator.
-_LEXICON_LABEL = """
-    CASE WHEN l.LABEL RLIKE '^(Résultat|Score de l.indicateur) *[(]'
+# A label that only says the unit ("Ratio observé / attendu") does not name the indicator.
+_NAMES_INDICATOR = "l.LABEL IS NOT NULL AND lower(l.LABEL) <> lower(d.unit)"
+_LEXICON_LABEL = f"""
+    CASE WHEN NOT ({_NAMES_INDICATOR}) THEN NULL
+         WHEN l.LABEL RLIKE '^(Résultat|Score de l.indicateur) *[(]'
          THEN trim(regexp_replace(regexp_replace(l.LABEL, '^[^(]*[(]', ''), '[)] *$', ''))
          ELSE trim(regexp_replace(l.LABEL, '^Valeur ', '')) END
 """
@@ -67,7 +70,7 @@ dim_quality_indicator = Table(
             FROM VALUES {", ".join(dict.fromkeys(_declared()))} AS v(survey, campaign, code, label, unit, variable)
         ),
         named AS (
-            SELECT d.*, {_LEXICON_LABEL} AS lexicon_label, CASE WHEN l.LABEL IS NOT NULL THEN l.recueil END AS recueil
+            SELECT d.*, {_LEXICON_LABEL} AS lexicon_label, CASE WHEN {_NAMES_INDICATOR} THEN l.recueil END AS recueil
             FROM declared d
             LEFT JOIN {{lexicon}} l
                 ON l.enquete = d.survey AND l.recueil = d.campaign AND lower(l.NAME) = d.variable

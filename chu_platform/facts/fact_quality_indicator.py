@@ -3,12 +3,13 @@
 from typing import Final
 
 from chu_platform.building_blocks.care_quality import CareQuality, QualityIndicator
+from chu_platform.building_blocks.survey_sites import department_of_site, region_of_site
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
-from chu_platform.tables.checks import foreign_key, holds
+from chu_platform.tables.checks import foreign_key, holds, none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.partitions import CAMPAIGNS
@@ -28,7 +29,7 @@ def _long(file: CareQuality) -> str:
             (indicator.denominator, INTEGER),
             (indicator.lower, DOUBLE),
             (indicator.upper, DOUBLE),
-            (indicator.category, STRING),
+            (f"coalesce({', '.join(filter(None, (indicator.category, indicator.reason)))})", STRING),
             (indicator.control, STRING),
         ]
         code = spark_text(f"{file.survey}.{indicator.code}")
@@ -81,18 +82,15 @@ fact_quality_indicator = Table(
         ),
         result AS (
             -- The CSV file and the workbook with its lines contain the same results.
-            SELECT DISTINCT campaign_year, site, indicator_key, survey, region, value, denominator, lower_bound,
-                   upper_bound, class, control,
-                   CASE WHEN site LIKE '9805%' THEN '976' WHEN site LIKE '97%' THEN concat('97', substr(site, 4, 1))
-                        WHEN site LIKE '20%' THEN '2A' ELSE substr(site, 1, 2) END AS department
+            SELECT DISTINCT campaign_year, site, indicator_key, survey, trim(region) AS region, value, denominator,
+                   lower_bound, upper_bound, class, control, {department_of_site("site")} AS department
             FROM delivered
-            WHERE value IS NOT NULL OR denominator IS NOT NULL OR class IS NOT NULL
+            WHERE coalesce(value, denominator, lower_bound, upper_bound) IS NOT NULL
+               OR coalesce(class, control) IS NOT NULL
         )
         SELECT a.campaign_year, a.site AS site_finess, a.indicator_key, a.survey,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               -- Some labels are not a region (oceans, military hospitals): the FINESS number gives the department.
-               coalesce(r.region_code, d.region_code,
-                        CASE WHEN a.site LIKE '97%' OR a.site LIKE '98%' THEN '99' ELSE '{UNKNOWN}' END) AS region_key,
+               {region_of_site("a.site", "r", "d")} AS region_key,
                a.value, a.denominator, a.lower_bound, a.upper_bound, a.class, a.control
         FROM result a
         LEFT JOIN {{establishment}} e ON e.establishment_key = concat('F', a.site)
@@ -105,7 +103,12 @@ fact_quality_indicator = Table(
         foreign_key("region_key", dim_region),
         foreign_key("establishment_key", dim_establishment),
         holds("value_not_negative", "value >= 0", "le résultat n’est pas négatif"),
-        holds("bounds_in_order", "lower_bound <= upper_bound", "la borne basse ne dépasse pas la borne haute"),
+        none_in(
+            "bounds_in_order",
+            "SELECT count(*) FROM {this} WHERE lower_bound > upper_bound",
+            "la borne basse ne dépasse pas la borne haute",
+            blocking=False,
+        ),
         holds("denominator_not_negative", "denominator >= 0", "le dénominateur n’est pas négatif"),
     ],
     layout=Layout(z_order_by=["indicator_key", "region_key"]),

@@ -1,7 +1,9 @@
 """Scores of the e-Satis surveys by site."""
 
+from chu_platform.building_blocks.survey_sites import department_of_site, region_of_site
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
@@ -33,7 +35,7 @@ fact_satisfaction = Table(
         Column("region_key", STRING, "région du site", "Code région", nullable=False),
         Column("score", DOUBLE, "score global ajusté, de 0 à 100 ; vide s’il n’y en a pas", "Score global"),
         Column("answers", INTEGER, "nombre de réponses dont le score est tiré", "Réponses"),
-        Column("class", STRING, "A à D ; DI, NR ou NV sans score", "Classe"),
+        Column("class", STRING, "A à D ; sans score, le motif : DI, NR, NV", "Classe"),
         Column(
             "recommendation_rate",
             DOUBLE,
@@ -52,28 +54,30 @@ fact_satisfaction = Table(
         "ambulatory": esatisca_mco,
         "establishment": dim_establishment,
         "survey_region": survey_region,
+        "department": department,
     },
     rows=Query(
         f"""
         WITH answer AS (
-            SELECT campaign_year, '48h_mco' AS survey, finess_geo, region, score_all_rea_ajust AS score,
-                   nb_rep_score_all_rea_ajust AS answers, classement, taux_reco_brut, nb_reco_brut
+            SELECT campaign_year, '48h_mco' AS survey, finess_geo, trim(region) AS region,
+                   {department_of_site("finess_geo")} AS department, score_all_rea_ajust AS score,
+                   nb_rep_score_all_rea_ajust AS answers, classement AS class, taux_reco_brut,
+                   nb_reco_brut
             FROM {{inpatient}}
             UNION ALL
-            SELECT campaign_year, 'ca_mco', finess_geo, region, score_all_ajust, nb_rep_score_all_ajust, classement,
-                   taux_reco_brut, nb_reco_brut
+            SELECT campaign_year, 'ca_mco', finess_geo, trim(region), {department_of_site("finess_geo")},
+                   score_all_ajust, nb_rep_score_all_ajust, classement, taux_reco_brut, nb_reco_brut
             FROM {{ambulatory}}
         )
         SELECT a.campaign_year, a.survey, a.finess_geo AS site_finess,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               -- "Océan Indien" covers two regions: the FINESS number gives the region.
-               CASE WHEN a.finess_geo LIKE '9704%' THEN '04' WHEN a.finess_geo LIKE '9805%' THEN '06'
-                    ELSE coalesce(r.region_code, '{UNKNOWN}') END AS region_key,
-               a.score, a.answers, a.classement AS class,
+               {region_of_site("a.finess_geo", "r", "d")} AS region_key,
+               a.score, a.answers, a.class,
                a.taux_reco_brut AS recommendation_rate, a.nb_reco_brut AS recommendation_answers
         FROM answer a
         LEFT JOIN {{establishment}} e ON e.establishment_key = concat('F', a.finess_geo)
         LEFT JOIN {{survey_region}} r ON r.survey_label = a.region
+        LEFT JOIN {{department}} d ON d.department_code = a.department
         """
     ),
     checks=[

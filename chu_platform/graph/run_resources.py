@@ -19,7 +19,7 @@ class RunResources:
     """Resources of one or several runs, as a context manager that closes them.
 
     `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run. With
-    `force`, tables that are up to date are made again.
+    `force`, tables that are up to date are made again. `warnings` are the warnings until now, for the summary of a run.
     """
 
     def __init__(
@@ -34,6 +34,12 @@ class RunResources:
         self.log_progress = log_progress
         self.logs_to_dagster = logs_to_dagster
         self.lake = Lake(lake_root(settings))
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        """Log a warning, and keep it for the summary of the run."""
+        self.warnings.append(message)
+        self.log_progress(f"WARNING {message}")
 
     @cached_property
     def engine(self) -> "Engine":

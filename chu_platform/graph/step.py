@@ -74,7 +74,7 @@ def run_step(
             return touched.last
     for output in table.outputs:
         if damaged := lake.recover(output):
-            resources.log_progress(f"WARNING {output.folder}: {', '.join(damaged)} was unreadable and is set aside")
+            resources.warn(f"{output.folder}: {', '.join(damaged)} was unreadable and is set aside")
     try:
         with ExitStack() as stack:
             # The whole delivery is read in any case, so the table of its rejects is always written whole.
@@ -99,7 +99,7 @@ def run_step(
                     for t in ranges
                 }
             check_results = {t: examination.check_results for t, examination in examined.items()}
-            _warn(resources, check_results)
+            _warn(resources, check_results, reading)
             if any(r.blocks for results in check_results.values() for r in results):
                 raise BlockingCheckFailed(check_results)
             provenance = _provenance(table, partition_range, run_id, versions, reading)
@@ -142,11 +142,19 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
     return f"{table.layer}/{table.name}: {'; '.join(descriptions)}" if descriptions else ""
 
 
-def _warn(resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
-    """Log a warning for failed checks that do not block. A lower row count may be a truncated delivery."""
+def _warn(
+    resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]], reading: Reading | None
+) -> None:
+    """Warn of failed checks that do not block: undeclared columns, with their names, or a lower row count.
+
+    A lower row count may be a truncated delivery.
+    """
     for table, results in check_results.items():
-        if failures := _describe(table, [r for r in results if not r.passed and not r.check.blocking]):
-            resources.log_progress(f"WARNING {failures}")
+        failed = [r for r in results if not r.passed and not r.check.blocking]
+        if failures := _describe(table, failed):
+            drifted = reading is not None and any(r.check.kind is CheckType.DRIFT for r in failed)
+            names = f": {', '.join(map(repr, reading.undeclared))}" if reading and drifted else ""
+            resources.warn(failures + names)
 
 
 def _counts(reading: Reading | None) -> DeliveryCounts:

@@ -17,6 +17,7 @@ from chu_platform.tables.checks import (
     rows_kept_or_rejected,
 )
 from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.rows import DeliveredRows
 from chu_platform.tables.table import Layer, Table, Zone
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # The number also limits memory.
 MAX_REJECTS = 1_000_000
 MAX_REJECTED_SHARE = 0.5
+# Prefix of the names of the columns of text, beside the columns with typed values, in the SQL of a reading.
+TEXT_PREFIX: Final = "text:"
 # If the header is really a row, messages must not show a name, a number or an address from it. A plausible column name
 # has at most this many characters, starts with a letter and has at most four digits in sequence (a year).
 MAX_NAME_LENGTH = 40
@@ -103,7 +106,7 @@ class Matched:
 class Expected:
     """The required and optional columns of a delivery, in any order.
 
-    `spellings` are alternative header names of declared columns.
+    `spellings` are alternative header names of declared columns. The letter case of names does not matter.
     """
 
     required: Sequence[str]
@@ -115,9 +118,10 @@ class Expected:
 
         Raises ChuError when a required column is missing or a declared column occurs twice; `hint` is a possible
         cause to add to the message. Columns that are not declared are logged; their values go to the quarantine.
+        Optional columns that are missing are logged too.
         """
         declared = {*self.required, *self.optional}
-        header = [self._declared_name(c, header) for c in header]
+        header = self._named(header)
         twice = sorted(c for c in declared if header.count(c) > 1)
         missing = [c for c in self.required if c not in header]
         added = [c for c in header if c not in declared]
@@ -131,13 +135,27 @@ class Expected:
             raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{unexpected}")
         if any(added):
             log(f"{name}: {_listed([c for c in added if c])} not declared, kept in quarantine, not used by any table")
+        if absent := [c for c in self.optional if c not in header]:
+            log(f"{name}: {_listed(absent)} not delivered, they stay empty")
         names = [c if c in declared else f"undeclared {i}" for i, c in enumerate(header, start=1)]
         return Matched(names, {n: c for n, c in zip(names, header, strict=True) if c not in declared})
 
-    def _declared_name(self, name: str, header: Sequence[str]) -> str:
-        """The declared name of a column with an alternative name in the header; otherwise its own name."""
-        candidates = (c for c, others in self.spellings.items() if name in others and c not in header)
-        return next(candidates, name)
+    def missing(self, header: Sequence[str]) -> Sequence[str]:
+        """The required columns that a header does not have."""
+        named = set(self._named(header))
+        return [c for c in self.required if c not in named]
+
+    def _named(self, header: Sequence[str]) -> list[str]:
+        """The header, with the declared names of columns that have an alternative name or another letter case."""
+        declared = {*self.required, *self.optional}
+        delivered = set(header)
+        spelt: dict[str, str] = {}
+        for column in (*self.required, *self.optional):
+            if column not in delivered:
+                spelt |= {other: column for other in self.spellings.get(column, ()) if other not in spelt}
+        in_lower_case = {name.lower(): column for name, column in spelt.items()}
+        in_lower_case |= {column.lower(): column for column in declared - delivered}
+        return [c if c in declared else spelt.get(c, in_lower_case.get(c.lower(), c)) for c in header]
 
 
 class Reader(Protocol):
@@ -200,7 +218,9 @@ class Delivered(DeliveredRows):
     `derived`: columns that are not delivered, as SQL over the typed row.
     `row_checks`: conditions that reject rows.
     `optional`: columns that may be missing from a file.
-    `blanks`: texts that mean an empty cell in columns that are not text.
+    `empty`: texts that mean an empty cell, in every column.
+    `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
+    number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files.
     """
 
@@ -209,7 +229,8 @@ class Delivered(DeliveredRows):
     derived: Mapping[str, str] = field(default_factory=dict)
     row_checks: Sequence[RowCheck] = ()
     optional: Sequence[str] = ()
-    blanks: Sequence[str] = ()
+    empty: Sequence[str] = ()
+    blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -260,6 +281,11 @@ class Delivered(DeliveredRows):
         """The required and optional columns of the delivery."""
         delivered = [c.name for c in columns if c.name not in self.derived]
         return Expected([n for n in delivered if n not in self.optional], self.optional, self.spellings)
+
+
+def delivered_text(column: str) -> str:
+    """SQL of the text of a column as it was delivered, for `Delivered.derived`."""
+    return sql_name(f"{TEXT_PREFIX}{column}")
 
 
 def is_delivered(table: Table) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, RawRows
+from chu_platform.ingest.delivered import Delivered, RawRows, delivered_text
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
@@ -27,9 +27,10 @@ TYPING: Final = {
 FRENCH_DATE: Final = (
     "CASE WHEN regexp_full_match({text}, '\\d\\d/\\d\\d/\\d{{4}}') THEN try_strptime({text}, '%d/%m/%Y')::DATE END"
 )
-# Spreadsheets treat FINESS numbers as numbers and remove their leading zeros.
+# Spreadsheets treat FINESS numbers as numbers and remove their leading zeros. The letter of Corsica is a capital.
 FINESS: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '\\d{{1,8}}') THEN lpad(trim({text}), 9, '0') ELSE trim({text}) END"
+    "CASE WHEN regexp_full_match(trim({text}), '\\d{{1,8}}') THEN lpad(trim({text}), 9, '0') "
+    "ELSE upper(trim({text})) END"
 )
 _REASONS: Final = {
     INTEGER: "not_a_whole_number",
@@ -62,7 +63,7 @@ class RowSql:
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
         self._reject_conditions = [
             *(
-                _RejectCondition(f"{_text_of(name)} IS NOT NULL AND {sql_name(name)} IS NULL", name, reason)
+                _RejectCondition(f"{self._filled(name)} AND {sql_name(name)} IS NULL", name, reason)
                 for name, reason in self._reasons.items()
             ),
             *(_RejectCondition(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in delivered if c.required),
@@ -102,7 +103,7 @@ class RowSql:
         Each row has the column name, the number of delivered values, and the number of values that fit the type.
         """
         counts = ", ".join(
-            f"{{'name': {sql_text(c)}, 'there': count({_text_of(c)}), 'fitting': count({sql_name(c)})}}"
+            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({self._filled(c)}), 'fitting': count({sql_name(c)})}}"
             for c in columns
         )
         return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})"
@@ -111,12 +112,12 @@ class RowSql:
         """SQL of the reason code and the shape of one value that does not fit the type of its column."""
         return (
             f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._checked([])}) "
-            f"WHERE {_text_of(column)} IS NOT NULL AND {sql_name(column)} IS NULL LIMIT 1"
+            f"WHERE {self._filled(column)} AND {sql_name(column)} IS NULL LIMIT 1"
         )
 
     def _checked(self, extra: Sequence[str]) -> str:
         source = self._source
-        texts = [f"{self._cell(c)} AS {_text_of(c.name)}" for c in self._present]
+        texts = [f"{self._cell(c)} AS {delivered_text(c.name)}" for c in self._present]
         texts += [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
         typed = [f"{self._typed(c)} AS {sql_name(c.name)}" for c in self._present]
         typed += [f"CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in self._absent]
@@ -133,28 +134,30 @@ class RowSql:
         return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
 
     def _cell(self, column: Column) -> str:
-        """SQL of the delivered text; null for an empty cell or one of the declared blanks."""
-        blanks = ["", *(self._source.blanks if _can_fail(column) else ())]
-        listed = ", ".join(sql_text(b) for b in blanks)
+        """SQL of the delivered text; null for an empty cell."""
         name = sql_name(column.name)
-        if self._raw.empty_is_null and blanks == [""]:
-            return name
-        return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
+        if self._source.empty:
+            listed = ", ".join(sql_text(text) for text in ("", *self._source.empty))
+            return f"CASE WHEN trim({name}) NOT IN ({listed}) THEN {name} END"
+        return name if self._raw.empty_is_null else f"CASE WHEN {name} <> '' THEN {name} END"
+
+    def _filled(self, name: str) -> str:
+        """SQL that is true if a cell of a column that is not text has a value: it is not empty, and not a blank."""
+        text = delivered_text(name)
+        blanks = self._source.blanks
+        blank = f" AND NOT {blanks.format(text=f'trim({text})')}" if blanks else ""
+        return f"{text} IS NOT NULL{blank}"
 
     def _typed(self, column: Column) -> str:
         expression = self._source.typing.get(column.name) or TYPING.get(column.type, "{text}")
-        return expression.format(text=_text_of(column.name))
+        return expression.format(text=delivered_text(column.name))
 
     def _shape(self, column: str) -> str:
         """SQL of the shape of a delivered text: its start, with a for each letter and 9 for each digit."""
         if column not in {c.name for c in self._present}:
             return "NULL"
-        start = f"left({_text_of(column)}, {MAX_SHAPE_LENGTH})"
+        start = f"left({delivered_text(column)}, {MAX_SHAPE_LENGTH})"
         return f"regexp_replace(regexp_replace({start}, '\\p{{L}}', 'a', 'g'), '\\d', '9', 'g')"
-
-
-def _text_of(name: str) -> str:
-    return sql_name(f"text:{name}")
 
 
 def _can_fail(column: Column) -> bool:

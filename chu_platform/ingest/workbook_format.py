@@ -1,15 +1,15 @@
 """Reader of delivered XLSX workbooks."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_format import CsvFormat
@@ -20,12 +20,15 @@ from chu_platform.ingest.parquet_text import parquet_rows
 if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
+# Rows at the top of a sheet, blank ones left out, that may be the header.
+HEADER_SEARCH_ROWS: Final = 20
+# Row number in the sheet, from 1, and texts of the cells.
+Row: TypeAlias = tuple[int, Sequence[str]]
+
 
 @dataclass(frozen=True)
 class WorkbookFormat:
-    """An XLSX workbook. The header is the first row of the sheet `sheet` that is not blank."""
-
-    sheet: str
+    """An XLSX workbook. The sheet is the one that has the header; lines of text may stand above the header."""
 
     def positions_of(self, _column: str) -> None:
         """See `delivered_files.Format`: a header names the columns."""
@@ -40,7 +43,8 @@ class WorkbookFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
-        (_, header), *body = _cells(file.path, file.name, self.sheet)
+        (_, header), *body = _from_header(_sheets(file.path, file.name), file.name, expected, _without_blank_end)
+        header = _without_blank_end(header)
         columns = expected.match(file.name, header, context.log)
         if not body:
             raise ChuError(f"{file.name} has a header and no rows: ask for it again")
@@ -65,9 +69,8 @@ class WorkbookFormat:
 
 @dataclass(frozen=True)
 class PastedCsvFormat:
-    """A workbook with the lines of a CSV file pasted into the sheet `sheet`: each line is the text of a first cell."""
+    """A workbook with the lines of a CSV file pasted into the sheet that has the header: a line is a first cell."""
 
-    sheet: str
     lines: CsvFormat
 
     def positions_of(self, _column: str) -> None:
@@ -84,42 +87,80 @@ class PastedCsvFormat:
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
         pasted = context.scratch / "pasted.csv"
+        rows = _from_header(_sheets(file.path, file.name), file.name, expected, self._fields)
         try:
             with pasted.open("w", encoding="utf-8") as target:
                 at = 1
-                for number, cells in _cells(file.path, file.name, self.sheet):
-                    # Text in other cells is part of the line too: the line then has too many fields.
-                    line = self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
-                    target.write("\n" * (number - at) + line + "\n")
+                for number, cells in rows:
+                    target.write("\n" * (number - at) + self._line(cells) + "\n")
                     at = number + 1
-            with self.lines.rows(replace(file, path=pasted), expected, constants, context) as rows:
+            with self.lines.rows(replace(file, path=pasted), expected, constants, context) as raw:
                 # The encoding of the temporary file is not the encoding of the workbook.
-                yield replace(rows, encoding=None)
+                yield replace(raw, encoding=None)
         finally:
             pasted.unlink(missing_ok=True)
 
+    def _line(self, cells: Sequence[str]) -> str:
+        """The pasted line. Text in other cells is part of it too: the line then has too many fields."""
+        return self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
 
-def _cells(file: Path, name: str, sheet: str) -> list[tuple[int, list[str]]]:
-    """Row numbers and cell texts of the rows that are not blank. The first is the header, trailing blanks removed."""
+    def _fields(self, cells: Sequence[str]) -> list[str]:
+        return [field.strip() for field in self._line(cells).split(self.lines.separator)]
+
+
+def _sheets(file: Path, name: str) -> Mapping[str, Sequence[Row]]:
+    """The rows that are not blank of each visible worksheet that has such rows, by the name of the sheet."""
     if not zipfile.is_zipfile(file):
         raise ChuError(f"{name} is not an XLSX workbook, or it is incomplete: ask for it again, or deliver it as .csv")
     try:
         with CalamineWorkbook.from_path(str(file)) as workbook:
-            if sheet not in workbook.sheet_names:
-                raise ChuError(f"{name} has no sheet {sheet!r}, only {', '.join(workbook.sheet_names)}")
-            cells = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    except ChuError:
-        raise
+            sheets = {
+                sheet.name: workbook.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
+                for sheet in workbook.sheets_metadata
+                if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
+            }
     except (CalamineError, OSError, zipfile.BadZipFile, ValueError):
         raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
-    texts = [(n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1)]
-    rows = [(n, row) for n, row in texts if any(row)]
-    if not rows:
-        raise ChuError(f"{name}: its sheet {sheet!r} is empty: ask for it again")
-    number, header = rows[0]
-    while not header[-1]:
-        header = header[:-1]
-    return [(number, header), *rows[1:]]
+    rows = {sheet: _filled_rows(cells) for sheet, cells in sheets.items()}
+    if not any(rows.values()):
+        raise ChuError(f"{name}: its sheets are empty: ask for it again")
+    return {sheet: filled for sheet, filled in rows.items() if filled}
+
+
+def _filled_rows(cells: Sequence[Sequence[object]]) -> Sequence[Row]:
+    texts = ((n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1))
+    return [(n, row) for n, row in texts if any(row)]
+
+
+def _from_header(
+    sheets: Mapping[str, Sequence[Row]],
+    name: str,
+    expected: Expected,
+    fields_of: Callable[[Sequence[str]], Sequence[str]],
+) -> Sequence[Row]:
+    """The rows of the sheet that has the header, from the header on. `fields_of` gives the names in a row of cells.
+
+    If no sheet has a whole header, they start at the row that has the most of it, so that its columns are reported.
+    Raises ChuError when several sheets have the header.
+    """
+    best, fewest = next(iter(sheets.values())), len(expected.required)
+    whole: list[str] = []
+    for sheet, rows in sheets.items():
+        for at, (_, cells) in enumerate(rows[:HEADER_SEARCH_ROWS]):
+            missing = len(expected.missing(fields_of(cells)))
+            if missing < fewest:
+                best, fewest = rows[at:], missing
+            if not missing:
+                whole.append(sheet)
+                break
+    if len(whole) > 1:
+        raise ChuError(f"{name} has the columns in several sheets: {', '.join(whole)}; keep one of them")
+    return best
+
+
+def _without_blank_end(cells: Sequence[str]) -> list[str]:
+    filled = max((i for i, cell in enumerate(cells, start=1) if cell), default=0)
+    return list(cells[:filled])
 
 
 def _text(cell: object) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.delivered import TEXT_PREFIX
 from chu_platform.lineage.queries import InputColumn, columns_in, lineage_of_query
 from chu_platform.tables.column_origins import Field, Lineage
 from chu_platform.tables.columns import STRING, Column, sql_type
@@ -128,7 +129,8 @@ def _delivered(table: Table, rows: DeliveredRows, column: Column) -> Iterator[tu
         yield place, Influence.IDENTITY if same else Influence.TRANSFORMATION
         return
     names = {c.name.lower(): c.name for c in table.columns}
-    for used in columns_in(expression, "duckdb"):
+    for name in columns_in(expression, "duckdb"):
+        used = name.removeprefix(TEXT_PREFIX)
         if used.lower() in names:
             yield Field(table, names[used.lower()]), Influence.TRANSFORMATION
         else:

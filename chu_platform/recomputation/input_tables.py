@@ -66,7 +66,7 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         ),
         (create_patients, create_consultations, create_professionals),
     ),
-    InputSet.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region), (create_sites,)),
+    InputSet.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region, department), (create_sites,)),
 }
 
 

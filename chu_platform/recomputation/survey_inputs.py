@@ -13,16 +13,18 @@ SITE_KEY: Final = "concat_ws('|', campaign_year, finess_geo)"
 def create_sites(connection: duckdb.DuckDBPyConnection) -> None:
     """Create site(key, survey, year, region, score, answers, class, opinion, opinions) from the views `raw_<source>`.
 
-    In the surveys La Réunion and Mayotte are one region: the FINESS number distinguishes them.
+    The region is that of the label, or else that of the department that the FINESS number begins with.
     """
     selects = [
         f"""
         SELECT {SITE_KEY} AS key, '{survey}' AS survey, campaign_year::INTEGER AS year,
-            CASE left(finess_geo, 4) WHEN '9704' THEN '04' WHEN '9805' THEN '06'
-                ELSE coalesce(region_code, '{UNKNOWN}') END AS region,
+            coalesce(l.region_code, d.region_code, if(finess_geo SIMILAR TO '9[78].*', '99', '{UNKNOWN}')) AS region,
             {score} AS score, nb_rep_{score} AS answers, classement AS class, taux_reco_brut AS opinion,
             nb_reco_brut AS opinions
-        FROM raw_{source} LEFT JOIN raw_survey_region ON survey_label = region
+        FROM raw_{source} s LEFT JOIN raw_survey_region l ON survey_label = trim(s.region)
+        LEFT JOIN raw_department d ON department_code = CASE
+            WHEN left(finess_geo, 2) = '97' THEN '97' || finess_geo[4] WHEN left(finess_geo, 4) = '9805' THEN '976'
+            WHEN left(finess_geo, 2) = '20' THEN '2A' ELSE left(finess_geo, 2) END
         """
         for survey, source, score in (
             ("48h_mco", "esatis48h_mco", "score_all_rea_ajust"),

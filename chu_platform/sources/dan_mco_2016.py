@@ -1,6 +1,7 @@
 """Anaesthetic records in acute care (DAN MCO), campaign of 2016."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     SCORE,
     CareQuality,
     category,
@@ -11,7 +12,6 @@ from chu_platform.building_blocks.care_quality import (
     responded,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
 
@@ -19,9 +19,7 @@ dan_mco_2016 = CareQuality(
     survey="dan_mco",
     campaign="2016",
     label="Dossier d’anesthésie en MCO",
-    reader=DeliveredFiles(
-        r"dan_mco_recueil2016_donnee2015_donnees\.csv", {".csv": CsvFormat(",", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"dan_mco_recueil2016_donnee2015_donnees\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[
         finess(),
         data_year(),

@@ -1,6 +1,7 @@
 """Patient records in hospital care at home (DPA HAD), campaign of 2016."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     SCORE,
     CareQuality,
     category,
@@ -11,17 +12,14 @@ from chu_platform.building_blocks.care_quality import (
     responded,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
-
-LINES = CsvFormat(",", fallback="cp1252")
 
 dpa_had_2016 = CareQuality(
     survey="dpa_had",
     campaign="2016",
     label="Dossier du patient en HAD",
-    reader=DeliveredFiles(r"dpa_had_recueil2016_donnee2015_donnees\.csv", {".csv": LINES}, optional=True),
+    reader=DeliveredFiles(r"dpa_had_recueil2016_donnee2015_donnees\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[
         finess(),
         data_year(),

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.workbook_format import PastedCsvFormat
-from chu_platform.sources.dpa_had_2016 import LINES, dpa_had_2016
+from chu_platform.sources.dpa_had_2016 import dpa_had_2016
 
 dpa_had_2016_classeur = replace(
     dpa_had_2016,
@@ -12,7 +13,7 @@ dpa_had_2016_classeur = replace(
     label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
     reader=DeliveredFiles(
         r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
-        {".xlsx": PastedCsvFormat("dpa_had_recueil2016_donnee2015_", LINES)},
+        {".xlsx": PastedCsvFormat(CsvFormat(",", fallback="cp1252"))},
         optional=True,
     ),
 )

@@ -1,6 +1,7 @@
 """Patient records in rehabilitation care (DPA SSR), campaign of 2014."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     SCORE,
     CareQuality,
     category,
@@ -10,16 +11,13 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 dpa_ssr_2014 = CareQuality(
     survey="dpa_ssr",
     campaign="2014",
     label="Dossier du patient en SSR",
-    reader=DeliveredFiles(
-        r"dpa_ssr_recueil2014_donnee2013_table_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
+    reader=DeliveredFiles(r"dpa_ssr_recueil2014_donnee2013_table_es\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
     site="finess",
     region="libelle_region",

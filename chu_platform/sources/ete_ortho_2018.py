@@ -1,7 +1,14 @@
 """Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018."""
 
-from chu_platform.building_blocks.care_quality import RATIO, CareQuality, QualityIndicator, finess, region, site_name
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
+    RATIO,
+    CareQuality,
+    QualityIndicator,
+    finess,
+    region,
+    site_name,
+)
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import DOUBLE, INTEGER, Column
 
@@ -9,10 +16,7 @@ ete_ortho_2018 = CareQuality(
     survey="ete_ortho",
     campaign="2018",
     label="Événements thrombo-emboliques après prothèse de hanche ou de genou",
-    reader=DeliveredFiles(
-        r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
-    header_verified=False,
+    reader=DeliveredFiles(r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": HAS_CSV}, optional=True),
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",

@@ -1,31 +1,43 @@
-"""Care after a heart attack (IDM MCO), campaign of 2015."""
+"""Care after a heart attack (IDM MCO), campaign of 2015. It has no lexicon."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
+    PERCENT_OR_SCORE,
     CareQuality,
     category,
     data_year,
     establishment_indicator,
     finess,
+    old_region_code,
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 idm_mco_2015 = CareQuality(
     survey="idm_mco",
     campaign="2015",
     label="Infarctus du myocarde en MCO",
-    reader=DeliveredFiles(
-        r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
-    header_verified=False,
-    identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
+    reader=DeliveredFiles(r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": HAS_CSV}, optional=True),
+    identity=[
+        data_year(),
+        finess(),
+        site_name("raison_sociale"),
+        region("lib_reg"),
+        old_region_code(),
+        category("cat"),
+    ],
     site="finess",
-    region="libelle_region",
+    region="lib_reg",
     indicators=[
-        establishment_indicator("bassp_c", "Prescription appropriée après un infarctus du myocarde"),
-        establishment_indicator("hyg_c", "Sensibilisation aux règles hygiéno-diététiques"),
+        establishment_indicator(
+            "basi_c",
+            "Prescription de bêtabloquant, antiagrégant, statine et inhibiteur de l’enzyme de conversion à la sortie",
+            PERCENT_OR_SCORE,
+        ),
+        establishment_indicator(
+            "hyg_c", "Conseils sur l’alimentation et le mode de vie après un infarctus du myocarde", PERCENT_OR_SCORE
+        ),
     ],
 )
 table = idm_mco_2015.table

@@ -1,6 +1,7 @@
 """Indicators of quality and safety of care (IQSS), campaign of 2019."""
 
 from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
     OF_TARGET,
     PERCENT,
     RATIO,
@@ -12,8 +13,8 @@ from chu_platform.building_blocks.care_quality import (
     region,
     site_name,
 )
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import STRING, Column
 
 
@@ -36,7 +37,7 @@ iqss_2019 = CareQuality(
     campaign="2019",
     label="Indicateurs de qualité et de sécurité des soins",
     reader=DeliveredFiles(
-        r"resultats-iqss-open-data-2019\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
+        r"resultats-iqss-open-data-2019\.(?:xlsx|csv)", {".csv": HAS_CSV, ".xlsx": WorkbookFormat()}, optional=True
     ),
     identity=[
         finess(),

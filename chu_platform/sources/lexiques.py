@@ -1,7 +1,6 @@
 """Lexicons of the satisfaction and care-quality files: the meaning of each column."""
 
-from chu_platform.building_blocks.care_quality import spellings
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import HAS_CSV, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.workbook_format import WorkbookFormat
@@ -26,12 +25,13 @@ lexiques = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
-            {".csv": CsvFormat(";,", fallback="cp1252"), ".xlsx": WorkbookFormat("Lexique")},
+            {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             optional=True,
         ),
         derived={
-            # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique
-            "enquete": "replace(regexp_replace(regexp_replace(lower(stem), '^lexique[-_]', ''), "
+            # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique,
+            # lexique-iqss-esatis48h-mco-open-data-2022
+            "enquete": "replace(regexp_replace(regexp_replace(lower(stem), '^lexique[-_](iqss[-_](esatis))?', '\\2'), "
             "'[-_](recueil|ipaqss|open).*$', ''), '-', '_')",
             "recueil": "coalesce(nullif(regexp_extract(lower(stem), 'recueil(\\d{4})', 1), ''), "
             "regexp_extract(stem, '.*(\\d{4})', 1))",

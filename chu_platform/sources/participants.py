@@ -1,7 +1,6 @@
 """Sites that took part in the care-quality campaigns: one file per survey."""
 
-from chu_platform.building_blocks.care_quality import category, finess, region, responded, site_name, spellings
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import HAS_CSV, category, finess, region, responded, site_name, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.row_sql import FINESS
@@ -30,7 +29,7 @@ participants = Table(
     rows=Delivered(
         DeliveredFiles(
             r"(?P<survey>\w+)_recueil(?P<campaign>\d{4})_donnee\d{4}_table_participant\.csv",
-            {".csv": CsvFormat(";,", fallback="cp1252")},
+            {".csv": HAS_CSV},
             optional=True,
         ),
         derived={"enquete": "lower(survey)", "recueil": "campaign"},

@@ -1,26 +1,28 @@
 """Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018."""
 
-from chu_platform.building_blocks.care_quality import CareQuality, establishment_indicator, finess, region, site_name
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.building_blocks.care_quality import (
+    HAS_CSV,
+    CareQuality,
+    evaluated_indicator,
+    finess,
+    mandatory,
+    participation,
+    region,
+    site_name,
+)
 from chu_platform.ingest.delivered_files import DeliveredFiles
 
 rcp_mco_2018 = CareQuality(
     survey="rcp_mco",
     campaign="2018",
     label="Réunion de concertation pluridisciplinaire en MCO",
-    reader=DeliveredFiles(
-        r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": CsvFormat(";", fallback="cp1252")}, optional=True
-    ),
-    header_verified=False,
-    identity=[finess(), site_name("rs"), region("region")],
+    reader=DeliveredFiles(r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    identity=[finess(), site_name("Raison_sociale"), mandatory(), participation(), region("Lib_reg")],
     site="finess",
-    region="region",
+    region="Lib_reg",
     indicators=[
-        establishment_indicator(
-            "rcp2_c2",
-            "Réunion de concertation pluridisciplinaire en cancérologie",
-            category="rcp2_c2_pos_seuil_etbt",
-            control="Resultat_rcp",
+        evaluated_indicator(
+            "rcp2_c2", "Réunion de concertation pluridisciplinaire en cancérologie", control="Resultat_rcp2"
         )
     ],
 )

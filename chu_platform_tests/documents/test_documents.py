@@ -134,11 +134,12 @@ def test_the_quality_report_says_how_each_source_was_read(folder: Path, made: Ho
     assert rejected_rows
     text = (folder / "qualite.md").read_text(encoding="utf-8").replace("\u202f", "")
     (line,) = [line for line in text.splitlines() if line.startswith("| deces |")]
-    _, _, rows_in, shown_kept, shown_rejected, share, threshold, mended, state, _ = map(str.strip, line.split("|"))
+    cells = [cell.strip() for cell in line.split("|")]
+    _, _, rows_in, shown_kept, shown_rejected, share, threshold, mended, undeclared, state, _ = cells
     shown = (int(rows_in), int(shown_kept), int(shown_rejected))
     assert shown == (kept_rows + rejected_rows, kept_rows, rejected_rows)
     assert float(share.replace(",", ".")) == pytest.approx(100 * rejected_rows / (kept_rows + rejected_rows), rel=1e-3)
-    assert (threshold, mended, state) == ("50", "0", "lue")
+    assert (threshold, mended, undeclared, state) == ("50", "0", "0", "lue")
 
 
 def test_without_a_lake_there_are_no_numbers_and_no_error(tmp_path: Path) -> None:

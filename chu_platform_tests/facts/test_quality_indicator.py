@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -64,18 +65,31 @@ def test_every_site_has_its_region(made: Home) -> None:
     found = rows(made.lake, fact_quality_indicator).to_pylist()
     by_site = {(row["campaign_year"], row["site_finess"]): row["region_key"] for row in found}
     file = made.pack / "Satisfaction/2014/DPA_SSR_recueil2014_donnee2013_table_es.csv"
-    labels = {line["finess"]: line["libelle_region"] for line in lines(file, ";")}
+    labels = {line["finess"]: line["libelle_region"] for line in lines(file)}
     for label, region in (("Rhône Alpes", "84"), ("Basse Normandie", "28"), ("Franche Comté", "27"), ("Centre", "24")):
         assert {by_site["2014", site] for site in labels if labels[site] == label} == {region}
+
+
+def labels(found: dict[str, dict[str, Any]], key: str) -> tuple[str, str | None]:
+    return found[key]["indicator_label"], found[key]["lexicon_campaign"]
 
 
 def test_every_indicator_has_a_label(made: Home) -> None:
     found = {row["indicator_key"]: row for row in rows(made.lake, dim_quality_indicator).to_pylist()}
     assert {r.indicator for r in results(made.pack / "Satisfaction")} == set(found)
-    # The lexicon of 2018 is later than that of 2014; no lexicon of 2015 describes heart attacks.
-    assert found["dpa_ssr.tdp_c"]["lexicon_campaign"] == "2018"
-    assert found["idm_mco.hyg_c"]["lexicon_campaign"] is None
-    assert found["idm_mco.hyg_c"]["indicator_label"] == "Sensibilisation aux règles hygiéno-diététiques"
+    assert labels(found, "dpa_ssr.tdp_c") == ("Tenue du dossier patient", "2014")
+    assert labels(found, "hpp_mco.surmin_c") == ("Surveillance clinique minimale", "2015")
+    assert labels(found, "dpa_ssr.doc_c") == ("Document de sortie de SSR", "2018")
+    # The lexicon of 2014 does not describe it, that of 2018 does.
+    assert labels(found, "rcp_mco.rcp2_c2") == ("RCP niveau 2 : plurisdisciplinarité de la concertation", "2018")
+    # Two campaigns describe it: the last label stays.
+    assert labels(found, "iqss.ete_ortho") == ("Evènement thrombo-embolique après prothèse de hanche/genou", "2020")
+    # The lexicon of 2018 calls it by its unit.
+    thrombosis = "Événement thrombo-embolique après prothèse de hanche ou de genou"
+    assert labels(found, "ete_ortho.ete_ortho") == (thrombosis, None)
+    # No lexicon describes heart attacks.
+    diet = "Conseils sur l’alimentation et le mode de vie après un infarctus du myocarde"
+    assert labels(found, "idm_mco.hyg_c") == (diet, None)
 
 
 @pytest.mark.parametrize("absent", ["csv", "xlsx"])
@@ -111,6 +125,7 @@ def test_formats_of_results(tmp_path: Path) -> None:
     """Percentages, both decimal marks, texts without a result. Any other text rejects its line only."""
     header = [c.name for c in iqss_2019.table.columns]
     written = {"010000001": "72%", "010000002": "75,09", "010000003": "71.36", "010000004": "Non répondant"}
+    written |= {"010000008": "72\u00a0%", "010000009": "7.5E1"}
     bad = {"010000005": "7O%", "010000006": "101%", "010000007": "-1"}
     body = [
         ";".join({"finess": site, "res_dpa_pcd_mco": text, "classe_DPA_pcd_MCO": "A"}.get(name, "") for name in header)
@@ -122,10 +137,10 @@ def test_formats_of_results(tmp_path: Path) -> None:
     outcome = deliver(iqss_2019.table, tmp_path / "pack", tmp_path / "work")
     position = header.index("res_dpa_pcd_mco")
     assert {row[0]: row[position] for row in outcome.rows} == dict(
-        zip(written, (72.0, 75.09, 71.36, None), strict=True)
+        zip(written, (72.0, 75.09, 71.36, None, 72.0, 75.0), strict=True)
     )
     reasons = ("not_a_number", "out_of_range", "out_of_range")
-    assert outcome.rejected == [(6 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
+    assert outcome.rejected == [(8 + n, "res_dpa_pcd_mco", reason) for n, reason in enumerate(reasons)]
 
 
 def test_a_missing_column_stops_only_its_source(made: Home, tmp_path: Path) -> None:
@@ -146,7 +161,7 @@ def test_every_result_of_the_real_files(made: Home, tmp_path: Path) -> None:
     lake = make_fact(tmp_path / "home", pack)
     found = facts(lake)
     assert found == results(REAL)
-    assert len(found) == 53_808
+    assert len(found) == 53_829
     regions = Counter(rows(lake, fact_quality_indicator)["region_key"].to_pylist())
     assert len(regions) == 19
     # Saint-Pierre-et-Miquelon is outside the regions (13 indicators of 2019); no region is unknown.

@@ -24,7 +24,7 @@ HEADER = "id;label;day;amount"
 
 def table_of(csv: Format | None = None) -> Table:
     """Four columns of four types; the file is `things.csv` or `things.xlsx`."""
-    formats: dict[str, Format] = {".csv": csv or CsvFormat(";"), ".xlsx": WorkbookFormat("Data")}
+    formats: dict[str, Format] = {".csv": csv or CsvFormat(";"), ".xlsx": WorkbookFormat()}
     return Table(
         name="things",
         layer=Layer.SOURCES,
@@ -40,7 +40,7 @@ def table_of(csv: Format | None = None) -> Table:
         ],
         rows=Delivered(
             DeliveredFiles(r"things\.(?:csv|xlsx)", formats),
-            blanks=("NA",),
+            blanks="({text} = 'NA')",
             row_checks=[RowCheck("negative", "amount", "amount >= 0")],
         ),
     )

@@ -128,6 +128,8 @@ def test_care_quality(tmp_path: Path, name: str) -> None:
         return
     raw = texts(REAL / origins[0].name)
     for position, column_ in enumerate(table.columns):
+        if column_.name in delivered_rows(table).derived:
+            continue
         cells = [row[position] for row in outcome.rows if row[position] is not None]
         plain = f"replace(rtrim(\"{column_.name}\", '%'), ',', '.')"
         aggregates = raw.aggregate(

@@ -50,16 +50,73 @@ def test_a_renamed_csv(tmp_path: Path) -> None:
         given(tmp_path)
 
 
-def test_a_sheet_missing(tmp_path: Path) -> None:
-    write(tmp_path / "pack", [HEADER.split(";")], sheet="Feuille")
-    with pytest.raises(ChuError, match="no sheet 'Data', only Lexique, Feuille"):
+HEADER_ROW = HEADER.split(";")
+
+
+def test_the_sheet_is_found_by_its_header(tmp_path: Path) -> None:
+    """Whatever its name, with lines of text above the header, after other sheets, in another letter case."""
+    title = [["Résultats 2022"], [], ["Source : HAS", "2023"]]
+    file = write(tmp_path / "pack", [*title, [c.upper() for c in HEADER_ROW], [1, "a", None, 1.5]], sheet="Feuil1 (2)")
+    book = openpyxl.load_workbook(file)
+    book["Lexique"].append(["NAME", "LABEL"])
+    book["Lexique"].append(["id", "amount"])
+    hidden = book.create_sheet("old")
+    for row in (HEADER_ROW, [9, "old", None, 9]):
+        hidden.append(row)
+    hidden.sheet_state = "hidden"
+    book.create_chartsheet("Graphique")
+    book.save(file)
+    outcome = given(tmp_path)
+    assert [(r[0], r[1], r[3]) for r in outcome.rows] == [(1, "a", 1.5)]
+
+
+def test_a_row_is_located_in_its_sheet(tmp_path: Path) -> None:
+    write(tmp_path / "pack", [["title"], [], HEADER_ROW, [], ["x", "a"], [2, "b", None, 1]])
+    assert given(tmp_path).rejected == [(5, "id", "not_a_whole_number")]
+
+
+def test_a_formatted_last_row_costs_nothing(tmp_path: Path) -> None:
+    """The dimension of the sheet is A1:D1048576, as in a delivered file; its rows are two."""
+    file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1], [2, "b", None, 2]])
+    book = openpyxl.load_workbook(file)
+    book["Data"]["D1048576"].font = openpyxl.styles.Font(bold=True)
+    book.save(file)
+    outcome = given(tmp_path)
+    assert (outcome.reading.rows_in, outcome.reading.kept) == (2, 2)
+
+
+def test_errors_of_a_spreadsheet_are_empty_cells(tmp_path: Path) -> None:
+    file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, None]])
+    book = openpyxl.load_workbook(file)
+    book["Data"]["D2"].value, book["Data"]["D2"].data_type = "#DIV/0!", "e"
+    book.save(file)
+    assert given(tmp_path).rows == [(1, "a", None, None)]
+
+
+def test_a_header_in_two_sheets(tmp_path: Path) -> None:
+    file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1]], sheet="2021")
+    book = openpyxl.load_workbook(file)
+    book.copy_worksheet(book["2021"]).title = "2022"
+    book.save(file)
+    with pytest.raises(ChuError, match="columns in several sheets: 2021, 2022; keep one of them"):
         given(tmp_path)
 
 
-@pytest.mark.parametrize(("rows", "message"), [([], "is empty"), ([["id", "label", "day"]], "'amount' missing")])
-def test_a_sheet_without_rows_or_columns(tmp_path: Path, rows: list[list[object]], message: str) -> None:
-    write(tmp_path / "pack", rows)
-    with pytest.raises(ChuError, match=message):
+def test_a_header_without_rows(tmp_path: Path) -> None:
+    write(tmp_path / "pack", [HEADER_ROW])
+    with pytest.raises(ChuError, match="has a header and no rows"):
+        given(tmp_path)
+
+
+def test_the_nearest_header_is_reported(tmp_path: Path) -> None:
+    write(tmp_path / "pack", [["title"], ["id", "label", "day"], [1, "a", None]])
+    with pytest.raises(ChuError, match=r"'amount' missing among its 3 columns$"):
+        given(tmp_path)
+
+
+def test_a_workbook_without_any_cell(tmp_path: Path) -> None:
+    write(tmp_path / "pack", [])
+    with pytest.raises(ChuError, match="its sheets are empty"):
         given(tmp_path)
 
 

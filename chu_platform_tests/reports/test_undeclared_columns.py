@@ -1,0 +1,45 @@
+"""A delivered column that no declaration knows is named at the end of the run, and in the quality report."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chu_platform.describe_catalogue import described_catalogue
+from chu_platform.documents.site import Site
+from chu_platform.urls import QUALITY, QUALITY_TEXT
+from chu_platform_tests.html import parsed
+from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
+
+SOURCE = "rcp_mco_2018"
+FILE = "rcp-mco-recueil2018-donnee2017-donnees.csv"
+WARNING = (
+    f"WARNING sources/{SOURCE}: « toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine »: "
+    "2 columns break it: 'rcp3_c3_etbt', 'rcp3_c3_den_etbt'"
+)
+
+
+def test_the_last_lines_of_a_run_and_the_quality_report_warn(pack: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "pack")
+    home.pack.mkdir()
+    target = Path(shutil.copy(pack / "Satisfaction/2017-2018" / FILE, home.pack))
+    header, *lines = target.read_text(encoding="cp1252").splitlines()
+    added = [f"{header};rcp3_c3_etbt;rcp3_c3_den_etbt", *(f"{line};81.5;60" for line in lines)]
+    target.write_text("\n".join(added) + "\n", encoding="cp1252")
+    done = home.materialize("--select", f"key:sources/{SOURCE} or key:reports/source_quality")
+    assert done.stdout.splitlines()[-2] == WARNING
+    site = Site(home.lake, described_catalogue(), in_ui=False)
+    document = site.document(QUALITY)
+    assert document
+    page = parsed(document.text)
+    warned = [e.text for e in page.all("p.bad")]
+    assert len(warned) == 1 and "1 source a des colonnes livrées qu’aucune déclaration ne connaît" in warned[0]
+    row = next(r for r in page.all("tr") if r.text.startswith(SOURCE))
+    assert [cell.text for cell in row.all("td.bad")] == ["2"]
+    text = site.document(QUALITY_TEXT)
+    assert text
+    line = next(line for line in text.text.splitlines() if line.startswith(f"| {SOURCE} |"))
+    assert line.split(" | ")[7] == "2"
+    assert "rcp3_c3_etbt" not in document.text + text.text, "names of delivered columns stay in the restricted zone"
