@@ -1,11 +1,13 @@
 """Which partitions of a table have other rows in one version than in another, as its commits record it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from deltalake import Schema
 
 from chu_platform.storage.commit import has_schema
-from chu_platform.storage.commit_log import UnreadableLogError
+from chu_platform.storage.commit_log import UnreadableLogError, log_of
 from chu_platform.storage.lake import Lake, active_files, partition_of
 from chu_platform.storage.partition_contents import recorded_contents
 from chu_platform.storage.partition_folders import Values, folder_of, values_of
@@ -20,6 +22,16 @@ def identities(lake: Lake, table: Table, version: int) -> Mapping[str, str] | No
     None if the log does not tell: the commit has left it, it is older than identities, or another tool wrote the table.
     """
     path = lake.place_of(table)
+    try:
+        written = (log_of(path) / f"{version:020}.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    return _identities(path, version, written)
+
+
+@lru_cache(maxsize=1024)
+def _identities(path: Path, version: int, _written: int) -> Mapping[str, str] | None:
+    """See `identities`. A version never changes; a log that was lost and begun again has other times of writing."""
     try:
         commit = next(data_commits(path, version), {})
         if CONTENTS not in commit or foreign_commits(path, version):
