@@ -86,8 +86,10 @@ PARTS: Final = (
     ),
     Part(
         "object-store",
-        "the whole pipeline with the lake in an object store, whose users have one zone each",
-        _pytest("chu_platform_tests/pipeline/test_object_store_lake.py"),
+        "the lake in an object store: two writers, then the whole pipeline with credentials for each zone",
+        _pytest(
+            "chu_platform_tests/storage/test_two_machines.py", "chu_platform_tests/pipeline/test_object_store_lake.py"
+        ),
     ),
     Part(
         "serving",

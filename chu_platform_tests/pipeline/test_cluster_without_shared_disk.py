@@ -15,11 +15,9 @@ from typing import Any
 
 import pytest
 
-from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
 from chu_platform.tables.rows import Query
-from chu_platform.tables.table import Zone
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
@@ -82,9 +80,7 @@ def on_cluster(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Made:
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert not (home.folder / "lake").exists()
-        file = server.options_file(folder / "options")
-        options: dict[str, Any] = {f"lake_options_{zone}": file for zone in Zone}
-        lake = Lake(lake_root(Settings(_env_file=None, home=home.folder, lake=LAKE, **options)))
+        lake = Lake(lake_root(server.settings(folder, LAKE)))
         found = {t.folder: rows(lake, t) for t in every_table() if t.folder in MADE}
     logs = events.glob("*/events_*")
     return Made(found, [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()])

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from chu_platform.settings import Settings
+
 BUCKET: Final = "lake"
 REGION: Final = "us-east-1"
 SECRET: Final = "a-secret-that-no-message-shows"
@@ -67,6 +69,18 @@ class S3Server:
         """A file with these options."""
         file.write_text("".join(f"{name}={value}\n" for name, value in self.options(user).items()), encoding="utf-8")
         return file
+
+    def settings(self, home: Path, lake: str) -> Settings:
+        """Settings of a lake in this server, without users; the options of all zones are in one file below `home`."""
+        file = self.options_file(home / "options")
+        return Settings(
+            _env_file=None,
+            home=home,
+            lake=lake,
+            lake_options_restricted=file,
+            lake_options_pseudonymised=file,
+            lake_options_published=file,
+        )
 
     def _request(self, path: str, method: str, body: bytes | None) -> None:
         headers = {"Content-Type": "text/plain"}

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,8 +32,6 @@ pytest.importorskip("obstore", reason="obstore is not installed")
 
 LAYERS = {Zone.RESTRICTED: Layer.SOURCES, Zone.PSEUDONYMISED: Layer.FACTS, Zone.PUBLISHED: Layer.PUBLISHED}
 FIRST = {"2017": ["a", "b"], "2018": ["c"], "2019": ["d", "e", "f"]}
-# Commits of two writers; docs/decisions/0024-any-store.md has the result of 50.
-TRIALS = int(os.environ.get("CHU_TEST_TRIALS", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +42,7 @@ def server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def settings(server: S3Server, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    options = server.options_file(tmp_path / "options")
-    return Settings(
-        _env_file=None,
-        home=tmp_path,
-        lake=f"s3://{BUCKET}/{request.node.name}",
-        lake_options_restricted=options,
-        lake_options_pseudonymised=options,
-        lake_options_published=options,
-    )
+    return server.settings(tmp_path, f"s3://{BUCKET}/{request.node.name}")
 
 
 @pytest.fixture
@@ -133,36 +122,6 @@ def write_whole_table(lake: Lake, codes: list[str]) -> None:
     with lake.writing(whole()) as write:
         pq.write_table(rows_of({"2017": codes}).cast(whole().schema), write.rows / write.new_name("rows.parquet"))
         commit_written(lake, whole(), write, None, {"run": "a run"})
-
-
-def add_codes(settings: Settings, name: str, number: int) -> None:
-    """Add codes to the table, one in each commit: read the rows, write them with one more."""
-    lake, table = Lake(lake_root(settings)), whole()
-    for trial in range(number):
-        with lake.writing(table) as write:
-            rows = pa.concat_tables(
-                [lake.current_rows(table).cast(table.schema), rows_of({"2017": [f"{name}{trial}"]}).cast(table.schema)]
-            )
-            pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
-            commit_written(lake, table, write, None, {"run": name})
-
-
-def test_two_writers_lose_no_update(settings: Settings, lake: Lake) -> None:
-    processes = multiprocessing.get_context("spawn")
-    # Each has a CHU_HOME of its own, as on two machines: they share nothing but the store.
-    writers = [
-        processes.Process(
-            target=add_codes, args=(settings.model_copy(update={"home": settings.home / name}), name, TRIALS // 2)
-        )
-        for name in ("a", "b")
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0]
-    assert codes(lake, whole()) == sorted(f"{name}{i}" for name in ("a", "b") for i in range(TRIALS // 2))
-    assert lake.version(whole()) == TRIALS - 1
 
 
 def end_before_commit(settings: Settings) -> None:
