@@ -38,10 +38,10 @@ class Format(Protocol):
 class DeliveredFiles:
     """The files whose name matches `pattern`, a regular expression; its named groups become text columns.
 
-    `formats` gives the format by file suffix. By default exactly one file is required. With `expected`, one file is
-    required for each of these values of the first group, and other values are allowed. With `optional`, there may be
-    one file for each value of the groups, or no file. `instead` is the pattern of replacement files: the file may be
-    absent when one of them is delivered.
+    `formats` gives the format by file suffix. By default exactly one file is required. With `expected`, there is one
+    file for each value of the first group, and these values belong together: if one of them is delivered, all are
+    required. With `optional`, there may be one file for each value of the groups, or no file. `instead` is the pattern
+    of replacement files: the file may be absent when one of them is delivered.
     """
 
     pattern: str
@@ -77,7 +77,7 @@ class DeliveredFiles:
         for file in find(pack, self.pattern, required):
             by_groups.setdefault(self._groups(file), []).append(file)
         missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
-        if missing:
+        if missing and len(missing) < len(self.expected):
             raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
         return [same(pack, self.pattern, by_groups[groups]) for groups in sorted(by_groups)]
 

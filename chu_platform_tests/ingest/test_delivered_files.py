@@ -11,6 +11,8 @@ from tempfile import gettempdir
 import pytest
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.files import find, unchanging
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
@@ -179,3 +181,25 @@ def test_no_permission(tmp_path: Path) -> None:
     (tmp_path / "work").chmod(0o777)
     file.parent.chmod(0o700)
     assert "Permission denied" in run("nobody", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "missing"),
+    [
+        (("2017", "2019", "2020"), None),
+        (("2017", "2019", "2020", "2022"), None),
+        (("2021", "2022"), None),
+        (("2017", "2020", "2022"), "2019"),
+        (("2020",), "2017, 2019"),
+    ],
+)
+def test_campaigns_that_belong_together(tmp_path: Path, delivered: tuple[str, ...], missing: str | None) -> None:
+    """A pack of later campaigns only is whole; a pack without one of its campaigns is not."""
+    for year in delivered:
+        (tmp_path / f"survey-{year}.csv").write_text("a\n1\n")
+    reader = DeliveredFiles(r"survey-(\d{4})\.csv", {".csv": CsvFormat(";")}, expected=("2017", "2019", "2020"))
+    if missing:
+        with pytest.raises(ChuError, match=f"no file named like .* of {missing} in the pack"):
+            reader.files(tmp_path)
+    else:
+        assert [f.stem[-4:] for f in reader.files(tmp_path)] == list(delivered)
