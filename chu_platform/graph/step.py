@@ -105,7 +105,7 @@ def run_step(
             provenance = _provenance(table, partition_range, run_id, versions, reading)
             if reading is None:
                 provenance["rows"] = {"kept": examined[table].rows}
-            if partitions is not None:
+            if partitions:
                 # The others would have the same rows again: their inputs have not changed.
                 provenance["made_partitions"] = partitions.predicate()
             provenance["seconds"] = round(time.monotonic() - begun, 1)

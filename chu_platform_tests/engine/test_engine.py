@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -16,8 +17,10 @@ from chu_platform.catalogue import catalogue
 from chu_platform.engine import spark_connect_server as server
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError, TransientError
+from chu_platform.facts.fact_prescription import fact_prescription
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
+from chu_platform.storage.lake import files_relation
 from chu_platform.tables.columns import LONG, Column
 
 pytestmark = pytest.mark.integration
@@ -45,6 +48,21 @@ def wait_until_stopped(pid: int) -> None:
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "the process was not stopped"
         time.sleep(0.01)
+
+
+def test_a_row_without_a_partition_value_is_read_back_as_null(tmp_path: Path) -> None:
+    """A prescription of an unknown consultation has no month."""
+    written = """
+        SELECT CAST(NULL AS STRING) AS month, CAST(NULL AS DATE) AS date, 1 AS consultation_number,
+               'a' AS patient_key, 'b' AS professional_key, 'c' AS medication_key
+        UNION ALL SELECT '2019-03', DATE '2019-03-11', 2, 'a', 'b', 'c'"""
+    with RunResources(Settings(_env_file=None, home=tmp_path, engine="embedded"), lambda _: None) as resources:
+        rows = resources.engine.query(written, {})
+        resources.engine.write(resources.engine.declared(fact_prescription, rows, None), fact_prescription, tmp_path)
+    relation = files_relation(fact_prescription, sorted(tmp_path.rglob("*.parquet")))
+    with duckdb.connect() as connection:
+        months = connection.execute(f"SELECT month FROM {relation} ORDER BY consultation_number").fetchall()
+    assert months == [(None,), ("2019-03",)]
 
 
 def test_a_hung_engine_is_stopped_and_a_new_one_answers(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from deltalake import DeltaTable
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
 from chu_platform.settings import Settings
+from chu_platform.storage.commit import commit_without_data
+from chu_platform.storage.provenance import last_data_commit, operation_metadata
 from chu_platform.tables.checks import between, holds
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
@@ -83,6 +85,17 @@ def test_the_same_rows_of_another_version_are_remembered_too(resources: RunResou
     DeltaTable(resources.lake.path(INPUT)).alter.set_table_properties({"delta.logRetentionDuration": "interval 9 days"})
     assert [runs(resources), runs(resources)] == [1, 0]
     assert resources.lake.version(COUNTS) == version
+
+
+def test_a_version_of_maintenance_leaves_it_up_to_date(resources: RunResources) -> None:
+    """The commit of maintenance has another version and the same rows."""
+    assert runs(resources) == 1
+    delta = resources.lake.require(INPUT)
+    commit_without_data(
+        resources.lake, INPUT, delta, operation_metadata(INPUT, "optimize", "a run", last_data_commit(delta))
+    )
+    assert resources.lake.version(INPUT) == delta.version() + 1
+    assert [runs(resources), runs(resources)] == [0, 0]
 
 
 OTHERS: Mapping[str, Mapping[str, Any]] = {
