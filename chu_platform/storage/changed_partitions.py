@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from deltalake import Schema
 
@@ -12,7 +11,7 @@ from chu_platform.storage.lake import Lake, active_files, partition_of
 from chu_platform.storage.partition_contents import recorded_contents
 from chu_platform.storage.partition_folders import Values, folder_of, values_of
 from chu_platform.storage.provenance import CONTENTS, data_commits, foreign_commits
-from chu_platform.storage.store import sizes_of
+from chu_platform.storage.store import LakePath, sizes_of
 from chu_platform.tables.table import Table
 
 
@@ -23,14 +22,14 @@ def identities(lake: Lake, table: Table, version: int) -> Mapping[str, str] | No
     """
     path = lake.place_of(table)
     try:
-        written = (log_of(path) / f"{version:020}.json").stat().st_mtime_ns
+        written = (log_of(path) / f"{version:020}.json").stat().st_mtime
     except FileNotFoundError:
         return None
     return _identities(path, version, written)
 
 
 @lru_cache(maxsize=1024)
-def _identities(path: Path, version: int, _written: int) -> Mapping[str, str] | None:
+def _identities(path: LakePath, version: int, _written: float) -> Mapping[str, str] | None:
     """See `identities`. A version never changes; a log that was lost and begun again has other times of writing."""
     try:
         commit = next(data_commits(path, version), {})
