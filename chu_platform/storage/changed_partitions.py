@@ -22,14 +22,14 @@ def identities(lake: Lake, table: Table, version: int) -> Mapping[str, str] | No
     """
     path = lake.path(table)
     try:
-        written = (log_of(path) / f"{version:020}.json").stat().st_mtime_ns
+        written = (log_of(path) / f"{version:020}.json").stat().st_mtime
     except FileNotFoundError:
         return None
     return _identities(path, version, written)
 
 
 @lru_cache(maxsize=1024)
-def _identities(path: Path, version: int, _written: int) -> Mapping[str, str] | None:
+def _identities(path: Path, version: int, _written: float) -> Mapping[str, str] | None:
     """See `identities`. A version never changes; a log that was lost and begun again has other times of writing."""
     try:
         commit = next(data_commits(path, version), {})
