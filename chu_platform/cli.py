@@ -252,7 +252,7 @@ def lineage(
 @app.command("demo-pack", short_help="Write a synthetic pack.")
 def demo_pack(
     folder: Annotated[Path, typer.Argument(help="folder to write; it must not exist, or be empty")],
-    scale: Annotated[float, typer.Option(help="1 is the full size")] = DEMO_SCALE,
+    scale: Annotated[float, typer.Option(help="1 is the full size, 10 the largest")] = DEMO_SCALE,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes")] = DEMO_SEED,
 ) -> None:
     """Write a synthetic pack with the layout of a delivery, and the expected values of the indicators."""

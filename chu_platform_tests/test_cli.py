@@ -95,7 +95,7 @@ def gone(home: Path) -> bool:
         (("serve", "--port", "4000", "--portal-port", "4000"), 1),
         (("demo-pack",), 2),
         (("demo-pack", "pack", "--scale", "0"), 1),
-        (("demo-pack", "pack", "--scale", "7"), 1),
+        (("demo-pack", "pack", "--scale", "11"), 1),
     ],
 )
 def test_a_mistake_is_one_line(

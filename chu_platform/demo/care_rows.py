@@ -214,7 +214,8 @@ def tables(shared: SharedTables) -> list[DemoCareTable]:
             "Id_salle varchar PRIMARY KEY, Num_consultation integer, Code_bloc varchar, Num_etage "
             "varchar, Num_salle varchar",
             f"""
-            SELECT 'S' || lpad(i::VARCHAR, 6, '0'), 1 + draw(i, 530, {sizes.consultations}),
+            SELECT chr((ascii('S') + i // 1000000)::INTEGER) || lpad((i % 1000000)::VARCHAR, 6, '0'),
+                1 + draw(i, 530, {sizes.consultations}),
                 chosen(i, 531, ['A', 'B', 'C', 'D']), draw(i, 532, 6)::VARCHAR,
                 (1 + draw(i, 533, 40))::VARCHAR
             FROM range({sizes.rooms}) r(i) ORDER BY i

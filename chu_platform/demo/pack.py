@@ -19,19 +19,21 @@ from chu_platform.errors import ChuError
 from chu_platform.oracle.expected_indicators import write_expected
 
 WORKERS = 2
+# Keys have as many characters as the real ones, which is enough for this scale.
+MAX_SCALE = 10
 FOLDERS = ("BDD PostgreSQL", "DECES EN FRANCE", "Etablissement de SANTE", "Hospitalisation", "Satisfaction")
 
 
 def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[[str], None] = print) -> None:
     """Write a synthetic pack into `folder`, and its expected indicators into `<folder>-expected`.
 
-    At scale 1 it has the row counts of the real pack (2.3 GB). The same scale and seed give the same bytes. Both
-    folders are written under names that end in `.partial`, and renamed when they are complete. Raises ChuError when
-    one of the folders is not empty, when the scale is not in ]0, 1], or when the CIM-10 list or the embedded
-    PostgreSQL is not installed.
+    At scale 1 it has the row counts of the real pack (2.3 GB); larger scales show how times and memory grow. The same
+    scale and seed give the same bytes. Both folders are written under names that end in `.partial`, and renamed when
+    they are complete. Raises ChuError when one of the folders is not empty, when the scale is not in ]0, MAX_SCALE], or
+    when the CIM-10 list or the embedded PostgreSQL is not installed.
     """
-    if not 0 < scale <= 1:
-        raise ChuError(f"the scale must be above 0 and at most 1, not {scale}")
+    if not 0 < scale <= MAX_SCALE:
+        raise ChuError(f"the scale must be above 0 and at most {MAX_SCALE}, not {scale}")
     targets = (expected_folder(folder), folder)
     for target in targets:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -114,7 +114,8 @@ def _create_professionals(shared: SharedTables) -> None:
             FROM speciality GROUP BY profession
         )
         SELECT d.n,
-            CASE WHEN is_adeli THEN left(department, 2) || 'A' || lpad(d.n::VARCHAR, 6, '0')
+            CASE WHEN is_adeli THEN left(department, 2) || chr((ascii('A') + d.n // 1000000)::INTEGER)
+                      || lpad((d.n % 1000000)::VARCHAR, 6, '0')
                  ELSE '10' || lpad(((d.n * 999983 + 12345) % 1000000000)::VARCHAR, 9, '0') END AS id,
             CASE WHEN is_adeli THEN '0' ELSE '8' END AS id_type,
             CASE WHEN draw(d.n, 106, 10) < 2 THEN NULL
