@@ -1,7 +1,10 @@
 """The `chu` command: arguments, printed output and exit status."""
 
+import getpass
+import os
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -84,6 +87,34 @@ def materialize(
     settings = load_settings()
     with exclusive(settings):
         _materialize(settings, select, partitions, _progress_printer(), force)
+
+
+@app.command(short_help="Accept a delivery that was held back.")
+def accept(
+    source: Annotated[str | None, typer.Argument(help="source table, e.g. deces; without it, list what waits")] = None,
+) -> None:
+    """Accept a delivery that was held back because it has far fewer rows than before. The next run reads it.
+
+    Who accepted it and when is recorded in the lake. It is valid for this delivery only. Without SOURCE, the deliveries
+    that are held back are listed.
+    """
+    from datetime import UTC, datetime
+
+    from chu_platform.storage.held_deliveries import HeldDeliveries
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
+
+    deliveries = HeldDeliveries(Lake(lake_root(load_settings())))
+    if source is None:
+        for held in deliveries.held():
+            print(f"{held.source}: held back since {held.at}: {', '.join(map(str, held.files))}")
+        return
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    acceptance = deliveries.accept(source.removeprefix("sources/"), _user(), now)
+    for file in acceptance.files:
+        fingerprint = f" (SHA-256 or snapshot {file.sha256})" if file.sha256 else ""
+        print(f"accepted by {acceptance.by}: {file}{fingerprint}")
+    print(f"make it now: chu materialize --select 'key:sources/{acceptance.source}+'")
 
 
 @app.command(short_help="Restore a table to an earlier version.")
@@ -279,6 +310,15 @@ def _shown(settings: Settings, name: str) -> str:
     value = getattr(settings, f"{name}_folder", None) or getattr(settings, name)
     text = "-" if value is None else str(value).split(";")[0]
     return text if name in settings.model_fields_set else f"{text} (default)"
+
+
+def _user() -> str:
+    """Name of the user of the operating system, and of the machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        name = f"user {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def _extra_options(arguments: Sequence[str]) -> dict[str, str]:

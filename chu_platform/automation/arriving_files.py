@@ -1,15 +1,16 @@
 """The sensor of arriving files: starts a run for each new, complete delivery.
 
-A file is complete if its state (size, times, inode) is unchanged since the previous evaluation. It is new if its
-fingerprint is new. The cursor of the sensor stores the known files. Run keys ensure that no run starts twice if the
-daemon stops before it stores the cursor.
+A file is complete if its state (size, times, inode) is unchanged since the previous evaluation, and for longer than the
+longest pause of its upload until then. If a checksum file lies beside it, it is complete when it has that checksum; if
+`NAME.done` does, it is complete at once. A file is new if its fingerprint is new. The cursor of the sensor stores the
+known files. Run keys ensure that no run starts twice if the daemon stops before it stores the cursor.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +23,14 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
+from chu_platform.ingest.files import scan_pack
 from chu_platform.ingest.fingerprints import fingerprint
+from chu_platform.ingest.markers import checksum_file, is_marked_done, require_checksum
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
+from chu_platform.storage.held_deliveries import Acceptance, HeldDeliveries
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
 from chu_platform.tables.partitions import PartitionScheme
@@ -35,6 +39,8 @@ from chu_platform.tables.table import Table
 INTERVAL_SECONDS: Final = 10
 # A file modified less than this time ago may be incomplete.
 QUIET_SECONDS: Final = 5.0
+# A file that grows after a longer pause than this is a new upload.
+MAX_PAUSE_SECONDS: Final = 3600.0
 MAX_LISTED_MESSAGES: Final = 10
 
 
@@ -42,7 +48,9 @@ MAX_LISTED_MESSAGES: Final = 10
 class KnownFile:
     """Size in bytes, modification time and, once the file is complete, fingerprint at the last evaluation.
 
-    `changed` is the change time in nanoseconds, `inode` the number of the file. Cursors of earlier versions lack them.
+    `changed` is the change time in nanoseconds, `inode` the number of the file. `seen_at` is when this state was first
+    seen, and `longest_pause` the longest time until the file grew, in seconds. `refuted_by` is the modification time of
+    the checksum file whose checksum the file did not have. Cursors of earlier versions lack these.
     """
 
     size: int
@@ -50,6 +58,21 @@ class KnownFile:
     sha256: str | None = None
     changed: int = 0
     inode: int = 0
+    seen_at: float = 0.0
+    longest_pause: float = 0.0
+    refuted_by: float | None = None
+
+    @property
+    def state(self) -> tuple[int, float, int, int]:
+        """What changes when the file is written or replaced."""
+        return self.size, self.modified, self.changed, self.inode
+
+    def pause_until(self, later: "KnownFile") -> float:
+        """The longest pause of the upload until a later, changed state; 0 if that is another upload."""
+        pause = later.seen_at - self.seen_at
+        if later.inode != self.inode or later.size <= self.size or pause > MAX_PAUSE_SECONDS:
+            return 0.0
+        return max(self.longest_pause, pause)
 
 
 @dataclass
@@ -124,13 +147,15 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     """Run requests and messages for the current files; updates `state`. `now` is in seconds since 1970."""
     pack = settings.sources_folder
     tables = catalogue()
-    files = {f.relative_to(pack).as_posix(): f for f in delivered_files(pack)} if pack.is_dir() else {}
+    scan = scan_pack(pack) if pack.is_dir() else None
+    files = {f.relative_to(pack).as_posix(): f for f in delivered_files(scan)} if scan else {}
     arriving = _update_known_files(files, state, now)
-    messages = [f"still arriving: {path}" for path in sorted(arriving)]
+    messages = [cause or f"still arriving: {path}" for path, cause in sorted(arriving.items())]
+    acceptances = HeldDeliveries(Lake(lake_root(settings))).acceptances()
     requests = []
     for unit in reading_units(settings):
         paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in unit.tables)]
-        if not paths or arriving & set(paths):
+        if not paths or arriving.keys() & set(paths):
             continue
         try:
             known = [state.files.get(f.relative_to(pack).as_posix()) for f in unit.files(pack)]
@@ -141,12 +166,15 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
         if len(contents) < len(known):  # a file arrived after the folder was listed
             continue
         # The key contains the last partition key. When a new year begins, the key changes and the files are read
-        # again, so that the new partition is made.
-        key = _key(sorted(contents), unit.partition_scheme)
-        previous = state.requested.get(unit.name) or _loaded(settings, unit)
+        # again, so that the new partition is made. It also changes when somebody accepts a delivery of the unit.
+        given = _accepted(unit, acceptances)
+        key = _key([*sorted(contents), *given], unit.partition_scheme)
+        previous = state.requested.get(unit.name) or _loaded(settings, unit, given)
         state.requested[unit.name] = key
         if previous != key:
             requests.append(_request(unit, state.run_key(unit.name)))
+    if scan:
+        messages += [f"{path.relative_to(pack)} {why}" for path, why in [*scan.folders.items(), *scan.links.items()]]
     messages += [
         f"no source table reads this file: {p}"
         for p, f in files.items()
@@ -154,7 +182,7 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     ]
     listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
     report = delivery_report.name
-    if state.requested.get(report) != listing and not arriving:
+    if state.requested.get(report) != listing and "" not in arriving.values():
         state.requested[report] = listing
         run_key = state.run_key(report)
         keys = [key_of(t) for t in (delivery_reading, delivery_report)]
@@ -162,27 +190,46 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     return requests, messages
 
 
-def _update_known_files(files: Mapping[str, Path], state: SensorState, now: float) -> set[str]:
-    """Update the known files in `state`; returns the paths of incomplete files."""
-    arriving = set()
+def _update_known_files(files: Mapping[str, Path], state: SensorState, now: float) -> Mapping[str, str]:
+    """Update the known files in `state`; returns the incomplete and unreadable files: the cause, if known, by path."""
+    arriving = {}
     for path, file in files.items():
         try:
             status = file.stat()
         except FileNotFoundError:
             continue
         old = state.files.get(path)
-        current = KnownFile(status.st_size, status.st_mtime, changed=status.st_ctime_ns, inode=status.st_ino)
-        unchanged = old is not None and replace(old, sha256=None) == current
-        known = old if old and unchanged else current
-        state.files[path] = known
+        current = KnownFile(status.st_size, status.st_mtime, None, status.st_ctime_ns, status.st_ino, now)
+        unchanged = old is not None and old.state == current.state
+        if old and not unchanged:
+            current.longest_pause = old.pause_until(current)
+        known = state.files[path] = old if old and unchanged else current
         if known.sha256 is None:
-            if unchanged and now - status.st_mtime > QUIET_SECONDS:
-                known.sha256 = fingerprint(file)
-            else:
-                arriving.add(path)
+            try:
+                if _is_complete(file, known, unchanged, now):
+                    known.sha256 = fingerprint(file)
+                else:
+                    arriving[path] = ""
+            except ChuError as error:
+                arriving[path] = str(error)
     for deleted in state.files.keys() - files.keys():
         del state.files[deleted]
     return arriving
+
+
+def _is_complete(file: Path, known: KnownFile, unchanged: bool, now: float) -> bool:
+    """Whether the upload of a file has ended. Raises ChuError if it does not have the checksum in its checksum file."""
+    if is_marked_done(file):
+        return True
+    checksum = checksum_file(file)
+    if checksum is None:
+        return unchanged and now - known.modified > QUIET_SECONDS and now - known.seen_at > known.longest_pause
+    written = checksum.stat().st_mtime
+    if not unchanged or known.refuted_by == written:
+        return False
+    known.refuted_by = written
+    require_checksum(file)
+    return True
 
 
 def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> str:
@@ -190,12 +237,18 @@ def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> s
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _loaded(settings: Settings, unit: ReadingUnit) -> str | None:
+def _accepted(unit: ReadingUnit, acceptances: Sequence[Acceptance]) -> Sequence[str]:
+    """The times when deliveries of the unit were accepted that had been held back."""
+    return [a.at for a in acceptances if a.source in {t.name for t in unit.tables}]
+
+
+def _loaded(settings: Settings, unit: ReadingUnit, given: Sequence[str]) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
     files_by_table = [Lake(lake_root(settings)).provenance(t).get("files") for t in unit.tables]
     if not all(files_by_table):
         return None
-    return _key(sorted({f["sha256"] for files in files_by_table for f in files or ()}), unit.partition_scheme)
+    contents = sorted({f["sha256"] for files in files_by_table for f in files or ()})
+    return _key([*contents, *given], unit.partition_scheme)
 
 
 def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:

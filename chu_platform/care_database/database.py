@@ -15,6 +15,7 @@ from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.files import DUMP_PATTERN, one
 from chu_platform.ingest.fingerprints import fingerprint
+from chu_platform.ingest.markers import require_checksum
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
 
@@ -144,6 +145,7 @@ class CareDatabase:
     def _restored(self) -> str:
         """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""
         dump = one(self._settings.sources_folder, DUMP_PATTERN)
+        require_checksum(dump)
         self.fingerprint = fingerprint(dump)
         self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
         self._server.start()

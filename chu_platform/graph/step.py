@@ -16,6 +16,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, last_result, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
@@ -24,11 +25,12 @@ from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
+from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
-from chu_platform.tables.checks import CheckType, DeliveryCounts
+from chu_platform.tables.checks import NOT_SHRUNK, CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.period_sql import touched_periods
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
@@ -40,12 +42,16 @@ if TYPE_CHECKING:
 
 
 class BlockingCheckFailed(ChuError):
-    """Written rows failed a blocking check and were not committed. `check_results` has the results of all checks."""
+    """Written rows failed a blocking check and were not committed. `check_results` has the results of all checks.
 
-    def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]]) -> None:
+    `advice` says what to do.
+    """
+
+    def __init__(self, check_results: Mapping[Table, Sequence[CheckResult]], advice: str = "") -> None:
         self.check_results = check_results
         failures = [_describe(table, [r for r in results if r.blocks]) for table, results in check_results.items()]
-        super().__init__(f"{'; '.join(filter(None, failures))}; nothing was committed, the last version stays")
+        kept = "nothing was committed, the last version stays"
+        super().__init__("; ".join(filter(None, [*failures, kept, advice])))
 
 
 def run_step(
@@ -93,7 +99,9 @@ def run_step(
                     partitions = reading.touched
                 # The rejects are always written whole.
                 of_table = {t: partitions if t is table else None for t in ranges}
-                counts, measured_before = _counts(reading), touched.measured if touched else {}
+                shrinkage = Shrinkage.of(resources, table, last_commit, reading)
+                counts = _counts(reading, len(shrinkage.held))
+                measured_before = touched.measured if touched else {}
                 examined = {
                     t: examine(lake, t, writes[t], ranges[t], versions, counts, of_table[t], measured_before)
                     for t in ranges
@@ -101,8 +109,10 @@ def run_step(
             check_results = {t: examination.check_results for t, examination in examined.items()}
             _warn(resources, check_results, reading)
             if any(r.blocks for results in check_results.values() for r in results):
-                raise BlockingCheckFailed(check_results)
-            provenance = _provenance(table, partition_range, run_id, versions, reading)
+                if shrinkage.held:
+                    shrinkage.record(resources, table)
+                raise BlockingCheckFailed(check_results, shrinkage.advice(resources, table))
+            provenance = {**_provenance(table, partition_range, run_id, versions, reading), **shrinkage.metadata}
             if reading is None:
                 provenance["rows"] = {"kept": examined[table].rows}
             if partitions:
@@ -126,6 +136,8 @@ def run_step(
     except OSError as error:
         raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
     delivery = DeliverySummary.of(reading) if reading else None
+    if delivery:
+        HeldDeliveries(lake).release(table.name)
     result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=partitions is not None)
     remember(lake, table, inputs, result)
     return result
@@ -136,7 +148,7 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
     descriptions = []
     for check_result in check_results:
         check = check_result.check
-        counted = "columns" if check.kind is CheckType.DRIFT else "rows"
+        counted = "files" if check.name == NOT_SHRUNK else "columns" if check.kind is CheckType.DRIFT else "rows"
         deviation = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
         descriptions.append(f"« {check.description} »: {check_result.measured or 0:g}{deviation}")
     return f"{table.layer}/{table.name}: {'; '.join(descriptions)}" if descriptions else ""
@@ -157,10 +169,10 @@ def _warn(
             resources.warn(failures + names)
 
 
-def _counts(reading: Reading | None) -> DeliveryCounts:
+def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
     if reading is None:
         return DeliveryCounts()
-    return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
+    return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared), shrunk)
 
 
 def write_rows(

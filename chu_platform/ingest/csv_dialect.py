@@ -9,6 +9,10 @@ from typing import Final
 NUL: Final = b"\x00"
 LF: Final = b"\n"
 CR: Final = b"\r"
+# Blanks, and what old programs write after the last line.
+PADDING: Final = b" \t\r\x00\x1a"
+# Reason codes of a line that ends too early.
+CUT_REASONS: Final = ("too_few_fields", "unterminated_quote")
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Dialect:
 
     `separator` and `quote` (b"": no quoting), `fallback` (encoding of lines that are not UTF-8; None: all lines must
     be UTF-8), `ending` (line ending), `width` (fields per record). In files of fixed width, only the first
-    `max_length` characters of a line are significant; the rest is ignored.
+    `max_length` characters of a line are significant; the rest is ignored. Every line has at least `min_length`.
     """
 
     separator: bytes
@@ -26,6 +30,7 @@ class Dialect:
     ending: bytes
     width: int
     max_length: int | None = None
+    min_length: int = 0
 
     @cached_property
     def record_pattern(self) -> re.Pattern[bytes]:
@@ -86,6 +91,16 @@ class Dialect:
         if len(fields) != self.width:
             return "too_few_fields" if len(fields) < self.width else "too_many_fields"
         return None
+
+    def is_cut(self, text: bytes, reason: str | None) -> bool:
+        """Whether the last line of a file, which has no line ending, is only the start of a record.
+
+        `reason` is the reason code of a malformed line. Control characters alone, such as the end mark of DOS, are not
+        the start of a record.
+        """
+        if not text.strip(PADDING):
+            return False
+        return reason in CUT_REASONS or len(text.decode("utf-8", "replace")) < self.min_length
 
     def quote_all(self, values: Sequence[bytes]) -> bytes:
         """A record with all its fields in quotes."""

@@ -59,6 +59,7 @@ class CsvFormat:
             dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
             scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
+            scan.require_whole()
             if not scan.records and not scan.malformed:
                 raise ChuError(f"{file.name} has a header and no rows: ask for it again")
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)

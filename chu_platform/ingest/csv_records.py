@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
 from typing import IO
 
@@ -255,6 +256,7 @@ class RecordScan:
         self._line = line
         self._positions: list[_BlockPosition] = []
         self._has_utf8 = self._has_fallback = False
+        self._cut_line: int | None = None
         self.readable_file = file
         self.records = 0
         self.malformed: list[Malformed] = []
@@ -268,6 +270,8 @@ class RecordScan:
         try:
             for position, block in self._blocks():
                 self._positions.append(position)
+                if position.final:
+                    self._cut_line = self._find_cut_line(position, block)
                 self._collect_malformed(position, block, max_malformed)
                 self._has_utf8 |= block.has_utf8
                 self._has_fallback |= block.has_fallback
@@ -284,6 +288,14 @@ class RecordScan:
         finally:
             if target is not None:
                 target.close()
+
+    def require_whole(self) -> None:
+        """Raise ChuError when the file ends in the middle of a line."""
+        if self._cut_line is not None:
+            raise ChuError(
+                f"{self._name} ends in the middle of line {self._cut_line}: its transfer was cut; nothing was "
+                "committed, ask for it again"
+            )
 
     @property
     def encoding(self) -> str:
@@ -335,6 +347,16 @@ class RecordScan:
                         "CSV file, or its transfer failed; ask for it again"
                     )
 
+    def _find_cut_line(self, position: _BlockPosition, block: Block) -> int | None:
+        """Number of the line in which the file was cut; None if it was not. `block` is the last one."""
+        if not block.lines or _ends_with_line_feed(self._file):
+            return None
+        last = block.irregular[-1] if block.irregular else None
+        if last is None or last.index + last.count < block.lines:
+            last = IrregularLines(block.lines - 1, 1)
+        is_cut = self._dialect.is_cut(block.line(last.index, last.count), last.reason)
+        return position.line + last.index if is_cut else None
+
     def _collect_malformed(self, position: _BlockPosition, block: Block, max_malformed: int) -> None:
         for lines in block.irregular:
             if lines.reason:
@@ -376,6 +398,12 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _ends_with_line_feed(file: Path) -> bool:
+    with file.open("rb") as stream:
+        stream.seek(-1, SEEK_END)
+        return stream.read(1) == LF
 
 
 def _append(file: Path, start: int, end: int, target: IO[bytes]) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.tables.checks import (
+    MAX_DECREASE,
     Check,
     columns_declared,
+    delivery_has_not_shrunk,
     open_rejects_match_delivery,
     rejected_share,
     rows_kept_or_rejected,
@@ -222,6 +224,8 @@ class Delivered(DeliveredRows):
     `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
     number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files.
+    `max_decrease`: the share of its rows that a file may lose from one delivery to the next. A delivery that loses more
+    is held back until it is accepted.
     """
 
     reader: Reader
@@ -232,6 +236,7 @@ class Delivered(DeliveredRows):
     empty: Sequence[str] = ()
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    max_decrease: float = MAX_DECREASE
 
     @property
     def declaration(self) -> Mapping[str, str]:
@@ -246,8 +251,9 @@ class Delivered(DeliveredRows):
         return [read, self.reader]
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
-        """See `Rows`: rows in = kept + rejected, and all delivered columns are declared."""
-        return [rows_kept_or_rejected(), *([columns_declared()] if table.layer is Layer.SOURCES else [])]
+        """See `Rows`: rows in = kept + rejected; all delivered columns are declared; no file has shrunk."""
+        of_source = [columns_declared(), delivery_has_not_shrunk(self.max_decrease)]
+        return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:
         """See `Rows`: the freshness of its delivery."""

@@ -1,22 +1,56 @@
 """Search for delivered files by name, in all folders of the pack."""
 
+import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import SourceFile
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
+from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
 
 # Name of the dump that the care database is restored from.
 DUMP_PATTERN = r"DATA2023(\.dump)?"
-# Lock files of office programs, settings of file managers, unfinished transfers.
-NEVER_DELIVERED = re.compile(r"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload)", re.IGNORECASE)
+# Lock files of office programs, settings of file managers, unfinished transfers, files that say that another is whole.
+NEVER_DELIVERED = re.compile(
+    rf"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload|{DONE[1:]}|{'|'.join(ALGORITHMS)})", re.IGNORECASE
+)
+MAX_LISTED_CAUSES = 3
+
+
+@dataclass(frozen=True)
+class PackScan:
+    """What is below the pack: its files, in order of path, and what is no readable file.
+
+    `folders` cannot be searched, and `links` cannot be followed; the text says why. `pipes` are pipes and devices.
+    """
+
+    pack: Path
+    files: Sequence[Path]
+    folders: Mapping[Path, str]
+    links: Mapping[Path, str]
+    pipes: Sequence[Path]
+
+    def absence(self, matches: Callable[[str], object], folder: Path | None = None) -> str:
+        """Why no file has a name that matches; empty if there is no particular reason.
+
+        `folder` is where the file was before; without it, all folders that cannot be searched are named.
+        """
+        if not (self.files or self.folders or self.links or self.pipes):
+            return "the folder is empty: is it mounted?"
+        causes = {f: "is empty (0 bytes), ask for it again" for f in self.files if matches(f.name) and not size_of(f)}
+        causes |= {f: why for f, why in self.folders.items() if folder is None or f in (folder, *folder.parents)}
+        causes |= {link: why for link, why in self.links.items() if matches(link.name)}
+        causes |= {pipe: "is a pipe or a device, not a file" for pipe in self.pipes if matches(pipe.name)}
+        named = [f"{path.relative_to(self.pack).as_posix()} {why}" for path, why in causes.items()]
+        return "; ".join(named[:MAX_LISTED_CAUSES])
 
 
 def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
@@ -26,12 +60,24 @@ def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
-    matching = [f for f in every_file(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
-    files = [f for f in matching if f.stat().st_size > 0]
+
+    def matches(name: str) -> bool:
+        return wanted.fullmatch(name) is not None and not NEVER_DELIVERED.fullmatch(name)
+
+    scan = scan_pack(pack)
+    files = [f for f in scan.files if matches(f.name) and size_of(f)]
     if required and not files:
-        empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
-        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
+        absence = scan.absence(matches)
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{absence and f': {absence}'}")
     return files
+
+
+def size_of(file: Path) -> int:
+    """Size of a file in bytes; 0 if it has just been removed."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def require_pack(pack: Path) -> None:
@@ -43,23 +89,42 @@ def require_pack(pack: Path) -> None:
 
 
 def every_file(pack: Path) -> Sequence[Path]:
-    """Every file below the pack, in order of path. Links to folders are followed.
+    """Every file below the pack, in order of path. Raises ChuError when the pack cannot be searched."""
+    return scan_pack(pack).files
 
-    Raises ChuError when the pack does not exist or cannot be searched.
+
+def scan_pack(pack: Path) -> PackScan:
+    """Search all folders of the pack. Links to folders are followed.
+
+    A folder or a link that cannot be read concerns only what is in it. Raises ChuError when the pack itself does not
+    exist or cannot be searched.
     """
     require_pack(pack)
-    found: list[Path] = []
+    files: list[Path] = []
+    pipes: list[Path] = []
+    folders: dict[Path, str] = {}
+    links: dict[Path, str] = {}
     seen: set[Path] = set()
 
     def refused(error: OSError) -> None:
-        raise ChuError(f"{error.filename} cannot be searched: {error.strerror}; check its permissions")
+        why = f"cannot be searched: {error.strerror}; check its permissions"
+        if Path(error.filename) == pack:
+            raise ChuError(f"{error.filename} {why}")
+        folders[Path(error.filename)] = why
 
-    for folder, folders, names in os.walk(pack, followlinks=True, onerror=refused):
+    for folder, below, names in os.walk(pack, followlinks=True, onerror=refused):
         here = Path(folder)
         seen.add(here.resolve())
-        folders[:] = [f for f in folders if not NEVER_DELIVERED.fullmatch(f) and (here / f).resolve() not in seen]
-        found += [here / n for n in names if (here / n).is_file()]
-    return sorted(found)
+        below[:] = [f for f in below if not NEVER_DELIVERED.fullmatch(f) and (here / f).resolve() not in seen]
+        for path in (here / n for n in sorted(names)):
+            try:
+                (files if S_ISREG(path.stat().st_mode) else pipes).append(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    links[path] = f"cannot be read: {error.strerror}; check the permissions of its folder"
+                elif path.is_symlink():
+                    links[path] = "is a link to nothing"
+    return PackScan(pack, sorted(files), folders, links, pipes)
 
 
 def readable(pattern: str) -> str:
@@ -107,7 +172,8 @@ def modified_at(status: os.stat_result) -> str:
 def unchanging(pack: Path, file: Path) -> Iterator[OpenedFile]:
     """Context in which the file is read and hashed.
 
-    Raises ChuError when the file was written or replaced meanwhile, also when reading failed.
+    Raises ChuError when the file was written or replaced meanwhile, also when reading failed, and when it does not
+    have the checksum in the checksum file beside it.
     """
     try:
         with file.open("rb") as stream:
@@ -115,6 +181,7 @@ def unchanging(pack: Path, file: Path) -> Iterator[OpenedFile]:
     except OSError as error:
         raise unreadable(file, error) from None
     before = FileState.of(status)
+    require_checksum(file)
     name = file.relative_to(pack).as_posix()
     changed = ChuError(f"{name} changed while it was read: wait until its transfer has ended, then run again")
     with ThreadPoolExecutor(1) as thread:

@@ -28,11 +28,13 @@ START: Final = 1 << 12
 class FixedWidthFormat:
     """Fixed-width lines without a header. `columns` gives the first and last character of each column, from 1.
 
-    Text after the last column is ignored. `fallback` is the encoding of lines that are not UTF-8.
+    Text after the last column is ignored. `fallback` is the encoding of lines that are not UTF-8. Every line goes at
+    least to the end of the column `complete_to`: a shorter last line without line ending was cut.
     """
 
     columns: Mapping[str, tuple[int, int]]
     fallback: str
+    complete_to: str
 
     def positions_of(self, column: str) -> str:
         """See `delivered_files.Format`."""
@@ -52,9 +54,11 @@ class FixedWidthFormat:
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             start, ending = _start(file.path, file.name)
             max_length = max(last for _, last in self.columns.values())
-            dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length)
+            _, min_length = self.columns[self.complete_to]
+            dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length, min_length)
             scan = RecordScan(file.path, file.name, dialect, b"", start, 1)
             scan.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
+            scan.require_whole()
             if not scan.records and not scan.malformed:
                 raise ChuError(f"{file.name} has no lines: ask for it again")
             lines = (

@@ -10,7 +10,7 @@ from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, is_delivered
-from chu_platform.ingest.files import NEVER_DELIVERED, every_file
+from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, scan_pack, size_of
 from chu_platform.tables.table import Table
 
 # States of a file of the pack: read by a table, or the reason why no table reads it.
@@ -21,6 +21,7 @@ NOT_A_DELIVERY: Final = "not_a_delivery"
 EMPTY: Final = "empty"
 UNUSED: Final = "care_database_is_given"
 UNKNOWN: Final = "unknown"
+UNREADABLE: Final = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class FileStatus:
 
 
 def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) -> Mapping[Path, FileStatus]:
-    """Status of every file of the pack, including files that are not deliveries, in order of path.
+    """Status of every file of the pack, in order of path, and of links, folders and pipes that are no readable files.
 
     Raises ChuError when the pack does not exist or cannot be searched.
     """
@@ -51,9 +52,11 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
             states |= unit_states[unit]
         for file in unit_states[unit]:
             readers[file].append(table.name)
-    return {
-        f: FileStatus(states[f], readers[f]) if f in states else FileStatus(_unread_state(f)) for f in every_file(pack)
-    }
+    scan = scan_pack(pack)
+    found = {f: FileStatus(states[f], readers[f]) if f in states else FileStatus(_unread_state(f)) for f in scan.files}
+    found |= {path: FileStatus(NOT_A_DELIVERY) for path in scan.pipes}
+    unreadable = [*scan.folders, *(link for link in scan.links if not NEVER_DELIVERED.fullmatch(link.name))]
+    return found | {path: FileStatus(UNREADABLE) for path in unreadable}
 
 
 def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]]) -> Mapping[Path, str]:
@@ -70,12 +73,12 @@ def _unread_state(file: Path) -> str:
     """State of a file that matches no table."""
     if NEVER_DELIVERED.fullmatch(file.name):
         return NOT_A_DELIVERY
-    return UNKNOWN if file.stat().st_size else EMPTY
+    return UNKNOWN if size_of(file) else EMPTY
 
 
-def delivered_files(pack: Path) -> Sequence[Path]:
-    """Files of the pack that may be deliveries, in order of path. Raises ChuError when the pack does not exist."""
-    return [f for f in every_file(pack) if not NEVER_DELIVERED.fullmatch(f.name)]
+def delivered_files(scan: PackScan) -> Sequence[Path]:
+    """Files of the pack that may be deliveries, in order of path."""
+    return [f for f in scan.files if not NEVER_DELIVERED.fullmatch(f.name)]
 
 
 def pattern_of(table: Table) -> str | None:

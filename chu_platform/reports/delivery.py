@@ -20,6 +20,7 @@ from chu_platform.ingest.pack_contents import (
     REFUSED,
     TAKEN,
     UNKNOWN,
+    UNREADABLE,
     UNUSED,
     FileStatus,
     file_statuses,
@@ -27,9 +28,13 @@ from chu_platform.ingest.pack_contents import (
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.readings import Refusal, refusals
 from chu_platform.settings import Settings
+from chu_platform.storage.held_deliveries import HeldDeliveries
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.provenance import is_database_table
+from chu_platform.storage.store import lake_root
 from chu_platform.tables.checks import CheckType, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
-from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
+from chu_platform.tables.rows import ACCEPTANCES, DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 FILE: Final = "file"
@@ -37,7 +42,6 @@ SERVER: Final = "server"
 SERVER_PATH: Final = "PostgreSQL"
 READ: Final = "read"
 NOT_READ_YET: Final = "not_read_yet"
-UNREADABLE: Final = "unreadable"
 # Replaces the fingerprint of a file that cannot be read.
 NO_FINGERPRINT: Final = "-"
 
@@ -67,6 +71,7 @@ def deliveries(
         present = kind == SERVER and settings.postgres_url is not None and key[1] == last
         rows.setdefault(key, {"path": key[0], "sha256": key[1], "present": present})["kind"] = kind
         rows[key]["present"] |= present
+    _add_acceptances(rows, settings)
     completed = [_completed(row, fed.get(key, ()), now) for key, row in rows.items()]
     return pa.Table.from_pylist(completed, arrow_schema(delivery.columns))
 
@@ -79,10 +84,12 @@ def _current_row(
 ) -> Row | None:
     """Row of a file that is in the pack now. The file is hashed only if its fingerprint is not known."""
     try:
-        attributes = file.stat()
-        sha256 = fingerprint(file)
+        is_file = file.is_file()
+        attributes = file.stat(follow_symlinks=is_file)
+        # Reading a pipe would wait for ever.
+        sha256 = fingerprint(file) if is_file else NO_FINGERPRINT
         state = status.state
-    except FileNotFoundError:
+    except OSError:
         return None
     except ChuError:
         sha256, state = NO_FINGERPRINT, UNREADABLE
@@ -115,6 +122,24 @@ def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[t
         path = dumps.get(reading["sha256"], SERVER_PATH) if of_database else reading["path"]
         by_delivery[path, reading["sha256"]].append(reading)
     return by_delivery
+
+
+def _add_acceptances(rows: Mapping[tuple[str, str], Row], settings: Settings) -> None:
+    """Add who accepted a delivery that was held back. The row of a file that is gone is its last one.
+
+    A database table belongs to the dump, or to the snapshot of the server.
+    """
+    dumps = {sha256: path for path, sha256 in rows}
+    for given in HeldDeliveries(Lake(lake_root(settings))).acceptances():
+        for file in given.files:
+            if file.sha256:
+                path = dumps.get(file.sha256, SERVER_PATH) if is_database_table(file.name) else file.name
+                found = [rows[path, file.sha256]] if (path, file.sha256) in rows else []
+            else:
+                gone = [row for (path, _), row in rows.items() if path == file.name and not row["present"]]
+                found = sorted(gone, key=lambda row: row.get("last_seen") or "")[-1:]
+            for row in found:
+                row |= {"accepted_by": given.by, "accepted_at": given.at}
 
 
 def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
@@ -181,6 +206,13 @@ delivery = Table(
             "pourquoi la dernière exécution l’a refusé, dans les mots de l’erreur (en anglais) ; vide sinon",
             "Motif du refus",
         ),
+        Column(
+            "accepted_by",
+            STRING,
+            "qui l’a accepté par « chu accept », bien qu’il ait bien moins de lignes qu’avant ou ait disparu",
+            "Accepté par",
+        ),
+        Column("accepted_at", STRING, "moment de cet accord, UTC, ISO 8601", "Accepté le"),
         Column("known_as", STRING, "tables sources qui le prennent ; vide pour un fichier inconnu", "Tables sources"),
         Column("encoding", STRING, "encodage d’un texte", "Encodage"),
         Column("separator", STRING, "séparateur de ses champs", "Séparateur"),
@@ -208,6 +240,8 @@ delivery = Table(
             "present": [PACK],
             "state": [PACK, DECLARATIONS, EVENT_LOG, "readings.path"],
             "reason": [EVENT_LOG],
+            "accepted_by": [ACCEPTANCES],
+            "accepted_at": [ACCEPTANCES],
             "known_as": [PACK, DECLARATIONS, "readings.table"],
             **{name: [f"readings.{name}"] for name in ("encoding", "separator", "undeclared")},
             **{name: [f"readings.{name}"] for name in ("rows_in", "rows_kept", "rows_rejected")},

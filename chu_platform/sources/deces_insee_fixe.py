@@ -21,6 +21,8 @@ deces_insee_fixe = insee_table(
     label="Décès en France (fichiers texte de l’Insee)",
     # Old files are written in ISO-8859-1, recent ones in UTF-8.
     reader=DeliveredFiles(
-        INSEE_NAME + r"\.txt", {".txt": FixedWidthFormat(POSITIONS, fallback="iso-8859-1")}, optional=True
+        INSEE_NAME + r"\.txt",
+        {".txt": FixedWidthFormat(POSITIONS, fallback="iso-8859-1", complete_to="datedeces")},
+        optional=True,
     ),
 )

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from chu_platform.tables.table import Table
 
-# Largest change of the row count since the last version without a warning, as a share of the previous row count.
+# Largest change of the row count since the last version without a warning, as a share of the previous row count. A
+# delivered file that loses more rows than this is held back, unless its source declares another bound.
 MAX_DECREASE: Final = 0.1
 MAX_INCREASE: Final = 1.0
+
+# Name of the check that no delivered file has shrunk. It counts files.
+NOT_SHRUNK: Final = "delivery_has_not_shrunk"
 
 
 class CheckCategory(StrEnum):
@@ -71,6 +75,7 @@ _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
 class DeliveryCounts:
     """Number of rows of a delivery, over all partitions, and of its undeclared columns.
 
+    `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     All numbers are 0 for a table that is not delivered.
     """
 
@@ -78,6 +83,7 @@ class DeliveryCounts:
     kept: int = 0
     rejected: int = 0
     undeclared: int = 0
+    shrunk: int = 0
 
 
 @dataclass(frozen=True)
@@ -288,6 +294,17 @@ def columns_declared() -> Check:
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
         query=lambda s: f"SELECT {s.counts.undeclared}",
         blocking=False,
+    )
+
+
+def delivery_has_not_shrunk(max_decrease: float) -> Check:
+    """No delivered file has lost more than the share `max_decrease` of its rows or is gone, unless it was accepted."""
+    return Check(
+        NOT_SHRUNK,
+        CheckType.ROW_COUNT,
+        f"aucun fichier livré n’a disparu ni perdu plus de {100 * max_decrease:g} % de ses lignes, sauf accord donné "
+        "par « chu accept »",
+        query=lambda s: f"SELECT {s.counts.shrunk}",
     )
 
 

@@ -38,6 +38,7 @@ class ExternalSource:
 # External sources of functions that are `given` more than their input tables.
 PACK: Final = ExternalSource("dossier livré")
 DECLARATIONS: Final = ExternalSource("déclarations des tables")
+ACCEPTANCES: Final = ExternalSource("accords donnés par « chu accept »")
 EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
 
 

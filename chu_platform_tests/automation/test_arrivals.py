@@ -1,16 +1,21 @@
 """The runs that the sensor of arriving files starts, with real files and a simulated clock."""
 
+import errno
+import hashlib
 import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState, evaluate
 from chu_platform.settings import Settings
+from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
+from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -79,8 +84,90 @@ def test_an_incomplete_file_does_not_delay_other_files(sensor: Sensor) -> None:
         assert sensor.look() == (["deces"] if length == 2 else [])
         assert f"still arriving: {STAYS}" in sensor.messages
     sensor.drop(STAYS, b"complete")
-    assert sensor.look(2) == ["Hospitalisations"]
+    # It grew in every look, so a pause of one look says nothing.
+    assert sensor.look(2) == []
+    assert sensor.look() == ["Hospitalisations"]
     assert sensor.look(5) == []
+
+
+def test_a_pause_must_be_longer_than_the_longest_one_before(sensor: Sensor) -> None:
+    """A transfer that stalls and goes on, as in the issue churchlab/millstone#415."""
+    sensor.drop(STAYS, b"1")
+    sensor.look()
+    for length in (2, 3):
+        sensor.now += 3
+        with (sensor.pack / STAYS).open("ab") as stream:
+            stream.write(b"x")
+        sensor.now += 27
+        os.utime(sensor.pack / STAYS, (sensor.now, sensor.now))
+        assert sensor.look() == [], length
+    # The longest pause was 40 s.
+    assert sensor.look(4) == []
+    assert sensor.messages == [f"still arriving: {STAYS}"]
+    assert sensor.look() == ["Hospitalisations"]
+
+
+def test_a_file_that_grows_after_an_hour_is_a_new_upload(sensor: Sensor) -> None:
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(2) == ["Hospitalisations"]
+    sensor.now += 3600
+    sensor.drop(STAYS, b"whole, and more")
+    assert sensor.look(2) == ["Hospitalisations"]
+
+
+def test_a_done_file_says_that_a_file_is_whole(sensor: Sensor) -> None:
+    for length in range(1, 4):
+        sensor.drop(STAYS, b"h" * length)
+        assert sensor.look() == []
+    sensor.drop(f"{STAYS}.done", b"")
+    assert sensor.look() == ["Hospitalisations"]
+    assert sensor.messages == []
+    # The mark of the former upload says nothing of the next one.
+    sensor.now += 1
+    sensor.drop(STAYS, b"other")
+    assert sensor.look() == []
+    assert sensor.look(3) == ["Hospitalisations"]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_checksum_file_says_whether_a_file_is_whole(sensor: Sensor, algorithm: str) -> None:
+    digest = hashlib.new(algorithm, b"whole").hexdigest()
+    sensor.drop(f"{STAYS}.{algorithm}", f"{digest}  Hospitalisations.csv\n".encode())
+    sensor.drop(STAYS, b"who")
+    assert sensor.look(2) == []
+    assert sensor.messages[0].startswith(f"Hospitalisations.csv does not have the checksum in {Path(STAYS).name}.")
+    assert sensor.look(20) == []
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(2) == ["Hospitalisations"]
+    assert sensor.messages == []
+
+
+def test_an_unreadable_file_concerns_only_its_source(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system refuses to read one file. (Tests may run as root, who may read everything.)"""
+    sensor.drop(STAYS, b"whole")
+    sensor.drop(DEATHS, b"whole")
+    opened = Path.open
+
+    def refusing(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.name == Path(DEATHS).name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    assert sensor.look(3) == ["Hospitalisations"]
+    assert sensor.messages == [f"{sensor.pack / DEATHS} cannot be read: Permission denied; check its permissions"]
+    monkeypatch.undo()
+    assert sensor.look() == ["deces"]
+
+
+def test_an_accepted_delivery_starts_a_run(sensor: Sensor) -> None:
+    sensor.drop(STAYS, b"fewer")
+    assert sensor.look(3) == ["Hospitalisations"]
+    deliveries = HeldDeliveries(Lake(sensor.settings.lake_folder))
+    deliveries.hold(Held("Hospitalisations", "a run", [Shrunk(STAYS, "0" * 64, 9, 1)], "2026-01-01T00:00:00+00:00"))
+    assert sensor.look(3) == []
+    deliveries.accept("Hospitalisations", "me", "2026-01-02T00:00:00+00:00")
+    assert sensor.look(3) == ["Hospitalisations"]
 
 
 def test_a_file_rewritten_with_the_same_size_is_still_arriving(sensor: Sensor) -> None:

@@ -159,6 +159,23 @@ def test_text_after_the_last_field_is_ignored(tmp_path: Path, encoding: str, end
     assert found.rows == deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "clean", order="ALL").rows
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_a_file_of_fixed_width_that_ends_before_a_date_of_death_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "pack").mkdir()
+    file = tmp_path / "pack" / "deces-2019.txt"
+    first, last = ODD[1].fixed(0), ODD[0].fixed(0)
+    for characters in (20, 161):
+        file.write_bytes(f"{first}\n{last[:characters]}".encode(encoding))
+        with pytest.raises(ChuError, match=r"deces-2019.txt ends in the middle of line 2: its transfer was cut"):
+            deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / f"cut-{characters}")
+    # The fields after the date may be blank, and editors remove blanks at the ends of lines.
+    file.write_bytes(f"{first}\n{last[:162]}".encode(encoding))
+    assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "whole").reading.kept == 2
+    # A short line within the file is one reject.
+    file.write_bytes(f"{last[:161]}\n{first}\n".encode(encoding))
+    assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "short").rejected == [(1, "datedeces", "not_a_date")]
+
+
 def test_different_files_of_one_period_are_refused(tmp_path: Path) -> None:
     death_files.write_fixed(tmp_path / "pack" / "a", ODD)
     death_files.write_fixed(tmp_path / "pack" / "b", ODD[:-3])

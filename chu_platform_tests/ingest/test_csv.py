@@ -114,6 +114,34 @@ def test_a_malformed_line(given: Given, row: str, reason: str) -> None:
     assert outcome.reading.rejects[0][5] == row.replace("\x00", "\\x00")
 
 
+@pytest.mark.parametrize("last", ["3;c;", "3", '3;"c;;1', '3;"c\nd', "3;c;;1\n4;"])
+def test_a_file_cut_in_the_middle_of_a_line_is_refused(given: Given, last: str) -> None:
+    cut = 5 if last.endswith("4;") else 4
+    with pytest.raises(ChuError, match=f"things.csv ends in the middle of line {cut}: its transfer was cut"):
+        given(lines("1;a;;1", "2;b;;1") + last)
+
+
+@pytest.mark.parametrize(
+    ("last", "kept", "rejected"),
+    [
+        # Only the line feed is missing, as in the issue aws-samples/aurora-dsql-samples#1159.
+        ("3;c;;1", [1, 2, 3], []),
+        ('3;"c\nd";;1', [1, 2, 3], []),
+        # The end mark of DOS, and blanks.
+        ("\x1a", [1, 2], [(4, None, "too_few_fields")]),
+        ("  ", [1, 2], []),
+        # A complete line with too few fields is one reject.
+        ("3;c\n", [1, 2], [(4, None, "too_few_fields")]),
+        ("3;c;;1;\r", [1, 2], [(4, None, "too_many_fields")]),
+    ],
+)
+def test_a_last_line_that_is_not_cut(
+    given: Given, last: str, kept: list[int], rejected: list[tuple[int, str | None, str]]
+) -> None:
+    outcome = given(lines("1;a;;1", "2;b;;1") + last)
+    assert (ids(outcome), outcome.rejected) == (kept, rejected)
+
+
 def test_invalid_utf8_is_rejected_with_its_bytes(given: Given) -> None:
     outcome = given(HEADER.encode() + b"\n1;\xc3\xa9;;1\n2;caf\xe9;;1\n3;c;;1\n")
     assert outcome.rows == [(1, "é", None, 1.0), (3, "c", None, 1.0)]
@@ -186,13 +214,13 @@ def test_columns_are_read_by_name_and_undeclared_ones_are_logged(given: Given) -
 
 
 def test_cut_within_a_line(given: Given) -> None:
-    outcome = given(lines("1;a;;1") + "2;b")
+    outcome = given(lines("1;a;;1", "2;b"))
     assert ids(outcome) == [1]
     assert outcome.rejected == [(3, None, "too_few_fields")]
 
 
 def test_cut_within_a_quoted_field(given: Given) -> None:
-    outcome = given(lines("1;a;;1") + '2;"b\nc')
+    outcome = given(lines("1;a;;1", '2;"b\nc'))
     assert ids(outcome) == [1]
     assert outcome.rejected == [(3, None, "unterminated_quote")]
     assert outcome.reading.rejects[0][5] == '2;"b\nc'

@@ -1,5 +1,6 @@
 """Selection of the files of a pack in any folder, and errors of the pack itself."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -68,6 +69,26 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "pack" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "pack")
     assert len(find(tmp_path / "pack", r"things\.csv")) == 1
+
+
+def test_a_folder_that_cannot_be_searched_concerns_only_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = put(tmp_path, "things.csv")
+    put(tmp_path / "closed", "other.csv")
+    scandir = os.scandir
+
+    def refusing(path: Path) -> "os._ScandirIterator[str]":
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert find(tmp_path, r"things\.csv") == [file]
+    with pytest.raises(
+        ChuError, match=r"other\.csv in the pack .*: closed cannot be searched: Permission denied; check"
+    ):
+        find(tmp_path, r"other\.csv")
 
 
 def test_a_file_that_grows_while_it_is_read(tmp_path: Path) -> None:

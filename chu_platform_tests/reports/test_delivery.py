@@ -1,6 +1,7 @@
 """Register of deliveries after five runs with two small sources, read with delta-rs."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -338,6 +339,19 @@ def test_states_of_files_that_no_table_reads(small_pack: Path) -> None:
     assert found["note.txt.part"] == ("not_a_delivery", None)
     assert found["DATA2023"][0] == "not_read_yet"
     assert registered(small_pack, "postgresql://nowhere/care")["DATA2023"][0] == "care_database_is_given"
+
+
+def test_what_is_no_readable_file_is_registered_and_not_opened(small_pack: Path) -> None:
+    os.mkfifo(small_pack / "pipe")
+    (small_pack / "deces.csv").symlink_to("nowhere")
+    (small_pack / "deces.csv.sha256").write_text("0" * 64)
+    settings = Settings(_env_file=None, home=small_pack, sources=small_pack)
+    none = {t: t.schema.empty_table() for t in (delivery, delivery_reading)}
+    found = deliveries(settings, NO_RUNS, catalogue(), none[delivery_reading], none[delivery]).to_pylist()
+    states = {row["path"]: (row["state"], row["sha256"]) for row in found}
+    assert states["pipe"] == ("not_a_delivery", "-")
+    assert states["deces.csv"] == ("unreadable", "-")
+    assert states["deces.csv.sha256"][0] == "not_a_delivery"
 
 
 def test_a_copy_is_not_read_and_different_versions_are_refused(small_pack: Path) -> None:
