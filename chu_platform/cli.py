@@ -106,8 +106,11 @@ def accept(
 
     deliveries = HeldDeliveries(Lake(lake_root(load_settings())))
     if source is None:
-        for held in deliveries.held():
+        waiting = deliveries.held()
+        for held in waiting:
             print(f"{held.source}: held back since {held.at}: {', '.join(map(str, held.files))}")
+        if not waiting:
+            print("no delivery is held back")
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     acceptance = deliveries.accept(source.removeprefix("sources/"), _user(), now)

@@ -16,6 +16,7 @@ from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
+from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
 from chu_platform.storage.lake import Lake, TableLocked
 from chu_platform.storage.maintenance import maintain
 from chu_platform.storage.restore import restore
@@ -64,6 +65,18 @@ def data_files(lake: Lake, table: Table) -> set[str]:
 
 def codes(lake: Lake, table: Table, version: int | None = None) -> list[str]:
     return sorted(lake.arrow(table, version=version)["code"].to_pylist())
+
+
+def test_acceptances_of_deliveries_are_kept(lake: Lake) -> None:
+    deliveries = HeldDeliveries(lake)
+    assert (deliveries.held(), deliveries.acceptances()) == ([], [])
+    deliveries.release("things")
+    held = Held("things", "run 1", [Shrunk("a", "0", 100, 50)], "2026-01-01T00:00:00+00:00")
+    deliveries.hold(held)
+    assert deliveries.held() == [held]
+    given = deliveries.accept("things", "me", "2026-01-02T00:00:00+00:00")
+    deliveries.release("things")
+    assert (deliveries.held(), deliveries.acceptances()) == ([], [given])
 
 
 def test_partitions_are_replaced_and_equal_rows_make_no_version(lake: Lake) -> None:
