@@ -37,6 +37,12 @@ class Dialect:
             value = b"(?:%b%b%b|%b)" % (quote, inner, quote, value)
         return re.compile(b"%b(?:%b%b){%d}" % (value, separator, value, self.width - 1))
 
+    @cached_property
+    def visible_pattern(self) -> re.Pattern[bytes]:
+        """Pattern of a character that a blank line does not have: one that `bytes.strip` keeps, or a separator."""
+        blanks = bytes(b for b in b" \t\n\r\v\f" if bytes([b]) != self.separator)
+        return re.compile(b"[^%b]" % re.escape(blanks))
+
     def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or a reason code when the text is not a record."""
         if not self.quote:
@@ -86,6 +92,19 @@ class Dialect:
         if len(fields) != self.width:
             return "too_few_fields" if len(fields) < self.width else "too_many_fields"
         return None
+
+    def leaves_field_open(self, line: bytes) -> bool:
+        """Whether a quoted field is open at the end of a line that starts in a quoted field.
+
+        False for a line that is a complete record.
+        """
+        if self.record_pattern.fullmatch(line):
+            return False
+        return self.quote not in line or self.fields(self.quote + line) == "unterminated_quote"
+
+    def closes_field(self, line: bytes) -> bool:
+        """Whether a line that starts in a quoted field ends it, and its record."""
+        return not self.record_pattern.fullmatch(line) and not isinstance(self.fields(self.quote + line), str)
 
     def quote_all(self, values: Sequence[bytes]) -> bytes:
         """A record with all its fields in quotes."""

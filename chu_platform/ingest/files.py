@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import SourceFile
+from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 
 # Name of the dump that the care database is restored from.
@@ -26,11 +27,13 @@ def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
     """
     wanted = re.compile(pattern, re.IGNORECASE)
-    matching = [f for f in every_file(pack) if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
+    every = every_file(pack)
+    matching = [f for f in every if wanted.fullmatch(f.name) and not NEVER_DELIVERED.fullmatch(f.name)]
     files = [f for f in matching if f.stat().st_size > 0]
     if required and not files:
         empty = f": {matching[0].relative_to(pack)} is empty (0 bytes), ask for it again" if matching else ""
-        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{empty}")
+        there = empty or in_its_place(every, wanted)
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{there}")
     return files
 
 
