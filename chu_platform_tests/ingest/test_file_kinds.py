@@ -200,7 +200,9 @@ def test_a_file_with_lost_identifiers_is_refused(given: Given) -> None:
     )
 
 
-@pytest.mark.parametrize("row", ['{0};"name;;1', '{0};"a ""b', 'x;"a"b;;1', '"33~{0}~""NAME    """,,,,'])
+@pytest.mark.parametrize(
+    "row", ['{0};"name;;1', '{0};"a ""b', 'x;"a"b;;1', '"33~{0}~""NAME    """,,,,', '{0} said ""yes""']
+)
 def test_splitting_stray_quotes_examines_each_line_once(
     given: Given, row: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +216,7 @@ def test_splitting_stray_quotes_examines_each_line_once(
         return original(self, line)
 
     monkeypatch.setattr(Dialect, "leaves_field_open", counted)
-    stray = [row.format(i) for i in range(500)]
+    stray = ['1;"open', *(row.format(i) for i in range(500))]
     outcome = given.write("\n".join([HEADER, *stray, *ROWS, *(f"{i};a;;1" for i in range(600)), ""])).read()
     assert outcome.reading.rows_in >= 1_000
     assert examined <= 2 * 1_130
