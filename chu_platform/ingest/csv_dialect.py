@@ -38,10 +38,14 @@ class Dialect:
         return re.compile(b"%b(?:%b%b){%d}" % (value, separator, value, self.width - 1))
 
     @cached_property
-    def visible_pattern(self) -> re.Pattern[bytes]:
-        """Pattern of a character that a blank line does not have: one that `bytes.strip` keeps, or a separator."""
-        blanks = bytes(b for b in b" \t\n\r\v\f" if bytes([b]) != self.separator)
-        return re.compile(b"[^%b]" % re.escape(blanks))
+    def blank_lines_pattern(self) -> re.Pattern[bytes]:
+        """Pattern of any number of blank lines with their line endings."""
+        blanks = re.escape(b" \t\r\v\f".replace(self.separator, b""))
+        return re.compile(b"(?:(?:%b*|[%b]*)\r?\n)*+" % (re.escape(self.separator), blanks))
+
+    def is_blank(self, line: bytes) -> bool:
+        """Whether a line has no visible character, or only separators: a row without any value."""
+        return (not line.strip() and self.separator not in line) or not line.rstrip(CR).strip(self.separator)
 
     def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or a reason code when the text is not a record."""

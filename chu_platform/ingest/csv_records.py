@@ -109,7 +109,9 @@ class Block:
     @property
     def has_powers(self) -> bool:
         """Whether it has a text such as 8.1E+10."""
-        return (b"E+" in self._text or b"e+" in self._text) and bool(POWER.search(self._text))
+        text = self._text
+        # To look for one byte is fastest, and it is rare.
+        return b"+" in text and (b"E+" in text or b"e+" in text) and bool(POWER.search(text))
 
     @property
     def is_unchanged(self) -> bool:
@@ -174,13 +176,16 @@ class Block:
         lines = np.unique(np.searchsorted(self._ends, high)).tolist()
         return [i for i in lines if not _is_utf8(self.line(i))]
 
-    def _header_lines(self) -> Iterator[int]:
-        """The lines that have the text of the header, and perhaps more."""
-        at = self._text.find(self._header) if self._header else -1
-        while at >= 0:
-            line = int(np.searchsorted(self._ends, at))
-            yield line
-            at = self._text.find(self._header, int(self._ends[line]))
+    def _header_lines(self) -> Sequence[int]:
+        """The lines that may repeat the header: those that are as long, or longer by the mark and the ending."""
+        if not self._header:
+            return []
+        data = np.frombuffer(self._text, np.uint8)
+        longer = np.diff(self._ends, prepend=-1) - 1 - len(self._header)
+        # The last byte of the header is before the line feed, or before a carriage return.
+        is_last = (data[self._ends - 1] == self._header[-1]) | (data[self._ends - 1] == CR[0])
+        candidates = np.flatnonzero((longer >= 0) & (longer <= len(BYTE_ORDER_MARK + CR)) & is_last).tolist()
+        return [line for line in candidates if self._is_header(self.line(line))]
 
     def _is_header(self, line: bytes) -> bool:
         """Whether a line repeats the header, as in files that were joined."""
@@ -205,8 +210,8 @@ class Block:
         dialect = self._dialect
         line = self.line(index)
         text = dialect.significant_part(line)
-        if not text.strip() and dialect.separator not in text:
-            return IrregularLines(index, max(1, self._first_visible_line(index) - index), blank=True)
+        if dialect.is_blank(text):
+            return IrregularLines(index, max(1, self._first_filled_line(index) - index), blank=True)
         if self._is_header(line):
             return IrregularLines(index, 1, "repeated_header")
         reason = dialect.reject_reason(_without_carriage_return(text))
@@ -223,10 +228,11 @@ class Block:
             return IrregularLines(index, count, reason)
         return self._record(index, count, text, rewrite=count == 1 and text != line)
 
-    def _first_visible_line(self, index: int) -> int:
+    def _first_filled_line(self, index: int) -> int:
         """The first line from `index` on that is not blank; the number of lines if there is none."""
-        visible = self._dialect.visible_pattern.search(self._text, self._start(index))
-        return int(np.searchsorted(self._ends, visible.start())) if visible else self.lines
+        blank_lines = self._dialect.blank_lines_pattern.match(self._text, self._start(index))
+        assert blank_lines
+        return int(np.searchsorted(self._ends, blank_lines.end()))
 
     def _joined(self, index: int) -> tuple[int, str | None] | None:
         """Number of lines of a record with an open quote, and the reason code if it is malformed.

@@ -237,3 +237,12 @@ def test_blank_lines_are_left_out_at_once(given: Given, monkeypatch: pytest.Monk
     assert outcome.reading.kept == 2
     assert outcome.rejected == [(600_003, "id", "not_a_whole_number")]
     assert examined < 50
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_rows_of_separators_only_are_blank_lines(given: Given, ending: str) -> None:
+    """A spreadsheet program writes them for rows that were formatted once: more than the rows with values."""
+    lines = [HEADER, *ROWS, *[";;;"] * 5_000, "x;;;", "98;;;", "", ";;", *[";;;;"] * 5_000, "99;a;;1"]
+    outcome = given.write(ending.join(lines)).read()
+    assert outcome.reading.kept == 32
+    assert outcome.rejected == [(5_032, "id", "not_a_whole_number")]
