@@ -41,6 +41,8 @@ setup(
         "pydantic-settings>=2.6",
         "python-dotenv>=1",
         "typer>=0.29",
+        # Deliveries, row by row; the independent figures: docs/decisions/0028-hostile-files.md.
+        "openpyxl>=3.1",
         "python-calamine>=0.4",
         "XlsxWriter>=3.2",
         "numpy>=2",
@@ -68,7 +70,6 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.120",
-            "openpyxl>=3.1",
             # An S3 server (moto serves with Flask). Its extra `server` would bring 20 packages for other services.
             "moto[s3]>=5.2",
             "flask>=3.1",

@@ -25,6 +25,7 @@ from typing import IO, Final, Self
 from urllib.parse import quote
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.file_kinds import refuse_other_kind
 
 SUPERUSER: Final = "chu"
 PORT: Final = 5432  # part of the name of the socket file; the server does not listen on TCP
@@ -272,6 +273,7 @@ class EmbeddedPostgres:
         except OSError as error:
             raise ChuError(f"the dump {dump} cannot be read: {error.strerror}") from None
         if magic != CUSTOM_FORMAT_MAGIC:
+            refuse_other_kind(dump, dump.name)
             raise ChuError(f"{dump} is not a PostgreSQL dump in custom format (pg_dump -Fc)")
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

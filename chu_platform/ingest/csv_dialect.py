@@ -42,6 +42,16 @@ class Dialect:
             value = b"(?:%b%b%b|%b)" % (quote, inner, quote, value)
         return re.compile(b"%b(?:%b%b){%d}" % (value, separator, value, self.width - 1))
 
+    @cached_property
+    def blank_lines_pattern(self) -> re.Pattern[bytes]:
+        """Pattern of any number of blank lines with their line endings."""
+        blanks = re.escape(b" \t\r\v\f".replace(self.separator, b""))
+        return re.compile(b"(?:(?:%b*|[%b]*)\r?\n)*+" % (re.escape(self.separator), blanks))
+
+    def is_blank(self, line: bytes) -> bool:
+        """Whether a line has no visible character, or only separators: a row without any value."""
+        return (not line.strip() and self.separator not in line) or not line.rstrip(CR).strip(self.separator)
+
     def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or a reason code when the text is not a record."""
         if not self.quote:
@@ -101,6 +111,19 @@ class Dialect:
         if not text.strip(PADDING):
             return False
         return reason in CUT_REASONS or len(text.decode("utf-8", "replace")) < self.min_length
+
+    def leaves_field_open(self, line: bytes) -> bool:
+        """Whether a quoted field is open at the end of a line that starts in a quoted field.
+
+        False for a line that is a complete record.
+        """
+        if self.record_pattern.fullmatch(line):
+            return False
+        return self.quote not in line or self.fields(self.quote + line) == "unterminated_quote"
+
+    def closes_field(self, line: bytes) -> bool:
+        """Whether a line that starts in a quoted field ends it, and its record."""
+        return not self.record_pattern.fullmatch(line) and not isinstance(self.fields(self.quote + line), str)
 
     def quote_all(self, values: Sequence[bytes]) -> bytes:
         """A record with all its fields in quotes."""

@@ -1,6 +1,7 @@
 """Reader of delivered CSV files: header, separator, encoding."""
 
 import csv
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
+from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK, refuse_doubled, require_text
 from chu_platform.ingest.files import OpenedFile
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
 
 SEPARATORS = ";,\t|"
 HEADER_LIMIT = 1 << 20
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
-WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+# A first line that tells a spreadsheet program the separator.
+SEPARATOR_LINE = re.compile(rb'"?sep=."?\r?', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ class CsvFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`."""
+        require_text(file.path, file.name)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             header = _Header.of(file.path, file.name)
             separator = max(self.separator, key=header.text.decode("latin-1").count)
             names = self._names(header.text, separator)
             columns = expected.match(file.name, names, context.log, self._separator_hint(names))
+            refuse_doubled(file.path, file.name, header.size)
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
             dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
             scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
@@ -82,6 +85,7 @@ class CsvFormat:
                 empty_is_null=True,
                 encoding=scan.encoding,
                 separator=separator,
+                has_powers=scan.has_powers,
             )
 
     def _names(self, header: bytes, separator: str) -> list[str]:
@@ -100,7 +104,10 @@ class CsvFormat:
         if len(header) == 1:
             other = next((s for s in SEPARATORS if s != self.separator and header[0].count(s) > 1), None)
             if other:
-                return f" (its separator is {other!r}; expected: {self.separator!r})"
+                return (
+                    f" (its separator is {other!r}; expected: {self.separator!r}; a spreadsheet program may have saved "
+                    "it again: ask for the original file)"
+                )
         return ""
 
 
@@ -117,15 +124,13 @@ class _Header:
         """Read the first line that is not blank. Raises ChuError when the file is not text."""
         with file.open("rb") as stream:
             start = stream.read(HEADER_LIMIT)
-        if start.startswith(WORKBOOK_MARKS):
-            raise ChuError(f"{name} is a workbook, not a CSV file: deliver it as .xlsx, or save it as CSV")
-        if start.startswith(WIDE_MARKS):
-            raise ChuError(f"{name} is written in UTF-16: ask for it in UTF-8")
         bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
         lines = start[bom:].split(b"\n")
         blank = next((i for i, line in enumerate(lines) if line.strip()), None)
         if blank is None:
             raise ChuError(f"{name} contains no text: ask for it again")
+        if SEPARATOR_LINE.fullmatch(lines[blank]) and len(lines) > blank + 1:
+            blank += 1
         text = lines[blank]
         if b"\x00" in text:
             raise ChuError(f"{name} is not a CSV file: line {blank + 1} contains binary data")

@@ -22,9 +22,11 @@ import numpy as np
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect
 from chu_platform.ingest.delivered import Malformed
+from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure, Numbers
 
 BLOCK = 1 << 20
+POWER = re.compile(rb"\dE\+\d", re.IGNORECASE)
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
 
@@ -53,18 +55,34 @@ class IrregularLines:
         return self.is_record and self.rewritten is None
 
 
+@dataclass(frozen=True)
+class _ClosingLine:
+    """The line `index` ends a quoted field that is open at the start of line `start`, or of any line in between.
+
+    It is the number of lines of the block when no line ends the field. `is_impossible`: the line is a complete record,
+    or has text after the closing quote, so that the opening quote was a stray one.
+    """
+
+    start: int
+    index: int
+    is_impossible: bool
+
+
 class Block:
     """Complete lines of a file, their records, and which of them are irregular.
 
     `consumed` is the number of delivered bytes that were classified. A record that is still open at the end of the
-    block is left to the next block, unless the file ends with this block (`final`).
+    block is left to the next block, unless the file ends with this block (`final`). A line that repeats the `header` is
+    malformed.
     """
 
-    def __init__(self, dialect: Dialect, text: bytes, final: bool) -> None:
+    def __init__(self, dialect: Dialect, header: bytes, text: bytes, final: bool) -> None:
         self._dialect = dialect
+        self._header = header
         self._delivered = text[: text.rfind(LF) + 1]
         self._text = self._delivered
         self._final = final
+        self._closing: _ClosingLine | None = None
         self.irregular: list[IrregularLines] = []
         is_ascii = self._delivered.isascii()
         is_utf8 = is_ascii or _is_utf8(self._delivered)
@@ -72,12 +90,15 @@ class Block:
         if not is_utf8:
             self._text = self._converted() or self._delivered
         self.converted = self.has_fallback = self._text is not self._delivered
+        if self.converted and dialect.fallback:
+            self._header = header.decode(dialect.fallback, "replace").encode()
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
         self.lines = len(self._ends)
         # First and last lines of the regular records of several lines.
         self._long_records: list[tuple[Numbers, Numbers]] = []
         if self.lines:
-            self._classify(LineStructure(self._text, self._ends, dialect, self._not_utf8(is_utf8)))
+            doubtful = [*self._not_utf8(is_utf8), *self._header_lines()]
+            self._classify(LineStructure(self._text, self._ends, dialect, doubtful))
         self.consumed = self._consumed()
 
     @property
@@ -85,6 +106,13 @@ class Block:
         """Number of records."""
         long = sum(int((last - first).sum()) for first, last in self._long_records)
         return self.lines - long - sum(i.count - i.is_record for i in self.irregular)
+
+    @property
+    def has_powers(self) -> bool:
+        """Whether it has a text such as 8.1E+10."""
+        text = self._text
+        # To look for one byte is fastest, and it is rare.
+        return b"+" in text and (b"E+" in text or b"e+" in text) and bool(POWER.search(text))
 
     @property
     def is_unchanged(self) -> bool:
@@ -149,6 +177,21 @@ class Block:
         lines = np.unique(np.searchsorted(self._ends, high)).tolist()
         return [i for i in lines if not _is_utf8(self.line(i))]
 
+    def _header_lines(self) -> Sequence[int]:
+        """The lines that may repeat the header: those that are as long, or longer by the mark and the ending."""
+        if not self._header:
+            return []
+        data = np.frombuffer(self._text, np.uint8)
+        longer = np.diff(self._ends, prepend=-1) - 1 - len(self._header)
+        # The last byte of the header is before the line feed, or before a carriage return.
+        is_last = (data[self._ends - 1] == self._header[-1]) | (data[self._ends - 1] == CR[0])
+        candidates = np.flatnonzero((longer >= 0) & (longer <= len(BYTE_ORDER_MARK + CR)) & is_last).tolist()
+        return [line for line in candidates if self._is_header(self.line(line))]
+
+    def _is_header(self, line: bytes) -> bool:
+        """Whether a line repeats the header, as in files that were joined."""
+        return bool(self._header) and _without_carriage_return(line).removeprefix(BYTE_ORDER_MARK) == self._header
+
     def _classify(self, structure: LineStructure) -> None:
         after = 0
         while after < self.lines:
@@ -168,8 +211,10 @@ class Block:
         dialect = self._dialect
         line = self.line(index)
         text = dialect.significant_part(line)
-        if not text.strip() and dialect.separator not in text:
-            return IrregularLines(index, 1, blank=True)
+        if dialect.is_blank(text):
+            return IrregularLines(index, max(1, self._first_filled_line(index) - index), blank=True)
+        if self._is_header(line):
+            return IrregularLines(index, 1, "repeated_header")
         reason = dialect.reject_reason(_without_carriage_return(text))
         count = 1
         if reason == "unterminated_quote":
@@ -184,29 +229,42 @@ class Block:
             return IrregularLines(index, count, reason)
         return self._record(index, count, text, rewrite=count == 1 and text != line)
 
+    def _first_filled_line(self, index: int) -> int:
+        """The first line from `index` on that is not blank; the number of lines if there is none."""
+        blank_lines = self._dialect.blank_lines_pattern.match(self._text, self._start(index))
+        assert blank_lines
+        return int(np.searchsorted(self._ends, blank_lines.end()))
+
     def _joined(self, index: int) -> tuple[int, str | None] | None:
         """Number of lines of a record with an open quote, and the reason code if it is malformed.
 
         None when the quote is still open at the end of the block. A quoted field may contain line breaks, but not a
         line that is a complete record: in that case the quote is a stray one, and only its line is rejected.
         """
-        dialect = self._dialect
-        stray = 1, "unterminated_quote"
-        for last in range(index + 1, self.lines):
-            line = _without_carriage_return(self.line(last))
-            if dialect.record_pattern.fullmatch(line) or self._start(last) - self._start(index) > MAX_RECORD_LENGTH:
-                return stray
-            if dialect.quote not in line:
-                continue
-            count = last - index + 1
-            reason = dialect.reject_reason(_without_carriage_return(self.line(index, count)))
-            if reason == "text_after_quote":
-                return stray
-            if reason != "unterminated_quote":
-                return count, reason
-        if self._final:
-            return self.lines - index, "unterminated_quote"
-        return None
+        closing = self._closing_line(index + 1)
+        length = self._start(min(closing.index, self.lines - 1)) - self._start(index)
+        if closing.is_impossible or length > MAX_RECORD_LENGTH:
+            return 1, "unterminated_quote"
+        if closing.index < self.lines:
+            count = closing.index - index + 1
+            return count, self._dialect.reject_reason(_without_carriage_return(self.line(index, count)))
+        return (self.lines - index, "unterminated_quote") if self._final else None
+
+    def _closing_line(self, start: int) -> "_ClosingLine":
+        """Where a quoted field ends that is open at the start of line `start`.
+
+        The answer is the same for all lines from there up to the closing one, so that each line is examined once.
+        """
+        known = self._closing
+        if known is None or not known.start <= start <= known.index:
+            index = start
+            while index < self.lines and self._dialect.leaves_field_open(_without_carriage_return(self.line(index))):
+                index += 1
+            is_impossible = index < self.lines and not self._dialect.closes_field(
+                _without_carriage_return(self.line(index))
+            )
+            known = self._closing = _ClosingLine(start, index, is_impossible)
+        return known
 
     def _record(self, index: int, count: int, text: bytes, rewrite: bool) -> IrregularLines:
         dialect = self._dialect
@@ -243,6 +301,8 @@ class _BlockPosition:
 class RecordScan:
     """Scan of one file. Results: the number of `records`, the `malformed` lines and the `readable_file` for DuckDB.
 
+    `has_powers`: see `RawRows`.
+
     `body` is the offset of the first record in bytes, `line` its line number. `header` is the header line, empty for
     files without a header.
     """
@@ -259,6 +319,7 @@ class RecordScan:
         self._cut_line: int | None = None
         self.readable_file = file
         self.records = 0
+        self.has_powers = False
         self.malformed: list[Malformed] = []
 
     def run(self, copy: Path, max_malformed: int) -> None:
@@ -275,6 +336,7 @@ class RecordScan:
                 self._collect_malformed(position, block, max_malformed)
                 self._has_utf8 |= block.has_utf8
                 self._has_fallback |= block.has_fallback
+                self.has_powers = self.has_powers or block.has_powers
                 # DuckDB would take a line before the header for the header.
                 if target is None and (self._line > 2 or not block.is_unchanged):
                     target = copy.open("wb")
@@ -318,6 +380,7 @@ class RecordScan:
                     text = stream.read(position.size)
                     block = Block(
                         self._dialect,
+                        self._header,
                         _with_final_line_ending(text, self._dialect) if position.final else text,
                         position.final,
                     )
@@ -336,7 +399,8 @@ class RecordScan:
                 more = stream.read(BLOCK)
                 final = not more
                 text = rest + more
-                block = Block(self._dialect, _with_final_line_ending(text, self._dialect) if final else text, final)
+                whole = _with_final_line_ending(text, self._dialect) if final else text
+                block = Block(self._dialect, self._header, whole, final)
                 yield _BlockPosition(offset, len(text), final, line, self.records), block
                 line += block.lines
                 offset += block.consumed

@@ -77,6 +77,7 @@ class RawRows:
     `undeclared`: the delivered columns that are not declared: name in the relation -> name in the header ("": none).
     `empty_is_null`: whether the relation has null for every empty text; otherwise it may have both.
     `encoding`, `separator`: as detected in the file, for text files.
+    `has_powers`: whether it may have numbers such as 8.1E+10, which a spreadsheet program makes of long identifiers.
     """
 
     origin: SourceFile
@@ -91,6 +92,7 @@ class RawRows:
     empty_is_null: bool = False
     encoding: str | None = None
     separator: str | None = None
+    has_powers: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from stat import S_ISREG
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import SourceFile
+from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
 
@@ -68,7 +69,8 @@ def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     files = [f for f in scan.files if matches(f.name) and size_of(f)]
     if required and not files:
         absence = scan.absence(matches)
-        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{absence and f': {absence}'}")
+        why = f": {absence}" if absence else in_its_place(scan.files, wanted)
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{why}")
     return files
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_dialect import Dialect
-from chu_platform.ingest.csv_format import BYTE_ORDER_MARK, WIDE_MARKS, WORKBOOK_MARKS
 from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
+from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK, refuse_doubled, require_text
 from chu_platform.ingest.files import OpenedFile
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
@@ -50,9 +50,11 @@ class FixedWidthFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Blanks around a value are removed."""
+        require_text(file.path, file.name)
         columns = expected.match(file.name, list(self.columns), context.log)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            start, ending = _start(file.path, file.name)
+            start, ending = _start(file.path)
+            refuse_doubled(file.path, file.name, 0)
             max_length = max(last for _, last in self.columns.values())
             _, min_length = self.columns[self.complete_to]
             dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length, min_length)
@@ -83,11 +85,9 @@ class FixedWidthFormat:
             )
 
 
-def _start(file: Path, name: str) -> tuple[int, bytes]:
-    """Number of bytes before the first line, and the line ending. Raises ChuError when the file is not text."""
+def _start(file: Path) -> tuple[int, bytes]:
+    """Number of bytes before the first line, and the line ending."""
     with file.open("rb") as stream:
         start = stream.read(START)
-    if start.startswith((*WORKBOOK_MARKS, *WIDE_MARKS)):
-        raise ChuError(f"{name} is a workbook or written in UTF-16: ask for it as text in UTF-8 or ISO-8859-1")
     bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
     return bom, b"\r\n" if start.split(b"\n", 1)[0].endswith(b"\r") else b"\n"

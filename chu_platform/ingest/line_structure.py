@@ -50,6 +50,8 @@ class LineStructure:
         self._nuls = _bits_of(text, data, NUL)
         self._separators = _bits_of(text, data, dialect.separator)
         self._quotes = _bits_of(text, data, dialect.quote)
+        # Lengths of the lines without their endings.
+        self._lengths = np.diff(ends, prepend=-1) - 1 - (data[ends - 1] == CR[0])
         doubts = np.zeros(len(self._ends), bool)
         doubts[doubtful] = True
         if dialect.width == 1 and not _is_visible(data[np.append(0, ends[:-1] + 1)]).all():
@@ -104,7 +106,9 @@ class LineStructure:
             inside = _running_parity(self._quotes ^ open_ends)
         outside = self._suppose(inside, open_ends)
         has_all_fields = outside.separators == fields
-        self._irregular = np.flatnonzero((outside.faulty | ~has_all_fields | doubts) & ~is_odd)
+        # A line of separators only is blank.
+        is_filled = self._lengths != fields
+        self._irregular = np.flatnonzero((outside.faulty | ~(has_all_fields & is_filled) | doubts) & ~is_odd)
         if not len(odd):
             return
         # A line after a line break in quotes starts inside quotes. It must not be a record by itself.

@@ -46,6 +46,9 @@ DISK_ERROR = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
 )
 
+# Columns whose values are written to the quarantine at a time.
+QUARANTINED_COLUMNS = 500
+
 # If a column has at least this many values and none fits its type, its type has changed. Fewer may be typing errors.
 MIN_VALUES_FOR_RETYPED = 10
 
@@ -181,7 +184,7 @@ def read(
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
                 rejects = _rejects(connection, sql, raw, kept)
-                _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}.parquet")
+                _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
                 reading.rejects += rejects
     if reading.rows_in != reading.kept + len(reading.rejects):
@@ -280,20 +283,24 @@ def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSq
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:
-    """Write the values of the columns that are not declared, one row per value."""
-    if not raw.undeclared:
-        return
+    """Write the values of the columns that are not declared, one row per value.
+
+    The names of the files begin with `target`. DuckDB holds all values of some thousand rows at a time, so that a file
+    has a limited number of columns.
+    """
     connection.execute("SET preserve_insertion_order = true")
-    cells = ", ".join(
-        f"{{'column': {sql_text(header or name)}, 'value': {sql_name(name)}}}"
-        for name, header in raw.undeclared.items()
-    )
-    rows = f'SELECT {raw.number} AS "number", unnest([{cells}]) AS cell FROM {raw.relation}'
-    connection.execute(
-        f'COPY (SELECT {sql_text(raw.origin.name)} AS file, {sql_text(raw.origin.fingerprint)} AS delivery, "number", '
-        f'cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
-        f"TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    undeclared = list(raw.undeclared.items())
+    for start in range(0, len(undeclared), QUARANTINED_COLUMNS):
+        cells = ", ".join(
+            f"{{'column': {sql_text(header or name)}, 'value': {sql_name(name)}}}"
+            for name, header in undeclared[start : start + QUARANTINED_COLUMNS]
+        )
+        rows = f'SELECT {raw.number} AS "number", unnest([{cells}]) AS cell FROM {raw.relation}'
+        connection.execute(
+            f"COPY (SELECT {sql_text(raw.origin.name)} AS file, {sql_text(raw.origin.fingerprint)} AS delivery, "
+            f'"number", cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
+            f"TO {sql_text(f'{target}{start}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
+        )
 
 
 @contextmanager

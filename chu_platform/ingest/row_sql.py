@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.ingest.delivered import Delivered, RawRows, delivered_text
-from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, Column, sql_type
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
@@ -39,6 +39,8 @@ _REASONS: Final = {
     DATE: "not_a_date",
     BOOLEAN: "not_a_boolean",
 }
+# A spreadsheet program makes 8.1E+10 of a long identifier: its last digits are lost.
+POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
 
 
@@ -61,7 +63,12 @@ class RowSql:
         self._present = [c for c in delivered if c.name in raw.names]
         self._absent = [c for c in delivered if c.name not in raw.names]
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
+        texts = [c.name for c in self._present if c.type == STRING and raw.has_powers]
         self._reject_conditions = [
+            *(
+                _RejectCondition(POWER.format(text=f"trim({delivered_text(name)})"), name, "number_of_a_spreadsheet")
+                for name in texts
+            ),
             *(
                 _RejectCondition(f"{self._filled(name)} AND {sql_name(name)} IS NULL", name, reason)
                 for name, reason in self._reasons.items()

@@ -1,29 +1,30 @@
 """Reader of delivered XLSX workbooks."""
 
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.delivered import Expected, Malformed, RawRows
+from chu_platform.ingest.delivered import Expected, Malformed, Matched, RawRows
+from chu_platform.ingest.file_kinds import require_workbook
 from chu_platform.ingest.files import OpenedFile
 from chu_platform.ingest.parquet_text import parquet_rows
+from chu_platform.ingest.workbook_rows import Row, Sheet, opened_sheets
 
 if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
 # Rows at the top of a sheet, blank ones left out, that may be the header.
 HEADER_SEARCH_ROWS: Final = 20
-# Row number in the sheet, from 1, and texts of the cells.
-Row: TypeAlias = tuple[int, Sequence[str]]
+# Rows that are written at a time.
+BATCH_ROWS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -43,28 +44,57 @@ class WorkbookFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
-        (_, header), *body = _from_header(_sheets(file.path, file.name), file.name, expected, _without_blank_end)
-        header = _without_blank_end(header)
-        columns = expected.match(file.name, header, context.log)
-        if not body:
-            raise ChuError(f"{file.name} has a header and no rows: ask for it again")
-        wide = [Malformed(n, "too_many_fields", ";".join(r)) for n, r in body if any(r[len(header) :])]
-        kept = [(n, r) for n, r in body if not any(r[len(header) :])]
-        arrays = [pa.array([r[i] if i < len(r) else "" for _, r in kept], pa.string()) for i in range(len(header))]
+        require_workbook(file.path, file.name)
         raw = context.scratch / "workbook.parquet"
         try:
-            pq.write_table(pa.table(arrays, names=columns.names), raw)
+            with opened_sheets(file.path, file.name) as sheets:
+                rows = _from_header(sheets, file.name, expected, list)
+                _, header = next(rows)
+                columns = expected.match(file.name, header, context.log)
+                body = _Body.write(rows, header, columns, raw)
+            if not body.lines and not body.malformed:
+                raise ChuError(f"{file.name} has a header and no rows: ask for it again")
             yield parquet_rows(
                 raw,
                 file.origin(),
                 columns,
-                len(kept),
-                lines=[n for n, _ in kept],
-                malformed=wide,
+                len(body.lines),
+                lines=body.lines,
+                malformed=body.malformed,
                 constants=constants,
             )
         finally:
             raw.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The rows below the header: row numbers of those that were written, and those that have other columns."""
+
+    lines: Sequence[int]
+    malformed: Sequence[Malformed]
+
+    @classmethod
+    def write(cls, rows: Iterator[Row], header: Sequence[str], columns: Matched, target: Path) -> "_Body":
+        """Write the rows to a Parquet file, some at a time."""
+        lines: list[int] = []
+        malformed: list[Malformed] = []
+        schema = pa.schema([(name, pa.string()) for name in columns.names])
+        with pq.ParquetWriter(target, schema) as writer:
+            while batch := list(islice(rows, BATCH_ROWS)):
+                malformed += [Malformed(n, r, ";".join(c)) for n, c in batch if (r := _reject_reason(c, header))]
+                kept = [(n, c) for n, c in batch if not _reject_reason(c, header)]
+                lines += [n for n, _ in kept]
+                cells = [[c[i] if i < len(c) else "" for _, c in kept] for i in range(len(header))]
+                writer.write_table(pa.table([pa.array(c, pa.string()) for c in cells], schema=schema))
+        return cls(lines, malformed)
+
+
+def _reject_reason(cells: Sequence[str], header: Sequence[str]) -> str | None:
+    """Reason code of a row that cannot be split into the columns of the header."""
+    if len(cells) > len(header):
+        return "too_many_fields"
+    return "repeated_header" if cells == header else None
 
 
 @dataclass(frozen=True)
@@ -86,12 +116,12 @@ class PastedCsvFormat:
         context: "ReadingContext",
     ) -> Iterator[RawRows]:
         """See `delivered_files.Format`. Line numbers are row numbers of the sheet, from 1, including blank rows."""
+        require_workbook(file.path, file.name)
         pasted = context.scratch / "pasted.csv"
-        rows = _from_header(_sheets(file.path, file.name), file.name, expected, self._fields)
         try:
-            with pasted.open("w", encoding="utf-8") as target:
+            with opened_sheets(file.path, file.name) as sheets, pasted.open("w", encoding="utf-8") as target:
                 at = 1
-                for number, cells in rows:
+                for number, cells in _from_header(sheets, file.name, expected, self._fields):
                     target.write("\n" * (number - at) + self._line(cells) + "\n")
                     at = number + 1
             with self.lines.rows(replace(file, path=pasted), expected, constants, context) as raw:
@@ -108,63 +138,32 @@ class PastedCsvFormat:
         return [field.strip() for field in self._line(cells).split(self.lines.separator)]
 
 
-def _sheets(file: Path, name: str) -> Mapping[str, Sequence[Row]]:
-    """The rows that are not blank of each visible worksheet that has such rows, by the name of the sheet."""
-    if not zipfile.is_zipfile(file):
-        raise ChuError(f"{name} is not an XLSX workbook, or it is incomplete: ask for it again, or deliver it as .csv")
-    try:
-        with CalamineWorkbook.from_path(str(file)) as workbook:
-            sheets = {
-                sheet.name: workbook.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
-                for sheet in workbook.sheets_metadata
-                if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
-            }
-    except (CalamineError, OSError, zipfile.BadZipFile, ValueError):
-        raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
-    rows = {sheet: _filled_rows(cells) for sheet, cells in sheets.items()}
-    if not any(rows.values()):
-        raise ChuError(f"{name}: its sheets are empty: ask for it again")
-    return {sheet: filled for sheet, filled in rows.items() if filled}
-
-
-def _filled_rows(cells: Sequence[Sequence[object]]) -> Sequence[Row]:
-    texts = ((n, [_text(c) for c in row]) for n, row in enumerate(cells, start=1))
-    return [(n, row) for n, row in texts if any(row)]
-
-
 def _from_header(
-    sheets: Mapping[str, Sequence[Row]],
+    sheets: Sequence[Sheet],
     name: str,
     expected: Expected,
     fields_of: Callable[[Sequence[str]], Sequence[str]],
-) -> Sequence[Row]:
+) -> Iterator[Row]:
     """The rows of the sheet that has the header, from the header on. `fields_of` gives the names in a row of cells.
 
     If no sheet has a whole header, they start at the row that has the most of it, so that its columns are reported.
-    Raises ChuError when several sheets have the header.
+    Raises ChuError when several sheets have the header, or when formulas of the sheet have no results.
     """
-    best, fewest = next(iter(sheets.values())), len(expected.required)
+    best: tuple[Sheet, int] | None = None
+    fewest = len(expected.required)
     whole: list[str] = []
-    for sheet, rows in sheets.items():
-        for at, (_, cells) in enumerate(rows[:HEADER_SEARCH_ROWS]):
+    for sheet in sheets:
+        for number, cells in islice(sheet.rows(), HEADER_SEARCH_ROWS):
             missing = len(expected.missing(fields_of(cells)))
-            if missing < fewest:
-                best, fewest = rows[at:], missing
+            if best is None or missing < fewest:
+                best, fewest = (sheet, number), missing
             if not missing:
-                whole.append(sheet)
+                whole.append(sheet.name)
                 break
+    if best is None:
+        raise ChuError(f"{name}: its sheets are empty: ask for it again")
     if len(whole) > 1:
         raise ChuError(f"{name} has the columns in several sheets: {', '.join(whole)}; keep one of them")
-    return best
-
-
-def _without_blank_end(cells: Sequence[str]) -> list[str]:
-    filled = max((i for i, cell in enumerate(cells, start=1) if cell), default=0)
-    return list(cells[:filled])
-
-
-def _text(cell: object) -> str:
-    """The text of a cell as in a CSV file: whole numbers without decimals."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip() if cell is not None else ""
+    sheet, start = best
+    sheet.require_results()
+    return (row for row in sheet.rows() if row[0] >= start)

@@ -294,6 +294,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     ("content", "message"),
     [
         (b"SELECT 1;", "is not a PostgreSQL dump"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
         (None, "no file named like DATA2023"),
         (b"", "0 bytes"),
         (b"PGDMP\x01", "could not be restored"),

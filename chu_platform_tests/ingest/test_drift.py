@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest import reading
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
@@ -123,3 +124,15 @@ def test_encoding_and_separator_are_detected_and_reported(tmp_path: Path, conten
     assert (delivery.encoding, delivery.separator) == (encoding, ";")
     lines = content.count(b"\n")
     assert delivery.metadata["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1}
+
+
+def test_many_added_columns_go_to_the_quarantine_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory for a part does not depend on the number of columns of the file."""
+    monkeypatch.setattr(reading, "QUARANTINED_COLUMNS", 3)
+    added = [f"c{i}" for i in range(8)]
+    rows = [[str(r), "a", "", "1", *(f"{r}-{c}" for c in added)] for r in range(5)]
+    outcome = given(tmp_path, "csv", [[*HEADER.split(";"), *added], *rows])
+    expected = {("things.csv", r + 1, c, f"{r}-{c}") for r in range(5) for c in added}
+    assert len(outcome.quarantine) == len(expected) == 40
+    assert set(outcome.quarantine) == expected
+    assert len(list((tmp_path / "work" / "quarantine").iterdir())) == 3
