@@ -90,7 +90,7 @@ def given(tmp_path: Path) -> Given:
     return Given(tmp_path)
 
 
-FIXED = FixedWidthFormat({"id": (1, 1), "label": (2, 10), "day": (11, 20), "amount": (21, 30)}, "latin-1")
+FIXED = FixedWidthFormat({"id": (1, 1), "label": (2, 10), "day": (11, 20), "amount": (21, 30)}, "latin-1", "label")
 
 
 @pytest.mark.parametrize(("content", "message"), KINDS)
