@@ -44,7 +44,7 @@ deces = Table(
     rows=Delivered(
         DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         derived={"death_year": "left(date_deces, 4)"},
-        row_checks=[valid_death_date("date_deces")],
+        row_checks=valid_death_date("date_deces"),
     ),
     partition_scheme=DEATH_YEARS,
 )
