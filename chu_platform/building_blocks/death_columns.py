@@ -6,7 +6,7 @@ The descriptions of the columns are shared too: engines refuse a UNION of column
 from collections.abc import Sequence
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, Reader, RowCheck
+from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -85,13 +85,37 @@ def valid_death_date(column: str) -> Sequence[RowCheck]:
     ]
 
 
-def insee_table(name: str, label: str, reader: Reader, uncut_date: str) -> Table:
+def certificate_number(column: str) -> str:
+    """SQL of the number of a certificate without zeros before it; null without number, for which N is written too."""
+    return f"nullif(nullif(ltrim(left(trim({column}), 9), '0'), ''), 'N')"
+
+
+def withdrawal_key(date: str, place: str, number: str) -> str:
+    """SQL of a text that identifies a death in the opposition list: its date, place and certificate number.
+
+    An unknown month or day is 00. Letter case does not matter, nor a zero before the place that a spreadsheet took.
+    """
+    code = f"upper(trim(coalesce({place}, '')))"
+    return (
+        f"concat_ws('|', rpad({date}, 10, '-00-00'), if(length({code}) = 4, '0' || {code}, {code}), "
+        f"coalesce({certificate_number(number)}, ''))"
+    )
+
+
+def insee_date(date: str) -> str:
+    """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; missing digits at the end become 0 (unknown)."""
+    full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
+    return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"
+
+
+def insee_table(name: str, label: str, reader: Reader, uncut_date: str, withdrawals: Withdrawals) -> Table:
     """Source table of files published by INSEE.
 
     It has the nine columns of the file, the period of the file, and five columns derived in the form of deces.csv. The
     period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
     yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`. `uncut_date` is SQL
     over the typed row that is true if the length of `datedeces` is that of a date: its last digits may be absent.
+    `withdrawals` are the deaths of the opposition list.
     """
     columns: Sequence[Column] = [
         Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
@@ -144,10 +168,11 @@ def insee_table(name: str, label: str, reader: Reader, uncut_date: str) -> Table
                 "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",
                 "prenom": f"CASE WHEN contains({full_name}, '*') "
                 f"THEN nullif(trim(substr({full_name}, instr({full_name}, '*') + 1)), '') END",
-                "date_naissance": _iso("datenaiss"),
-                "date_deces": _iso("datedeces"),
+                "date_naissance": insee_date("datenaiss"),
+                "date_deces": insee_date("datedeces"),
                 "death_year": "left(datedeces, 4)",
             },
+            withdrawals=withdrawals,
             row_checks=[
                 RowCheck("not_a_date", "datedeces", uncut_date),
                 *valid_death_date("datedeces"),
@@ -155,9 +180,3 @@ def insee_table(name: str, label: str, reader: Reader, uncut_date: str) -> Table
         ),
         partition_scheme=DEATH_YEARS,
     )
-
-
-def _iso(date: str) -> str:
-    """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; missing digits at the end become 0 (unknown)."""
-    full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
-    return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"

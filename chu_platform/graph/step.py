@@ -160,7 +160,9 @@ def _warn(
 def _counts(reading: Reading | None) -> DeliveryCounts:
     if reading is None:
         return DeliveryCounts()
-    return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared))
+    return DeliveryCounts(
+        reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared), reading.withdrawn
+    )
 
 
 def write_rows(
@@ -306,5 +308,11 @@ def _provenance(
     }
     if reading:
         metadata["files"] = [d.metadata for d in reading.deliveries]
-        metadata["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
+        metadata["rows"] = {
+            "in": reading.rows_in,
+            "kept": reading.kept,
+            "rejected": len(reading.rejects),
+            "withdrawn": reading.withdrawn,
+        }
+        metadata["lists"] = [{"name": file.name, "sha256": file.fingerprint} for file in reading.lists]
     return metadata

@@ -211,6 +211,24 @@ class RowCheck:
 
 
 @dataclass(frozen=True)
+class Withdrawals:
+    """Rows that are delivered but must not be kept, because a list that is delivered too names them.
+
+    `listed` is the source table of the list; its files are read with every delivery. A row is withdrawn if `key`, SQL
+    over the typed row, is the `listed_key` of a row of the list.
+    """
+
+    listed: "Table" = field(repr=False)
+    listed_key: str
+    key: str
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the list."""
+        return delivered_rows(self.listed).reader
+
+
+@dataclass(frozen=True)
 class Delivered(DeliveredRows):
     """Rows read from a delivery.
 
@@ -222,6 +240,7 @@ class Delivered(DeliveredRows):
     `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
     number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files.
+    `withdrawals`: rows that another delivery withdraws.
     """
 
     reader: Reader
@@ -232,6 +251,7 @@ class Delivered(DeliveredRows):
     empty: Sequence[str] = ()
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    withdrawals: Withdrawals | None = None
 
     @property
     def declaration(self) -> Mapping[str, str]:
@@ -246,7 +266,7 @@ class Delivered(DeliveredRows):
         return [read, self.reader]
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
-        """See `Rows`: rows in = kept + rejected, and all delivered columns are declared."""
+        """See `Rows`: rows in = kept + rejected + withdrawn, and all delivered columns are declared."""
         return [rows_kept_or_rejected(), *([columns_declared()] if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:

@@ -1,4 +1,4 @@
-"""Files of deaths as users deliver them: the shared cases, and cases of public repositories."""
+"""Files of deaths as users deliver them: the shared cases, and cases of public repositories (docs/public-cases.md)."""
 
 import csv
 import shutil
@@ -15,6 +15,7 @@ from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
+from chu_platform.graph.step_result import StepResult
 from chu_platform.ingest.delivered import rejects_of
 from chu_platform.recomputation.input_tables import create_input_tables
 from chu_platform.recomputation.recomputation import InputSet
@@ -24,7 +25,9 @@ from chu_platform.settings import Settings
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.sources.opposition_deces import opposition_deces
 from chu_platform.storage.lake import Lake
+from chu_platform.tables.table import Table
 from chu_platform_tests.facts.death_files import COLUMNS, Death
 from chu_platform_tests.ingest.deliveries import deliver
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
@@ -32,7 +35,7 @@ from chu_platform_tests.pipeline.lake_rows import rows
 
 pytestmark = pytest.mark.integration
 
-MADE = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
+MADE = (region, department, dim_region, opposition_deces, deces, deces_insee_csv, deces_insee_fixe, fact_death)
 HEADER = ",".join(Death._fields)
 
 
@@ -77,14 +80,24 @@ class Maker:
     def __exit__(self, *error: Any) -> None:
         self._first.__exit__(*error)
 
-    def __call__(self, pack: Path) -> Lake:
+    def _resources(self, pack: Path) -> RunResources:
         home = self._folder / f"home-{pack.parent.name}"
         resources = RunResources(Settings(home=home, sources=pack), self.log.append)
         resources.__dict__["engine"] = self._first.engine
+        return resources
+
+    def steps(self, pack: Path) -> dict[Table, StepResult]:
+        """The results of the steps of all tables, in the lake of the pack."""
+        resources = self._resources(pack)
         resources.lake.prepare()
-        for table in MADE:
-            run_step(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
-        return resources.lake
+        return {
+            t: run_step(resources, t, t.partition_scheme.every() if t.partition_scheme else None, "test") for t in MADE
+        }
+
+    def __call__(self, pack: Path) -> Lake:
+        """The lake of the pack, with all tables."""
+        self.steps(pack)
+        return self._resources(pack).lake
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +174,20 @@ def test_damaged_dates_are_rejects(tmp_path: Path, day: str, reason: str) -> Non
     outcome = deliver(deces, tmp_path / "pack", tmp_path / "work")
     assert outcome.rejected == [(5, "date_deces", reason)]
     assert outcome.reading.kept == 3
+
+
+def test_dates_and_sexes_of_a_connector(tmp_path: Path) -> None:
+    whole = shifted(0, 0)
+    damaged = [shifted(0, 0, day=day) for day in ("2020XX01", "00000000", "14990101", "        ")]
+    write(tmp_path / "pack", "deces-2019.txt", [whole[:167], shifted(0, 0, sexe="9"), *damaged, whole, whole])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [
+        (3, "datedeces", "not_a_date"),
+        (4, "datedeces", "year_out_of_range"),
+        (5, "datedeces", "year_out_of_range"),
+        (6, "datedeces", "missing"),
+    ]
+    assert sorted(row[1] for row in outcome.rows) == [2, 2, 2, 9]
 
 
 PLACES = {
@@ -316,8 +343,63 @@ def test_shared_case_of_fixed_width(maker: Maker, tmp_path: Path) -> None:
     assert found[Fact("2019", date(2019, 11, 2), "M", "13", "93")] == 2
     assert found[Fact("2019", date(2019, 3, 12), "unknown", "69", "84")] == 1
     read = {row["nomprenom"]: row for row in rows(lake, deces_insee_fixe).to_pylist()}
-    assert {"AMÉLINE*ZOÉ/", "AMÉLINE*ZOE/", "SANSETOILE", "DOUBLE*MARIE/ANNE/", "SEULNOM*/"} <= read.keys()
+    assert {"AMÉLINE*ZOÉ/", "AMÉLINE*ZOE/", "SANSETOILE", "DOUBLE*MARIE/ANNE/", "SEULNOM*/", "NUL UN/"} <= read.keys()
     assert read["AMÉLINE*ZOE/"]["datenaiss"] == "19300101"
     assert read["LATIN*UN/"]["commnaiss"] == "MÜHLHAUSEN"
     assert read["COURT*UN/"]["actedeces"] is None
     assert_recomputed(lake)
+
+
+LIST_HEADER = '"Date de décès";"Code du lieu de décès";"Numéro d\'acte de décès"'
+
+
+def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_path: Path) -> None:
+    """The list arrives after the deaths were read: the next run leaves them out, and says how many rows these are."""
+    pack = tmp_path / "pack"
+    withdrawn = [
+        died("2019-03-12", "1053")._replace(numero_acte_deces="00031"),
+        died("2019-00-00", "2a004")._replace(numero_acte_deces="B2"),
+    ]
+    others = [
+        died("2019-03-12", "1053")._replace(numero_acte_deces="32"),
+        died("2019-03-12", "1054")._replace(numero_acte_deces="31"),
+        died("2019-03-13", "1053")._replace(numero_acte_deces="31"),
+        died("2019-03-12", "1053")._replace(numero_acte_deces=""),
+    ]
+    # A withdrawn row that would be a reject is not kept among the rejects either.
+    damaged = withdrawn[0]._replace(sexe="X")
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in [*withdrawn, *others, damaged])])
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(insee(d) for d in [*withdrawn, *others])])
+    write(pack, "deces-2019.txt", [withdrawn[1]._replace(code_lieu_deces="2A004").fixed(0), others[0].fixed(1)])
+    lake = maker(pack)
+    assert facts(lake).total() == 2 + len(others) + 1  # a place of four characters in a line of fixed width is unknown
+    assert rejected(lake, deces) == [(8, "not_a_whole_number")]
+    lines = [LIST_HEADER, '"20190312";"01053";"31"', '"2019";"2A004";"B2"', '"20190312";"01053";""', '"x";"01053";"1"']
+    write(pack, "fichier-opposition-deces-260407.csv", lines, "iso-8859-1")
+    counts = {table: step.delivery for table, step in maker.steps(pack).items()}
+    assert {t.name: (d.rows_in, d.kept, d.rejected, d.withdrawn) for t, d in counts.items() if d} == {
+        "opposition_deces": (4, 2, 2, 0),
+        "deces": (7, 4, 0, 3),
+        "deces_insee_csv": (6, 4, 0, 2),
+        "deces_insee_fixe": (2, 1, 0, 1),
+    }
+    assert facts(lake).total() == len(others) + 1
+    assert_recomputed(lake)
+    names = {row["nom"] for t in (deces, deces_insee_csv, deces_insee_fixe) for row in rows(lake, t).to_pylist()}
+    assert names == {d.nom for d in others}
+    # Nothing has changed since.
+    assert all(step.up_to_date for step in maker.steps(pack).values())
+
+
+@needs_cases
+def test_shared_case_of_opposition(maker: Maker, tmp_path: Path) -> None:
+    shutil.copytree(CASES / "07-insee-opposition", tmp_path / "pack")
+    steps = maker.steps(tmp_path / "pack")
+    delivery = steps[deces_insee_csv].delivery
+    assert delivery
+    assert (delivery.rows_in, delivery.kept, delivery.rejected, delivery.withdrawn) == (4, 3, 0, 1)
+    assert {fact.day for fact in facts(maker(tmp_path / "pack"))} == {
+        date(2019, 3, 10),
+        date(2019, 3, 11),
+        date(2019, 3, 13),
+    }
