@@ -125,8 +125,12 @@ class ReadingUnit:
         return next((t.partition_scheme for t in self.tables if t.partition_scheme), None)
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """Its source files. Raises ChuError if files are missing, or if several candidates have different content."""
-        return delivered_rows(self.tables[0]).reader.files(pack)
+        """Its source files, and the lists of rows that are withdrawn from them.
+
+        Raises ChuError if files are missing, or if several candidates have different content.
+        """
+        rows = delivered_rows(self.tables[0])
+        return [*rows.reader.files(pack), *(rows.withdrawals.reader.files(pack) if rows.withdrawals else ())]
 
 
 def reading_units(settings: Settings) -> Sequence[ReadingUnit]:
@@ -244,11 +248,11 @@ def _accepted(unit: ReadingUnit, acceptances: Sequence[Acceptance]) -> Sequence[
 
 def _loaded(settings: Settings, unit: ReadingUnit, given: Sequence[str]) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
-    files_by_table = [Lake(lake_root(settings)).provenance(t).get("files") for t in unit.tables]
-    if not all(files_by_table):
+    commits = [Lake(lake_root(settings)).provenance(t) for t in unit.tables]
+    if not all(commit.get("files") for commit in commits):
         return None
-    contents = sorted({f["sha256"] for files in files_by_table for f in files or ()})
-    return _key([*contents, *given], unit.partition_scheme)
+    files = [f for commit in commits for f in (*commit["files"], *commit.get("lists", ()))]
+    return _key([*sorted({f["sha256"] for f in files}), *given], unit.partition_scheme)
 
 
 def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:

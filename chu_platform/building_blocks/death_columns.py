@@ -6,7 +6,7 @@ The descriptions of the columns are shared too: engines refuse a UNION of column
 from collections.abc import Sequence
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, Reader, RowCheck
+from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -25,8 +25,15 @@ DATE_NAISSANCE: Final = Column(
     identifying=True,
 )
 DATE_DECES: Final = Column(
-    "date_deces", STRING, "date de décès ; jour ou mois parfois 00", "Date de décès", identifying=True, nullable=False
+    "date_deces",
+    STRING,
+    "date de décès ; jour ou mois parfois 00, ou absents",
+    "Date de décès",
+    identifying=True,
+    nullable=False,
 )
+# First year with deaths in the register.
+FIRST_DEATH_YEAR: Final = 1882
 DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès")
 
 
@@ -55,25 +62,60 @@ def numero_acte(name: str) -> Column:
     return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
 
 
-def valid_death_date(column: str) -> RowCheck:
-    """Check that the date of death, YYYY-MM-DD, is a valid date. An unknown day or month is 00; the year is required."""
-    return RowCheck(
-        "not_a_date",
-        column,
-        # The cast to DATE also accepts the years '-123' and ' 123': >= '0' excludes texts that start with a sign, a dash
-        # or a space. The regular expression runs only if the cast fails, because it costs four times more.
-        "date_deces LIKE '____-__-__' AND date_deces >= '0' AND ("
-        "try_cast(date_deces AS DATE) IS NOT NULL "
-        "OR regexp_full_match(date_deces, '\\d{4}-(0[1-9]|1[0-2])-00|\\d{4}-00-00'))",
+def valid_death_date(column: str) -> Sequence[RowCheck]:
+    """Checks that the date of death, YYYY-MM-DD, is a valid date in the years of the register.
+
+    An unknown day or month is 00 or absent; the year is required. A day that the month does not have is not a date.
+    """
+    return [
+        RowCheck(
+            "not_a_date",
+            column,
+            # The cast to DATE also accepts the years '-123' and ' 123': >= '0' excludes texts that start with a sign, a
+            # dash or a space. The regular expression runs only if the cast fails, because it costs four times more.
+            "date_deces >= '0' AND (date_deces LIKE '____-__-__' AND try_cast(date_deces AS DATE) IS NOT NULL "
+            "OR regexp_full_match(date_deces, '\\d{4}(-00-[0-3]\\d|-(0[1-9]|1[0-2])(-00)?)?'))",
+        ),
+        # Other years are damage, such as digits of another column in a shifted line.
+        RowCheck(
+            "year_out_of_range",
+            column,
+            f"death_year BETWEEN '{FIRST_DEATH_YEAR}' AND year(current_date)::VARCHAR",
+        ),
+    ]
+
+
+def certificate_number(column: str) -> str:
+    """SQL of the number of a certificate without zeros before it; null without number, for which N is written too."""
+    return f"nullif(nullif(ltrim(left(trim({column}), 9), '0'), ''), 'N')"
+
+
+def withdrawal_key(date: str, place: str, number: str) -> str:
+    """SQL of a text that identifies a death in the opposition list: its date, place and certificate number.
+
+    An unknown month or day is 00. Letter case does not matter, nor a zero before the place that a spreadsheet took.
+    """
+    code = f"upper(trim(coalesce({place}, '')))"
+    return (
+        f"concat_ws('|', rpad({date}, 10, '-00-00'), if(length({code}) = 4, '0' || {code}, {code}), "
+        f"coalesce({certificate_number(number)}, ''))"
     )
 
 
-def insee_table(name: str, label: str, reader: Reader) -> Table:
+def insee_date(date: str) -> str:
+    """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; missing digits at the end become 0 (unknown)."""
+    full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
+    return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"
+
+
+def insee_table(name: str, label: str, reader: Reader, uncut_date: str, withdrawals: Withdrawals) -> Table:
     """Source table of files published by INSEE.
 
     It has the nine columns of the file, the period of the file, and five columns derived in the form of deces.csv. The
     period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
-    yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`.
+    yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`. `uncut_date` is SQL
+    over the typed row that is true if the length of `datedeces` is that of a date: its last digits may be absent.
+    `withdrawals` are the deaths of the opposition list.
     """
     columns: Sequence[Column] = [
         Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
@@ -126,20 +168,15 @@ def insee_table(name: str, label: str, reader: Reader) -> Table:
                 "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",
                 "prenom": f"CASE WHEN contains({full_name}, '*') "
                 f"THEN nullif(trim(substr({full_name}, instr({full_name}, '*') + 1)), '') END",
-                "date_naissance": _iso("datenaiss"),
-                "date_deces": _iso("datedeces"),
+                "date_naissance": insee_date("datenaiss"),
+                "date_deces": insee_date("datedeces"),
                 "death_year": "left(datedeces, 4)",
             },
+            withdrawals=withdrawals,
             row_checks=[
-                RowCheck("not_a_date", "datedeces", "length(datedeces) = 8"),
-                valid_death_date("datedeces"),
+                RowCheck("not_a_date", "datedeces", uncut_date),
+                *valid_death_date("datedeces"),
             ],
         ),
         partition_scheme=DEATH_YEARS,
     )
-
-
-def _iso(date: str) -> str:
-    """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; missing digits at the end become 0 (unknown)."""
-    full = f"CASE WHEN length({date}) < 8 THEN rpad({date}, 8, '0') ELSE {date} END"
-    return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"

@@ -21,6 +21,21 @@ def _normalised(column: str, max_length: int | None = None) -> str:
     return f"left({text}, {max_length})" if max_length else text
 
 
+def _place(column: str, padded: bool = True) -> str:
+    """SQL of a code of a place in capitals. If `padded`, a code of four digits gets back the zero that a spreadsheet took."""
+    code = _normalised(column)
+    if not padded:
+        return f"upper({code})"
+    return f"CASE WHEN length({code}) = 4 AND {code} RLIKE '^[0-9]+$' THEN concat('0', {code}) ELSE upper({code}) END"
+
+
+def _with_zeros(date: str) -> str:
+    """SQL of a date in which an unknown month or day is 00."""
+    return f"CASE length({date}) WHEN 4 THEN concat({date}, '-00-00') WHEN 7 THEN concat({date}, '-00') ELSE {date} END"
+
+
+# Names of some files are cut at 68 characters, those of others at 80, with or without the slash at their end.
+NAME_LENGTH: Final = 67
 # Texts of a record, never null. Records that are equal in them and in year and sex are one death.
 KEY_TEXTS: Final = (
     "name",
@@ -89,28 +104,28 @@ fact_death = Table(
     rows=Query(
         f"""
         WITH line AS (
-            SELECT nom, prenom, sexe, date_naissance, code_lieu_naissance, lieu_naissance, pays_naissance,
-                   date_deces, code_lieu_deces, numero_acte_deces, death_year
+            SELECT nom, prenom, sexe, date_naissance, {_place("code_lieu_naissance")} AS code_lieu_naissance, lieu_naissance, pays_naissance,
+                   date_deces, {_place("code_lieu_deces")} AS code_lieu_deces, numero_acte_deces, death_year
             FROM {{deces}}
             UNION ALL
-            SELECT nom, prenom, sexe, date_naissance, lieunaiss, commnaiss, paysnaiss,
-                   date_deces, lieudeces, actedeces, death_year
+            -- Four digits in a fixed-width line are not a code without its zero, but a line that was cut.
+            SELECT nom, prenom, sexe, date_naissance, {_place("lieunaiss", padded=False)}, commnaiss, paysnaiss,
+                   date_deces, {_place("lieudeces", padded=False)}, actedeces, death_year
             FROM {{insee_fixed}}
             UNION ALL
-            SELECT nom, prenom, sexe, date_naissance, lieunaiss, commnaiss, paysnaiss,
-                   date_deces, lieudeces, actedeces, death_year
+            SELECT nom, prenom, sexe, date_naissance, {_place("lieunaiss")}, commnaiss, paysnaiss,
+                   date_deces, {_place("lieudeces")}, actedeces, death_year
             FROM {{insee_csv}}
         ),
         record AS (
             -- A name may contain a star, so the key does not depend on where the family name ends.
-            SELECT left(concat({_normalised("nom")}, '*', {_normalised("prenom")}), 79) AS name, sexe,
-                   CASE length(date_naissance) WHEN 4 THEN concat(date_naissance, '-00-00')
-                        WHEN 7 THEN concat(date_naissance, '-00')
-                        ELSE coalesce(nullif(date_naissance, '0000-00-00'), '') END AS date_naissance,
-                   {_normalised("code_lieu_naissance")} AS code_lieu_naissance,
+            SELECT rtrim(left(concat({_normalised("nom")}, '*', {_normalised("prenom")}), {NAME_LENGTH})) AS name, sexe,
+                   coalesce(nullif({_with_zeros("date_naissance")}, '0000-00-00'), '') AS date_naissance, code_lieu_naissance,
                    {_normalised("lieu_naissance", 30)} AS lieu_naissance, {_normalised("pays_naissance", 30)} AS pays_naissance,
-                   coalesce(date_deces, '') AS date_deces, {_normalised("code_lieu_deces")} AS code_lieu_deces,
-                   trim(LEADING '0' FROM {_normalised("numero_acte_deces", 9)}) AS numero_acte_deces, death_year
+                   {_with_zeros("date_deces")} AS date_deces, code_lieu_deces,
+                   -- N is written for a certificate without number.
+                   coalesce(nullif(trim(LEADING '0' FROM {_normalised("numero_acte_deces", 9)}), 'N'), '') AS numero_acte_deces,
+                   death_year
             FROM line
         ),
         parted AS (
@@ -128,8 +143,14 @@ fact_death = Table(
                    sexe, year(birth_date) AS birth_year,
                    CASE WHEN birth_date IS NULL THEN 0 WHEN birth_month = 0 THEN 1 WHEN birth_day = 0 THEN 2 ELSE 3 END AS known_parts,
                    {completed_years("birth_date", "counted_date")} AS age,
-                   CASE WHEN code_lieu_deces IN ('91352', '91353', '91354') THEN NULL
+                   CASE WHEN length(code_lieu_deces) <> 5 THEN NULL
                         WHEN substr(code_lieu_deces, 1, 2) = '97' THEN substr(code_lieu_deces, 1, 3)
+                        -- Codes of before the departments: Mayotte and La Réunion.
+                        WHEN substr(code_lieu_deces, 1, 3) = '985' THEN '976'
+                        WHEN code_lieu_deces = '98405' THEN '974'
+                        -- Departments of Algeria.
+                        WHEN substr(code_lieu_deces, 1, 2) IN ('91', '92', '93', '94')
+                            AND substr(code_lieu_deces, 3, 3) IN ('352', '353', '354') THEN NULL
                         ELSE substr(code_lieu_deces, 1, 2) END AS department
             FROM dated
         ),

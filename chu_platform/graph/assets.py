@@ -18,6 +18,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.graph.step_result import StepResult
+from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.storage.commit import CommitResult
 from chu_platform.tables.columns import Column, sql_type
 from chu_platform.tables.partitions import PartitionRange
@@ -226,6 +227,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         metadata["delivery_rows_in"] = delivery.rows_in
         metadata["delivery_rows_kept"] = delivery.kept
         metadata["delivery_rows_rejected"] = delivery.rejected
+        metadata["delivery_rows_withdrawn"] = delivery.withdrawn
         ever_rejected = sum(c.table_rows for t, c in result.commits.items() if t.layer is Layer.REJECTS)
         # Corrected or withdrawn. Events of earlier runs hold this key, so the key keeps its name.
         metadata["delivery_rows_mended"] = ever_rejected - delivery.rejected
@@ -258,6 +260,8 @@ def _line(table: Table, result: StepResult) -> str:
     counts = f"{commit.rows:,} rows"
     if delivery := result.delivery:
         counts = f"{delivery.rows_in:,} rows in = {delivery.kept:,} kept + {delivery.rejected:,} rejected"
+        if delivered_rows(table).withdrawals:
+            counts += f" + {delivery.withdrawn:,} withdrawn"
     if result.up_to_date:
         return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}, up to date"
     what = ""

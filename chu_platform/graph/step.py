@@ -172,7 +172,14 @@ def _warn(
 def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
     if reading is None:
         return DeliveryCounts()
-    return DeliveryCounts(reading.rows_in, reading.kept, len(reading.rejects), len(reading.undeclared), shrunk)
+    return DeliveryCounts(
+        reading.rows_in,
+        reading.kept,
+        len(reading.rejects),
+        len(reading.undeclared),
+        shrunk=shrunk,
+        withdrawn=reading.withdrawn,
+    )
 
 
 def write_rows(
@@ -318,5 +325,11 @@ def _provenance(
     }
     if reading:
         metadata["files"] = [d.metadata for d in reading.deliveries]
-        metadata["rows"] = {"in": reading.rows_in, "kept": reading.kept, "rejected": len(reading.rejects)}
+        metadata["rows"] = {
+            "in": reading.rows_in,
+            "kept": reading.kept,
+            "rejected": len(reading.rejects),
+            "withdrawn": reading.withdrawn,
+        }
+        metadata["lists"] = [{"name": file.name, "sha256": file.fingerprint} for file in reading.lists]
     return metadata

@@ -12,11 +12,16 @@ from chu_platform.tables.table import Table
 
 @dataclass(frozen=True)
 class DeliverySummary:
-    """Row counts of a delivery, over all partitions, the number of undeclared columns, and metadata of each file."""
+    """Row counts of a delivery, over all partitions, the number of undeclared columns, and metadata of each file.
+
+    `lists` are the fingerprints of the lists of withdrawn rows that were applied.
+    """
 
     rows_in: int
     kept: int
     rejected: int
+    withdrawn: int
+    lists: Sequence[str]
     undeclared: int
     deliveries: Sequence[Mapping[str, Any]]
 
@@ -27,6 +32,8 @@ class DeliverySummary:
             reading.rows_in,
             reading.kept,
             len(reading.rejects),
+            reading.withdrawn,
+            [file.fingerprint for file in reading.lists],
             len(reading.undeclared),
             [d.metadata for d in reading.deliveries],
         )

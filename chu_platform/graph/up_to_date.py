@@ -18,7 +18,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.ingest.delivered import delivered_rows, is_delivered
+from chu_platform.ingest.delivered import Reader, delivered_rows, is_delivered
 from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
@@ -54,6 +54,7 @@ def inputs_of(
         "partitions": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
         "delivered": _delivered(resources, table) if is_delivered(table) else None,
+        "lists": _lists(resources, table) if is_delivered(table) else None,
         "key": _key_state(resources.settings.secrets_folder) if table.rows.uses_key else None,
     }
 
@@ -63,12 +64,22 @@ def _delivered(resources: RunResources, table: Table) -> Sequence[Sequence[str]]
     reader = delivered_rows(table).reader
     if reader.database is not None:
         return [[reader.database, resources.care_database.current_fingerprint()]]
+    return _files(resources, reader)
+
+
+def _lists(resources: RunResources, table: Table) -> Sequence[Sequence[str]]:
+    """Name and fingerprint of each delivered list of withdrawn rows."""
+    withdrawals = delivered_rows(table).withdrawals
+    return _files(resources, withdrawals.reader) if withdrawals else []
+
+
+def _files(resources: RunResources, reader: Reader) -> Sequence[Sequence[str]]:
     pack = resources.settings.sources_folder
     return [[file.relative_to(pack).as_posix(), fingerprint(file)] for file in reader.files(pack)]
 
 
-def _fingerprints(inputs: Mapping[str, Any]) -> set[str]:
-    return {hash_ for _, hash_ in inputs["delivered"]}
+def _fingerprints(inputs: Mapping[str, Any], name: str) -> set[str]:
+    return {hash_ for _, hash_ in inputs[name]}
 
 
 def _key_state(folder: Path) -> Sequence[int]:
@@ -171,8 +182,11 @@ def touched_partitions(
 
 def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
     """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
-    if inputs is None or (
-        result.delivery and _fingerprints(inputs) != {d["sha256"] for d in result.delivery.deliveries}
+    if inputs is None:
+        return
+    if (delivery := result.delivery) and (
+        _fingerprints(inputs, "delivered") != {d["sha256"] for d in delivery.deliveries}
+        or _fingerprints(inputs, "lists") != {*delivery.lists}
     ):
         return
     made = {

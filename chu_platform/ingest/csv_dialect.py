@@ -76,9 +76,13 @@ class Dialect:
             start = end + 1
 
     def significant_part(self, text: bytes) -> bytes:
-        """The significant start of a line: the first `max_length` characters, or the whole line."""
+        """The significant start of a line: the first `max_length` characters, or the whole line.
+
+        In a file of fixed width, a NUL byte is a blank: it separates nothing.
+        """
         if self.max_length is None:
             return text
+        text = text.replace(NUL, b" ")
         try:
             return text.decode()[: self.max_length].encode()
         except UnicodeDecodeError as error:

@@ -215,6 +215,24 @@ class RowCheck:
 
 
 @dataclass(frozen=True)
+class Withdrawals:
+    """Rows that are delivered but must not be kept, because a list that is delivered too names them.
+
+    `listed` is the source table of the list; its files are read with every delivery. A row is withdrawn if `key`, SQL
+    over the typed row, is the `listed_key` of a row of the list.
+    """
+
+    listed: "Table" = field(repr=False)
+    listed_key: str
+    key: str
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the list."""
+        return delivered_rows(self.listed).reader
+
+
+@dataclass(frozen=True)
 class Delivered(DeliveredRows):
     """Rows read from a delivery.
 
@@ -228,6 +246,7 @@ class Delivered(DeliveredRows):
     `spellings`: alternative names of columns in the headers of some files.
     `max_decrease`: the share of its rows that a file may lose from one delivery to the next. A delivery that loses more
     is held back until it is accepted.
+    `withdrawals`: rows that another delivery withdraws.
     """
 
     reader: Reader
@@ -239,6 +258,7 @@ class Delivered(DeliveredRows):
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_decrease: float = MAX_DECREASE
+    withdrawals: Withdrawals | None = None
 
     @property
     def declaration(self) -> Mapping[str, str]:
@@ -253,7 +273,7 @@ class Delivered(DeliveredRows):
         return [read, self.reader]
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
-        """See `Rows`: rows in = kept + rejected; all delivered columns are declared; no file has shrunk."""
+        """See `Rows`: rows in = kept + rejected + withdrawn; all delivered columns are declared; no file has shrunk."""
         of_source = [columns_declared(), delivery_has_not_shrunk(self.max_decrease)]
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]
 

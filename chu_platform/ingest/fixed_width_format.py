@@ -1,7 +1,7 @@
 """Reader of delivered files with fixed-width lines. Positions are counted in characters."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 # A character that does not occur in text: DuckDB reads the whole line as one field.
 NO_SEPARATOR: Final = "\x1f"
 START: Final = 1 << 12
+# Shifts of a part of a line, relative to the part before it, that are looked for, in this order.
+SHIFTS: Final = (0, -1, -2, 1)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Columns that show by how many characters a part of a line is shifted.
+
+    `fits` is DuckDB SQL, true for a text `{text}` that can be the values of `columns`, which follow each other. `moves`
+    are the columns of the part.
+    """
+
+    columns: Sequence[str]
+    fits: str
+    moves: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,14 @@ class FixedWidthFormat:
     """Fixed-width lines without a header. `columns` gives the first and last character of each column, from 1.
 
     Text after the last column is ignored. `fallback` is the encoding of lines that are not UTF-8. Every line goes at
-    least to the end of the column `complete_to`: a shorter last line without line ending was cut.
+    least to the end of the column `complete_to`: a shorter last line without line ending was cut. `anchors` tell the
+    lines of which a part is shifted; columns of no anchor begin in their place in every line.
     """
 
     columns: Mapping[str, tuple[int, int]]
     fallback: str
     complete_to: str
+    anchors: Sequence[Anchor] = ()
 
     def positions_of(self, column: str) -> str:
         """See `delivered_files.Format`."""
@@ -68,13 +85,9 @@ class FixedWidthFormat:
                 f"{sql_text(NO_SEPARATOR)}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, "
                 f"max_line_size = {MAX_RECORD_LENGTH})"
             )
-            cells = ", ".join(
-                f"trim(substr(line, {first}, {last - first + 1})) AS {sql_name(name)}"
-                for name, (first, last) in self.columns.items()
-            )
             yield RawRows(
                 file.origin(),
-                f"(SELECT {cells} FROM {lines})",
+                self._cells(lines),
                 names=columns.names,
                 rows=scan.records,
                 number="row_number() OVER ()",
@@ -83,6 +96,38 @@ class FixedWidthFormat:
                 constants=constants,
                 encoding=scan.encoding,
             )
+
+    def _cells(self, lines: str) -> str:
+        """SQL (for FROM) of the columns of `lines`. A column ends where the next one begins, shifted or not."""
+        relation, before = lines, "0"
+        for anchor in self.anchors:
+            relation = f"(SELECT *, {self._shift(anchor, before)} AS {_shift_name(anchor)} FROM {relation})"
+            before = _shift_name(anchor)
+        shift_of = {column: _shift_name(anchor) for anchor in self.anchors for column in anchor.moves}
+        next_shifts = [shift_of.get(name, "0") for name in self.columns][1:]
+        ends = [*next_shifts, shift_of.get(list(self.columns)[-1], "0")]
+        cells = []
+        for (name, (first, last)), end in zip(self.columns.items(), ends, strict=True):
+            begin = shift_of.get(name, "0")
+            length = f"{last - first + 1}" + (f" + {end} - {begin}" if end != begin else "")
+            start = f"{first}" + (f" + {begin}" if begin != "0" else "")
+            cells.append(f"trim(substr(line, {start}, {length})) AS {sql_name(name)}")
+        return f"(SELECT {', '.join(cells)} FROM {relation})"
+
+    def _shift(self, anchor: Anchor, before: str) -> str:
+        """SQL of the shift of the columns of an anchor. `before` is that of the part before it.
+
+        It is the same as before if their values are in no place that is looked for.
+        """
+        first = self.columns[anchor.columns[0]][0]
+        length = self.columns[anchor.columns[-1]][1] - first + 1
+        fits = {s: anchor.fits.format(text=f"substr(line, {before} + {first + s}, {length})") for s in SHIFTS}
+        cases = " ".join(f"WHEN {condition} THEN {before} + {s}" for s, condition in fits.items())
+        return f"CASE {cases} ELSE {before} END"
+
+
+def _shift_name(anchor: Anchor) -> str:
+    return sql_name(f"shift of {anchor.columns[0]}")
 
 
 def _start(file: Path) -> tuple[int, bytes]:

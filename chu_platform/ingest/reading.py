@@ -1,4 +1,4 @@
-"""Turn delivered text into typed rows and rejects. Every row becomes exactly one of the two.
+"""Turn delivered text into typed rows and rejects. Every row becomes one of the two, or is withdrawn.
 
 The text is typed with try_cast. A row with a value that does not fit its type, or that fails a row check, is rejected
 as a whole. A delivery is always read completely, even when only some partitions are wanted, so counts and rejects
@@ -9,7 +9,7 @@ write takes longer than to read twice.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -23,6 +23,7 @@ from chu_platform.ingest.delivered import (
     MAX_REJECTS,
     RawRows,
     SourceFile,
+    Withdrawals,
     delivered_rows,
     safe_column_name,
 )
@@ -93,14 +94,15 @@ class DeliveryReading:
     rows_in: int
     kept: int
     rejected: int
+    withdrawn: int
     undeclared: Sequence[str]
 
     @staticmethod
-    def of(raw: RawRows, kept: int, rejected: int) -> "DeliveryReading":
+    def of(raw: RawRows, kept: int, rejected: int, withdrawn: int) -> "DeliveryReading":
         """The result for one file or table."""
         rows_in = raw.rows + len(raw.malformed)
         undeclared = [safe_column_name(name) for name in raw.undeclared.values() if name]
-        return DeliveryReading(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, undeclared)
+        return DeliveryReading(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, withdrawn, undeclared)
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -112,20 +114,26 @@ class DeliveryReading:
             "modified": self.origin.modified,
             "encoding": self.encoding,
             "separator": self.separator,
-            "rows": {"in": self.rows_in, "kept": self.kept, "rejected": self.rejected},
+            "rows": {
+                "in": self.rows_in,
+                "kept": self.kept,
+                "rejected": self.rejected,
+                "withdrawn": self.withdrawn,
+            },
             "undeclared": self.undeclared,
         }
 
 
 @dataclass
 class Reading:
-    """Result of reading a table: rows in = kept + rejected, for each delivery and in total.
+    """Result of reading a table: rows in = kept + rejected + withdrawn, for each delivery and in total.
 
-    If only some partitions were written, these are `touched`.
+    If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    lists: list[SourceFile] = field(default_factory=list)
     touched: TouchedPartitions | None = None
 
     @property
@@ -137,6 +145,11 @@ class Reading:
     def kept(self) -> int:
         """Number of rows kept of all deliveries."""
         return sum(d.kept for d in self.deliveries)
+
+    @property
+    def withdrawn(self) -> int:
+        """Number of withdrawn rows of all deliveries."""
+        return sum(d.withdrawn for d in self.deliveries)
 
     @property
     def undeclared(self) -> Sequence[str]:
@@ -159,7 +172,7 @@ def read(
     is read twice: first to find the partitions with other rows, then to write only these.
 
     Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
-    are rejected, or when rows in differ from kept + rejected.
+    are rejected, or when rows in differ from kept + rejected + withdrawn.
     """
     source = delivered_rows(table)
     reading = Reading()
@@ -175,23 +188,48 @@ def read(
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = {sql_text(str(context.scratch))}")
         connection.execute(f"SET partitioned_write_flush_threshold = {BUFFERED_ROWS}")
+        withdrawn = None
+        if source.withdrawals:
+            reading.lists = _load_withdrawals(connection, source.withdrawals, context)
+            withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
-                sql = RowSql(table, source, raw)
+                sql = RowSql(table, source, raw, withdrawn)
                 kept = None
                 if find_changed:
                     kept, reading.touched = find_changed(connection, _kept_rows(table, sql))
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
-                rejects = _rejects(connection, sql, raw, kept)
+                counted = sql.withdrawn_count() if kept != raw.rows else None
+                withdrawals = _one(connection, counted) if counted else 0
+                rejects = _rejects(connection, sql, raw, kept + withdrawals)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
-                reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects)))
+                reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
-    if reading.rows_in != reading.kept + len(reading.rejects):
+    if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
-            f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept and {len(reading.rejects)} rejected"
+            f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept, {len(reading.rejects)} rejected and "
+            f"{reading.withdrawn} withdrawn"
         )
     return reading
+
+
+def _load_withdrawals(
+    connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals, context: ReadingContext
+) -> list[SourceFile]:
+    """Create the table withdrawn(key) from the delivered lists. Returns their files."""
+    source = delivered_rows(withdrawals.listed)
+    connection.execute("CREATE TABLE withdrawn(key VARCHAR)")
+    files = []
+    quiet = replace(context, log=lambda _: None)
+    with source.reader.open(source.expected(withdrawals.listed.columns), quiet) as lists:
+        for raw in lists:
+            with _without_row_values(raw.origin.name):
+                checked = RowSql(withdrawals.listed, source, raw).checked()
+                key = sql_name(withdrawals.listed_key)
+                connection.execute(f"INSERT INTO withdrawn SELECT {key} FROM ({checked}) WHERE reason IS NULL")
+            files.append(raw.origin)
+    return files
 
 
 def _kept_rows(table: Table, sql: RowSql) -> str:
@@ -234,7 +272,7 @@ def _keep(
 
 
 def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
-    """The rejects of a file with `kept` kept rows, in order of line.
+    """The rejects of a file with `kept` kept or withdrawn rows, in order of line.
 
     Raises ChuError when the share or number of rejects is above the limit, or when rows are neither kept nor rejected.
     """

@@ -42,6 +42,8 @@ _REASONS: Final = {
 # A spreadsheet program makes 8.1E+10 of a long identifier: its last digits are lost.
 POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
+# Reason of rows that are not kept because they are withdrawn; they are not rejects.
+WITHDRAWN: Final = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,11 @@ class _RejectCondition:
 
 
 class RowSql:
-    """The SQL over the rows of one file or table."""
+    """The SQL over the rows of one file or table. `withdrawn` is a condition of the rows that are withdrawn."""
 
-    def __init__(self, table: Table, source: Delivered, raw: RawRows) -> None:
+    def __init__(self, table: Table, source: Delivered, raw: RawRows, withdrawn: str | None = None) -> None:
         self._source = source
+        self._withdrawn = withdrawn
         self._raw = raw
         delivered = [c for c in table.columns if c.name not in source.derived]
         self._present = [c for c in delivered if c.name in raw.names]
@@ -78,7 +81,7 @@ class RowSql:
         ]
 
     def checked(self) -> str:
-        """SQL of the typed rows with a column `reason`: the reason code of a row to reject, null for a row to keep."""
+        """SQL of the typed rows with a column `reason`: the reason of a row to reject, or WITHDRAWN; null: keep it."""
         return self._checked([])
 
     def numbered(self) -> str:
@@ -92,8 +95,12 @@ class RowSql:
         limit_clause = f" LIMIT {limit}" if limit else ""
         return (
             f'SELECT "text:number", {column}, reason, {shape} FROM ({self.numbered()}) '
-            f"WHERE reason IS NOT NULL ORDER BY 1{limit_clause}"
+            f"WHERE reason <> {sql_text(WITHDRAWN)} ORDER BY 1{limit_clause}"
         )
+
+    def withdrawn_count(self) -> str | None:
+        """SQL of the number of withdrawn rows; None if no row is withdrawn."""
+        return f"SELECT count(*) FROM ({self._derived([])}) WHERE {self._withdrawn}" if self._withdrawn else None
 
     @property
     def columns_that_can_fail(self) -> Sequence[str]:
@@ -123,18 +130,24 @@ class RowSql:
         )
 
     def _checked(self, extra: Sequence[str]) -> str:
+        reason = self._case(lambda c: sql_text(c.reason))
+        if self._withdrawn:
+            # First: the text of a withdrawn row is not kept among the rejects either.
+            reason = f"CASE WHEN {self._withdrawn} THEN {sql_text(WITHDRAWN)} ELSE {reason} END"
+        return f"SELECT *, {reason} AS reason FROM ({self._derived(extra)})"
+
+    def _derived(self, extra: Sequence[str]) -> str:
+        """SQL of the typed rows with the derived columns."""
         source = self._source
         texts = [f"{self._cell(c)} AS {delivered_text(c.name)}" for c in self._present]
         texts += [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
         typed = [f"{self._typed(c)} AS {sql_name(c.name)}" for c in self._present]
         typed += [f"CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in self._absent]
         derived = [f"{expression} AS {sql_name(name)}" for name, expression in source.derived.items()]
-        reason = self._case(lambda c: sql_text(c.reason))
         # Each subquery defines the columns that the next one uses.
         rows = f"SELECT {', '.join([*texts, *extra])} FROM {self._raw.relation}"
         rows = f"SELECT {', '.join(['*', *typed])} FROM ({rows})"
-        rows = f"SELECT {', '.join(['*', *derived])} FROM ({rows})"
-        return f"SELECT *, {reason} AS reason FROM ({rows})"
+        return f"SELECT {', '.join(['*', *derived])} FROM ({rows})"
 
     def _case(self, value: Callable[[_RejectCondition], str]) -> str:
         branches = " ".join(f"WHEN {c.rejects_when} THEN {value(c)}" for c in self._reject_conditions)

@@ -32,8 +32,8 @@ POPULATIONS = {
 def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Table 7 from the distinct rows `death`; uses the macro `age` of `care_indicators`.
 
-    Deaths without a valid date are left out. An unknown day of birth is replaced with the 15th, an unknown month with
-    1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
+    Deaths without a valid date are left out. An unknown day of birth or death is replaced with the 15th, an unknown
+    month with 1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
     """
     connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
     connection.executemany("INSERT INTO population VALUES (?, ?)", list(POPULATIONS.items()))
@@ -41,15 +41,22 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         connection,
         f"""
         WITH dated AS (
-            SELECT try_cast(date_deces AS DATE) AS died,
+            SELECT try_cast(CASE WHEN regexp_full_match(date_deces, '[0-9]{{4}}(-00-00)?')
+                    THEN left(date_deces, 4) || '-07-01'
+                     WHEN regexp_full_match(date_deces, '[0-9]{{4}}-[0-9]{{2}}(-00)?')
+                         THEN left(date_deces, 7) || '-15'
+                     ELSE date_deces END AS DATE) AS died,
                 CASE sexe WHEN '1' THEN 'M' WHEN '2' THEN 'F' END AS sex,
                 CASE WHEN regexp_full_match(date_naissance, '[0-9]{{4}}(-00-[0-9]{{2}})?')
                     THEN left(date_naissance, 4) || '-07-01'
                      WHEN regexp_full_match(date_naissance, '[0-9]{{4}}-[0-9]{{2}}-00')
                          THEN left(date_naissance, 8) || '15'
                      ELSE date_naissance END AS birth_text,
-                CASE WHEN code_lieu_deces IN ('91352', '91353', '91354') THEN NULL
-                     WHEN left(code_lieu_deces, 2) IN ('2A', '2B', '20') THEN '2A'
+                CASE WHEN regexp_full_match(code_lieu_deces, '9[1-4]35[2-4]') THEN NULL
+                     WHEN regexp_full_match(code_lieu_deces, '[0-9]{{4}}') THEN '0' || left(code_lieu_deces, 1)
+                     WHEN left(code_lieu_deces, 3) = '985' THEN '976'
+                     WHEN code_lieu_deces = '98405' THEN '974'
+                     WHEN left(code_lieu_deces, 2) IN ('2A', '2B', '2a', '2b', '20') THEN '2A'
                      WHEN left(code_lieu_deces, 2) IN ('97', '98') THEN left(code_lieu_deces, 3)
                      ELSE left(code_lieu_deces, 2) END AS department
             FROM death

@@ -14,49 +14,68 @@ from chu_platform.tables.table import Table
 
 # The region of deaths outside the departments.
 ELSEWHERE: Final = "99"
+# A code of place without regard to letter case. In a CSV file, four digits are a code whose leading zero is lost; in a
+# line of fixed width, they are the part of a code that a cut left.
+_CODE: Final = "upper(trim(coalesce({column}, '')))"
+_SPREADSHEET_CODE: Final = (
+    f"if(length(trim({{column}})) = 4 AND trim({{column}}) SIMILAR TO '[0-9]*', '0' || trim({{column}}), {_CODE})"
+)
+# Unknown parts of a date are absent, or zeros: the key has neither.
+_KNOWN_PARTS: Final = "if({column} LIKE '%-00', regexp_replace({column}, '(-00)+$', ''), {column})"
 # Two lines are one death when all columns that both kinds of file have are equal, cut to the shorter length. The texts
-# are hashed: those of 25 million deaths do not fit in memory.
+# are hashed: those of 25 million deaths do not fit in memory. The certificate number N means that there is none.
 _KEY: Final = """md5(concat_ws('\x1f',
-    left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 79), coalesce(sexe::VARCHAR, ''),
-    CASE length(date_naissance) WHEN 4 THEN date_naissance || '-00-00' WHEN 7 THEN date_naissance || '-00'
-        ELSE coalesce(nullif(date_naissance, '0000-00-00'), '') END,
-    trim(coalesce({birthplace}, '')), left(trim(coalesce({town}, '')), 30), left(trim(coalesce({country}, '')), 30),
-    date_deces, trim(coalesce({place}, '')), ltrim(left(trim(coalesce({number}, '')), 9), '0')))"""
-_REGISTER_KEY: Final = _KEY.format(
-    birthplace="code_lieu_naissance",
-    town="lieu_naissance",
-    country="pays_naissance",
-    place="code_lieu_deces",
-    number="numero_acte_deces",
-)
-_INSEE_KEY: Final = _KEY.format(
-    birthplace="lieunaiss", town="commnaiss", country="paysnaiss", place="lieudeces", number="actedeces"
-)
+    rtrim(left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 67)), coalesce(sexe::VARCHAR, ''),
+    coalesce(nullif({born}, '0000'), ''),
+    {birthplace}, left(trim(coalesce({town}, '')), 30), left(trim(coalesce({country}, '')), 30),
+    {died}, {place}, coalesce(nullif(ltrim(left(trim({number}), 9), '0'), 'N'), '')))"""
+
+
+def _key(code: str, birthplace: str, town: str, country: str, place: str, number: str) -> str:
+    return _KEY.format(
+        born=_KNOWN_PARTS.format(column="date_naissance"),
+        birthplace=code.format(column=birthplace),
+        town=town,
+        country=country,
+        died=_KNOWN_PARTS.format(column="date_deces"),
+        place=code.format(column=place),
+        number=number,
+    )
+
+
+_INSEE_COLUMNS: Final = ("lieunaiss", "commnaiss", "paysnaiss", "lieudeces", "actedeces")
 # SQL of the text that identifies a death, for each source of deaths.
 DEATH_KEYS: Final[Mapping[Table, str]] = {
-    deces: _REGISTER_KEY,
-    deces_insee_fixe: _INSEE_KEY,
-    deces_insee_csv: _INSEE_KEY,
+    deces: _key(
+        _SPREADSHEET_CODE,
+        "code_lieu_naissance",
+        "lieu_naissance",
+        "pays_naissance",
+        "code_lieu_deces",
+        "numero_acte_deces",
+    ),
+    deces_insee_fixe: _key(_CODE, *_INSEE_COLUMNS),
+    deces_insee_csv: _key(_SPREADSHEET_CODE, *_INSEE_COLUMNS),
 }
 # The query of these texts in the column `row` of a numerator, where each is stored in 16 bytes.
 COUNTED_DEATH_KEYS: Final = "SELECT replace(row::VARCHAR, '-', '') FROM numerator"
 _PLACES: Final[Mapping[Table, str]] = {
-    deces: "code_lieu_deces",
-    deces_insee_fixe: "lieudeces",
-    deces_insee_csv: "lieudeces",
+    deces: _SPREADSHEET_CODE.format(column="code_lieu_deces"),
+    deces_insee_fixe: _CODE.format(column="lieudeces"),
+    deces_insee_csv: _SPREADSHEET_CODE.format(column="lieudeces"),
 }
 
 
 def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
     """Create death(key, year, sex, region, band) from the views `raw_<source>`.
 
-    Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 91352 to 91354 are
-    those of countries; Corsica before 1976 is 20.
+    Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 9_352 to 9_354 are
+    those of Algeria; Corsica before 1976 is 20; Mayotte also 985, and La Réunion 98405. A code has five characters.
     """
     create_date_macros(connection)
     create_department_macro(connection)
     lines = " UNION ALL ".join(
-        f"SELECT {key}::UUID AS key, death_year, sexe, date_naissance, date_deces, trim({_PLACES[table]}) AS place "
+        f"SELECT {key}::UUID AS key, death_year, sexe, date_naissance, date_deces, {_PLACES[table]} AS place "
         f'FROM "raw_{table.name}"'
         for table, key in DEATH_KEYS.items()
     )
@@ -77,7 +96,8 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT *, completed_years(birth, died) AS age FROM dated
         ), line AS (
             SELECT key, death_year::INTEGER AS year, if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
-                CASE WHEN place BETWEEN '91352' AND '91354' THEN NULL WHEN place ^@ '20' THEN '2A'
+                CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]' THEN NULL
+                    WHEN place ^@ '20' THEN '2A' WHEN place ^@ '985' THEN '976' WHEN place = '98405' THEN '974'
                     ELSE department_of(place) END AS department_code,
                 band_of_age(age) AS band
             FROM aged

@@ -44,6 +44,7 @@ READ: Final = "read"
 NOT_READ_YET: Final = "not_read_yet"
 # Replaces the fingerprint of a file that cannot be read.
 NO_FINGERPRINT: Final = "-"
+ROW_COUNTS: Final = ("rows_in", "rows_kept", "rows_rejected", "rows_withdrawn")
 
 Row = dict[str, Any]
 
@@ -156,7 +157,7 @@ def _completed(row: Row, readings: Sequence[Row], now: str) -> Row:
         row["encoding"] = readings[0]["encoding"]
         row["separator"] = readings[0]["separator"]
         row["undeclared"] = ", ".join(dict.fromkeys(r["undeclared"] for r in readings if r["undeclared"])) or None
-        row |= {name: sum(r[name] for r in readings) for name in ("rows_in", "rows_kept", "rows_rejected")}
+        row |= {name: sum(r[name] for r in readings) for name in ROW_COUNTS}
         row["fed"] = "; ".join(sorted(f"{r['table']} {r['versions']}" for r in readings))
         if row["kind"] == FILE and row.get("bytes") is None:
             row["bytes"], row["modified_at"] = readings[0]["bytes"], readings[0]["modified_at"]
@@ -221,6 +222,12 @@ delivery = Table(
         Column("rows_kept", LONG, "nombre de lignes gardées", "Lignes gardées"),
         Column("rows_rejected", LONG, "nombre de lignes rejetées", "Lignes rejetées"),
         Column(
+            "rows_withdrawn",
+            LONG,
+            "nombre de lignes retirées, parce qu’une liste livrée le demande",
+            "Lignes retirées",
+        ),
+        Column(
             "fed", STRING, "tables qu’il a alimentées, avec leurs versions Delta après sa lecture", "Tables et versions"
         ),
     ],
@@ -244,7 +251,7 @@ delivery = Table(
             "accepted_at": [ACCEPTANCES],
             "known_as": [PACK, DECLARATIONS, "readings.table"],
             **{name: [f"readings.{name}"] for name in ("encoding", "separator", "undeclared")},
-            **{name: [f"readings.{name}"] for name in ("rows_in", "rows_kept", "rows_rejected")},
+            **{name: [f"readings.{name}"] for name in ROW_COUNTS},
             "fed": ["readings.table", "readings.versions"],
         },
     ),
@@ -253,8 +260,8 @@ delivery = Table(
         one_of("state", [READ, NOT_READ_YET, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
         holds(
             "rows_in_are_kept_or_rejected",
-            "rows_in = rows_kept + rows_rejected",
-            "lignes livrées = lignes gardées + lignes rejetées",
+            "rows_in = rows_kept + rows_rejected + rows_withdrawn",
+            "lignes livrées = lignes gardées + lignes rejetées + lignes retirées",
             CheckType.RECONCILIATION,
         ),
     ],

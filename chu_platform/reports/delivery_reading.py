@@ -17,6 +17,9 @@ from chu_platform.tables.table import Layer, Table, Zone
 def delivery_readings(instance: dg.DagsterInstance, tables: Sequence[Table], before: pa.Table) -> pa.Table:
     """The rows of `before`, and the readings recorded in the event log since then."""
     rows = {(r["table"], r["path"], r["sha256"]): r for r in before.to_pylist()}
+    for row in rows.values():
+        # Rows of earlier versions of the table have no number of withdrawn rows: none was withdrawn.
+        row["rows_withdrawn"] = row.get("rows_withdrawn") or 0
     for table, (newest, _) in last_materializations(instance, delivered_tables(tables)).items():
         name = f"{table.layer}/{table.name}"
         last = max((r["last_read"] for r in rows.values() if r["table"] == name), default=None)
@@ -46,6 +49,7 @@ def _row(
         "rows_in": delivery["rows"]["in"],
         "rows_kept": delivery["rows"]["kept"],
         "rows_rejected": delivery["rows"]["rejected"],
+        "rows_withdrawn": delivery["rows"].get("withdrawn", 0),
         "versions": ", ".join(str(v) for v in sorted(versions)),
         "first_read": old["first_read"] if old else materialization.at,
         "last_read": materialization.at,
@@ -54,7 +58,7 @@ def _row(
 
 EVENT_LOG_COLUMNS: Final = (
     *("path", "sha256", "bytes", "modified_at", "encoding", "separator", "undeclared", "versions"),
-    *("rows_in", "rows_kept", "rows_rejected", "first_read", "last_read"),
+    *("rows_in", "rows_kept", "rows_rejected", "rows_withdrawn", "first_read", "last_read"),
 )
 
 delivery_reading = Table(
@@ -89,6 +93,13 @@ delivery_reading = Table(
         Column("rows_in", LONG, "nombre de lignes livrées", "Lignes livrées", nullable=False),
         Column("rows_kept", LONG, "nombre de lignes gardées", "Lignes gardées", nullable=False),
         Column("rows_rejected", LONG, "nombre de lignes rejetées", "Lignes rejetées", nullable=False),
+        Column(
+            "rows_withdrawn",
+            LONG,
+            "nombre de lignes retirées, parce qu’une liste livrée le demande",
+            "Lignes retirées",
+            nullable=False,
+        ),
         Column("versions", STRING, "versions Delta de la table après la lecture", "Versions Delta", nullable=False),
         Column("first_read", STRING, "première lecture, UTC, ISO 8601", "Première lecture", nullable=False),
         Column("last_read", STRING, "dernière lecture, UTC, ISO 8601", "Dernière lecture", nullable=False),
@@ -105,8 +116,8 @@ delivery_reading = Table(
     checks=[
         holds(
             "rows_in_are_kept_or_rejected",
-            "rows_in = rows_kept + rows_rejected",
-            "lignes livrées = lignes gardées + lignes rejetées",
+            "rows_in = rows_kept + rows_rejected + rows_withdrawn",
+            "lignes livrées = lignes gardées + lignes rejetées + lignes retirées",
             CheckType.RECONCILIATION,
         )
     ],

@@ -33,6 +33,7 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "rows_in": rows_in,
                 "rows_kept": metadata.get("delivery_rows_kept"),
                 "rows_rejected": rejected,
+                "rows_withdrawn": metadata.get("delivery_rows_withdrawn"),
                 "rejected_share": rejected / rows_in if rows_in else None,
                 "threshold": MAX_REJECTED_SHARE,
                 "open_rejects": rejected,
@@ -46,7 +47,8 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
 
 
 EVENT_LOG_COLUMNS: Final = (
-    *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rejected_share", "open_rejects"),
+    *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rows_withdrawn"),
+    *("rejected_share", "open_rejects"),
     *("mended_rejects", "undeclared_columns", "delta_version", "read_at"),
 )
 
@@ -71,6 +73,12 @@ source_quality = Table(
         Column("rows_in", LONG, "nombre de lignes livrées", "Lignes livrées"),
         Column("rows_kept", LONG, "nombre de lignes gardées", "Lignes gardées"),
         Column("rows_rejected", LONG, "nombre de lignes rejetées", "Lignes rejetées"),
+        Column(
+            "rows_withdrawn",
+            LONG,
+            "nombre de lignes retirées, parce qu’une liste livrée le demande",
+            "Lignes retirées",
+        ),
         Column("rejected_share", DOUBLE, "lignes rejetées / lignes livrées, de 0 à 1", "Part rejetée"),
         Column(
             "threshold",
@@ -105,7 +113,7 @@ source_quality = Table(
         },
     ),
     preview="""
-        SELECT "source", state, rows_in, rows_kept, rows_rejected,
+        SELECT "source", state, rows_in, rows_kept, rows_rejected, rows_withdrawn,
                printf('%.4f %%', 100 * rejected_share) AS rejected_share,
                printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns
         FROM {this} ORDER BY state = 'read', rejected_share DESC NULLS LAST, "source" LIMIT 100

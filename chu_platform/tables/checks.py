@@ -55,7 +55,7 @@ class CheckType(StrEnum):
 
 _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
     CheckType.NOT_NULL: CheckCategory.COMPLETENESS,
-    # Numbers of rows that must be accounted for, such as rows in = kept + rejected.
+    # Numbers of rows that must be accounted for, such as rows in = kept + rejected + withdrawn.
     CheckType.RECONCILIATION: CheckCategory.COMPLETENESS,
     # OHDSI: relational conformance (keys and columns), value conformance (domains).
     CheckType.UNIQUE: CheckCategory.CONFORMANCE,
@@ -84,6 +84,7 @@ class DeliveryCounts:
     rejected: int = 0
     undeclared: int = 0
     shrunk: int = 0
+    withdrawn: int = 0
 
 
 @dataclass(frozen=True)
@@ -277,12 +278,12 @@ def sums_to(name: str, total: str, table: "Table", counted: str, description: st
 
 
 def rows_kept_or_rejected() -> Check:
-    """Every delivered row was kept or rejected."""
+    """Every delivered row was kept, rejected or withdrawn."""
     return Check(
         "rows_in_are_kept_or_rejected",
         CheckType.RECONCILIATION,
-        "lignes livrées = lignes gardées + lignes rejetées",
-        query=lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected}",
+        "lignes livrées = lignes gardées + lignes rejetées + lignes retirées",
+        query=lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected - s.counts.withdrawn}",
     )
 
 

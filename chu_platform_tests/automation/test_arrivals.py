@@ -207,6 +207,15 @@ def test_two_files_with_different_content_are_reported_and_start_no_run(sensor: 
     assert sensor.look(3) == ["Hospitalisations"]
 
 
+def test_a_new_opposition_list_has_the_deaths_read_again(sensor: Sensor) -> None:
+    sensor.drop(DEATHS, b"whole")
+    assert sensor.look(3) == ["deces"]
+    for edition in ("260407", "260507"):
+        sensor.drop(f"fichier-opposition-deces-{edition}.csv", edition.encode())
+        assert sorted(sensor.look(3)) == ["deces", "opposition_deces"]
+    assert sensor.look(3) == []
+
+
 def test_an_unknown_file_is_reported_and_starts_no_run(sensor: Sensor) -> None:
     sensor.drop("notes (1).xyz", b"?")
     sensor.drop("~$lock.xlsx", b"never a delivery")

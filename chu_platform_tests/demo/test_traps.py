@@ -119,6 +119,7 @@ class TestDeaths:
                 "9[78][578]..|98[678]..",
                 "99...",
             ),
+            *(r"\d{4}", "2[ab]...", "985..", "98405", "92352"),
             *("9135[234]", "751(0[1-9]|1[0-9]|20)", "6938[1-9]", "132(0[1-9]|1[0-6])", "", "96..."),
         ],
     )
@@ -127,6 +128,10 @@ class TestDeaths:
 
     def test_impossible_dates_of_death(self, deaths: Rows) -> None:
         assert 1 < sum(not is_date(row["date_deces"]) for row in deaths) < 20
+
+    @pytest.mark.parametrize("pattern", [r"\d{4}", r"\d{4}-\d\d", r"\d{4}-00-00", r"\d{4}-(0[1-9]|1[0-2])-00"])
+    def test_partial_dates_of_death(self, deaths: Rows, pattern: str) -> None:
+        assert any(re.fullmatch(pattern, row["date_deces"]) for row in deaths)
 
     def test_exact_duplicates(self, deaths: Rows) -> None:
         different = len({tuple(row.values()) for row in deaths})

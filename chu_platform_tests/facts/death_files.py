@@ -46,7 +46,7 @@ class Death(NamedTuple):
             self.code_lieu_naissance,
             self.lieu_naissance,
             self.pays_naissance,
-            self.date_deces.replace("-", ""),
+            self.date_deces.replace("-", "").ljust(8, "0"),
             self.code_lieu_deces,
             self.numero_acte_deces,
         ]

@@ -84,7 +84,7 @@ def deliver(
         database.close()
         remaining = sorted(f.name for f in scratch.rglob("*"))
         assert remaining == [], "temporary copies are deleted, also after an error"
-    assert reading.rows_in == reading.kept + len(reading.rejects)
+    assert reading.rows_in == reading.kept + len(reading.rejects) + reading.withdrawn
     rows = stored(written, [c.name for c in table.columns], order)
     return Outcome(reading, messages, rows, stored(quarantine, ["file", "number", "column", "value"], "ALL"))
 

@@ -283,7 +283,7 @@ def test_commit_metadata_describe_each_file(house: House) -> None:
         "sha256": sha256(content).hexdigest(),
         "encoding": "cp1252",
         "separator": ";",
-        "rows": {"in": 5, "kept": 3, "rejected": 2},
+        "rows": {"in": 5, "kept": 3, "rejected": 2, "withdrawn": 0},
         "undeclared": [],
     }
     assert {name: file[name] for name in expected} == expected
@@ -315,7 +315,7 @@ def test_every_file_of_a_pack_is_read_or_has_a_reason(made: Home) -> None:
         output = subprocess.run(["sha256sum", made.pack / path], capture_output=True, text=True, check=True).stdout
         assert row["sha256"] == output.split()[0]
         if row["state"] == "read":
-            assert row["rows_in"] == row["rows_kept"] + row["rows_rejected"] > 0
+            assert row["rows_in"] == row["rows_kept"] + row["rows_rejected"] + row["rows_withdrawn"] > 0
     tables = delivered_tables(catalogue())
     kept = sum(DeltaTable(made.lake.path(t)).to_pyarrow_dataset().count_rows() for t in tables)
     assert sum(row["rows_kept"] or 0 for row in rows) == kept
@@ -379,6 +379,7 @@ def test_every_snapshot_of_a_server_is_registered(tmp_path: Path) -> None:
             "rows_in": rows,
             "rows_kept": rows,
             "rows_rejected": 0,
+            "rows_withdrawn": 0,
             "versions": str(version),
             "first_read": f"2026-01-0{night}T02:00:00+00:00",
             "last_read": f"2026-01-0{night}T02:00:00+00:00",
@@ -407,7 +408,7 @@ def test_a_dump_that_was_read_stays_a_file_when_a_server_replaces_it(tmp_path: P
     dump.write_bytes(b"PGDMP")
     digest = sha256(b"PGDMP").hexdigest()
     moment = "2026-01-01T02:00:00+00:00"
-    counts = {"rows_in": 3, "rows_kept": 3, "rows_rejected": 0}
+    counts = {"rows_in": 3, "rows_kept": 3, "rows_rejected": 0, "rows_withdrawn": 0}
     reading = {"path": 'PostgreSQL table "Adher"', "sha256": digest, "table": "sources/Adher", "versions": "0"}
     read = pa.Table.from_pylist(
         [{**reading, **counts, "first_read": moment, "last_read": moment}], delivery_reading.schema

@@ -1,0 +1,83 @@
+"""INSEE's opposition list: deaths that whoever publishes the register must leave out, at the request of the family."""
+
+from chu_platform.building_blocks.death_columns import (
+    DATE_DECES,
+    DEATH_YEAR,
+    certificate_number,
+    code_lieu_deces,
+    insee_date,
+    numero_acte,
+    valid_death_date,
+    withdrawal_key,
+)
+from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.table import Layer, Table, Zone
+
+opposition_deces = Table(
+    name="opposition_deces",
+    layer=Layer.SOURCES,
+    zone=Zone.RESTRICTED,
+    grain="un décès que la famille a fait retirer du registre publié",
+    label="Oppositions à la publication d’un décès (Insee)",
+    owner="team:registers",
+    columns=[
+        Column(
+            "datedeces",
+            STRING,
+            "date de décès AAAAMMJJ ; 00 : inconnu",
+            "Date de décès (Insee)",
+            identifying=True,
+            nullable=False,
+        ),
+        code_lieu_deces("lieudeces"),
+        numero_acte("actedeces"),
+        Column("periode", STRING, "date de la liste, d’après le nom du fichier ; vide sans date", "Date de la liste"),
+        DATE_DECES,
+        DEATH_YEAR,
+        Column(
+            "death_key",
+            STRING,
+            "date, lieu et numéro d’acte, sous la forme commune à tous les fichiers de décès",
+            "Clé du décès",
+            identifying=True,
+            nullable=False,
+        ),
+    ],
+    rows=Delivered(
+        # Each list replaces the one before. If several are delivered, the deaths of all of them are withdrawn.
+        DeliveredFiles(
+            r"fichier[-_]opposition[-_]deces(?P<period>[-_\d]*)\.csv",
+            {".csv": CsvFormat(";", fallback="iso-8859-1")},
+            optional=True,
+        ),
+        spellings={
+            "datedeces": ("Date de décès", "Date de deces", "date_deces"),
+            "lieudeces": ("Code du lieu de décès", "Code du lieu de deces", "code_lieu_deces"),
+            "actedeces": (
+                "Numéro d'acte de décès",
+                "Numéro d’acte de décès",
+                "Numero d'acte de deces",
+                "numero_acte_deces",
+            ),
+        },
+        derived={
+            "periode": "nullif(trim(period, '-_'), '')",
+            "date_deces": f"if(datedeces LIKE '____-%', datedeces, {insee_date('datedeces')})",
+            "death_year": "left(datedeces, 4)",
+            "death_key": withdrawal_key("date_deces", "lieudeces", "actedeces"),
+        },
+        row_checks=[
+            *valid_death_date("datedeces"),
+            # Without it, the place and the day would be those of several deaths.
+            RowCheck("missing", "actedeces", f"{certificate_number('actedeces')} IS NOT NULL"),
+        ],
+    ),
+)
+
+
+def withdrawn_deaths(place: str, number: str) -> Withdrawals:
+    """The deaths of the opposition list among the rows of a table: its columns of the place and of the certificate."""
+    return Withdrawals(opposition_deces, "death_key", withdrawal_key("date_deces", place, number))

@@ -1,0 +1,405 @@
+"""Files of deaths as users deliver them: the shared cases, and cases of public repositories (docs/public-cases.md)."""
+
+import csv
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pytest
+
+from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step import run_step
+from chu_platform.graph.step_result import StepResult
+from chu_platform.ingest.delivered import rejects_of
+from chu_platform.recomputation.input_tables import create_input_tables
+from chu_platform.recomputation.recomputation import InputSet
+from chu_platform.references.department import department
+from chu_platform.references.region import region
+from chu_platform.settings import Settings
+from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.sources.opposition_deces import opposition_deces
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.table import Table
+from chu_platform_tests.facts.death_files import COLUMNS, Death
+from chu_platform_tests.ingest.deliveries import deliver
+from chu_platform_tests.ingest.real_files import CASES, needs_cases
+from chu_platform_tests.pipeline.lake_rows import rows
+
+pytestmark = pytest.mark.integration
+
+MADE = (region, department, dim_region, opposition_deces, deces, deces_insee_csv, deces_insee_fixe, fact_death)
+HEADER = ",".join(Death._fields)
+
+
+class Fact(NamedTuple):
+    """What a fact says of a death."""
+
+    year: str
+    day: date | None
+    sex: str
+    department: str | None
+    region: str
+
+
+def died(day: str, place: str = "69381", sexe: str = "1") -> Death:
+    """A death with an invented person who has the date, place and sex as name, so that different ones are different."""
+    return Death(f"MORT {day} {place}", "ESSAI", sexe, "1935-03-10", "01004", "VILLE", "", day, place, "7")
+
+
+def insee(death: Death, **cells: str) -> str:
+    """A line of INSEE's CSV files; `cells` replace fields of it."""
+    fields = dict(zip(COLUMNS, death.insee(), strict=True)) | cells
+    return ";".join(f'"{value}"' for value in fields.values())
+
+
+def write(pack: Path, name: str, lines: Sequence[str], encoding: str = "utf-8") -> None:
+    pack.mkdir(parents=True, exist_ok=True)
+    (pack / name).write_text("".join(f"{line}\n" for line in lines), encoding=encoding)
+
+
+class Maker:
+    """Makes the tables of deaths from a pack, in a lake of its own, with one engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.log: list[str] = []
+        self._first = RunResources(Settings(home=folder / "engine"), self.log.append)
+
+    def __enter__(self) -> "Maker":
+        self._first.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._first.__exit__(*error)
+
+    def _resources(self, pack: Path) -> RunResources:
+        home = self._folder / f"home-{pack.parent.name}"
+        resources = RunResources(Settings(home=home, sources=pack), self.log.append)
+        resources.__dict__["engine"] = self._first.engine
+        return resources
+
+    def steps(self, pack: Path) -> dict[Table, StepResult]:
+        """The results of the steps of all tables, in the lake of the pack."""
+        resources = self._resources(pack)
+        resources.lake.prepare()
+        return {
+            t: run_step(resources, t, t.partition_scheme.every() if t.partition_scheme else None, "test") for t in MADE
+        }
+
+    def __call__(self, pack: Path) -> Lake:
+        """The lake of the pack, with all tables."""
+        self.steps(pack)
+        return self._resources(pack).lake
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Maker]:
+    with Maker(tmp_path_factory.mktemp("lakes")) as maker:
+        yield maker
+
+
+def facts(lake: Lake) -> Counter[Fact]:
+    columns = ("death_year", "death_date", "sex", "department_code", "region_key")
+    return Counter(Fact(*(row[c] for c in columns)) for row in rows(lake, fact_death).to_pylist())
+
+
+def recomputed(lake: Lake) -> Counter[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        create_input_tables(lake, connection, lambda table: lake.version(table), InputSet.DEATHS)
+        return Counter(connection.execute("SELECT year::VARCHAR, sex, region, band FROM death").fetchall())
+
+
+def assert_recomputed(lake: Lake) -> None:
+    """The independent recomputation counts the same deaths."""
+    of_fact = rows(lake, fact_death).to_pylist()
+    columns = ("death_year", "sex", "region_key", "age_band")
+    assert recomputed(lake) == Counter(tuple(row[c] for c in columns) for row in of_fact)
+
+
+def rejected(lake: Lake, table: Any) -> list[tuple[int, str]]:
+    return sorted((r["line"], r["reason"]) for r in rows(lake, rejects_of(table)).to_pylist())
+
+
+# Forms of a date of death in deces.csv, in INSEE's CSV files and in a line of fixed width, with the day of the fact.
+FORMS = [
+    (("2019", "2019-00-00"), ("20190000", "2019"), ("20190000", "2019    "), None),
+    (("2019-05", "2019-05-00"), ("20190500", "201905"), ("20190500", "201905  "), None),
+    (("2019-05-17",), ("20190517",), ("20190517",), date(2019, 5, 17)),
+    (("1970", "1970-00-00"), ("19700000", "1970"), ("19700000",), None),
+]
+
+
+def test_a_partial_date_is_one_death_in_every_form(maker: Maker, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    death = died("2019")
+    own = [death._replace(date_deces=day) for days, _, _, _ in FORMS for day in days]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in own)])
+    csv_lines = [insee(death, datedeces=day) for _, days, _, _ in FORMS for day in days]
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *csv_lines])
+    line = death._replace(date_deces="20190000").fixed(0)
+    write(pack, "deces-2019.txt", [line.replace("20190000", day) for _, _, days, _ in FORMS for day in days])
+    lake = maker(pack)
+    assert [rejected(lake, t) for t in (deces, deces_insee_csv, deces_insee_fixe)] == [[], [], []]
+    found = facts(lake)
+    assert found == Counter(Fact(days[0][:4], day, "M", "69", "84") for days, _, _, day in FORMS)
+    assert_recomputed(lake)
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("0191-10-02", "year_out_of_range"),
+        ("2107-01-05", "year_out_of_range"),
+        ("9999", "year_out_of_range"),
+        ("1881-12-31", "year_out_of_range"),
+        ("2019-02-30", "not_a_date"),
+        ("2019-13-01", "not_a_date"),
+        ("2019-1", "not_a_date"),
+        ("2019-00-45", "not_a_date"),
+        ("01/02/2019", "not_a_date"),
+        ("-019-02-03", "not_a_date"),
+    ],
+)
+def test_damaged_dates_are_rejects(tmp_path: Path, day: str, reason: str) -> None:
+    kept = [died("1882-01-01"), died(str(date.today().year)), died("2019-00-17")]
+    write(tmp_path / "pack", "deces.csv", [HEADER, *(",".join(d) for d in kept), ",".join(died(day))])
+    outcome = deliver(deces, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [(5, "date_deces", reason)]
+    assert outcome.reading.kept == 3
+
+
+def test_dates_and_sexes_of_a_connector(tmp_path: Path) -> None:
+    whole = shifted(0, 0)
+    damaged = [shifted(0, 0, day=day) for day in ("2020XX01", "00000000", "14990101", "        ")]
+    write(tmp_path / "pack", "deces-2019.txt", [whole[:167], shifted(0, 0, sexe="9"), *damaged, whole, whole])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [
+        (3, "datedeces", "not_a_date"),
+        (4, "datedeces", "year_out_of_range"),
+        (5, "datedeces", "year_out_of_range"),
+        (6, "datedeces", "missing"),
+    ]
+    assert sorted(row[1] for row in outcome.rows) == [2, 2, 2, 9]
+
+
+PLACES = {
+    "1053": ("01", "84"),
+    "01053": ("01", "84"),
+    "2a004": ("2A", "94"),
+    "2B033": ("2B", "94"),
+    "20004": (None, "94"),
+    "2004": ("02", "32"),
+    "97611": ("976", "06"),
+    "98506": ("976", "06"),
+    "97411": ("974", "04"),
+    "98405": ("974", "04"),
+    "98401": (None, "99"),
+    "98735": (None, "99"),
+    "91352": (None, "99"),
+    "92353": (None, "99"),
+    "94354": (None, "99"),
+    "91228": ("91", "11"),
+    "94028": ("94", "11"),
+    "99352": (None, "99"),
+    "97502": (None, "99"),
+    "75": (None, "99"),
+    "7511": ("07", "84"),
+    "750112": (None, "99"),
+    "0": (None, "99"),
+    "": (None, "99"),
+}
+
+
+def test_places(maker: Maker, tmp_path: Path) -> None:
+    """Each place has an own day, so that the facts tell them apart."""
+    days = {place: date(2019, 3, n) for n, place in enumerate(PLACES, 1)}
+    lines = [",".join(died(day.isoformat(), place)) for place, day in days.items()]
+    # The same death with and without the zero, and in another letter case.
+    again = [died(days["1053"].isoformat(), "1053")._replace(code_lieu_deces="01053", code_lieu_naissance="1004")]
+    again += [died(days["2a004"].isoformat(), "2a004")._replace(code_lieu_deces="2A004")]
+    write(tmp_path / "pack", "deces.csv", [HEADER, *lines, *(",".join(d) for d in again)])
+    # A line that was cut in the place: four digits are not a code without its zero.
+    write(tmp_path / "pack", "deces-2019.txt", [died("2019-12-31", "69381").fixed(0)[:166]])
+    lake = maker(tmp_path / "pack")
+    expected = {Fact("2019", days[place], "M", *where) for place, where in PLACES.items()}
+    expected.add(Fact("2019", date(2019, 12, 31), "M", None, "99"))
+    assert facts(lake) == Counter(expected)
+    assert_recomputed(lake)
+
+
+def test_cut_names_are_one_death(maker: Maker, tmp_path: Path) -> None:
+    """Names are cut at 68 characters in one file, at 80 in another, at a blank or not, with a slash or without."""
+    names = ("N" * 40, f"{'P' * 26} SECOND TROISIEME")
+    whole = died("2019-04-05")._replace(nom=names[0], prenom=names[1])
+    other = whole._replace(prenom=f"AUTRE {names[1]}")
+    text = f"{names[0]}*{names[1]}/"
+    write(tmp_path / "pack", "deces.csv", [HEADER, ",".join(whole), ",".join(other)])
+    cut = [text[:68], text[:67] + "/", text[:79], text[:80], text]
+    lines = [insee(whole, nomprenom=name) for name in cut]
+    write(tmp_path / "pack", "Deces_2019.csv", [";".join(COLUMNS), *lines])
+    fixed = whole.fixed(0)
+    write(tmp_path / "pack", "deces-2019.txt", [fixed, text[:68].ljust(80) + fixed[80:]])
+    lake = maker(tmp_path / "pack")
+    assert facts(lake).total() == 2
+    assert_recomputed(lake)
+
+
+def shifted(name: int, town: int, day: str = "20190312", birth: str = "19350310", sexe: str = "2") -> str:
+    """A line of which the name and the town have so many characters more than 80 and 30."""
+    return (
+        "AMELINE*ZOE/".ljust(80 + name)
+        + f"{sexe}{birth}99352"
+        + "ORAN".ljust(30 + town)
+        + f"{'ALGERIE':30}{day}69381000000042"
+    )
+
+
+@pytest.mark.parametrize(("name", "town"), [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-2, 0), (-1, -1), (-1, 1)])
+@pytest.mark.parametrize(
+    ("birth", "sexe"), [("19350310", "2"), ("00000000", "2"), ("20000101", "2"), ("19120000", "1")]
+)
+def test_shifted_lines_are_read_in_their_places(tmp_path: Path, name: int, town: int, birth: str, sexe: str) -> None:
+    write(tmp_path / "pack", "deces-2019.txt", [shifted(name, town, birth=birth, sexe=sexe)])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == []
+    ((names, sex, born, birthplace, place, country, day, *rest),) = outcome.rows
+    assert (names, sex, born, birthplace) == ("AMELINE*ZOE/", int(sexe), birth, "99352")
+    assert (place, country, day, *rest[:2]) == ("ORAN", "ALGERIE", "20190312", "69381", "000000042")
+
+
+def test_damaged_lines_are_not_taken_for_shifted_ones(tmp_path: Path) -> None:
+    lines = [
+        shifted(0, 0, birth="18991301"),
+        shifted(0, 0, birth="09310310"),
+        shifted(0, 0, birth="        "),
+        shifted(0, 0, day="20190345"),
+        shifted(0, 0, day="21070312"),
+    ]
+    write(tmp_path / "pack", "deces-2019.txt", lines)
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [(4, "datedeces", "not_a_date"), (5, "datedeces", "year_out_of_range")]
+    assert {(row[1], row[2], row[3]) for row in outcome.rows} == {
+        (2, "18991301", "99352"),
+        (2, "09310310", "99352"),
+        (2, None, "99352"),
+    }
+
+
+@needs_cases
+def test_shared_cases_of_deces_csv(maker: Maker, tmp_path: Path) -> None:
+    """Case 1 (partial dates), in deces.csv and in INSEE's format, and case 3 (places)."""
+    pack = tmp_path / "pack"
+    with (CASES / "01-deces-partial" / "deces.csv").open(encoding="utf-8", newline="") as file:
+        first = [Death(*row) for row in list(csv.reader(file))[1:]]
+    with (CASES / "03-deces-places" / "deces.csv").open(encoding="utf-8", newline="") as file:
+        third = [Death(*row) for row in list(csv.reader(file))[1:]]
+    lines = [",".join(value or '""' for value in death) for death in [*first, *third]]
+    write(pack, "deces.csv", [HEADER, *lines])
+    by_month = [d.insee() for d in first if "/" not in d.date_deces]
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(";".join(f'"{c}"' for c in cells) for cells in by_month)])
+    lake = maker(pack)
+    # 30 February, month 13, and a French date.
+    assert [line for line, _ in rejected(lake, deces)] == [22, 23, 24]
+    with (CASES / "03-deces-places" / "expected.csv").open(encoding="utf-8", newline="") as file:
+        places = {
+            row["code_lieu_deces"]: (row["department_code"] or None, row["region_key"]) for row in csv.DictReader(file)
+        }
+    assert len(places) == len(third)
+    places |= {"97422": ("974", "04"), "97405": ("974", "04"), "56178": ("56", "53")}
+    kept = [d for n, d in enumerate([*first, *third], 2) if n not in (22, 23, 24)]
+    expected = Counter(
+        Fact(
+            d.date_deces[:4],
+            date.fromisoformat(d.date_deces) if len(d.date_deces) == 10 and "-00" not in d.date_deces else None,
+            "MF"[int(d.sexe) - 1],
+            *places[d.code_lieu_deces],
+        )
+        for d in kept
+    )
+    assert facts(lake) == expected
+    assert_recomputed(lake)
+
+
+@needs_cases
+def test_shared_case_of_fixed_width(maker: Maker, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    shutil.copy(CASES / "04-insee-fixed" / "deces-2019.txt", pack)
+    lake = maker(pack)
+    assert rejected(lake, deces_insee_fixe) == [(26, "not_a_date"), (36, "not_a_date"), (37, "not_a_date")]
+    found = facts(lake)
+    # 41 lines, three rejects; lines 31 and 32 are one death.
+    assert found.total() == 41 - 3 - 1
+    assert {fact.year for fact in found} == {"2019"}
+    assert found[Fact("2019", None, "M", "69", "84")] == 3
+    assert found[Fact("2019", date(2019, 11, 2), "M", "13", "93")] == 2
+    assert found[Fact("2019", date(2019, 3, 12), "unknown", "69", "84")] == 1
+    read = {row["nomprenom"]: row for row in rows(lake, deces_insee_fixe).to_pylist()}
+    assert {"AMÉLINE*ZOÉ/", "AMÉLINE*ZOE/", "SANSETOILE", "DOUBLE*MARIE/ANNE/", "SEULNOM*/", "NUL UN/"} <= read.keys()
+    assert read["AMÉLINE*ZOE/"]["datenaiss"] == "19300101"
+    assert read["LATIN*UN/"]["commnaiss"] == "MÜHLHAUSEN"
+    assert read["COURT*UN/"]["actedeces"] is None
+    assert_recomputed(lake)
+
+
+LIST_HEADER = '"Date de décès";"Code du lieu de décès";"Numéro d\'acte de décès"'
+
+
+def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_path: Path) -> None:
+    """The list arrives after the deaths were read: the next run leaves them out, and says how many rows these are."""
+    pack = tmp_path / "pack"
+    withdrawn = [
+        died("2019-03-12", "1053")._replace(numero_acte_deces="00031"),
+        died("2019-00-00", "2a004")._replace(numero_acte_deces="B2"),
+    ]
+    others = [
+        died("2019-03-12", "1053")._replace(numero_acte_deces="32"),
+        died("2019-03-12", "1054")._replace(numero_acte_deces="31"),
+        died("2019-03-13", "1053")._replace(numero_acte_deces="31"),
+        died("2019-03-12", "1053")._replace(numero_acte_deces=""),
+    ]
+    # A withdrawn row that would be a reject is not kept among the rejects either.
+    damaged = withdrawn[0]._replace(sexe="X")
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in [*withdrawn, *others, damaged])])
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(insee(d) for d in [*withdrawn, *others])])
+    write(pack, "deces-2019.txt", [withdrawn[1]._replace(code_lieu_deces="2A004").fixed(0), others[0].fixed(1)])
+    lake = maker(pack)
+    assert facts(lake).total() == 2 + len(others) + 1  # a place of four characters in a line of fixed width is unknown
+    assert rejected(lake, deces) == [(8, "not_a_whole_number")]
+    lines = [LIST_HEADER, '"20190312";"01053";"31"', '"2019";"2A004";"B2"', '"20190312";"01053";""', '"x";"01053";"1"']
+    write(pack, "fichier-opposition-deces-260407.csv", lines, "iso-8859-1")
+    counts = {table: step.delivery for table, step in maker.steps(pack).items()}
+    assert {t.name: (d.rows_in, d.kept, d.rejected, d.withdrawn) for t, d in counts.items() if d} == {
+        "opposition_deces": (4, 2, 2, 0),
+        "deces": (7, 4, 0, 3),
+        "deces_insee_csv": (6, 4, 0, 2),
+        "deces_insee_fixe": (2, 1, 0, 1),
+    }
+    assert facts(lake).total() == len(others) + 1
+    assert_recomputed(lake)
+    names = {row["nom"] for t in (deces, deces_insee_csv, deces_insee_fixe) for row in rows(lake, t).to_pylist()}
+    assert names == {d.nom for d in others}
+    # Nothing has changed since.
+    assert all(step.up_to_date for step in maker.steps(pack).values())
+
+
+@needs_cases
+def test_shared_case_of_opposition(maker: Maker, tmp_path: Path) -> None:
+    shutil.copytree(CASES / "07-insee-opposition", tmp_path / "pack")
+    steps = maker.steps(tmp_path / "pack")
+    delivery = steps[deces_insee_csv].delivery
+    assert delivery
+    assert (delivery.rows_in, delivery.kept, delivery.rejected, delivery.withdrawn) == (4, 3, 0, 1)
+    assert {fact.day for fact in facts(maker(tmp_path / "pack"))} == {
+        date(2019, 3, 10),
+        date(2019, 3, 11),
+        date(2019, 3, 13),
+    }
