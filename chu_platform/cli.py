@@ -265,8 +265,9 @@ def dictionary(
     from chu_platform.urls import DICTIONARY
 
     settings = load_settings()
-    catalogue = current_catalogue(lake_root(settings), settings.work_folder)
-    written = Site(Lake(lake_root(settings)), catalogue, in_ui=False).write(folder)
+    root = lake_root(settings)
+    catalogue = current_catalogue(root, settings.work_folder)
+    written = Site(Lake(root), catalogue, in_ui=False).write(folder)
     print(f"{written} documents; open {folder / DICTIONARY}")
 
 

@@ -59,17 +59,18 @@ def _place(file: Path) -> str:
 
 def keep_described(settings: Settings) -> None:
     """Write the described catalogue into the lake, unless what is there describes these declarations."""
+    root = lake_root(settings)
     try:
-        there = read_catalogue(lake_root(settings), settings.work_folder)
+        there = read_catalogue(root, settings.work_folder)
     except ChuError:
         there = None
     declared = [(_identifier(made), made.code_version) for table in catalogue() for made in table.outputs]
     if (
         there is None
-        or not lake_is_described(lake_root(settings))
+        or not lake_is_described(root)
         or declared != [(t.identifier, t.code_version) for t in there.tables]
     ):
-        write_catalogue(as_text(described_catalogue()), lake_root(settings), settings.work_folder)
+        write_catalogue(as_text(described_catalogue()), root, settings.work_folder)
 
 
 class _Making:

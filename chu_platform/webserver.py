@@ -60,8 +60,8 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         from chu_platform.storage.store import lake_root
 
         settings = load_settings()
-        catalogue = current_catalogue(lake_root(settings), settings.work_folder)
-        return Site(Lake(lake_root(settings)), catalogue, in_ui=True)
+        root = lake_root(settings)
+        return Site(Lake(root), current_catalogue(root, settings.work_folder), in_ui=True)
 
     def _document(self, request: Request) -> Response:
         document = self._site.document(request.path_params["path"] or DICTIONARY)

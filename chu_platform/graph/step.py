@@ -18,7 +18,7 @@ from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, last_result, remember, touched_partitions
+from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.reading import FindChanged, Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
@@ -70,14 +70,11 @@ def run_step(
     lake = resources.lake
     versions = {t: lake.version(t) for t in table.needs}
     inputs = inputs_of(resources, table, partition_range, versions)
-    touched = None
-    if not resources.force:
-        if (result := last_result(lake, table, inputs)) is not None:
-            return result
-        touched = touched_partitions(lake, table, partition_range, inputs)
-        if touched is not None and not touched.partitions:
+    touched = None if resources.force else touched_partitions(lake, table, partition_range, inputs)
+    if touched is not None and not touched.partitions:
+        if not touched.recorded:
             remember(lake, table, inputs, touched.last)
-            return touched.last
+        return touched.last
     for output in table.outputs:
         if damaged := lake.recover(output):
             resources.warn(f"{output.folder}: {', '.join(damaged)} was unreadable and is set aside")

@@ -24,9 +24,9 @@ from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
 from chu_platform.storage.changed_partitions import changed_partitions, identities
 from chu_platform.storage.commit import CommitResult
-from chu_platform.storage.lake import DamagedLog, Lake, active_files
+from chu_platform.storage.lake import DamagedLog, Lake, active_files, are_present
 from chu_platform.storage.run_checks import CheckResult
-from chu_platform.storage.store import LakePath, sizes_of, write_text
+from chu_platform.storage.store import LakePath, write_text
 from chu_platform.tables.checks import Check
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Layer, Table, Zone
@@ -100,12 +100,6 @@ def _digest(texts: Sequence[str]) -> str:
     return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()[:16]
 
 
-def last_result(lake: Lake, table: Table, inputs: Mapping[str, Any] | None) -> StepResult | None:
-    """The result of the last step of the table, if it had these inputs and its tables are still as it left them."""
-    made = _last_step(lake, table)
-    return _result(table, made) if made and inputs is not None and made["inputs"] == inputs else None
-
-
 def _last_step(lake: Lake, table: Table) -> Mapping[str, Any] | None:
     """The record of the last step of the table; None if there is none, or if its tables are not as it left them."""
     try:
@@ -132,11 +126,12 @@ def _result(table: Table, made: Mapping[str, Any]) -> StepResult:
 class Touched:
     """The partitions to make, because tables that the last step read have other rows; its result; its measured checks.
 
-    If there are no `partitions`, the table is up to date.
+    If there are no `partitions`, the table is up to date. `recorded`: the last step had exactly the same inputs.
     """
 
     partitions: TouchedPartitions
     last: StepResult
+    recorded: bool = False
 
     @property
     def measured(self) -> Mapping[str, float | None]:
@@ -154,7 +149,11 @@ def touched_partitions(
     that it read and of the rows to read are recorded.
     """
     made = _last_step(lake, table)
-    if made is None or inputs is None or (partition_range is not None and not partition_range.whole):
+    if made is None or inputs is None:
+        return None
+    if made["inputs"] == inputs:
+        return Touched(TouchedPartitions.of([]), _result(table, made), recorded=True)
+    if partition_range is not None and not partition_range.whole:
         return None
     if {**made["inputs"], "read": None} != {**inputs, "read": None}:
         return None
@@ -215,7 +214,7 @@ def _intact(lake: Lake, table: Table, commit: Mapping[str, Any] | None) -> bool:
     root, files = lake.place_of(table), active_files(delta)
     if (len(files), sum(f["size_bytes"] for f in files)) != (commit["table_files"], commit["table_size"]):
         return False
-    return sizes_of(root, [f["path"] for f in files]) == [f["size_bytes"] for f in files]
+    return are_present(root, files)
 
 
 def _file(lake: Lake, table: Table) -> LakePath:
@@ -240,8 +239,6 @@ def _is_up_to_date(resources: RunResources, table: Table, ranges: Mapping[Any, P
         inputs = inputs_of(resources, table, partition_range, versions)
     except ChuError:
         return False  # its step reports what is missing
-    if last_result(resources.lake, table, inputs) is not None:
-        return True
     touched = touched_partitions(resources.lake, table, partition_range, inputs)
     return touched is not None and not touched.partitions
 

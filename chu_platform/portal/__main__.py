@@ -21,8 +21,8 @@ def main(
 ) -> None:
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
-    catalogue = read_catalogue(lake_root(settings), settings.work_folder)
-    reader = Reader(lake_root(settings), catalogue, settings.logs_folder)
+    root = lake_root(settings)
+    reader = Reader(root, read_catalogue(root, settings.work_folder), settings.logs_folder)
     reader.follow()
     app = make_app(reader, ui, settings.logs_folder)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, limit_concurrency=200)

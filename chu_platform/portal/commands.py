@@ -26,7 +26,8 @@ def export(
     from chu_platform.storage.store import lake_root
 
     settings = load_settings()
-    reader = Reader(lake_root(settings), current_catalogue(lake_root(settings), settings.work_folder))
+    root = lake_root(settings)
+    reader = Reader(root, current_catalogue(root, settings.work_folder))
     if not reader.snapshot.versions:
         raise ChuError(f"nothing is published in the lake {settings.lake_place} yet: materialise it first")
     snapshot = reader.snapshot

@@ -7,11 +7,11 @@ from deltalake import Schema
 
 from chu_platform.storage.commit import has_schema
 from chu_platform.storage.commit_log import UnreadableLogError, log_of
-from chu_platform.storage.lake import Lake, active_files, partition_of
+from chu_platform.storage.lake import Lake, active_files, are_present, partition_of
 from chu_platform.storage.partition_contents import recorded_contents
 from chu_platform.storage.partition_folders import Values, folder_of, values_of
 from chu_platform.storage.provenance import CONTENTS, data_commits, foreign_commits
-from chu_platform.storage.store import LakePath, sizes_of
+from chu_platform.storage.store import LakePath
 from chu_platform.tables.table import Table
 
 
@@ -45,8 +45,8 @@ def sound_identities(lake: Lake, table: Table) -> Mapping[str, str] | None:
     delta = lake.open(table)
     if delta is None or not has_schema(delta, Schema.from_arrow(table.schema), table):
         return None
-    root, files = lake.place_of(table), active_files(delta)
-    if sizes_of(root, [f["path"] for f in files]) != [f["size_bytes"] for f in files]:
+    files = active_files(delta)
+    if not are_present(lake.place_of(table), files):
         return None
     found = identities(lake, table, delta.version())
     present = {folder_of(partition_of(f), table.partition_by) for f in files}

@@ -4,6 +4,7 @@ The history of delta-rs cannot be used for a table loaded at an older version: `
 the number of the loaded version.
 """
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def log_of(path: LakePath) -> LakePath:
     return path / "_delta_log"
 
 
+def actions_in(file: LakePath) -> Iterator[Any]:
+    """The JSON values of a commit file, one a line. Texts in them may contain other characters that end lines."""
+    return map(json.loads, io.StringIO(file.read_text(encoding="utf-8")))
+
+
 def commits(path: LakePath, last: int | None = None) -> Iterator[Commit]:
     """The commits in the log of the table in folder `path`, newest first, from version `last` (default: newest).
 
@@ -62,8 +68,7 @@ def _commit(version: int, file: LakePath) -> Commit:
     info: dict[str, Any] = {}
     added: list[str] = []
     removed: list[str] = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        action = json.loads(line)
+    for action in actions_in(file):
         if "commitInfo" in action:
             info = action["commitInfo"]
         elif "add" in action:

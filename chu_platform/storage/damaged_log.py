@@ -1,6 +1,5 @@
 """Delta logs that cannot be read, after a power failure or a damaged disk: recognise them, and set them aside."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 from uuid import uuid4
@@ -8,7 +7,7 @@ from uuid import uuid4
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from chu_platform.storage.commit_log import UnreadableLogError, log_of
+from chu_platform.storage.commit_log import UnreadableLogError, actions_in, log_of
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.store import LakePath, delta_table, rename
 
@@ -101,7 +100,7 @@ def _commit_files(log: LakePath) -> list[LakePath]:
 def _is_commit(file: LakePath) -> bool:
     """Whether each line of a file is a JSON object, and there is at least one."""
     try:
-        actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        actions = list(actions_in(file))
     except ValueError:
         return False
     return bool(actions) and all(isinstance(action, dict) for action in actions)

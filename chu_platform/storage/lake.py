@@ -21,7 +21,7 @@ from chu_platform.storage.durable import flush
 from chu_platform.storage.file_lock import Locked
 from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.provenance import last_data_commit
-from chu_platform.storage.store import LakePath, local_files, lock, store_errors
+from chu_platform.storage.store import LakePath, local_files, lock, sizes_of, store_errors
 from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -339,6 +339,11 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     """Files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition` and others."""
     files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
     return files
+
+
+def are_present(path: LakePath, files: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether files of `active_files` of the table in the folder `path` exist and have their sizes."""
+    return sizes_of(path, [f["path"] for f in files]) == [f["size_bytes"] for f in files]
 
 
 def partition_of(file: Mapping[str, Any]) -> dict[str, str | None]:

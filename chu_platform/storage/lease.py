@@ -23,6 +23,7 @@ from obstore.store import S3Store
 
 from chu_platform.errors import TransientError
 from chu_platform.storage.file_lock import Locked
+from chu_platform.storage.store_path import NO_BUCKET
 
 TTL: Final = 60.0
 RETRY_SECONDS: Final = 0.2
@@ -107,7 +108,7 @@ def _take(store: S3Store, name: str, may_be_expired: bool) -> tuple[int, str] | 
         found = obstore.get(store, name)
         text, tag, modified = json.loads(bytes(found.bytes())), found.meta["e_tag"], found.meta["last_modified"]
     except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):
+        if NO_BUCKET.search(str(error)):
             raise
         text, tag, modified = None, None, None
     is_held = text is not None and text["holder"] is not None

@@ -77,6 +77,9 @@ def is_changed(file: LakePath, expected: str | None) -> bool:
 def sha256(file: LakePath) -> str:
     """SHA-256 of a file, in hexadecimal."""
     if isinstance(file, StorePath):
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = hashlib.sha256()
+        for chunk in file.chunks():
+            digest.update(chunk)
+        return digest.hexdigest()
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -149,9 +149,13 @@ class StorePath:
         """Size and time of the object. Raises FileNotFoundError if there is none."""
         return Status(*self.root.size_and_time(self._zone, self._key))
 
+    def chunks(self) -> Iterator[bytes]:
+        """The object, in parts. Raises FileNotFoundError if there is none."""
+        return self.root.chunks(self._zone, self._key)
+
     def read_bytes(self) -> bytes:
         """The object. Raises FileNotFoundError if there is none."""
-        return b"".join(self.root.chunks(self._zone, self._key))
+        return b"".join(self.chunks())
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The object as text. Raises FileNotFoundError if there is none."""
@@ -169,8 +173,7 @@ class StorePath:
         """Copy the object to a local file."""
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as stream:
-            for chunk in self.root.chunks(self._zone, self._key):
-                stream.write(chunk)
+            stream.writelines(self.chunks())
 
     def fetched(self) -> Path:
         """A local copy of a data file. Data files never change, so a copy is made once."""

@@ -86,3 +86,10 @@ def test_the_same_rows_from_another_file_are_committed_with_its_name(lake: Lake)
     assert lake.provenance(visits())["files"][0]["sha256"] == "b"
     (newest, _) = commits(lake.path(visits()))
     assert (newest.added, newest.removed) == ([], [])
+
+
+def test_metadata_may_contain_characters_that_end_lines(lake: Lake) -> None:
+    """U+2028 and U+0085 end a line of text, but not a line of the log."""
+    commit(lake, "a run", "a", file="a\u2028b\x85c")
+    found = last_data_commit(lake.path(visits()), lake.require(visits()))
+    assert found["files"] == [{"name": "visits.csv", "sha256": "a\u2028b\x85c"}]

@@ -1,0 +1,101 @@
+"""Source tables of the e-Satis satisfaction surveys: one file for each campaign, with a site on each line."""
+
+from collections.abc import Sequence
+
+from chu_platform.building_blocks.care_quality import (
+    COUNT,
+    EMPTY,
+    HAS_CSV,
+    WORDS,
+    class_or_words_in,
+    gives_results,
+    is_finess,
+)
+from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.workbook_format import WorkbookFormat
+from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.table import Layer, Table, Zone
+
+
+def satisfaction_survey(
+    survey: str, label: str, campaigns: Sequence[str], score: str, details: Sequence[Column]
+) -> Table:
+    """The source table of a survey, `survey` in the names of its files.
+
+    `campaigns` are the years that belong together: if one is delivered, all are required. `score` is the column of the
+    overall score, `details` those of its parts. A file without the site, its score, class or number of answers gives no
+    result; the other columns may be missing.
+    """
+    answers = f"nb_rep_{score}"
+    required = ("finess_geo", answers, score, "classement")
+    columns = [
+        Column("finess", STRING, "numéro FINESS de l’entité juridique", "FINESS juridique"),
+        Column("rs_finess", STRING, "nom de l’entité juridique", "Raison sociale juridique"),
+        Column("finess_geo", STRING, "numéro FINESS du site", "FINESS géographique", key=True),
+        Column("rs_finess_geo", STRING, "nom du site", "Raison sociale du site"),
+        Column("region", STRING, "libellé de la région", "Région"),
+        Column("participation", STRING, "obligation de participer", "Participation"),
+        Column("Depot", STRING, "dépôt ou non des adresses", "Dépôt"),
+        Column(
+            answers,
+            INTEGER,
+            "nombre de réponses dont le score global est tiré",
+            "Réponses (score global)",
+        ),
+        Column(score, DOUBLE, "score global ajusté, de 0 à 100", "Score global ajusté"),
+        Column("classement", STRING, "classe A à D, ou pourquoi il n’y en a pas : DI, NR, NV", "Classement"),
+        Column("evolution", STRING, "évolution de la classe", "Évolution"),
+        *details,
+        Column(
+            "taux_reco_brut",
+            DOUBLE,
+            "part des réponses qui recommandent le site, en %",
+            "Taux de recommandation brut (%)",
+        ),
+        Column(
+            "nb_reco_brut",
+            INTEGER,
+            "nombre de réponses à la question de la recommandation",
+            "Réponses à la recommandation",
+        ),
+        Column(
+            "campaign_year",
+            STRING,
+            "année de la campagne, d’après le nom du fichier",
+            "Année de campagne",
+            key=True,
+        ),
+    ]
+    return Table(
+        name=f"{survey}_mco",
+        layer=Layer.SOURCES,
+        zone=Zone.RESTRICTED,
+        grain="un site dans une campagne",
+        label=label,
+        owner="team:surveys",
+        columns=columns,
+        rows=Delivered(
+            DeliveredFiles(
+                rf"(?:{survey}_mco_recueil|resultats-(?:iqss-)?{survey}-mco-open-data-)"
+                r"(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
+                {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
+                expected=campaigns,
+            ),
+            derived={"campaign_year": "campaign"},
+            optional=[c.name for c in columns if c.name not in (*required, "campaign_year")],
+            empty=EMPTY,
+            blanks=WORDS,
+            row_checks=[is_finess("finess_geo")],
+            typing={
+                **{c.name: COUNT for c in columns if c.type == INTEGER},
+                "finess": FINESS,
+                "finess_geo": FINESS,
+                "classement": class_or_words_in(score),
+            },
+        ),
+        checks=[gives_results(f"{score} IS NOT NULL", of_each="campaign_year")],
+        partition_scheme=CAMPAIGNS,
+    )
