@@ -18,7 +18,7 @@ from chu_platform.tables.table import Layer, Layout, Table, Zone
 def _normalised(column: str, max_length: int | None = None) -> str:
     """SQL of a key column in the form that all file formats share: trimmed, null as '', cut to the width in INSEE files."""
     text = f"trim(coalesce({column}, ''))"
-    return f"left({text}, {max_length})" if max_length else text
+    return f"rtrim(left({text}, {max_length}))" if max_length else text
 
 
 def _place(column: str, padded: bool = True) -> str:

@@ -27,7 +27,7 @@ _KNOWN_PARTS: Final = "if({column} LIKE '%-00', regexp_replace({column}, '(-00)+
 _KEY: Final = """md5(concat_ws('\x1f',
     rtrim(left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 67)), coalesce(sexe::VARCHAR, ''),
     coalesce(nullif({born}, '0000'), ''),
-    {birthplace}, left(trim(coalesce({town}, '')), 30), left(trim(coalesce({country}, '')), 30),
+    {birthplace}, rtrim(left(trim(coalesce({town}, '')), 30)), rtrim(left(trim(coalesce({country}, '')), 30)),
     {died}, {place}, coalesce(nullif(ltrim(left(trim({number}), 9), '0'), 'N'), '')))"""
 
 

@@ -75,7 +75,7 @@ _ACCEPTANCES: Final = TypeAdapter(list[Acceptance])
 def shrunk_files(
     before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], max_decrease: float
 ) -> Sequence[Shrunk]:
-    """The files and database tables that lost more than the share `max_decrease` of their kept rows, or are gone.
+    """The files and database tables that lost more than the share `max_decrease` of their valid rows, or are gone.
 
     `before` and `now` are the entries of the files in commit metadata. A file has the same name in another folder. A
     file that is gone was replaced by another one if the rows are no fewer in total. A database table without rows
@@ -161,8 +161,8 @@ def _short(name: str) -> str:
 
 
 def _rows(files: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """Kept rows by short name."""
+    """Valid rows by short name: the kept ones and those withdrawn at a family's request (0 in older commits)."""
     rows: Counter[str] = Counter()
     for file in files:
-        rows[_short(file["name"])] += file["rows"]["kept"]
+        rows[_short(file["name"])] += file["rows"]["kept"] + file["rows"].get("withdrawn", 0)
     return rows

@@ -81,7 +81,7 @@ def test_a_missing_dump_is_an_error(server: EmbeddedPostgres, tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"", b"PG", b"SELECT 1;\n", b"\x1f\x8b\x08"])
 def test_a_file_that_is_not_a_dump_is_an_error(server: EmbeddedPostgres, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ChuError, match="is not a PostgreSQL dump"):
+    with pytest.raises(ChuError, match=r"is not a PostgreSQL dump|is a compressed file"):
         server.restore(tmp_path / "file", "nodump")
 
 

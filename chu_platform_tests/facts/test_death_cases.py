@@ -370,7 +370,11 @@ def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_
     damaged = withdrawn[0]._replace(sexe="X")
     write(pack, "deces.csv", [HEADER, *(",".join(d) for d in [*withdrawn, *others, damaged])])
     write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(insee(d) for d in [*withdrawn, *others])])
-    write(pack, "deces-2019.txt", [withdrawn[1]._replace(code_lieu_deces="2A004").fixed(0), others[0].fixed(1)])
+    write(
+        pack,
+        "deces-2019.txt",
+        [withdrawn[1]._replace(code_lieu_deces="2A004").fixed(0), others[0]._replace(code_lieu_deces="1053 ").fixed(1)],
+    )
     lake = maker(pack)
     assert facts(lake).total() == 2 + len(others) + 1  # a place of four characters in a line of fixed width is unknown
     assert rejected(lake, deces) == [(8, "not_a_whole_number")]

@@ -87,9 +87,9 @@ def once(maker: Maker, deaths: list[Death], tmp_path_factory: pytest.TempPathFac
 
 
 def has_valid_date(death: Death) -> bool:
-    year, month, day = death.date_deces.split("-")
+    year, month, day = [*death.date_deces.split("-"), "00", "00"][:3]
     try:
-        date(int(year), int(month), 1 if day == "00" else int(day))
+        date(int(year), int(month) or 7, int(day) or 1)
     except ValueError:
         return False
     return True

@@ -123,7 +123,7 @@ def test_encoding_and_separator_are_detected_and_reported(tmp_path: Path, conten
     (delivery,) = outcome.reading.deliveries
     assert (delivery.encoding, delivery.separator) == (encoding, ";")
     lines = content.count(b"\n")
-    assert delivery.metadata["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1}
+    assert delivery.metadata["rows"] == {"in": lines + 1, "kept": lines, "rejected": 1, "withdrawn": 0}
 
 
 def test_many_added_columns_go_to_the_quarantine_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
