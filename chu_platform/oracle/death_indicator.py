@@ -52,7 +52,8 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
                      WHEN regexp_full_match(date_naissance, '[0-9]{{4}}-[0-9]{{2}}-00')
                          THEN left(date_naissance, 8) || '15'
                      ELSE date_naissance END AS birth_text,
-                CASE WHEN substr(code_lieu_deces, 3) IN ('352', '353', '354') AND left(code_lieu_deces, 2) BETWEEN '91' AND '94' THEN NULL
+                CASE WHEN substr(code_lieu_deces, 3) IN ('352', '353', '354')
+                        AND left(code_lieu_deces, 2) BETWEEN '91' AND '94' THEN NULL
                      WHEN regexp_full_match(code_lieu_deces, '[0-9]{{4}}') THEN '0' || left(code_lieu_deces, 1)
                      WHEN left(code_lieu_deces, 3) = '985' THEN '976'
                      WHEN code_lieu_deces = '98405' THEN '974'
