@@ -62,7 +62,7 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
     lines[at] = ",".join(fields)
     file.write_text("\n".join(lines), encoding="utf-8", newline="")
     of_year = [death for death in deaths_of(file) if death.date_deces.startswith("2019")]
-    write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom != "STAR*RED")])
+    write_periods(home.pack / "INSEE", [*of_year, *(death for death in ODD if death.nom not in ("STAR*RED", "COUPE"))])
     for other in {*(home.pack / "INSEE").iterdir()} - {home.pack / "INSEE" / name for name in INSEE_FILES}:
         other.unlink()
     with RunResources(settings_of(home), lambda _: None) as resources:
