@@ -14,7 +14,6 @@ from chu_platform.indicators.rates import (
     RATE_COLUMNS,
     STAY_COLUMNS,
     STAY_RATES_FROM,
-    events_by_patient,
     finite,
     with_stay_rates,
 )
@@ -28,17 +27,18 @@ from chu_platform.indicators.use_of_care import (
 )
 from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
+from chu_platform.periods.fact_hospitalised_patient import fact_hospitalised_patient
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.cell_masks import same_period, small
-from chu_platform.tables.checks import holds
+from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN, UNKNOWN_BAND
+from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_hospitalisation_rate_by_sex_and_age"
@@ -48,10 +48,17 @@ def _counts(periods: Periods) -> str:
     return f"""
         WITH counted AS (
             SELECT grain, start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
-                   CAST(sum(events) AS DOUBLE) AS events, count(DISTINCT nullif(patient_key, '{UNKNOWN}')) AS patients, sum(days) AS days
-            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {stay})", ["sex", "age_band"], ["events", "days"])}
+                   CAST(count(*) AS DOUBLE) AS events, sum(days) AS days
+            FROM ({periods.expand("{stay}", "sex, age_band, days")}
             )
             GROUP BY GROUPING SETS ((grain, start), (grain, start, sex), (grain, start, age_band), (grain, start, sex, age_band))
+        ),
+        person AS (
+            SELECT period_grain, period_start, coalesce(sex, '{ALL}') AS sex, coalesce(age_band, '{ALL}') AS age_band,
+                   count(*) AS patients
+            FROM {{patient}}
+            GROUP BY GROUPING SETS ((period_grain, period_start), (period_grain, period_start, sex),
+                                    (period_grain, period_start, age_band), (period_grain, period_start, sex, age_band))
         ),
         band AS (SELECT explode(array({", ".join(f"'{b}'" for b in (*AGE_BANDS, UNKNOWN_BAND, ALL))})) AS age_band),
         cell AS (
@@ -61,12 +68,14 @@ def _counts(periods: Periods) -> str:
         ),
         figure AS (
             SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, p.sex, p.age_band,
-                   coalesce(n.events, 0D) AS events, coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days,
+                   coalesce(n.events, 0D) AS events, coalesce(h.patients, 0) AS patients, coalesce(n.days, 0) AS days,
                    coalesce(b.base_patients, 0) AS base_patients, coalesce(b.patient_years, 0D) AS patient_years
             FROM cell p
             LEFT JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain
                                AND b.period_start = p.period_start AND b.sex = p.sex AND b.age_band = p.age_band
             LEFT JOIN counted n ON n.sex = p.sex AND n.age_band = p.age_band AND {periods.join("n")}
+            LEFT JOIN person h ON h.period_grain = p.period_grain AND h.period_start = p.period_start
+                              AND h.sex = p.sex AND h.age_band = p.age_band
         )
         SELECT period_grain, period_start, period_end, is_partial, sex, age_band, events, patients, days, base_patients, patient_years,
                CASE WHEN age_band = '{ALL}' THEN
@@ -98,6 +107,11 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
         rated = rated.append_column(name, finite(values))
     return rated
 
+
+# Of each measure that the age bands partition: the sum of the bands minus the row of all ages.
+GAPS: Final = ", ".join(
+    f"abs(sum(CASE age_band WHEN '{ALL}' THEN -{c} ELSE {c} END))" for c in (*MEASURES, "patient_years")
+)
 
 EXACT = Table(
     name=NAME,
@@ -138,7 +152,12 @@ EXACT = Table(
             "Intensité standardisée : borne haute",
         ),
     ],
-    reads={"stay": fact_hospitalisation, "period": dim_period, "base": fact_patient_base},
+    reads={
+        "stay": fact_hospitalisation,
+        "patient": fact_hospitalised_patient,
+        "period": dim_period,
+        "base": fact_patient_base,
+    },
     rows=Query.over(
         _counts,
         finish=_with_standardised,
@@ -155,7 +174,13 @@ EXACT = Table(
             "numerator_in_base",
             "patients <= base_patients OR age_band = 'unknown'",
             "les patients ayant un événement sont des patients de la base, sauf pour des événements avant la naissance",
-        )
+        ),
+        none_in(
+            "age_bands_sum_to_all",
+            f"SELECT count(*) FROM (SELECT greatest({GAPS}) AS gap FROM {{this}} "
+            "GROUP BY period_grain, period_start, sex HAVING gap > 1e-3)",
+            "les tranches d’âge se partagent les séjours, les journées, les patients, la base et son temps d’observation",
+        ),
     ],
     layout=Layout(partition_by=["period_grain"], z_order_by=["sex", "age_band"]),
 )
@@ -174,13 +199,13 @@ AGES: Final = same_period(
 )
 
 
-def _of_persons(measure: str) -> str:
-    """SQL of the relations over the sexes for the measure `patients` or `base_patients`.
+def _counted(relation: str, measure: str) -> str:
+    """SQL of the pairs of a relation for one measure.
 
-    A hidden cell (unknown sex) in which this count is 0 is not part of the sum.
+    A hidden cell (unknown sex) in which the measure is 0 is not part of the sum.
     """
     return f"""
-        SELECT p.id, c.id FROM ({SEXES}) AS pair(parent, child)
+        SELECT p.id, c.id FROM ({relation}) AS pair(parent, child)
         JOIN cell p ON p.id = parent JOIN cell c ON c.id = child
         WHERE c.indicator <> 'hidden sex' OR c.{measure} > 0
         """
@@ -191,12 +216,19 @@ SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
 
 RECOMPUTATION: Final = Recomputation(
     InputSet.CARE,
-    # A patient who is not in the care database is counted only in the rows of all sexes.
+    # A patient who is not in the care database is counted only in the rows of all sexes. A stay counts in the age band of
+    # its day, and its patient in the age band of the middle day of the period (`is_known`): these may be two bands.
     rows=f"""
-        SELECT {PERIOD}, s.sex, a.age_band, stay.id AS row, patient, is_known, 1.0::DOUBLE AS share, days
-        FROM stay_in stay LEFT JOIN patient p ON p.id = patient,
-            LATERAL (SELECT unnest(['all', p.sex]) AS sex) s,
-            LATERAL (SELECT unnest(['all', band_of_age(completed_years(p.birth, date))]) AS age_band) a
+        SELECT {PERIOD}, s.sex, a.age_band, id AS row, patient,
+            is_known AND a.age_band IN ('all', band_of_patient) AS is_known,
+            (a.age_band IN ('all', band_of_stay))::DOUBLE AS share, if(share > 0, days, 0) AS days
+        FROM (
+            SELECT stay.*, p.sex, band_of_age(completed_years(p.birth, date)) AS band_of_stay,
+                band_of_age(age_in_period(p.birth, period_start, period_end)) AS band_of_patient
+            FROM stay_in stay JOIN stay_period USING (period_grain, period_start) LEFT JOIN patient p ON p.id = patient
+        ) stay,
+            LATERAL (SELECT unnest(['all', stay.sex]) AS sex) s,
+            LATERAL (SELECT unnest(list_distinct(['all', band_of_stay, band_of_patient])) AS age_band) a
         WHERE s.sex IS NOT NULL
         """,
     counts=use_counts(SEX_AND_AGE, base="stay_base_by_age", base_keys=SEX_AND_AGE, days=True),
@@ -208,8 +240,7 @@ RECOMPUTATION: Final = Recomputation(
             c.sex IN ('all', p.sex) AND CASE c.age_band
                 WHEN 'all' THEN p.birth IS NULL OR p.birth < c.period_end
                 WHEN 'unknown' THEN p.birth IS NULL
-                ELSE birthday(p.birth, band_first_age(c.age_band)) < c.period_end AND (c.age_band = '85+'
-                    OR birthday(p.birth, band_first_age(c.age_band) + 5) > c.period_start) END
+                ELSE c.age_band = band_of_age(age_in_period(p.birth, c.period_start, c.period_end)) END
             """,
         ),
     ],
@@ -234,16 +265,18 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
             UNION ALL
             -- Stays of patients of unknown sex: not published, but equal to all stays minus those of women and men.
             SELECT 'hidden sex', concat_ws('|', period_grain, period_start, 'unknown', age_band), period_grain, period_start, 'hidden',
-                   concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")}, sum(signed * events),
+                   concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")} OR {small("sum(signed * patients)")},
+                   sum(signed * events),
                    {", ".join(f"sum(signed * {m})" for m in MEASURES)}
             FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM sexes WHERE period_grain IN ('year', 'all'))
-            GROUP BY period_grain, period_start, age_band HAVING sum(signed * events) > 0
+            GROUP BY period_grain, period_start, age_band
+            HAVING sum(signed * events) > 0 OR sum(signed * patients) > 0 OR sum(signed * base_patients) > 0
             """,
         relations={
-            ("events", "days"): [SAME_TOTAL, SEXES, AGES],
-            # Patients and base patients are additive over the sexes only: a patient has several ages in a year.
-            ("patients",): [_of_persons("patients")],
-            ("base_patients",): [_of_persons("base_patients")],
+            ("events", "days"): [SAME_TOTAL, _counted(SEXES, "events"), AGES],
+            # A patient is in one age band of a period.
+            ("patients",): [SAME_TOTAL, _counted(SEXES, "patients"), AGES],
+            ("base_patients",): [SAME_TOTAL, _counted(SEXES, "base_patients"), AGES],
         },
         level_columns=["sex", "age_band"],
         weight="events",
@@ -260,8 +293,10 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
         measures=STAY_MEASURES,
         definition=(
             *USE_DEFINITION,
-            "Chaque sexe et chaque tranche d’âge ont leur propre base. Par tranche d’âge, la base compte les patients qui ont "
-            "cet âge au moins un jour de la période, et les patients-années le temps exact vécu dans la tranche.",
+            "Chaque sexe et chaque tranche d’âge ont leur propre base. Les patients, hospitalisés ou non, sont classés selon leur "
+            "âge au milieu de la période : le taux de tous les âges est donc la moyenne des taux des tranches, pondérée par "
+            "leur base. Les séjours sont classés selon l’âge à l’entrée, et les patients-années selon le temps exact vécu dans "
+            "la tranche.",
             "Le taux standardisé sur l’âge n’est pas publié : avec les taux par tranche, il permettrait de retrouver des "
             "chiffres masqués.",
         ),

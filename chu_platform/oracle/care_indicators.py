@@ -101,24 +101,29 @@ def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
 
 
 def _create_person_time(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `base_by_cell`: base_patients and patient_years by period of the stays, sex and age band."""
+    """Create `base_by_cell`: base_patients and patient_years by period of the stays, sex and age band.
+
+    A patient is in the band of the age on the middle day of the period. The first band begins before the birth.
+    """
     connection.execute(
         f"""
         CREATE TABLE base_by_cell AS
         WITH band AS (
-            SELECT id, sex, rank, ({AGE_BANDS!r})[rank + 1] AS age_band, birthday(birth, 5 * rank) AS since,
+            SELECT id, sex, birth, rank, ({AGE_BANDS!r})[rank + 1] AS age_band,
+                CASE WHEN rank > 0 THEN birthday(birth, 5 * rank) ELSE DATE '0001-01-01' END AS since,
                 CASE WHEN rank < 17 THEN birthday(birth, 5 * rank + 5) ELSE DATE '9999-12-31' END AS until
             FROM patient, range(18) r(rank) WHERE birth IS NOT NULL
         ), lived AS (
             SELECT period_grain, period_start, sex, age_band,
+                period_start + ((period_end - period_start) // 2)::INTEGER BETWEEN since AND until - 1 AS is_counted,
                 (greatest(0, least(until, covered_end) - greatest(since, covered_start)))::DOUBLE AS days
-            FROM band JOIN stay_period ON since < period_end AND until > period_start
+            FROM band JOIN stay_period ON birth < period_end AND since < period_end AND until > period_start
             UNION ALL
-            SELECT period_grain, period_start, sex, 'unknown', (covered_end - covered_start)::DOUBLE
+            SELECT period_grain, period_start, sex, 'unknown', true, (covered_end - covered_start)::DOUBLE
             FROM patient, stay_period WHERE birth IS NULL
         )
         SELECT period_grain, period_start, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex, age_band,
-            count(*) AS base_patients,
+            count(*) FILTER (is_counted) AS base_patients,
             sum(days) / 365.25 AS patient_years
         FROM lived GROUP BY GROUPING SETS
             ((period_grain, period_start, age_band), (period_grain, period_start, age_band, sex))
@@ -154,26 +159,27 @@ def _by_establishment(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         ), counted AS (
             SELECT period_grain, period_start, 'establishment' AS level, organisation AS code,
                 round(sum(share), 9) AS events,
+                count(DISTINCT id) AS consultations,
                 count(DISTINCT patient) FILTER (is_known) AS patients
             FROM placed WHERE organisation IS NOT NULL GROUP BY ALL
             UNION ALL
-            SELECT period_grain, period_start, 'department', department, round(sum(share), 9),
+            SELECT period_grain, period_start, 'department', department, round(sum(share), 9), count(DISTINCT id),
                 count(DISTINCT patient) FILTER (is_known)
             FROM placed WHERE organisation IS NOT NULL GROUP BY ALL
             UNION ALL
-            SELECT period_grain, period_start, 'region', region, round(sum(share), 9),
+            SELECT period_grain, period_start, 'region', region, round(sum(share), 9), count(DISTINCT id),
                 count(DISTINCT patient) FILTER (is_known)
             FROM placed WHERE organisation IS NOT NULL GROUP BY ALL
             UNION ALL
-            SELECT period_grain, period_start, 'unattached', 'unattached', count(*)::DOUBLE,
+            SELECT period_grain, period_start, 'unattached', 'unattached', count(*)::DOUBLE, count(*),
                 count(DISTINCT patient) FILTER (is_known)
             FROM placed WHERE organisation IS NULL GROUP BY ALL
             UNION ALL
-            SELECT period_grain, period_start, 'total', 'total', count(*)::DOUBLE,
+            SELECT period_grain, period_start, 'total', 'total', count(*)::DOUBLE, count(*),
                 count(DISTINCT patient) FILTER (is_known)
             FROM consultation_in GROUP BY ALL
         )
-        SELECT {PERIOD}, level, code, {RATES}
+        SELECT {PERIOD}, level, code, consultations, {RATES}
         FROM counted JOIN consultation_period USING (period_grain, period_start) ORDER BY ALL
         """,
     )
@@ -221,25 +227,43 @@ def _stays(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 
 def _by_sex_and_age(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Cells with at least one stay. Patients who are not in the database have no sex and no age."""
+    """Cells with at least one stay or patient. Patients who are not in the database have no sex and no age.
+
+    Stays are banded by the age at entry, patients by their age on the middle day of the period.
+    """
     return query_table(
         connection,
         f"""
-        WITH aged AS (
+        WITH dated AS (
+            SELECT i.*, CASE WHEN i.birth >= p.period_end THEN NULL
+                ELSE p.period_start + ((p.period_end - p.period_start) // 2)::INTEGER END AS middle
+            FROM stay_in i JOIN stay_period p USING (period_grain, period_start)
+        ), aged AS (
             SELECT *, CASE WHEN birth IS NULL OR birth > date THEN 'unknown'
-                           ELSE ({AGE_BANDS!r})[least(age(birth, date) // 5, 17) + 1] END AS age_band
-            FROM stay_in
+                           ELSE ({AGE_BANDS!r})[least(age(birth, date) // 5, 17) + 1] END AS age_band,
+                CASE WHEN birth IS NULL OR middle IS NULL THEN 'unknown' WHEN birth > middle THEN '0-4'
+                     ELSE ({AGE_BANDS!r})[least(age(birth, middle) // 5, 17) + 1] END AS patient_band
+            FROM dated
         ), counted AS (
             SELECT period_grain, period_start, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
                 CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, count(*) AS events,
-                count(DISTINCT patient) FILTER (is_known) AS patients, sum(days)::BIGINT AS days
+                sum(days)::BIGINT AS days
             FROM aged GROUP BY period_grain, period_start, CUBE (sex, age_band)
+        ), person AS (
+            SELECT period_grain, period_start, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
+                CASE GROUPING(patient_band) WHEN 1 THEN 'all' ELSE patient_band END AS age_band,
+                count(DISTINCT patient) AS patients
+            FROM aged WHERE is_known GROUP BY period_grain, period_start, CUBE (sex, patient_band)
+        ), cell AS (
+            SELECT period_grain, period_start, sex, age_band, ifnull(events, 0) AS events,
+                ifnull(patients, 0) AS patients, ifnull(days, 0) AS days
+            FROM counted FULL JOIN person USING (period_grain, period_start, sex, age_band)
         )
         SELECT {PERIOD}, sex, age_band, events, patients, b.base_patients, b.patient_years,
             1000.0 * patients / b.base_patients AS rate_per_1000, 1000.0 * events / b.patient_years
                 AS intensity,
-            days, days / events AS mean_length_of_stay
-        FROM counted
+            days, CASE WHEN events > 0 THEN days / events END AS mean_length_of_stay
+        FROM cell
         JOIN stay_period USING (period_grain, period_start)
         LEFT JOIN base_by_cell b USING (period_grain, period_start, sex, age_band)
         WHERE sex IS NOT NULL ORDER BY ALL
@@ -254,12 +278,14 @@ def _by_professional(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         WITH counted AS (
             SELECT period_grain, period_start, professional, count(*) AS events,
                 count(DISTINCT patient) FILTER (is_known) AS patients,
-                count(DISTINCT date_trunc('month', date)) AS worked_months
+                count(DISTINCT date_trunc('month', date)) AS worked_months,
+                count(DISTINCT year(date)) AS active_years
             FROM consultation_in GROUP BY ALL
         )
         SELECT {PERIOD}, professional AS professional_key, profession, speciality, events, patients,
         worked_months,
-            events / worked_months AS events_per_worked_month,
+            events / worked_months AS events_per_worked_month, active_years,
+            events / active_years AS events_per_active_year,
             events / sum(events) OVER (PARTITION BY period_grain, period_start) AS share
         FROM counted
         JOIN consultation_period USING (period_grain, period_start)

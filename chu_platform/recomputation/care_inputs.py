@@ -137,9 +137,9 @@ def create_base_by_age(connection: duckdb.DuckDBPyConnection) -> None:
     """Create stay_base_by_age(period_grain, period_start, sex, age_band, base_patients, patient_years).
 
     For each day, sex and age band, the patients who have reached the band are counted. The number of patients in a band
-    on a day is this count minus the count of the next band. The base of a band in a period is the patients who are in
-    the band on at least one day of the period. Its patient-years are the patients in the band, summed over the covered
-    days. Needs the tables of stays.
+    on a day is this count minus the count of the next band; patients who are born in the period are in the first band
+    from its first day on. The base of a band in a period is the patients in the band on the middle day. Its
+    patient-years are the patients in the band, summed over the covered days. Needs the tables of stays.
     """
     connection.execute(
         f"""
@@ -158,12 +158,17 @@ def create_base_by_age(connection: duckdb.DuckDBPyConnection) -> None:
                 LEFT JOIN begin USING (sex, band, day)
         ), present AS (
             SELECT *, coalesce(lead(begun) OVER (PARTITION BY sex, day ORDER BY band), 0) AS ended FROM begun
+        ), in_period AS (
+            SELECT period_grain, period_start, period_end, covered_start, covered_end, sex, band, day,
+                if(band = 0, max(begun) OVER (PARTITION BY period_grain, period_start, sex, band), begun) - ended
+                    AS patients
+            FROM stay_period JOIN present ON day >= period_start AND day < period_end
         )
         SELECT period_grain, period_start, sex, band_label(band) AS age_band,
-            max(begun) FILTER (day = period_end - 1) - max(ended) FILTER (day = period_start) AS base_patients,
-            sum(begun - ended) FILTER (day >= covered_start AND day < covered_end) / {DAYS_PER_YEAR} AS patient_years
-        FROM stay_period JOIN present ON day >= period_start AND day < period_end
-        GROUP BY period_grain, period_start, sex, band
+            max(patients) FILTER (day = period_start + (date_diff('day', period_start, period_end) // 2)::INTEGER)
+                AS base_patients,
+            sum(patients) FILTER (day >= covered_start AND day < covered_end) / {DAYS_PER_YEAR} AS patient_years
+        FROM in_period GROUP BY period_grain, period_start, sex, band
         UNION ALL
         SELECT period_grain, period_start, sex, coalesce(label, 'all') AS age_band, count(*),
             count(*) / {DAYS_PER_YEAR} * any_value(date_diff('day', covered_start, covered_end))

@@ -20,8 +20,10 @@ MACROS: Final = f"""
         year(event) - year(birth) - (birthday(birth, year(event) - year(birth)) > event)::INTEGER, NULL);
     CREATE MACRO band_label(band) AS if(band < {LAST_BAND}, concat(5 * band, '-', 5 * band + 4), '85+');
     CREATE MACRO band_of_age(age) AS if(age IS NULL, 'unknown', band_label(least(age // 5, {LAST_BAND})));
-    -- The first year of age of a label: 5 of '5-9', 85 of '85+', null of 'all' and 'unknown'.
-    CREATE MACRO band_first_age(label) AS try_cast(regexp_extract(label, '^[0-9]+') AS INTEGER);
+    -- The age on the middle day of a period; 0 for a later birth in the period, null for a birth after it. A period
+    -- begins on `since` and ends before `until`.
+    CREATE MACRO age_in_period(birth, since, until) AS if(birth < until,
+        coalesce(completed_years(birth, since + (date_diff('day', since, until) // 2)::INTEGER), 0), NULL);
     """
 
 

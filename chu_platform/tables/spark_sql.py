@@ -12,6 +12,10 @@ UNKNOWN_LABEL: Final = "Inconnu"
 AGE_BANDS: Final = (*(f"{age}-{age + 4}" for age in range(0, 85, 5)), "85+")
 UNKNOWN_BAND: Final = "unknown"
 ALL: Final = "all"
+# Code of the places outside the 18 regions, or unknown.
+ELSEWHERE: Final = "99"
+# The speciality of the rows of a whole profession.
+WHOLE_PROFESSION: Final = "Ensemble"
 
 
 def spark_text(text: str) -> str:
@@ -40,6 +44,14 @@ def age_band(age: str) -> str:
         f"CASE WHEN {age} IS NULL THEN '{UNKNOWN_BAND}' WHEN {age} >= 85 THEN '85+' "
         f"ELSE concat(CAST({lower} AS STRING), '-', CAST({lower} + 4 AS STRING)) END"
     )
+
+
+def middle_day(start: str, end: str) -> str:
+    """Middle day of a period: the day after the first half of its days, rounded down (2 July of every year).
+
+    `start` is the first day of the period, `end` the day after its last.
+    """
+    return f"date_add({start}, CAST(floor(datediff({end}, {start}) / 2) AS INT))"
 
 
 def us_date(text: str) -> str:

@@ -255,12 +255,12 @@ def test_a_free_range_of_stays(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnect
 
 
 def test_a_free_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
-    """A woman is in the band 40-44 if she turns 40 before the end of the range and 45 after its start."""
+    """A woman is in the band 40-44 if she is 40 to 44 on 1 October 2019, the middle day of the range."""
     base, events = one(
         raw,
         f"""
-        SELECT count(*) FILTER (birth + INTERVAL 40 YEAR < DATE '2020-07-01'
-                                AND birth + INTERVAL 45 YEAR > DATE '2019-01-01'),
+        SELECT count(*) FILTER (birth + INTERVAL 40 YEAR <= DATE '2019-10-01'
+                                AND birth + INTERVAL 45 YEAR > DATE '2019-10-01'),
                (SELECT count(*) FROM stay s JOIN patient k ON k.id = s.patient
                 WHERE {IN_RANGE} AND k.sex = 'F' AND s.date >= k.birth + INTERVAL 40 YEAR
                     AND s.date < k.birth + INTERVAL 45 YEAR)
@@ -271,7 +271,7 @@ def test_a_free_range_by_sex_and_age(ask: Ask, made: Home, raw: duckdb.DuckDBPyC
     (answer,) = ask("hospitalisation_rate_by_sex_and_age", *FREE_RANGE, sex="F", age_band="40-44")
     assert base <= answer["base_patients"] <= base + leap
     assert answer["events"] == events
-    assert 0 < answer["patient_years"] <= answer["base_patients"] * DAYS_OF_FREE_RANGE / 365.25
+    assert 0 < answer["patient_years"] < 1.2 * answer["base_patients"] * DAYS_OF_FREE_RANGE / 365.25
 
 
 def test_a_free_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnection) -> None:
@@ -280,8 +280,8 @@ def test_a_free_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnec
         "SELECT count(*) FROM (SELECT try_cast(date_deces AS DATE) AS date FROM death) WHERE " + IN_RANGE,
     )
     answers = ask("deaths_by_region", *FREE_RANGE)
-    assert sum(a["deaths"] for a in answers) == deaths
-    assert len(answers) == 19
+    assert sum(a["deaths"] for a in answers if a["region_code"] != "all") == deaths
+    assert len(answers) == 20
     assert {a["population"] for a in answers} == {None}, "the population is known for 2019 only"
 
 

@@ -1,6 +1,7 @@
 """The input tables of the recomputation, made from a few source rows whose result is known."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -82,9 +83,25 @@ def test_there_is_no_age_without_a_birth_or_before_it(connection: duckdb.DuckDBP
         connection,
         f"SELECT completed_years(NULL::DATE, {day}) AS a, completed_years({day} + 1, {day}) AS b, band_of_age(b)",
     ) == [(None, None, "unknown")]
-    assert found(connection, "SELECT band_first_age('5-9'), band_first_age('85+'), band_first_age('all')") == [
-        (5, 85, None)
-    ]
+
+
+@pytest.mark.parametrize(
+    ("birth", "since", "until", "age"),
+    [
+        # The middle day of a year is 2 July, of a month of 31 days the 16th.
+        ("2010-07-02", "2019-01-01", "2020-01-01", 9),
+        ("2010-07-03", "2019-01-01", "2020-01-01", 8),
+        ("2010-07-02", "2020-01-01", "2021-01-01", 10),
+        ("2010-03-17", "2020-03-01", "2020-04-01", 9),
+        ("2020-03-31", "2020-03-01", "2020-04-01", 0),
+        ("2020-04-01", "2020-03-01", "2020-04-01", None),
+    ],
+)
+def test_ages_on_the_middle_day_of_a_period(
+    connection: duckdb.DuckDBPyConnection, birth: str, since: str, until: str, age: int | None
+) -> None:
+    create_date_macros(connection)
+    assert found(connection, f"SELECT age_in_period(DATE '{birth}', DATE '{since}', DATE '{until}')") == [(age,)]
 
 
 def test_births_that_are_no_date_are_unknown(connection: duckdb.DuckDBPyConnection) -> None:
@@ -164,17 +181,13 @@ def test_the_base_by_age_is_that_of_counting_each_patient(connection: duckdb.Duc
     for start, end in zip(quarters, [*quarters[1:], date(2016, 4, 1)], strict=True):
         calendar = [start + timedelta(n) for n in range((end - start).days)]
         covered = [day for day in calendar if first <= day <= last]
-        people: dict[str, set[int]] = {}
-        days: dict[str, int] = {}
-        for number, birth in enumerate(women):
-            for day in calendar:
-                if birth and birth <= day:
-                    people.setdefault(band(birth, day), set()).add(number)
-            for day in covered:
-                if birth and birth <= day:
-                    days[band(birth, day)] = days.get(band(birth, day), 0) + 1
-        for name, numbers in people.items():
-            expected[start, name] = (len(numbers), days.get(name, 0))
+        middle = calendar[len(calendar) // 2]
+        # Who is born later in the quarter is in the youngest band from its first day on.
+        born = [b for b in women if b and b < end]
+        people = Counter(band(b, max(b, middle)) for b in born)
+        days = Counter(band(b, max(b, day)) for b in born for day in covered)
+        for name, number in people.items():
+            expected[start, name] = (number, days[name])
         unknown = sum(b is None for b in women)
         if unknown:
             expected[start, "unknown"] = (unknown, unknown * len(covered))
