@@ -35,8 +35,15 @@ WILSON: Final = "intervalle de confiance à 95 % (Wilson)"
 POISSON: Final = "intervalle de confiance à 95 % (Poisson exact)"
 
 
-def use_measures(events: str, participle: str) -> Sequence[Measure]:
-    """Rate and intensity of use. `participle` completes "les patients ont ... au moins une fois" ("consulté")."""
+def use_measures(
+    events: str, participle: str, shares: str | None = None, whole: Count | None = None
+) -> Sequence[Measure]:
+    """Rate and intensity of use. `participle` completes "les patients ont ... au moins une fois" ("consulté").
+
+    If an event is shared between places, `shares` is the label of the sum of the shares, and `whole` the count of whole
+    events, which is displayed beside both figures.
+    """
+    also = (whole,) if whole else ()
     return (
         Measure(
             "taux",
@@ -49,6 +56,7 @@ def use_measures(events: str, participle: str) -> Sequence[Measure]:
             Count("patients", "patients distincts"),
             Count("base_patients", "patients de la base"),
             f"{{value}} {{whose}} ont {participle} au moins une fois{{where}}",
+            also=also,
         ),
         Measure(
             "intensite",
@@ -58,9 +66,10 @@ def use_measures(events: str, participle: str) -> Sequence[Measure]:
             "intensity_low",
             "intensity_high",
             "intervalle de confiance à 95 % (Poisson, approché)",
-            Count("events", events),
+            Count("events", shares or events),
             Count("patient_years", "patients-années d’observation"),
             "on compte {value}{where}",
+            also=also,
         ),
     )
 

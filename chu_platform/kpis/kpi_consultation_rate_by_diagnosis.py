@@ -95,7 +95,8 @@ kpi_consultation_rate_by_diagnosis = Indicator(
         alias="diagnoses",
         cells=diagnosis_cells(
             NAME,
-            ["events"],
+            # The measures of the family: shares of consultations and whole consultations, which are equal.
+            ["events", "events"],
             "level = 'chapter' OR (level = 'category' AND period_grain IN ('year', 'all')) OR (level = 'leaf' AND period_grain = 'all')",
         ),
         relations={("events",): diagnosis_relations(NAME, TOTAL)},

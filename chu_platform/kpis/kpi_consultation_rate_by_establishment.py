@@ -34,11 +34,12 @@ from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_rates
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
-from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sdc.cell_masks import over_time, same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
-from chu_platform.tables.checks import none_in
-from chu_platform.tables.indicator_questions import IndicatorQuestion, Parameter
+from chu_platform.tables.checks import holds, none_in
+from chu_platform.tables.columns import LONG, Column
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Parameter
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -48,25 +49,28 @@ NAME: Final = "kpi_consultation_rate_by_establishment"
 
 def _counts(periods: Periods) -> str:
     return f"""
-        WITH attached AS (
-            SELECT c.date, c.patient_key, w.weight, e.establishment_key, e.department_code, e.region_key
-            FROM {{consultation}} c
-            JOIN {{bridge}} w ON w.professional_key = c.professional_key
-            JOIN {{establishment}} e ON e.establishment_key = w.establishment_key
+        WITH place AS (
+            -- The places of a professional, each once: several establishments may be in one region.
+            SELECT professional_key, level, code, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
+            FROM (
+                SELECT w.professional_key, w.weight, stack(3, 'establishment', e.establishment_key,
+                       'department', e.department_code, 'region', e.region_key) AS (level, code)
+                FROM {{bridge}} w JOIN {{establishment}} e ON e.establishment_key = w.establishment_key
+            ) GROUP BY professional_key, level, code
         ),
         placed AS (
-            SELECT date, patient_key, weight,
-                   stack(3, 'establishment', establishment_key, 'department', department_code, 'region', region_key) AS (level, code)
-            FROM attached
+            SELECT c.date, c.patient_key, l.weight, 1 AS consultations, l.level, l.code
+            FROM {{consultation}} c JOIN place l ON l.professional_key = c.professional_key
             UNION ALL
-            SELECT date, patient_key, CAST(1 AS DECIMAL(20, 12)), 'total', 'total' FROM {{consultation}}
+            SELECT date, patient_key, CAST(1 AS DECIMAL(20, 12)), 1, 'total', 'total' FROM {{consultation}}
             UNION ALL
-            SELECT c.date, c.patient_key, CAST(1 AS DECIMAL(20, 12)), 'unattached', 'unattached'
+            SELECT c.date, c.patient_key, CAST(1 AS DECIMAL(20, 12)), 1, 'unattached', 'unattached'
             FROM {{consultation}} c LEFT ANTI JOIN {{bridge}} w ON w.professional_key = c.professional_key
         ),
         counted AS (
-            SELECT level, code, grain, start, CAST(sum(weight) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({events_by_patient(periods, "placed", ["level", "code"], ["weight"])}
+            SELECT level, code, grain, start, sum(consultations) AS consultations, CAST(sum(weight) AS DOUBLE) AS events,
+                   {DISTINCT_PATIENTS} AS patients
+            FROM ({events_by_patient(periods, "placed", ["level", "code"], ["weight", "consultations"])}
             ) GROUP BY level, code, grain, start
         ),
         name AS (
@@ -77,7 +81,7 @@ def _counts(periods: Periods) -> str:
             UNION ALL SELECT 'unattached', 'unattached', 'Consultations non rattachées'
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.level, n.code, m.label,
-               n.events, n.patients, b.base_patients, b.patient_years
+               n.consultations, n.events, n.patients, b.base_patients, b.patient_years
         FROM counted n
         JOIN name m ON m.level = n.level AND m.code = n.code
         JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
@@ -96,6 +100,13 @@ EXACT = Table(
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,
+        Column(
+            "consultations",
+            LONG,
+            "nombre de consultations d’un professionnel rattaché au lieu ; une consultation peut compter dans plusieurs lieux",
+            "Consultations",
+            nullable=False,
+        ),
         *COUNT_COLUMNS,
         *RATE_COLUMNS,
     ],
@@ -119,6 +130,11 @@ EXACT = Table(
             by_partition=True,
         ),
         NUMERATOR_IN_BASE,
+        holds(
+            "patients_and_events_in_consultations",
+            "patients <= consultations AND events <= consultations + 1e-6",
+            "un lieu n’a ni plus de patients ni plus de parts de consultations que de consultations",
+        ),
     ],
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
     derives_from=["consultation"],
@@ -138,7 +154,7 @@ RECOMPUTATION: Final = Recomputation(
             LATERAL (SELECT unnest(['establishment', 'department', 'region']) AS level,
                 unnest([organisation, o.department, o.region]) AS code) place
         """,
-    counts=use_counts(PERIOD_LEVEL, base="consultation_period"),
+    counts=use_counts(PERIOD_LEVEL, base="consultation_period", distinct="consultations"),
     sources=[
         CONSULTATIONS,
         SourceRows(
@@ -169,7 +185,8 @@ kpi_consultation_rate_by_establishment = Indicator(
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
                    period_grain AS grain, period_start AS start, level, code,
-                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events
+                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events,
+                   consultations
             FROM establishments
             WHERE level IN ('total', 'unattached', 'region')
                OR (level = 'department' AND period_grain IN ('year', 'all'))
@@ -188,13 +205,15 @@ kpi_consultation_rate_by_establishment = Indicator(
                 JOIN establishment e ON e.establishment_key = c.code AND e.department_code = p.code
                 WHERE p.level = 'department' AND c.level = 'establishment'
                 """,
-            ]
+            ],
+            # A consultation may count in several places, so whole consultations are additive over time only.
+            ("consultations",): over_time(NAME),
         },
         reads={"establishment": dim_establishment},
         relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
         level_columns=["level", "code"],
         weight="events",
-        counts=["events", "patients", "base_patients"],
+        counts=["events", "consultations", "patients", "base_patients"],
     ),
     question=IndicatorQuestion(
         number=1,
@@ -214,12 +233,16 @@ kpi_consultation_rate_by_establishment = Indicator(
                 overview="level IN ('region', 'total', 'unattached')",
             ),
         ),
-        measures=use_measures("consultations", "consulté"),
+        measures=use_measures(
+            "consultations", "consulté", shares="consultations réparties", whole=Count("consultations", "consultations")
+        ),
         definition=(
             *USE_DEFINITION,
             "Une consultation est rattachée aux structures de son professionnel : s’il en a n, chacune en reçoit 1/n. "
-            "La somme des consultations rattachées et non rattachées est exactement le total. Un nombre ainsi partagé n’est "
-            "pas toujours entier : l’intervalle de Poisson est alors approché.",
+            "La somme des consultations ainsi réparties et des non rattachées est exactement le total. Un nombre ainsi partagé "
+            "n’est pas toujours entier : l’intervalle de Poisson est alors approché.",
+            "Le nombre de consultations d’un lieu, lui, compte chaque consultation d’un professionnel qui y est rattaché ; une "
+            "consultation peut compter dans plusieurs lieux, et ces nombres ne s’additionnent donc pas.",
         ),
         caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, et non aux habitants du lieu : c’est la part des patients "
         "de la base qui y ont consulté. Il dépend d’abord de la taille du lieu.",

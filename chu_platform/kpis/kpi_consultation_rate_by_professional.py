@@ -22,6 +22,7 @@ from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
+from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_consultation_rate_by_professional"
@@ -35,14 +36,15 @@ def _of_professionals(periods: Periods) -> str:
             ) GROUP BY professional_key, grain, start
         ),
         worked AS (
-            SELECT professional_key, grain, start, count(*) AS worked_months
-            FROM ({periods.expand("(SELECT DISTINCT professional_key, CAST(trunc(date, 'month') AS DATE) AS date FROM {consultation})", "professional_key")}
+            SELECT professional_key, grain, start, count(*) AS worked_months, count(DISTINCT year(date)) AS active_years
+            FROM ({periods.expand("(SELECT DISTINCT professional_key, CAST(trunc(date, 'month') AS DATE) AS date FROM {consultation})", "professional_key, date")}
             ) GROUP BY professional_key, grain, start
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.professional_key,
                d.profession_label AS profession, d.speciality_label AS speciality,
                CAST(n.events AS DOUBLE) AS events, n.patients, m.worked_months,
                CAST(n.events AS DOUBLE) / m.worked_months AS events_per_worked_month,
+               m.active_years, CAST(n.events AS DOUBLE) / m.active_years AS events_per_active_year,
                CAST(n.events AS DOUBLE) / t.events AS share
         FROM counted n
         JOIN (SELECT grain, start, sum(events) AS events FROM counted GROUP BY grain, start) t
@@ -78,6 +80,20 @@ EXACT = Table(
             nullable=False,
         ),
         Column(
+            "active_years",
+            LONG,
+            "nombre d’années avec au moins une consultation",
+            "Années d’activité",
+            nullable=False,
+        ),
+        Column(
+            "events_per_active_year",
+            DOUBLE,
+            "nombre de consultations par année d’activité",
+            "Consultations par année d’activité",
+            nullable=False,
+        ),
+        Column(
             "share",
             DOUBLE,
             "part des consultations de la période, de 0 à 1",
@@ -93,18 +109,21 @@ EXACT = Table(
 
 
 def _of_specialities(periods: Periods) -> str:
+    of_group = f"coalesce(speciality, '{WHOLE_PROFESSION}') AS speciality"
     return f"""
         WITH grouped AS (
-            SELECT period_grain, period_start, period_end, is_partial, profession, speciality,
-                   count(*) AS professionals, sum(events) AS events, sum(worked_months) AS worked_months,
-                   sum(events) / sum(worked_months) AS events_per_worked_month, sum(share) AS share,
-                   percentile(events_per_worked_month, 0.5) AS median, percentile(events_per_worked_month, 0.2) AS p20,
-                   percentile(events_per_worked_month, 0.8) AS p80, percentile(worked_months, 0.5) AS median_months
+            SELECT period_grain, period_start, period_end, is_partial, profession, {of_group},
+                   count(*) AS professionals, sum(events) AS events, sum(active_years) AS active_years,
+                   sum(events) / sum(active_years) AS events_per_active_year, sum(share) AS share,
+                   percentile(events_per_active_year, 0.5) AS median, percentile(events_per_active_year, 0.2) AS p20,
+                   percentile(events_per_active_year, 0.8) AS p80, percentile(active_years, 0.5) AS median_years
             FROM {{professional_rate}} WHERE {periods.only("period_grain", ("year", "all"))}
-            GROUP BY period_grain, period_start, period_end, is_partial, profession, speciality
+            GROUP BY GROUPING SETS ((period_grain, period_start, period_end, is_partial, profession, speciality),
+                                    (period_grain, period_start, period_end, is_partial, profession))
         ),
         placed AS (
-            SELECT c.date, c.patient_key, 1 AS events, d.profession_label AS profession, d.speciality_label AS speciality
+            SELECT c.date, c.patient_key, 1 AS events, d.profession_label AS profession,
+                   explode(array(d.speciality_label, '{WHOLE_PROFESSION}')) AS speciality
             FROM {{consultation}} c JOIN {{professional}} d ON d.professional_key = c.professional_key
         ),
         person AS (
@@ -115,16 +134,17 @@ def _of_specialities(periods: Periods) -> str:
             GROUP BY n.profession, n.speciality, n.grain, n.start
         )
         SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
-               g.events, n.patients, g.worked_months, g.events_per_worked_month, g.events / t.total AS share,
+               g.events, n.patients, g.active_years, g.events_per_active_year, g.events / t.total AS share,
                g.median, g.p20, g.p80,
                -- Funnel plot limits of a rate around its target (Spiegelhalter, Stat Med 2005;24:1185-1202).
-               greatest(g.events_per_worked_month - 1.96D * sqrt(g.events_per_worked_month / g.median_months), 0D) AS funnel_low,
-               g.events_per_worked_month + 1.96D * sqrt(g.events_per_worked_month / g.median_months) AS funnel_high
+               greatest(g.events_per_active_year - 1.96D * sqrt(g.events_per_active_year / g.median_years), 0D) AS funnel_low,
+               g.events_per_active_year + 1.96D * sqrt(g.events_per_active_year / g.median_years) AS funnel_high
         FROM grouped g
         JOIN person n ON n.profession = g.profession AND n.speciality = g.speciality AND n.grain = g.period_grain
                      AND n.start = {periods.start_of("g")}
         JOIN (
-            SELECT period_grain, period_start, sum(events) AS total FROM grouped GROUP BY period_grain, period_start
+            SELECT period_grain, period_start, sum(events) AS total FROM grouped WHERE speciality = '{WHOLE_PROFESSION}'
+            GROUP BY period_grain, period_start
         ) t ON t.period_grain = g.period_grain AND t.period_start = g.period_start
         """
 
@@ -133,30 +153,36 @@ consultation_by_speciality = Table(
     name="consultation_by_speciality",
     layer=Layer.DISCLOSURE,
     zone=Zone.PSEUDONYMISED,
-    grain="une profession et une spécialité, dans une année ou dans toutes les années",
+    grain="une profession et une spécialité, ou toute une profession, dans une année ou dans toutes les années",
     label="Consultations par professionnel : professions et spécialités",
     owner="team:privacy",
     columns=[
         *PERIOD_COLUMNS,
         Column("profession", STRING, "profession des professionnels", "Profession", key=True),
-        Column("speciality", STRING, "spécialité des professionnels", "Spécialité", key=True),
+        Column(
+            "speciality",
+            STRING,
+            f"spécialité des professionnels ; {WHOLE_PROFESSION} : toute la profession",
+            "Spécialité",
+            key=True,
+        ),
         Column(
             "professionals", LONG, "nombre de professionnels ayant des consultations", "Professionnels", nullable=False
         ),
         Column("events", DOUBLE, "nombre de consultations", "Consultations", nullable=False),
         Column("patients", LONG, "nombre de patients distincts", "Patients distincts", nullable=False),
         Column(
-            "worked_months",
+            "active_years",
             LONG,
-            "nombre de mois avec au moins une consultation, tous professionnels ensemble",
-            "Mois travaillés",
+            "nombre d’années avec au moins une consultation, tous professionnels ensemble",
+            "Années d’activité",
             nullable=False,
         ),
         Column(
-            "events_per_worked_month",
+            "events_per_active_year",
             DOUBLE,
-            "nombre de consultations par mois travaillé",
-            "Consultations par mois travaillé",
+            "nombre de consultations par année d’activité",
+            "Consultations par année d’activité",
             nullable=False,
         ),
         Column(
@@ -169,21 +195,21 @@ consultation_by_speciality = Table(
         Column(
             "median",
             DOUBLE,
-            "médiane, parmi les professionnels, des consultations par mois travaillé",
+            "médiane, parmi les professionnels, des consultations par année d’activité",
             "Médiane",
             nullable=False,
         ),
         Column(
             "p20",
             DOUBLE,
-            "20e centile, parmi les professionnels, des consultations par mois travaillé",
+            "20e centile, parmi les professionnels, des consultations par année d’activité",
             "P20",
             nullable=False,
         ),
         Column(
             "p80",
             DOUBLE,
-            "80e centile, parmi les professionnels, des consultations par mois travaillé",
+            "80e centile, parmi les professionnels, des consultations par année d’activité",
             "P80",
             nullable=False,
         ),
@@ -212,25 +238,26 @@ PROFESSION: Final = "period_grain, period_start, profession, speciality"
 RECOMPUTATION: Final = Recomputation(
     InputSet.PROFESSIONS,
     # `professional` is the counted professional. Those who are in no register count as one, the unknown professional.
+    # A consultation counts for the speciality and for the whole profession.
     rows=f"""
-        SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession,
-            coalesce(p.speciality, 'Inconnu') AS speciality, c.id AS row, patient, is_known,
-            c.professional AS identifier, coalesce(p.id, '{UNKNOWN}') AS professional, month_start AS month
-        FROM consultation_in c LEFT JOIN professional p ON p.id = c.professional
+        SELECT {PERIOD}, coalesce(p.profession, 'Inconnu') AS profession, s.speciality, c.id AS row, patient, is_known,
+            c.professional AS identifier, coalesce(p.id, '{UNKNOWN}') AS professional, year(month_start) AS active_year
+        FROM consultation_in c LEFT JOIN professional p ON p.id = c.professional,
+            LATERAL (SELECT unnest([coalesce(p.speciality, 'Inconnu'), '{WHOLE_PROFESSION}']) AS speciality) s
         """,
     counts=f"""
         WITH work AS (
-            SELECT {PROFESSION}, professional, count(*) AS events, count(DISTINCT month) AS months
+            SELECT {PROFESSION}, professional, count(*) AS events, count(DISTINCT active_year) AS years
             FROM numerator GROUP BY ALL
         ), group_of AS (
-            SELECT {PROFESSION}, count(*) AS professionals, sum(events) AS events, sum(months) AS worked_months,
-                sum(events) / sum(months) AS pace, quantile_cont(events / months, [0.2, 0.5, 0.8]) AS paces,
-                median(months) AS typical
+            SELECT {PROFESSION}, count(*) AS professionals, sum(events) AS events, sum(years) AS active_years,
+                sum(events) / sum(years) AS pace, quantile_cont(events / years, [0.2, 0.5, 0.8]) AS paces,
+                median(years) AS typical
             FROM work GROUP BY ALL
         ), patient_of AS (
             SELECT {PROFESSION}, count(DISTINCT if(is_known, patient, NULL)) AS patients FROM numerator GROUP BY ALL
         ), whole AS (SELECT {PERIOD}, count(*) AS total FROM consultation_in GROUP BY ALL)
-        SELECT {PROFESSION}, professionals, events, patients, worked_months, pace AS events_per_worked_month,
+        SELECT {PROFESSION}, professionals, events, patients, active_years, pace AS events_per_active_year,
             events / total AS share, paces[2] AS median, paces[1] AS p20, paces[3] AS p80,
             greatest(pace - 1.96 * sqrt(pace / typical), 0) AS funnel_low,
             pace + 1.96 * sqrt(pace / typical) AS funnel_high
@@ -244,21 +271,32 @@ RECOMPUTATION: Final = Recomputation(
     ],
 )
 
+# The sum of the professions is the total of indicator 1; the sum of its specialities is a profession.
+PROFESSIONS: Final = same_period(TOTAL, f"c.indicator = '{NAME}' AND c.level = 'profession'")
+SPECIALITIES: Final = same_period(
+    f"p.indicator = '{NAME}' AND p.level = 'profession'",
+    f"c.indicator = '{NAME}' AND c.level = 'speciality'",
+    "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
+)
+
 kpi_consultation_rate_by_professional = Indicator(
     exact=EXACT,
     released_form=consultation_by_speciality,
     fact=fact_consultation,
-    # Released: professions and specialities for years and `all`; no single professional.
+    # Released: professions and their specialities for years and `all`; no single professional.
     release=Release(
         family=consultation_mask,
         alias="specialities",
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, profession, speciality) AS cell,
-                   period_grain AS grain, period_start AS start, 'speciality' AS level, concat_ws('|', profession, speciality) AS code,
-                   {small("events")} OR {small("patients")} OR {small("professionals")} AS small, events AS weight, events
+                   period_grain AS grain, period_start AS start,
+                   CASE speciality WHEN '{WHOLE_PROFESSION}' THEN 'profession' ELSE 'speciality' END AS level,
+                   concat_ws('|', profession, speciality) AS code,
+                   {small("events")} OR {small("patients")} OR {small("professionals")} AS small, events AS weight, events, events
             FROM specialities
             """,
-        relations={("events",): [same_period(TOTAL, "c.level = 'speciality'")]},
+        relations={("events",): [PROFESSIONS, SPECIALITIES]},
+        level_columns=["speciality"],
         weight="events",
         counts=["events", "patients", "professionals"],
     ),
@@ -280,8 +318,8 @@ kpi_consultation_rate_by_professional = Indicator(
         measures=(
             Measure(
                 "mediane",
-                "Médiane par mois travaillé",
-                "par mois travaillé",
+                "Médiane par année d’activité",
+                "par année d’activité",
                 "median",
                 "p20",
                 "p80",
@@ -289,37 +327,38 @@ kpi_consultation_rate_by_professional = Indicator(
                 Count("professionals", "professionnels"),
                 None,
                 "le nombre médian de consultations d’un professionnel est de {value}{where}",
-                2,
+                1,
                 "de P20 à P80",
             ),
             Measure(
                 "moyenne",
-                "Moyenne par mois travaillé",
-                "par mois travaillé",
-                "events_per_worked_month",
+                "Moyenne par année d’activité",
+                "par année d’activité",
+                "events_per_active_year",
                 "funnel_low",
                 "funnel_high",
                 "limites à 95 % de l’entonnoir pour un professionnel d’activité médiane",
                 Count("events", "consultations"),
-                Count("worked_months", "mois travaillés"),
+                Count("active_years", "années d’activité"),
                 "le nombre moyen de consultations d’un professionnel est de {value}{where}",
-                2,
+                1,
                 "limites de l’entonnoir",
             ),
         ),
         definition=(
-            "Un mois travaillé est un mois avec au moins une consultation. La médiane, P20 et P80 sont ceux des professionnels "
-            "de la profession et de la spécialité.",
+            "Une année d’activité est une année où le professionnel a au moins une consultation ; une année incomplète compte "
+            "comme une année. La médiane, P20 et P80 sont ceux des professionnels de la profession et de la spécialité, ou de "
+            "toute la profession (« Ensemble »).",
             "Aucun professionnel n’est publié seul : il en faut plus de dix par profession et spécialité.",
         ),
         caution="Ces chiffres n’évaluent aucun professionnel : la durée et la difficulté des consultations ne sont pas connues.",
     ),
     free_range=FreeRange("consultation", order="events DESC, profession, speciality"),
     summary=Summary(
-        where=LATEST_WHOLE_YEAR,
+        where=f"{LATEST_WHOLE_YEAR} AND speciality = '{WHOLE_PROFESSION}'",
         order="events DESC",
         rows=3,
-        subject="concat_ws(', ', profession, speciality)",
+        subject="profession",
         measure="mediane",
     ),
     recomputation=RECOMPUTATION,

@@ -42,8 +42,10 @@ def events_by_diagnosis(fact: str) -> str:
         """
 
 
-def use_counts(keys: str, base: str, base_keys: str = PERIOD, days: bool = False) -> str:
+def use_counts(keys: str, base: str, base_keys: str = PERIOD, days: bool = False, distinct: str | None = None) -> str:
     """SQL of the counts of an indicator of use: events, patients, base_patients, patient_years and, optionally, days.
+
+    `distinct` is the name of a column with the number of different events, if the events of a cell are shares.
 
     `keys` are the key columns of a cell. `numerator` has the columns row, patient, is_known, share (of an event) and,
     with `days`, days. `base` is the input table with base_patients and patient_years by `base_keys`. Patients who are
@@ -52,11 +54,12 @@ def use_counts(keys: str, base: str, base_keys: str = PERIOD, days: bool = False
     return f"""
         WITH use AS (
             SELECT {keys}, sum(share) AS events, count(DISTINCT if(is_known, patient, NULL)) AS patients
-                {", sum(days) AS days" if days else ""}
+                {", sum(days) AS days" if days else ""} {f", count(DISTINCT row) AS {distinct}" if distinct else ""}
             FROM numerator GROUP BY {keys}
         )
         SELECT {keys}, coalesce(events, 0) AS events, coalesce(patients, 0) AS patients,
             {"coalesce(days, 0) AS days," if days else ""}
+            {f"coalesce({distinct}, 0) AS {distinct}," if distinct else ""}
             coalesce(base_patients, 0) AS base_patients, coalesce(patient_years, 0) AS patient_years
         FROM cell LEFT JOIN use USING ({keys}) LEFT JOIN {base} USING ({base_keys})
         """

@@ -110,12 +110,16 @@ def _relations(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) ->
     return Relations.concat(parts) if parts else Relations.of()
 
 
-def over_time() -> Sequence[str]:
-    """SQL of relations over time: a quarter is the sum of its months, a year of its quarters, `all` of the years."""
+def over_time(indicator: str | None = None) -> Sequence[str]:
+    """SQL of relations over time: a quarter is the sum of its months, a year of its quarters, `all` of the years.
+
+    They hold for the cells of one indicator, or of all.
+    """
+    only = f" AND p.indicator = '{indicator}'" if indicator else ""
     return [
         f"""
         SELECT p.id, c.id FROM cell p JOIN cell c
-        ON p.indicator = c.indicator AND p.level = c.level AND p.code = c.code AND c.grain = '{fine}'
+        ON p.indicator = c.indicator{only} AND p.level = c.level AND p.code = c.code AND c.grain = '{fine}'
            AND p.grain = '{coarse}'
            AND {"true" if coarse == "all" else f"p.start = date_trunc('{coarse}', c.start)::DATE"}
         """
