@@ -53,15 +53,14 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
     """Rows of the summary as French texts: period, subject, figure, limits, numerator and denominator."""
     summary, question = indicator.summary, indicator.question
     measure = question.measure(summary.measure)
-    ranged = question.measure(summary.limits or summary.measure)
-    assert measure and ranged, f"{indicator.name}: its summary names a measure that it does not have"
+    assert measure, f"{indicator.name}: its summary names a measure that it does not have"
     counts = [c for c in (measure.numerator, measure.denominator) if c]
     columns = {
         "period": "year" if question.yearly else "year(period_start)",
         "subject": summary.subject,
         "value": measure.value,
-        "low": ranged.low or "NULL",
-        "high": ranged.high or "NULL",
+        "low": measure.low or "NULL",
+        "high": measure.high or "NULL",
         **{f"count{i}": c.column for i, c in enumerate(counts)},
     }
     listed = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
@@ -74,13 +73,9 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
     lines = []
     for period, subject, value, low, high, *numbers in rows:
         limits = (
-            "-" if low is None else f"{french.number(low, ranged.decimals)} à {french.number(high, ranged.decimals)}"
+            "-" if low is None else f"{french.number(low, measure.decimals)} à {french.number(high, measure.decimals)}"
         )
-        name = (
-            ""
-            if "confiance" in measure.limits and ranged is measure
-            else f"{ranged.limits if ranged is measure else ranged.label} : "
-        )
+        name = "" if "confiance" in measure.limits else f"{measure.limits} : "
         lines.append(
             (
                 str(period),

@@ -3,7 +3,7 @@
 from chu_platform.references.region import region
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import ELSEWHERE, UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Table, Zone
 
 dim_region = Table(
@@ -22,7 +22,7 @@ dim_region = Table(
     rows=Query(
         f"""
         SELECT region_code AS region_key, region_label, population_2019 FROM {{region}}
-        UNION ALL SELECT '99', concat('étranger, collectivités d', chr(39), 'outre-mer ou inconnu'), NULL
+        UNION ALL SELECT '{ELSEWHERE}', concat('étranger, collectivités d', chr(39), 'outre-mer ou inconnu'), NULL
         UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
         """
     ),

@@ -143,7 +143,7 @@ class Summary:
     """The rows of the masked table that the terminal shows.
 
     `where`, `order` and `subject` (the text of a row) are DuckDB SQL over `{this}`. `measure` is the key of the measure
-    that is shown. `limits` is the key of the measure whose limits are shown, if it is another one.
+    that is shown.
     """
 
     where: str
@@ -151,7 +151,6 @@ class Summary:
     rows: int
     subject: str
     measure: str
-    limits: str | None = None
 
 
 @dataclass(frozen=True)

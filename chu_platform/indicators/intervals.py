@@ -35,16 +35,16 @@ def garwood(events: Floats) -> tuple[Floats, Floats]:
     return low[where], high[where]
 
 
-def student_mean(values: Floats) -> tuple[float, float]:
-    """Student's interval of a mean; NaN with fewer than two values."""
+def student_mean(values: Floats, fewest: int, smallest: float, largest: float) -> tuple[float, float]:
+    """Student's interval of a mean, cut at the smallest and largest possible value; NaN with fewer than `fewest` values."""
     from scipy.stats import t
 
     n = len(values)
-    if n < 2:
+    if n < fewest:
         return float("nan"), float("nan")
     half = float(t.ppf(1 - ALPHA / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     mean = float(np.mean(values))
-    return mean - half, mean + half
+    return max(mean - half, smallest), min(mean + half, largest)
 
 
 def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Indicator 7: deaths by region of the place of death, by year of death, sex and age."""
+"""Indicator 7: deaths by region of the place of death, and in the 18 regions together, by year of death, sex and age."""
 
 from dataclasses import replace
 from typing import Final
@@ -17,12 +17,12 @@ from chu_platform.recomputation.completed_figures import recomputed_death_rates
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period, small
-from chu_platform.tables.checks import sums_to
+from chu_platform.tables.checks import none_in, sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import ALL, UNKNOWN
+from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_deaths_by_region"
@@ -57,12 +57,23 @@ def _counts(periods: Periods) -> str:
                 FROM year y CROSS JOIN {{region}} r WHERE r.region_key <> '{UNKNOWN}'
             )
             GROUP BY death_year, region_key, sex, age_band
+        ),
+        placed AS (
+            SELECT * FROM cell
+            UNION ALL
+            SELECT death_year, '{ALL}', sex, age_band, sum(deaths) FROM cell
+            WHERE region_key <> '{ELSEWHERE}' GROUP BY death_year, sex, age_band
+        ),
+        place AS (
+            SELECT region_key, region_label, population_2019 FROM {{region}}
+            UNION ALL
+            SELECT '{ALL}', 'France (18 régions)', sum(population_2019) FROM {{region}}
         )
         SELECT {periods.as_year("c.death_year")} AS year, c.region_key AS region_code, r.region_label, c.sex, c.age_band, y.is_partial, c.deaths,
                CASE WHEN {periods.is_year("c.death_year", 2019)} AND c.sex = '{ALL}' AND c.age_band = '{ALL}' THEN r.population_2019 END AS population
-        FROM cell c
+        FROM placed c
         JOIN year y ON y.death_year = c.death_year
-        JOIN {{region}} r ON r.region_key = c.region_key
+        JOIN place r ON r.region_key = c.region_key
         """
 
 
@@ -80,12 +91,18 @@ EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
-    grain="une région dans une année, par sexe et tranche d’âge, totaux compris",
+    grain="une région, ou la France, dans une année, par sexe et tranche d’âge, totaux compris",
     label="Décès par région",
     owner="team:kpis",
     columns=[
         Column("year", INTEGER, "année du décès", "Année", key=True),
-        Column("region_code", STRING, "code Insee de la région ; 99 : ailleurs ou inconnue", "Code région", key=True),
+        Column(
+            "region_code",
+            STRING,
+            "code Insee de la région ; 99 : ailleurs ou inconnue ; all : France, les 18 régions",
+            "Code région",
+            key=True,
+        ),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
         Column("sex", STRING, "F, M ou all (ensemble)", "Sexe", key=True),
         Column(
@@ -111,11 +128,18 @@ EXACT = Table(
     checks=[
         sums_to(
             "regions_sum_to_all_deaths",
-            "SELECT sum(deaths) FROM {this} WHERE sex = 'all' AND age_band = 'all'",
+            "SELECT sum(deaths) FROM {this} WHERE sex = 'all' AND age_band = 'all' AND region_code <> 'all'",
             fact_death,
             "SELECT count(*) FROM {other}",
-            "la somme des décès des régions est le nombre de tous les décès",
-        )
+            "la somme des décès des régions et d’ailleurs est le nombre de tous les décès",
+        ),
+        none_in(
+            "regions_sum_to_france",
+            f"SELECT count(*) FROM (SELECT sum(CASE region_code WHEN '{ALL}' THEN -deaths ELSE deaths END) AS gap "
+            f"FROM {{this}} WHERE region_code <> '{ELSEWHERE}' GROUP BY year, sex, age_band HAVING gap <> 0)",
+            "la somme des décès des 18 régions est le nombre de décès de la France",
+            by_partition=True,
+        ),
     ],
     layout=Layout(partition_by=["year"], z_order_by=["region_code"]),
     derives_from=["death"],
@@ -124,9 +148,10 @@ EXACT = Table(
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
     InputSet.DEATHS,
-    rows="""
-        SELECT d.year, d.region AS region_code, s.sex, a.age_band, d.key AS row
-        FROM death d, LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,
+    rows=f"""
+        SELECT d.year, r.region_code, s.sex, a.age_band, d.key AS row
+        FROM death d, LATERAL (SELECT unnest(if(d.region = '{ELSEWHERE}', [d.region], [d.region, 'all'])) AS region_code) r,
+            LATERAL (SELECT unnest(['all', d.sex]) AS sex) s,
             LATERAL (SELECT unnest(['all', d.band]) AS age_band) a
         """,
     # The population is known for 2019 only, for all sexes and ages together.
@@ -134,7 +159,10 @@ RECOMPUTATION: Final = Recomputation(
         SELECT year, region_code, sex, age_band, count(row) AS deaths,
             any_value(if((year, sex, age_band) = (2019, 'all', 'all'), population_2019, NULL)) AS population
         FROM cell LEFT JOIN numerator USING (year, region_code, sex, age_band)
-            LEFT JOIN raw_region USING (region_code)
+            LEFT JOIN (
+                SELECT region_code, population_2019 FROM raw_region
+                UNION ALL SELECT 'all', sum(population_2019) FROM raw_region
+            ) USING (region_code)
         GROUP BY year, region_code, sex, age_band
         """,
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
@@ -173,6 +201,12 @@ kpi_deaths_by_region = Indicator(
                     "c.code NOT LIKE '%|all'",
                     "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
                 ),
+                # France is the sum of the 18 regions. `start` is the year and the region.
+                f"""
+                SELECT p.id, c.id FROM cell p JOIN cell c ON p.indicator = c.indicator AND p.code = c.code
+                    AND split_part(p.start, '|', 1) = split_part(c.start, '|', 1)
+                WHERE split_part(p.start, '|', 2) = '{ALL}' AND split_part(c.start, '|', 2) NOT IN ('{ALL}', '{ELSEWHERE}')
+                """,
             ]
         },
         level_columns=["sex", "age_band"],
@@ -187,7 +221,7 @@ kpi_deaths_by_region = Indicator(
         title="Combien de décès dans chaque région ?",
         short="Décès par région",
         parameters=(
-            Parameter("region", "Région du décès", ("region_code",), "", options={"region": "region_code = $value"}),
+            Parameter("region", "Région du décès", ("region_code",), ALL, options={"region": "region_code = $value"}),
             replace(SEX, overview="sex = 'all'"),
             replace(AGE, overview="age_band = 'all'"),
         ),
@@ -221,7 +255,8 @@ kpi_deaths_by_region = Indicator(
         ),
         definition=(
             "Décès dont la date de décès est dans l’année, selon la région du lieu de décès : 18 régions, et une ligne « étranger, "
-            "collectivités d’outre-mer ou inconnu ». Les doublons exacts comptent une fois.",
+            "collectivités d’outre-mer ou inconnu ». La ligne « France » réunit les 18 régions ; avec les décès d’ailleurs, elle "
+            "donne tous les décès. Les doublons exacts comptent une fois.",
             "Taux brut : décès pour 1 000 habitants, avec la population de 2019, seule année dont la population est disponible ; "
             "intervalle de Poisson exact à 95 %.",
         ),
@@ -232,7 +267,7 @@ kpi_deaths_by_region = Indicator(
     ),
     free_range=FreeRange(None, without=("year", "is_partial"), sums_years=True),
     summary=Summary(
-        where="year = 2019 AND sex = 'all' AND age_band = 'all'",
+        where="year = 2019 AND sex = 'all' AND age_band = 'all' AND region_code <> 'all'",
         order="deaths DESC",
         rows=3,
         subject="region_label",

@@ -26,6 +26,9 @@ from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Table, Zone
 
 NAME: Final = "kpi_satisfaction_by_region"
+# The mean of fewer scored sites has no interval.
+FEWEST_SITES: Final = 5
+SCORES: Final = (0, 100)
 
 
 def _scores(periods: Periods) -> str:
@@ -61,8 +64,11 @@ def _scores(periods: Periods) -> str:
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
-    """Replace the list of site scores by Student's 95 % interval of their mean."""
-    limits = [student_mean(np.array(scores or [], dtype=np.float64)) for scores in summed["scores"].to_pylist()]
+    """Replace the list of site scores by Student's 95 % interval of their mean, within the possible scores."""
+    limits = [
+        student_mean(np.array(scores or [], dtype=np.float64), FEWEST_SITES, *SCORES)
+        for scores in summed["scores"].to_pylist()
+    ]
     lows, highs = np.array(limits, dtype=np.float64).reshape(-1, 2).T
     return (
         summed.drop_columns(["scores"])
@@ -96,13 +102,13 @@ EXACT = Table(
         Column(
             "score_low",
             DOUBLE,
-            "borne basse à 95 % de la moyenne non pondérée, loi de Student",
+            f"borne basse à 95 % de la moyenne non pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score, au moins 0",
             "Score moyen : borne basse",
         ),
         Column(
             "score_high",
             DOUBLE,
-            "borne haute à 95 % de la moyenne non pondérée, loi de Student",
+            f"borne haute à 95 % de la moyenne non pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score, au plus 100",
             "Score moyen : borne haute",
         ),
         Column("class_a", LONG, "nombre de sites de classe A", "Sites de classe A", nullable=False),
@@ -228,8 +234,7 @@ kpi_satisfaction_by_region = Indicator(
                 Count("sites_scored", "sites avec score"),
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
-                bounds=(0, 100),
-                reason_without_limits="un seul site",
+                reason_without_limits="moins de cinq sites avec score",
             ),
             Measure(
                 "recommandation",
@@ -246,14 +251,13 @@ kpi_satisfaction_by_region = Indicator(
         ),
         definition=(
             "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
-            "site. La moyenne simple donne le même poids à chaque site. L’intervalle (Student) est celui de la moyenne simple ; "
-            "les pages le limitent à 0 et à 100, les fichiers contiennent les limites calculées.",
+            "site. La moyenne simple donne le même poids à chaque site ; elle seule a un intervalle (Student, limité à 0 et à 100), "
+            "à partir de cinq sites avec score.",
             "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais additionnées.",
         ),
         caution="Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",
         yearly=True,
         has_map=True,
-        compared_by="moyenne",
     ),
     free_range=FreeRange(None, without=(), order="survey, year, region_code"),
     summary=Summary(
@@ -262,7 +266,6 @@ kpi_satisfaction_by_region = Indicator(
         rows=2,
         subject="concat(region_label, CASE survey WHEN '48h_mco' THEN ', plus de 48 h' ELSE ', ambulatoire' END)",
         measure="score",
-        limits="moyenne",
     ),
     recomputation=RECOMPUTATION,
 )

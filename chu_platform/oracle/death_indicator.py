@@ -30,13 +30,15 @@ POPULATIONS = {
 
 
 def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Table 7 from the distinct rows `death`; uses the macro `age` of `care_indicators`.
+    """Table 7 from the distinct rows `death`; the region `all` is the 18 regions.
 
+    Uses the macro `age` of `care_indicators`.
     Deaths without a valid date are left out. An unknown day of birth or death is replaced with the 15th, an unknown
     month with 1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
     """
     connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
-    connection.executemany("INSERT INTO population VALUES (?, ?)", list(POPULATIONS.items()))
+    populations = [*POPULATIONS.items(), ("all", sum(POPULATIONS.values()))]
+    connection.executemany("INSERT INTO population VALUES (?, ?)", populations)
     return query_table(
         connection,
         f"""
@@ -74,13 +76,18 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             SELECT year, region_code, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
                 CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, count(*) AS deaths
             FROM banded GROUP BY year, region_code, CUBE (sex, age_band)
+        ), placed AS (
+            FROM counted
+            UNION ALL
+            SELECT year, 'all', sex, age_band, sum(deaths)::BIGINT FROM counted
+            WHERE region_code <> '{ELSEWHERE}' GROUP BY year, sex, age_band
         ), every AS (
             SELECT year, region_code, 'all' AS sex, 'all' AS age_band
             FROM (SELECT DISTINCT year FROM banded),
                  (SELECT region AS region_code FROM population UNION ALL SELECT '{ELSEWHERE}')
         ), complete AS (
             SELECT year, region_code, sex, age_band, coalesce(deaths, 0) AS deaths
-            FROM counted FULL JOIN every USING (year, region_code, sex, age_band)
+            FROM placed FULL JOIN every USING (year, region_code, sex, age_band)
             WHERE sex IS NOT NULL
         )
         SELECT c.year, region_code, sex, age_band, c.year = max(c.year) OVER () AS is_partial, deaths,

@@ -11,7 +11,7 @@ from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period, coarser
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL
+from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL, WHOLE_PROFESSION
 
 X = Mapping[str, str]
 Row = Mapping[str, Any]
@@ -33,7 +33,8 @@ BAND_START: Final = re.compile(r"\d+")
 class Cell:
     """One figure with its X, its period, its interval, numerator and denominator. A masked cell has no figures.
 
-    `numerator` and `denominator` are also None if the measure has none. `name` distinguishes the cell from its peers.
+    `counts` are the values of the counts of its measure (`Measure.counts`). `numerator` and `denominator` are also None
+    if the measure has none. `name` distinguishes the cell from its peers.
     """
 
     x: X
@@ -47,6 +48,7 @@ class Cell:
     high: float | None
     numerator: float | None
     denominator: float | None
+    counts: Sequence[float | None]
 
     @property
     def shown(self) -> bool:
@@ -73,6 +75,8 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
     if "label" in row:
         return str(row["label"])
     if "profession" in row:
+        if row["speciality"] == WHOLE_PROFESSION:
+            return f"{row['profession']} (ensemble)"
         unknown = row["speciality"] == UNKNOWN_LABEL
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
     parts = [str(row["region_label"])] if "region_label" in row else []
@@ -97,12 +101,6 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
-    def limit(column: str | None) -> float | None:
-        value = figure(column)
-        if value is None or measure.bounds is None:
-            return value
-        return min(max(value, measure.bounds[0]), measure.bounds[1])
-
     return Cell(
         {c: row[c] for c in question.columns},
         label_of(question, row),
@@ -111,10 +109,11 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         row["is_partial"],
         row["is_masked"],
         figure(measure.value),
-        limit(measure.low),
-        limit(measure.high),
+        figure(measure.low),
+        figure(measure.high),
         figure(measure.numerator.column if measure.numerator else None),
         figure(measure.denominator.column if measure.denominator else None),
+        [figure(count.column) for count in measure.counts],
     )
 
 
@@ -269,14 +268,21 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     if "level" in x:
         condition, shared, title = _same_level(x)
     elif "profession" in x:
-        condition, shared = "profession = $profession", {"profession": x["profession"]}
-        title = f"Les spécialités : {x['profession']}"
+        shared = {"whole": WHOLE_PROFESSION}
+        if x["speciality"] == WHOLE_PROFESSION:
+            condition, title = "speciality = $whole", "Les professions"
+        else:
+            condition, title = (
+                "profession = $profession AND speciality <> $whole",
+                f"Les spécialités : {x['profession']}",
+            )
+            shared["profession"] = x["profession"]
     elif "survey" in x:
         condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
         title = "Les régions"
     elif "region_code" in x:
-        condition, shared = "sex = $sex AND age_band = $age_band", {"sex": x["sex"], "age_band": x["age_band"]}
-        title = "Les régions"
+        condition = f"sex = $sex AND age_band = $age_band AND region_code <> '{ALL}'"
+        shared, title = {"sex": x["sex"], "age_band": x["age_band"]}, "Les régions"
     else:
         shared = {c: value for c, value in x.items() if c != "age_band"}
         condition = " AND ".join(f"{sql_name(c)} = ${c}" for c in shared) or "true"
@@ -361,7 +367,7 @@ def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Pe
     """The sum of a count over all regions, for all sexes and ages, for each complete year without masked cells."""
     rows = snapshot.rows(
         f"SELECT period_start, period_end, sum({sql_name(column)}) AS whole FROM {relation(question)} "
-        f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND NOT is_partial "
+        f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND region_code <> '{ALL}' AND NOT is_partial "
         "GROUP BY ALL HAVING NOT bool_or(is_masked) ORDER BY period_start"
     )
     return [(Period("year", r["period_start"], r["period_end"]), float(r["whole"])) for r in rows]

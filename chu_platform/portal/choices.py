@@ -15,6 +15,7 @@ from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
 
@@ -131,7 +132,10 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
                 groups.append((f"{label}s" if len(rows) > 1 else label, listed))
         return groups
     if list(parameter.columns) == ["profession", "speciality"]:
-        rows = snapshot.rows(f"SELECT DISTINCT profession, speciality FROM {table} ORDER BY 1, 2")
+        rows = snapshot.rows(
+            f"SELECT DISTINCT profession, speciality FROM {table} ORDER BY 1, speciality <> $whole, 2",
+            {"whole": WHOLE_PROFESSION},
+        )
         found: dict[str, list[tuple[str, str]]] = {}
         for r in rows:
             value = f"{r['profession']}{parameter.separator}{r['speciality']}"
@@ -158,16 +162,14 @@ def _x(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:
 
 
 def _most_frequent(snapshot: Snapshot, question: Question, parameter: Parameter) -> str:
-    """The X to begin with: the one with most events that is not masked."""
+    """The X of the first view: the one with most events that is not masked."""
 
     def find() -> str:
         columns = ", ".join(parameter.columns)
-        events = "deaths" if question.yearly else "events"
         chapter = "AND level = 'chapter' AND code <> 'inconnu'" if "level" in parameter.columns else ""
-        fixed = " ".join(f"AND {c} = 'all'" for c in ("sex", "age_band") if c in question.columns)
         rows = snapshot.rows(
-            f"SELECT {columns} FROM {relation(question)} WHERE NOT is_partial {chapter} {fixed} "
-            f"ORDER BY period_grain = 'all' DESC, is_masked, {events} DESC NULLS LAST, {columns} LIMIT 1"
+            f"SELECT {columns} FROM {relation(question)} WHERE NOT is_partial {chapter} "
+            f"ORDER BY period_grain = 'all' DESC, is_masked, events DESC NULLS LAST, {columns} LIMIT 1"
         )
         if not rows:
             _require_published(snapshot, question)

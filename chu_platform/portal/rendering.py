@@ -150,7 +150,7 @@ class Renderer:
             "parts": sentences.parts(view.measure, own),
             "why_missing": sentences.missing(view.measure, own),
             "partial": sentences.partial(question, own),
-            "standing": sentences.standing(view.compared, view.peers, own),
+            "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(question, own),
             "fields": fields,
@@ -165,8 +165,8 @@ class Renderer:
             ),
             "dots": dots(view.dots_chart, "comparaison") if len(view.dots_chart.rows) > 1 else None,
             "peers_table": (
-                columns_of(view.compared, "Comparé"),
-                [row_of(view.compared, self._linked(choice, c, c.name), c) for c in view.peers.cells],
+                columns_of(view.measure, "Comparé"),
+                [row_of(view.measure, self._linked(choice, c, c.name), c) for c in view.peers.cells],
                 next((i for i, c in enumerate(view.peers.cells) if c == own), None),
             ),
             "map": region_map(linked_map(view.map_chart, self._addresses), "carte") if view.map_chart else None,
@@ -267,7 +267,7 @@ def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, 
     if rated:
         # Without names: the lowest and the highest figure may be apart by chance.
         ends = (rated[-1].value or 0.0, rated[0].value or 0.0)
-        detail = f"Taux bruts des régions : {french.interval(*ends, view.compared.unit, view.compared.decimals)}"
+        detail = f"Taux bruts des régions : {french.interval(*ends, view.measure.unit, view.measure.decimals)}"
     return (
         view.choice.address(),
         whole,

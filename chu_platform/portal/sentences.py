@@ -94,10 +94,10 @@ def limits_or_why(measure: Measure, cell: Cell) -> str | None:
 
 
 def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
-    """What a figure is made of, as (what, how many): numerator and denominator."""
+    """What a figure is made of, as (what, how many): numerator, denominator and other counts."""
     found = []
-    for count, value in ((measure.numerator, cell.numerator), (measure.denominator, cell.denominator)):
-        if count and value is not None:
+    for count, value in zip(measure.counts, cell.counts, strict=True):
+        if value is not None:
             found.append((count.label, french.number(value, 0 if float(value).is_integer() else 1)))
     return found
 

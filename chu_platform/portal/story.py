@@ -276,7 +276,7 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
             found.append(Volume(what, None if value is None else french.number(value), view.cell.period.label))
     deaths = snapshot.rows(
         "SELECT sum(deaths) AS deaths, bool_or(is_masked) AS hidden FROM kpi_deaths_by_region "
-        "WHERE year = $year AND sex = 'all' AND age_band = 'all'",
+        "WHERE year = $year AND sex = 'all' AND age_band = 'all' AND region_code <> 'all'",
         {"year": int(DEATHS_YEAR)},
     )[0]
     if deaths["deaths"] is not None:

@@ -18,6 +18,7 @@ from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.sentences import NO_FIGURE, limits, missing
+from chu_platform.tables.spark_sql import ALL
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
@@ -29,7 +30,7 @@ TableRow = list[str | Markup | None]
 
 @dataclass(frozen=True)
 class View:
-    """A page of a question; `compared` is the measure of the comparison, `shown_over_time` that of the trend.
+    """A page of a question; `shown_over_time` is the measure of the trend.
 
     `instead_of` is the measure that was asked for, where it has no figure and another is shown; `why` says why not.
     """
@@ -39,7 +40,6 @@ class View:
     trend: Sequence[Cell]
     shown_over_time: Measure
     peers: Peers
-    compared: Measure
     context_cells: Sequence[Cell]
     trend_chart: Trend
     dots_chart: Dots
@@ -75,19 +75,17 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
             if sum(c.value is not None for c in other_series) > 1:
                 shown, series = measure, other_series
                 break
-    compared = next((m for m in question.measures if m.key == question.compared_by), choice.measure)
-    found_peers = peers(snapshot, question, compared, as_cell(question, compared, row))
+    found_peers = peers(snapshot, question, choice.measure, own)
     return View(
         choice,
         own,
         series,
         shown,
         found_peers,
-        compared,
         context_cells(snapshot, question, choice.measure, choice.x, period),
         trend_chart(snapshot, question, shown, series, period.grain),
-        _dots(snapshot, choice, compared, found_peers),
-        _map(snapshot, choice, compared, found_peers),
+        _dots(snapshot, choice, choice.measure, found_peers),
+        _map(snapshot, choice, choice.measure, found_peers),
         instead_of,
         why,
     )
@@ -136,19 +134,12 @@ def unit_and_title(measure: Measure) -> tuple[str, str]:
 def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Dots:
     unit, title = unit_and_title(measure)
     drawn = [c for c in found.cells if c.value is not None or c.masked]
-    also: dict[tuple[str, ...], float | None] = {}
-    main = choice.question.measures[0]
-    beside_it = choice.question.compared_by is not None and main is not measure
-    if beside_it:
-        of_main = (as_cell(choice.question, main, row) for row in found.rows)
-        also = {tuple(c.x.values()): c.value for c in of_main}
     rows = [
         Row(
             c.name,
             c.value,
             c.low,
             c.high,
-            also.get(tuple(c.x.values())),
             c.x == choice.x and (bool(choice.question.parameters) or c.period == choice.period),
         )
         for c in drawn
@@ -164,23 +155,18 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         reference=_reference(snapshot, choice, measure, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
-        also_label=main.label.lower() if beside_it else "",
     )
 
 
 def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
     """The reference value for the peers: France if it is known, else the median of the visible figures."""
     question = choice.question
-    if "survey" in choice.x:
-        rows = history(snapshot, question, {**choice.x, "region_code": "all"})
+    if "region_code" in choice.x:
+        if measure.numerator and measure.numerator.column == measure.value:
+            return None  # the number of all regions is no reference for the number of one
+        rows = history(snapshot, question, {**choice.x, "region_code": ALL})
         whole = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
         return Reference("France", whole[0].value) if whole and whole[0].value is not None else None
-    if "region_code" in choice.x:
-        counted = [(c.numerator, c.denominator) for c in found.cells if c.value is not None]
-        if measure.unit == "‰" and not found.masked and counted:
-            deaths, people = (sum(part or 0.0 for part in column) for column in zip(*counted, strict=True))
-            return Reference("Ensemble des 18 régions", 1000 * deaths / people) if people else None
-        return None
     if found.natural or found.median is None:
         return None
     return Reference("Médiane des visibles", found.median)
@@ -222,7 +208,7 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
     if measure.low:
         columns.append((french.capital(measure.limits), True))
-    counts = [c for c in (measure.numerator, measure.denominator) if c and c.column != measure.value]
+    counts = [c for c in measure.counts if c.column != measure.value]
     return [*columns, *((french.capital(c.label), True) for c in counts)]
 
 
@@ -231,8 +217,8 @@ def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
     row: TableRow = [first, _shown(found, found.value, measure.decimals)]
     if measure.low:
         row.append(None if found.masked else limits(replace(measure, unit=""), found) or NO_FIGURE)
-    for count, value in ((measure.numerator, found.numerator), (measure.denominator, found.denominator)):
-        if count and count.column != measure.value:
+    for count, value in zip(measure.counts, found.counts, strict=True):
+        if count.column != measure.value:
             row.append(_shown(found, value, 0 if value is None or float(value).is_integer() else 1))
     return row
 

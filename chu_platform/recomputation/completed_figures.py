@@ -39,6 +39,14 @@ def recomputed_death_rates(counts: Figures) -> Figures:
 
 
 def recomputed_score_limits(counts: Figures) -> Figures:
-    """Replace score_deviation by the confidence limits of score_mean; needs sites_scored too."""
+    """Replace score_deviation by the confidence limits of score_mean; needs sites_scored too.
+
+    Limits lie between 0 and 100. With fewer than five scored sites there are none (NaN).
+    """
     low, high = student_limits(counts["score_mean"], counts["score_deviation"], counts["sites_scored"])
-    return {**{n: v for n, v in counts.items() if n != "score_deviation"}, "score_low": low, "score_high": high}
+    few = counts["sites_scored"] < 5
+    return {
+        **{n: v for n, v in counts.items() if n != "score_deviation"},
+        "score_low": np.where(few, np.nan, np.maximum(low, 0)),
+        "score_high": np.where(few, np.nan, np.minimum(high, 100)),
+    }

@@ -19,7 +19,7 @@ class Measure:
     `interval` describes the limits, or gives the reason if there are none. `sentence` is displayed after "En 2019, ";
     its placeholders are {value} (with its unit), {whose} (the patients of the denominator) and {where} (place or
     diagnosis). `decimals` is the number of decimals displayed. `limits` is the short name of the interval, for legends.
-    `bounds` are the smallest and largest possible value; displayed intervals are cut at them.
+    `also` are other counts that are displayed beside the figure.
     `reason_without_limits` is displayed for a single figure without limits, if other figures of the measure have them.
     """
 
@@ -35,8 +35,13 @@ class Measure:
     sentence: str
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
-    bounds: tuple[float, float] | None = None
     reason_without_limits: str = ""
+    also: Sequence[Count] = ()
+
+    @property
+    def counts(self) -> Sequence[Count]:
+        """The counts that are displayed beside the figure: numerator, denominator and the others."""
+        return [*(count for count in (self.numerator, self.denominator) if count), *self.also]
 
     @property
     def ranked(self) -> bool:
@@ -79,8 +84,8 @@ class IndicatorQuestion:
 
     `yearly` tables have a column `year` instead of periods. `search` is the name of the list that the reader can
     search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
-    the values of the column `level`. `compared_by` is the key of the measure used for comparisons, if it differs from
-    the displayed one. `follows_size`: the figure grows with the size of the place, so a map must not compare places.
+    the values of the column `level`. `follows_size`: the figure grows with the size of the place, so a map must not
+    compare places.
     """
 
     number: int
@@ -95,7 +100,6 @@ class IndicatorQuestion:
     yearly: bool = False
     search: str | None = None
     has_map: bool = False
-    compared_by: str | None = None
     follows_size: bool = False
 
     @property

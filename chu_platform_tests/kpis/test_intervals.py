@@ -72,18 +72,22 @@ def test_student_equals_the_example_of_the_nist_handbook() -> None:
     """NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2: n 195, mean 9.261460, s 0.022789."""
     shape = np.linspace(-1, 1, 195)
     values = 9.261460 + 0.0227888 * (shape - shape.mean()) / shape.std(ddof=1)
-    assert student_mean(values) == pytest.approx((9.258242, 9.264679), abs=0.000002)
+    assert student_mean(values, 2, 0, 100) == pytest.approx((9.258242, 9.264679), abs=0.000002)
 
 
 def test_student_of_three_values_by_hand() -> None:
     """Mean 2, s 1, t(2) = 4.3027: 2 -+ 4.3027 / sqrt(3)."""
-    assert student_mean(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=0.00001)
+    assert student_mean(np.array([1.0, 2.0, 3.0]), 3, -10, 10) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=0.00001)
     assert float(t.ppf(0.975, 2)) == pytest.approx(4.3027, abs=0.0001)
 
 
-@pytest.mark.parametrize("values", [[], [3.0]])
-def test_student_of_fewer_than_two_values_is_nan(values: list[float]) -> None:
-    assert np.isnan(student_mean(np.array(values))).all()
+def test_student_is_cut_at_the_possible_values() -> None:
+    assert student_mean(np.array([1.0, 2.0, 3.0]), 3, 0, 4) == (0, 4)
+
+
+@pytest.mark.parametrize("values", [[], [3.0], [1.0, 2.0, 3.0, 4.0]])
+def test_student_of_too_few_values_is_nan(values: list[float]) -> None:
+    assert np.isnan(student_mean(np.array(values), 5, 0, 100)).all()
 
 
 def test_fay_and_feuer_equals_the_published_example() -> None:

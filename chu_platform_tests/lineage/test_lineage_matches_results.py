@@ -102,7 +102,9 @@ def test_columns_finished_in_python_change_only_with_their_declared_origins(tabl
     given = whole.drop_columns(list(rows.from_columns))
     used = {c for names in rows.from_columns.values() for c in names}
     if "scores" in used:
-        given = given.append_column("scores", pa.array([[40.0 + n, 60.0, 80.0 + n % 7] for n in range(len(given))]))
+        given = given.append_column(
+            "scores", pa.array([[40.0 + n, 50.0, 60.0, 70.0, 80.0 + n % 7] for n in range(len(given))])
+        )
     if "strata" in used:
         given = given.append_column("strata", pa.array([strata(n) for n in range(len(given))]))
     before = rows.finish(given)

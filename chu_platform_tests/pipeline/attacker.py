@@ -36,6 +36,7 @@ STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
 DEATHS = "kpi_deaths_by_region"
 SATISFACTION = "kpi_satisfaction_by_region"
 UNKNOWN = "inconnu"
+WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
 
 
@@ -114,8 +115,9 @@ def systems(lake: Lake) -> list[System]:
     leaves = {name: _leaves(lake, name) for name in (CONSULTATION_DIAGNOSIS, STAY_DIAGNOSIS)}
     return [
         _consultations(tables, places, codes, leaves[CONSULTATION_DIAGNOSIS]),
+        _whole_consultations(tables),
         *(_stays(tables, codes, leaves[STAY_DIAGNOSIS], m) for m in ("events", "days")),
-        *(_sexes(tables, m) for m in ("patients", "base_patients", "patient_years")),
+        *(_persons(tables, m) for m in ("patients", "base_patients", "patient_years")),
         _deaths(tables),
         *(_answers(tables, m) for m in ("answers", "recommendation_answers")),
     ]
@@ -210,18 +212,30 @@ def _consultations(tables: Mapping[str, TablePair], places: pa.Table, codes: pa.
     for cell in system.number:
         name, grain, start, what = cell
         if name == PROFESSIONAL:
-            specialities[ESTABLISHMENT, grain, start, total].append(cell)
+            profession, speciality = what
+            above = (ESTABLISHMENT, grain, start, total)
+            if speciality != WHOLE:
+                above = (PROFESSIONAL, grain, start, (profession, WHOLE))
+            specialities[above].append(cell)
         elif name == ESTABLISHMENT:
             level, code = what
-            above = {
+            place = {
                 "region": total,
                 "unattached": total,
                 "department": ("region", region_of.get(code)),
                 "establishment": ("department", department_of.get(code)),
             }.get(level)
-            groups[ESTABLISHMENT, grain, start, above].append(cell)
+            groups[ESTABLISHMENT, grain, start, place].append(cell)
     for whole, parts in (*groups.items(), *specialities.items()):
         system.equation(whole, parts)
+    _over_time(system)
+    return system
+
+
+def _whole_consultations(tables: Mapping[str, TablePair]) -> System:
+    """Whole consultations of a place: over time only, since a consultation may count in several places."""
+    system = System("consultations")
+    _add_rows(system, tables[ESTABLISHMENT], _level_and_code)
     _over_time(system)
     return system
 
@@ -236,7 +250,7 @@ def _stays(tables: Mapping[str, TablePair], codes: pa.Table, leaves: Sequence[Ro
     return system
 
 
-def _sexes_and_ages(system: System, pair: TablePair, ages: bool = True) -> None:
+def _sexes_and_ages(system: System, pair: TablePair) -> None:
     """Add the sums over sexes (women, men, unknown) and over age bands. The total is also a cell of indicator 3."""
     _add_rows(system, pair, _sex_and_age)
     name = pair.table.name
@@ -258,18 +272,17 @@ def _sexes_and_ages(system: System, pair: TablePair, ages: bool = True) -> None:
         if band != "all":
             by_age[name, grain, start, (sex, "all")].append(cell)
         system.equation((STAYS, grain, start, "total"), [cell] if (sex, band) == ("all", "all") else [])
-    if ages:
-        for whole, parts in by_age.items():
-            system.equation(whole, parts)
+    for whole, parts in by_age.items():
+        system.equation(whole, parts)
 
 
-def _sexes(tables: Mapping[str, TablePair], measure: str) -> System:
-    """Patients are additive over the sexes only, since a patient has several ages in a year; their time is additive."""
+def _persons(tables: Mapping[str, TablePair], measure: str) -> System:
+    """Patients are additive over sexes and ages, but not over time. Their time is, in bands in which nobody is born."""
     system = System(measure)
     _add_rows(system, tables[STAYS], lambda _: "total")
-    _sexes_and_ages(system, tables[STAY_SEX_AGE], ages=False)
+    _sexes_and_ages(system, tables[STAY_SEX_AGE])
     if measure == "patient_years":
-        _over_time(system, lambda c: isinstance(c[3], tuple) and c[3][1] not in ("all", "unknown"))
+        _over_time(system, lambda c: isinstance(c[3], tuple) and c[3][1] not in ("all", "0-4", "unknown"))
     return system
 
 
@@ -289,13 +302,17 @@ def _deaths(tables: Mapping[str, TablePair]) -> System:
             system.add((DEATHS, "year", of_place, ("unknown", band)), rest, masked=True)
     groups: dict[Cell, list[Cell]] = defaultdict(list)
     ages: dict[Cell, list[Cell]] = defaultdict(list)
+    regions: dict[Cell, list[Cell]] = defaultdict(list)
     for cell in system.number:
         _, grain, where, (sex, band) = cell
+        year, region = where
+        if region not in ("all", "99"):
+            regions[DEATHS, grain, (year, "all"), (sex, band)].append(cell)
         if sex != "all":
             groups[DEATHS, grain, where, ("all", band)].append(cell)
         if band != "all":
             ages[DEATHS, grain, where, (sex, "all")].append(cell)
-    for whole, parts in (*groups.items(), *ages.items()):
+    for whole, parts in (*groups.items(), *ages.items(), *regions.items()):
         system.equation(whole, parts)
     return system
 

@@ -22,6 +22,7 @@ from chu_platform_tests.pipeline.attacker import (
     SATISFACTION,
     STAY_SEX_AGE,
     STAYS,
+    WHOLE,
     Row,
     System,
     TablePair,
@@ -190,7 +191,9 @@ def level_of(name: str, row: Row) -> str:
         return str(row["level"])
     if "sex" in row:
         return f"{'all' if row['sex'] == 'all' else 'sex'}/{'all' if row['age_band'] == 'all' else 'age'}"
-    return {STAYS: "total", PROFESSIONAL: "speciality", SATISFACTION: "region"}[name]
+    if name == PROFESSIONAL:
+        return "profession" if row["speciality"] == WHOLE else "speciality"
+    return {STAYS: "total", SATISFACTION: "region"}[name]
 
 
 def test_some_figures_of_each_indicator_are_published(tables: Mapping[str, TablePair]) -> None:

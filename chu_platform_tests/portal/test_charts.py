@@ -46,12 +46,11 @@ PLACES = Dots(
     [
         Row("Bas", 60.0, 58.0, 62.0),
         Row(NASTY, None),
-        Row("Haut", 80.0, 78.0, 82.0, also=79.0, chosen=True),
+        Row("Haut", 80.0, 78.0, 82.0, chosen=True),
         Row("Vague", 70.0, 20.0, 120.0),
         Row("Milieu", 71.0, 69.0, 73.0),
     ],
     reference=Reference("France", 70.0),
-    also_label="pondérée",
 )
 FRANCE = RegionMap(
     "Décès",
@@ -268,8 +267,8 @@ def test_an_interval_far_wider_than_the_others_is_cut_with_an_arrow() -> None:
 def test_a_legend_names_only_what_is_drawn() -> None:
     hidden = texts(trend.draw(Trend("Vide", "‰", 1, [Moment("2019", "2019", None)]), "t", WIDE))
     assert "masqué (secret statistique)" in hidden and not {"valeur", trend.INTERVAL} & set(hidden)
-    hidden = texts(dots.draw(Dots("x", "", 0, [Row("a", None), Row("b", None)], also_label="autre"), "d", WIDE))
-    assert not {"valeur", trend.INTERVAL, dots.NO_RANK, "autre"} & set(hidden)
+    hidden = texts(dots.draw(Dots("x", "", 0, [Row("a", None), Row("b", None)]), "d", WIDE))
+    assert not {"valeur", trend.INTERVAL, dots.NO_RANK} & set(hidden)
     assert "intervalle plus large que le graphique" not in hidden
 
 

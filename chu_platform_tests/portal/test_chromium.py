@@ -162,7 +162,7 @@ def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None
     page.goto(f"{portal.address}/questions/deces-region")
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG : Évolution").click()
-    assert re.fullmatch(r"deces-region-[a-z-]+-(taux|deces)-2019-evolution\.png", download.value.suggested_filename)
+    assert re.fullmatch(r"deces-region-[a-z0-9-]+-(taux|deces)-2019-evolution\.png", download.value.suggested_filename)
     assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     page.close()
 

@@ -54,6 +54,7 @@ def cell(
         high=high,
         numerator=None,
         denominator=None,
+        counts=[],
     )
 
 

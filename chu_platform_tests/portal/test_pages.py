@@ -315,25 +315,27 @@ def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made:
 
 def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served) -> None:
     question = BY_SLUG["satisfaction-region"]
-    wide = published(made, question, "score_high > 100 OR score_low < 0")
-    assert wide, "the demonstration pack has regions of few sites"
-    for row in some(wide, 3):
+    assert published(made, question, "score_high > 100 OR score_low < 0") == []
+    for row in some(published(made, question, "score_low IS NOT NULL"), 3):
         page = portal.page(address(question, row, question.measures[1]))
-        low, high = max(row["score_low"], 0.0), min(row["score_high"], 100.0)
-        assert f"{french.number(low, 1)} à {french.number(high, 1)} sur 100" in page
-        assert french.number(max(row["score_high"], -row["score_low"]), 1) not in page
+        assert f"{french.number(row['score_low'], 1)} à {french.number(row['score_high'], 1)} sur 100" in page
 
 
-def test_a_mean_of_one_site_has_no_interval_and_is_compared_with_nothing(made: Home, portal: Served) -> None:
+def test_a_mean_of_few_sites_has_no_interval_and_is_compared_with_nothing(made: Home, portal: Served) -> None:
     question = BY_SLUG["satisfaction-region"]
-    lone = published(made, question, "sites_scored = 1 AND score_low IS NULL AND region_code <> 'all'")
-    assert lone, "the demonstration pack has regions of one site with a score"
-    for row in some(lone, 2):
+    assert published(made, question, "sites_scored >= 5 AND score_low IS NULL AND NOT is_masked") == []
+    assert published(made, question, "sites_scored < 5 AND score_low IS NOT NULL") == []
+    few = published(made, question, "sites_scored BETWEEN 1 AND 4 AND NOT is_masked")
+    assert few, "the demonstration pack has regions of few sites with a score"
+    for row in some(few, 2):
         page = portal.page(address(question, row, question.measures[1]))
-        assert "sans intervalle : un seul site" in [e.text for e in page.all("dl.stats small")]
+        assert "sans intervalle : moins de cinq sites avec score" in [e.text for e in page.all("dl.stats small")]
         name = french.capital(row["region_label"])
         drawn = section(page, "carte")
-        assert f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : un seul site)" in drawn
+        assert (
+            f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : moins de cinq sites avec score)"
+            in drawn
+        )
 
 
 def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
@@ -350,8 +352,9 @@ def test_the_map_of_consultations_compares_no_region_by_its_size(portal: Served)
     assert drawn.one("figcaption").own_text.endswith("suit d’abord la taille de chaque région, sans comparaison")
     assert drawn.all(".tile-above, .tile-below") == []
     assert not re.search("Médiane|[▲▼≈]", drawn.text)
-    # Scores do not follow the size: regions are still compared.
-    assert re.search("[▲▼≈]", section(portal.page("/questions/satisfaction-region?periode=2020"), "carte").text)
+    # Scores do not follow the size: regions are still compared, where the score has an interval.
+    scores = section(portal.page("/questions/satisfaction-region?periode=2020&mesure=moyenne"), "carte")
+    assert re.search("[▲▼≈]", scores.text)
 
 
 def test_limits_are_not_called_exact_where_they_are_not(portal: Served) -> None:
@@ -380,15 +383,11 @@ def test_a_partial_period_is_marked(portal: Served) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
 def test_the_measure_that_is_chosen_is_compared(question: Question, portal: Served) -> None:
-    """But for satisfaction, where the one with an interval is, and the page says so."""
     for measure in question.measures:
         page = portal.page(f"/questions/{question.slug}?mesure={measure.key}")
         comparison = section(page, "comparaison")
-        compared = question.measure("moyenne") if question.slug == "satisfaction-region" else measure
-        assert compared
         headings = [e.text for e in comparison.all("figure th[scope=col].number")]
-        assert headings[0] == f"{compared.label} ({compared.unit})"
-        assert ("La comparaison porte sur" in comparison) == (compared is not measure)
+        assert headings[0] == f"{measure.label} ({measure.unit})"
 
 
 def test_the_two_surveys_are_beside_each_other_never_mixed(made: Home, portal: Served) -> None:

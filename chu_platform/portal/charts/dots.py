@@ -45,13 +45,12 @@ NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"
 
 @dataclass(frozen=True)
 class Row:
-    """A row; `value` None: masked. `also` is a second figure of the same unit; `chosen`: the one the page is about."""
+    """A row; `value` None: masked. `chosen`: the one the page is about."""
 
     label: str
     value: float | None
     low: float | None = None
     high: float | None = None
-    also: float | None = None
     chosen: bool = False
 
 
@@ -68,7 +67,6 @@ class Dots:
     reference: Reference | None = None
     value_label: str = "valeur"
     interval_label: str = INTERVAL
-    also_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def _plot(placed: Sequence[_Placed], chart: Dots, size: Size) -> tuple[float, fl
 def _horizontal(chart: Dots, left: float, right: float) -> Scale:
     widths = [r.high - r.low for r in chart.rows if r.low is not None and r.high is not None]
     widest = MUCH_WIDER * median(widths) if widths else 0.0
-    values = [v for r in chart.rows for v in (r.value, r.also) if v is not None]
+    values = [r.value for r in chart.rows if r.value is not None]
     for row in chart.rows:
         if row.low is not None and row.high is not None and row.high - row.low <= widest:
             values += [row.low, row.high]
@@ -206,8 +204,6 @@ def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: 
     chosen = "-chosen" if row.chosen else ""
     if row.low is not None and row.high is not None:
         yield from _whisker(x, row.low, row.high, middle, f"whisker{chosen}")
-    if row.also is not None:
-        yield _diamond(x(row.also), middle)
     yield element(
         "circle", f"dot{chosen}", tooltip(f"{row.label} : {_figures(chart, placed)}"), cx=x(row.value), cy=middle, r=5.5
     )
@@ -226,12 +222,6 @@ def _whisker(x: Scale, low: float, high: float, middle: float, style: str) -> It
             )
         else:
             yield line(at, middle - 4, at, middle + 4, style)
-
-
-def _diamond(at: float, middle: float) -> str:
-    return element(
-        "path", "also", d=path([(at, middle - 6), (at + 6, middle), (at, middle + 6), (at - 6, middle)], closed=True)
-    )
 
 
 def _figures(chart: Dots, placed: _Placed) -> str:
@@ -275,8 +265,6 @@ def _keys(chart: Dots, placed: Sequence[_Placed], x: Scale, hatch: str) -> list[
         keys.append(Key(lambda x, y: "".join(_whisker(_AS_IS, x, x + 22, y + 6, "whisker")), chart.interval_label))
     if any(_is_cut(x, p.row) for p in placed):
         keys.append(Key(_arrow, "intervalle plus large que le graphique"))
-    if chart.also_label and any(p.row.also is not None for p in placed):
-        keys.append(Key(lambda x, y: _diamond(x + 11, y + 6), chart.also_label))
     if chart.reference:
         keys.append(
             Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), _reference_text(chart, chart.reference))
