@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from chu_platform.tables.columns import STRING
 from chu_platform.tables.maintenance_policy import HOUR, Policy
 from chu_platform.tables.table import Table
 
@@ -18,9 +19,10 @@ def table_properties(table: Table, policy: Policy) -> dict[str, str]:
 
 
 def statistics_columns(table: Table) -> Sequence[str]:
-    """Columns with file statistics.
+    """Columns with file statistics: each file has bounds and a count of nulls for each of them.
 
     Identifying columns have none, because their values would stay in the log after the rows are deleted.
+    Text columns have them only if the layout sorts by them: in other files, they do not tell which rows a file has.
     Floating-point and decimal columns have none, because statistics are not exact for them: Sail 0.7 reads the value of
     a constant column from its statistics, whose decimal text changes the last bit of a floating-point number;
     delta-rs 1.6 converts decimals to floating-point numbers when it rewrites a file.
@@ -31,4 +33,5 @@ def statistics_columns(table: Table) -> Sequence[str]:
         if not c.identifying
         and c.name not in table.partition_by
         and not (pa.types.is_floating(c.type) or pa.types.is_decimal(c.type))
+        and (c.type != STRING or c.name in table.layout.z_order_by)
     ]
