@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.delta_properties import statistics_columns, table_properties
+from chu_platform.storage.delta_properties import has_properties, statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.file_statistics import file_statistics
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
@@ -33,7 +33,7 @@ from chu_platform.storage.partition_contents import (
     recorded_contents,
     recorded_hashes,
 )
-from chu_platform.storage.partition_folders import folder_of, values_of
+from chu_platform.storage.partition_folders import escaped, folder_of, values_of
 from chu_platform.storage.provenance import (
     SAME_ROWS,
     foreign_commits,
@@ -136,6 +136,9 @@ def commit_written(
         metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
         delta = _commit(lake, table, adds, removes, current, metadata)
         lake.make_durable_commit(table, delta.version())
+        if not has_properties(delta, table, table.maintenance):
+            # Readers take the columns with statistics from the properties: they must be those of the new files.
+            delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
@@ -200,7 +203,8 @@ def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
     found: dict[str, list[_WrittenFile]] = defaultdict(list)
     for path in write.files:
         folder = path.parent.relative_to(write.rows).as_posix().removeprefix(".")
-        values_of(folder)  # raises ValueError for a value that is not a plain code
+        if escaped(folder) != folder:
+            raise ValueError(f"the folder {folder} has not its escaped name")
         file = _WrittenFile(write.rows, path, folder)
         if file.rows:
             found[folder].append(file)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from chu_platform.tables.columns import STRING
 from chu_platform.tables.maintenance_policy import HOUR, Policy
@@ -16,6 +17,12 @@ def table_properties(table: Table, policy: Policy) -> dict[str, str]:
         "delta.deletedFileRetentionDuration": f"interval {policy.retention // HOUR} hours",
         "delta.logRetentionDuration": f"interval {policy.log_retention // HOUR} hours",
     }
+
+
+def has_properties(delta: DeltaTable, table: Table, policy: Policy) -> bool:
+    """Whether a committed table has the declared properties."""
+    configuration = delta.metadata().configuration
+    return all(configuration.get(name) == value for name, value in table_properties(table, policy).items())
 
 
 def statistics_columns(table: Table) -> Sequence[str]:

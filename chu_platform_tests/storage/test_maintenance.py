@@ -305,7 +305,7 @@ def test_the_retentions_are_in_the_table_properties(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     maintain(lake, visits(), POLICY, "a run")
     assert DeltaTable(lake.path(visits())).metadata().configuration == {
-        "delta.dataSkippingStatsColumns": "code,number,day",
+        "delta.dataSkippingStatsColumns": "number,day",
         "delta.deletedFileRetentionDuration": "interval 168 hours",
         "delta.logRetentionDuration": "interval 720 hours",
     }

@@ -8,7 +8,6 @@ tools.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from deltalake import DeltaTable, Schema
 
@@ -70,7 +69,7 @@ def _contents(
     sound = {
         folder: listed
         for folder, listed in files.items()
-        if not unsound.intersection(unquote(file["path"]) for file in listed)
+        if not unsound.intersection(file["path"] for file in listed)
     }
     if left_out := len(files) - len(sound):
         report(f"WARNING {table.folder}: {left_out} partitions are damaged; run `chu verify --repair` afterwards")
