@@ -1,4 +1,4 @@
-"""Benchmark of reading deces.csv with other quotes: CPU seconds of one reading, and the ratio to the file without quotes.
+"""Benchmark of reading deces.csv with other quotes: CPU seconds, and the ratio to the file without quotes.
 
     python benchmarks/quoting_benchmark.py DECES_CSV [LINES]
 

@@ -28,8 +28,11 @@ def values_of(folder: str) -> Values:
 
 def folder_of(values: Mapping[str, Any], partition_by: Sequence[str]) -> str:
     """The Hive-style folder of partition values; empty for a table without partition columns."""
-    texts = ((name, values.get(name)) for name in partition_by)
-    return "/".join(f"{name}={NULL_PARTITION if value is None else quote(str(value), safe='')}" for name, value in texts)
+    folders = []
+    for name in partition_by:
+        value = values.get(name)
+        folders.append(f"{name}={NULL_PARTITION if value is None else quote(str(value), safe='')}")
+    return "/".join(folders)
 
 
 def escaped(folder: str) -> str:

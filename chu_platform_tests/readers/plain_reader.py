@@ -4,15 +4,13 @@ No statistics are used, and conditions are tested in Python, one value at a time
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform_tests.readers.delta_readers import Answer, Filter, answer_of, keeps
@@ -49,16 +47,15 @@ class PlainTable:
         at = self.names.index(name)
         return sorted({row[at] for row in self.rows if row[at] is not None and row[at] == row[at]})
 
-    def conditions(self, every_column: bool = True) -> Iterator[Filter]:
-        """Conditions on each partition column and, with `every_column`, on each other column."""
+    def conditions(self, columns: Iterable[str] = (), values: int = MAX_VALUES) -> Iterator[Filter]:
+        """Conditions on each partition column, with about so many values of each, and on the given other columns."""
         for name in self.names:
             if name in self.partition_by:
-                values = self.values(name)
-                step = max(1, len(values) // MAX_VALUES)
-                yield from (Filter(name, "=", value) for value in values[::step])
-                yield from (Filter(name, ">=", value) for value in values[-1:])
+                found = self.values(name)
+                yield from (Filter(name, "=", value) for value in found[:: max(1, len(found) // values)])
+                yield from (Filter(name, ">=", value) for value in found[-1:])
                 yield Filter(name, "is null")
-            elif every_column:
+            elif name in columns:
                 yield from self._of_column(name)
 
     def _of_column(self, name: str) -> Iterator[Filter]:
@@ -71,11 +68,11 @@ class PlainTable:
             yield Filter(name, ">=", values[-1])
             yield Filter(name, "<=", values[0])
         elif isinstance(values[0], float):
-            # Readers order NaN differently: conditions upwards would compare that instead.
+            # Readers order NaN differently, so there is no condition upwards.
             yield Filter(name, "=", values[len(values) // 2])
             yield Filter(name, "<=", values[0])
         else:
-            yield from (Filter(name, operator, values[-1]) for operator in ("=", ">="))
+            yield Filter(name, "=", values[-1])
             yield Filter(name, "<=", values[0])
             yield Filter(name, "is null")
 

@@ -4,9 +4,12 @@ Spark and the extension of DuckDB 1.5, and all tables of a lake: test_whole_lake
 """
 
 import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
@@ -15,14 +18,20 @@ from chu_platform.graph.step import run_step
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import Operation, maintain
+from chu_platform.tables.columns import DATE
 from chu_platform.tables.table import Table
-from chu_platform_tests.readers.delta_readers import IN_PROCESS, Answer, Request
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import every_table
+from chu_platform_tests.readers.delta_readers import IN_PROCESS, Answer, Request, answers_or_errors
 from chu_platform_tests.readers.plain_reader import PlainTable, read, versions
 from chu_platform_tests.readers.shapes import SHAPES, Shape, arrow, rows
+from chu_platform_tests.readers.snippets import expected_rows, printed_rows, snippets
 from chu_platform_tests.storage.ageing import age
 
 pytestmark = pytest.mark.integration
 
+# A column of each type; the others are there for the layouts.
+TYPES = ("number", "text", "ratio", "weight", "flag", "constant", "empty", "day")
 READERS = ("Polars", "delta-rs", "delta-rs with PyArrow", "DuckDB with PyArrow")
 
 
@@ -33,19 +42,19 @@ def make(folder: Path, table: Table) -> None:
         run_step(resources, table, table.partition_scheme.every() if table.partition_scheme else None, "test")
 
 
-def wrong(folder: Path, expected: PlainTable, version: int | None = None, every_column: bool = True) -> list[str]:
-    """What readers read otherwise than expected: whole, and with each condition."""
-    found = []
-    for condition in (None, *expected.conditions(every_column)):
-        answer = expected.answer(condition)
-        for name in READERS:
-            try:
-                other: Answer | str = IN_PROCESS[name](Request(str(folder), version, condition))
-            except Exception as error:
-                other = f"{type(error).__name__}: {str(error)[:200]}"
-            if other != answer:
-                found.append(f"{name}, version {version}, {condition}: {other} instead of {answer}")
-    return found
+def wrong(folder: Path, expected: Mapping[Request, Answer]) -> list[str]:
+    """What readers find otherwise than expected."""
+    return [
+        f"{name}: {request}: {answer} instead of {expected[request]}"
+        for name in READERS
+        for request, answer in zip(expected, answers_or_errors(IN_PROCESS[name], expected), strict=True)
+        if answer != expected[request]
+    ]
+
+
+def expected_of(folder: Path, plain: PlainTable, columns: Sequence[str] = ()) -> dict[Request, Answer]:
+    """The expected answers of the current version: whole, and with each condition."""
+    return {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(columns, values=4))}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: s.name)
@@ -58,19 +67,46 @@ def test_every_reader_reads_the_same(shape: Shape, tmp_path: Path) -> None:
     written = read(folder)
     names = list(written.names)
     assert written.answer() == PlainTable(names, [], [tuple(row[n] for n in names) for row in first]).answer()
-    assert wrong(folder, written) == []
+    columns = TYPES if shape.name == "whole" else ()
+    assert wrong(folder, expected_of(folder, written, columns)) == []
     make(tmp_path, shape.table(second))
     for start in (500, 600):
         # Another tool adds rows: files to merge.
         write_deltalake(folder, arrow(rows(start, 40)).cast(table.schema), mode="append")
-    expected = {version: read(folder, version) for version in versions(folder)}
-    age(folder, timedelta(days=3))
-    done = [action.action.operation for action in maintain(lake, table, table.maintenance, "a run").done]
-    assert Operation.OPTIMIZE in done and Operation.CHECKPOINT in done
+    before = {version: read(folder, version) for version in versions(folder)}
+    age(folder, timedelta(days=31))
+    done = operations(lake, table)
+    assert {Operation.OPTIMIZE, Operation.VACUUM, Operation.CHECKPOINT} <= done
     merged = read(folder)
-    assert merged.answer() == expected[3].answer()
-    assert wrong(folder, merged) == []
+    assert merged.answer() == before[3].answer()
+    assert wrong(folder, expected_of(folder, merged, columns)) == []
+    # Rows that replace the merged ones; then the log is cleaned up to its checkpoint.
+    age(folder, timedelta(days=31))
+    make(tmp_path, shape.table(first))
+    assert Operation.CLEAN_LOG in operations(lake, table)
+    kept = versions(folder)
+    assert kept[0] > 3 and len(kept) > 2
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy, copy_function=shutil.copyfile)
-    for version, plain in expected.items():
-        assert wrong(copy, plain, version, every_column=False) == []
+    for place in (folder, copy):
+        answers = {v: (written if v >= kept[-2] else merged).answer() for v in kept}
+        assert wrong(place, {Request(str(place), version): answer for version, answer in answers.items()}) == []
+
+
+def operations(lake: Lake, table: Table) -> set[Operation]:
+    """Maintain the table; returns what was done."""
+    return {action.action.operation for action in maintain(lake, table, table.maintenance, "a run").done}
+
+
+def test_no_table_has_a_timestamp() -> None:
+    """The log has timestamps with milliseconds only: their statistics would not be bounds of the values."""
+    assert [
+        (t.folder, c.name) for t in every_table() for c in t.columns if pa.types.is_temporal(c.type) != (c.type == DATE)
+    ] == []
+
+
+@pytest.mark.parametrize("heading", ["Polars", "delta-rs", "DuckDB 2.0"])
+def test_the_examples_of_the_documentation(heading: str, made: Home) -> None:
+    expected = expected_rows(made.lake.root)
+    assert expected
+    assert printed_rows(Path(sys.executable), snippets()[heading], made.lake.root) == expected
