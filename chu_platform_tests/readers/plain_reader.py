@@ -4,7 +4,7 @@ No statistics are used, and conditions are tested in Python, one value at a time
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from chu_platform_tests.readers.delta_readers import Answer, Filter, answer_of, keeps
 
 # Text of a partition value to a value, by the type of the column in the log.
-TYPED: Final = {
+TYPED: Final[Mapping[str, Callable[[str], Any]]] = {
     "string": str,
     "integer": int,
     "long": int,
