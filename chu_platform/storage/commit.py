@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.delta_properties import has_properties, statistics_columns, table_properties
+from chu_platform.storage.delta_properties import has_statistics_columns, statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
 from chu_platform.storage.file_statistics import file_statistics
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
@@ -136,7 +136,7 @@ def commit_written(
         metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
         delta = _commit(lake, table, adds, removes, current, metadata)
         lake.make_durable_commit(table, delta.version())
-        if not has_properties(delta, table, table.maintenance):
+        if not has_statistics_columns(delta, table):
             # Readers take the columns with statistics from the properties: they must be those of the new files.
             delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):

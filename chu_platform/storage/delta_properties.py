@@ -1,6 +1,7 @@
 """Delta properties of a table: statistics columns and retentions, which other tools that write the table also obey."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -9,11 +10,13 @@ from chu_platform.tables.columns import STRING
 from chu_platform.tables.maintenance_policy import HOUR, Policy
 from chu_platform.tables.table import Table
 
+STATISTICS: Final = "delta.dataSkippingStatsColumns"
+
 
 def table_properties(table: Table, policy: Policy) -> dict[str, str]:
     """Properties of the table: columns with file statistics, and the retentions of its policy."""
     return {
-        "delta.dataSkippingStatsColumns": ",".join(statistics_columns(table)),
+        STATISTICS: ",".join(statistics_columns(table)),
         "delta.deletedFileRetentionDuration": f"interval {policy.retention // HOUR} hours",
         "delta.logRetentionDuration": f"interval {policy.log_retention // HOUR} hours",
     }
@@ -23,6 +26,11 @@ def has_properties(delta: DeltaTable, table: Table, policy: Policy) -> bool:
     """Whether a committed table has the declared properties."""
     configuration = delta.metadata().configuration
     return all(configuration.get(name) == value for name, value in table_properties(table, policy).items())
+
+
+def has_statistics_columns(delta: DeltaTable, table: Table) -> bool:
+    """Whether the columns with statistics of a committed table are those of files that are written now."""
+    return delta.metadata().configuration.get(STATISTICS) == ",".join(statistics_columns(table))
 
 
 def statistics_columns(table: Table) -> Sequence[str]:
