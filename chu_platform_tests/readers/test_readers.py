@@ -6,6 +6,7 @@ Spark and the extension of DuckDB 1.5, and all tables of a lake: test_whole_lake
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,18 +14,20 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from chu_platform.engine.engine import Engine
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
 from chu_platform.settings import Settings
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import Operation, maintain
 from chu_platform.tables.columns import DATE
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layout, Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import every_table
 from chu_platform_tests.readers.delta_readers import IN_PROCESS, Answer, Request, answers_or_errors
 from chu_platform_tests.readers.plain_reader import PlainTable, read, versions
-from chu_platform_tests.readers.shapes import SHAPES, Shape, arrow, rows
+from chu_platform_tests.readers.shapes import PLACES, SHAPES, Shape, arrow, rows
 from chu_platform_tests.readers.snippets import expected_rows, printed_rows, snippets
 from chu_platform_tests.storage.ageing import age
 
@@ -96,6 +99,31 @@ def test_every_reader_reads_the_same(shape: Shape, tmp_path: Path) -> None:
 def operations(lake: Lake, table: Table) -> set[Operation]:
     """Maintain the table; returns what was done."""
     return {action.action.operation for action in maintain(lake, table, table.maintenance, "a run").done}
+
+
+def test_partitions_written_by_the_engine(tmp_path: Path) -> None:
+    """Sail names folders `place=a=b` and `place=a b`."""
+    table = Shape("by_place", Layout(partition_by=["place"])).table()
+    table = replace(table, columns=[c for c in table.columns if c.name in ("row", "place")])
+    literals = [f"'{p}'".replace("\\", "\\\\").replace("l'", "l\\'") if p is not None else "NULL" for p in PLACES]
+    values = ", ".join(f"({number}, {literal})" for number, literal in enumerate(literals))
+    lake = Lake(tmp_path / "lake")
+    lake.prepare()
+    engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
+    try:
+        with lake.writing(table) as write:
+            engine.write(
+                engine.query(f"SELECT col1 AS `row`, col2 AS place FROM VALUES {values}", {}), table, write.target
+            )
+            write.fetch()
+            commit_written(lake, table, write, None, {"run": "test"})
+    finally:
+        engine.close()
+    folder = lake.path(table)
+    found = read(folder)
+    assert sorted(found.rows) == list(enumerate(PLACES))
+    assert sorted(tuple(row.values()) for row in lake.arrow(table).to_pylist()) == list(enumerate(PLACES))
+    assert wrong(folder, expected_of(folder, found)) == []
 
 
 def test_no_table_has_a_timestamp() -> None:

@@ -135,7 +135,7 @@ def every_request(home: Home) -> tuple[Expected, Expected]:
     for table in TABLES:
         folder = home.lake.path(table)
         plain = read(folder)
-        few |= {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(values=2))}
+        few |= {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(values=1))}
         conditions = plain.conditions(one_of_each_type(plain))
         expected |= {Request(str(folder), None, c): plain.answer(c) for c in (None, *conditions)}
     return expected, few
@@ -143,7 +143,7 @@ def every_request(home: Home) -> tuple[Expected, Expected]:
 
 def test_every_table_reads_the_same(home: Home, readers: Readers) -> None:
     expected, few = every_request(home)
-    assert len(TABLES) > 100 and len(expected) > 10 * len(TABLES)
+    assert len(TABLES) > 100 and len(expected) > 7 * len(TABLES)
     several = {t.folder for t in TABLES if len(versions(home.lake.path(t))) > 1}
     assert len(several) > 10
     assert readers.wrong(expected, few) == []
@@ -164,17 +164,18 @@ def test_every_table_reads_the_same_after_maintenance(home: Home, readers: Reade
     for table in TABLES:
         policy = replace(table.maintenance, small_files=2)
         report = maintain(home.lake, table, policy, "a run")
-        assert report.skipped is None or len(history[table]) < 3, report.skipped
+        assert report.skipped is None or not report.before.files, f"{table.folder}: {report.skipped}"
         done |= {action.action.operation for action in report.done}
     assert {Operation.OPTIMIZE, Operation.VACUUM, Operation.CHECKPOINT} <= done
     expected, few = every_request(home)
     assert readers.wrong(expected, few) == []
-    kept = {
-        Request(str(home.lake.path(table)), version): answer
-        for table, answers in history.items()
-        for version, answer in answers.items()
-    }
-    assert readers.wrong(kept) == []
+    kept: Expected = {}
+    oldest: Expected = {}
+    for table, answers in history.items():
+        found = {Request(str(home.lake.path(table)), version): answer for version, answer in answers.items()}
+        kept |= found
+        oldest |= dict([next(iter(found.items()))])
+    assert readers.wrong(kept, oldest) == []
 
 
 @pytest.mark.parametrize("command", ["cp -r", "rsync -a"])
@@ -188,7 +189,7 @@ def test_copies_of_the_lake_read_the_same(home: Home, readers: Readers, tmp_path
     for table in TABLES:
         plain = read(home.lake.path(table))
         expected[Request(str(tmp_path / "copy" / table.folder))] = plain.answer()
-    assert readers.wrong(expected) == []
+    assert readers.wrong(expected, dict([*expected.items()][::10])) == []
 
 
 def test_the_examples_of_the_documentation(home: Home, delta_scan: Path) -> None:
