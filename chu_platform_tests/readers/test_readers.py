@@ -112,9 +112,8 @@ def test_partitions_written_by_the_engine(tmp_path: Path) -> None:
     engine = Engine(Settings(_env_file=None, home=tmp_path, engine="embedded"))
     try:
         with lake.writing(table) as write:
-            engine.write(
-                engine.query(f"SELECT col1 AS `row`, col2 AS place FROM VALUES {values}", {}), table, write.target
-            )
+            frame = engine.query(f"SELECT col1 AS `row`, col2 AS place FROM VALUES {values}", {})
+            engine.write(frame, table, write.target)
             write.fetch()
             commit_written(lake, table, write, None, {"run": "test"})
     finally:
