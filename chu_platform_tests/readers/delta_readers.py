@@ -12,6 +12,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -149,16 +150,22 @@ def duckdb_dataset(request: Request) -> Answer:
 
 def duckdb_delta(request: Request) -> Answer:
     """DuckDB 1.5: the extension delta, from the package duckdb-extension-delta."""
+    version = "" if request.version is None else f", version => {request.version}"
+    table = f"delta_scan({sql_literal(request.path)}{version})"
+    found = _with_extension().execute(f"SELECT * FROM {table}{sql_where(request.filter)}")
+    return answer_of([column[0] for column in found.description], found.fetchall())
+
+
+@cache
+def _with_extension() -> Any:
+    """A connection of DuckDB with the extension delta."""
     import duckdb
     import duckdb_extension_delta  # type: ignore[import-not-found]
 
-    with duckdb.connect() as connection:
-        (extension,) = Path(duckdb_extension_delta.__file__).parent.rglob("*.duckdb_extension")
-        connection.execute(f"LOAD {sql_literal(str(extension))}")
-        version = "" if request.version is None else f", version => {request.version}"
-        table = f"delta_scan({sql_literal(request.path)}{version})"
-        found = connection.execute(f"SELECT * FROM {table}{sql_where(request.filter)}")
-        return answer_of([column[0] for column in found.description], found.fetchall())
+    (extension,) = Path(duckdb_extension_delta.__file__).parent.rglob("*.duckdb_extension")
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute(f"LOAD {sql_literal(str(extension))}")
+    return connection
 
 
 def spark(session: Any) -> Reader:

@@ -100,6 +100,7 @@ class Readers:
         answers[name] = (expected, run_elsewhere(self.delta_scan, name, expected))
         requests = expected if of_spark is None else of_spark
         answers["Spark"] = (requests, answers_or_errors(spark(self.engine.session), requests))
+        print({name: len(requests) for name, (requests, _) in answers.items()})
         return [
             f"{name}: {request}: {answer} instead of {requests[request]}"
             for name, (requests, found) in answers.items()
