@@ -57,8 +57,9 @@ def keeps(condition: Filter, value: Any) -> bool:
     """Whether a value meets the condition, as in SQL."""
     if value is None or condition.operator == "is null":
         return value is None and condition.operator == "is null"
+    expected: Any = condition.value
     compare = {"=": operator.eq, "<=": operator.le, ">=": operator.ge}[condition.operator]
-    return bool(compare(value, condition.value))
+    return bool(compare(value, expected))
 
 
 def answer_of_arrow(table: Any) -> Answer:
