@@ -57,7 +57,7 @@ def wrong(folder: Path, expected: Mapping[Request, Answer]) -> list[str]:
 
 def expected_of(folder: Path, plain: PlainTable, columns: Sequence[str] = ()) -> dict[Request, Answer]:
     """The expected answers of the current version: whole, and with each condition."""
-    return {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(columns, values=4))}
+    return {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(columns, values=3))}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: s.name)
