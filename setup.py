@@ -75,6 +75,8 @@ setup(
             "flask>=3.1",
             "flask-cors>=6",
             "beautifulsoup4>=4.13",
+            # Reads the lake as its users do: docs/readers.md.
+            "polars>=2.1",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",
             "axe-playwright-python>=0.1.4",

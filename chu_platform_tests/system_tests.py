@@ -107,6 +107,12 @@ PARTS: Final = (
         _pytest("chu_platform_tests/pipeline/test_corrections.py"),
     ),
     Part(
+        "readers",
+        "every table of a lake by Polars, delta-rs, DuckDB and Spark, before and after maintenance, and in copies",
+        _pytest("chu_platform_tests/readers/test_whole_lake.py"),
+        java=True,
+    ),
+    Part(
         "full-size",
         "demonstration pack of the full size, the whole lake, and its verification",
         _pytest("chu_platform_tests/pipeline/test_full_size.py"),

@@ -55,4 +55,9 @@ def _sql_name(path: LakePath) -> str:
 
 
 def _sql_condition(partition: PartitionValues) -> str:
-    return " AND ".join(f"`{c}` IS NULL" if v is None else f"`{c}` = '{v}'" for c, v in partition.items())
+    return " AND ".join(f"`{c}` IS NULL" if v is None else f"`{c}` = {_sql_text(v)}" for c, v in partition.items())
+
+
+def _sql_text(text: str) -> str:
+    """A text as a literal of Spark SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

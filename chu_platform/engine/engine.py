@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MAX_RETRIES: Final = 3
 DEFAULT_PORT: Final = 15002
 CONNECT_TIMEOUT_SECONDS: Final = 5
+# With this setting, its default, Delta refuses a version that was made longer ago than the retention of replaced files,
+# whenever it was replaced.
+ONLY_YOUNG_VERSIONS: Final = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 # Column of the order of the rows while a table is written. No table has a column of this name.
 ROW_NUMBER: Final = "row_number_in_partition"
 # These loggers print error messages, which may contain values of rows. A filter is used instead of `disabled`, because
@@ -81,6 +84,8 @@ class Engine:
             with self._errors("opening a session"):
                 self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
                 self._session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES)])
+                if self._settings.engine == "spark":
+                    self._session.conf.set(ONLY_YOUNG_VERSIONS, "false")
         return self._session
 
     @contextmanager

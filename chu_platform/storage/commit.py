@@ -7,12 +7,10 @@ removes the files of a run that was killed before its commit.
 
 import hashlib
 import json
-import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,9 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.storage.delta_properties import statistics_columns, table_properties
+from chu_platform.storage.delta_properties import has_statistics_columns, statistics_columns, table_properties
 from chu_platform.storage.duckdb_session import bounded_connection
+from chu_platform.storage.file_statistics import file_statistics
 from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
 from chu_platform.storage.partition_contents import (
     PartitionContents,
@@ -34,7 +33,7 @@ from chu_platform.storage.partition_contents import (
     recorded_contents,
     recorded_hashes,
 )
-from chu_platform.storage.partition_folders import folder_of, values_of
+from chu_platform.storage.partition_folders import escaped, folder_of, values_of
 from chu_platform.storage.provenance import (
     SAME_ROWS,
     foreign_commits,
@@ -52,8 +51,6 @@ from chu_platform.tables.table import Table
 # No checkpoints: Sail cannot read the versions before a checkpoint that the log points to. Maintenance writes them and
 # removes the pointer.
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-# Bytes. Longer strings are truncated in Parquet footers and do not help readers to skip files.
-MAX_STATISTIC_LENGTH = 32
 # Identity of a partition with a missing, cut or unreadable file. It equals no identity of rows, so the partition is
 # written again.
 DAMAGED = "damaged"
@@ -139,6 +136,9 @@ def commit_written(
         metadata = {**provenance, **({SAME_ROWS: True} if repeated else {}), **as_metadata(contents)}
         delta = _commit(lake, table, adds, removes, current, metadata)
         lake.make_durable_commit(table, delta.version())
+        if not has_statistics_columns(delta, table):
+            # Readers take the columns with statistics from the properties: they must be those of the new files.
+            delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
     elif source_files(provenance) and source_files(provenance) != source_files(current.last_commit):
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
@@ -177,6 +177,7 @@ class _WrittenFile:
     def __init__(self, root: Path, file: Path, folder: str) -> None:
         self.path = file.relative_to(root).as_posix()
         self.size = file.stat().st_size
+        self._file = file
         self._folder = folder
         self._footer = pq.read_metadata(file)
         self.rows: int = self._footer.num_rows
@@ -189,27 +190,12 @@ class _WrittenFile:
             partition_values=dict(values_of(self._folder)),
             modification_time=int(time.time() * 1000),
             data_change=True,
-            stats=json.dumps(self._statistics(statistics_columns(table))),
+            stats=json.dumps(
+                file_statistics(self._file, self._footer, statistics_columns(table)),
+                # delta-rs 1.6 misreads characters that are escaped as surrogates.
+                ensure_ascii=False,
+            ),
         )
-
-    def _statistics(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Delta file statistics of `columns`, from those of the row groups. Omits columns without exact statistics."""
-        lows: dict[str, Any] = {}
-        highs: dict[str, Any] = {}
-        nulls: dict[str, int] = {}
-        groups = [self._footer.row_group(i) for i in range(self._footer.num_row_groups)]
-        for index, name in enumerate(self._footer.schema.to_arrow_schema().names):
-            found = [g.column(index).statistics for g in groups]
-            if name not in columns or any(s is None for s in found):
-                continue
-            if all(s.has_null_count for s in found):
-                nulls[name] = sum(s.null_count for s in found)
-            ranged = [s for s in found if s.has_min_max]
-            if ranged and all(s.has_min_max or s.null_count == g.num_rows for s, g in zip(found, groups, strict=True)):
-                low, high = min(s.min for s in ranged), max(s.max for s in ranged)
-                if _is_exact(low) and _is_exact(high):
-                    lows[name], highs[name] = _as_json(low), _as_json(high)
-        return {"numRecords": self.rows, "minValues": lows, "maxValues": highs, "nullCount": nulls}
 
 
 def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
@@ -217,7 +203,8 @@ def _written_files(write: Write) -> Mapping[str, Sequence[_WrittenFile]]:
     found: dict[str, list[_WrittenFile]] = defaultdict(list)
     for path in write.files:
         folder = path.parent.relative_to(write.rows).as_posix().removeprefix(".")
-        values_of(folder)  # raises ValueError for a value that is not a plain code
+        if escaped(folder) != folder:
+            raise ValueError(f"the folder {folder} has not its escaped name")
         file = _WrittenFile(write.rows, path, folder)
         if file.rows:
             found[folder].append(file)
@@ -393,13 +380,3 @@ def has_schema(delta: DeltaTable, schema: Schema, table: Table) -> bool:
     """Whether a committed table has these columns and the declared partition columns."""
     same_columns = json.loads(delta.schema().to_json()) == json.loads(schema.to_json())
     return same_columns and delta.metadata().partition_columns == list(table.partition_by)
-
-
-def _is_exact(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value.encode()) <= MAX_STATISTIC_LENGTH
-    return isinstance(value, int | date) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _as_json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -73,7 +72,7 @@ def _damage(lake: Lake, table: Table, delta: DeltaTable) -> Iterator[Damage]:
     rewritten: dict[str, list[LakePath]] = defaultdict(list)
     present: set[str] = set()
     for active in active_files(delta):
-        name = unquote(active["path"])
+        name = active["path"]
         folder = folder_of(active.get("partition") or {}, table.partition_by)
         file, expected = path / name, expected_hash(name, recorded)
         if not file.is_file():
@@ -131,7 +130,7 @@ def file_state(path: LakePath, delta: DeltaTable) -> FileState:
     recorded = recorded_hashes(recorded_contents(last_data_commit(path, delta)))
     lost, changed = [], []
     for active in active_files(delta):
-        name = unquote(active["path"])
+        name = active["path"]
         file = path / name
         if not file.is_file():
             lost.append(name)

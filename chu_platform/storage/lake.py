@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import duckdb
@@ -20,6 +21,7 @@ from chu_platform.storage.duckdb_session import SMALL, small_connection
 from chu_platform.storage.durable import flush
 from chu_platform.storage.file_lock import Locked
 from chu_platform.storage.lake_format import require_format
+from chu_platform.storage.partition_folders import escaped
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.storage.store import LakePath, local_files, lock, sizes_of, store_errors
 from chu_platform.storage.store_path import StorePath
@@ -65,10 +67,24 @@ class Write:
         return f"part-{self.token}-{name}"
 
     def fetch(self) -> None:
-        """Copy the files of this write that are in the object store only, so that they can be checked."""
+        """Copy the files of this write that are in the object store only, so that they can be checked.
+
+        Folders get their escaped names: DuckDB cannot read all names that engines give.
+        """
         if isinstance(self.target, StorePath):
             for name in self.remote_names():
-                (self.target / name).download(self.rows / name)
+                (self.target / name).download(self._place_of(name))
+            return
+        for file in self.files:
+            place = self._place_of(file.relative_to(self.rows).as_posix())
+            if place != file:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(place)
+
+    def _place_of(self, name: str) -> Path:
+        """Where a written file of this relative name belongs in `rows`."""
+        folder, _, file = name.rpartition("/")
+        return self.rows / escaped(folder) / file
 
     def remote_names(self) -> Sequence[str]:
         """The files of this write in the object store."""
@@ -338,7 +354,8 @@ def _files(folder: Path) -> list[Path]:
 def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     """Files of the table at its loaded version: `path`, `size_bytes`, `num_records`, `partition` and others."""
     files: list[dict[str, Any]] = pa.table(delta.get_add_actions()).to_pylist()
-    return files
+    # delta-rs gives the paths as they are in the log.
+    return [{**file, "path": unquote(file["path"])} for file in files]
 
 
 def are_present(path: LakePath, files: Sequence[Mapping[str, Any]]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from deltalake import DeltaTable
 
-from chu_platform.storage.delta_properties import table_properties
+from chu_platform.storage.delta_properties import has_properties
 from chu_platform.storage.lake import Lake, active_files
 from chu_platform.storage.operations import PartitionValues
 from chu_platform.storage.store import LakePath
@@ -52,7 +52,6 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
     files = active_files(delta)
     expired = _expired(lake.place_of(table), delta, policy)
     last_checkpoint, expired_log = _log(lake.place_of(table) / "_delta_log", policy.log_retention)
-    configuration = delta.metadata().configuration
     return TableState(
         version=delta.version(),
         files=len(files),
@@ -62,7 +61,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
         expired_files=len(expired),
         expired_size=sum(expired),
         expired_log_files=expired_log,
-        has_properties=all(configuration.get(name) == value for name, value in table_properties(table, policy).items()),
+        has_properties=has_properties(delta, table, policy),
     )
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
+from chu_platform.tables.duckdb_sql import sql_text
+
 # Text of a null value in the name of the folder of a partition.
 NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
@@ -135,9 +137,11 @@ class TouchedPartitions:
         return any(all(partition[column] == value for column, value in values) for values in self.values)
 
     def predicate(self) -> str:
-        """The same test as `holds`, as a condition in Spark SQL and DuckDB. Values contain only plain codes."""
+        """The same test as `holds`, as a condition in DuckDB, and in Spark SQL if no value contains a backslash."""
         alternatives = [
-            " AND ".join(f"{column} IS NULL" if value is None else f"{column} = '{value}'" for column, value in values)
+            " AND ".join(
+                f"{column} IS NULL" if value is None else f"{column} = {sql_text(value)}" for column, value in values
+            )
             for values in sorted(self.values, key=str)
         ]
         return " OR ".join(f"({a})" for a in alternatives) or "false"

@@ -25,6 +25,7 @@ from chu_platform.storage.lake_format import FILE, FORMAT, format_of, record_for
 from chu_platform.storage.partition_contents import recorded_contents, recorded_hashes, sha256
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.upgrades import format_2, upgrade_lake
+from chu_platform.tables.columns import STRING
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.lake_rows import digest
 
@@ -107,6 +108,26 @@ def test_the_upgrade_records_the_contents_and_keeps_rows_and_provenance(old: Lak
         assert damage_of(old, table) == []
     before = versions(old)
     assert upgrade(old) == [] and versions(old) == before
+
+
+def lost_by_filters(lake: Lake) -> list[str]:
+    """The text columns in which delta-rs does not find all rows with the longest text."""
+    found = []
+    for table in TABLES:
+        delta = DeltaTable(lake.path(table))
+        for name in [c.name for c in table.columns if c.type == STRING]:
+            texts = delta.to_pyarrow_table(columns=[name])[name].to_pylist()
+            longest = max(filter(None, texts), key=len, default=None)
+            rows = delta.to_pyarrow_table(filters=[(name, "=", longest)]).num_rows if longest else 0
+            found += [name] if rows != texts.count(longest) and longest else []
+    return found
+
+
+def test_after_the_upgrade_filters_on_texts_find_their_rows(old: Lake) -> None:
+    """Files of earlier versions have statistics of texts without bounds (decision 0035)."""
+    assert lost_by_filters(old) == ["rs_finess_geo"]
+    upgrade(old)
+    assert lost_by_filters(old) == []
 
 
 def test_the_data_commit_of_some_partitions_is_listed_once(old: Lake) -> None:

@@ -265,6 +265,21 @@ def test_vacuum_deletes_only_files_past_the_retention(lake: Lake, operations: Op
     assert {metadata(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
 
 
+def test_spark_reads_a_version_that_was_made_long_ago(lake: Lake, spark: Engine) -> None:
+    table = visits()
+    put(lake, table, rows_of({"2017": ["first"]}))
+    age(lake.path(table), EIGHT_DAYS)
+
+    def codes_of_spark(version: int) -> list[str]:
+        frame = spark.query("SELECT code FROM {v}", {"v": spark.read(lake.path(table), version)})
+        found: list[str] = spark.arrow(frame)["code"].to_pylist()
+        return found
+
+    assert codes_of_spark(0) == ["first"], "the current version"
+    put(lake, table, rows_of({"2017": ["second"]}))
+    assert (codes_of_spark(0), codes_of_spark(1)) == (["first"], ["second"])
+
+
 def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> None:
     table = visits()
     policy = replace(POLICY, log_retention=timedelta(days=10), expired_files=100)
@@ -305,7 +320,7 @@ def test_the_retentions_are_in_the_table_properties(lake: Lake) -> None:
     put(lake, visits(), rows_of({"2017": ["a"]}))
     maintain(lake, visits(), POLICY, "a run")
     assert DeltaTable(lake.path(visits())).metadata().configuration == {
-        "delta.dataSkippingStatsColumns": "code,number,day",
+        "delta.dataSkippingStatsColumns": "number,day",
         "delta.deletedFileRetentionDuration": "interval 168 hours",
         "delta.logRetentionDuration": "interval 720 hours",
     }

@@ -8,7 +8,6 @@ tools.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from deltalake import DeltaTable, Schema
 
@@ -68,9 +67,7 @@ def _contents(
     for file in active_files(delta):
         files[folder_of(file.get("partition") or {}, table.partition_by)].append(file)
     sound = {
-        folder: listed
-        for folder, listed in files.items()
-        if not unsound.intersection(unquote(file["path"]) for file in listed)
+        folder: listed for folder, listed in files.items() if not unsound.intersection(file["path"] for file in listed)
     }
     if left_out := len(files) - len(sound):
         report(f"WARNING {table.folder}: {left_out} partitions are damaged; run `chu verify --repair` afterwards")
