@@ -1,7 +1,17 @@
-"""Check shared by the fact tables of care: no event is dated before the birth of its patient."""
+"""Checks of ages that fact tables share. They do not block: one wrong date of birth concerns one person."""
 
-from chu_platform.tables.checks import Check, none_in
+from typing import Final
+
+from chu_platform.tables.checks import Check, between, none_in
 from chu_platform.tables.table import Table
+
+# Nobody is known to have lived longer than 122 years.
+MAX_AGE: Final = 130
+
+
+def plausible_age() -> Check:
+    """Warn of ages that nobody reaches. The events count in the last age band."""
+    return between("age", 0, MAX_AGE, blocking=False)
 
 
 def not_before_birth(event: str, patients: Table) -> Check:

@@ -43,7 +43,9 @@ deces = Table(
         DEATH_YEAR,
     ],
     rows=Delivered(
-        DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
+        DeliveredFiles(
+            r"deces\.csv", {".csv": CsvFormat(",", fallback="iso-8859-1")}, instead=INSEE_NAME + r"\.(?:txt|csv)"
+        ),
         derived={"death_year": "left(date_deces, 4)"},
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),
         row_checks=valid_death_date("date_deces"),

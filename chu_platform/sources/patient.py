@@ -1,5 +1,6 @@
 """Table "Patient" of the care database."""
 
+from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, born_before_delivery
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -54,5 +55,10 @@ patient = Table(
         Column("Poid", STRING, "poids, en texte", "Poids", identifying=True),
         Column("Taille", STRING, "taille, en texte", "Taille", identifying=True),
     ],
-    rows=Delivered(CareTable("Patient")),
+    rows=Delivered(
+        CareTable("Patient"),
+        # A patient of whom only the age is not believable stays; impossible years are damage.
+        row_checks=[born_before_delivery("Date")],
+        max_rejected_share=MAX_IMPLAUSIBLE_SHARE,
+    ),
 )
