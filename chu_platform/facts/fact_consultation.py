@@ -1,7 +1,6 @@
 """Consultations."""
 
-from chu_platform.building_blocks.birth_checks import not_before_birth
-from chu_platform.dimensions.dim_date import dim_date
+from chu_platform.building_blocks.birth_checks import not_before_birth, plausible_age
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
@@ -10,7 +9,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, foreign_key, last_event, same_row_count_as
+from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -81,15 +80,14 @@ fact_consultation = Table(
         """
     ),
     checks=[
-        foreign_key("date", dim_date),
-        foreign_key("patient_key", dim_patient),
-        foreign_key("professional_key", dim_professional),
-        foreign_key("diagnosis_key", dim_diagnosis),
-        foreign_key("insurer_key", dim_insurer),
+        *relation("patient_key", dim_patient),
+        *relation("professional_key", dim_professional),
+        *relation("diagnosis_key", dim_diagnosis),
+        *relation("insurer_key", dim_insurer),
         same_row_count_as(consultation),
-        between("age", 0, 130),
+        plausible_age(),
         # A night slot ends on the next day; no slot is longer than a day.
-        between("duration_minutes", 0, 1439),
+        between("duration_minutes", 0, 1440, blocking=False),
         not_before_birth("une consultation", dim_patient),
         last_event("date", 31),
     ],

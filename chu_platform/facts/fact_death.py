@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from chu_platform.building_blocks.birth_checks import plausible_age
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
-from chu_platform.tables.checks import foreign_key, holds, last_event, one_of
+from chu_platform.tables.checks import last_event, one_of, relation
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
@@ -168,10 +169,10 @@ fact_death = Table(
         """
     ),
     checks=[
-        foreign_key("region_key", dim_region),
+        *relation("region_key", dim_region, unknown="99"),
         one_of("sex", ["F", "M", "unknown"]),
         one_of("birth_precision", ["day", "month", "year", "unknown"]),
-        holds("age_not_negative", "age >= 0", "l’âge n’est pas négatif"),
+        plausible_age(),
         last_event("death_date", 400),
     ],
     layout=Layout(z_order_by=["region_key", "age"], sorted_writes=False),

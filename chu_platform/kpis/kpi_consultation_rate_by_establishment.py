@@ -37,7 +37,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation, So
 from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
-from chu_platform.tables.checks import none_in
+from chu_platform.tables.checks import mostly_found, none_in
 from chu_platform.tables.indicator_questions import IndicatorQuestion, Parameter
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
@@ -119,6 +119,13 @@ EXACT = Table(
             by_partition=True,
         ),
         NUMERATOR_IN_BASE,
+        mostly_found(
+            "attachment",
+            "professional_key",
+            fact_consultation,
+            "professional_key",
+            bridge_professional_establishment,
+        ),
     ],
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
     derives_from=["consultation"],
