@@ -101,8 +101,8 @@ fact_quality_indicator = Table(
     checks=[
         foreign_key("indicator_key", dim_quality_indicator),
         *relation("region_key", dim_region),
-        # No figure depends on it.
-        *relation("establishment_key", dim_establishment, blocking=False),
+        # It may find nothing: many files name legal entities, and the register has sites.
+        foreign_key("establishment_key", dim_establishment),
         holds("value_not_negative", "value >= 0", "le résultat n’est pas négatif"),
         none_in(
             "bounds_in_order",

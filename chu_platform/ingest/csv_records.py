@@ -246,16 +246,36 @@ class Block:
         """Number of lines of a record with an open quote, and the reason code if it is malformed.
 
         None when the quote is still open at the end of the block. A quoted field may contain line breaks, but not a
-        line that is a complete record: in that case the quote is a stray one, and only its line is rejected.
+        line that is a complete record: in that case the quote is a stray one, and only its line is rejected. It is also
+        a stray one if the lines up to the closing quote are no record, and a record starts after its line.
         """
         closing = self._closing_line(index + 1)
         length = self._start(min(closing.index, self.lines - 1)) - self._start(index)
         if closing.is_impossible or length > MAX_RECORD_LENGTH:
             return 1, "unterminated_quote"
         if closing.index < self.lines:
-            count = closing.index - index + 1
-            return count, self._dialect.reject_reason(_without_carriage_return(self.line(index, count)))
+            reason = self._reason(index, closing.index)
+            is_stray = reason is not None and self._starts_record(index + 1)
+            if is_stray is None:
+                return None
+            return (1, "unterminated_quote") if is_stray else (closing.index - index + 1, reason)
         return (self.lines - index, "unterminated_quote") if self._final else None
+
+    def _starts_record(self, index: int) -> bool | None:
+        """Whether a record of several lines starts at line `index`; None if the block ends inside it."""
+        if index >= self.lines:
+            return False
+        if self._reason(index, index) != "unterminated_quote":
+            return False
+        closing = self._closing_line(index + 1)
+        if closing.index >= self.lines:
+            return False if self._final else None
+        length = self._start(closing.index) - self._start(index)
+        return not closing.is_impossible and length <= MAX_RECORD_LENGTH and not self._reason(index, closing.index)
+
+    def _reason(self, first: int, last: int) -> str | None:
+        """Reason code of these lines if they are not a record."""
+        return self._dialect.reject_reason(_without_carriage_return(self.line(first, last - first + 1)))
 
     def _closing_line(self, start: int) -> "_ClosingLine":
         """Where a quoted field ends that is open at the start of line `start`.
