@@ -47,9 +47,7 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
         WITH written AS (
             SELECT identifiant_organisation AS id,
                 if(code_commune SIMILAR TO '[0-9][0-9AB][0-9]{{3}}', code_commune, NULL) AS commune,
-                list_filter(
-                    [code_postal, trim(cedex, ' \u00a0')[:5]], code -> code SIMILAR TO '[0-9]{{5}}'
-                )[1] AS postal,
+                [c FOR c IN [code_postal, trim(cedex, ' \u00a0')[:5]] IF c SIMILAR TO '[0-9]{{5}}'][1] AS postal,
                 strip_accents(lower(pays)) AS country
             FROM raw_etablissement_sante
         ), area AS (
