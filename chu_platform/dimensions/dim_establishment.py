@@ -65,7 +65,7 @@ dim_establishment = Table(
                             CASE WHEN substr(postal, 1, 3) IN ('200', '201') THEN '2A'
                                  WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B' ELSE '20' END
                         -- Saint-Barthélemy and Saint-Martin, with codes of when they were in Guadeloupe.
-                        WHEN coalesce(insee, postal) IN ('97123', '97127', '97133', '97150') THEN NULL
+                        WHEN insee IN ('97123', '97127') OR insee IS NULL AND postal IN ('97133', '97150') THEN NULL
                         -- Mayotte, before it was a department.
                         WHEN substr(insee, 1, 3) = '985' THEN '976'
                         WHEN substr(coalesce(insee, postal), 1, 2) IN ('97', '98') THEN substr(coalesce(insee, postal), 1, 3)

@@ -62,7 +62,8 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN coalesce(commune, postal) ^@ '20' THEN coalesce(map {{
                     '200': '2A', '201': '2A', '202': '2B', '206': '2B'}}[left(postal, 3)], '20')
                 -- Islands that were communes of Guadeloupe.
-                WHEN coalesce(commune, postal) NOT IN ('97123', '97127', '97133', '97150')
+                WHEN coalesce('commune ' || commune, postal) NOT IN
+                    ('commune 97123', 'commune 97127', '97133', '97150')
                     THEN if(commune ^@ '985', '976', department_of(coalesce(commune, postal)))
                 END) AS department_code
             FROM area GROUP BY id

@@ -100,6 +100,8 @@ PLACES: Final = [
     # Collectivities that are in no region, Saint-Barthélemy and Saint-Martin also with codes of Guadeloupe.
     ("", "97701", "97133", "", UNKNOWN),
     ("", "97123", "", "", UNKNOWN),
+    ("", "97133", "97141", "", ("971", "01")),
+    ("", "97125", "97150", "", ("971", "01")),
     ("", "", "97150", "", UNKNOWN),
     ("", "98735", "98714", "", UNKNOWN),
     # Other countries: four digits are a postal code there, five may be one of a department.
