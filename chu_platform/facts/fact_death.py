@@ -22,14 +22,6 @@ def _normalised(column: str, max_length: int | None = None) -> str:
     return f"rtrim(left({text}, {max_length}))" if max_length else text
 
 
-def _place(column: str, padded: bool = True) -> str:
-    """SQL of a code of a place in capitals. If `padded`, a code of four digits gets back the zero that a spreadsheet took."""
-    code = _normalised(column)
-    if not padded:
-        return f"upper({code})"
-    return f"CASE WHEN length({code}) = 4 AND {code} RLIKE '^[0-9]+$' THEN concat('0', {code}) ELSE upper({code}) END"
-
-
 def _with_zeros(date: str) -> str:
     """SQL of a date in which an unknown month or day is 00."""
     return f"CASE length({date}) WHEN 4 THEN concat({date}, '-00-00') WHEN 7 THEN concat({date}, '-00') ELSE {date} END"
@@ -105,17 +97,16 @@ fact_death = Table(
     rows=Query(
         f"""
         WITH line AS (
-            SELECT nom, prenom, sexe, date_naissance, {_place("code_lieu_naissance")} AS code_lieu_naissance, lieu_naissance, pays_naissance,
-                   date_deces, {_place("code_lieu_deces")} AS code_lieu_deces, numero_acte_deces, death_year
+            SELECT nom, prenom, sexe, date_naissance, {_normalised("code_lieu_naissance")} AS code_lieu_naissance, lieu_naissance, pays_naissance,
+                   date_deces, {_normalised("code_lieu_deces")} AS code_lieu_deces, numero_acte_deces, death_year
             FROM {{deces}}
             UNION ALL
-            -- Four digits in a fixed-width line are not a code without its zero, but a line that was cut.
-            SELECT nom, prenom, sexe, date_naissance, {_place("lieunaiss", padded=False)}, commnaiss, paysnaiss,
-                   date_deces, {_place("lieudeces", padded=False)}, actedeces, death_year
+            SELECT nom, prenom, sexe, date_naissance, {_normalised("lieunaiss")}, commnaiss, paysnaiss,
+                   date_deces, {_normalised("lieudeces")}, actedeces, death_year
             FROM {{insee_fixed}}
             UNION ALL
-            SELECT nom, prenom, sexe, date_naissance, {_place("lieunaiss")}, commnaiss, paysnaiss,
-                   date_deces, {_place("lieudeces")}, actedeces, death_year
+            SELECT nom, prenom, sexe, date_naissance, {_normalised("lieunaiss")}, commnaiss, paysnaiss,
+                   date_deces, {_normalised("lieudeces")}, actedeces, death_year
             FROM {{insee_csv}}
         ),
         record AS (

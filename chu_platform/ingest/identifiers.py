@@ -53,7 +53,9 @@ def _padded(length: int) -> str:
 
 
 # Any other identifier: nothing but blanks and traces of spreadsheets is removed.
-PLAIN: Final = _escaped(f"nullif({trimmed(_PLAIN)}, '')")
+PLAIN: Final = _escaped(
+    f"CASE WHEN {_matches('{text}', '[0-9A-Za-z]+')} THEN {{text}} ELSE nullif({trimmed(_PLAIN)}, '') END"
+)
 # FINESS number of a site or a legal entity: nine characters, for instance 010000024, 2A0000154.
 FINESS: Final = _one_form("\\d[0-9AB]\\d{7}", ("\\d{1,8}", _padded(9)))
 # Identifier of an organisation: F and its FINESS number, or another prefix. A few have a date behind the FINESS number.
@@ -77,5 +79,7 @@ PROFESSIONAL: Final = _one_form(
 POSTAL_CODE: Final = _one_form("\\d{5}", ("\\d{4}", _padded(5)), ("FR?-\\d{5}", "right({text}, 5)"))
 # INSEE code of a commune or of a country: five characters, for instance 01053, 2A004, 99139.
 COMMUNE: Final = _one_form("\\d[0-9AB]\\d{3}", ("\\d{4}", _padded(5)))
+# The same in a file of fixed width: four digits are not a code without its zero, but what a cut left of a line.
+COMMUNE_OF_FIXED_WIDTH: Final = "upper({text})"
 # CIM-10 code, in capitals and without the point.
 DIAGNOSIS: Final = _one_form("[A-Z]\\d[0-9A-Z]*", ("[A-Z]\\d[0-9A-Z]\\..*", "concat({text}[:3], {text}[5:])"))

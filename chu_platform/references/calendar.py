@@ -4,8 +4,6 @@ Its years are those of the delivered events, which the sources have checked: a d
 that it does not add years.
 """
 
-import pyarrow as pa
-
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
@@ -15,23 +13,6 @@ from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-
-def _with_parts(days: pa.Table) -> pa.Table:
-    """Add the parts of each date."""
-    dates = days["date"].to_pylist()
-    return pa.table(
-        {
-            "date": days["date"],
-            "year": pa.array([d.year for d in dates], pa.int32()),
-            "quarter": pa.array([(d.month + 2) // 3 for d in dates], pa.int32()),
-            "month": pa.array([f"{d:%Y-%m}" for d in dates], pa.string()),
-            "iso_week": pa.array([d.isocalendar().week for d in dates], pa.int32()),
-            "iso_weekday": pa.array([d.isoweekday() for d in dates], pa.int32()),
-        }
-    )
-
-
-PARTS = ("year", "quarter", "month", "iso_week", "iso_weekday")
 
 calendar = Table(
     name="calendar",
@@ -70,13 +51,16 @@ calendar = Table(
                 UNION ALL SELECT min(death_year) FROM {insee_csv}
                 UNION ALL SELECT max(death_year) FROM {insee_csv}
             )
+        ),
+        day AS (
+            SELECT explode(sequence(make_date(CAST(first AS INT), 1, 1), make_date(CAST(last AS INT), 12, 31), interval 1 day))
+                AS date
+            FROM span WHERE first IS NOT NULL
         )
-        SELECT explode(sequence(make_date(CAST(first AS INT), 1, 1), make_date(CAST(last AS INT), 12, 31), interval 1 day))
-            AS date
-        FROM span WHERE first IS NOT NULL
+        SELECT date, year(date) AS year, quarter(date) AS quarter, substr(CAST(date AS STRING), 1, 7) AS month,
+               weekofyear(date) AS iso_week, weekday(date) + 1 AS iso_weekday
+        FROM day
         """,
-        finish=_with_parts,
-        from_columns=dict.fromkeys(PARTS, ("date",)),
     ),
     layout=Layout(z_order_by=["date"]),
 )

@@ -163,6 +163,11 @@ JOINED: Final = {
     ("Prescription", "Code_CIS"): PLAIN,
     ("Medicaments", "Code_CIS"): PLAIN,
     ("etablissement_sante", "code_commune"): COMMUNE,
+    ("deces", "code_lieu_deces"): COMMUNE,
+    ("deces", "code_lieu_naissance"): COMMUNE,
+    ("deces_insee_csv", "lieudeces"): COMMUNE,
+    ("deces_insee_csv", "lieunaiss"): COMMUNE,
+    ("opposition_deces", "lieudeces"): COMMUNE,
 }
 
 
