@@ -13,7 +13,6 @@ from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-
 calendar = Table(
     name="calendar",
     layer=Layer.REFERENCES,
@@ -58,7 +57,8 @@ calendar = Table(
             FROM span WHERE first IS NOT NULL
         )
         SELECT date, year(date) AS year, quarter(date) AS quarter, substr(CAST(date AS STRING), 1, 7) AS month,
-               weekofyear(date) AS iso_week, weekday(date) + 1 AS iso_weekday
+               -- 1900 began on a Monday. (Sail 0.7 gives Sundays another number in weekday() than Spark.)
+               weekofyear(date) AS iso_week, pmod(datediff(date, DATE '1900-01-01'), 7) + 1 AS iso_weekday
         FROM day
         """,
     ),

@@ -101,7 +101,12 @@ def test_one_wrong_row_never_holds_back_the_others(made: Home, postgres: Embedde
 
 def test_the_calendar_has_the_years_of_the_events(made: Home) -> None:
     """Fifty years of deaths, and no other centuries."""
-    days = set(rows(made.lake, dim_date)["date"].to_pylist())
+    listed = rows(made.lake, dim_date).to_pylist()
+    for row in listed:
+        day = row["date"]
+        parts = (day.year, (day.month + 2) // 3, f"{day:%Y-%m}", day.isocalendar().week, day.isoweekday())
+        assert tuple(row[c] for c in ("year", "quarter", "month", "iso_week", "iso_weekday")) == parts
+    days = {row["date"] for row in listed}
     dates = {
         day
         for table, column in ((fact_consultation, "date"), (fact_hospitalisation, "date"), (fact_death, "death_date"))
