@@ -1,6 +1,6 @@
 """Consultations."""
 
-from chu_platform.building_blocks.birth_checks import not_before_birth, plausible_age
+from chu_platform.building_blocks.birth_checks import flagged, flags, not_before_birth, plausible_age
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
@@ -44,6 +44,7 @@ fact_consultation = Table(
             "duration_minutes", INTEGER, "durée, en minutes ; un créneau de nuit finit le lendemain", "Durée (minutes)"
         ),
         Column("is_night_slot", BOOLEAN, "vrai si le créneau finit le lendemain", "Créneau de nuit"),
+        flags(),
     ],
     reads={
         "consultation": consultation,
@@ -62,7 +63,7 @@ fact_consultation = Table(
         event AS (
             SELECT c.Num_consultation, c.month, c.Date, c.Id_prof_sante, c.Code_diag, c.Id_mut,
                    coalesce(b.patient_key, '{UNKNOWN}') AS patient_key,
-                   {completed_years("b.birth_date", "c.Date")} AS age,
+                   b.birth_date, {completed_years("b.birth_date", "c.Date")} AS age,
                    {minutes("c.Heure_debut")} AS start_minute, {minutes("c.Heure_fin")} AS end_minute
             FROM {{consultation}} c LEFT JOIN born b ON b.Id_patient = c.Id_patient
         )
@@ -72,7 +73,8 @@ fact_consultation = Table(
                coalesce(i.insurer_key, '{UNKNOWN}') AS insurer_key,
                e.age, {age_band("e.age")} AS age_band, e.start_minute,
                e.end_minute - e.start_minute + CASE WHEN e.end_minute < e.start_minute THEN 1440 ELSE 0 END AS duration_minutes,
-               e.end_minute < e.start_minute AS is_night_slot
+               e.end_minute < e.start_minute AS is_night_slot,
+               {flagged("e.Date", "e.birth_date", "e.age")} AS flags
         FROM event e
         LEFT JOIN {{professional_pseudonym}} p ON p.Identifiant = e.Id_prof_sante
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diag

@@ -9,6 +9,7 @@ import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.dimensions.dim_date import dim_date
+from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
@@ -51,12 +52,12 @@ def test_one_wrong_row_never_holds_back_the_others(made: Home, postgres: Embedde
     changed = changeable(made, postgres, tmp_path, "implausible")
     stays = changed.home.pack / STAYS
     known = 'SELECT "Id_patient" FROM "Consultation" GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 2'
-    (old,), (unborn,) = changed.sql(known)
+    (old,), (future,) = changed.sql(known)
     with stays.open("a", encoding="utf-8", newline="") as file:
         for number, lengths in enumerate((LONG, *IMPOSSIBLE), 900_001):
             file.write(f"{number};{old};F690000001;F20;Essai, long;{lengths}\n")
     changed.sql(f'UPDATE "Patient" SET "Date" = \'1/1/1880\' WHERE "Id_patient" = {old}')
-    changed.sql(f'UPDATE "Patient" SET "Date" = \'1/1/2107\' WHERE "Id_patient" = {unborn}')
+    changed.sql(f'UPDATE "Patient" SET "Date" = \'1/1/2107\' WHERE "Id_patient" = {future}')
     for number, day in enumerate(("2107-05-05", "1017-05-05"), 900_001):
         changed.sql(
             f'INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Code_diag", "Date") '
@@ -91,6 +92,16 @@ def test_one_wrong_row_never_holds_back_the_others(made: Home, postgres: Embedde
     assert f"age est compris entre 0 et 130 »: {consulted} rows break it" in warnings
     assert f"age est compris entre 0 et 130 »: {stayed} rows break it" in warnings
     assert "days est compris entre 0 et 366 »: 1 rows break it" in warnings
+
+    flags = "SELECT coalesce(flags, ''), count(*) FROM fact GROUP BY ALL"
+    of_stays = dict(query(lake, flags, fact=fact_hospitalisation))
+    # The long stay is one of the old patient.
+    assert (of_stays["age_over_130, over_366_days"], of_stays.get("age_over_130", 0)) == (1, stayed - 1)
+    assert dict(query(lake, flags, fact=fact_consultation))["age_over_130"] == consulted
+    unborn = "SELECT count(*) FROM fact JOIN patient USING (patient_key) WHERE age IS NULL AND birth_year IS NOT NULL"
+    ((before_birth,),) = query(lake, unborn, fact=fact_hospitalisation, patient=dim_patient)
+    assert of_stays["before_birth"] == before_birth > 0
+    assert set(of_stays) <= {"", "before_birth", "age_over_130", "age_over_130, over_366_days"}
 
     ((events,),) = query(lake, "SELECT events FROM kpi WHERE period_grain = 'all'", kpi=kpi_hospitalisation_rate.exact)
     assert events == before[fact_hospitalisation] + 1
