@@ -249,18 +249,14 @@ def relation(
     floor: float = MIN_ATTACHED,
     *,
     unknown: str = UNKNOWN,
-    referred: str | None = None,
     blocking: bool = True,
 ) -> "Sequence[Check]":
     """The checks of a column that refers to a dimension with a member `unknown`, for the rows that found no other.
 
-    Every value exists in the column `referred` (default: the same name) of `table`, and at least the share `floor` of
-    the rows has another value than `unknown` (see `attached`; `blocking` concerns only this check).
+    Every value exists in the column of this name of `table`, and at least the share `floor` of the rows has another
+    value than `unknown` (see `attached`; `blocking` concerns only this check).
     """
-    return [
-        foreign_key(column, table, referred),
-        attached(column, table, floor, unknown=unknown, blocking=blocking),
-    ]
+    return [foreign_key(column, table), attached(column, table, floor, unknown=unknown, blocking=blocking)]
 
 
 def mostly_found(
