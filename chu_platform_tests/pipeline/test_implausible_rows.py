@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -36,7 +36,7 @@ LONG: Final = "02/01/2018;412"
 IMPOSSIBLE: Final = ("27/09/2107;3", "27/09/1017;3", "27/09/2017;-4", "27/09/2017;999999")
 
 
-def query(lake: Lake, sql: str, **tables: Table) -> list[tuple[object, ...]]:
+def query(lake: Lake, sql: str, **tables: Table) -> list[tuple[Any, ...]]:
     """The result of a query over tables of the lake."""
     with duckdb.connect() as connection:
         for name, table in tables.items():
