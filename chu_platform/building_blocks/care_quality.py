@@ -11,7 +11,7 @@ from typing import Final
 
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
-from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.identifiers import FINESS
 from chu_platform.tables.checks import Check, CheckType
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
@@ -38,7 +38,7 @@ COUNT: Final = (
     "THEN try_cast(regexp_extract({text}, '[+-]?\\d+') AS INTEGER) END"
 )
 # Files use one separator or the other, also the same file after a spreadsheet has saved it again.
-HAS_CSV: Final = CsvFormat(";,", fallback="cp1252")
+HAS_CSV: Final = CsvFormat(";,")
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
 PERCENT_OR_SCORE: Final = "% ou score sur 100"

@@ -78,6 +78,12 @@ def valid_death_date(column: str) -> Sequence[RowCheck]:
         ),
         # Other years are damage, such as digits of another column in a shifted line.
         RowCheck(
+            "date_out_of_range",
+            column,
+            # A death of which only the month or the year is known is not before that day either.
+            "date_deces <= strftime(current_date + 1, '%Y-%m-%d') OR death_year > year(current_date)::VARCHAR",
+        ),
+        RowCheck(
             "year_out_of_range",
             column,
             f"death_year BETWEEN '{FIRST_DEATH_YEAR}' AND year(current_date)::VARCHAR",
@@ -93,12 +99,10 @@ def certificate_number(column: str) -> str:
 def withdrawal_key(date: str, place: str, number: str) -> str:
     """SQL of a text that identifies a death in the opposition list: its date, place and certificate number.
 
-    An unknown month or day is 00. Letter case does not matter, nor a zero before the place that a spreadsheet took.
+    An unknown month or day is 00.
     """
-    code = f"upper(trim(coalesce({place}, '')))"
     return (
-        f"concat_ws('|', rpad({date}, 10, '-00-00'), if(length({code}) = 4, '0' || {code}, {code}), "
-        f"coalesce({certificate_number(number)}, ''))"
+        f"concat_ws('|', rpad({date}, 10, '-00-00'), coalesce({place}, ''), coalesce({certificate_number(number)}, ''))"
     )
 
 
@@ -108,14 +112,16 @@ def insee_date(date: str) -> str:
     return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"
 
 
-def insee_table(name: str, label: str, reader: Reader, uncut_date: str, withdrawals: Withdrawals) -> Table:
+def insee_table(
+    name: str, label: str, reader: Reader, commune: str, uncut_date: str, withdrawals: Withdrawals
+) -> Table:
     """Source table of files published by INSEE.
 
     It has the nine columns of the file, the period of the file, and five columns derived in the form of deces.csv. The
     period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
     yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`. `uncut_date` is SQL
     over the typed row that is true if the length of `datedeces` is that of a date: its last digits may be absent.
-    `withdrawals` are the deaths of the opposition list.
+    `commune` is the typing of the codes of places, `withdrawals` are the deaths of the opposition list.
     """
     columns: Sequence[Column] = [
         Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
@@ -163,6 +169,7 @@ def insee_table(name: str, label: str, reader: Reader, uncut_date: str, withdraw
         columns=columns,
         rows=Delivered(
             reader,
+            typing={"lieunaiss": commune, "lieudeces": commune},
             derived={
                 "periode": "replace(upper(period), '_', '-')",
                 "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",

@@ -11,13 +11,19 @@ from chu_platform.building_blocks.care_quality import (
     gives_results,
     is_finess,
 )
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.identifiers import FINESS
 from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layer, Table, Zone
+
+
+def within_hundred(column: str) -> RowCheck:
+    """A score or a percentage lies between 0 and 100."""
+    return RowCheck("out_of_range", column, f"{sql_name(column)} BETWEEN 0 AND 100")
 
 
 def satisfaction_survey(
@@ -88,7 +94,7 @@ def satisfaction_survey(
             optional=[c.name for c in columns if c.name not in (*required, "campaign_year")],
             empty=EMPTY,
             blanks=WORDS,
-            row_checks=[is_finess("finess_geo")],
+            row_checks=[is_finess("finess_geo"), *(within_hundred(name) for name in (score, "taux_reco_brut"))],
             typing={
                 **{c.name: COUNT for c in columns if c.type == INTEGER},
                 "finess": FINESS,

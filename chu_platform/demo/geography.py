@@ -106,7 +106,9 @@ def places(random: Random) -> list[Place]:
                 case "2B":
                     postal = f"20{random.choice((2, 6))}{rank:02d}"
                 case _:
-                    postal = department + str(rank * 10).zfill(5 - len(department))[-(5 - len(department)) :]
+                    # Not 97150, which is Saint-Martin.
+                    digits = str(rank * 10 + 5 * overseas)
+                    postal = department + digits.zfill(5 - len(department))[-(5 - len(department)) :]
             name = _commune_name(random)
             result.append(Place(code, postal, name, department, region, population / rank / total))
     return result

@@ -6,7 +6,8 @@ The register also lists private practices, often named after a person. Only esta
 
 from chu_platform.references.department import department
 from chu_platform.references.region import region
-from chu_platform.sources.etablissement_sante import etablissement_sante
+from chu_platform.sources.etablissement_sante import FRENCH_COUNTRIES, etablissement_sante
+from chu_platform.tables.checks import attached
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
@@ -45,19 +46,31 @@ dim_establishment = Table(
         f"""
         WITH located AS (
             SELECT identifiant_organisation AS key, raison_sociale_site AS name,
-                   coalesce(commune, nullif(trim(regexp_replace(cedex, '^ *[0-9][0-9][0-9][0-9][0-9] *', '')), '')) AS commune,
-                   code_commune, coalesce(code_postal, nullif(regexp_extract(cedex, '^ *([0-9][0-9][0-9][0-9][0-9])', 1), '')) AS postal
+                   coalesce(commune, nullif(trim(regexp_replace(cedex, '^[ \u00a0]*[0-9][0-9][0-9][0-9][0-9][ \u00a0]*', '')), '')) AS commune,
+                   CASE WHEN code_commune RLIKE '^[0-9][0-9AB][0-9][0-9][0-9]$' THEN code_commune END AS insee,
+                   CASE WHEN upper(pays) RLIKE '[A-Z]' AND NOT upper(pays) RLIKE '{FRENCH_COUNTRIES}' THEN NULL
+                        WHEN code_postal RLIKE '^[0-9][0-9][0-9][0-9][0-9]$' THEN code_postal
+                        ELSE nullif(regexp_extract(cedex, '^[ \u00a0]*([0-9][0-9][0-9][0-9][0-9])', 1), '') END AS postal
             FROM {{register}}
+        ),
+        coded AS (
+            -- Before 1976, the codes of the communes of Corsica began with 20, as its postal codes do.
+            SELECT key, name, commune, postal, CASE WHEN substr(insee, 1, 2) = '20' THEN NULL ELSE insee END AS insee,
+                   substr(coalesce(insee, postal), 1, 2) = '20' AS is_corsican
+            FROM located
         ),
         placed AS (
             SELECT key, name, commune,
-                   CASE WHEN substr(coalesce(code_commune, postal), 1, 2) IN ('97', '98')
-                        THEN substr(coalesce(code_commune, postal), 1, 3)
-                        WHEN code_commune IS NOT NULL THEN substr(code_commune, 1, 2)
-                        WHEN substr(postal, 1, 3) IN ('200', '201') THEN '2A'
-                        WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B'
-                        ELSE substr(postal, 1, 2) END AS department
-            FROM located
+                   CASE WHEN is_corsican THEN
+                            CASE WHEN substr(postal, 1, 3) IN ('200', '201') THEN '2A'
+                                 WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B' ELSE '20' END
+                        -- Saint-Barthélemy and Saint-Martin, with codes of when they were in Guadeloupe.
+                        WHEN insee IN ('97123', '97127') OR insee IS NULL AND postal IN ('97133', '97150') THEN NULL
+                        -- Mayotte, before it was a department.
+                        WHEN substr(insee, 1, 3) = '985' THEN '976'
+                        WHEN substr(coalesce(insee, postal), 1, 2) IN ('97', '98') THEN substr(coalesce(insee, postal), 1, 3)
+                        ELSE substr(coalesce(insee, postal), 1, 2) END AS department
+            FROM coded
         ),
         ranked AS (
             SELECT *, row_number() OVER (
@@ -75,11 +88,12 @@ dim_establishment = Table(
                coalesce(r.region_label, '{UNKNOWN_LABEL}') AS region_label
         FROM ranked e
         LEFT JOIN {{department}} d ON d.department_code = e.department
-        LEFT JOIN {{region}} r ON r.region_code = d.region_code
+        LEFT JOIN {{region}} r ON r.region_code = CASE e.department WHEN '20' THEN '94' ELSE d.region_code END
         WHERE e.rank = 1
         UNION ALL
         SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL, '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}'
         """
     ),
+    checks=[attached("region_key", region)],
     layout=Layout(partition_by=["region_key"], z_order_by=["department_code", "establishment_key"]),
 )

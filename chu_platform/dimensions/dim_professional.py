@@ -2,10 +2,11 @@
 
 from chu_platform.dimensions.dim_speciality import dim_speciality
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
+from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
-from chu_platform.tables.checks import foreign_key
+from chu_platform.tables.checks import foreign_key, mostly_found
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
@@ -54,6 +55,12 @@ dim_professional = Table(
         SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', '{UNKNOWN_LABEL}', '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
         """
     ),
-    checks=[foreign_key("speciality_key", dim_speciality)],
+    checks=[
+        foreign_key("speciality_key", dim_speciality),
+        # Most professionals have no speciality: only the codes that are there are looked for.
+        mostly_found("speciality", "Code_specialite", professionnel_de_sante, "Code_specialite", specialites),
+        # The register names the professions of those who are not in the care database.
+        mostly_found("register", "identifiant", activite_professionnel_sante, "identifiant", professionnel_sante),
+    ],
     layout=Layout(z_order_by=["professional_key"]),
 )

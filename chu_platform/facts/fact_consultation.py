@@ -1,7 +1,6 @@
 """Consultations."""
 
-from chu_platform.building_blocks.birth_checks import not_before_birth
-from chu_platform.dimensions.dim_date import dim_date
+from chu_platform.building_blocks.birth_checks import flagged, flags, not_before_birth, plausible_age
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
@@ -10,7 +9,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, foreign_key, last_event, same_row_count_as
+from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -45,6 +44,7 @@ fact_consultation = Table(
             "duration_minutes", INTEGER, "durée, en minutes ; un créneau de nuit finit le lendemain", "Durée (minutes)"
         ),
         Column("is_night_slot", BOOLEAN, "vrai si le créneau finit le lendemain", "Créneau de nuit"),
+        flags(),
     ],
     reads={
         "consultation": consultation,
@@ -63,7 +63,7 @@ fact_consultation = Table(
         event AS (
             SELECT c.Num_consultation, c.month, c.Date, c.Id_prof_sante, c.Code_diag, c.Id_mut,
                    coalesce(b.patient_key, '{UNKNOWN}') AS patient_key,
-                   {completed_years("b.birth_date", "c.Date")} AS age,
+                   b.birth_date, {completed_years("b.birth_date", "c.Date")} AS age,
                    {minutes("c.Heure_debut")} AS start_minute, {minutes("c.Heure_fin")} AS end_minute
             FROM {{consultation}} c LEFT JOIN born b ON b.Id_patient = c.Id_patient
         )
@@ -73,7 +73,8 @@ fact_consultation = Table(
                coalesce(i.insurer_key, '{UNKNOWN}') AS insurer_key,
                e.age, {age_band("e.age")} AS age_band, e.start_minute,
                e.end_minute - e.start_minute + CASE WHEN e.end_minute < e.start_minute THEN 1440 ELSE 0 END AS duration_minutes,
-               e.end_minute < e.start_minute AS is_night_slot
+               e.end_minute < e.start_minute AS is_night_slot,
+               {flagged("e.Date", "e.birth_date", "e.age")} AS flags
         FROM event e
         LEFT JOIN {{professional_pseudonym}} p ON p.Identifiant = e.Id_prof_sante
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diag
@@ -81,15 +82,14 @@ fact_consultation = Table(
         """
     ),
     checks=[
-        foreign_key("date", dim_date),
-        foreign_key("patient_key", dim_patient),
-        foreign_key("professional_key", dim_professional),
-        foreign_key("diagnosis_key", dim_diagnosis),
-        foreign_key("insurer_key", dim_insurer),
+        *relation("patient_key", dim_patient),
+        *relation("professional_key", dim_professional),
+        *relation("diagnosis_key", dim_diagnosis),
+        *relation("insurer_key", dim_insurer),
         same_row_count_as(consultation),
-        between("age", 0, 130),
+        plausible_age(),
         # A night slot ends on the next day; no slot is longer than a day.
-        between("duration_minutes", 0, 1439),
+        between("duration_minutes", 0, 1440, blocking=False),
         not_before_birth("une consultation", dim_patient),
         last_event("date", 31),
     ],

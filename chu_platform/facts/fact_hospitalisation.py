@@ -1,19 +1,24 @@
 """Hospital stays."""
 
-from chu_platform.building_blocks.birth_checks import not_before_birth
-from chu_platform.dimensions.dim_date import dim_date
+from typing import Final
+
+from chu_platform.building_blocks.birth_checks import flagged, flags, not_before_birth, plausible_age
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, foreign_key, last_event, same_row_count_as
+from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+# Days of stay. Longer stays are ordinary, but may be typing errors.
+LONG_STAY: Final = 366
+LONG: Final = f", CASE WHEN e.Jour_Hospitalisation > {LONG_STAY} THEN 'over_{LONG_STAY}_days' END"
 
 fact_hospitalisation = Table(
     name="fact_hospitalisation",
@@ -39,6 +44,7 @@ fact_hospitalisation = Table(
             nullable=False,
         ),
         Column("days", INTEGER, "durée du séjour, en jours", "Durée de séjour (jours)", nullable=False),
+        flags(f", over_{LONG_STAY}_days (plus de {LONG_STAY} jours)"),
     ],
     reads={
         "stay": hospitalisations,
@@ -56,13 +62,14 @@ fact_hospitalisation = Table(
         ),
         event AS (
             SELECT s.*, coalesce(b.patient_key, '{UNKNOWN}') AS patient_key,
-                   {completed_years("b.birth_date", "s.Date_Entree")} AS age
+                   b.birth_date, {completed_years("b.birth_date", "s.Date_Entree")} AS age
             FROM {{stay}} s LEFT JOIN born b ON b.Id_patient = s.Id_patient
         )
         SELECT e.Num_Hospitalisation AS stay_number, e.month, e.Date_Entree AS date, e.patient_key,
                coalesce(f.establishment_key, '{UNKNOWN}') AS establishment_key,
                coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
-               p.sex, e.age, {age_band("e.age")} AS age_band, e.Jour_Hospitalisation AS days
+               p.sex, e.age, {age_band("e.age")} AS age_band, e.Jour_Hospitalisation AS days,
+               {flagged("e.Date_Entree", "e.birth_date", "e.age", LONG)} AS flags
         FROM event e
         JOIN {{dim_patient}} p ON p.patient_key = e.patient_key
         -- Some identifiers carry a date after the FINESS number.
@@ -71,13 +78,13 @@ fact_hospitalisation = Table(
         """
     ),
     checks=[
-        foreign_key("date", dim_date),
-        foreign_key("patient_key", dim_patient),
-        foreign_key("establishment_key", dim_establishment),
-        foreign_key("diagnosis_key", dim_diagnosis),
+        *relation("patient_key", dim_patient),
+        # No figure depends on it.
+        *relation("establishment_key", dim_establishment, blocking=False),
+        *relation("diagnosis_key", dim_diagnosis),
         same_row_count_as(hospitalisations),
-        between("days", 0, 366),
-        between("age", 0, 130),
+        between("days", 0, LONG_STAY, blocking=False),
+        plausible_age(),
         not_before_birth("un séjour", dim_patient),
         last_event("date", 400),
     ],

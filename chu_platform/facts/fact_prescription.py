@@ -5,7 +5,7 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.sources.prescription import prescription
-from chu_platform.tables.checks import foreign_key, same_row_count_as
+from chu_platform.tables.checks import relation, same_row_count_as
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -41,9 +41,9 @@ fact_prescription = Table(
     ),
     checks=[
         same_row_count_as(prescription),
-        foreign_key("patient_key", dim_patient),
-        foreign_key("professional_key", dim_professional),
-        foreign_key("medication_key", dim_medication),
+        *relation("patient_key", dim_patient),
+        *relation("professional_key", dim_professional),
+        *relation("medication_key", dim_medication),
     ],
     layout=Layout(z_order_by=["medication_key"]),
     partition_scheme=MONTHLY,

@@ -30,7 +30,7 @@ from chu_platform.storage.lake import Write
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
-from chu_platform.tables.checks import NOT_SHRUNK, CheckType, DeliveryCounts
+from chu_platform.tables.checks import NOT_SHRUNK, ONE_ENCODING, CheckType, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.period_sql import touched_periods
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
@@ -145,7 +145,9 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
     descriptions = []
     for check_result in check_results:
         check = check_result.check
-        counted = "files" if check.name == NOT_SHRUNK else "columns" if check.kind is CheckType.DRIFT else "rows"
+        counted = {NOT_SHRUNK: "files", ONE_ENCODING: "lines"}.get(check.name, "rows")
+        if check.kind is CheckType.DRIFT:
+            counted = "columns"
         deviation = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
         descriptions.append(f"« {check.description} »: {check_result.measured or 0:g}{deviation}")
     return f"{table.layer}/{table.name}: {'; '.join(descriptions)}" if descriptions else ""
@@ -154,16 +156,16 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
 def _warn(
     resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]], reading: Reading | None
 ) -> None:
-    """Warn of failed checks that do not block: undeclared columns, with their names, or a lower row count.
-
-    A lower row count may be a truncated delivery.
-    """
+    """Warn of failed checks that do not block, with the names of undeclared columns and of files in two encodings."""
     for table, results in check_results.items():
         failed = [r for r in results if not r.passed and not r.check.blocking]
         if failures := _describe(table, failed):
-            drifted = reading is not None and any(r.check.kind is CheckType.DRIFT for r in failed)
-            names = f": {', '.join(map(repr, reading.undeclared))}" if reading and drifted else ""
-            resources.warn(failures + names)
+            names: list[str] = []
+            if reading and any(r.check.kind is CheckType.DRIFT for r in failed):
+                names += map(repr, reading.undeclared)
+            if reading and any(r.check.name == ONE_ENCODING for r in failed):
+                names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
+            resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
 
 
 def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
@@ -176,6 +178,7 @@ def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
         len(reading.undeclared),
         shrunk=shrunk,
         withdrawn=reading.withdrawn,
+        in_other_encoding=sum(d.lines_in_fallback for d in reading.mixed),
     )
 
 

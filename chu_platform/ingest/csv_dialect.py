@@ -19,14 +19,14 @@ CUT_REASONS: Final = ("too_few_fields", "unterminated_quote")
 class Dialect:
     """How a file is written.
 
-    `separator` and `quote` (b"": no quoting), `fallback` (encoding of lines that are not UTF-8; None: all lines must
-    be UTF-8), `ending` (line ending), `width` (fields per record). In files of fixed width, only the first
-    `max_length` characters of a line are significant; the rest is ignored. Every line has at least `min_length`.
+    `separator` and `quote` (b"": no quoting), `fallback` (encoding of lines that are not UTF-8), `ending` (line
+    ending), `width` (fields per record). In files of fixed width, only the first `max_length` characters of a line are
+    significant; the rest is ignored. Every line has at least `min_length`.
     """
 
     separator: bytes
     quote: bytes
-    fallback: str | None
+    fallback: str
     ending: bytes
     width: int
     max_length: int | None = None

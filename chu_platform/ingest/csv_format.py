@@ -29,14 +29,14 @@ SEPARATOR_LINE = re.compile(rb'"?sep=."?\r?', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """CSV format. `fallback` is the encoding of lines that are not UTF-8 (None: all lines must be UTF-8).
+    """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 
     `separator` may list several characters: the one that is most frequent in the header of a file is used.
     """
 
     separator: str
     quote: str = '"'
-    fallback: str | None = None
+    fallback: str = "cp1252"
 
     def positions_of(self, _column: str) -> None:
         """See `delivered_files.Format`: a header names the columns."""
@@ -84,6 +84,7 @@ class CsvFormat:
                 undeclared=columns.undeclared,
                 empty_is_null=True,
                 encoding=scan.encoding,
+                lines_in_fallback=scan.lines_in_fallback,
                 separator=separator,
                 has_powers=scan.has_powers,
             )
@@ -92,7 +93,7 @@ class CsvFormat:
         try:
             text = header.decode("utf-8")
         except UnicodeDecodeError:
-            text = header.decode(self.fallback or "utf-8", "replace")
+            text = header.decode(self.fallback, "replace")
         text = text.rstrip("\r")
         if self.quote:
             parsed = next(csv.reader([text], delimiter=separator, quotechar=self.quote), [])

@@ -73,7 +73,7 @@ class Block:
 
     `consumed` is the number of delivered bytes that were classified. A record that is still open at the end of the
     block is left to the next block, unless the file ends with this block (`final`). A line that repeats the `header` is
-    malformed.
+    malformed. `lines_in_fallback` is the number of lines that were read in the fallback encoding.
     """
 
     def __init__(self, dialect: Dialect, header: bytes, text: bytes, final: bool) -> None:
@@ -89,8 +89,9 @@ class Block:
         self.has_utf8 = not is_ascii and bool(LOOKS_LIKE_UTF8.search(self._delivered))
         if not is_utf8:
             self._text = self._converted() or self._delivered
-        self.converted = self.has_fallback = self._text is not self._delivered
-        if self.converted and dialect.fallback:
+        self.converted = self._text is not self._delivered
+        self.lines_in_fallback = 0
+        if self.converted:
             self._header = header.decode(dialect.fallback, "replace").encode()
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
         self.lines = len(self._ends)
@@ -99,6 +100,8 @@ class Block:
         if self.lines:
             doubtful = [*self._not_utf8(is_utf8), *self._header_lines()]
             self._classify(LineStructure(self._text, self._ends, dialect, doubtful))
+        if self.converted:
+            self.lines_in_fallback = len([line for line in self._not_ascii() if line < self.lines])
         self.consumed = self._consumed()
 
     @property
@@ -162,7 +165,7 @@ class Block:
 
     def _converted(self) -> bytes | None:
         """The block converted to UTF-8 if all of it is in the fallback encoding; None if some bytes look like UTF-8."""
-        if self._dialect.fallback is None or LOOKS_LIKE_UTF8.search(self._delivered):
+        if LOOKS_LIKE_UTF8.search(self._delivered):
             return None
         try:
             return self._delivered.decode(self._dialect.fallback).encode()
@@ -173,9 +176,13 @@ class Block:
         """The lines that are not UTF-8."""
         if is_utf8 or self.converted:
             return []
+        return [i for i in self._not_ascii() if not _is_utf8(self.line(i))]
+
+    def _not_ascii(self) -> Sequence[int]:
+        """The lines with a character that is not ASCII."""
         high = np.flatnonzero(np.frombuffer(self._text, np.uint8) >= 0x80)
-        lines = np.unique(np.searchsorted(self._ends, high)).tolist()
-        return [i for i in lines if not _is_utf8(self.line(i))]
+        lines: list[int] = np.unique(np.searchsorted(self._ends, high)).tolist()
+        return lines
 
     def _header_lines(self) -> Sequence[int]:
         """The lines that may repeat the header: those that are as long, or longer by the mark and the ending."""
@@ -239,16 +246,36 @@ class Block:
         """Number of lines of a record with an open quote, and the reason code if it is malformed.
 
         None when the quote is still open at the end of the block. A quoted field may contain line breaks, but not a
-        line that is a complete record: in that case the quote is a stray one, and only its line is rejected.
+        line that is a complete record: in that case the quote is a stray one, and only its line is rejected. It is also
+        a stray one if the lines up to the closing quote are no record, and a record starts after its line.
         """
         closing = self._closing_line(index + 1)
         length = self._start(min(closing.index, self.lines - 1)) - self._start(index)
         if closing.is_impossible or length > MAX_RECORD_LENGTH:
             return 1, "unterminated_quote"
         if closing.index < self.lines:
-            count = closing.index - index + 1
-            return count, self._dialect.reject_reason(_without_carriage_return(self.line(index, count)))
+            reason = self._reason(index, closing.index)
+            is_stray = reason is not None and self._starts_record(index + 1)
+            if is_stray is None:
+                return None
+            return (1, "unterminated_quote") if is_stray else (closing.index - index + 1, reason)
         return (self.lines - index, "unterminated_quote") if self._final else None
+
+    def _starts_record(self, index: int) -> bool | None:
+        """Whether a record of several lines starts at line `index`; None if the block ends inside it."""
+        if index >= self.lines:
+            return False
+        if self._reason(index, index) != "unterminated_quote":
+            return False
+        closing = self._closing_line(index + 1)
+        if closing.index >= self.lines:
+            return False if self._final else None
+        length = self._start(closing.index) - self._start(index)
+        return not closing.is_impossible and length <= MAX_RECORD_LENGTH and not self._reason(index, closing.index)
+
+    def _reason(self, first: int, last: int) -> str | None:
+        """Reason code of these lines if they are not a record."""
+        return self._dialect.reject_reason(_without_carriage_return(self.line(first, last - first + 1)))
 
     def _closing_line(self, start: int) -> "_ClosingLine":
         """Where a quoted field ends that is open at the start of line `start`.
@@ -272,10 +299,10 @@ class Block:
         rewrite |= (text + LF).endswith(CR + LF) != (dialect.ending == CR + LF)
         if not _is_utf8(bare):
             try:
-                bare = bare.decode(dialect.fallback or "utf-8").encode()
-                self.has_fallback = True
+                bare = bare.decode(dialect.fallback).encode()
             except UnicodeDecodeError:
-                return IrregularLines(index, count, f"not_{(dialect.fallback or 'utf-8').replace('-', '')}")
+                return IrregularLines(index, count, f"not_{dialect.fallback.replace('-', '')}")
+            self.lines_in_fallback += sum(not _is_utf8(line) for line in text.split(LF))
             rewrite = True
         if not dialect.record_pattern.fullmatch(bare):
             # DuckDB misreads a quote or a carriage return in an unquoted field, so quote all fields.
@@ -315,7 +342,8 @@ class RecordScan:
         self._body = body
         self._line = line
         self._positions: list[_BlockPosition] = []
-        self._has_utf8 = self._has_fallback = False
+        self._has_utf8 = False
+        self._lines_in_fallback = 0
         self._cut_line: int | None = None
         self.readable_file = file
         self.records = 0
@@ -335,7 +363,7 @@ class RecordScan:
                     self._cut_line = self._find_cut_line(position, block)
                 self._collect_malformed(position, block, max_malformed)
                 self._has_utf8 |= block.has_utf8
-                self._has_fallback |= block.has_fallback
+                self._lines_in_fallback += block.lines_in_fallback
                 self.has_powers = self.has_powers or block.has_powers
                 # DuckDB would take a line before the header for the header.
                 if target is None and (self._line > 2 or not block.is_unchanged):
@@ -362,9 +390,14 @@ class RecordScan:
     @property
     def encoding(self) -> str:
         """Encoding of the records: utf-8, the fallback, or both, separated by a comma."""
-        if not self._has_fallback:
+        if not self._lines_in_fallback:
             return "utf-8"
-        return f"utf-8, {self._dialect.fallback}" if self._has_utf8 else f"{self._dialect.fallback}"
+        return f"utf-8, {self._dialect.fallback}" if self._has_utf8 else self._dialect.fallback
+
+    @property
+    def lines_in_fallback(self) -> int:
+        """See `RawRows`."""
+        return self._lines_in_fallback if self._has_utf8 else 0
 
     def locate(self, numbers: Sequence[int]) -> list[tuple[int, str]]:
         """Line number and text of the records with these numbers (from 1, ascending)."""
@@ -436,7 +469,7 @@ class RecordScan:
     def _as_text(self, text: bytes) -> str:
         """Decode a line: as UTF-8, else in the fallback encoding, else as UTF-8 with the invalid bytes escaped."""
         text = _without_carriage_return(text)
-        for encoding in filter(None, ("utf-8", self._dialect.fallback)):
+        for encoding in ("utf-8", self._dialect.fallback):
             try:
                 return text.decode(encoding).replace("\x00", "\\x00")
             except UnicodeDecodeError:

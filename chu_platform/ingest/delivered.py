@@ -14,6 +14,7 @@ from chu_platform.tables.checks import (
     Check,
     columns_declared,
     delivery_has_not_shrunk,
+    one_encoding,
     open_rejects_match_delivery,
     rejected_share,
     rows_kept_or_rejected,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
 
-# A file with more rejects, or with a larger share of rejects, is refused as a whole: it is probably the wrong file.
-# The number also limits memory.
+# A file with more rejects, or with a larger share of rejects, is refused as a whole: it is probably the wrong file. The
+# number also limits memory. A source may declare a smaller share; a few rejects then refuse no file yet.
 MAX_REJECTS = 1_000_000
 MAX_REJECTED_SHARE = 0.5
+FEW_REJECTS: Final = 5
 # Prefix of the names of the columns of text, beside the columns with typed values, in the SQL of a reading.
 TEXT_PREFIX: Final = "text:"
 # If the header is really a row, messages must not show a name, a number or an address from it. A plausible column name
@@ -77,6 +79,7 @@ class RawRows:
     `undeclared`: the delivered columns that are not declared: name in the relation -> name in the header ("": none).
     `empty_is_null`: whether the relation has null for every empty text; otherwise it may have both.
     `encoding`, `separator`: as detected in the file, for text files.
+    `lines_in_fallback`: number of lines that are not UTF-8, in a file that has other lines that are.
     `has_powers`: whether it may have numbers such as 8.1E+10, which a spreadsheet program makes of long identifiers.
     """
 
@@ -91,6 +94,7 @@ class RawRows:
     undeclared: Mapping[str, str] = field(default_factory=dict)
     empty_is_null: bool = False
     encoding: str | None = None
+    lines_in_fallback: int = 0
     separator: str | None = None
     has_powers: bool = False
 
@@ -246,6 +250,8 @@ class Delivered(DeliveredRows):
     `spellings`: alternative names of columns in the headers of some files.
     `max_decrease`: the share of its rows that a file may lose from one delivery to the next. A delivery that loses more
     is held back until it is accepted.
+    `max_rejected_share`: the share of the rows of a file or database table above which it is refused as a whole, if
+    more than a few rows (FEW_REJECTS) are rejected; at most MAX_REJECTED_SHARE.
     `withdrawals`: rows that another delivery withdraws.
     """
 
@@ -258,6 +264,7 @@ class Delivered(DeliveredRows):
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_decrease: float = MAX_DECREASE
+    max_rejected_share: float = MAX_REJECTED_SHARE
     withdrawals: Withdrawals | None = None
 
     @property
@@ -273,8 +280,13 @@ class Delivered(DeliveredRows):
         return [read, self.reader]
 
     def implied_checks(self, table: Table) -> Sequence[Check]:
-        """See `Rows`: rows in = kept + rejected + withdrawn; all delivered columns are declared; no file has shrunk."""
+        """See `Rows`: rows in = kept + rejected + withdrawn.
+
+        For the source itself also: all delivered columns are declared, no file has shrunk or has two encodings.
+        """
         of_source = [columns_declared(), delivery_has_not_shrunk(self.max_decrease)]
+        if self.reader.database is None:
+            of_source.append(one_encoding())
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:

@@ -95,6 +95,7 @@ class FixedWidthFormat:
                 locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
                 encoding=scan.encoding,
+                lines_in_fallback=scan.lines_in_fallback,
             )
 
     def _cells(self, lines: str) -> str:

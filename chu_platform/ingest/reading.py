@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import (
+    FEW_REJECTS,
     MAX_REJECTED_SHARE,
     MAX_REJECTS,
     RawRows,
@@ -85,7 +86,8 @@ class ReadingContext:
 class DeliveryReading:
     """A file or database table that was read: its encoding, separator and row counts.
 
-    `undeclared` are the names of the columns that are not declared (see `safe_column_name`).
+    `undeclared` are the names of the columns that are not declared (see `safe_column_name`). `lines_in_fallback` is
+    explained in `RawRows`.
     """
 
     origin: SourceFile
@@ -96,13 +98,24 @@ class DeliveryReading:
     rejected: int
     withdrawn: int
     undeclared: Sequence[str]
+    lines_in_fallback: int
 
     @staticmethod
     def of(raw: RawRows, kept: int, rejected: int, withdrawn: int) -> "DeliveryReading":
         """The result for one file or table."""
         rows_in = raw.rows + len(raw.malformed)
         undeclared = [safe_column_name(name) for name in raw.undeclared.values() if name]
-        return DeliveryReading(raw.origin, raw.encoding, raw.separator, rows_in, kept, rejected, withdrawn, undeclared)
+        return DeliveryReading(
+            raw.origin,
+            raw.encoding,
+            raw.separator,
+            rows_in,
+            kept,
+            rejected,
+            withdrawn,
+            undeclared,
+            raw.lines_in_fallback,
+        )
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -114,6 +127,7 @@ class DeliveryReading:
             "modified": self.origin.modified,
             "encoding": self.encoding,
             "separator": self.separator,
+            "lines_in_fallback": self.lines_in_fallback,
             "rows": {
                 "in": self.rows_in,
                 "kept": self.kept,
@@ -155,6 +169,11 @@ class Reading:
     def undeclared(self) -> Sequence[str]:
         """Names of the columns of all deliveries that are not declared (see `safe_column_name`)."""
         return list(dict.fromkeys(name for d in self.deliveries for name in d.undeclared))
+
+    @property
+    def mixed(self) -> Sequence[DeliveryReading]:
+        """The files with lines in two encodings."""
+        return [d for d in self.deliveries if d.lines_in_fallback]
 
 
 def read(
@@ -202,7 +221,7 @@ def read(
                 kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
                 counted = sql.withdrawn_count() if kept != raw.rows else None
                 withdrawals = _one(connection, counted) if counted else 0
-                rejects = _rejects(connection, sql, raw, kept + withdrawals)
+                rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
@@ -271,14 +290,17 @@ def _keep(
     return _one(connection, f"SELECT count(*) FROM {relation}") if only else copied
 
 
-def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[Reject]:
+def _rejects(
+    connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int, max_share: float
+) -> list[Reject]:
     """The rejects of a file with `kept` kept or withdrawn rows, in order of line.
 
-    Raises ChuError when the share or number of rejects is above the limit, or when rows are neither kept nor rejected.
+    Raises ChuError when the number of rejects, or their share (`max_share`), is above the limit, or when rows are
+    neither kept nor rejected.
     """
     name = raw.origin.name
     rows_in = raw.rows + len(raw.malformed)
-    too_many = rows_in - kept > min(rows_in * MAX_REJECTED_SHARE, MAX_REJECTS)
+    too_many = rows_in - kept > min(_allowed_rejects(rows_in, max_share), MAX_REJECTS)
     rejects: list[Reject] = [(name, m.line, None, m.reason, None, m.text) for m in raw.malformed]
     if kept != raw.rows:
         # Row numbers follow the order of the file.
@@ -304,6 +326,11 @@ def _rejects(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, k
             "error if it occurs again"
         )
     return rejects
+
+
+def _allowed_rejects(rows: int, share: float) -> float:
+    """Number of `rows` that may be rejected: the declared `share` of them, or a few if more rows are kept."""
+    return max(rows * share, min(FEW_REJECTS, rows * MAX_REJECTED_SHARE))
 
 
 def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSql) -> None:

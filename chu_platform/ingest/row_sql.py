@@ -5,32 +5,31 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.ingest.delivered import Delivered, RawRows, delivered_text
+from chu_platform.ingest.identifiers import trimmed
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
 # The first branch is for speed: a number in its usual form needs no regular expression.
-_WHOLE = (
+_WHOLE: Final = (
     "CASE WHEN try_cast({{text}} AS {type})::VARCHAR = {{text}} THEN try_cast({{text}} AS {type}) "
-    "WHEN regexp_full_match(trim({{text}}), '[+-]?\\d+') THEN try_cast(trim({{text}}) AS {type}) END"
+    "WHEN regexp_full_match({trimmed}, '[+-]?\\d+') THEN try_cast({trimmed} AS {type}) END"
 )
+_TRIMMED: Final = trimmed("{text}")
 # SQL that converts text to each type, null where the text does not fit. Columns of other types stay text.
 TYPING: Final = {
-    INTEGER: _WHOLE.format(type="INTEGER"),
-    LONG: _WHOLE.format(type="BIGINT"),
+    INTEGER: _WHOLE.format(type="INTEGER", trimmed=_TRIMMED),
+    LONG: _WHOLE.format(type="BIGINT", trimmed=_TRIMMED),
     # Decimal point and decimal comma both occur, even in one row.
-    DOUBLE: "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?') "
-    "THEN try_cast(replace(trim({text}), ',', '.') AS DOUBLE) END",
-    DATE: "CASE WHEN regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\d') THEN try_cast({text} AS DATE) END",
+    DOUBLE: f"CASE WHEN regexp_full_match({_TRIMMED}, '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?') "
+    f"THEN try_cast(replace({_TRIMMED}, ',', '.') AS DOUBLE) END",
+    DATE: f"CASE WHEN regexp_full_match({_TRIMMED}, '\\d{{{{4}}}}-\\d\\d-\\d\\d') "
+    f"THEN try_cast({_TRIMMED} AS DATE) END",
     BOOLEAN: "try_cast({text} AS BOOLEAN)",
 }
 FRENCH_DATE: Final = (
-    "CASE WHEN regexp_full_match({text}, '\\d\\d/\\d\\d/\\d{{4}}') THEN try_strptime({text}, '%d/%m/%Y')::DATE END"
-)
-# Spreadsheets treat FINESS numbers as numbers and remove their leading zeros. The letter of Corsica is a capital.
-FINESS: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '\\d{{1,8}}') THEN lpad(trim({text}), 9, '0') "
-    "ELSE upper(trim({text})) END"
+    f"CASE WHEN regexp_full_match({_TRIMMED}, '\\d\\d/\\d\\d/\\d{{{{4}}}}') "
+    f"THEN try_strptime({_TRIMMED}, '%d/%m/%Y')::DATE END"
 )
 _REASONS: Final = {
     INTEGER: "not_a_whole_number",

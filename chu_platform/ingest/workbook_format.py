@@ -126,7 +126,7 @@ class PastedCsvFormat:
                     at = number + 1
             with self.lines.rows(replace(file, path=pasted), expected, constants, context) as raw:
                 # The encoding of the temporary file is not the encoding of the workbook.
-                yield replace(raw, encoding=None)
+                yield replace(raw, encoding=None, lines_in_fallback=0)
         finally:
             pasted.unlink(missing_ok=True)
 

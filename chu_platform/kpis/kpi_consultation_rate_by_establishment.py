@@ -37,7 +37,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation, So
 from chu_platform.sdc.cell_masks import over_time, same_period, small
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
-from chu_platform.tables.checks import holds, none_in
+from chu_platform.tables.checks import holds, mostly_found, none_in
 from chu_platform.tables.columns import LONG, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Parameter
 from chu_platform.tables.period_sql import Periods
@@ -134,6 +134,13 @@ EXACT = Table(
             "patients_and_events_in_consultations",
             "patients <= consultations AND events <= consultations + 1e-6",
             "un lieu n’a ni plus de patients ni plus de parts de consultations que de consultations",
+        ),
+        mostly_found(
+            "attachment",
+            "professional_key",
+            fact_consultation,
+            "professional_key",
+            bridge_professional_establishment,
         ),
     ],
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),

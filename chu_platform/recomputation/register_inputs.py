@@ -37,25 +37,40 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
     """Create organisation(id, department, region) and attachment(professional, organisation, share).
 
     The department is that of the commune, else of the postal code, else of the postal code that `cedex` begins with.
-    `share` is the part of the professional's consultations that counts in the organisation.
+    Postal codes of addresses in other countries do not count. Of Corsica, only the region may be known. `share` is the
+    part of the professional's consultations that counts in the organisation.
     """
     create_department_macro(connection)
     connection.execute(
         f"""
         CREATE TABLE organisation AS
-        WITH postal_area AS (
-            SELECT identifiant_organisation AS id, department_of(code_commune) AS of_commune,
-                coalesce(code_postal, if(ltrim(cedex)[:5] SIMILAR TO '[0-9]{{5}}', ltrim(cedex)[:5], NULL)) AS postal
+        WITH written AS (
+            SELECT identifiant_organisation AS id,
+                if(code_commune SIMILAR TO '[0-9][0-9AB][0-9]{{3}}', code_commune, NULL) AS commune,
+                [c FOR c IN [code_postal, trim(cedex, ' \u00a0')[:5]] IF c SIMILAR TO '[0-9]{{5}}'][1] AS postal,
+                strip_accents(lower(pays)) AS country
             FROM raw_etablissement_sante
+        ), area AS (
+            SELECT id, commune, if(
+                country NOT SIMILAR TO '.*[a-z].*' OR ltrim(country) ^@ 'fr' OR country SIMILAR TO
+                '.*(fran.aise|guadeloupe|martinique|guyane|r.union|mayotte|corse).*' OR country IS NULL, postal, NULL
+            ) AS postal
+            FROM written
         ), located AS (
-            -- Postal codes of Corsica begin with 20; 200 and 201 are in Corse-du-Sud.
-            SELECT id, max(coalesce(of_commune, CASE left(postal, 3) WHEN '200' THEN '2A' WHEN '201' THEN '2A'
-                WHEN '202' THEN '2B' WHEN '206' THEN '2B' ELSE department_of(postal) END)) AS department_code
-            FROM postal_area GROUP BY id
+            -- Corsica has postal codes that begin with 20, and communes of before 1976; 200 and 201 are Corse-du-Sud.
+            SELECT id, max(CASE
+                WHEN coalesce(commune, postal) ^@ '20' THEN coalesce(map {{
+                    '200': '2A', '201': '2A', '202': '2B', '206': '2B'}}[left(postal, 3)], '20')
+                -- Islands that were communes of Guadeloupe.
+                WHEN coalesce('commune ' || commune, postal) NOT IN
+                    ('commune 97123', 'commune 97127', '97133', '97150')
+                    THEN if(commune ^@ '985', '976', department_of(coalesce(commune, postal)))
+                END) AS department_code
+            FROM area GROUP BY id
         )
-        SELECT id, if(region_code IS NULL, '{UNKNOWN}', department_code) AS department,
-            coalesce(region_code, '{UNKNOWN}') AS region
-        FROM located LEFT JOIN raw_department USING (department_code);
+        SELECT id, if(d.region_code IS NULL, '{UNKNOWN}', department_code) AS department,
+            coalesce(d.region_code, if(department_code = '20', '94', '{UNKNOWN}')) AS region
+        FROM located LEFT JOIN raw_department d USING (department_code);
 
         CREATE TABLE attachment AS
         WITH place AS (

@@ -1,38 +1,18 @@
-"""The calendar, 1900 to 2099."""
+"""The calendar: every day of the years with consultations, stays or deaths.
 
-from datetime import date, timedelta
+Its years are those of the delivered events, which the sources have checked: a date that is not possible is a reject, so
+that it does not add years.
+"""
 
-import pyarrow as pa
-
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.deces import deces
+from chu_platform.sources.deces_insee_csv import deces_insee_csv
+from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
+from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
-from chu_platform.tables.rows import Computed, ExternalSource
+from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-FIRST, LAST = date(1900, 1, 1), date(2099, 12, 31)
-
-
-def _rows() -> pa.Table:
-    days = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
-    return pa.table(
-        {
-            "date": days,
-            "year": pa.array([d.year for d in days], pa.int32()),
-            "quarter": pa.array([(d.month + 2) // 3 for d in days], pa.int32()),
-            "month": [f"{d:%Y-%m}" for d in days],
-            "iso_week": pa.array([d.isocalendar().week for d in days], pa.int32()),
-            "iso_weekday": pa.array([d.isoweekday() for d in days], pa.int32()),
-        }
-    )
-
-
-COLUMNS = [
-    Column("date", DATE, "le jour", "Date", key=True),
-    Column("year", INTEGER, "année du jour", "Année", nullable=False),
-    Column("quarter", INTEGER, "trimestre de l’année, de 1 à 4", "Trimestre", nullable=False),
-    Column("month", STRING, "mois, AAAA-MM", "Mois", nullable=False),
-    Column("iso_week", INTEGER, "semaine ISO 8601", "Semaine ISO", nullable=False),
-    Column("iso_weekday", INTEGER, "de 1 (lundi) à 7 (dimanche)", "Jour de la semaine", nullable=False),
-]
 calendar = Table(
     name="calendar",
     layer=Layer.REFERENCES,
@@ -40,7 +20,47 @@ calendar = Table(
     grain="un jour",
     label="Calendrier",
     owner="team:references",
-    columns=COLUMNS,
-    rows=Computed(_rows, from_columns={c.name: [ExternalSource("calendrier grégorien")] for c in COLUMNS}),
+    columns=[
+        Column("date", DATE, "le jour, de la première année d’un événement à la dernière", "Date", key=True),
+        Column("year", INTEGER, "année du jour", "Année", nullable=False),
+        Column("quarter", INTEGER, "trimestre de l’année, de 1 à 4", "Trimestre", nullable=False),
+        Column("month", STRING, "mois, AAAA-MM", "Mois", nullable=False),
+        Column("iso_week", INTEGER, "semaine ISO 8601", "Semaine ISO", nullable=False),
+        Column("iso_weekday", INTEGER, "de 1 (lundi) à 7 (dimanche)", "Jour de la semaine", nullable=False),
+    ],
+    reads={
+        "consultation": consultation,
+        "stay": hospitalisations,
+        "deces": deces,
+        "insee_fixed": deces_insee_fixe,
+        "insee_csv": deces_insee_csv,
+    },
+    rows=Query(
+        """
+        WITH span AS (
+            SELECT min(year) AS first, max(year) AS last FROM (
+                SELECT substr(min(month), 1, 4) AS year FROM {consultation}
+                UNION ALL SELECT substr(max(month), 1, 4) FROM {consultation}
+                UNION ALL SELECT substr(min(month), 1, 4) FROM {stay}
+                UNION ALL SELECT substr(max(month), 1, 4) FROM {stay}
+                UNION ALL SELECT min(death_year) FROM {deces}
+                UNION ALL SELECT max(death_year) FROM {deces}
+                UNION ALL SELECT min(death_year) FROM {insee_fixed}
+                UNION ALL SELECT max(death_year) FROM {insee_fixed}
+                UNION ALL SELECT min(death_year) FROM {insee_csv}
+                UNION ALL SELECT max(death_year) FROM {insee_csv}
+            )
+        ),
+        day AS (
+            SELECT explode(sequence(make_date(CAST(first AS INT), 1, 1), make_date(CAST(last AS INT), 12, 31), interval 1 day))
+                AS date
+            FROM span WHERE first IS NOT NULL
+        )
+        SELECT date, year(date) AS year, quarter(date) AS quarter, substr(CAST(date AS STRING), 1, 7) AS month,
+               -- 1900 began on a Monday. (Sail 0.7 gives Sundays another number in weekday() than Spark.)
+               weekofyear(date) AS iso_week, pmod(datediff(date, DATE '1900-01-01'), 7) + 1 AS iso_weekday
+        FROM day
+        """,
+    ),
     layout=Layout(z_order_by=["date"]),
 )

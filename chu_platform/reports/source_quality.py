@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 
-from chu_platform.ingest.delivered import MAX_REJECTED_SHARE, delivered_tables
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.reports.readings import last_materializations
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
@@ -35,7 +35,7 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "rows_rejected": rejected,
                 "rows_withdrawn": metadata.get("delivery_rows_withdrawn"),
                 "rejected_share": rejected / rows_in if rows_in else None,
-                "threshold": MAX_REJECTED_SHARE,
+                "threshold": delivered_rows(table).max_rejected_share,
                 "open_rejects": rejected,
                 "mended_rejects": metadata.get("delivery_rows_mended"),
                 "undeclared_columns": metadata.get("delivery_columns_undeclared"),

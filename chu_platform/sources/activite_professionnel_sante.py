@@ -3,6 +3,7 @@
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import ORGANISATION, PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -25,5 +26,8 @@ activite_professionnel_sante = Table(
         Column("identifiant_organisation", STRING, "identifiant de l’établissement", "Identifiant de l’organisation"),
         Column("mode_exercice", STRING, "mode d’exercice : salarié, libéral", "Mode d’exercice"),
     ],
-    rows=Delivered(DeliveredFiles(r"activite_professionnel_sante\.csv", {".csv": CsvFormat(";")})),
+    rows=Delivered(
+        DeliveredFiles(r"activite_professionnel_sante\.csv", {".csv": CsvFormat(";")}),
+        typing={"identifiant": PROFESSIONAL, "identifiant_organisation": ORGANISATION},
+    ),
 )

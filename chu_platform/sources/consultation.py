@@ -1,7 +1,9 @@
 """Table "Consultation" of the care database."""
 
+from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, dated_event
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import DIAGNOSIS, PROFESSIONAL
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
@@ -33,6 +35,12 @@ consultation = Table(
         ),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois"),
     ],
-    rows=Delivered(CareTable("Consultation"), derived={"month": "strftime(\"Date\", '%Y-%m')"}),
+    rows=Delivered(
+        CareTable("Consultation"),
+        typing={"Id_prof_sante": PROFESSIONAL, "Code_diag": DIAGNOSIS},
+        derived={"month": "strftime(\"Date\", '%Y-%m')"},
+        row_checks=[dated_event("Date")],
+        max_rejected_share=MAX_IMPLAUSIBLE_SHARE,
+    ),
     partition_scheme=MONTHLY,
 )

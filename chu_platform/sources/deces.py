@@ -18,6 +18,7 @@ from chu_platform.building_blocks.death_columns import (
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import COMMUNE
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -43,7 +44,10 @@ deces = Table(
         DEATH_YEAR,
     ],
     rows=Delivered(
-        DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
+        DeliveredFiles(
+            r"deces\.csv", {".csv": CsvFormat(",", fallback="iso-8859-1")}, instead=INSEE_NAME + r"\.(?:txt|csv)"
+        ),
+        typing={"code_lieu_naissance": COMMUNE, "code_lieu_deces": COMMUNE},
         derived={"death_year": "left(date_deces, 4)"},
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),
         row_checks=valid_death_date("date_deces"),

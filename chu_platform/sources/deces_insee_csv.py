@@ -3,6 +3,7 @@
 from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import COMMUNE
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 
 deces_insee_csv = insee_table(
@@ -10,6 +11,7 @@ deces_insee_csv = insee_table(
     label="Décès en France (fichiers CSV de l’Insee)",
     # Variants of these files have additional columns: these are reported and put in quarantine.
     reader=DeliveredFiles(INSEE_NAME + r"\.csv", {".csv": CsvFormat(";", fallback="iso-8859-1")}, optional=True),
+    commune=COMMUNE,
     uncut_date="length(datedeces) IN (4, 6, 8)",
     withdrawals=withdrawn_deaths("lieudeces", "actedeces"),
 )

@@ -3,6 +3,7 @@
 from chu_platform.building_blocks.death_columns import FIRST_DEATH_YEAR, INSEE_NAME, insee_table
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.fixed_width_format import Anchor, FixedWidthFormat
+from chu_platform.ingest.identifiers import COMMUNE_OF_FIXED_WIDTH
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 
 POSITIONS = {
@@ -42,6 +43,7 @@ deces_insee_fixe = insee_table(
         {".txt": FixedWidthFormat(POSITIONS, "iso-8859-1", "datedeces", ANCHORS)},
         optional=True,
     ),
+    commune=COMMUNE_OF_FIXED_WIDTH,
     # A line may be cut in the date. If a place follows, the date is whole, with blanks for an unknown month or day.
     uncut_date="length(datedeces) = 8 OR (length(datedeces) IN (4, 6) AND lieudeces IS NOT NULL)",
     withdrawals=withdrawn_deaths("lieudeces", "actedeces"),

@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import DIAGNOSIS
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -16,5 +17,5 @@ diagnostic = Table(
         Column("Code_diag", STRING, "code CIM-10 sans le point", "Code diagnostic", key=True),
         Column("Diagnostic", STRING, "libellé du groupe", "Libellé"),
     ],
-    rows=Delivered(CareTable("Diagnostic")),
+    rows=Delivered(CareTable("Diagnostic"), typing={"Code_diag": DIAGNOSIS}),
 )

@@ -13,7 +13,7 @@ dpa_had_2016_classeur = replace(
     label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
     reader=DeliveredFiles(
         r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
-        {".xlsx": PastedCsvFormat(CsvFormat(",", fallback="cp1252"))},
+        {".xlsx": PastedCsvFormat(CsvFormat(","))},
         optional=True,
     ),
 )

@@ -1,10 +1,21 @@
 """National register of health establishments: one CSV file, with line breaks inside fields."""
 
+from typing import Final
+
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import COMMUNE, FINESS, ORGANISATION, PLAIN, POSTAL_CODE
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
+
+# Pattern of the names, in capitals, that an address in France has as its country. Overseas regions are written as well.
+FRENCH_COUNTRIES: Final = "^ *FR|FRAN.AISE|GUADELOUPE|MARTINIQUE|GUYANE|R.UNION|MAYOTTE|CORSE"
+_COUNTRY: Final = f"upper({delivered_text('pays')})"
+# SQL that is true for an address in another country. A code without letters is not a name.
+ABROAD: Final = (
+    f"coalesce(regexp_matches({_COUNTRY}, '[A-Z]') AND NOT regexp_matches({_COUNTRY}, '{FRENCH_COUNTRIES}'), false)"
+)
 
 etablissement_sante = Table(
     name="etablissement_sante",
@@ -60,5 +71,15 @@ etablissement_sante = Table(
         Column("type_voie", STRING, "type de voie", "Type de voie", identifying=True),
         Column("voie", STRING, "nom de la voie", "Voie", identifying=True),
     ],
-    rows=Delivered(DeliveredFiles(r"etablissement_sante\.csv", {".csv": CsvFormat(";")})),
+    rows=Delivered(
+        DeliveredFiles(r"etablissement_sante\.csv", {".csv": CsvFormat(";")}),
+        typing={
+            "code_commune": COMMUNE,
+            # A postal code of four digits is that of a neighbouring country, or has lost its zero.
+            "code_postal": f"CASE WHEN {ABROAD} THEN {PLAIN} ELSE {POSTAL_CODE} END",
+            "finess_etablissement_juridique": FINESS,
+            "finess_site": FINESS,
+            "identifiant_organisation": ORGANISATION,
+        },
+    ),
 )

@@ -1,12 +1,19 @@
 """Hospital stays: one CSV file."""
 
+from typing import Final
+
+from chu_platform.building_blocks.event_checks import LATEST, MAX_IMPLAUSIBLE_SHARE, dated_event
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import DIAGNOSIS, ORGANISATION
 from chu_platform.ingest.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
+
+# No stay lasts a century.
+MAX_STAY_DAYS: Final = 36_525
 
 hospitalisations = Table(
     name="Hospitalisations",
@@ -38,10 +45,21 @@ hospitalisations = Table(
     ],
     rows=Delivered(
         # The labels contain commas and apostrophes; no field is quoted.
-        DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="", fallback="cp1252")}),
-        typing={"Date_Entree": FRENCH_DATE},
+        DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="")}),
+        typing={"identifiant_organisation": ORGANISATION, "Code_diagnostic": DIAGNOSIS, "Date_Entree": FRENCH_DATE},
         derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},
-        row_checks=[RowCheck("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0')],
+        row_checks=[
+            dated_event("Date_Entree"),
+            RowCheck("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0'),
+            # Stays of more than a year are ordinary in psychiatry and in long-term care.
+            RowCheck(
+                "stay_ends_after_delivery",
+                "Jour_Hospitalisation",
+                f'"Date_Entree" + least("Jour_Hospitalisation", {MAX_STAY_DAYS}) <= {LATEST} '
+                f'AND "Jour_Hospitalisation" <= {MAX_STAY_DAYS}',
+            ),
+        ],
+        max_rejected_share=MAX_IMPLAUSIBLE_SHARE,
     ),
     partition_scheme=MONTHLY,
 )

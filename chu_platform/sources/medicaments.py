@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import PLAIN
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -33,5 +34,5 @@ medicaments = Table(
         Column("Titulaire", STRING, "titulaire de l’autorisation de mise sur le marché", "Titulaire"),
         Column("Surveillance_renforcee", STRING, "surveillance renforcée ou non", "Surveillance renforcée"),
     ],
-    rows=Delivered(CareTable("Medicaments")),
+    rows=Delivered(CareTable("Medicaments"), typing={"Code_CIS": PLAIN}),
 )

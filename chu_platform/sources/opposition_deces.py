@@ -13,6 +13,7 @@ from chu_platform.building_blocks.death_columns import (
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import COMMUNE
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -53,6 +54,7 @@ opposition_deces = Table(
             {".csv": CsvFormat(";", fallback="iso-8859-1")},
             optional=True,
         ),
+        typing={"lieudeces": COMMUNE},
         spellings={
             "datedeces": ("Date de décès", "Date de deces", "date_deces"),
             "lieudeces": ("Code du lieu de décès", "Code du lieu de deces", "code_lieu_deces"),

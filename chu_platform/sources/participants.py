@@ -3,7 +3,7 @@
 from chu_platform.building_blocks.care_quality import HAS_CSV, category, finess, region, responded, site_name, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.row_sql import FINESS
+from chu_platform.ingest.identifiers import FINESS
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 

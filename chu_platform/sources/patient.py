@@ -1,7 +1,9 @@
 """Table "Patient" of the care database."""
 
+from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, born_before_delivery
 from chu_platform.ingest.care_tables import CareTable
-from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.delivered import Delivered, delivered_text
+from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -54,5 +56,14 @@ patient = Table(
         Column("Poid", STRING, "poids, en texte", "Poids", identifying=True),
         Column("Taille", STRING, "taille, en texte", "Taille", identifying=True),
     ],
-    rows=Delivered(CareTable("Patient")),
+    rows=Delivered(
+        CareTable("Patient"),
+        # A code of four digits has lost its zero, if it is not one of another country.
+        typing={
+            "Code_postal": f"CASE WHEN coalesce({delivered_text('Pays')}, 'FR') = 'FR' THEN {POSTAL_CODE} ELSE {PLAIN} END"
+        },
+        # A patient of whom only the age is not believable stays; impossible years are damage.
+        row_checks=[born_before_delivery("Date")],
+        max_rejected_share=MAX_IMPLAUSIBLE_SHARE,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import PLAIN
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -16,5 +17,5 @@ prescription = Table(
         Column("Num_consultation", INTEGER, "numéro de la consultation", "Numéro de consultation"),
         Column("Code_CIS", STRING, "code CIS du médicament", "Code CIS"),
     ],
-    rows=Delivered(CareTable("Prescription")),
+    rows=Delivered(CareTable("Prescription"), typing={"Code_CIS": PLAIN}),
 )

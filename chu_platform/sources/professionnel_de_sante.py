@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import PLAIN, PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -29,5 +30,8 @@ professionnel_de_sante = Table(
         Column("Type_identifiant", STRING, "nature du numéro : RPPS ou ADELI", "Type d’identifiant"),
         Column("Code_specialite", STRING, "code de la spécialité", "Code de spécialité"),
     ],
-    rows=Delivered(CareTable("Professionnel_de_sante")),
+    rows=Delivered(
+        CareTable("Professionnel_de_sante"),
+        typing={"Identifiant": PROFESSIONAL, "Code_specialite": PLAIN},
+    ),
 )

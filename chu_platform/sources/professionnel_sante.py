@@ -3,6 +3,7 @@
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
+from chu_platform.ingest.identifiers import PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -31,5 +32,8 @@ professionnel_sante = Table(
         Column("specialite", STRING, "spécialité", "Spécialité"),
         Column("type_identifiant", STRING, "nature du numéro", "Type d’identifiant"),
     ],
-    rows=Delivered(DeliveredFiles(r"professionnel_sante\.csv", {".csv": CsvFormat(";", fallback="cp1252")})),
+    rows=Delivered(
+        DeliveredFiles(r"professionnel_sante\.csv", {".csv": CsvFormat(";")}),
+        typing={"identifiant": PROFESSIONAL},
+    ),
 )

@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.identifiers import PLAIN
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -17,5 +18,5 @@ specialites = Table(
         Column("Fonction", STRING, "fonction", "Fonction"),
         Column("Specialite", STRING, "spécialité", "Spécialité"),
     ],
-    rows=Delivered(CareTable("Specialites")),
+    rows=Delivered(CareTable("Specialites"), typing={"Code_specialite": PLAIN}),
 )

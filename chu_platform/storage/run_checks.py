@@ -109,7 +109,7 @@ def examine(
 
         def measured(check: Check) -> float | None:
             if check.breaks is not None:
-                return breaking[check.name]
+                return check.measured(breaking[check.name], inputs.rows)
             only_written = touched is not None and check.adds_up and measured_before.get(check.name) == 0
             return _first_value(connection, check.query(of_written if only_written else inputs))
 

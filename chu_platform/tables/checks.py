@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from chu_platform.tables.spark_sql import UNKNOWN
+
 if TYPE_CHECKING:
     from chu_platform.tables.table import Table
 
@@ -17,8 +19,15 @@ if TYPE_CHECKING:
 MAX_DECREASE: Final = 0.1
 MAX_INCREASE: Final = 1.0
 
+# Share of rows that must at least find their row in the other table of a join, unless the relation declares another.
+# With less, the join has lost its meaning: the identifiers of the two deliveries are written differently.
+MIN_ATTACHED: Final = 0.1
+MIN_ROWS_OF_SHARE: Final = 5
+
 # Name of the check that no delivered file has shrunk. It counts files.
 NOT_SHRUNK: Final = "delivery_has_not_shrunk"
+# Name of the check that the lines of each delivered file have one encoding. It counts lines.
+ONE_ENCODING: Final = "one_encoding"
 
 
 class CheckCategory(StrEnum):
@@ -76,6 +85,7 @@ class DeliveryCounts:
     """Number of rows of a delivery, over all partitions, and of its undeclared columns.
 
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
+    `in_other_encoding` is the number of lines that are not UTF-8, in files that have other lines that are.
     All numbers are 0 for a table that is not delivered.
     """
 
@@ -85,6 +95,7 @@ class DeliveryCounts:
     undeclared: int = 0
     shrunk: int = 0
     withdrawn: int = 0
+    in_other_encoding: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,8 @@ class Check:
     The check passes if the measured number lies between `minimum` and `maximum`, both included, or is null. It is the
     number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
+    If `of_rows` is true, the number is the share of the rows that meet `breaks`; it is null for fewer than
+    MIN_ROWS_OF_SHARE rows, which prove nothing.
     If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
     `by_partition`: the number of the table is the sum of the numbers of its partitions, each measured alone.
     """
@@ -129,6 +142,7 @@ class Check:
     blocking: bool = True
     refers_to: "Table | None" = None
     by_partition: bool = False
+    of_rows: bool = False
 
     @property
     def adds_up(self) -> bool:
@@ -145,6 +159,12 @@ class Check:
         """The bounds in French notation, for display."""
         text = f"= {self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} à {self.maximum:g}"
         return text.replace(".", ",")
+
+    def measured(self, broken: float, rows: int) -> float | None:
+        """The measured number, if `broken` of the `rows` meet `breaks`."""
+        if not self.of_rows:
+            return broken
+        return broken / rows if rows >= MIN_ROWS_OF_SHARE else None
 
     def allows(self, measured: float | None) -> bool:
         """Whether the check passes for this measured number."""
@@ -199,6 +219,76 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
     )
 
 
+def attached(
+    column: str,
+    table: "Table",
+    floor: float = MIN_ATTACHED,
+    *,
+    unknown: str = UNKNOWN,
+    blocking: bool = True,
+) -> Check:
+    """At least the share `floor` of the rows found their row in `table` by a join.
+
+    `column` has the value `unknown` in the others. A join of which no figure depends does not have to block.
+    """
+    return Check(
+        f"attached_{column}",
+        CheckType.FOREIGN_KEY,
+        f"au plus {100 * (1 - floor):g} % des lignes n’ont pas de ligne de {table.name} ({column} = {unknown})",
+        f"\"{column}\" = '{unknown}'",
+        column=column,
+        maximum=1 - floor,
+        blocking=blocking,
+        of_rows=True,
+    )
+
+
+def relation(
+    column: str,
+    table: "Table",
+    floor: float = MIN_ATTACHED,
+    *,
+    unknown: str = UNKNOWN,
+    blocking: bool = True,
+) -> "Sequence[Check]":
+    """The checks of a column that refers to a dimension with a member `unknown`, for the rows that found no other.
+
+    Every value exists in the column of this name of `table`, and at least the share `floor` of the rows has another
+    value than `unknown` (see `attached`; `blocking` concerns only this check).
+    """
+    return [foreign_key(column, table), attached(column, table, floor, unknown=unknown, blocking=blocking)]
+
+
+def mostly_found(
+    name: str,
+    value: str,
+    of: "Table",
+    referred: str,
+    table: "Table",
+    floor: float = MIN_ATTACHED,
+    *,
+    blocking: bool = True,
+) -> Check:
+    """At least the share `floor` of the non-null values of a table is found by a join that drops the others.
+
+    `value` is SQL over the rows of `of`, whose values are looked for in the column `referred` of `table`. Both must be
+    inputs of the checked table.
+    """
+    return Check(
+        f"found_{name}",
+        CheckType.FOREIGN_KEY,
+        f"au plus {100 * (1 - floor):g} % des valeurs {value} de {of.name} n’existent pas dans {table.name}.{referred}",
+        query=lambda s: (
+            f"SELECT 1 - count(f.found) / count(v.value) FROM (SELECT {value} AS value FROM {s.current(of)}) v "
+            f'LEFT JOIN (SELECT DISTINCT "{referred}" AS found FROM {s.current(table)}) f ON f.found = v.value '
+            f"HAVING count(v.value) >= {MIN_ROWS_OF_SHARE}"
+        ),
+        maximum=1 - floor,
+        blocking=blocking,
+        refers_to=of,
+    )
+
+
 def one_of(column: str, values: Sequence[str]) -> Check:
     """Every non-null value of `column` is one of `values`."""
     listed = ", ".join("'" + v.replace("'", "''") + "'" for v in values)
@@ -211,7 +301,7 @@ def one_of(column: str, values: Sequence[str]) -> Check:
     )
 
 
-def between(column: str, low: float, high: float) -> Check:
+def between(column: str, low: float, high: float, *, blocking: bool = True) -> Check:
     """Every non-null value of `column` lies between `low` and `high`, both included."""
     return Check(
         f"range_{column}",
@@ -219,6 +309,7 @@ def between(column: str, low: float, high: float) -> Check:
         f"{column} est compris entre {low:g} et {high:g}",
         f'"{column}" NOT BETWEEN {low} AND {high}',
         column=column,
+        blocking=blocking,
     )
 
 
@@ -294,6 +385,17 @@ def columns_declared() -> Check:
         CheckType.DRIFT,
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
         query=lambda s: f"SELECT {s.counts.undeclared}",
+        blocking=False,
+    )
+
+
+def one_encoding() -> Check:
+    """No delivered file has lines in two encodings. A warning: each line is read in its own encoding."""
+    return Check(
+        ONE_ENCODING,
+        CheckType.CONSISTENCY,
+        "les lignes d’un fichier livré ont le même codage ; sinon, chacune est lue dans le sien",
+        query=lambda s: f"SELECT {s.counts.in_other_encoding}",
         blocking=False,
     )
 

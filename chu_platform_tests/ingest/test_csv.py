@@ -142,10 +142,16 @@ def test_a_last_line_that_is_not_cut(
     assert (ids(outcome), outcome.rejected) == (kept, rejected)
 
 
-def test_invalid_utf8_is_rejected_with_its_bytes(given: Given) -> None:
-    outcome = given(HEADER.encode() + b"\n1;\xc3\xa9;;1\n2;caf\xe9;;1\n3;c;;1\n")
+def test_bytes_of_no_encoding_are_rejected(given: Given) -> None:
+    outcome = given(HEADER.encode() + b"\n1;\xc3\xa9;;1\n2;caf\x81;;1\n3;c;;1\n")
     assert outcome.rows == [(1, "é", None, 1.0), (3, "c", None, 1.0)]
-    assert outcome.reading.rejects == [("things.csv", 3, None, "not_utf8", None, r"2;caf\xe9;;1")]
+    assert outcome.reading.rejects == [("things.csv", 3, None, "not_cp1252", None, r"2;caf\x81;;1")]
+
+
+def test_blanks_around_numbers_and_dates(given: Given) -> None:
+    outcome = given(lines("\u00a01 ;a;\u202f2020-02-29\u00a0;\t1,5\u00a0", "2\ufeff;b;;2", "\u00a0;c;;3"))
+    assert outcome.rows == [(1, "a", date(2020, 2, 29), 1.5), (2, "b", None, 2.0)]
+    assert outcome.rejected == [(4, "id", "not_a_whole_number")]
 
 
 def test_the_encoding_is_detected_for_each_line(given: Given) -> None:

@@ -8,7 +8,7 @@ import csv
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -56,13 +56,15 @@ class Found:
     """Result of the scan of a file.
 
     `records`: line and text. `malformed`: line, reason and text. `rows` and `rows_of_duckdb`: the rows that Python's
-    csv module and DuckDB read from the readable file of the scan.
+    csv module and DuckDB read from the readable file of the scan. `in_fallback`: lines that are not UTF-8, of a file
+    that has others that are.
     """
 
     records: list[tuple[int, str]]
     malformed: list[tuple[int, str, str]]
     rows: list[list[str]]
     rows_of_duckdb: list[list[str]]
+    in_fallback: int
 
 
 FORMS: Final = st.builds(
@@ -75,14 +77,14 @@ FORMS: Final = st.builds(
 )
 
 
-def split(body: str, form: Form) -> Found:
+def split(body: str | bytes, form: Form) -> Found:
     """Write a file of a header and `body`, scan it, and read its readable file."""
     header = form.separator.join(f"c{n}" for n in range(form.width))
     start = (header + form.ending).encode()
     with tempfile.TemporaryDirectory() as folder, patch.object(csv_records, "BLOCK", form.block):
         file = Path(folder) / "things.csv"
-        file.write_bytes(start + body.encode())
-        dialect = Dialect(form.separator.encode(), form.quote.encode(), None, form.ending.encode(), form.width)
+        file.write_bytes(start + (body.encode() if isinstance(body, str) else body))
+        dialect = Dialect(form.separator.encode(), form.quote.encode(), "cp1252", form.ending.encode(), form.width)
         scan = RecordScan(file, "things.csv", dialect, header.encode(), len(start), 2)
         scan.run(Path(folder) / "copy.csv", 10**6)
         located = scan.locate(range(1, scan.records + 1)) if scan.records else []
@@ -97,7 +99,7 @@ def split(body: str, form: Form) -> Found:
         by_duckdb = [[value or "" for value in row] for row in query.fetchall()]
     assert scan.records == len(located)
     malformed = [(m.line, m.reason, m.text) for m in scan.malformed]
-    return Found(located, malformed, read, by_duckdb)
+    return Found(located, malformed, read, by_duckdb, scan.lines_in_fallback)
 
 
 def lines_of(text: str) -> list[str]:
@@ -199,6 +201,8 @@ def test_any_text_is_split_as_by_the_csv_module(made: tuple[Form, str]) -> None:
     starts = [first for first, _ in rows] + [len(lines) + 1]
     of_row = [lines[a - 1 : b - 1] for a, b in pairwise(starts)]
     assume(not any(holds_a_record(own, form) for own in of_row))
+    # Of several lines that are no record, the first may have a quote without an end, and the others a record.
+    assume(not any(len(row) != form.width and len(own) > 2 for (_, row), own in zip(rows, of_row, strict=True)))
     filled = [
         (first + 1, row) for (first, row), own in zip(rows, of_row, strict=True) if not is_blank("".join(own), form)
     ]
@@ -236,3 +240,60 @@ def test_no_line_of_any_text_is_lost(made: tuple[Form, str]) -> None:
     assert all(reason for _, reason, _ in found.malformed)
     assert len(found.records) == len(found.rows) == len(found.rows_of_duckdb)
     assert found.rows == found.rows_of_duckdb
+
+
+def written_record(draw: st.DrawFn, form: Form, alphabet: Sequence[str]) -> str:
+    """A record with quotes where they are needed, and sometimes where not. No value begins with a line break."""
+    values = draw(st.lists(st.text(st.sampled_from(alphabet), max_size=6), min_size=form.width, max_size=form.width))
+    values = [value.lstrip("\n") for value in values]
+    needed = [form.separator in value or "\n" in value for value in values]
+    return form.separator.join(f'"{v}"' if n or draw(st.booleans()) else v for v, n in zip(values, needed, strict=True))
+
+
+@st.composite
+def one_quote_without_end(draw: st.DrawFn) -> tuple[Form, list[str], int]:
+    """A form, the records of a file, and which of them has a last field whose opening quote has no end."""
+    form = replace(draw(FORMS), quote='"')
+    alphabet = ["a", "é", " ", "\n", *SEPARATORS]
+    records = [written_record(draw, form, alphabet) for _ in range(draw(st.integers(0, 8)))]
+    assume(not any(is_blank(record, form) or holds_a_record(lines_of(record), form) for record in records))
+    at = draw(st.integers(0, len(records)))
+    values = draw(st.lists(st.text(st.sampled_from(["a", "é", " "]), min_size=1), min_size=form.width))[: form.width]
+    damaged = form.separator.join([*values[:-1], f'"{values[-1]}'])
+    return form, [*records[:at], damaged, *records[at:]], at
+
+
+@seed(choose_seed())
+@settings(PROFILE, max_examples=60)
+@given(one_quote_without_end())
+def test_a_quote_without_end_loses_its_own_record(made: tuple[Form, list[str], int]) -> None:
+    form, records, at = made
+    found = split("".join(record + form.ending for record in records), form)
+    assert [(reason, text) for _, reason, text in found.malformed] == [("unterminated_quote", records[at])]
+    assert [text for _, text in found.records] == [*records[:at], *records[at + 1 :]]
+
+
+@st.composite
+def mixed_encodings(draw: st.DrawFn) -> tuple[Form, list[tuple[str, str]]]:
+    """A form, and the records of a file with the encoding of each. Letters of CP1252 in a row never look like UTF-8."""
+    form = draw(FORMS)
+    alphabet = ["a", "é", "à", "Ç", " ", *(["\n"] if form.quote else [])]
+    records = [written_record(draw, replace(form, quote='"'), alphabet) for _ in range(draw(st.integers(1, 8)))]
+    if not form.quote:
+        records = [record.replace('"', "") for record in records]
+    assume(not any(is_blank(record, form) or holds_a_record(lines_of(record), form) for record in records))
+    return form, [(record, draw(st.sampled_from(["utf-8", "cp1252"]))) for record in records]
+
+
+@seed(choose_seed())
+@settings(PROFILE, max_examples=60)
+@given(mixed_encodings())
+def test_each_line_is_read_in_its_own_encoding(made: tuple[Form, list[tuple[str, str]]]) -> None:
+    form, records = made
+    found = split(b"".join((text + form.ending).encode(encoding) for text, encoding in records), form)
+    assert found.malformed == []
+    assert [text for _, text in found.records] == [text for text, _ in records]
+    assert found.rows == found.rows_of_duckdb == [row for text, _ in records for _, row in parsed(text, form)]
+    other = [line for text, encoding in records if encoding == "cp1252" for line in text.split("\n")]
+    is_mixed = any(not text.isascii() for text, encoding in records if encoding == "utf-8")
+    assert found.in_fallback == (sum(not line.isascii() for line in other) if is_mixed else 0)

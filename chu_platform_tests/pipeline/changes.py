@@ -1,7 +1,7 @@
 """Changes to deliveries: a copy of the pack with a file of stays that can be edited, and a separate care database."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,17 +32,25 @@ class Changeable:
 
     def edit_stay(self, month: str, change: Callable[[dict[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
         """Change the first stay of a month (`YYYY-MM`) in the delivered file; returns the stay before the change."""
+        return self.edit_stays(month, change, 1)[0]
+
+    def edit_stays(
+        self, month: str, change: Callable[[dict[str, str]], Mapping[str, str]], most: int | None = None
+    ) -> Sequence[Mapping[str, str]]:
+        """Change the stays of a month in the delivered file, or the first ones (`most`); returns them as they were."""
         file = self.home.pack / STAYS
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         names = lines[0].rstrip("\r\n").split(";")
+        before: list[Mapping[str, str]] = []
         for number, line in enumerate(lines[1:], 1):
             end = line[len(line.rstrip("\r\n")) :]
             row = dict(zip(names, line.rstrip("\r\n").split(";"), strict=True))
-            if row["Date_Entree"].endswith(f"/{month[5:]}/{month[:4]}"):
+            if row["Date_Entree"].endswith(f"/{month[5:]}/{month[:4]}") and len(before) != most:
                 lines[number] = ";".join({**row, **change(row)}.values()) + end
-                file.write_text("".join(lines), encoding="utf-8", newline="")
-                return row
-        raise AssertionError(f"there is no stay in {month}")
+                before.append(row)
+        assert before, f"there is no stay in {month}"
+        file.write_text("".join(lines), encoding="utf-8", newline="")
+        return before
 
 
 def changeable(made: Home, postgres: EmbeddedPostgres, folder: Path, database: str) -> Changeable:

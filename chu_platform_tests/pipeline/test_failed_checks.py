@@ -24,7 +24,7 @@ from chu_platform_tests.pipeline.lake_rows import differences, rows
 pytestmark = pytest.mark.integration
 
 MONTH, OTHER_MONTH = "2019-03", "2018-11"
-TOO_LONG = 400  # days
+NOBODY = "99999999"
 SERVED = [consultation, fact_consultation, kpi_consultation_rate_by_diagnosis.exact, fact_hospitalisation]
 SERVED += [kpi_hospitalisation_rate.exact]
 
@@ -48,8 +48,9 @@ FAILED_CHECKS = [
     ),
     FailedCheck(
         fact_hospitalisation,
-        "range_days",
-        "facts/fact_hospitalisation: « days est compris entre 0 et 366 »: 1 rows break it",
+        "attached_patient_key",
+        "facts/fact_hospitalisation: « au plus 90 % des lignes n’ont pas de ligne de dim_patient "
+        "(patient_key = inconnu) »: 1, not 0 to 0.9",
         kpi_hospitalisation_rate.exact,
     ),
 ]
@@ -110,7 +111,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
         INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Code_diag", "Date")
         SELECT (SELECT min("Num_consultation") FROM "Consultation" WHERE to_char("Date", 'YYYY-MM') = '{OTHER_MONTH}'),
                "Id_patient", "Code_diag", DATE '{MONTH}-30' FROM "Consultation" LIMIT 1""")
-    original = changed.edit_stay(MONTH, lambda _: {"Jour_Hospitalisation": str(TOO_LONG)})
+    originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY})
 
     before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
     status, output = materialize(changed, consultation, hospitalisations, *SERVED)
@@ -136,7 +137,8 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     assert_unchanged(made, home)
 
     changed.sql(f'DELETE FROM "Consultation" WHERE "Date" = \'{MONTH}-30\' AND "Heure_debut" IS NULL')
-    changed.edit_stay(MONTH, lambda _: original)
+    stays = {stay["Num_Hospitalisation"]: stay for stay in originals}
+    changed.edit_stays(MONTH, lambda stay: stays[stay["Num_Hospitalisation"]])
     status, output = materialize(changed, consultation, hospitalisations, *SERVED)
     assert status == 0, output
     assert all(checks(home)[b.check] == ("SUCCEEDED", "passed") for b in FAILED_CHECKS)

@@ -220,16 +220,18 @@ def test_diagnoses_are_placed_at_three_levels(connection: duckdb.DuckDBPyConnect
 
 def test_organisations_lie_in_a_department_and_share_professionals(connection: duckdb.DuckDBPyConnection) -> None:
     places = [
-        ("paris", "75056", None, None),
-        ("reunion", "97411", None, None),
-        ("ajaccio", None, "20000", None),
-        ("bastia", None, "20200", None),
-        ("cedex", None, None, " 69003 LYON CEDEX 03"),
-        ("commune first", "2A004", "75001", None),
-        ("monaco", None, "98000", None),
-        ("nowhere", None, None, "CEDEX"),
+        ("paris", "75056", None, None, None),
+        ("reunion", "97411", None, None, "La Réunion"),
+        ("ajaccio", None, "20000", None, "FRANCE"),
+        ("bastia", None, "20200", None, None),
+        ("cedex", None, None, " 69003 LYON CEDEX 03", None),
+        ("commune first", "2A004", "75001", None, None),
+        ("corsica", "20033", None, None, None),
+        ("abroad", None, "75001", None, "Allemagne"),
+        ("monaco", None, "98000", None, None),
+        ("nowhere", None, None, "CEDEX", None),
     ]
-    columns = "identifiant_organisation VARCHAR, code_commune VARCHAR, code_postal VARCHAR, cedex VARCHAR"
+    columns = "identifiant_organisation VARCHAR, code_commune VARCHAR, code_postal VARCHAR, cedex VARCHAR, pays VARCHAR"
     source(connection, "etablissement_sante", columns, [*places, places[0]])
     departments = [("75", "11"), ("974", "04"), ("2A", "94"), ("2B", "94"), ("69", "84")]
     source(connection, "department", "department_code VARCHAR, region_code VARCHAR", departments)
@@ -242,10 +244,12 @@ def test_organisations_lie_in_a_department_and_share_professionals(connection: d
     )
     create_organisations(connection)
     assert found(connection, "FROM organisation ORDER BY id") == [
+        ("abroad", "inconnu", "inconnu"),
         ("ajaccio", "2A", "94"),
         ("bastia", "2B", "94"),
         ("cedex", "69", "84"),
         ("commune first", "2A", "94"),
+        ("corsica", "inconnu", "94"),
         ("monaco", "inconnu", "inconnu"),
         ("nowhere", "inconnu", "inconnu"),
         ("paris", "75", "11"),

@@ -263,7 +263,9 @@ def test_the_rejected_share_of_a_source_is_that_of_its_last_delivery(house: Hous
     assert quality(house.moments[0]) == (5, 3, 2, 0.4, 2, 0)
     assert quality(house.moments[2]) == (5, 4, 1, 0.2, 1, 1)
     assert quality(house.moments[3]) == (4, 4, 0, 0.0, 0, 2)
-    assert {r["threshold"] for r in house.moments[0].rows["quality"]} == {0.5}
+    declared = {t.name: delivered_rows(t).max_rejected_share for t in delivered_tables(catalogue())}
+    assert {r["source"]: r["threshold"] for r in house.moments[0].rows["quality"]} == declared
+    assert {declared["Hospitalisations"], declared["deces"]} == {0.2, 0.5}
 
 
 def test_a_file_that_is_delivered_again_keeps_its_row_in_the_register(house: House) -> None:

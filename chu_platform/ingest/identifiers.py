@@ -1,0 +1,85 @@
+"""SQL that gives identifiers and codes one form, however a delivery writes them: the only place where this is done.
+
+The tables of the sources hold this form, so every dimension, fact and recomputation joins on it. Deliveries differ in
+blanks around and inside of an identifier (no-break ones too), in what spreadsheet programs do (leading zeros lost,
+`.0` added, `="01053"` or `'01053` to keep the zeros), in letter case, and in prefixes of national identifiers.
+
+The constants are DuckDB SQL of the text `{text}`, for `Delivered.typing`. A text in its usual form passes the first
+branch, for speed. A text of no known form stays as it is delivered, in capitals and without blanks around it.
+"""
+
+from typing import Final
+
+# Blanks of Unicode that occur around values, the byte order mark and the blank without width among them.
+BLANKS: Final = " \t\r\n\v\f\u00a0\u2002\u2003\u2007\u2009\u200b\u202f\ufeff"
+
+
+def trimmed(text: str) -> str:
+    """SQL of a text without blanks around it."""
+    return f"trim({text}, '{BLANKS}')"
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, '{pattern}')"
+
+
+# What spreadsheet programs add: ="01053", '01053, 1053.0.
+_PLAIN: Final = (
+    f"regexp_replace(regexp_replace({trimmed('{text}')}, '^=?[\"'']+|\"$', '', 'g'), '^(\\d+)[.,]0+$', '\\1')"
+)
+_CAPITALS: Final = f"upper({trimmed(_PLAIN)})"
+_FILLED: Final = f"nullif({_CAPITALS}, '')"
+_WITHOUT_BLANKS: Final = f"regexp_replace({_CAPITALS}, '[{BLANKS}]+', '', 'g')"
+
+
+def _one_form(usual: str, *others: tuple[str, str]) -> str:
+    """SQL of a text that has the form `usual` (a pattern), or else one of the `others`: a pattern and its usual form.
+
+    The usual form is SQL of `{text}`, here the text in capitals without any blank.
+    """
+    branches = " ".join(f"WHEN {_matches('t', pattern)} THEN {form.format(text='t')}" for pattern, form in others)
+    # A list of one text names it, so that its SQL is not repeated for each pattern.
+    rewritten = f"[CASE WHEN {_matches('t', usual)} THEN t {branches} END FOR t IN [{_WITHOUT_BLANKS}]][1]"
+    return _escaped(f"CASE WHEN {_matches('{text}', usual)} THEN {{text}} ELSE coalesce({rewritten}, {_FILLED}) END")
+
+
+def _escaped(sql: str) -> str:
+    """SQL whose braces, but those of `{text}`, are doubled for `str.format`."""
+    return sql.replace("{", "{{").replace("}", "}}").replace("{{text}}", "{text}")
+
+
+def _padded(length: int) -> str:
+    return f"lpad({{text}}, {length}, '0')"
+
+
+# Any other identifier: nothing but blanks and traces of spreadsheets is removed.
+PLAIN: Final = _escaped(
+    f"CASE WHEN {_matches('{text}', '[0-9A-Za-z]+')} THEN {{text}} ELSE nullif({trimmed(_PLAIN)}, '') END"
+)
+# FINESS number of a site or a legal entity: nine characters, for instance 010000024, 2A0000154.
+FINESS: Final = _one_form("\\d[0-9AB]\\d{7}", ("\\d{1,8}", _padded(9)))
+# Identifier of an organisation: F and its FINESS number, or another prefix. A few have a date behind the FINESS number.
+ORGANISATION: Final = _one_form(
+    "[A-Z]\\d[0-9AB]\\d{7}",
+    ("F\\d{1,8}", "concat('F', lpad({text}[2:], 9, '0'))"),
+    ("\\d[0-9AB]\\d{7}", "concat('F', {text})"),
+    ("\\d{8}", "concat('F0', {text})"),
+)
+# Identifier of a professional: RPPS (11 digits) or ADELI (9 characters, the department first). The national identifier
+# is 8 and the RPPS, or 0 and the ADELI.
+PROFESSIONAL: Final = _one_form(
+    "\\d{11}|\\d[0-9A-Z]{2}\\d{6}",
+    ("8\\d{11}", "{text}[2:]"),
+    ("0[0-9A-Z]{9}", "{text}[2:]"),
+    ("\\d{1,8}", _padded(9)),
+    ("\\d[A-Z]\\d{6}", "concat('0', {text})"),
+    ("[1-9]\\d{9}", "concat('0', {text})"),
+)
+# Postal code in France, sometimes behind F- or FR-.
+POSTAL_CODE: Final = _one_form("\\d{5}", ("\\d{4}", _padded(5)), ("FR?-\\d{5}", "right({text}, 5)"))
+# INSEE code of a commune or of a country: five characters, for instance 01053, 2A004, 99139.
+COMMUNE: Final = _one_form("\\d[0-9AB]\\d{3}", ("\\d{4}", _padded(5)))
+# The same in a file of fixed width: four digits are not a code without its zero, but what a cut left of a line.
+COMMUNE_OF_FIXED_WIDTH: Final = "upper({text})"
+# CIM-10 code, in capitals and without the point.
+DIAGNOSIS: Final = _one_form("[A-Z]\\d[0-9A-Z]*", ("[A-Z]\\d[0-9A-Z]\\..*", "concat({text}[:3], {text}[5:])"))
