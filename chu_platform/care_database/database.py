@@ -11,10 +11,9 @@ from contextlib import contextmanager, suppress
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
-from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.ingest.files import DUMP_PATTERN, one
-from chu_platform.ingest.fingerprints import fingerprint
+from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
@@ -53,9 +52,13 @@ class CareDatabase:
     After a failure every use fails again, because a new snapshot would have the state of another moment.
     """
 
-    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, report: Callable[[str], None], warn: Callable[[str], None] | None = None
+    ) -> None:
+        """`report` takes progress lines, `warn` warnings (default: as `report`)."""
         self._settings = settings
         self._report = report
+        self._warn = warn or report
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
         self._failure: ChuError | None = None
@@ -71,7 +74,7 @@ class CareDatabase:
         if self._settings.postgres_url:
             self._open()
         elif not self.fingerprint:
-            self.fingerprint = fingerprint(one(self._settings.sources_folder, DUMP_PATTERN))
+            self.fingerprint = dump_fingerprint(the_dump(self._settings.sources_folder))
         return self.fingerprint
 
     def columns(self, table: str) -> list[str]:
@@ -144,18 +147,18 @@ class CareDatabase:
 
     def _restored(self) -> str:
         """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""
-        dump = one(self._settings.sources_folder, DUMP_PATTERN)
+        dump = the_dump(self._settings.sources_folder)
         require_checksum(dump)
-        self.fingerprint = fingerprint(dump)
+        self.fingerprint = dump_fingerprint(dump)
         self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
         self._server.start()
-        database = f"care_{self.fingerprint[:FINGERPRINT_LENGTH]}"
+        database = f"dump_{self.fingerprint[:FINGERPRINT_LENGTH]}"
         if not self._server.has_database(database):
-            megabytes = dump.stat().st_size / 1e6
+            megabytes = sum(part.stat().st_size for part in parts(dump)) / 1e6
             self._report(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
-                self._report(warning)
-        return self._server.url(database)
+                self._warn(warning)
+        return self._server.url(database, DUMP_ROLE)
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:

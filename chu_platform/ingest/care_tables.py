@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
-from chu_platform.ingest.files import DUMP_PATTERN, find, one
+from chu_platform.ingest.dump_files import DUMP_PATTERN, PARTS_PATTERN, dumps, parts, the_dump
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.freshness import Freshness
@@ -32,7 +32,7 @@ class CareTable:
     name: str
     freshness: ClassVar[Freshness] = Freshness.NIGHTLY
     database: ClassVar[str] = CARE_DATABASE_NAME
-    pattern: ClassVar[str] = DUMP_PATTERN
+    pattern: ClassVar[str] = f"{DUMP_PATTERN}|{PARTS_PATTERN}"
 
     @property
     def label(self) -> str:
@@ -40,12 +40,12 @@ class CareTable:
         return f"PostgreSQL « {self.name} »"
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """See `delivered.Reader`: the dump."""
-        return [one(pack, DUMP_PATTERN)]
+        """See `delivered.Reader`: the dump, or the files of its folder."""
+        return parts(the_dump(pack))
 
     def copies(self, pack: Path) -> Sequence[Path]:
         """See `delivered.Reader`."""
-        return find(pack, DUMP_PATTERN, required=False)
+        return [part for dump in dumps(pack) for part in parts(dump)]
 
     def positions_of(self, _column: str) -> None:
         """See `delivered.Reader`: the database names the columns."""

@@ -280,7 +280,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     reading = read(table, None, tmp_path / "written", tmp_path / "quarantine", context)
     assert list((tmp_path / "quarantine").iterdir()) == []
     assert delivered._server
-    connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
+    connection = psycopg2.connect(delivered._server.url(f"dump_{delivered.fingerprint[:16]}"))
     with connection, connection.cursor() as cursor:
         cursor.execute(f'SELECT count(*) FROM "{table.name}"')
         (expected,) = cursor.fetchone() or (None,)
@@ -295,7 +295,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     [
         (b"SELECT 1;", "is not a PostgreSQL dump"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
-        (None, "no file named like DATA2023"),
+        (None, "no file named like DATAYYYY in the pack"),
         (b"", "0 bytes"),
         (b"PGDMP\x01", "could not be restored"),
     ],

@@ -1,0 +1,66 @@
+"""Dumps of the care database in the pack: files with the name of a dump, and folders in the directory format."""
+
+import gzip
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from chu_platform.errors import ChuError
+from chu_platform.ingest.files import find
+from chu_platform.ingest.fingerprints import fingerprint
+
+# First bytes of a dump in custom format, and of the table of contents of one in directory format.
+CUSTOM_MAGIC: Final = b"PGDMP"
+CONTENTS_FILE: Final = "toc.dat"
+# The name says nothing about the format.
+DUMP_PATTERN: Final = (
+    r"DATA[-_]?\d{4}([-_]\w+)?(\.(dump|dmp|backup|bak|sql|psql|pgdump|pg|custom|out|tar|txt|gz|gzip|tgz))*"
+)
+# The files of a dump in directory format.
+PARTS_PATTERN: Final = r"toc\.dat|\d+\.dat(\.(gz|lz4|zst))?|blobs?(_\d+)?\.(toc|dat)(\.(gz|lz4|zst))?"
+
+
+def dumps(pack: Path) -> Sequence[Path]:
+    """The files and folders of the pack that are dumps, in order of path."""
+    contents = find(pack, CONTENTS_FILE.replace(".", r"\."), required=False)
+    folders = [f.parent for f in contents if _starts_with_magic(f)]
+    files = find(pack, DUMP_PATTERN, required=False)
+    return sorted([*folders, *(f for f in files if not any(d in f.parents for d in folders))])
+
+
+def the_dump(pack: Path) -> Path:
+    """The dump of the pack. Raises ChuError for none, or several with different content."""
+    found = dumps(pack) or find(pack, DUMP_PATTERN)
+    if len(found) > 1 and len({_content(d) for d in found}) > 1:
+        names = ", ".join(d.relative_to(pack).as_posix() for d in found)
+        raise ChuError(f"several dumps of the care database have different content: {names}; keep one of them")
+    return found[0]
+
+
+def parts(dump: Path) -> Sequence[Path]:
+    """The files of a dump: itself, or those in its folder."""
+    return sorted(f for f in dump.iterdir() if f.is_file()) if dump.is_dir() else [dump]
+
+
+def dump_fingerprint(dump: Path) -> str:
+    """SHA-256 of a dump, in hexadecimal; of a folder, that of the names and fingerprints of its files."""
+    if not dump.is_dir():
+        return fingerprint(dump)
+    listing = "".join(f"{fingerprint(part)}  {part.name}\n" for part in parts(dump))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _content(dump: Path) -> str:
+    """Fingerprint of what is in a dump: the same for a file and for the same file compressed with gzip."""
+    if not dump.is_dir():
+        with suppress(OSError, EOFError), gzip.open(dump) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    return dump_fingerprint(dump)
+
+
+def _starts_with_magic(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(len(CUSTOM_MAGIC)) == CUSTOM_MAGIC
+    return False
