@@ -1,6 +1,7 @@
 """Table "Consultation" of the care database."""
 
 from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
@@ -33,6 +34,6 @@ consultation = Table(
         ),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois"),
     ],
-    rows=Delivered(CareTable("Consultation"), derived={"month": "strftime(\"Date\", '%Y-%m')"}),
+    rows=Delivered(CareTable("Consultation", {"Date": DateForm.ISO}), derived={"month": "strftime(\"Date\", '%Y-%m')"}),
     partition_scheme=MONTHLY,
 )

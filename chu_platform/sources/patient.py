@@ -1,6 +1,7 @@
 """Table "Patient" of the care database."""
 
 from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
@@ -54,5 +55,11 @@ patient = Table(
         Column("Poid", STRING, "poids, en texte", "Poids", identifying=True),
         Column("Taille", STRING, "taille, en texte", "Taille", identifying=True),
     ],
-    rows=Delivered(CareTable("Patient")),
+    rows=Delivered(
+        CareTable("Patient", {"Date": DateForm.US}),
+        understood={
+            "Sexe": "CASE WHEN {text} IN ('male', 'female') THEN 1 END",
+            "Date": "try_strptime({text}, '%m/%d/%Y')",
+        },
+    ),
 )

@@ -75,6 +75,7 @@ _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
 class DeliveryCounts:
     """Number of rows of a delivery, over all partitions, and of its undeclared columns.
 
+    `not_understood` is the number of columns of files of which no value is understood.
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     All numbers are 0 for a table that is not delivered.
     """
@@ -85,6 +86,7 @@ class DeliveryCounts:
     undeclared: int = 0
     shrunk: int = 0
     withdrawn: int = 0
+    not_understood: int = 0
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,16 @@ def columns_declared() -> Check:
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
         query=lambda s: f"SELECT {s.counts.undeclared}",
         blocking=False,
+    )
+
+
+def columns_understood() -> Check:
+    """No delivered column has values of which none is understood: each of them would become null, or unknown."""
+    return Check(
+        "columns_are_understood",
+        CheckType.DRIFT,
+        "toute colonne livrée qui a des valeurs en a au moins une qui est comprise",
+        query=lambda s: f"SELECT {s.counts.not_understood}",
     )
 
 

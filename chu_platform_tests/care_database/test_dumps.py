@@ -39,7 +39,9 @@ SELECT nextval('s'), lo_from_bytea(4711, 'object');
 """
 
 
-def run(server: EmbeddedPostgres, database: str, statement: str, values: Sequence[object] | None = None) -> list[tuple[object, ...]]:
+def run(
+    server: EmbeddedPostgres, database: str, statement: str, values: Sequence[object] | None = None
+) -> list[tuple[object, ...]]:
     connection = psycopg2.connect(server.url(database))
     connection.autocommit = True
     with connection.cursor() as cursor:
