@@ -8,6 +8,7 @@ from chu_platform.building_blocks.death_columns import (
     NOM,
     PRENOM,
     SEXE,
+    WITH_YEAR,
     code_lieu_deces,
     code_lieu_naissance,
     lieu_naissance,
@@ -45,6 +46,7 @@ deces = Table(
     rows=Delivered(
         DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         derived={"death_year": "left(date_deces, 4)"},
+        understood={"date_naissance": WITH_YEAR},
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),
         row_checks=valid_death_date("date_deces"),
     ),
