@@ -26,8 +26,8 @@ _FUNCTION: Final = re.compile(rb"CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)
 _NOT_CODE: Final = re.compile(rb"""'(?:[^'])*'|"(?:[^"])*"|--[^\n]*|/\*.*?\*/""", re.S)
 _BLOCK: Final = re.compile(rb"\b(BEGIN|CASE|END)\b", re.I)
 _WRITTEN_BY: Final = re.compile(rb"-- Dumped by pg_dump version (\d\S*)")
-_BEGIN: Final = re.compile(rb"-- PostgreSQL database (cluster )?dump\s*\Z")
-_COMPLETE: Final = re.compile(rb"-- PostgreSQL database (cluster )?dump complete\s*\Z")
+_BEGIN: Final = re.compile(rb"-- PostgreSQL database (cluster |)dump\s*\Z")
+_COMPLETE: Final = re.compile(rb"-- PostgreSQL database (cluster |)dump complete\s*\Z")
 _META: Final = re.compile(rb"\\([A-Za-z]+|\S)?(.*)", re.S)
 
 
@@ -94,8 +94,8 @@ class DumpScript:
         self.written_by: str | None = None
         # SET standard_conforming_strings = off: a backslash in any string is an escape.
         self.all_strings_have_escapes = False
-        self._has_header = False
-        self._is_complete = False
+        # The headers of pg_dump and pg_dumpall whose end marks are expected.
+        self._open: set[bytes] = set()
 
     def next_line(self) -> bytes:
         """The next line with its line ending; empty at the end."""
@@ -169,7 +169,7 @@ class DumpScript:
             raise CutDumpError(
                 f"it ends in the middle of a statement (line {self.line}): its transfer was cut, ask for it again"
             )
-        if self._has_header and not self._is_complete:
+        if self._open:
             raise CutDumpError(
                 f"the end mark of pg_dump is missing behind line {self.line}: its transfer was cut, ask for it again"
             )
@@ -178,10 +178,10 @@ class DumpScript:
         """Take what pg_dump says about the dump in its comments."""
         if written := _WRITTEN_BY.match(comment):
             self.written_by = written[1].decode("ascii", "replace")
-        elif _BEGIN.match(comment):
-            self._has_header, self._is_complete = True, False
-        elif _COMPLETE.match(comment):
-            self._is_complete = True
+        elif begin := _BEGIN.match(comment):
+            self._open.add(begin[1])
+        elif complete := _COMPLETE.match(comment):
+            self._open.discard(complete[1])
 
     def _meta_command(self, text: bytes, before: bytearray) -> MetaCommand:
         name, arguments = _META.match(text).groups()  # type: ignore[union-attr]

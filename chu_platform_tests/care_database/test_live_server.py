@@ -91,7 +91,6 @@ BIRTH: Final = """to_date("Date", 'MM/DD/YYYY')"""
         ("timestamptz", f"{BIRTH}::timestamp AT TIME ZONE 'Europe/Paris'"),
         ("text", f"to_char({BIRTH}, 'DD/MM/YYYY')"),
         ("text", f"to_char({BIRTH}, 'FMDD.FMMM.YYYY')"),
-        ("text", f"to_char({BIRTH}, 'YYYY-MM-DD')"),
         ("text", f"to_char({BIRTH}, 'YYYY/MM/DD HH24:MI:SS')"),
         ("text", f'CASE WHEN "Id_patient" % 2 = 0 THEN to_char({BIRTH}, \'YYYY-MM-DD\') ELSE "Date" END'),
     ],
