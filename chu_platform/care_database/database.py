@@ -38,8 +38,8 @@ SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
 )
-# The position in the log: of the server, or of a standby, which writes none of its own.
-SNAPSHOT = """SELECT pg_current_snapshot()::text || '@' || coalesce(
+# The position in the log: of the server, or of a standby, which writes none of its own. PostgreSQL 10 and later.
+SNAPSHOT = """SELECT txid_current_snapshot()::text || '@' || coalesce(
     CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, '0/0')::text"""
 # Tables, partitioned tables, views, materialised views and foreign tables.
 TABLE_KINDS = "'r', 'p', 'v', 'm', 'f'"

@@ -95,6 +95,7 @@ _WITHOUT_ROWS: Final = (
     (_pattern(r"SELECT pg_catalog\.set_config\("), None),
     (_pattern(r"DROP "), None),
     (_pattern(r"SELECT pg_catalog\.lo_unlink\("), None),
+    (_pattern(r"SELECT \* FROM pg_catalog\.pg_restore_\w+_stats\("), None),
     (_pattern(r"ALTER TABLE .* DROP "), None),
     (_pattern(r"CREATE SCHEMA (?:IF NOT EXISTS )?(?:public|\"public\")\Z"), None),
 )
@@ -105,6 +106,7 @@ _CREATES_TYPE: Final = _pattern(rf"(?:CREATE (?:TYPE|DOMAIN|SCHEMA)|ALTER TABLE)
 _COPY: Final = _pattern(rf"COPY ({_NAME})[ (].*FROM STDIN")
 _INSERT: Final = _pattern(rf"INSERT INTO ({_NAME})")
 _ENCODING: Final = _pattern(r"SET (?:SESSION )?client_encoding(?: ?= ?| TO )'?([\w-]+)'?")
+_WITH_POLICIES: Final = _pattern(r"SET (?:SESSION )?row_security(?: ?= ?| TO )'?(?:on|true|1)")
 _OLD_STRINGS: Final = _pattern(r"SET (?:SESSION )?standard_conforming_strings(?: ?= ?| TO )'?(?:off|false|0)")
 # What a table can do without, if it names something that does not exist here. pg_dump writes each column in a line.
 _DISPENSABLE: Final = (
@@ -158,6 +160,7 @@ class Restoration:
         self._cursor: cursor = connected.cursor()
         self._has_encoding = has_encoding
         self._declares_encoding = False
+        self._is_under_policies = False
         self._batch: list[bytes] = []
         self._batch_bytes = 0
         self._batch_table = b""
@@ -186,6 +189,12 @@ class Restoration:
         self._flush()
         if self._connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise CutDumpError("it begins a transaction that it does not end: it was cut, ask for it again")
+        hidden = self.skipped.names("row-level security")
+        if self._is_under_policies and hidden:
+            raise ChuError(
+                f"it was made with `pg_dump --enable-row-security` and may lack rows of {_listed(hidden)}: ask for it "
+                "without this option, made by a user that sees every row"
+            )
         if not self.tables:
             raise CutDumpError("it is not a PostgreSQL dump with tables: ask for the whole output of pg_dump")
 
@@ -198,6 +207,7 @@ class Restoration:
             self._declares_encoding = True
             if encoding[1].upper() == b"SQL_ASCII" and self._has_encoding:
                 raise OtherEncodingError
+        self._is_under_policies |= _WITH_POLICIES.match(head) is not None
         if _OLD_STRINGS.match(head):
             script.all_strings_have_escapes = True
         if copy := _COPY.match(head):

@@ -1,4 +1,4 @@
-"""Dates of database tables in other forms than the group writes them: typed, ISO, or with day and month exchanged.
+"""Dates of database tables in other forms than the group writes them: typed, ISO, with day and month exchanged.
 
 Whether the day or the month comes first is the same in a whole column, and numbers above 12 tell it.
 """
@@ -15,6 +15,7 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_path
 
 _TIME: Final = r"([ T]\d\d:\d\d.*)?"
 ISO_PATTERN: Final = rf"(\d{{4}})[-/](\d\d?)[-/](\d\d?){_TIME}"
+COMPACT_PATTERN: Final = r"(\d{4})(\d\d)(\d\d)()"
 # Day and month, in either order, then the year.
 MIXED_PATTERN: Final = rf"(\d\d?)[-/.](\d\d?)[-/.](\d{{4}}){_TIME}"
 # So few dates in the other order may be typing errors.
@@ -43,12 +44,13 @@ def in_declared_forms(
         for column, form in forms.items():
             text = f"trim({sql_name(column)})"
             source = f"read_parquet({sql_path(rows)})"
-            if form is DateForm.ISO and not _any(connection, source, f"regexp_full_match({text}, '{MIXED_PATTERN}')"):
+            others = f"{MIXED_PATTERN}|{COMPACT_PATTERN}"
+            if form is DateForm.ISO and not _any(connection, source, f"regexp_full_match({text}, '{others}')"):
                 continue
             day_first = _day_first(connection, source, text, form, f"{name}: the column {column!r}")
             declared_order = form is not DateForm.US
             has_iso = form is not DateForm.ISO and _any(
-                connection, source, f"regexp_full_match({text}, '{ISO_PATTERN}')"
+                connection, source, f"regexp_full_match({text}, '{ISO_PATTERN}|{COMPACT_PATTERN}')"
             )
             if has_iso or form is DateForm.ISO or day_first != declared_order:
                 changed[column] = _text(column, text, form, day_first)
@@ -86,6 +88,7 @@ def _text(column: str, text: str, form: DateForm, day_first: bool) -> str:
     month, day = (2, 1) if day_first else (1, 2)
     read = {
         ISO_PATTERN: [_part(text, ISO_PATTERN, number) for number in (1, 2, 3)],
+        COMPACT_PATTERN: [_part(text, COMPACT_PATTERN, number) for number in (1, 2, 3)],
         MIXED_PATTERN: [_part(text, MIXED_PATTERN, number) for number in (3, month, day)],
     }
     branches = " ".join(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.files import find
+from chu_platform.ingest.files import NEVER_DELIVERED, find
 from chu_platform.ingest.fingerprints import fingerprint
 
 # First bytes of a dump in custom format, and of the table of contents of one in directory format.
@@ -41,7 +41,9 @@ def the_dump(pack: Path) -> Path:
 
 def parts(dump: Path) -> Sequence[Path]:
     """The files of a dump: itself, or those in its folder."""
-    return sorted(f for f in dump.iterdir() if f.is_file()) if dump.is_dir() else [dump]
+    if not dump.is_dir():
+        return [dump]
+    return sorted(f for f in dump.iterdir() if f.is_file() and not NEVER_DELIVERED.fullmatch(f.name))
 
 
 def dump_fingerprint(dump: Path) -> str:
@@ -50,6 +52,12 @@ def dump_fingerprint(dump: Path) -> str:
         return fingerprint(dump)
     listing = "".join(f"{fingerprint(part)}  {part.name}\n" for part in parts(dump))
     return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def registered_fingerprint(file: Path) -> str:
+    """Fingerprint of a file in the register of deliveries: the table of contents of a dump stands for its folder."""
+    is_contents = file.name.lower() == CONTENTS_FILE and _starts_with_magic(file)
+    return dump_fingerprint(file.parent if is_contents else file)
 
 
 def _content(dump: Path) -> str:

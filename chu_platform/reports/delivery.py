@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_tables
+from chu_platform.ingest.dump_files import registered_fingerprint
 from chu_platform.ingest.files import modified_at
-from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
@@ -88,7 +88,7 @@ def _current_row(
         is_file = file.is_file()
         attributes = file.stat(follow_symlinks=is_file)
         # Reading a pipe would wait for ever.
-        sha256 = fingerprint(file) if is_file else NO_FINGERPRINT
+        sha256 = registered_fingerprint(file) if is_file else NO_FINGERPRINT
         state = status.state
     except OSError:
         return None

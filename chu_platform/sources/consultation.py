@@ -7,6 +7,9 @@ from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
 
+# SQL that is null if a text does not begin with an hour.
+HOUR = "try_cast(left({text}, 2) AS INTEGER)"
+
 consultation = Table(
     name="Consultation",
     layer=Layer.SOURCES,
@@ -34,6 +37,10 @@ consultation = Table(
         ),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois"),
     ],
-    rows=Delivered(CareTable("Consultation", {"Date": DateForm.ISO}), derived={"month": "strftime(\"Date\", '%Y-%m')"}),
+    rows=Delivered(
+        CareTable("Consultation", {"Date": DateForm.ISO}),
+        understood={"Heure_debut": HOUR, "Heure_fin": HOUR},
+        derived={"month": "strftime(\"Date\", '%Y-%m')"},
+    ),
     partition_scheme=MONTHLY,
 )

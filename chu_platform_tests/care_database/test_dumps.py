@@ -11,6 +11,7 @@ from typing import Final
 
 import psycopg2
 import pytest
+from pydantic import SecretStr
 
 from chu_platform.care_database.database import CareDatabase
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres, _binary, _server_ids
@@ -123,6 +124,7 @@ def as_it_is(dump: Path) -> Path:
         (["--column-inserts", "--rows-per-insert=7"], as_it_is),
         (["--create", "--clean", "--if-exists"], as_it_is),
         (["--clean"], as_it_is),
+        (["--format=custom", "--statistics"], as_it_is),
         (["--quote-all-identifiers", "--disable-dollar-quoting", "--use-set-session-authorization"], as_it_is),
     ],
 )
@@ -322,6 +324,10 @@ TWICE: Final = "INSERT INTO t VALUES ('CANARI'), ('CANARI');\nALTER TABLE ONLY t
         (f"{TABLE}{COMMENTS}INSERT INTO t VALUES ('CANARI\0');", "contains a zero byte"),
         (f"{TABLE}SELECT 'CANARI'::integer;", "a statement: invalid input syntax for type integer"),
         (f"\\connect a\n{TABLE}\\connect b\nCREATE TABLE u (a int);", r"several databases \(also b\)"),
+        (
+            f"SET row_security = on;\n{TABLE}ALTER TABLE t ENABLE ROW LEVEL SECURITY;",
+            "pg_dump --enable-row-security` and may lack rows of t: ask",
+        ),
         (f"SET client_encoding = 'KLINGON';\n{TABLE}", "invalid value for parameter"),
     ],
 )
@@ -384,13 +390,11 @@ def test_what_a_dump_leaves_behind_runs_no_program(
     )
     (warning,) = restored(dump)
     assert "functions: public.c" in warning
-    pack = tmp_path / "pack"
-    pack.mkdir()
-    dump.rename(pack / "DATA2023")
-    database = CareDatabase(Settings(_env_file=None, home=tmp_path, sources=pack, postgres_url=None), lambda _: None)
+    url = SecretStr(server.url("restored", DUMP_ROLE))
+    database = CareDatabase(Settings(_env_file=None, home=tmp_path, postgres_url=url), lambda _: None)
     try:
         with pytest.raises(ChuError, match="permission denied"):
-            database.count("Patient") and list(database.stream("Patient", ["a"]))
+            list(database.stream("Patient", database.columns("Patient")))
     finally:
         database.close()
     assert not mark.exists()

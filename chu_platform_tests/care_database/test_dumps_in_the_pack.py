@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from chu_platform.care_database.database import CareDatabase
-from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.ingest.dump_files import dump_fingerprint, dumps, the_dump
@@ -100,6 +100,12 @@ def test_a_dump_in_directory_format(postgres: EmbeddedPostgres, tmp_path: Path, 
     assert dump_fingerprint(folder) != before
     with pytest.raises(ChuError, match=r"have different content: BDD PostgreSQL/DATA2023, copy; keep one of them"):
         the_dump(pack)
+
+
+def test_a_restored_dump_is_read_without_rights(tmp_path: Path, server_folder: Path) -> None:
+    """A view of a dump may call a function of the dump."""
+    deliver(tmp_path, "DATA2023", b'CREATE TABLE t (a int); CREATE VIEW public."Patient" AS SELECT current_user;')
+    assert patients(tmp_path, server_folder) == [{"current_user": DUMP_ROLE}]
 
 
 def test_two_dumps_of_different_content_are_refused(tmp_path: Path) -> None:
