@@ -13,6 +13,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
+from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
@@ -254,17 +255,24 @@ class CareDatabase:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
             is_transient = re.search(f"{CONNECTION_LOST}|{RECOVERY_CONFLICT}", str(error), re.IGNORECASE)
             kind = TransientError if is_transient else ChuError
-            self._failure = kind(f"the care database {where} failed while {action}: {self._cause(str(error))}")
+            self._failure = kind(
+                f"the care database {where} failed while {action}: {self._cause(str(error), _state(error))}"
+            )
             raise self._failure from None
 
-    def _cause(self, message: str) -> str:
-        """What happened and what to do, without any part of the address."""
+    def _cause(self, message: str, state: str) -> str:
+        """What happened and what to do, without any part of the address, and without any value of a row."""
         known = next((cause for pattern, cause in CAUSES if re.search(pattern, message, re.IGNORECASE)), None)
         if known:
             return known
         found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
         # Only the message of the server: that of the driver may contain the address.
-        return found.group(1)[:MAX_CAUSE_LENGTH] if found else f"the driver gave no known reason; {CHECK}"
+        return without_values(found[1], state)[:MAX_CAUSE_LENGTH] if found else f"no known reason; {CHECK}"
+
+
+def _state(error: Exception) -> str:
+    """The SQLSTATE of an error of the server; "" for another error."""
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def valid_text(values: pa.Array) -> pa.Array:

@@ -284,6 +284,8 @@ class EmbeddedPostgres:
                     restoration.run(script)
                 finally:
                     version = script.written_by or version
+        except psycopg2.Error:
+            raise ChuError(f"{dump.name} could not be restored: the embedded PostgreSQL stopped; run again") from None
         except (ChuError, OSError) as error:
             cause = f"{error.strerror}" if isinstance(error, OSError) else str(error)
             raise ChuError(f"{dump.name} could not be restored: {cause}{_newer(version)}") from None

@@ -19,6 +19,8 @@ from chu_platform.errors import ChuError
 BATCH_BYTES: Final = 1 << 18
 COPY_BUFFER_BYTES: Final = 1 << 20
 MAX_NAMES: Final = 12
+DISK_FULL: Final = "53100"
+NOT_IN_ENCODING: Final = "22021"
 MAX_REPAIRS: Final = 40
 # The first bytes of a statement that are looked at: enough for two names, and for the columns of a table.
 SHORT_HEAD: Final = 300
@@ -303,7 +305,7 @@ class Restoration:
             raise failed
 
     def _rows_failed(self, error: psycopg2.Error, table: bytes) -> Exception:
-        if error.pgcode == "22021" and self._has_encoding and not self._declares_encoding:
+        if error.pgcode == NOT_IN_ENCODING and self._has_encoding and not self._declares_encoding:
             return OtherEncodingError()
         return _failure(error, f"the rows of {_shown(table)}")
 
@@ -363,13 +365,24 @@ def _words(head: bytes) -> str:
     return _shown(found[1].replace(b" ONLY ", b" ") + found[2]) if found else "a statement"
 
 
+def without_values(message: str, state: str) -> str:
+    """A message of the server without any value of a row, for an error with this SQLSTATE.
+
+    Values are in quotes or behind a colon. Messages about objects, rights and constraints have only names.
+    """
+    if state.startswith("P0"):
+        return "a function raised an error"
+    if state.startswith(("42", "23", "3F", "0A", "2B")) and state != "42601":
+        return message
+    return re.sub(r'\s*"[^"]*"|:.*', "", message, flags=re.S)
+
+
 def _failure(error: psycopg2.Error, what: str) -> ChuError:
-    """The error of the server without any value of a row: those are in quotes, behind a colon, or in the detail."""
+    """The error of the server: at which object or row, and why. Its detail, which may contain values, is left out."""
     state = error.pgcode or ""
-    message = error.diag.message_primary or "the server refused it"
-    names_objects = state.startswith(("42", "23", "3F", "0A", "2B")) and state != "42601"
-    if not names_objects:
-        message = re.sub(r'\s*"[^"]*"|:.*', "", message, flags=re.S)
+    message = without_values(error.diag.message_primary or "the server ended", state)
+    if state == DISK_FULL:
+        message = "the disk of the embedded PostgreSQL is full"
     place = re.search(r"COPY \S+, line (\d+)(?:, column (\w+))?", error.diag.context or "")
     where = f", row {place[1]}{f', column {place[2]}' if place[2] else ''}" if place else ""
     return ChuError(f"{what}{where}: {message} ({state or 'no SQLSTATE'})")

@@ -24,10 +24,10 @@ PARTS_PATTERN: Final = r"toc\.dat|\d+\.dat(\.(gz|lz4|zst))?|blobs?(_\d+)?\.(toc|
 
 def dumps(pack: Path) -> Sequence[Path]:
     """The files and folders of the pack that are dumps, in order of path."""
-    contents = find(pack, CONTENTS_FILE.replace(".", r"\."), required=False)
-    folders = [f.parent for f in contents if _starts_with_magic(f)]
-    files = find(pack, DUMP_PATTERN, required=False)
-    return sorted([*folders, *(f for f in files if not any(d in f.parents for d in folders))])
+    found = find(pack, rf"{DUMP_PATTERN}|toc\.dat", required=False)
+    folders = [f.parent for f in found if _is_contents(f)]
+    files = [f for f in found if f.name.lower() != CONTENTS_FILE and not any(d in f.parents for d in folders)]
+    return sorted([*folders, *files])
 
 
 def the_dump(pack: Path) -> Path:
@@ -56,8 +56,7 @@ def dump_fingerprint(dump: Path) -> str:
 
 def registered_fingerprint(file: Path) -> str:
     """Fingerprint of a file in the register of deliveries: the table of contents of a dump stands for its folder."""
-    is_contents = file.name.lower() == CONTENTS_FILE and _starts_with_magic(file)
-    return dump_fingerprint(file.parent if is_contents else file)
+    return dump_fingerprint(file.parent if _is_contents(file) else file)
 
 
 def _content(dump: Path) -> str:
@@ -68,7 +67,10 @@ def _content(dump: Path) -> str:
     return dump_fingerprint(dump)
 
 
-def _starts_with_magic(file: Path) -> bool:
+def _is_contents(file: Path) -> bool:
+    """Whether a file is the table of contents of a dump in directory format."""
+    if file.name.lower() != CONTENTS_FILE:
+        return False
     with suppress(OSError), file.open("rb") as stream:
         return stream.read(len(CUSTOM_MAGIC)) == CUSTOM_MAGIC
     return False

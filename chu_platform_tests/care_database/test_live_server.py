@@ -261,6 +261,25 @@ def test_another_schema_and_another_letter_case(hospital: Hospital, before: Befo
     assert hospital.read("Specialites")[1] == rows, "the usual place is read first"
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ('"Nom"::integer AS "Id_Mut", "Nom", "Nom" AS "Adresse"', "invalid input syntax for type integer$"),
+        ('fail("Nom") AS "Id_Mut", "Nom", "Nom" AS "Adresse"', "a function raised an error$"),
+    ],
+)
+def test_an_error_of_the_server_shows_no_value(hospital: Hospital, columns: str, message: str) -> None:
+    hospital.run(
+        """CREATE FUNCTION fail(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'unknown: %', $1; END $$""",
+        """UPDATE "Patient" SET "Nom" = 'CANARI'""",
+        'DROP TABLE "Mutuelle"',
+        f'CREATE VIEW "Mutuelle" AS SELECT {columns} FROM "Patient"',
+    )
+    with pytest.raises(ChuError, match=f"failed while .*: {message}") as raised:
+        hospital.read("Mutuelle")
+    assert "CANARI" not in str(raised.value)
+
+
 NAMES: Final = {"GRÉGOIRE": "latin-1", "ŒUVRARD": "cp1252", "LÉA": "utf-8", "a\x81b": "latin-1", "PLAIN": "ascii"}
 
 
