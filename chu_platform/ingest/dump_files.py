@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,11 @@ def parts(dump: Path) -> Sequence[Path]:
     if not dump.is_dir():
         return [dump]
     return sorted(f for f in dump.iterdir() if f.is_file() and not NEVER_DELIVERED.fullmatch(f.name))
+
+
+def is_part(file: Path) -> bool:
+    """Whether a file is read with the table of contents of a dump in directory format."""
+    return file.name.lower() != CONTENTS_FILE and re.fullmatch(PARTS_PATTERN, file.name, re.IGNORECASE) is not None
 
 
 def dump_fingerprint(dump: Path) -> str:

@@ -17,6 +17,7 @@ from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
     NOT_A_DELIVERY,
+    PART,
     REFUSED,
     TAKEN,
     UNKNOWN,
@@ -257,7 +258,7 @@ delivery = Table(
     ),
     checks=[
         one_of("kind", [FILE, SERVER]),
-        one_of("state", [READ, NOT_READ_YET, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
+        one_of("state", [READ, NOT_READ_YET, COPY, PART, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
         holds(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected + rows_withdrawn",
