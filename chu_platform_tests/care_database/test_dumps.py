@@ -14,7 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from chu_platform.care_database.database import CareDatabase
+from chu_platform.care_database.dump_script import DumpScript
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres, _binary, _server_ids
+from chu_platform.care_database.restore import Restoration
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 
@@ -72,6 +74,25 @@ def restored(server: EmbeddedPostgres) -> Iterator[Callable[[Path], list[str]]]:
     """Restores a dump into the database `restored`, which exists until the end of the test; gives the warnings."""
     yield lambda dump: server.restore(dump, "restored")
     server.drop_database("restored")
+
+
+@pytest.fixture(scope="module")
+def run_script(server: EmbeddedPostgres) -> Iterator[Callable[[Path], None]]:
+    """Runs a plain dump in an empty schema, as a restore does, without a database of its own."""
+    server._create_dump_role()
+    server.create_database("scripts", DUMP_ROLE)
+    connection = psycopg2.connect(server.url("scripts", DUMP_ROLE))
+    connection.autocommit = True
+
+    def run_script(dump: Path) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ROLLBACK; RESET ALL; DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
+        with dump.open("rb") as stream:
+            Restoration(connection, has_encoding=True).run(DumpScript(stream))
+
+    yield run_script
+    connection.close()
+    server.drop_database("scripts")
 
 
 def require_same(server: EmbeddedPostgres) -> None:
@@ -331,11 +352,9 @@ TWICE: Final = "INSERT INTO t VALUES ('CANARI'), ('CANARI');\nALTER TABLE ONLY t
         (f"SET client_encoding = 'KLINGON';\n{TABLE}", "invalid value for parameter"),
     ],
 )
-def test_no_row_is_lost_in_silence(
-    tmp_path: Path, text: str, message: str, restored: Callable[[Path], list[str]]
-) -> None:
-    with pytest.raises(ChuError, match=f"^DATA2023 could not be restored: .*{message}") as raised:
-        restored(script(tmp_path, text))
+def test_no_row_is_lost_in_silence(tmp_path: Path, text: str, message: str, run_script: Callable[[Path], None]) -> None:
+    with pytest.raises(ChuError, match=message) as raised:
+        run_script(script(tmp_path, text))
     assert "CANARI" not in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -364,12 +383,12 @@ HOSTILE: Final = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_dump_runs_no_program(tmp_path: Path, name: str, restored: Callable[[Path], list[str]]) -> None:
+def test_a_dump_runs_no_program(tmp_path: Path, name: str, run_script: Callable[[Path], None]) -> None:
     mark = tmp_path / "it ran"
     tmp_path.chmod(0o777)
     dump = script(tmp_path, "CREATE TABLE t (a text);\n" + HOSTILE[name].replace("{mark}", str(mark)))
-    with pytest.raises(ChuError, match=r"^DATA2023 could not be restored: .*(which is not run|permission denied|must)"):
-        restored(dump)
+    with pytest.raises(ChuError, match=r"(which is not run|permission denied|must)"):
+        run_script(dump)
     assert not mark.exists()
 
 
