@@ -109,7 +109,7 @@ _COPY: Final = _pattern(rf"COPY ({_NAME})[ (].*FROM STDIN")
 _INSERT: Final = _pattern(rf"INSERT INTO ({_NAME})")
 _ENCODING: Final = _pattern(r"SET (?:SESSION )?client_encoding(?: ?= ?| TO )'?([\w-]+)'?")
 _WITH_POLICIES: Final = _pattern(r"SET (?:SESSION )?row_security(?: ?= ?| TO )'?(?:on|true|1)")
-_OLD_STRINGS: Final = _pattern(r"SET (?:SESSION )?standard_conforming_strings(?: ?= ?| TO )'?(?:off|false|0)")
+_STRINGS: Final = _pattern(r"SET (?:SESSION )?standard_conforming_strings(?: ?= ?| TO )'?(?:(off|false|0)|on|true|1)")
 # What a table can do without, if it names something that does not exist here. pg_dump writes each column in a line.
 _DISPENSABLE: Final = (
     re.compile(rf" COLLATE {_NAME}".encode("latin-1"), re.I),
@@ -210,8 +210,8 @@ class Restoration:
             if encoding[1].upper() == b"SQL_ASCII" and self._has_encoding:
                 raise OtherEncodingError
         self._is_under_policies |= _WITH_POLICIES.match(head) is not None
-        if _OLD_STRINGS.match(head):
-            script.all_strings_have_escapes = True
+        if strings := _STRINGS.match(head):
+            script.all_strings_have_escapes = strings[1] is not None
         if copy := _COPY.match(head):
             self._copy(item.text, copy[1], script)
         elif _CREATES_TABLE.match(head) or _CREATES_TYPE.match(head):

@@ -454,6 +454,18 @@ def test_a_compression_that_is_not_here(
         restored(dump)
 
 
+def test_strings_of_an_old_dump(
+    server: EmbeddedPostgres, tmp_path: Path, restored: Callable[[Path], list[str]]
+) -> None:
+    """Before PostgreSQL 9.1, a backslash was an escape in every string."""
+    text = """SET standard_conforming_strings = off; CREATE TABLE t (a text);
+        INSERT INTO t VALUES ('l\\'hôpital; a'), (E'\\\\');
+        SET standard_conforming_strings = on;
+        INSERT INTO t VALUES ('\\'), ('b;');"""
+    assert restored(script(tmp_path, text)) == []
+    assert run(server, "restored", "SELECT a FROM t ORDER BY 1") == [("\\",), ("\\",), ("b;",), ("l'hôpital; a",)]
+
+
 def test_a_dump_of_a_whole_server(tmp_path: Path, restored: Callable[[Path], list[str]]) -> None:
     """As pg_dumpall writes it: roles with passwords, then each database, of which one has tables."""
     part = HEADER.format(version="17.6")
