@@ -32,6 +32,8 @@ DATE_DECES: Final = Column(
     identifying=True,
     nullable=False,
 )
+# SQL that is not null for a date of birth in which the year comes first.
+WITH_YEAR: Final = "CASE WHEN regexp_matches({text}, '^\\d{{4}}') THEN 1 END"
 # First year with deaths in the register.
 FIRST_DEATH_YEAR: Final = 1882
 DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès")
@@ -179,6 +181,7 @@ def insee_table(
                 "date_deces": insee_date("datedeces"),
                 "death_year": "left(datedeces, 4)",
             },
+            understood={"datenaiss": WITH_YEAR},
             withdrawals=withdrawals,
             row_checks=[
                 RowCheck("not_a_date", "datedeces", uncut_date),

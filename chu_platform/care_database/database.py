@@ -5,16 +5,17 @@ delivered dump is restored once.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
-from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
+from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
-from chu_platform.ingest.files import DUMP_PATTERN, one
-from chu_platform.ingest.fingerprints import fingerprint
+from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
@@ -22,17 +23,42 @@ from chu_platform.tables.duckdb_sql import sql_name
 FINGERPRINT_LENGTH = 16
 CONNECT_TIMEOUT_SECONDS = 10
 MAX_CAUSE_LENGTH = 200
-# Values as text must not depend on the configuration of the server. A pause must not end the snapshot.
+# The server would verify the bytes of a database without an encoding; `valid_text` reads them.
+ENCODING = """SELECT set_config('client_encoding',
+    CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false)"""
+# Values as text must not depend on the configuration of the server, and moments have the day of a French hospital. A
+# pause must not end the snapshot. Where row-level security would hide rows, the server refuses to read.
 SESSION = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET row_security = off",
+    "SET search_path = pg_catalog",
+    ENCODING,
+    "SET timezone = 'Europe/Paris'",
     "SET datestyle = 'ISO, YMD'",
     "SET intervalstyle = 'postgres'",
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
 )
+# The position in the log: of the server, or of a standby, which writes none of its own. PostgreSQL 10 and later.
+SNAPSHOT = """SELECT txid_current_snapshot()::text || '@' || coalesce(
+    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, '0/0')::text"""
+# Tables, partitioned tables, views, materialised views and foreign tables.
+TABLE_KINDS = "'r', 'p', 'v', 'm', 'f'"
+NUMBERS = ("numeric", "double precision", "real")
 CONNECTION_LOST = (
     "closed the connection|terminating connection|connection to server was lost|could not receive data|"
     "no connection to the server|the database system is|not currently connected|SSL SYSCALL"
+)
+# On a standby (a read-only copy of the server), changes of the primary are more important than readers.
+RECOVERY_CONFLICT = "conflict with recovery"
+HIDDEN_ROWS = (
+    "row-level security hides rows from this user, and a part of the rows would give wrong figures; let the "
+    "administrator of the server give the user the attribute BYPASSRLS, or set CHU_POSTGRES_URL to a user that sees "
+    "every row"
+)
+CONFLICT_CAUSE = (
+    "the standby ended the reading, because it had to apply changes of its primary; run again, or let its "
+    "administrator set hot_standby_feedback = on or a longer max_standby_streaming_delay"
 )
 CHECK = "check CHU_POSTGRES_URL"
 # Patterns of the driver's messages, and the cause and remedy for the operator.
@@ -41,10 +67,19 @@ CAUSES = (
     (r"connection refused|no such file or directory", f"nothing listens there; start the server or {CHECK}"),
     (r"could not translate host name|name or service not known", f"its host is unknown; {CHECK}"),
     (r"timeout expired|timed out", f"it does not answer; {CHECK} and the network"),
+    (RECOVERY_CONFLICT, CONFLICT_CAUSE),
+    (r"affected by row-level security", HIDDEN_ROWS),
     (CONNECTION_LOST, "the server stopped or cut the connection; run again when it is up"),
-    (r"invalid utf-?8", "it contains bytes that are no text in UTF-8; ask for a database encoded in UTF-8"),
     (r"no space left on device", "its disk is full"),
 )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A table of the server: its name with its schema, as SQL, and the type of each column, in order."""
+
+    name: str
+    types: Mapping[str, str]
 
 
 class CareDatabase:
@@ -53,12 +88,17 @@ class CareDatabase:
     After a failure every use fails again, because a new snapshot would have the state of another moment.
     """
 
-    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, report: Callable[[str], None], warn: Callable[[str], None] | None = None
+    ) -> None:
+        """`report` takes progress lines, `warn` warnings (default: as `report`)."""
         self._settings = settings
         self._report = report
+        self._warn = warn or report
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
         self._failure: ChuError | None = None
+        self._places: dict[str, _Place | None] = {}
         self.fingerprint = ""
 
     @property
@@ -71,40 +111,41 @@ class CareDatabase:
         if self._settings.postgres_url:
             self._open()
         elif not self.fingerprint:
-            self.fingerprint = fingerprint(one(self._settings.sources_folder, DUMP_PATTERN))
+            self.fingerprint = dump_fingerprint(the_dump(self._settings.sources_folder))
         return self.fingerprint
 
     def columns(self, table: str) -> list[str]:
-        """Column names of a table, in order; empty when there is no such table in schema public."""
-        query = (
-            "SELECT attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-            "WHERE relnamespace = 'public'::regnamespace AND relname = $1 "
-            "AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
-        )
-        found = self._table(f"reading the columns of {table!r}", query, [table])
-        return [str(v) for v in found[0].to_pylist()]
+        """Column names of a table, in order; empty when there is no such table.
+
+        Raises ChuError when row-level security would hide rows, or when several schemas have such a table.
+        """
+        place = self._place(table)
+        return list(place.types) if place else []
 
     def count(self, table: str) -> int:
         """Number of rows of a table in the snapshot."""
-        found = self._table(f"counting table {table!r}", f"SELECT count(*) FROM public.{sql_name(table)}")
+        found = self._table(f"counting table {table!r}", f"SELECT count(*) FROM {self._name(table)}")
         return int(found[0][0].as_py())
 
     def stream(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of a table in the snapshot, every column as text, in batches as the server sends them."""
-        listed = ", ".join(f"{sql_name(c)}::text AS {sql_name(c)}" for c in columns)
+        """The rows of a table in the snapshot, every column as text, in batches as the server sends them.
+
+        A whole number has no decimal places, whatever the type of its column.
+        """
+        place = self._place(table)
+        types = place.types if place else {}
+        listed = ", ".join(f"{_as_text(c, types.get(c, ''))} AS {sql_name(c)}" for c in columns)
         action = f"reading table {table!r}"
         with self._open().cursor() as cursor:
             with self._errors(action):
-                cursor.execute(f"SELECT {listed} FROM public.{sql_name(table)}")
+                cursor.execute(f"SELECT {listed} FROM {self._name(table)}")
                 reader = cursor.fetch_record_batch()
             while True:
                 with self._errors(action):
                     batch = next(reader, None)
-                    if batch is None:
-                        return
-                    # A database without an encoding (SQL_ASCII) may send bytes that are not valid text.
-                    batch.validate(full=True)
-                yield batch
+                if batch is None:
+                    return
+                yield pa.RecordBatch.from_arrays([valid_text(c) for c in batch.columns], names=batch.schema.names)
 
     def close(self) -> None:
         """End the snapshot and stop using the embedded server."""
@@ -116,11 +157,56 @@ class CareDatabase:
             self._server.stop()
             self._server = None
 
+    def _name(self, table: str) -> str:
+        place = self._place(table)
+        return place.name if place else f"public.{sql_name(table)}"
+
+    def _place(self, table: str) -> "_Place | None":
+        """Where a table is: in schema public, or else in the one schema that has it; None if there is no such table.
+
+        The letter case of its name does not matter if no table has exactly this name.
+        """
+        if table not in self._places:
+            self._places[table] = self._found(table)
+        return self._places[table]
+
+    def _found(self, table: str) -> "_Place | None":
+        query = f"""
+            SELECT nspname::text AS schema, relname::text AS name, pg_class.oid::int8 AS id,
+                row_security_active(pg_class.oid) AS hides_rows,
+                CASE WHEN nspname = 'public' THEN 0 ELSE 2 END + CASE WHEN relname = $1 THEN 0 ELSE 1 END AS rank
+            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE lower(relname) = lower($1) AND relkind IN ({TABLE_KINDS})
+                AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+            ORDER BY rank, nspname, relname"""
+        action = f"reading the columns of {table!r}"
+        found = self._table(action, query, [table]).to_pylist()
+        nearest = [f for f in found if f["rank"] == found[0]["rank"]]
+        if not nearest:
+            return None
+        names = [f"{f['schema']}.{f['name']}" for f in nearest]
+        if len(names) > 1:
+            raise ChuError(
+                f"the care database has several tables for {table!r}: {', '.join(names)}; set CHU_POSTGRES_URL to a "
+                "user who may read only one of them, or ask for a dump of one schema"
+            )
+        if nearest[0]["hides_rows"]:
+            raise ChuError(f"the table {names[0]} of CHU_POSTGRES_URL cannot be read: {HIDDEN_ROWS}")
+        columns = """
+            SELECT attname::text AS name, format_type(coalesce(nullif(typbasetype, 0), pg_type.oid), NULL) AS type
+            FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+            WHERE attrelid = $1::int8::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
+        rows = self._table(action, columns, [str(nearest[0]["id"])]).to_pylist()
+        name = f"{sql_name(nearest[0]['schema'])}.{sql_name(nearest[0]['name'])}"
+        return _Place(name, {r["name"]: r["type"] for r in rows})
+
     def _table(self, action: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
         connection = self._open()
         with self._errors(action), connection.cursor() as cursor:
             cursor.execute(query, parameters)
-            return cursor.fetch_arrow_table()
+            table = cursor.fetch_arrow_table()
+        texts = [valid_text(c.combine_chunks()) for c in table.columns]
+        return pa.table(texts, names=table.column_names)
 
     def _open(self) -> postgres.Connection:
         if self._failure:
@@ -138,24 +224,24 @@ class CareDatabase:
                 with connection.cursor() as cursor:
                     for statement in SESSION:
                         cursor.execute(statement)
-                    cursor.execute("SELECT pg_current_snapshot()::text || '@' || pg_current_wal_lsn()::text")
+                    cursor.execute(SNAPSHOT)
                     self.fingerprint = self.fingerprint or str(cursor.fetch_arrow_table()[0][0].as_py())
         return self._connection
 
     def _restored(self) -> str:
         """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""
-        dump = one(self._settings.sources_folder, DUMP_PATTERN)
+        dump = the_dump(self._settings.sources_folder)
         require_checksum(dump)
-        self.fingerprint = fingerprint(dump)
+        self.fingerprint = dump_fingerprint(dump)
         self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
         self._server.start()
-        database = f"care_{self.fingerprint[:FINGERPRINT_LENGTH]}"
+        database = f"dump_{self.fingerprint[:FINGERPRINT_LENGTH]}"
         if not self._server.has_database(database):
-            megabytes = dump.stat().st_size / 1e6
+            megabytes = sum(part.stat().st_size for part in parts(dump)) / 1e6
             self._report(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
-                self._report(warning)
-        return self._server.url(database)
+                self._warn(warning)
+        return self._server.url(database, DUMP_ROLE)
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:
@@ -167,18 +253,59 @@ class CareDatabase:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
-            kind = TransientError if re.search(CONNECTION_LOST, str(error), re.IGNORECASE) else ChuError
-            self._failure = kind(f"the care database {where} failed while {action}: {self._cause(str(error))}")
+            is_transient = re.search(f"{CONNECTION_LOST}|{RECOVERY_CONFLICT}", str(error), re.IGNORECASE)
+            kind = TransientError if is_transient else ChuError
+            self._failure = kind(
+                f"the care database {where} failed while {action}: {self._cause(str(error), _state(error))}"
+            )
             raise self._failure from None
 
-    def _cause(self, message: str) -> str:
-        """What happened and what to do, without any part of the address."""
+    def _cause(self, message: str, state: str) -> str:
+        """What happened and what to do, without any part of the address, and without any value of a row."""
         known = next((cause for pattern, cause in CAUSES if re.search(pattern, message, re.IGNORECASE)), None)
         if known:
             return known
         found = re.search(r"(?:FATAL|ERROR):\s*([^\n]*)", message)
         # Only the message of the server: that of the driver may contain the address.
-        return found.group(1)[:MAX_CAUSE_LENGTH] if found else f"the driver gave no known reason; {CHECK}"
+        return without_values(found[1], state)[:MAX_CAUSE_LENGTH] if found else f"no known reason; {CHECK}"
+
+
+def _state(error: Exception) -> str:
+    """The SQLSTATE of an error of the server; "" for another error."""
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def valid_text(values: pa.Array) -> pa.Array:
+    """The texts of a column; those that are not valid UTF-8 are read as CP1252.
+
+    A database without an encoding (SQL_ASCII) sends the bytes that programs have written. Other columns are unchanged.
+    """
+    if not pa.types.is_string(values.type):
+        return values
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid:
+        read = [None if v is None else _decoded(v) for v in values.cast(pa.binary()).to_pylist()]
+        return pa.array(read, pa.string())
+    return values
+
+
+def _decoded(text: bytes) -> str:
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return text.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    # Five bytes are no letter in CP1252.
+    return text.decode("latin-1")
+
+
+def _as_text(column: str, type_: str) -> str:
+    """SQL of the text of a column."""
+    name = sql_name(column)
+    if type_ in NUMBERS:
+        return f"CASE WHEN {name} = trunc({name}) THEN trunc({name})::text ELSE {name}::text END"
+    return f"{name}::text"
 
 
 def _with_timeout(url: str) -> str:

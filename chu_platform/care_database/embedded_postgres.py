@@ -24,18 +24,22 @@ from types import TracebackType
 from typing import IO, Final, Self
 from urllib.parse import quote
 
+import psycopg2
+
+from chu_platform.care_database.dump_formats import archive_version, open_script
+from chu_platform.care_database.dump_script import DumpScript
+from chu_platform.care_database.restore import OtherEncodingError, Restoration
 from chu_platform.errors import ChuError
-from chu_platform.ingest.file_kinds import refuse_other_kind
 
 SUPERUSER: Final = "chu"
+# Owner of restored databases. A dump is untrusted: its statements, and the functions in it, run without other rights.
+DUMP_ROLE: Final = "chu_dump"
 PORT: Final = 5432  # part of the name of the socket file; the server does not listen on TCP
 MAJOR_VERSION: Final = "18"
 START_TIMEOUT_SECONDS: Final = 60.0
 STOP_TIMEOUT_SECONDS: Final = 30.0
 # Maximum length in bytes of a socket path: sockaddr_un has 108 bytes on Linux, 104 on macOS.
 MAX_SOCKET_PATH_BYTES: Final = 100
-# The first bytes of a dump in the custom format of pg_dump.
-CUSTOM_FORMAT_MAGIC: Final = b"PGDMP"
 
 # The database can be restored from the dump at any time, so speed is more important than durability. Shared memory is
 # in files, because /dev/shm of a container has only 64 MB.
@@ -218,44 +222,82 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, user: str = SUPERUSER) -> str:
         """The connection URL of a database, for libpq, psycopg2, ADBC and SQLAlchemy; it contains no secret."""
         host = quote(str(self._socket_folder()), safe="")
-        return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={PORT}"
+        return f"postgresql://{user}@/{database}?host={host}&port={PORT}"
 
     def has_database(self, database: str) -> bool:
         """Whether the database exists. It does not exist after a restore that failed or was killed."""
         name = _identifier(database).strip('"')
         return self._psql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "1"
 
-    def create_database(self, database: str) -> None:
+    def create_database(self, database: str, owner: str = SUPERUSER, encoding: str = "UTF8") -> None:
         """Create an empty database. Raises ChuError when the database exists."""
-        self._psql(f"CREATE DATABASE {_identifier(database)} TEMPLATE template0 ENCODING 'UTF8'")
+        self._psql(f"CREATE DATABASE {_identifier(database)} OWNER {owner} TEMPLATE template0 ENCODING '{encoding}'")
 
     def drop_database(self, database: str) -> None:
         """Drop a database if it exists, and close the connections to it."""
         self._psql(f"DROP DATABASE IF EXISTS {_identifier(database)} WITH (FORCE)")
 
     def restore(self, dump: Path, database: str) -> list[str]:
-        """Restore a custom-format dump of PostgreSQL 14 to 18 into a new database.
+        """Restore a dump of PostgreSQL into a new database: a file in any format, or the folder of a directory dump.
 
-        The database gets its name only after a successful restore. Returns the warnings of pg_restore. Raises ChuError
-        when the dump does not exist, is not a dump or is damaged, when pg_restore reports an error, or when the
-        database exists already: a second restore would duplicate the rows of tables without a key.
+        The database gets its name only after a successful restore. Returns a warning if something was not restored;
+        that is never a table or a row. Raises ChuError when the dump does not exist, is not a dump or is damaged, when
+        a table or a row cannot be restored, or when the database exists already: a second restore would duplicate the
+        rows of tables without a key.
         """
-        self._check_is_dump(dump)
+        if not dump.exists():
+            raise ChuError(f"the dump {dump} does not exist")
         if self.has_database(database):
             raise ChuError(f"database {database} exists already: a dump is restored into a new database only")
+        self._create_dump_role()
         staging = f"{database}__restoring"
-        self.drop_database(staging)
-        self.create_database(staging)
-        options = ["--no-owner", "--no-privileges", "--exit-on-error", "--jobs=2", "--format=custom"]
-        done = self._run("pg_restore", [*options, f"--dbname={staging}", str(dump)])
-        if done.returncode != 0:
+        try:
+            try:
+                skipped = self._restore_into(staging, dump, "UTF8")
+            except OtherEncodingError:
+                # Without an encoding, the server takes the bytes as they are.
+                skipped = self._restore_into(staging, dump, "SQL_ASCII")
+            self._psql(f"ALTER DATABASE {_identifier(staging)} RENAME TO {_identifier(database)}")
+        except BaseException:
             self.drop_database(staging)
-            raise ChuError(f"{dump.name} could not be restored: {_first_error(done.stderr)}")
-        self._psql(f"ALTER DATABASE {_identifier(staging)} RENAME TO {_identifier(database)}")
-        return [line for line in done.stderr.splitlines() if line.strip()]
+            raise
+        return [skipped] if skipped else []
+
+    def _restore_into(self, database: str, dump: Path, encoding: str) -> str | None:
+        """Restore a dump into a fresh database. Returns the warning of what was skipped."""
+        self.drop_database(database)
+        self.create_database(database, DUMP_ROLE, encoding)
+        version = archive_version(dump)
+        try:
+            with (
+                tempfile.TemporaryDirectory(dir=self.folder, prefix="dump.") as scratch,
+                open_script(dump, Path(scratch), _binary("pg_restore")) as stream,
+                closing(psycopg2.connect(self.url(database, DUMP_ROLE))) as connection,
+            ):
+                connection.autocommit = True
+                restoration = Restoration(connection, has_encoding=encoding == "UTF8")
+                script = DumpScript(stream)
+                try:
+                    restoration.run(script)
+                finally:
+                    version = script.written_by or version
+        except psycopg2.Error:
+            raise ChuError(f"{dump.name} could not be restored: the embedded PostgreSQL stopped; run again") from None
+        except (ChuError, OSError) as error:
+            cause = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+            raise ChuError(f"{dump.name} could not be restored: {cause}{_newer(version)}") from None
+        return restoration.skipped.warning(dump.name)
+
+    def _create_dump_role(self) -> None:
+        """Create the owner of restored databases. Row-level security of a dump hides no row from it."""
+        options = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS"
+        if self._psql(f"SELECT count(*) FROM pg_roles WHERE rolname = '{DUMP_ROLE}'") == "0":
+            self._psql(f"CREATE ROLE {DUMP_ROLE} {options}")
+        # A dump may have changed the settings of its role.
+        self._psql(f"ALTER ROLE {DUMP_ROLE} RESET ALL")
 
     def dump(self, database: str, path: Path) -> None:
         """Write a database as a custom-format dump (pg_dump -Fc). Raises ChuError when pg_dump fails."""
@@ -263,18 +305,6 @@ class EmbeddedPostgres:
         done = self._run("pg_dump", [*options, f"--dbname={database}"])
         if done.returncode != 0:
             raise ChuError(f"database {database} could not be dumped: {_first_error(done.stderr)}")
-
-    def _check_is_dump(self, dump: Path) -> None:
-        try:
-            with dump.open("rb") as file:
-                magic = file.read(len(CUSTOM_FORMAT_MAGIC))
-        except FileNotFoundError:
-            raise ChuError(f"the dump {dump} does not exist") from None
-        except OSError as error:
-            raise ChuError(f"the dump {dump} cannot be read: {error.strerror}") from None
-        if magic != CUSTOM_FORMAT_MAGIC:
-            refuse_other_kind(dump, dump.name)
-            raise ChuError(f"{dump} is not a PostgreSQL dump in custom format (pg_dump -Fc)")
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a client program with this server. LC_ALL=C gives messages in English."""
@@ -403,6 +433,17 @@ def _first_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(error|ERROR|FATAL)\b", line)]
     return (errors or lines or ["no message"])[0]
+
+
+def _newer(version: str | None) -> str:
+    """What to ask for, if a dump that cannot be restored was written by a newer PostgreSQL."""
+    major = re.match(r"\d+", version or "")
+    if not major or int(major[0]) <= int(MAJOR_VERSION):
+        return ""
+    return (
+        f"; it was written by pg_dump {version}, and PostgreSQL {MAJOR_VERSION} restores it here: ask for it in plain "
+        f"SQL (`pg_dump --format=plain`) or from a server up to {MAJOR_VERSION}, or set CHU_POSTGRES_URL to the server"
+    )
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class RunResources:
         # The driver imports pandas if it is installed, which takes half a second.
         from chu_platform.care_database.database import CareDatabase
 
-        return CareDatabase(self.settings, self.log_progress)
+        return CareDatabase(self.settings, self.log_progress, self.warn)
 
     def renew(self) -> None:
         """Close the resources that may have caused a transient error, so that their next use opens them again.

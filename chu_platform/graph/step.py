@@ -20,7 +20,7 @@ from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
-from chu_platform.ingest.reading import FindChanged, Reading, ReadingContext, read
+from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
@@ -108,7 +108,7 @@ def run_step(
             if any(r.blocks for results in check_results.values() for r in results):
                 if shrinkage.held:
                     shrinkage.record(resources, table)
-                raise BlockingCheckFailed(check_results, shrinkage.advice(resources, table))
+                raise BlockingCheckFailed(check_results, _advice(reading, shrinkage.advice(resources, table)))
             provenance = {**_provenance(table, partition_range, run_id, versions, reading), **shrinkage.metadata}
             if reading is None:
                 provenance["rows"] = {"kept": examined[table].rows}
@@ -168,6 +168,12 @@ def _warn(
             resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
 
 
+def _advice(reading: Reading | None, of_shrinkage: str) -> str:
+    """What to do after a failed check: about columns that are not understood, and files that have shrunk."""
+    columns = reading.not_understood if reading else []
+    return "; ".join(filter(None, [*columns, SAME_FORM if columns else "", of_shrinkage]))
+
+
 def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
     if reading is None:
         return DeliveryCounts()
@@ -179,6 +185,7 @@ def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
         shrunk=shrunk,
         withdrawn=reading.withdrawn,
         in_other_encoding=sum(d.lines_in_fallback for d in reading.mixed),
+        not_understood=len(reading.not_understood),
     )
 
 

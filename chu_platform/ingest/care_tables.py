@@ -1,8 +1,8 @@
 """Reader of the tables of the care database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.date_forms import DateForm, in_declared_forms
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
-from chu_platform.ingest.files import DUMP_PATTERN, find, one
+from chu_platform.ingest.dump_files import DUMP_PATTERN, PARTS_PATTERN, dumps, parts, the_dump
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.freshness import Freshness
@@ -27,12 +28,17 @@ CARE_DATABASE_NAME: Final = "care_database"
 
 @dataclass(frozen=True)
 class CareTable:
-    """The table `name` of schema public."""
+    """The table `name`.
+
+    `dates` are its columns with dates, and the way in which the group writes them. Other servers and extracts give the
+    dates another type, or another form: they are read to the same text.
+    """
 
     name: str
+    dates: Mapping[str, DateForm] = field(default_factory=dict)
     freshness: ClassVar[Freshness] = Freshness.NIGHTLY
     database: ClassVar[str] = CARE_DATABASE_NAME
-    pattern: ClassVar[str] = DUMP_PATTERN
+    pattern: ClassVar[str] = f"{DUMP_PATTERN}|{PARTS_PATTERN}"
 
     @property
     def label(self) -> str:
@@ -40,12 +46,12 @@ class CareTable:
         return f"PostgreSQL « {self.name} »"
 
     def files(self, pack: Path) -> Sequence[Path]:
-        """See `delivered.Reader`: the dump."""
-        return [one(pack, DUMP_PATTERN)]
+        """See `delivered.Reader`: the dump, or the files of its folder."""
+        return parts(the_dump(pack))
 
     def copies(self, pack: Path) -> Sequence[Path]:
         """See `delivered.Reader`."""
-        return find(pack, DUMP_PATTERN, required=False)
+        return [part for dump in dumps(pack) for part in parts(dump)]
 
     def positions_of(self, _column: str) -> None:
         """See `delivered.Reader`: the database names the columns."""
@@ -62,7 +68,7 @@ class CareTable:
         header = database.columns(self.name)
         name = f'PostgreSQL table "{self.name}"'
         if not header:
-            raise ChuError(f"{name} does not exist in schema public: check CHU_POSTGRES_URL, or the delivered dump")
+            raise ChuError(f"{name} does not exist: check CHU_POSTGRES_URL, or the delivered dump")
         columns = expected.match(name, header, context.log)
         rows = database.count(self.name)
         raw = context.scratch / "table.parquet"
@@ -77,7 +83,12 @@ class CareTable:
                     "into an empty one"
                 )
             origin = SourceFile(name, raw.stat().st_size, database.fingerprint)
-            yield iter([parquet_rows(raw, origin, columns, rows)])
+            read = parquet_rows(raw, origin, columns, rows)
+            texts = in_declared_forms(name, raw, {c: f for c, f in self.dates.items() if c in read.names}, context.log)
+            if texts:
+                changed = ", ".join(f"{sql} AS {sql_name(column)}" for column, sql in texts.items())
+                read = replace(read, relation=f"(SELECT * REPLACE ({changed}) FROM {read.relation})")
+            yield iter([read])
         finally:
             raw.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from chu_platform.tables.checks import (
     MAX_DECREASE,
     Check,
     columns_declared,
+    columns_understood,
     delivery_has_not_shrunk,
     one_encoding,
     open_rejects_match_delivery,
@@ -242,6 +243,7 @@ class Delivered(DeliveredRows):
 
     `typing`: SQL that types the text `{text}` of a column, instead of the default of its type.
     `derived`: columns that are not delivered, as SQL over the typed row.
+    `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`.
     `row_checks`: conditions that reject rows.
     `optional`: columns that may be missing from a file.
     `empty`: texts that mean an empty cell, in every column.
@@ -258,6 +260,7 @@ class Delivered(DeliveredRows):
     reader: Reader
     typing: Mapping[str, str] = field(default_factory=dict)
     derived: Mapping[str, str] = field(default_factory=dict)
+    understood: Mapping[str, str] = field(default_factory=dict)
     row_checks: Sequence[RowCheck] = ()
     optional: Sequence[str] = ()
     empty: Sequence[str] = ()
@@ -282,9 +285,10 @@ class Delivered(DeliveredRows):
     def implied_checks(self, table: Table) -> Sequence[Check]:
         """See `Rows`: rows in = kept + rejected + withdrawn.
 
-        For the source itself also: all delivered columns are declared, no file has shrunk or has two encodings.
+        For the source itself also: all delivered columns are declared and understood, no file has shrunk or has two
+        encodings.
         """
-        of_source = [columns_declared(), delivery_has_not_shrunk(self.max_decrease)]
+        of_source = [columns_declared(), columns_understood(), delivery_has_not_shrunk(self.max_decrease)]
         if self.reader.database is None:
             of_source.append(one_encoding())
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]

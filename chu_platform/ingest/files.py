@@ -17,8 +17,6 @@ from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
 
-# Name of the dump that the care database is restored from.
-DUMP_PATTERN = r"DATA2023(\.dump)?"
 # Lock files of office programs, settings of file managers, unfinished transfers, files that say that another is whole.
 NEVER_DELIVERED = re.compile(
     rf"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload|{DONE[1:]}|{'|'.join(ALGORITHMS)})", re.IGNORECASE
@@ -132,7 +130,7 @@ def scan_pack(pack: Path) -> PackScan:
 def readable(pattern: str) -> str:
     """A file name that matches the pattern, for messages: YYYY for a year, optional parts left out."""
     plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
-    plain = re.sub(r"\([^()]*\)\?", "", plain)
+    plain = re.sub(r"\((?:[^()]|\([^()]*\))*\)[?*]|-\?", "", plain)
     return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
 
 

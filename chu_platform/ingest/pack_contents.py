@@ -10,12 +10,14 @@ from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, is_delivered
+from chu_platform.ingest.dump_files import is_part
 from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, scan_pack, size_of
 from chu_platform.tables.table import Table
 
 # States of a file of the pack: read by a table, or the reason why no table reads it.
 TAKEN: Final = "taken"
 COPY: Final = "copy_of_a_file_that_is_read"
+PART: Final = "part_of_a_dump"
 REFUSED: Final = "source_refused"
 NOT_A_DELIVERY: Final = "not_a_delivery"
 EMPTY: Final = "empty"
@@ -66,7 +68,7 @@ def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]]) -
     except ChuError:
         # The run of the source table reports the cause.
         return dict.fromkeys(copies, REFUSED)
-    return {file: TAKEN if file in taken else COPY for file in copies}
+    return {file: (PART if is_part(file) else TAKEN) if file in taken else COPY for file in copies}
 
 
 def _unread_state(file: Path) -> str:

@@ -51,7 +51,9 @@ DISK_ERROR = re.compile(
 # Columns whose values are written to the quarantine at a time.
 QUARANTINED_COLUMNS = 500
 
-# If a column has at least this many values and none fits its type, its type has changed. Fewer may be typing errors.
+SAME_FORM = "ask for the former type and form, or declare the new one"
+# If a column has at least this many values, or a value in every row, and none is understood, its type or its form has
+# changed. Fewer may be typing errors.
 MIN_VALUES_FOR_RETYPED = 10
 
 
@@ -143,12 +145,14 @@ class Reading:
     """Result of reading a table: rows in = kept + rejected + withdrawn, for each delivery and in total.
 
     If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
+    `not_understood` has a text for each column of which no delivered value is understood.
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     lists: list[SourceFile] = field(default_factory=list)
     touched: TouchedPartitions | None = None
+    not_understood: list[str] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:
@@ -190,8 +194,8 @@ def read(
     declared below `quarantine`, to files with new names. With `find_changed`, a delivery of one file or database table
     is read twice: first to find the partitions with other rows, then to write only these.
 
-    Raises ChuError when the delivery cannot be read, when the type of a column has changed, when most rows of a file
-    are rejected, or when rows in differ from kept + rejected + withdrawn.
+    Raises ChuError when the delivery cannot be read, when most rows of a file are rejected, or when rows in differ from
+    kept + rejected + withdrawn.
     """
     source = delivered_rows(table)
     reading = Reading()
@@ -221,10 +225,12 @@ def read(
                 kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
                 counted = sql.withdrawn_count() if kept != raw.rows else None
                 withdrawals = _one(connection, counted) if counted else 0
-                rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share)
+                not_understood = _not_understood(connection, sql, raw, kept)
+                rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share, not_understood)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
+                reading.not_understood += not_understood
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
             f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept, {len(reading.rejects)} rejected and "
@@ -291,12 +297,17 @@ def _keep(
 
 
 def _rejects(
-    connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int, max_share: float
+    connection: duckdb.DuckDBPyConnection,
+    sql: RowSql,
+    raw: RawRows,
+    kept: int,
+    max_share: float,
+    not_understood: Sequence[str],
 ) -> list[Reject]:
     """The rejects of a file with `kept` kept or withdrawn rows, in order of line.
 
     Raises ChuError when the number of rejects, or their share (`max_share`), is above the limit, or when rows are
-    neither kept nor rejected.
+    neither kept nor rejected. A column that is `not_understood` is then the cause.
     """
     name = raw.origin.name
     rows_in = raw.rows + len(raw.malformed)
@@ -305,8 +316,6 @@ def _rejects(
     if kept != raw.rows:
         # Row numbers follow the order of the file.
         connection.execute("SET preserve_insertion_order = true")
-        if kept <= raw.rows - MIN_VALUES_FOR_RETYPED:
-            _refuse_retyped(connection, name, sql)
         rows = connection.execute(sql.rejected(1 if too_many else None)).fetchall()
         located = raw.locate(connection, [number for number, *_ in rows])
         rejects += [
@@ -314,6 +323,8 @@ def _rejects(
             for (_, column, reason, shape), (line, text) in zip(rows, located, strict=True)
         ]
     rejects.sort(key=lambda reject: reject[1])
+    if too_many and not_understood:
+        raise ChuError(f"{'; '.join(not_understood)}; nothing was committed, {SAME_FORM}")
     if too_many:
         _, line, column, reason, shape, _ = rejects[0]
         raise ChuError(
@@ -333,18 +344,25 @@ def _allowed_rejects(rows: int, share: float) -> float:
     return max(rows * share, min(FEW_REJECTS, rows * MAX_REJECTED_SHARE))
 
 
-def _refuse_retyped(connection: duckdb.DuckDBPyConnection, name: str, sql: RowSql) -> None:
-    """Raise ChuError when no value of a column fits its declared type: the type has changed in this delivery."""
-    # A value that fits is nearly always among the first ones.
-    suspects = [c for c in sql.columns_that_can_fail if not connection.execute(sql.fitting_example(c)).fetchall()]
-    counts = connection.execute(sql.type_counts(suspects)).fetchall() if suspects else ()
-    for column, count, fitting in counts:
-        if count >= MIN_VALUES_FOR_RETYPED and not fitting:
-            ((reason, shape),) = connection.execute(sql.mistyped_example(column)).fetchall()
-            raise ChuError(
-                f"{name}: the column {column!r} has another type now: none of its {count} values fits ({reason}, "
-                f"shape {shape}); nothing was committed, ask for the former type, or declare the new one"
+def _not_understood(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[str]:
+    """A text for each column that has values of which none is understood: their type or form is another one now."""
+    # If every row is kept, every value has fitted its type.
+    columns = [
+        *sql.columns_to_understand(typed=False),
+        *(sql.columns_to_understand(typed=True) if kept < raw.rows else ()),
+    ]
+    # A value that is understood is nearly always among the first ones.
+    suspects = [c for c in columns if not connection.execute(sql.understood_example(c)).fetchall()]
+    counts = connection.execute(sql.understood_counts(suspects)).fetchall() if suspects else ()
+    found = []
+    for column, count, understood in counts:
+        if count and count >= min(MIN_VALUES_FOR_RETYPED, raw.rows) and not understood:
+            ((reason, shape),) = connection.execute(sql.misunderstood_example(column)).fetchall()
+            found.append(
+                f"{raw.origin.name}: none of the {count} values of the column {column!r} is understood ({reason}, "
+                f"shape {shape})"
             )
+    return found
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:

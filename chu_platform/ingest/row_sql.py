@@ -16,6 +16,8 @@ _WHOLE: Final = (
     "WHEN regexp_full_match({trimmed}, '[+-]?\\d+') THEN try_cast({trimmed} AS {type}) END"
 )
 _TRIMMED: Final = trimmed("{text}")
+_DAY: Final = r"\d{{4}}-\d\d-\d\d"
+_TIME: Final = r"[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?"
 # SQL that converts text to each type, null where the text does not fit. Columns of other types stay text.
 TYPING: Final = {
     INTEGER: _WHOLE.format(type="INTEGER", trimmed=_TRIMMED),
@@ -23,8 +25,9 @@ TYPING: Final = {
     # Decimal point and decimal comma both occur, even in one row.
     DOUBLE: f"CASE WHEN regexp_full_match({_TRIMMED}, '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?') "
     f"THEN try_cast(replace({_TRIMMED}, ',', '.') AS DOUBLE) END",
-    DATE: f"CASE WHEN regexp_full_match({_TRIMMED}, '\\d{{{{4}}}}-\\d\\d-\\d\\d') "
-    f"THEN try_cast({_TRIMMED} AS DATE) END",
+    # A moment, as of a typed column of a database, has its day.
+    DATE: f"CASE WHEN regexp_full_match({_TRIMMED}, '{_DAY}') THEN try_cast({_TRIMMED} AS DATE) "
+    f"WHEN regexp_full_match({_TRIMMED}, '{_DAY}{_TIME}') THEN try_cast(left({_TRIMMED}, 10) AS DATE) END",
     BOOLEAN: "try_cast({text} AS BOOLEAN)",
 }
 FRENCH_DATE: Final = (
@@ -38,6 +41,7 @@ _REASONS: Final = {
     DATE: "not_a_date",
     BOOLEAN: "not_a_boolean",
 }
+NOT_UNDERSTOOD: Final = "not_understood"
 # A spreadsheet program makes 8.1E+10 of a long identifier: its last digits are lost.
 POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
@@ -65,6 +69,13 @@ class RowSql:
         self._present = [c for c in delivered if c.name in raw.names]
         self._absent = [c for c in delivered if c.name not in raw.names]
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
+        # SQL that is not null if a text is understood.
+        self._understood = {c.name: sql_name(c.name) for c in self._present if _can_fail(c) or c.name in source.typing}
+        self._understood |= {
+            c.name: source.understood[c.name].format(text=delivered_text(c.name))
+            for c in self._present
+            if c.name in source.understood
+        }
         texts = [c.name for c in self._present if c.type == STRING and raw.has_powers]
         self._reject_conditions = [
             *(
@@ -101,31 +112,28 @@ class RowSql:
         """SQL of the number of withdrawn rows; None if no row is withdrawn."""
         return f"SELECT count(*) FROM ({self._derived([])}) WHERE {self._withdrawn}" if self._withdrawn else None
 
-    @property
-    def columns_that_can_fail(self) -> Sequence[str]:
-        """The columns with a type that text may not fit."""
-        return list(self._reasons)
+    def columns_to_understand(self, typed: bool) -> Sequence[str]:
+        """The columns whose texts may not be understood: with a type that rejects rows (`typed`), or all others."""
+        return [c for c in self._understood if (c in self._reasons) == typed]
 
-    def fitting_example(self, column: str) -> str:
-        """SQL of one row in which the text of a column fits its type; no row if there is none."""
-        return f"SELECT 1 FROM ({self._checked([])}) WHERE {sql_name(column)} IS NOT NULL LIMIT 1"
+    def understood_example(self, column: str) -> str:
+        """SQL of one row in which the text of a column is understood; no row if there is none."""
+        return f"SELECT 1 FROM ({self._derived([])}) WHERE {self._understood[column]} IS NOT NULL LIMIT 1"
 
-    def type_counts(self, columns: Sequence[str]) -> str:
-        """SQL of the counts for some columns that can fail.
-
-        Each row has the column name, the number of delivered values, and the number of values that fit the type.
-        """
+    def understood_counts(self, columns: Sequence[str]) -> str:
+        """SQL of the counts for some columns: column, number of delivered values, number of understood ones."""
         counts = ", ".join(
-            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({self._filled(c)}), 'fitting': count({sql_name(c)})}}"
+            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({self._filled(c)}), "
+            f"'understood': count({self._understood[c]})}}"
             for c in columns
         )
-        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._checked([])})"
+        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._derived([])})"
 
-    def mistyped_example(self, column: str) -> str:
-        """SQL of the reason code and the shape of one value that does not fit the type of its column."""
+    def misunderstood_example(self, column: str) -> str:
+        """SQL of the reason code and the shape of one value of a column that is not understood."""
         return (
-            f"SELECT {sql_text(self._reasons[column])}, {self._shape(column)} FROM ({self._checked([])}) "
-            f"WHERE {self._filled(column)} AND {sql_name(column)} IS NULL LIMIT 1"
+            f"SELECT {sql_text(self._reasons.get(column, NOT_UNDERSTOOD))}, {self._shape(column)} "
+            f"FROM ({self._derived([])}) WHERE {self._filled(column)} AND {self._understood[column]} IS NULL LIMIT 1"
         )
 
     def _checked(self, extra: Sequence[str]) -> str:

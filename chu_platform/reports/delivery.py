@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_tables
+from chu_platform.ingest.dump_files import registered_fingerprint
 from chu_platform.ingest.files import modified_at
-from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
     NOT_A_DELIVERY,
+    PART,
     REFUSED,
     TAKEN,
     UNKNOWN,
@@ -88,7 +89,7 @@ def _current_row(
         is_file = file.is_file()
         attributes = file.stat(follow_symlinks=is_file)
         # Reading a pipe would wait for ever.
-        sha256 = fingerprint(file) if is_file else NO_FINGERPRINT
+        sha256 = registered_fingerprint(file) if is_file else NO_FINGERPRINT
         state = status.state
     except OSError:
         return None
@@ -257,7 +258,7 @@ delivery = Table(
     ),
     checks=[
         one_of("kind", [FILE, SERVER]),
-        one_of("state", [READ, NOT_READ_YET, COPY, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
+        one_of("state", [READ, NOT_READ_YET, COPY, PART, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
         holds(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected + rows_withdrawn",

@@ -2,11 +2,15 @@
 
 from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, dated_event
 from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.identifiers import DIAGNOSIS, PROFESSIONAL
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
+
+# SQL that is null if a text does not begin with an hour.
+HOUR = "try_cast(left({text}, 2) AS INTEGER)"
 
 consultation = Table(
     name="Consultation",
@@ -36,8 +40,9 @@ consultation = Table(
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois"),
     ],
     rows=Delivered(
-        CareTable("Consultation"),
+        CareTable("Consultation", {"Date": DateForm.ISO}),
         typing={"Id_prof_sante": PROFESSIONAL, "Code_diag": DIAGNOSIS},
+        understood={"Heure_debut": HOUR, "Heure_fin": HOUR},
         derived={"month": "strftime(\"Date\", '%Y-%m')"},
         row_checks=[dated_event("Date")],
         max_rejected_share=MAX_IMPLAUSIBLE_SHARE,

@@ -1,6 +1,7 @@
 """Table "date" of the care database."""
 
 from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
@@ -16,5 +17,5 @@ date_scratch = Table(
         Column("date1", STRING, "date en texte, JJ/MM/AAAA", "Date 1"),
         Column("date2", STRING, "date en texte, JJ/MM/AAAA", "Date 2"),
     ],
-    rows=Delivered(CareTable("date")),
+    rows=Delivered(CareTable("date", {"date1": DateForm.FRENCH, "date2": DateForm.FRENCH})),
 )

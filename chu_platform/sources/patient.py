@@ -2,6 +2,7 @@
 
 from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, born_before_delivery
 from chu_platform.ingest.care_tables import CareTable
+from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -57,10 +58,14 @@ patient = Table(
         Column("Taille", STRING, "taille, en texte", "Taille", identifying=True),
     ],
     rows=Delivered(
-        CareTable("Patient"),
+        CareTable("Patient", {"Date": DateForm.US}),
         # A code of four digits has lost its zero, if it is not one of another country.
         typing={
             "Code_postal": f"CASE WHEN coalesce({delivered_text('Pays')}, 'FR') = 'FR' THEN {POSTAL_CODE} ELSE {PLAIN} END"
+        },
+        understood={
+            "Sexe": "CASE WHEN {text} IN ('male', 'female') THEN 1 END",
+            "Date": "try_strptime({text}, '%m/%d/%Y')",
         },
         # A patient of whom only the age is not believable stays; impossible years are damage.
         row_checks=[born_before_delivery("Date")],

@@ -84,6 +84,7 @@ _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
 class DeliveryCounts:
     """Number of rows of a delivery, over all partitions, and of its undeclared columns.
 
+    `not_understood` is the number of columns of files of which no value is understood.
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     `in_other_encoding` is the number of lines that are not UTF-8, in files that have other lines that are.
     All numbers are 0 for a table that is not delivered.
@@ -96,6 +97,7 @@ class DeliveryCounts:
     shrunk: int = 0
     withdrawn: int = 0
     in_other_encoding: int = 0
+    not_understood: int = 0
 
 
 @dataclass(frozen=True)
@@ -397,6 +399,16 @@ def one_encoding() -> Check:
         "les lignes d’un fichier livré ont le même codage ; sinon, chacune est lue dans le sien",
         query=lambda s: f"SELECT {s.counts.in_other_encoding}",
         blocking=False,
+    )
+
+
+def columns_understood() -> Check:
+    """No delivered column has values of which none is understood: each of them would become null, or unknown."""
+    return Check(
+        "columns_are_understood",
+        CheckType.DRIFT,
+        "toute colonne livrée qui a des valeurs en a au moins une qui est comprise",
+        query=lambda s: f"SELECT {s.counts.not_understood}",
     )
 
 

@@ -15,8 +15,7 @@ import duckdb
 from chu_platform.care_database.database import CareDatabase
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, is_delivered
-from chu_platform.ingest.files import DUMP_PATTERN, find
-from chu_platform.ingest.fingerprints import fingerprint
+from chu_platform.ingest.dump_files import dump_fingerprint, dumps
 from chu_platform.ingest.reading import ReadingContext
 from chu_platform.ingest.row_sql import RowSql
 from chu_platform.settings import Settings
@@ -82,24 +81,24 @@ class Deliveries:
     def _dump(self, sha256: str) -> RecordedFile:
         if self._settings.postgres_url or "@" in sha256:
             return RecordedFile("care database, snapshot", sha256, None)
-        dumps = find(self.pack, DUMP_PATTERN, required=False) if self.pack.is_dir() else []
-        same = next((d for d in dumps if self._fingerprint(d) == sha256), None)
+        found = dumps(self.pack) if self.pack.is_dir() else []
+        same = next((d for d in found if self._fingerprint(d) == sha256), None)
         if same:
             return RecordedFile(same.relative_to(self.pack).as_posix(), sha256, None)
-        if dumps:
-            name = dumps[0].relative_to(self.pack).as_posix()
-            return RecordedFile(name, sha256, self._problem(dumps[0], sha256))
+        if found:
+            name = found[0].relative_to(self.pack).as_posix()
+            return RecordedFile(name, sha256, self._problem(found[0], sha256))
         return RecordedFile("dump of the care database", sha256, REMOVED)
 
     def _problem(self, file: Path, sha256: str) -> str | None:
-        if not file.is_file():
+        if not file.exists():
             return REMOVED
         now = self._fingerprint(file)
         return None if now == sha256 else f"changed: {shortened(now)} now, {shortened(sha256)} when it was read"
 
     def _fingerprint(self, file: Path) -> str:
         if file not in self._fingerprints:
-            self._fingerprints[file] = fingerprint(file)
+            self._fingerprints[file] = dump_fingerprint(file)
         return self._fingerprints[file]
 
     def lines(

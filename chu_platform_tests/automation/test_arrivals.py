@@ -248,6 +248,19 @@ def test_the_dump_is_read_only_without_a_database_setting(sensor: Sensor) -> Non
     assert named.look(3) == []
 
 
+def test_a_dump_of_several_files_is_read_when_all_are_complete(sensor: Sensor) -> None:
+    folder = "BDD PostgreSQL/DATA2023"
+    sensor.drop(f"{folder}/toc.dat", b"PGDMP")
+    sensor.drop(f"{folder}/3456.dat.gz", b"rows")
+    assert sensor.look() == []
+    sensor.drop(f"{folder}/3456.dat.gz", b"rows and more rows")
+    assert sensor.look() == [], "one file is still arriving"
+    assert sensor.look(2) == ["care_database"]
+    assert sensor.messages == []
+    sensor.drop(f"{folder}/3456.dat.gz", b"corrected")
+    assert sensor.look(3) == ["care_database"]
+
+
 def test_deliveries_that_are_in_the_lake_start_no_run(made: Home) -> None:
     settings = Settings(_env_file=None, home=made.folder, sources=made.pack)
     newest = max(f.stat().st_mtime for f in made.pack.rglob("*"))

@@ -130,12 +130,14 @@ def test_a_table_or_a_column_missing(server: EmbeddedPostgres, reader: Reader, d
 def test_a_missing_or_retyped_column_stops_its_table_and_no_other(server: EmbeddedPostgres, reader: Reader) -> None:
     execute(
         server,
-        'CREATE TABLE "T" AS SELECT i "Id", i::text x, timestamp \'2020-02-29\' AS day FROM generate_series(1, 30) i',
+        'CREATE TABLE "T" AS SELECT i "Id", i::text x, interval \'1 day\' AS day FROM generate_series(1, 30) i',
         'CREATE TABLE "U" AS SELECT 1 "Id", current_date AS day',
         # A tool that does not quote names writes them in lower case.
         "CREATE TABLE \"V\" AS SELECT 1 id, 'a' x, current_date AS day",
     )
-    with pytest.raises(ChuError, match="'day' has another type now: none of its 30 values fits"):
+    with pytest.raises(
+        ChuError, match=r"none of the 30 values of the column 'day' is understood \(not_a_date, shape 9 aaa\)"
+    ):
         reader(table_of("T"))
     with pytest.raises(ChuError, match="'x' missing among its 2 columns"):
         reader(table_of("U"))
@@ -249,20 +251,6 @@ def test_wrong_password(server: EmbeddedPostgres, tmp_path: Path) -> None:
     assert "hush" not in str(raised.value)
 
 
-def test_text_that_is_not_utf8(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    execute(server, "CREATE DATABASE loose ENCODING 'SQL_ASCII' TEMPLATE template0")
-    connection = psycopg2.connect(server.url("loose"))
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            r"""CREATE TABLE "T" AS SELECT 1 "Id", convert_from('\xe9', 'SQL_ASCII') x, current_date AS day"""
-        )
-    connection.close()
-    reader = Reader(server.url("loose"), tmp_path)
-    with pytest.raises(ChuError, match="no text in UTF-8"):
-        reader(table_of())
-    reader.database.close()
-
-
 @pytest.fixture(scope="module")
 def delivered(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CareDatabase]:
     home = tmp_path_factory.mktemp("home")
@@ -280,7 +268,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     reading = read(table, None, tmp_path / "written", tmp_path / "quarantine", context)
     assert list((tmp_path / "quarantine").iterdir()) == []
     assert delivered._server
-    connection = psycopg2.connect(delivered._server.url(f"care_{delivered.fingerprint[:16]}"))
+    connection = psycopg2.connect(delivered._server.url(f"dump_{delivered.fingerprint[:16]}"))
     with connection, connection.cursor() as cursor:
         cursor.execute(f'SELECT count(*) FROM "{table.name}"')
         (expected,) = cursor.fetchone() or (None,)
@@ -295,7 +283,7 @@ def test_every_table_of_the_delivered_dump(delivered: CareDatabase, tmp_path: Pa
     [
         (b"SELECT 1;", "is not a PostgreSQL dump"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
-        (None, "no file named like DATA2023"),
+        (None, "no file named like DATAYYYY in the pack"),
         (b"", "0 bytes"),
         (b"PGDMP\x01", "could not be restored"),
     ],

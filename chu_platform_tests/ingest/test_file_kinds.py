@@ -15,7 +15,8 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest import csv_records
 from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.files import DUMP_PATTERN, find
+from chu_platform.ingest.dump_files import DUMP_PATTERN
+from chu_platform.ingest.files import find
 from chu_platform.ingest.fixed_width_format import FixedWidthFormat
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
