@@ -22,9 +22,9 @@ from chu_platform.landing.remote import (
     text_of,
 )
 
-# Bytes that one call requests, as blocks in parallel. Every server can send blocks of this size.
-CHUNK: Final = 4 * 1024 * 1024
+# Every server can send blocks of this size. So many are requested in parallel.
 BLOCK: Final = 32 * 1024
+BLOCKS: Final = 64
 # Listing a folder with many files takes many answers.
 FOLDER_TIMEOUT_SECONDS: Final = 300.0
 GONE: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
@@ -90,7 +90,8 @@ class SftpSession:
             opened = self._run(self._sftp.open(self._full(file.raw), "rb", block_size=BLOCK))
             try:
                 while True:
-                    chunk, error = self._run(_chunk(opened, offset))
+                    blocks = min(BLOCKS, max(1, -(-(file.size - offset) // BLOCK)))
+                    chunk, error = self._run(_chunk(opened, offset, blocks))
                     if chunk:
                         yield chunk
                     if error:
@@ -237,19 +238,17 @@ class SftpSession:
         )
 
 
-async def _chunk(opened: asyncssh.SFTPClientFile, offset: int) -> tuple[bytes, Exception | None]:
-    """The next bytes of a file, as far as they came without a gap, and the error that ended them."""
-    blocks: dict[int, bytes] = {}
-    failure: Exception | None = None
-    try:
-        async for at, data in await opened.read_parallel(CHUNK, offset):
-            blocks[at] = data
-    except (asyncssh.Error, OSError) as error:
-        failure = error
+async def _chunk(opened: asyncssh.SFTPClientFile, offset: int, blocks: int) -> tuple[bytes, BaseException | None]:
+    """The bytes of the next blocks, as far as they came without a gap, and the error that ended them."""
+    reads = [opened.read(BLOCK, offset + number * BLOCK) for number in range(blocks)]
     chunk = bytearray()
-    while block := blocks.pop(offset + len(chunk), None):
-        chunk += block
-    return bytes(chunk), failure
+    for block in await asyncio.gather(*reads, return_exceptions=True):
+        if isinstance(block, BaseException):
+            return bytes(chunk), block
+        chunk += cast("bytes", block)
+        if len(block) < BLOCK:
+            break
+    return bytes(chunk), None
 
 
 def _reason(error: Exception) -> str:
