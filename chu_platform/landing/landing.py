@@ -216,7 +216,7 @@ class _PlaceLanding:
         listing = self._observed(session)
         wanted = self._wanted(listing)
         if not all(self._is_complete(file, listing) for file in wanted):
-            time.sleep(self._pace.quiet_seconds + 0.1)
+            time.sleep(max(0.0, self._pace.quiet_seconds + 0.1))
             listing = self._observed(session)
             wanted = self._wanted(listing)
         complete = [file for file in wanted if self._is_complete(file, listing)]
@@ -280,7 +280,7 @@ class _PlaceLanding:
         ) - len(result.copied)
         emptied = [p for p, f in listing.files.items() if not f.size and known.files[p].copied]
         for what, paths in (
-            ("still arriving, not copied yet", arriving),
+            ("still arriving, not copied yet (an empty NAME.done beside a file says that it is whole)", arriving),
             ("empty on the server (0 bytes), the last copy stays", emptied),
             ("not on the server any more, the copy stays (delete it to withdraw the delivery)", new),
         ):

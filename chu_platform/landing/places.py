@@ -227,7 +227,7 @@ def load_places(file: Path) -> Sequence[Place]:
     tables = declared.pop(TABLE, None)
     if declared:
         name = next(iter(declared))
-        raise ChuError(f"{file}, line {_line(text, None, name)}: {name!r} is unknown: write [{TABLE}.NAME]")
+        raise ChuError(f"{file}, line {_first_line(text, name)}: {name!r} is unknown: write [{TABLE}.NAME]")
     if not isinstance(tables, dict) or not tables or not all(isinstance(t, dict) for t in tables.values()):
         raise ChuError(f"{file} lists no place: write [{TABLE}.NAME] for each, with `folder` or `url` below it")
     return [_place(file, text, name, table) for name, table in tables.items()]
@@ -247,7 +247,9 @@ def _place(file: Path, text: str, name: str, table: Mapping[str, Any]) -> Place:
     try:
         place = model.model_validate({**table, "name": name})
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False)[0]
+        errors = error.errors(include_input=False, include_url=False)
+        # A field that is written wrongly is unknown and missing.
+        wrong = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         field = str(wrong["loc"][0]) if wrong["loc"] else None
         problem = _problem(wrong["type"], wrong["msg"], field, model)
         raise ChuError(f"{file}, line {_line(text, name, field)}: place {name}: {problem}") from None
@@ -273,13 +275,19 @@ def _problem(kind: str, message: str, field: str | None, model: type[Place]) -> 
     return f"`{field}`: {problem}" if field else problem
 
 
-def _line(text: str, place: str | None, field: str | None) -> int:
+def _line(text: str, place: str, field: str | None) -> int:
     """Number of the line of a field, or else of the header of the place."""
-    found, inside = 1, place is None
+    found, inside = 1, False
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
+        if header := re.match(r"\s*\[\s*([^\]]*?)\s*\]", line):
             inside = re.sub(r"[\s\"']", "", header.group(1)) == f"{TABLE}.{place}"
-            found = number if inside or (place is None and header.group(1).startswith(field or "")) else found
+            found = number if inside else found
         elif inside and field and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", line):
             return number
     return found
+
+
+def _first_line(text: str, name: str) -> int:
+    """Number of the first line that begins with a name, or with a header that does."""
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if re.match(rf"\s*\[*\s*[\"']?{re.escape(name)}\b", line)), 1)

@@ -161,10 +161,13 @@ class SftpSession:
         files: dict[str, RemoteFile] = {}
         unreadable: dict[str, str] = {}
         # Folders behind links come last, so that a folder has its own path if it has one below the root.
-        folders, seen = [(b"", self._root)], {self._root}
+        folders, seen = [(b"", self._root)], set[bytes]()
         linked: list[tuple[bytes, bytes]] = []
         while folders or linked:
             folder, real = folders.pop() if folders else linked.pop()
+            if real in seen:
+                continue
+            seen.add(real)
             try:
                 entries = [e async for e in self._sftp.scandir(self._full(folder))]
             except (asyncssh.SFTPPermissionDenied, *GONE) as error:
@@ -189,10 +192,8 @@ class SftpSession:
                         unreadable[path] = f"is a link that cannot be followed: {_reason(error)}"
                         continue
                 if attrs.type == asyncssh.FILEXFER_TYPE_DIRECTORY and is_searched(text_of(name)):
-                    below = await self._sftp.realpath(self._full(raw)) if is_link else real + b"/" + name
-                    if below not in seen:
-                        seen.add(below)
-                        (linked if is_link else folders).append((raw, below))
+                    below = await self._sftp.realpath(self._full(raw)) if is_link else real.rstrip(b"/") + b"/" + name
+                    (linked if is_link else folders).append((raw, below))
                 elif attrs.type == asyncssh.FILEXFER_TYPE_REGULAR:
                     files[path] = RemoteFile(path, raw, attrs.size or 0, float(attrs.mtime or 0))
         return Listing(files, unreadable)

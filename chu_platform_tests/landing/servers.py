@@ -133,8 +133,9 @@ class SftpServer:
         }
 
     def stop(self) -> None:
-        self._server.close()
-        self._thread.stop()
+        if not self._thread.loop.is_closed():
+            self._server.close()
+            self._thread.stop()
 
 
 class FtpServer:
@@ -253,9 +254,17 @@ class CuttingProxy:
     done: int = 0
     carried: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _servers: list[asyncio.Server] = field(default_factory=list)
 
     async def start(self) -> None:
-        self._servers = [await asyncio.start_server(self._connected, PROXY, port) for port in self.ports]
+        for port in self.ports:
+            self._servers.append(await asyncio.start_server(self._connected, PROXY, port))
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = writer.get_extra_info("sockname")[1]
@@ -295,4 +304,5 @@ def cutting(server: Server, cuts: Sequence[int]) -> Iterator[CuttingProxy]:
         thread.run(proxy.start())
         yield proxy
     finally:
+        thread.run(proxy.stop())
         thread.stop()
