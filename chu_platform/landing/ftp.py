@@ -31,7 +31,7 @@ CHUNK: Final = 64 * 1024
 CHECKSUM_TIMEOUT_SECONDS: Final = 600.0
 # ftplib decodes replies and encodes commands by it, so that every byte of a name stays.
 BYTES: Final = "latin-1"
-NOT_IMPLEMENTED: Final = ("500", "501", "502", "504")
+NOT_IMPLEMENTED: Final = ("402", "500", "501", "502", "504")
 NO_SUCH_FILE: Final = "550"
 UNIX_LINE: Final = re.compile(
     r"(?P<kind>[-dlbcps])\S{9}\S*\s+\d+\s+\S.*?\s(?P<size>\d+)\s+(?P<date>[A-Z][a-z]{2}\s+\d{1,2}\s+[\d:]{4,5})\s"
@@ -223,7 +223,7 @@ class FtpSession:
                     kind = "link" if "link" in kind else kind
                     # IETF RFC 3659 leaves the size to the server.
                     yield name.encode(BYTES), kind, int(facts.get("size", 0)), _moment(facts.get("modify", "")) or 0.0
-            except ftplib.error_perm as error:
+            except (ftplib.error_perm, ftplib.error_temp) as error:
                 if not str(error).startswith(NOT_IMPLEMENTED):
                     raise
                 self._has_mlsd = False

@@ -55,6 +55,21 @@ def test_new_and_changed_files_are_copied(kind: str, start: Start, served: Path,
     assert platform.copies("depot") == {**files, "a.csv": b"One"}
 
 
+@pytest.mark.parametrize("reply", ["402 Command not allowed.", "500 'MLSD': command not understood."])
+def test_servers_that_refuse_mlsd_are_listed(
+    reply: str, served: Path, platform: Platform, certificate: Certificate
+) -> None:
+    """As ftp-srv, vsftpd and others answer."""
+    write(served, "deep/a.csv", b"one")
+    server = FtpServer(served, certificate, attributes={"ftp_MLSD": lambda self, _path: self.respond(reply)})
+    platform.places["depot"] = server.place()
+    try:
+        assert platform.land()["depot"].failures == []
+    finally:
+        server.stop()
+    assert platform.copies("depot") == {"deep/a.csv": b"one"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_cut_connections_lose_and_double_nothing(
     kind: str, start: Start, served: Path, platform: Platform, seed: int
@@ -303,7 +318,7 @@ def test_a_file_that_is_written_while_it_is_copied_is_copied_again(
     platform.places["depot"] = start(kind).place()
     session = SftpSession if kind == "sftp" else FtpSession
     read = session.read
-    times = []
+    times: list[int] = []
 
     def rewritten(self: Any, file: RemoteFile, offset: int) -> Iterator[bytes]:
         for chunk in read(self, file, offset):
@@ -531,5 +546,5 @@ def test_a_full_disk_is_named_before_copying(
     write(served, "a.csv", b"1" * 2_000_000)
     platform.places["depot"] = start("sftp").place()
     (platform.home / "landing" / "partial" / "depot").mkdir(parents=True)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 1_000_000))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 1_000_000))
     assert "2 MB are to be copied, but the disk of" in platform.land()["depot"].failures[0]

@@ -61,7 +61,7 @@ def test_the_lake_of_servers_is_the_lake_of_the_folder(tmp_path: Path, seed: int
     assert {**digests(copies / "sftp"), **digests(copies / "ftps")} == digests(pack)
     assert not [f for f in (by_servers.folder / "landing" / "partial").rglob("*") if f.is_file()]
     by_folder.materialize()
-    wrong = {}
+    wrong: dict[str, list[str]] = {}
     for table in every_table():
         if table.layer is not Layer.REPORTS:
             found = differences(rows(by_folder.lake, table), without_place(rows(by_servers.lake, table)))
