@@ -26,6 +26,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.files import require_pack
+from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
 from chu_platform.tables.table import Layer, Table
@@ -85,7 +86,8 @@ def run_all(
     only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
     depend on them. Tables that are up to date are left out, unless `resources.force`.
     Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
-    Raises ChuError if the selection or the partitions match nothing.
+    New files are copied from servers first. Raises ChuError if the selection or the partitions match nothing, or if the
+    list of places is not valid.
     """
     defs = build_defs(resources)
     keys = _selected(defs, selection)
@@ -97,7 +99,9 @@ def run_all(
     if partitions:
         tables = _affected_tables(tables, ranges)
     failed: list[FailedAsset] = []
-    if resources.settings.sources_list and any(_reads_files(t, resources.settings) for t in delivered_tables(tables)):
+    places = resources.settings.sources_list
+    if places and any(_reads_files(t, resources.settings) for t in delivered_tables(tables)):
+        load_places(places)  # a mistake in the list ends the job
         failed += _land(defs, instance)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)

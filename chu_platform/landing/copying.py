@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
@@ -45,7 +45,7 @@ class PartialCopy:
 
     @contextmanager
     def writing(self, status: Status, offset: int) -> Iterator[IO[bytes]]:
-        """The file, cut at an offset. What was written is recorded at the end, also after an error."""
+        """The file, cut at an offset. At the end, also after an error, it is on the disk; a part of it is recorded."""
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
             stream.truncate(offset)
@@ -53,12 +53,14 @@ class PartialCopy:
             try:
                 yield stream
             finally:
-                self.record(stream, status)
+                if stream.tell() < status.size:
+                    self.record(stream, status)
+                else:
+                    _put_on_disk(stream)
 
     def record(self, stream: IO[bytes], status: Status) -> None:
         """Put what was written on the disk, and record it."""
-        stream.flush()
-        os.fsync(stream.fileno())
+        _put_on_disk(stream)
         recorded = {"size": status.size, "modified": status.modified, "bytes": stream.tell()}
         write_whole(self._record, json.dumps(recorded), 0o700)
 
@@ -75,6 +77,14 @@ class PartialCopy:
         flush(pack, [copy.relative_to(pack).as_posix()])
         self._record.unlink(missing_ok=True)
         return copy.stat()
+
+
+def remove_others(folder: Path, paths: Iterable[str]) -> None:
+    """Remove the parts and records of all files but these."""
+    wanted = {PartialCopy(folder, path).file.stem for path in paths}
+    for file in [*folder.glob("*.part"), *folder.glob("*.json")]:
+        if file.stem not in wanted:
+            file.unlink()
 
 
 def copy_file(
@@ -135,6 +145,11 @@ def _checksums(session: Session, file: RemoteFile, listing: Listing) -> Iterator
             yield Checksum(algorithm, value or ""), f"in {beside.path}"
     if computed := session.checksum(file):
         yield computed, "that the server computes"
+
+
+def _put_on_disk(stream: IO[bytes]) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _require_space(folder: Path, size: int) -> None:

@@ -18,7 +18,7 @@ from chu_platform.ingest.files import NEVER_DELIVERED, scan_pack
 from chu_platform.ingest.markers import ALGORITHMS
 from chu_platform.ingest.pack_contents import delivery_keys
 from chu_platform.landing.arrangement import arrange_pack
-from chu_platform.landing.copying import FileChangedError, PartialCopy, copy_file
+from chu_platform.landing.copying import FileChangedError, PartialCopy, copy_file, remove_others
 from chu_platform.landing.ftp import FtpSession
 from chu_platform.landing.known_files import KnownFiles
 from chu_platform.landing.places import (
@@ -166,6 +166,7 @@ class _PlaceLanding:
         self._landing = settings.landing_folder
         self._pack = settings.sources_folder
         self._copies = settings.sources_folder / place.name
+        self._parts = settings.landing_folder / "partial" / place.name
         self._log = log
         self._pace = pace
         self._known = KnownFiles.load(settings.landing_folder, place)
@@ -226,6 +227,7 @@ class _PlaceLanding:
                 continue
             progress.begin(file.path, file.size)
             self._copy(session, file, listing, progress)
+        remove_others(self._parts, listing.files)
         self._describe(listing, [f.path for f in wanted if f not in complete])
 
     def _observed(self, session: Session) -> Listing:
@@ -249,7 +251,7 @@ class _PlaceLanding:
 
     def _copy(self, session: Session, file: RemoteFile, listing: Listing, progress: Progress) -> None:
         copy = self._copies / file.path
-        part = PartialCopy(self._landing / "partial" / self._place.name, file.path)
+        part = PartialCopy(self._parts, file.path)
 
         def reached(size: int) -> None:
             self._reached[file.path] = max(size, self._reached.get(file.path, 0))
@@ -265,7 +267,12 @@ class _PlaceLanding:
         except ChuError as error:
             self._refused[file.path] = str(error)
             return
-        made = part.publish(copy, self._pack, file.modified if status.modified is None else status.modified)
+        try:
+            made = part.publish(copy, self._pack, file.modified if status.modified is None else status.modified)
+        except OSError as error:
+            # The name is too long, or what was a file on the server is a folder now.
+            self._refused[file.path] = f"{file.path} cannot be written in {self._copies}: {error.strerror}"
+            return
         self._known.remember_copy(file, made)
         self._result.copied.append(file.path)
         self._result.size += file.size
@@ -321,11 +328,12 @@ def _look_at_folder(place: Place) -> Landed:
 
 def _remove_replaced(settings: Settings, places: Sequence[ServerPlace], log: Callable[[str], None]) -> None:
     """Remove the copies of files that are not on their server any more and in whose place a newer delivery is."""
-    pack, tables = settings.sources_folder, catalogue()
+    pack = settings.sources_folder
     known = {place: KnownFiles.load(settings.landing_folder, place) for place in places}
     gone = {pack / p.name / path: (p, path) for p in places for path, f in known[p].files.items() if f.gone_at}
     if not gone:
         return
+    tables = catalogue()
     current = frozenset[tuple[str, ...]]().union(
         *(delivery_keys(file.name, tables) for file in scan_pack(pack).files if file not in gone)
     )

@@ -85,12 +85,12 @@ class SftpSession:
         return Status(found.size or 0, found.mtime)
 
     def read(self, file: RemoteFile, offset: int) -> Iterator[bytes]:
-        """See `remote.Session`."""
+        """See `remote.Session`: up to the size in the listing."""
         with self._errors(file.path):
             opened = self._run(self._sftp.open(self._full(file.raw), "rb", block_size=BLOCK))
             try:
-                while True:
-                    blocks = min(BLOCKS, max(1, -(-(file.size - offset) // BLOCK)))
+                while offset < file.size:
+                    blocks = min(BLOCKS, -(-(file.size - offset) // BLOCK))
                     chunk, error = self._run(_chunk(opened, offset, blocks))
                     if chunk:
                         yield chunk
@@ -170,8 +170,8 @@ class SftpSession:
             seen.add(real)
             try:
                 entries = [e async for e in self._sftp.scandir(self._full(folder))]
-            except (asyncssh.SFTPPermissionDenied, *GONE) as error:
-                if not folder:
+            except asyncssh.SFTPError as error:
+                if not folder or isinstance(error, LOST):
                     raise
                 unreadable[text_of(folder)] = f"cannot be searched: {_reason(error)}"
                 continue
@@ -188,7 +188,9 @@ class SftpSession:
                 if is_link:
                     try:
                         attrs = await self._sftp.stat(self._full(raw))
-                    except (asyncssh.SFTPError, *GONE) as error:
+                    except asyncssh.SFTPError as error:
+                        if isinstance(error, LOST):
+                            raise
                         unreadable[path] = f"is a link that cannot be followed: {_reason(error)}"
                         continue
                 if attrs.type == asyncssh.FILEXFER_TYPE_DIRECTORY and is_searched(text_of(name)):

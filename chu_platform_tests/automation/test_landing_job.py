@@ -11,6 +11,7 @@ from chu_platform.automation import landing_job
 from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.landing_job import FIRST_WAIT_SECONDS, Requested, arriving_on_servers, land_files
 from chu_platform.automation.main_job import run_all
+from chu_platform.errors import ChuError
 from chu_platform.graph.dagster_instance import open_instance
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.landing import landing
@@ -128,6 +129,17 @@ def test_the_main_job_copies_first_and_makes_tables_without_a_dead_server(
     )
     everything = f"{lines}{failed}{capfd.readouterr()}"
     assert PASSWORD not in everything and "server_password" not in everything
+
+
+@pytest.mark.integration
+def test_a_mistake_in_the_list_ends_the_main_job(tmp_path: Path) -> None:
+    platform = Platform(tmp_path, {"depot": {"url": "sftp://a@b"}})
+    with (
+        RunResources(platform.settings, print) as resources,
+        open_instance(platform.settings) as instance,
+        pytest.raises(ChuError, match=r"sources.toml, line 2: place depot: `url`: the address contains an @"),
+    ):
+        run_all(resources, instance, 'key:"sources/deces"', None, print)
 
 
 @pytest.mark.integration

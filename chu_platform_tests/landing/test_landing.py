@@ -470,6 +470,25 @@ def test_what_cannot_be_read_concerns_only_itself(start: Start, served: Path, pl
     assert platform.copies("depot")["closed/b.csv"] == b"two"
 
 
+def test_a_name_that_cannot_be_written_concerns_only_itself(start: Start, served: Path, platform: Platform) -> None:
+    write(served, "a", b"one")
+    write(served, "b.csv", b"two")
+    platform.places["depot"] = start("sftp").place()
+    platform.land()
+    (served / "a").unlink()
+    write(served, "a/c.csv", b"three")
+    write(served, "b.csv", b"TWO", MOMENT + 60)
+    landed = platform.land()["depot"]
+    (failure,) = landed.failures
+    assert failure.startswith("place depot: a/c.csv cannot be written in ")
+    assert platform.copies("depot") == {"a": b"one", "b.csv": b"TWO"}
+    # The part waits for the cause to be gone; it goes with the file.
+    assert len(platform.partial) == 1
+    (served / "a" / "c.csv").unlink()
+    assert platform.land()["depot"].failures == []
+    assert platform.partial == []
+
+
 def test_links_on_a_server_are_followed_and_loops_are_not(start: Start, served: Path, platform: Platform) -> None:
     write(served, "deep/a.csv", b"one")
     (served / "deep" / "loop").symlink_to("..")

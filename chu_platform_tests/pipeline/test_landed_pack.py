@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform.demo.pack import write_pack
+from chu_platform.ingest.files import NEVER_DELIVERED
 from chu_platform.tables.table import Layer
 from chu_platform_tests.conftest import PSEUDONYMISATION_KEY
 from chu_platform_tests.landing.conftest import PACE, Platform, toml, write
@@ -71,8 +72,7 @@ def test_the_lake_of_servers_is_the_lake_of_the_folder(tmp_path: Path, seed: int
     assert {(r["server"], r["server_path"]) for r in register} == {
         (f"{kind}://{PROXY}:{server.port}", "/" + f.relative_to(shares[kind]).as_posix())
         for kind, server in (("sftp", sftp), ("ftps", ftps))
-        for f in shares[kind].rglob("*")
-        if f.is_file()
+        for f in delivered(shares[kind])
     }
     # The password is in no output and in no file but its own.
     assert PASSWORD not in landed.stdout + landed.stderr + printed
@@ -89,11 +89,12 @@ def random_cuts(draw: random.Random, folder: Path) -> list[int]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {
-        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in folder.rglob("*")
-        if f.is_file()
-    }
+    return {f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in delivered(folder)}
+
+
+def delivered(folder: Path) -> list[Path]:
+    """The files that may be deliveries. Lock files and the like are not copied."""
+    return [f for f in folder.rglob("*") if f.is_file() and not NEVER_DELIVERED.fullmatch(f.name)]
 
 
 def without_place(table: pa.Table) -> pa.Table:
