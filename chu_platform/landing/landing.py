@@ -186,8 +186,8 @@ class _PlaceLanding:
                 with open_session(self._place, self._secrets) as session:
                     self._land(session)
                 break
-            except FileChangedError:
-                continue
+            except FileChangedError as error:
+                self._log(f"{self._place.name}: {error}; copying it again when it rests")
             except TransientError as error:
                 attempt = 0 if sum(self._reached.values()) > before else attempt
                 if attempt == len(self._pace.waits):
@@ -285,7 +285,8 @@ class _PlaceLanding:
         result.unchanged = sum(
             known.is_copied(file, self._copies / path) for path, file in listing.files.items() if path in known.files
         ) - len(result.copied)
-        emptied = [p for p, f in listing.files.items() if not f.size and known.files[p].copied]
+        copies = {path: known.files[path].copied for path, file in listing.files.items() if not file.size}
+        emptied = [path for path, copied in copies.items() if copied and copied.size]
         for what, paths in (
             ("still arriving, not copied yet (an empty NAME.done beside a file says that it is whole)", arriving),
             ("empty on the server (0 bytes), the last copy stays", emptied),

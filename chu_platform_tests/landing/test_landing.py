@@ -422,17 +422,18 @@ def test_a_checksum_that_the_server_computes_is_compared(
 
 @pytest.mark.parametrize("kind", ["sftp", "ftps"])
 def test_nothing_vanishes_with_the_files_of_a_server(kind: str, start: Start, served: Path, platform: Platform) -> None:
-    files = {"deces.csv": b"deaths", "Hospitalisations.csv": b"stays"}
+    files = {"deces.csv": b"deaths", "Hospitalisations.csv": b"stays", "always empty.csv": b""}
     for name, content in files.items():
         write(served, name, content)
     platform.places["depot"] = start(kind).place()
-    platform.land()
+    assert platform.land()["depot"].warnings == []
     (served / "deces.csv").unlink()
     landed = platform.land()["depot"]
     assert platform.copies("depot") == files
     assert "not on the server any more" in landed.warnings[0] and "deces.csv" in landed.warnings[0]
     assert platform.land()["depot"].warnings == []
     (served / "Hospitalisations.csv").unlink()
+    (served / "always empty.csv").unlink()
     landed = platform.land()["depot"]
     assert platform.copies("depot") == files
     assert "there is no file at all" in landed.warnings[1]
@@ -444,7 +445,8 @@ def test_nothing_vanishes_with_the_files_of_a_server(kind: str, start: Start, se
     # A newer delivery in its place replaces a copy; one that somebody deletes is forgotten.
     write(served, "new/DECES.csv", b"more deaths", MOMENT + 60)
     (served / "deces.csv").unlink()
-    (platform.settings.sources_folder / "depot" / "Hospitalisations.csv").unlink()
+    for name in ("Hospitalisations.csv", "always empty.csv"):
+        (platform.settings.sources_folder / "depot" / name).unlink()
     platform.land()
     assert platform.copies("depot") == {"new/DECES.csv": b"more deaths"}
     assert origins(platform.settings).keys() == {"depot/new/DECES.csv"}
