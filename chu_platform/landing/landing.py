@@ -173,8 +173,9 @@ class _PlaceLanding:
         self._result = Landed(place.name)
         self._refused: dict[str, str] = {}
         self._times_changed: dict[str, int] = {}
-        # How far the copy of each file has come.
+        # How far the copy of each file has come, and the file that is being copied.
         self._reached: dict[str, int] = {}
+        self._copying: str | None = None
 
     def run(self) -> Landed:
         """Land all files, with new attempts after lost connections."""
@@ -182,6 +183,7 @@ class _PlaceLanding:
         result = self._result
         while True:
             before = sum(self._reached.values())
+            self._copying = None
             try:
                 with open_session(self._place, self._secrets) as session:
                     self._land(session)
@@ -190,6 +192,11 @@ class _PlaceLanding:
                 self._log(f"{self._place.name}: {error}; copying it again when it rests")
             except TransientError as error:
                 attempt = 0 if sum(self._reached.values()) > before else attempt
+                if attempt == len(self._pace.waits) and self._copying:
+                    # The server answers, but not with this file: the others must not wait for it.
+                    self._refuse(self._copying, str(error))
+                    attempt = 0
+                    continue
                 if attempt == len(self._pace.waits):
                     result.failures.append(str(error))
                     break
@@ -205,7 +212,7 @@ class _PlaceLanding:
                 break
             finally:
                 self._known.store(self._landing, self._place)
-        result.failures += [f"place {self._place.name}: {why}" for why in self._refused.values()]
+        result.failures += self._refused.values()
         self._log(
             f"{self._place.name} ({self._place.server}): {len(result.copied)} files copied, {megabytes(result.size)}; "
             f"{result.unchanged} unchanged{'; FAILED' if result.failures else ''}"
@@ -257,6 +264,7 @@ class _PlaceLanding:
             self._reached[file.path] = max(size, self._reached.get(file.path, 0))
             progress.reach(size)
 
+        self._copying = file.path
         try:
             status = copy_file(session, file, listing, part, reached)
         except FileChangedError:
@@ -265,17 +273,21 @@ class _PlaceLanding:
         except TransientError:
             raise
         except ChuError as error:
-            self._refused[file.path] = str(error)
+            self._refuse(file.path, str(error))
             return
         try:
             made = part.publish(copy, self._pack, file.modified if status.modified is None else status.modified)
         except OSError as error:
             # The name is too long, or what was a file on the server is a folder now.
-            self._refused[file.path] = f"{file.path} cannot be written in {self._copies}: {error.strerror}"
+            self._refuse(file.path, f"{copy} cannot be written: {error.strerror}")
             return
         self._known.remember_copy(file, made)
         self._result.copied.append(file.path)
         self._result.size += file.size
+
+    def _refuse(self, path: str, why: str) -> None:
+        """Leave a file out of this landing. Errors of the session name the place already."""
+        self._refused[path] = why if why.startswith("place ") else f"place {self._place.name}: {why}"
 
     def _describe(self, listing: Listing, arriving: Sequence[str]) -> None:
         """Add the warnings, and the number of files that were copied before."""

@@ -472,6 +472,28 @@ def test_what_cannot_be_read_concerns_only_itself(start: Start, served: Path, pl
     assert platform.copies("depot")["closed/b.csv"] == b"two"
 
 
+def test_a_file_that_always_cuts_the_connection_concerns_only_itself(
+    served: Path, platform: Platform, certificate: Certificate
+) -> None:
+    write(served, "a.csv", b"one")
+    write(served, "b.csv", b"two")
+
+    def cut(self: Any, path: str) -> None:
+        if path.endswith("a.csv"):
+            self.close()
+        else:
+            TLS_FTPHandler.ftp_RETR(self, path)
+
+    server = FtpServer(served, certificate, attributes={"ftp_RETR": cut})
+    platform.places["depot"] = server.place()
+    try:
+        (failure,) = platform.land()["depot"].failures
+    finally:
+        server.stop()
+    assert "a.csv: the connection was lost" in failure
+    assert platform.copies("depot") == {"b.csv": b"two"}
+
+
 def test_a_name_that_cannot_be_written_concerns_only_itself(start: Start, served: Path, platform: Platform) -> None:
     write(served, "a", b"one")
     write(served, "b.csv", b"two")
@@ -482,7 +504,7 @@ def test_a_name_that_cannot_be_written_concerns_only_itself(start: Start, served
     write(served, "b.csv", b"TWO", MOMENT + 60)
     landed = platform.land()["depot"]
     (failure,) = landed.failures
-    assert failure.startswith("place depot: a/c.csv cannot be written in ")
+    assert "depot/a/c.csv cannot be written: File exists" in failure
     assert platform.copies("depot") == {"a": b"one", "b.csv": b"TWO"}
     # The part waits for the cause to be gone; it goes with the file.
     assert len(platform.partial) == 1
