@@ -337,7 +337,8 @@ def test_a_file_that_is_written_while_it_is_copied_is_copied_again(
 def test_a_copy_continues_only_if_the_file_is_the_same(
     kind: str, start: Start, served: Path, platform: Platform
 ) -> None:
-    old, new = b"1" * 1_000_000, b"2" * 1_000_000
+    # The bytes at which the copy was cut are the same.
+    old, new = b"1" * 1_000_000, b"2" + b"1" * 999_999
     write(served, "a.csv", old)
     server = start(kind)
     platform.places["depot"] = server.place(PROXY)
