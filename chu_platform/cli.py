@@ -89,6 +89,19 @@ def materialize(
         _materialize(settings, select, partitions, _progress_printer(), force)
 
 
+@app.command(short_help="Copy new files from the servers.")
+def land() -> None:
+    """Copy new and changed files from the servers that CHU_SOURCES lists. `chu materialize` begins with it.
+
+    Nothing is written on a server. A server that fails does not concern the others: exit status 1, after all were
+    tried. A copy that was interrupted continues where it was.
+    """
+    from chu_platform.automation.landing_job import land_for_run
+
+    log_progress = _progress_printer()
+    land_for_run(load_settings(), log_progress, lambda warning: log_progress(f"WARNING {warning}"))
+
+
 @app.command(short_help="Accept a delivery that was held back.")
 def accept(
     source: Annotated[str | None, typer.Argument(help="source table, e.g. deces; without it, list what waits")] = None,
@@ -311,7 +324,8 @@ def settings() -> None:
 
 def _shown(settings: Settings, name: str) -> str:
     """The effective value, without secrets: a password, or the token of a Spark Connect address."""
-    value = getattr(settings, f"{name}_folder", None) or getattr(settings, name)
+    value = getattr(settings, f"{name}_list", None) or getattr(settings, f"{name}_folder", None)
+    value = value or getattr(settings, name)
     text = "-" if value is None else str(value).split(";")[0]
     return text if name in settings.model_fields_set else f"{text} (default)"
 

@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CHU_", env_file=PROJECT / ".env", extra="ignore", frozen=True)
 
     home: Path = Field(PROJECT / ".chu", description="root of the defaults below")
-    sources: Path | None = Field(None, description="folder of the delivered pack, read only")
+    sources: Path | None = Field(
+        None, description="folder of the delivered pack, read only; or a file .toml that lists several places"
+    )
     postgres_url: SecretStr | None = Field(None, description="the care database; unset: embedded, from the dump")
     lake: str | Path | None = Field(None, description="root of the three zones: a folder, or s3://bucket/prefix")
     lake_options_restricted: Path | None = Field(None, description="file of store options of the restricted zone")
@@ -50,8 +52,21 @@ class Settings(BaseSettings):
 
     @property
     def sources_folder(self) -> Path:
-        """Folder of the delivered pack."""
+        """Folder of the delivered pack. If CHU_SOURCES lists several places, they are below this folder."""
+        if self.sources_list:
+            return self.landing_folder / "pack"
         return (self.sources or self.home / "sources").resolve()
+
+    @property
+    def sources_list(self) -> Path | None:
+        """The file that lists several places; None if CHU_SOURCES is a folder."""
+        named = self.sources
+        return named.resolve() if named and named.suffix.lower() == ".toml" and not named.is_dir() else None
+
+    @property
+    def landing_folder(self) -> Path:
+        """Folder of the copies of remote files, and of what is known about these files."""
+        return self.home.resolve() / "landing"
 
     @property
     def lake_folder(self) -> Path:

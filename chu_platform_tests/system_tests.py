@@ -113,6 +113,11 @@ PARTS: Final = (
         java=True,
     ),
     Part(
+        "landing",
+        "the pack on an SFTP and an FTPS server whose connections are cut gives the lake of the folder; 10 000 files",
+        _pytest("chu_platform_tests/pipeline/test_landed_pack.py"),
+    ),
+    Part(
         "full-size",
         "demonstration pack of the full size, the whole lake, and its verification",
         _pytest("chu_platform_tests/pipeline/test_full_size.py"),

@@ -6,6 +6,7 @@ import dagster as dg
 
 from chu_platform.automation.arriving_files import arriving_files
 from chu_platform.automation.jobs import JOBS
+from chu_platform.automation.landing_job import arriving_on_servers, land_files
 from chu_platform.automation.reports_sensor import reports_follow_runs
 from chu_platform.automation.schedules import care_database_nightly, maintenance_weekly
 from chu_platform.catalogue import catalogue
@@ -30,9 +31,9 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=[definition(table) for table in catalogue() for definition in (asset_of, maintenance_of)],
-        jobs=JOBS,
+        jobs=[*JOBS, land_files],
         schedules=[care_database_nightly, maintenance_weekly],
-        sensors=[arriving_files, reports_follow_runs, follow_upstream],
+        sensors=[arriving_files, arriving_on_servers, reports_follow_runs, follow_upstream],
         resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,
     )

@@ -15,6 +15,7 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.automation.build_definitions import build_defs
+from chu_platform.automation.landing_job import land_files
 from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError
@@ -25,6 +26,8 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.files import require_pack
+from chu_platform.landing.places import load_places
+from chu_platform.settings import Settings
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
@@ -83,7 +86,8 @@ def run_all(
     only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
     depend on them. Tables that are up to date are left out, unless `resources.force`.
     Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
-    Raises ChuError if the selection or the partitions match nothing.
+    New files are copied from servers first. Raises ChuError if the selection or the partitions match nothing, or if the
+    list of places is not valid.
     """
     defs = build_defs(resources)
     keys = _selected(defs, selection)
@@ -94,11 +98,15 @@ def run_all(
     ranges = _partition_ranges(tables, partitions)
     if partitions:
         tables = _affected_tables(tables, ranges)
+    failed: list[FailedAsset] = []
+    places = resources.settings.sources_list
+    if places and any(_reads_files(t, resources.settings) for t in delivered_tables(tables)):
+        load_places(places)  # a mistake in the list ends the job
+        failed += _land(defs, instance)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
     if not resources.force:
         tables = _without_up_to_date(resources, tables, ranges, log_progress)
-    failed: list[FailedAsset] = []
     not_made: set[Table] = set()
     plan = [*plan_runs([t for t in tables if t.layer is not Layer.REPORTS])]
     # Reports describe the runs: they are made last and do not depend on the success of the others.
@@ -197,6 +205,17 @@ def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, P
     return taken
 
 
+def _reads_files(table: Table, settings: Settings) -> bool:
+    """Whether a delivered table is read from files, the dump included."""
+    return delivered_rows(table).reader.database is None or settings.postgres_url is None
+
+
+def _land(defs: dg.Definitions, instance: dg.DagsterInstance) -> Sequence[FailedAsset]:
+    """Copy new files from the servers. After a failure, tables are made of the copies that are there."""
+    result = _execute(defs.resolve_job_def(land_files.name), instance, {MAIN_JOB_TAG: "true"})
+    return _failures(result)
+
+
 def _run(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
@@ -205,15 +224,28 @@ def _run(
 ) -> Sequence[FailedAsset]:
     tags = {MAIN_JOB_TAG: "true"}
     tags |= partition_range_tags(partition_range)
-    job = defs.resolve_implicit_global_asset_job_def()
+    return _failures(_execute(defs.resolve_implicit_global_asset_job_def(), instance, tags, selected))
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    selected: Collection[dg.AssetKey] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run a job, or some of its assets, in this process."""
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    result = job.execute_in_process(
+    return job.execute_in_process(
         instance=instance,
-        asset_selection=list(selected),
-        tags=tags,
+        asset_selection=None if selected is None else list(selected),
+        tags=dict(tags),
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Sequence[FailedAsset]:
+    """The failed steps of a run."""
     failed = []
     for event in result.all_events:
         if event.is_step_failure:

@@ -46,7 +46,8 @@ class PackScan:
             return "the folder is empty: is it mounted?"
         causes = {f: "is empty (0 bytes), ask for it again" for f in self.files if matches(f.name) and not size_of(f)}
         causes |= {f: why for f, why in self.folders.items() if folder is None or f in (folder, *folder.parents)}
-        causes |= {link: why for link, why in self.links.items() if matches(link.name)}
+        above = (folder, *folder.parents) if folder else ()
+        causes |= {link: why for link, why in self.links.items() if matches(link.name) or link in above}
         causes |= {pipe: "is a pipe or a device, not a file" for pipe in self.pipes if matches(pipe.name)}
         named = [f"{path.relative_to(self.pack).as_posix()} {why}" for path, why in causes.items()]
         return "; ".join(named[:MAX_LISTED_CAUSES])
@@ -84,7 +85,8 @@ def require_pack(pack: Path) -> None:
     """Raise ChuError when the folder of the delivered pack does not exist."""
     if not pack.is_dir():
         raise ChuError(
-            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or create one with `chu demo-pack`"
+            f"there is no delivered pack at {pack}: set CHU_SOURCES to its folder, or create one with `chu demo-pack`; "
+            "if CHU_SOURCES is a list of places, run `chu land`"
         )
 
 

@@ -33,7 +33,7 @@ def require_checksum(file: Path) -> None:
         return
     algorithm = listed.suffix[1:]
     try:
-        expected = _checksum(listed.read_bytes(), algorithm)
+        expected = checksum_in(listed.read_bytes(), algorithm)
         if algorithm == "sha256":
             found = fingerprint(file)
         else:
@@ -48,7 +48,7 @@ def require_checksum(file: Path) -> None:
         )
 
 
-def _checksum(text: bytes, algorithm: str) -> str | None:
+def checksum_in(text: bytes, algorithm: str) -> str | None:
     """The checksum in a checksum file, in lower case; None if there is none."""
     length = 2 * hashlib.new(algorithm).digest_size
     found = re.search(rb"(?<![0-9a-fA-F])[0-9a-fA-F]{%d}(?![0-9a-fA-F])" % length, text)

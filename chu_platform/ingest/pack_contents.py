@@ -91,3 +91,18 @@ def pattern_of(table: Table) -> str | None:
 def tables_for_file(name: str, tables: Sequence[Table]) -> Sequence[str]:
     """Names of the source tables that read files with this name."""
     return [t.name for t in tables if (p := pattern_of(t)) and re.fullmatch(p, name, re.IGNORECASE)]
+
+
+def delivery_keys(name: str, tables: Sequence[Table]) -> frozenset[tuple[str, ...]]:
+    """What a file with this name is a delivery of: source table, and values of the groups of its file pattern.
+
+    Of two files with a common key, a source reads only one. The tables of a database are read from one file.
+    """
+    keys = set()
+    for table in tables:
+        match = re.fullmatch(pattern, name, re.IGNORECASE) if (pattern := pattern_of(table)) else None
+        if match:
+            database = delivered_rows(table).reader.database
+            groups = () if database else tuple((value or "").lower() for value in match.groups())
+            keys.add((database or table.name, *groups))
+    return frozenset(keys)

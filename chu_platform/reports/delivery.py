@@ -26,6 +26,7 @@ from chu_platform.ingest.pack_contents import (
     FileStatus,
     file_statuses,
 )
+from chu_platform.landing.arrangement import Origin, origins
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.reports.readings import Refusal, refusals
 from chu_platform.settings import Settings
@@ -59,11 +60,12 @@ def deliveries(
     read = readings.to_pylist()
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
     pack = settings.sources_folder
+    copies = origins(settings)
     statuses = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     for file, status in statuses.items():
         if row := _current_row(file, file.relative_to(pack).as_posix(), status, refused):
             old = rows.get((row["path"], row["sha256"]), {})
-            rows[row["path"], row["sha256"]] = {**old, **row, "last_seen": now}
+            rows[row["path"], row["sha256"]] = {**old, **row, **_origin(copies.get(row["path"])), "last_seen": now}
     fed = _readings_by_delivery(rows.values(), read)
     servers = [sha256 for path, sha256 in fed if path == SERVER_PATH]
     last = max(servers, key=lambda s: max(r["last_read"] for r in fed[SERVER_PATH, s]), default=None)
@@ -109,6 +111,11 @@ def _current_row(
         "reason": "; ".join(f"{t} : {refused[t].cause}" for t in refusing) or None,
         "known_as": ", ".join(status.tables) or None,
     }
+
+
+def _origin(origin: Origin | None) -> Row:
+    """Columns of a copy of a file on a server; none for a file of this machine."""
+    return {"server": origin.server, "server_path": origin.path, "gone_at": origin.gone_at} if origin else {}
 
 
 def _readings_by_delivery(rows: Iterable[Row], read: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
@@ -184,6 +191,14 @@ delivery = Table(
             key=True,
         ),
         Column("kind", STRING, "file (fichier) ou server (serveur)", "Nature", nullable=False),
+        Column("server", STRING, "serveur de fichiers d’où il a été copié ; vide pour un dossier local", "Serveur"),
+        Column("server_path", STRING, "chemin sur ce serveur", "Chemin sur le serveur"),
+        Column(
+            "gone_at",
+            STRING,
+            "moment où il n’était plus sur ce serveur, UTC, ISO 8601 ; sa copie est gardée",
+            "Disparu du serveur le",
+        ),
         Column("bytes", LONG, "taille d’un fichier, en octets", "Taille (octets)"),
         Column("modified_at", STRING, "dernière modification du fichier, UTC, ISO 8601", "Modifié le"),
         Column(
@@ -241,6 +256,7 @@ delivery = Table(
             "kind": ["readings.path"],
             "path": [PACK, "readings.path"],
             "sha256": [PACK, "readings.sha256"],
+            **{name: [PACK] for name in ("server", "server_path", "gone_at")},
             "bytes": [PACK, "readings.bytes"],
             "modified_at": [PACK, "readings.modified_at"],
             "first_seen": [PACK, "readings.first_read"],
