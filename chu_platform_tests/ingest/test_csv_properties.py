@@ -264,7 +264,7 @@ def one_quote_without_end(draw: st.DrawFn) -> tuple[Form, list[str], int]:
 
 
 @seed(choose_seed())
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=50)
 @given(one_quote_without_end())
 def test_a_quote_without_end_loses_its_own_record(made: tuple[Form, list[str], int]) -> None:
     form, records, at = made
@@ -286,7 +286,7 @@ def mixed_encodings(draw: st.DrawFn) -> tuple[Form, list[tuple[str, str]]]:
 
 
 @seed(choose_seed())
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=50)
 @given(mixed_encodings())
 def test_each_line_is_read_in_its_own_encoding(made: tuple[Form, list[tuple[str, str]]]) -> None:
     form, records = made

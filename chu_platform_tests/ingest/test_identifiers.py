@@ -98,7 +98,7 @@ OF_CODES: Final = [name for name in DISGUISES if "blank" not in name and name !=
 
 @pytest.mark.parametrize("kind", USUAL)
 @seed(choose_seed())
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=30)
 @given(data=st.data())
 def test_every_disguise_is_undone(kind: str, data: st.DataObject) -> None:
     typing, usual = USUAL[kind]
@@ -111,7 +111,7 @@ def test_every_disguise_is_undone(kind: str, data: st.DataObject) -> None:
 
 
 @seed(choose_seed())
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=30)
 @given(st.one_of(RPPS.map(lambda n: (n, f"8{n}")), ADELI.map(lambda n: (n, f"0{n}"))))
 def test_national_identifiers_have_a_prefix(pair: tuple[str, str]) -> None:
     identifier, national = pair
