@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, PermanentError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-class BlockingCheckFailed(ChuError):
+class BlockingCheckFailed(PermanentError):
     """Written rows failed a blocking check and were not committed. `check_results` has the results of all checks.
 
     `advice` says what to do.
@@ -156,7 +156,7 @@ def _warn(
 ) -> None:
     """Warn of failed checks that do not block: undeclared columns, with their names, or a lower row count.
 
-    A lower row count may be a truncated delivery.
+    A lower row count may be a truncated delivery. Also warn of files with a time in the future.
     """
     for table, results in check_results.items():
         failed = [r for r in results if not r.passed and not r.check.blocking]
@@ -164,6 +164,13 @@ def _warn(
             drifted = reading is not None and any(r.check.kind is CheckType.DRIFT for r in failed)
             names = f": {', '.join(map(repr, reading.undeclared))}" if reading and drifted else ""
             resources.warn(failures + names)
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    for origin in (d.origin for d in reading.deliveries) if reading else ():
+        if origin.modified and origin.modified > now:
+            resources.warn(
+                f"{origin.name} has a modification time in the future, {origin.modified[:10]}: it was read as usual; "
+                "check the clock of its sender"
+            )
 
 
 def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:

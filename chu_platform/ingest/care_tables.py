@@ -1,6 +1,6 @@
 """Reader of the tables of the care database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
-from chu_platform.ingest.files import DUMP_PATTERN, find, one
+from chu_platform.ingest.files import DUMP_PATTERN, PackScan, find, one
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.freshness import Freshness
@@ -39,9 +40,9 @@ class CareTable:
         """See `delivered.Reader`."""
         return f"PostgreSQL « {self.name} »"
 
-    def files(self, pack: Path) -> Sequence[Path]:
+    def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """See `delivered.Reader`: the dump."""
-        return [one(pack, DUMP_PATTERN)]
+        return [one(pack, DUMP_PATTERN, fingerprint_of)]
 
     def copies(self, pack: Path) -> Sequence[Path]:
         """See `delivered.Reader`."""
