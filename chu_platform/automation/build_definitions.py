@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from chu_platform.automation.arriving_files import arriving_files
+from chu_platform.automation.clean_up import CLEAN_UP
 from chu_platform.automation.failed_runs import failed_runs_again
 from chu_platform.automation.fingerprints_job import FINGERPRINTS
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.reports_sensor import reports_follow_runs
-from chu_platform.automation.schedules import care_database_nightly, maintenance_weekly
+from chu_platform.automation.schedules import care_database_nightly, clean_up_daily, maintenance_weekly
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.automation_conditions import follow_upstream
@@ -32,8 +33,8 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=[definition(table) for table in catalogue() for definition in (asset_of, maintenance_of)],
-        jobs=[*JOBS, FINGERPRINTS],
-        schedules=[care_database_nightly, maintenance_weekly],
+        jobs=[*JOBS, FINGERPRINTS, CLEAN_UP],
+        schedules=[care_database_nightly, clean_up_daily, maintenance_weekly],
         sensors=[arriving_files, failed_runs_again, reports_follow_runs, follow_upstream],
         resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,

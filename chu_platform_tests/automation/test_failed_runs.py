@@ -13,7 +13,7 @@ from chu_platform.automation.failed_runs import ATTEMPT_TAG, evaluate
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
-from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, open_instance
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante as activities
@@ -66,11 +66,10 @@ class Platform:
 
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    monkeypatch.setenv("DAGSTER_HOME", "")  # put back after the test
     monkeypatch.setenv("CHU_HOME", str(tmp_path))
     settings = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack")
     Lake(settings.lake_folder).prepare()
-    with open_instance(settings) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         platform = Platform(settings, instance)
         platform.deliver(ACTIVITIES)
         yield platform
