@@ -12,6 +12,7 @@ ensure that no run starts twice if the daemon stops before it stores the cursor.
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ QUIET_SECONDS: Final = 5.0
 MAX_PAUSE_SECONDS: Final = 3600.0
 # Number of bytes that one evaluation reads at most. Larger files are read by the job of fingerprints.
 MAX_BYTES: Final = 32 * 2**20
+# To open a file and to store its checksum counts like so many bytes: an evaluation hashes 256 files at most.
+BYTES_OF_OPENING: Final = 2**17
 # Number of files for one run of the job of fingerprints.
 MAX_FILES: Final = 1000
 # A clock that is ahead of ours by less is not worth a warning.
@@ -292,13 +295,15 @@ def evaluate(
 
 def _look_at(files: Mapping[str, Path], state: SensorState, now: float) -> _Arrivals:
     """Look at the source files, and update the files in `state`."""
-    known = known_checksums()
+    known: dict[str, dict[str, tuple[FileState, str]]] = defaultdict(dict)
+    for (name, algorithm), stored in known_checksums().items():
+        known[name][algorithm] = stored
     found = _Arrivals(left=MAX_BYTES)
     for path, file in files.items():
         current = _state(file)
         if current is None:
             continue
-        checksums = {a: c for (f, a), (s, c) in known.items() if f == str(file) and s == current}
+        checksums = {a: c for a, (s, c) in known[str(file)].items() if s == current}
         is_old = now - current.changed_ns / 1e9 > MAX_PAUSE_SECONDS and SHA256 in checksums
         old = state.files.get(path)
         seen = ArrivingFile(current.size, current.modified_ns / 1e9, current.changed_ns, current.inode, now)
@@ -348,10 +353,10 @@ def _one_of(checksums: Mapping[str, str], _file: Path, algorithm: str) -> str:
 
 def _is_small(current: FileState, algorithms: Sequence[str], found: _Arrivals) -> bool:
     """Whether this evaluation may compute these checksums of a file, which then count as read."""
-    size = current.size * len(algorithms)
-    if size > found.left or is_ahead(current):
+    cost = (current.size + BYTES_OF_OPENING) * len(algorithms)
+    if cost > found.left or is_ahead(current):
         return False
-    found.left -= size
+    found.left -= cost
     return True
 
 

@@ -76,6 +76,36 @@ def delete_leftovers(instance: DagsterInstance) -> None:
             connection.execute(AssetCheckExecutionsTable.delete().where(checks.in_(some)))
 
 
+def delete_freshness_changes(instance: DagsterInstance, before: float) -> None:
+    """Delete the changes of freshness before this time, in seconds since 1970, but the last one of each asset.
+
+    They belong to no run.
+    """
+    log = instance.event_log_storage
+    assert isinstance(log, SqlEventLogStorage)
+    events = SqlEventLogStorageTable.c
+    is_change = events.dagster_event_type == DagsterEventType.FRESHNESS_STATE_CHANGE.value
+    last = select(func.max(events.id)).where(is_change).group_by(events.asset_key)
+    old = SqlEventLogStorageTable.delete().where(is_change, events.timestamp < _stored(before), events.id.not_in(last))
+    with log.index_connection() as connection:
+        connection.execute(old)
+    if isinstance(log, SqliteEventLogStorage):
+        with log.run_connection(RUNLESS_RUN_ID) as connection:
+            connection.execute(old)
+
+
+def delete_evaluations(instance: DagsterInstance, before: float) -> None:
+    """Delete the evaluations of automation conditions before this time, in seconds since 1970."""
+    schedules = instance.schedule_storage
+    assert isinstance(schedules, SqlScheduleStorage)
+    schedules.purge_asset_evaluations(before)
+
+
+def _stored(moment: float) -> datetime:
+    """A time as Dagster stores it: UTC, without a time zone."""
+    return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None)
+
+
 def _batches(run_ids: Iterable[str]) -> Iterator[Sequence[str]]:
     """The identifiers in batches that one statement takes."""
     remaining = iter(run_ids)
@@ -97,12 +127,10 @@ def delete_backfills(instance: DagsterInstance, before: float) -> int:
     runs = instance.run_storage
     assert isinstance(runs, SqlRunStorage)
     actions, tags = BulkActionsTable.c, BackfillTagsTable.c
-    # Dagster stores times without a time zone, in UTC.
-    moment = datetime.fromtimestamp(before, UTC).replace(tzinfo=None)
     ended = [status.value for status in BULK_ACTION_TERMINAL_STATUSES]
     with runs.connect() as connection:
         deleted = connection.execute(
-            BulkActionsTable.delete().where(actions.timestamp < moment, actions.status.in_(ended))
+            BulkActionsTable.delete().where(actions.timestamp < _stored(before), actions.status.in_(ended))
         )
         connection.execute(BackfillTagsTable.delete().where(tags.backfill_id.not_in(select(actions.key))))
     return int(deleted.rowcount)

@@ -15,7 +15,14 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.compat.dagster_retention import delete_backfills, delete_leftovers, runs_shown, vacuum
+from chu_platform.compat.dagster_retention import (
+    delete_backfills,
+    delete_evaluations,
+    delete_freshness_changes,
+    delete_leftovers,
+    runs_shown,
+    vacuum,
+)
 from chu_platform.compat.event_batches import BatchedEventLog
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import FINISHED
@@ -26,6 +33,8 @@ from chu_platform.settings import Settings
 DAY_SECONDS: Final = 86_400.0
 # Space is given back only then: this writes the databases again.
 MIN_DELETED: Final = 20
+# Why a table was made or not made automatically: some 85 kB for each table and change.
+EVALUATION_DAYS: Final = 3
 MAX_LOG_BYTES: Final = 16 * 2**20
 
 
@@ -83,6 +92,8 @@ def delete_old_runs(instance: dg.DagsterInstance, days: int, now: float) -> Dele
         instance.delete_run(run_id)
     deleted = Deleted(len(to_delete), delete_backfills(instance, before), len(old) - len(to_delete))
     delete_leftovers(instance)
+    delete_freshness_changes(instance, before)
+    delete_evaluations(instance, now - EVALUATION_DAYS * DAY_SECONDS)
     if deleted.runs + deleted.backfills >= MIN_DELETED and not vacuum(instance):
         logging.getLogger(__name__).warning("Dagster's storage is in use: its space is given back the next time")
     return deleted

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -126,7 +127,8 @@ def test_old_backfills_are_deleted(storage: Storage) -> None:
     storage.report()
     now = datetime.now(UTC).replace(tzinfo=None)
     statuses = ("COMPLETED_SUCCESS", "FAILED", "REQUESTED")
-    with storage.instance.run_storage.connect() as connection:
+    runs: Any = storage.instance.run_storage
+    with runs.connect() as connection:
         for key, status in enumerate(statuses):
             insert = text("INSERT INTO bulk_actions (key, status, timestamp, body) VALUES (:key, :status, :now, '')")
             connection.execute(insert, {"key": str(key), "status": status, "now": now})
@@ -137,7 +139,7 @@ def test_old_backfills_are_deleted(storage: Storage) -> None:
         query = (
             "SELECT status, backfill_tags.key FROM bulk_actions JOIN backfill_tags ON backfill_id = bulk_actions.key"
         )
-        with storage.instance.run_storage.connect() as connection:
+        with runs.connect() as connection:
             return sorted(tuple(row) for row in connection.execute(text(query)))
 
     storage.clean(DAYS - 1)
@@ -146,6 +148,38 @@ def test_old_backfills_are_deleted(storage: Storage) -> None:
     storage.report()
     storage.clean(DAYS + 1)
     assert left() == [("REQUESTED", "a")]
+
+
+def test_old_changes_of_freshness_and_evaluations_are_deleted(storage: Storage) -> None:
+    log: Any = storage.instance.event_log_storage
+    schedules: Any = storage.instance.schedule_storage
+    columns = "dagster_event_type, run_id, timestamp, event, asset_key"
+    change = text(f"INSERT INTO event_logs ({columns}) VALUES ('FRESHNESS_STATE_CHANGE', '', :now, :event, :asset)")
+    evaluation = text(
+        "INSERT INTO asset_daemon_asset_evaluations (evaluation_id, asset_key, asset_evaluation_body, create_timestamp)"
+        " VALUES (:number, 'a', '', :at)"
+    )
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with log.index_connection() as connection:
+        for number, asset in enumerate("aab"):
+            connection.execute(change, {"now": now, "event": str(number), "asset": asset})
+    with schedules.connect() as connection:
+        for number, days in enumerate((0, 2, 4)):
+            connection.execute(evaluation, {"number": number, "at": now - timedelta(days=days)})
+    time.sleep(0.01)
+    storage.report()
+
+    def left() -> tuple[list[str], list[int]]:
+        with schedules.connect() as connection:
+            numbers = connection.execute(text("SELECT evaluation_id FROM asset_daemon_asset_evaluations ORDER BY 1"))
+            evaluations = list(numbers.scalars())
+        events = storage.rows("SELECT event FROM event_logs WHERE dagster_event_type = 'FRESHNESS_STATE_CHANGE'")
+        return sorted(str(event) for (event,) in events), evaluations
+
+    storage.clean(0)
+    assert left() == (["0", "1", "2"], [0, 1])
+    storage.clean(DAYS + 1)
+    assert left() == (["1", "2"], [])
 
 
 def test_a_storage_of_dagster_itself_is_left_alone() -> None:
