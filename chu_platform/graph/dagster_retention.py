@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from chu_platform.compat.dagster_retention import (
     delete_backfills,
@@ -33,6 +34,8 @@ from chu_platform.settings import Settings
 DAY_SECONDS: Final = 86_400.0
 # Space is given back only then: this writes the databases again.
 MIN_DELETED: Final = 20
+# The oldest runs first: the runs of a year need several days.
+MAX_DELETED: Final = 2000
 # Why a table was made or not made automatically: some 85 kB for each table and change.
 EVALUATION_DAYS: Final = 3
 MAX_LOG_BYTES: Final = 16 * 2**20
@@ -59,7 +62,10 @@ def clean_up(instance: dg.DagsterInstance, settings: Settings, now: float) -> Se
     if settings.logs_folder.is_dir():
         for log in settings.logs_folder.glob("*.log"):
             shorten(log)
-    deleted = delete_old_runs(instance, settings.run_retention_days, now)
+    try:
+        deleted = delete_old_runs(instance, settings.run_retention_days, now)
+    except OperationalError:
+        return ["Dagster's storage is in use: old runs are deleted the next time"]
     return [str(deleted)] if deleted else ["CHU_RUN_RETENTION_DAYS is 0, or the storage is another one: all runs stay"]
 
 
@@ -86,11 +92,11 @@ def delete_old_runs(instance: dg.DagsterInstance, days: int, now: float) -> Dele
     before = min(now - days * DAY_SECONDS, _read_until(instance))
     ended = dg.RunsFilter(statuses=list(FINISHED), created_before=datetime.fromtimestamp(before, UTC))
     shown = runs_shown(instance)
-    old = [record for record in instance.get_run_records(ended) if _end(record) < before]
-    to_delete = [record.dagster_run.run_id for record in old if record.dagster_run.run_id not in shown]
+    old = [r.dagster_run.run_id for r in instance.get_run_records(ended, ascending=True) if _end(r) < before]
+    to_delete = [run_id for run_id in old if run_id not in shown][:MAX_DELETED]
     for run_id in to_delete:
         instance.delete_run(run_id)
-    deleted = Deleted(len(to_delete), delete_backfills(instance, before), len(old) - len(to_delete))
+    deleted = Deleted(len(to_delete), delete_backfills(instance, before), len(shown & {*old}))
     delete_leftovers(instance)
     delete_freshness_changes(instance, before)
     delete_evaluations(instance, now - EVALUATION_DAYS * DAY_SECONDS)

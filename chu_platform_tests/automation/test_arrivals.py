@@ -370,7 +370,7 @@ def test_cursors_of_earlier_versions_are_read(sensor: Sensor) -> None:
 
 
 def test_dagster_accepts_the_requests(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", arriving_files.BYTES_OF_OPENING + 4)
     monkeypatch.setattr(time, "time", lambda: sensor.now)
     sensor.drop(STAYS, b"whole")
     sensor.drop(DEATHS, b"1;2")
