@@ -274,7 +274,7 @@ def evaluate(
             requests.append(_request(unit, state.run_key(unit.name)))
     if scan:
         messages += [f"{path.relative_to(pack)} {why}" for path, why in [*scan.folders.items(), *scan.links.items()]]
-    messages += [f"no source table reads this file: {p}" for p in files.keys() - known.keys()]
+    messages += [f"no source table reads this file: {p}" for p in sorted(files.keys() - known.keys())]
     states = {p: s for p, f in files.items() if (s := _state(f))}
     messages += [
         f"{p} has a modification time in the future, {_date(s)}: it is read as usual; check the clock of its sender"

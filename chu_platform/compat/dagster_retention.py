@@ -22,6 +22,7 @@ from dagster._core.storage.runs.schema import BackfillTagsTable, BulkActionsTabl
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from sqlalchemy import func, select, text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 LAST_EVENTS: Final = (
@@ -31,6 +32,8 @@ LAST_EVENTS: Final = (
 )
 # Of one statement. SQLite has a limit.
 MAX_VALUES: Final = 500
+# Share of the pages of an SQLite database that may be free: later rows use them.
+MAX_FREE: Final = 0.2
 
 
 def runs_shown(instance: DagsterInstance) -> Set[str]:
@@ -137,7 +140,7 @@ def delete_backfills(instance: DagsterInstance, before: float) -> int:
 
 
 def vacuum(instance: DagsterInstance) -> bool:
-    """Give the space of deleted rows back: to the disk with SQLite, to later rows with PostgreSQL.
+    """Give the space of deleted rows back: to later rows with PostgreSQL; to the disk with SQLite, if it is much.
 
     Returns False if a database was in use for too long.
     """
@@ -151,12 +154,18 @@ def vacuum(instance: DagsterInstance) -> bool:
             engines.append(connection.engine)
     done = True
     for engine in engines:
-        is_sqlite = engine.dialect.name == "sqlite"
-        statements = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)") if is_sqlite else ("VACUUM ANALYZE",)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
-                for statement in statements:
+                for statement in _vacuum_of(connection):
                     connection.execute(text(statement))
             except OperationalError:
                 done = False
     return done
+
+
+def _vacuum_of(connection: Connection) -> Sequence[str]:
+    """The statements that give space back. VACUUM of SQLite writes the whole database again."""
+    if connection.dialect.name != "sqlite":
+        return ["VACUUM ANALYZE"]
+    free, pages = (connection.execute(text(f"PRAGMA {n}")).scalar_one() for n in ("freelist_count", "page_count"))
+    return [*(["VACUUM"] if free > MAX_FREE * pages else []), "PRAGMA wal_checkpoint(TRUNCATE)"]

@@ -32,8 +32,6 @@ from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings
 
 DAY_SECONDS: Final = 86_400.0
-# Space is given back only then: this writes the databases again.
-MIN_DELETED: Final = 20
 # The oldest runs first: the runs of a year need several days.
 MAX_DELETED: Final = 2000
 # Why a table was made or not made automatically: some 85 kB for each table and change.
@@ -100,7 +98,7 @@ def delete_old_runs(instance: dg.DagsterInstance, days: int, now: float) -> Dele
     delete_leftovers(instance)
     delete_freshness_changes(instance, before)
     delete_evaluations(instance, now - EVALUATION_DAYS * DAY_SECONDS)
-    if deleted.runs + deleted.backfills >= MIN_DELETED and not vacuum(instance):
+    if not vacuum(instance):
         logging.getLogger(__name__).warning("Dagster's storage is in use: its space is given back the next time")
     return deleted
 
