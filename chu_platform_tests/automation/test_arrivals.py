@@ -309,13 +309,13 @@ def test_fingerprints_that_are_not_found_are_computed_again_for_a_while(
     monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
     sensor.drop(STAYS, b"whole")
     moments = []
-    for _ in range(510):
+    for _ in range(70):
         if sensor.look():
             moments.append(sensor.now)
-        sensor.now += 590
+        sensor.now += 5_990
     waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert len(moments) == MAX_ATTEMPTS
-    assert all(wait <= waited <= wait + 600 for wait, waited in zip(WAITS, waits, strict=True))
+    assert all(wait <= waited <= wait + 6_000 for wait, waited in zip(WAITS, waits, strict=True))
     sensor.drop(STAYS, b"other")
     assert sensor.look(3) == ["fingerprints"]
 
