@@ -14,12 +14,13 @@ import pytest
 import yaml
 from sqlalchemy import text
 
+from chu_platform.automation.clean_up import CLEAN_UP
 from chu_platform.compat.dagster_retention import MAX_FREE
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance
 from chu_platform.graph.dagster_retention import DAY_SECONDS, MAX_LOG_BYTES, clean_up, delete_old_runs, shorten
 from chu_platform.reports.delivery_reading import delivery_reading
-from chu_platform.settings import PROJECT, Settings
+from chu_platform.settings import PROJECT, Settings, load_settings
 from chu_platform_tests.compat.example_assets import made, make_moody, make_two, three
 from chu_platform_tests.compat.test_dagster_postgres_storage import Database
 
@@ -209,6 +210,19 @@ def test_a_long_log_is_shortened_while_it_is_written(tmp_path: Path) -> None:
     before = log.read_bytes()
     shorten(log)
     assert log.read_bytes() == before
+
+
+def test_the_job_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("CHU_HOME", str(tmp_path))
+    with open_instance(load_settings()) as instance:
+        make(instance, three)
+        new = make(instance, three)
+        instance.report_runless_asset_event(dg.AssetMaterialization(key_of(delivery_reading)))
+        monkeypatch.setattr(time, "time", lambda: datetime.now(UTC).timestamp() + (DAYS + 1) * DAY_SECONDS)
+        done = CLEAN_UP.execute_in_process(instance=instance)
+        assert done.success
+        assert {run.run_id for run in instance.get_runs()} == {new, done.run_id}
 
 
 def test_logs_are_found(tmp_path: Path) -> None:
