@@ -376,12 +376,14 @@ def _materialize(
     """Run the main job. The caller holds its lock. Raises Exit with status 1 if an asset failed."""
     from chu_platform.automation.main_job import run_all
     from chu_platform.graph.dagster_instance import close_dead_runs, open_instance
+    from chu_platform.graph.dagster_retention import clean_up
     from chu_platform.graph.run_resources import RunResources
 
     with RunResources(settings, log_progress, force=force) as resources, open_instance(settings) as instance:
         if dead := close_dead_runs(instance):
             log_progress(f"marked {dead} unfinished run(s) of a killed process as failed")
         failed = run_all(resources, instance, select, partitions, log_progress)
+        clean_up(instance, settings, time.time())
     # Again at the end, because a long run scrolls its first lines away.
     for warning in resources.warnings:
         print(f"WARNING {warning}")

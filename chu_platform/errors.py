@@ -14,6 +14,10 @@ class TransientError(ChuError):
     """An error that a retry may resolve: a lost connection, a dead engine, two concurrent writers."""
 
 
+class PermanentError(ChuError):
+    """An error that stays until a delivery, a declaration or the code is another: waiting does not help."""
+
+
 def log_traceback(error: BaseException, folder: Path) -> str:
     """Append the traceback of an error and of its causes to `errors.log` in `folder`.
 

@@ -109,7 +109,9 @@ class _Child:
     def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
         self.name = name
         self.log = logs / f"{name}.log"
-        with self.log.open("wb") as log:
+        self.log.write_bytes(b"")
+        # Appended to, so that it can be shortened.
+        with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "chu_platform.serve", *command],
                 stdin=subprocess.PIPE,

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     )
     notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
     notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")
+    run_retention_days: int = Field(
+        30, ge=0, description="days that Dagster's storage keeps ended runs with their events; 0 keeps all"
+    )
     smtp_url: SecretStr = Field(SecretStr("smtp://localhost"), description="smtp(s)://user:password@host:port")
 
     @property

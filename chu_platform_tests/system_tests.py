@@ -118,6 +118,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/pipeline/test_landed_pack.py"),
     ),
     Part(
+        "retention",
+        "growth of Dagster's storage in two simulated months, on SQLite and PostgreSQL, with and without its retention",
+        _pytest("chu_platform_tests/graph/test_simulated_months.py"),
+    ),
+    Part(
         "full-size",
         "demonstration pack of the full size, the whole lake, and its verification",
         _pytest("chu_platform_tests/pipeline/test_full_size.py"),

@@ -1,31 +1,47 @@
 """The sensor of arriving files: starts a run for each new, complete delivery.
 
-A file is complete if its state (size, times, inode) is unchanged since the previous evaluation, and for longer than the
-longest pause of its upload until then. If a checksum file lies beside it, it is complete when it has that checksum; if
-`NAME.done` does, it is complete at once. A file is new if its fingerprint is new. The cursor of the sensor stores the
-known files. Run keys ensure that no run starts twice if the daemon stops before it stores the cursor.
+An evaluation lists the folder. A file is complete if its state (size, times, inode) is unchanged since the previous
+evaluation, and for longer than the longest pause of its upload until then; its modification time does not matter, it
+may be in the future. If a checksum file lies beside it, it is complete when it has that checksum; if `NAME.done` does,
+it is complete at once. A file is new if its fingerprint is new. The fingerprint of an unchanged file is known. An
+evaluation has little time, so it computes those of small files only; for the others it starts a run of the job
+`fingerprints`. The cursor of the sensor stores what was requested, and the files that have arrived lately. Run keys
+ensure that no run starts twice if the daemon stops before it stores the cursor.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
+from chu_platform.automation.fingerprints_job import FINGERPRINTS, config_for
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
+from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
+from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
-from chu_platform.ingest.files import scan_pack
-from chu_platform.ingest.fingerprints import fingerprint
-from chu_platform.ingest.markers import checksum_file, is_marked_done, require_checksum
+from chu_platform.ingest.files import PackScan, scan_pack
+from chu_platform.ingest.fingerprints import (
+    SHA256,
+    FileState,
+    checksum,
+    is_ahead,
+    known_checksums,
+    unreadable,
+)
+from chu_platform.ingest.markers import checksum_file, is_marked_done, needed_algorithms, require_checksum
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
@@ -37,37 +53,42 @@ from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.table import Table
 
 INTERVAL_SECONDS: Final = 10
-# A file modified less than this time ago may be incomplete.
+# A file whose state is the same for less than this time may be incomplete.
 QUIET_SECONDS: Final = 5.0
 # A file that grows after a longer pause than this is a new upload.
 MAX_PAUSE_SECONDS: Final = 3600.0
+# Number of bytes that one evaluation reads at most. Larger files are read by the job of fingerprints.
+MAX_BYTES: Final = 32 * 2**20
+# To open a file and to store its checksum counts like so many bytes: an evaluation hashes 256 files at most.
+BYTES_OF_OPENING: Final = 2**17
+# Number of files for one run of the job of fingerprints.
+MAX_FILES: Final = 1000
+# A clock that is ahead of ours by less is not worth a warning.
+MAX_SKEW_SECONDS: Final = 60.0
 MAX_LISTED_MESSAGES: Final = 10
+MAX_LOGGED_MESSAGES: Final = 100
 
 
 @dataclass
-class KnownFile:
-    """Size in bytes, modification time and, once the file is complete, fingerprint at the last evaluation.
+class ArrivingFile:
+    """State of a file that has arrived lately: size in bytes, modification time, change time in nanoseconds, inode.
 
-    `changed` is the change time in nanoseconds, `inode` the number of the file. `seen_at` is when this state was first
-    seen, and `longest_pause` the longest time until the file grew, in seconds. `refuted_by` is the modification time of
-    the checksum file whose checksum the file did not have. Cursors of earlier versions lack these.
+    `seen_at` is when this state was first seen, and `longest_pause` the longest time until the file grew, in seconds.
     """
 
     size: int
     modified: float
-    sha256: str | None = None
     changed: int = 0
     inode: int = 0
     seen_at: float = 0.0
     longest_pause: float = 0.0
-    refuted_by: float | None = None
 
     @property
     def state(self) -> tuple[int, float, int, int]:
         """What changes when the file is written or replaced."""
         return self.size, self.modified, self.changed, self.inode
 
-    def pause_until(self, later: "KnownFile") -> float:
+    def pause_until(self, later: "ArrivingFile") -> float:
         """The longest pause of the upload until a later, changed state; 0 if that is another upload."""
         pause = later.seen_at - self.seen_at
         if later.inode != self.inode or later.size <= self.size or pause > MAX_PAUSE_SECONDS:
@@ -76,30 +97,63 @@ class KnownFile:
 
 
 @dataclass
+class Hashing:
+    """The last request of a run of the job of fingerprints: key of its files, number of attempts, time of the last."""
+
+    key: str
+    attempts: int
+    at: float
+
+
+@dataclass
 class SensorState:
     """State of the sensor between evaluations.
 
-    `files`: known files by path. `requested`: key of the content last requested, by reading unit. `request_counts`:
-    number of requests by reading unit. `messages`: messages of the last evaluation, which are logged only once.
+    `files`: files that have arrived lately, by path. `requested`: key of the content last requested, by reading unit.
+    `request_counts`: number of requests by reading unit. `messages`: digests of the messages of the last evaluation,
+    which are logged only once. `listing`: key of the files at the last evaluation. `hashing`: see `Hashing`.
+
+    Dagster stores the cursor with each evaluation, so it holds no files whose fingerprint is known for long.
     """
 
-    files: dict[str, KnownFile] = field(default_factory=dict)
+    files: dict[str, ArrivingFile] = field(default_factory=dict)
     requested: dict[str, str] = field(default_factory=dict)
     request_counts: dict[str, int] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    listing: str = ""
+    hashing: Hashing | None = None
 
     @staticmethod
     def from_cursor(cursor: str | None) -> "SensorState":
         """The state stored in a cursor; an empty state for None."""
         stored = json.loads(cursor) if cursor else {}
-        files = {path: KnownFile(**file) for path, file in stored.get("files", {}).items()}
-        return SensorState(files, stored.get("asked", {}), stored.get("times", {}), stored.get("told", []))
+        # Files in cursors of earlier versions have further fields.
+        names = ArrivingFile.__dataclass_fields__
+        files = {
+            path: ArrivingFile(**{name: value for name, value in file.items() if name in names})
+            for path, file in stored.get("files", {}).items()
+        }
+        hashing = stored.get("hashing")
+        return SensorState(
+            files,
+            stored.get("asked", {}),
+            stored.get("times", {}),
+            stored.get("told", []),
+            stored.get("listing", ""),
+            Hashing(**hashing) if hashing else None,
+        )
 
     def cursor(self) -> str:
         """The state as a cursor. Its keys do not change: Dagster's storage holds cursors of earlier versions."""
-        files = {path: asdict(file) for path, file in self.files.items()}
-        stored = {"files": files, "asked": self.requested, "times": self.request_counts, "told": self.messages}
-        return json.dumps(stored)
+        stored = {
+            "files": {path: asdict(file) for path, file in self.files.items()},
+            "asked": self.requested,
+            "times": self.request_counts,
+            "told": self.messages,
+            "listing": self.listing,
+            "hashing": asdict(self.hashing) if self.hashing else None,
+        }
+        return json.dumps(stored, separators=(",", ":"))
 
     def run_key(self, name: str) -> str:
         """The run key for the requested content of a reading unit.
@@ -124,13 +178,23 @@ class ReadingUnit:
         """The partition scheme of its tables; None if they have none."""
         return next((t.partition_scheme for t in self.tables if t.partition_scheme), None)
 
-    def files(self, pack: Path) -> Sequence[Path]:
+    def takes(self, name: str) -> bool:
+        """Whether files with this name are source files of the unit."""
+        return bool(tables_for_file(name, self.tables))
+
+    def needs(self, name: str) -> bool:
+        """Whether files with this name are source files, or lists of rows that are withdrawn from them."""
+        withdrawals = delivered_rows(self.tables[0]).withdrawals
+        return bool(tables_for_file(name, [*self.tables, *([withdrawals.listed] if withdrawals else [])]))
+
+    def files(self, scan: PackScan, fingerprint_of: Callable[[Path], str]) -> Sequence[Path]:
         """Its source files, and the lists of rows that are withdrawn from them.
 
         Raises ChuError if files are missing, or if several candidates have different content.
         """
         rows = delivered_rows(self.tables[0])
-        return [*rows.reader.files(pack), *(rows.withdrawals.reader.files(pack) if rows.withdrawals else ())]
+        lists = rows.withdrawals.reader.files(scan, fingerprint_of) if rows.withdrawals else ()
+        return [*rows.reader.files(scan, fingerprint_of), *lists]
 
 
 def reading_units(settings: Settings) -> Sequence[ReadingUnit]:
@@ -147,27 +211,58 @@ def reading_units(settings: Settings) -> Sequence[ReadingUnit]:
     return [*files, *care]
 
 
-def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[dg.RunRequest], list[str]]:
-    """Run requests and messages for the current files; updates `state`. `now` is in seconds since 1970."""
+class _NotHashedError(ChuError):
+    """The fingerprint of a file is not known: it arrived after the folder was listed."""
+
+
+@dataclass
+class _Arrivals:
+    """The source files of the folder: fingerprints of the complete ones, and the others, with the cause if known.
+
+    `to_hash` are the complete files whose fingerprints a run has to compute. `left` is the number of bytes that this
+    evaluation may still read.
+    """
+
+    fingerprints: dict[Path, str] = field(default_factory=dict)
+    arriving: dict[str, str] = field(default_factory=dict)
+    to_hash: dict[str, FileState] = field(default_factory=dict)
+    left: int = 0
+
+    def fingerprint_of(self, file: Path) -> str:
+        """The fingerprint of a complete file. Raises ChuError if it is not known."""
+        if file not in self.fingerprints:
+            raise _NotHashedError(f"the fingerprint of {file} is not known yet")
+        return self.fingerprints[file]
+
+
+def evaluate(
+    settings: Settings, state: SensorState, now: float, is_hashing: Callable[[], bool]
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """Run requests and messages for the current files; updates `state`.
+
+    `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress.
+    """
     pack = settings.sources_folder
-    tables = catalogue()
     scan = scan_pack(pack) if pack.is_dir() else None
     files = {f.relative_to(pack).as_posix(): f for f in delivered_files(scan)} if scan else {}
-    arriving = _update_known_files(files, state, now)
-    messages = [cause or f"still arriving: {path}" for path, cause in sorted(arriving.items())]
+    units = reading_units(settings)
+    known = {p: f for p, f in files.items() if tables_for_file(f.name, catalogue())}
+    read = {p: f for p, f in known.items() if any(u.needs(f.name) for u in units)}
+    found = _look_at(read, state, now)
+    waiting = {*found.arriving, *found.to_hash}
+    messages = [cause or f"still arriving: {path}" for path, cause in sorted(found.arriving.items())]
+    requests = _request_fingerprints(found.to_hash, state, now, is_hashing, messages)
     acceptances = HeldDeliveries(Lake(lake_root(settings))).acceptances()
-    requests = []
-    for unit in reading_units(settings):
-        paths = [p for p, f in files.items() if any(tables_for_file(f.name, [t]) for t in unit.tables)]
-        if not paths or arriving.keys() & set(paths):
+    for unit in units:
+        takes_none = not any(unit.takes(f.name) for f in read.values())
+        if scan is None or takes_none or any(unit.needs(read[p].name) for p in waiting):
             continue
         try:
-            known = [state.files.get(f.relative_to(pack).as_posix()) for f in unit.files(pack)]
+            contents = [found.fingerprint_of(f) for f in unit.files(scan, found.fingerprint_of)]
+        except _NotHashedError:
+            continue
         except ChuError as error:
             messages.append(str(error))
-            continue
-        contents = [file.sha256 for file in known if file and file.sha256]
-        if len(contents) < len(known):  # a file arrived after the folder was listed
             continue
         # The key contains the last partition key. When a new year begins, the key changes and the files are read
         # again, so that the new partition is made. It also changes when somebody accepts a delivery of the unit.
@@ -179,14 +274,18 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
             requests.append(_request(unit, state.run_key(unit.name)))
     if scan:
         messages += [f"{path.relative_to(pack)} {why}" for path, why in [*scan.folders.items(), *scan.links.items()]]
+    messages += [f"no source table reads this file: {p}" for p in sorted(files.keys() - known.keys())]
+    states = {p: s for p, f in files.items() if (s := _state(f))}
     messages += [
-        f"no source table reads this file: {p}"
-        for p, f in files.items()
-        if p not in arriving and not tables_for_file(f.name, tables)
+        f"{p} has a modification time in the future, {_date(s)}: it is read as usual; check the clock of its sender"
+        for p, s in sorted(states.items())
+        if s.modified_ns > (now + MAX_SKEW_SECONDS) * 1e9
     ]
-    listing = _key(sorted(f"{p} {s.sha256}" for p, s in state.files.items() if s.sha256), None)
+    listing = _key([f"{p} {found.fingerprints.get(files[p]) or s}" for p, s in sorted(states.items())], None)
+    # Not while a file still grows: the register would hold each of its sizes.
+    at_rest, state.listing = listing == state.listing, listing
     report = delivery_report.name
-    if state.requested.get(report) != listing and "" not in arriving.values():
+    if at_rest and state.requested.get(report) != listing and not found.to_hash and "" not in found.arriving.values():
         state.requested[report] = listing
         run_key = state.run_key(report)
         keys = [key_of(t) for t in (delivery_reading, delivery_report)]
@@ -194,46 +293,120 @@ def evaluate(settings: Settings, state: SensorState, now: float) -> tuple[list[d
     return requests, messages
 
 
-def _update_known_files(files: Mapping[str, Path], state: SensorState, now: float) -> Mapping[str, str]:
-    """Update the known files in `state`; returns the incomplete and unreadable files: the cause, if known, by path."""
-    arriving = {}
+def _look_at(files: Mapping[str, Path], state: SensorState, now: float) -> _Arrivals:
+    """Look at the source files, and update the files in `state`."""
+    known: dict[str, dict[str, tuple[FileState, str]]] = defaultdict(dict)
+    for (name, algorithm), stored in known_checksums().items():
+        known[name][algorithm] = stored
+    found = _Arrivals(left=MAX_BYTES)
     for path, file in files.items():
-        try:
-            status = file.stat()
-        except FileNotFoundError:
+        current = _state(file)
+        if current is None:
             continue
+        checksums = {a: c for a, (s, c) in known[str(file)].items() if s == current}
+        is_old = now - current.changed_ns / 1e9 > MAX_PAUSE_SECONDS and SHA256 in checksums
         old = state.files.get(path)
-        current = KnownFile(status.st_size, status.st_mtime, None, status.st_ctime_ns, status.st_ino, now)
-        unchanged = old is not None and old.state == current.state
-        if old and not unchanged:
-            current.longest_pause = old.pause_until(current)
-        known = state.files[path] = old if old and unchanged else current
-        if known.sha256 is None:
-            try:
-                if _is_complete(file, known, unchanged, now):
-                    known.sha256 = fingerprint(file)
-                else:
-                    arriving[path] = ""
-            except ChuError as error:
-                arriving[path] = str(error)
+        seen = ArrivingFile(current.size, current.modified_ns / 1e9, current.changed_ns, current.inode, now)
+        unchanged = old is not None and old.state == seen.state
+        if old and unchanged:
+            seen = old
+        elif old:
+            seen.longest_pause = old.pause_until(seen)
+        # The clock may have been put back.
+        seen.seen_at = min(seen.seen_at, now)
+        if is_old and (old is None or now - seen.seen_at > MAX_PAUSE_SECONDS):
+            state.files.pop(path, None)
+        else:
+            state.files[path] = seen
+        try:
+            if not (is_old or _has_ended(file, seen, unchanged, now)):
+                found.arriving[path] = ""
+            elif (missing := [a for a in needed_algorithms(file) if a not in checksums]) and not _is_small(
+                current, missing, found
+            ):
+                _require_readable(file)
+                found.to_hash[path] = current
+            else:
+                checksums |= {algorithm: checksum(file, algorithm) for algorithm in missing}
+                require_checksum(file, partial(_one_of, checksums))
+                found.fingerprints[file] = checksums[SHA256]
+        except ChuError as error:
+            found.arriving[path] = str(error)
     for deleted in state.files.keys() - files.keys():
         del state.files[deleted]
-    return arriving
+    return found
 
 
-def _is_complete(file: Path, known: KnownFile, unchanged: bool, now: float) -> bool:
-    """Whether the upload of a file has ended. Raises ChuError if it does not have the checksum in its checksum file."""
+def _has_ended(file: Path, seen: ArrivingFile, unchanged: bool, now: float) -> bool:
+    """Whether the upload of a file seems to have ended. If a checksum file lies beside it, the checksum will tell."""
     if is_marked_done(file):
         return True
-    checksum = checksum_file(file)
-    if checksum is None:
-        return unchanged and now - known.modified > QUIET_SECONDS and now - known.seen_at > known.longest_pause
-    written = checksum.stat().st_mtime
-    if not unchanged or known.refuted_by == written:
+    if seen.size <= MAX_BYTES and checksum_file(file):
+        return unchanged
+    return unchanged and now - seen.seen_at > max(QUIET_SECONDS, seen.longest_pause)
+
+
+def _one_of(checksums: Mapping[str, str], _file: Path, algorithm: str) -> str:
+    """One of the known checksums of a file. It differs from any listed one if it is not known."""
+    return checksums.get(algorithm, "")
+
+
+def _is_small(current: FileState, algorithms: Sequence[str], found: _Arrivals) -> bool:
+    """Whether this evaluation may compute these checksums of a file, which then count as read."""
+    cost = (current.size + BYTES_OF_OPENING) * len(algorithms)
+    if cost > found.left or is_ahead(current):
         return False
-    known.refuted_by = written
-    require_checksum(file)
+    found.left -= cost
     return True
+
+
+def _require_readable(file: Path) -> None:
+    """Raise ChuError if a file cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise unreadable(file, error) from None
+
+
+def _request_fingerprints(
+    to_hash: Mapping[str, FileState],
+    state: SensorState,
+    now: float,
+    is_hashing: Callable[[], bool],
+    messages: list[str],
+) -> list[dg.RunRequest]:
+    """A request of a run that computes the fingerprints of these files, unless such a run is in progress.
+
+    Files whose fingerprint was not found are tried again after a growing wait, for a limited number of times.
+    """
+    if not to_hash:
+        state.hashing = None
+        return []
+    messages += [f"computing the fingerprint of {path}, in a run of the job {FINGERPRINTS.name}" for path in to_hash]
+    if is_hashing():
+        return []
+    first = sorted(to_hash.items())[:MAX_FILES]
+    key = _key([f"{path} {file_state}" for path, file_state in first], None)
+    last = state.hashing if state.hashing and state.hashing.key == key else Hashing(key, 0, 0.0)
+    if last.attempts == MAX_ATTEMPTS or (last.attempts and now - last.at < WAITS[last.attempts - 1]):
+        return []
+    state.hashing = Hashing(key, last.attempts + 1, now)
+    state.requested[FINGERPRINTS.name] = key
+    run_key = state.run_key(FINGERPRINTS.name)
+    return [dg.RunRequest(run_key, job_name=FINGERPRINTS.name, run_config=config_for([path for path, _ in first]))]
+
+
+def _state(file: Path) -> FileState | None:
+    """State of a file; None if it has just been removed."""
+    try:
+        return FileState.of(file.stat())
+    except OSError:
+        return None
+
+
+def _date(state: FileState) -> str:
+    return f"{datetime.fromtimestamp(state.modified_ns // 10**9, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _key(contents: Sequence[str], partition_scheme: PartitionScheme | None) -> str:
@@ -266,7 +439,7 @@ def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:
 
 @dg.sensor(
     name="arriving_files",
-    jobs=[CARE_DATABASE, *READING, REPORTS],
+    jobs=[CARE_DATABASE, *READING, REPORTS, FINGERPRINTS],
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads each new, complete delivered file; warns of files that no source table reads.",
@@ -274,11 +447,18 @@ def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:
 def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Evaluate the sensor on the folder of deliveries."""
     state = SensorState.from_cursor(context.cursor)
-    requests, messages = evaluate(load_settings(), state, time.time())
-    for message in messages:
-        if message not in state.messages:
+
+    def is_hashing() -> bool:
+        unfinished = [s for s in dg.DagsterRunStatus if s not in FINISHED]
+        of_job = dg.RunsFilter(job_name=FINGERPRINTS.name, statuses=unfinished)
+        return bool(context.instance.get_runs(of_job, limit=1))
+
+    requests, messages = evaluate(load_settings(), state, time.time(), is_hashing)
+    digests = [_key([message], None) for message in messages[:MAX_LOGGED_MESSAGES]]
+    for message, digest in zip(messages, digests, strict=False):
+        if digest not in state.messages:
             context.log.warning(message)
-    state.messages = messages
+    state.messages = digests
     hidden = len(messages) - MAX_LISTED_MESSAGES
     more = f"; and {hidden} more, see reports/delivery" if hidden > 0 else ""
     reason = ("; ".join(messages[:MAX_LISTED_MESSAGES]) + more) or "nothing new in the delivered folder"

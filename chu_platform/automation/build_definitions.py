@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from chu_platform.automation.arriving_files import arriving_files
+from chu_platform.automation.clean_up import CLEAN_UP
+from chu_platform.automation.failed_runs import failed_runs_again
+from chu_platform.automation.fingerprints_job import FINGERPRINTS
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.landing_job import arriving_on_servers, land_files
 from chu_platform.automation.reports_sensor import reports_follow_runs
-from chu_platform.automation.schedules import care_database_nightly, maintenance_weekly
+from chu_platform.automation.schedules import care_database_nightly, clean_up_daily, maintenance_weekly
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.automation_conditions import follow_upstream
@@ -31,9 +34,9 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=[definition(table) for table in catalogue() for definition in (asset_of, maintenance_of)],
-        jobs=[*JOBS, land_files],
-        schedules=[care_database_nightly, maintenance_weekly],
-        sensors=[arriving_files, arriving_on_servers, reports_follow_runs, follow_upstream],
+        jobs=[*JOBS, FINGERPRINTS, CLEAN_UP, land_files],
+        schedules=[care_database_nightly, clean_up_daily, maintenance_weekly],
+        sensors=[arriving_files, arriving_on_servers, failed_runs_again, reports_follow_runs, follow_upstream],
         resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 import dagster as dg
 
+from chu_platform.automation.clean_up import CLEAN_UP
 from chu_platform.automation.jobs import CARE_DATABASE, MAINTENANCE
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.tables.partitions import MONTHLY
@@ -23,6 +24,15 @@ def care_database_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunReques
     """One run over all months, because corrections may be in any month."""
     return dg.RunRequest(f"{context.scheduled_execution_time:%Y-%m-%d}", tags=partition_range_tags(MONTHLY.every()))
 
+
+clean_up_daily: Final = dg.ScheduleDefinition(
+    name="clean_up_daily",
+    job=CLEAN_UP,
+    cron_schedule="30 5 * * *",
+    execution_timezone=TIME_ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Deletes runs that are older than CHU_RUN_RETENTION_DAYS, and old logs.",
+)
 
 maintenance_weekly: Final = dg.ScheduleDefinition(
     name="maintenance_weekly",

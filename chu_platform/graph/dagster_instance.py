@@ -49,7 +49,17 @@ run_retries:
   enabled: true
   max_retries: 2
   retry_on_asset_or_op_failure: false
+# Ticks of schedules and sensors. Old runs are deleted by the platform: CHU_RUN_RETENTION_DAYS.
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {skipped: 1, success: 30, failure: 30, started: 30}
+  auto_materialize:
+    purge_after_days: {skipped: 1, success: 30, failure: 30, started: 30}
 """
+# What files of earlier versions lack.
+ADDED: Final = ("storage", "retention")
 
 
 def prepare_dagster_home(settings: Settings) -> None:
@@ -68,9 +78,10 @@ def prepare_dagster_home(settings: Settings) -> None:
 
 
 def _of_an_earlier_version(configuration: str) -> bool:
-    """Whether this is the unchanged file of an earlier version, which had no `storage`."""
-    own = yaml.safe_load(CONFIGURATION)
-    return bool(yaml.safe_load(configuration) == {name: own[name] for name in own if name != "storage"})
+    """Whether this is the unchanged file of an earlier version, which had no `storage`, or no `retention`."""
+    own, found = yaml.safe_load(CONFIGURATION), yaml.safe_load(configuration)
+    earlier = [{name: own[name] for name in own if name not in ADDED[start:]} for start in range(len(ADDED))]
+    return found in earlier
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, PermanentError
 from chu_platform.graph.progress import report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-class BlockingCheckFailed(ChuError):
+class BlockingCheckFailed(PermanentError):
     """Written rows failed a blocking check and were not committed. `check_results` has the results of all checks.
 
     `advice` says what to do.
@@ -156,7 +156,10 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
 def _warn(
     resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]], reading: Reading | None
 ) -> None:
-    """Warn of failed checks that do not block, with the names of undeclared columns and of files in two encodings."""
+    """Warn of failed checks that do not block, with the names of undeclared columns and of files in two encodings.
+
+    Also warn of files with a time in the future.
+    """
     for table, results in check_results.items():
         failed = [r for r in results if not r.passed and not r.check.blocking]
         if failures := _describe(table, failed):
@@ -166,6 +169,13 @@ def _warn(
             if reading and any(r.check.name == ONE_ENCODING for r in failed):
                 names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
             resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    for origin in (d.origin for d in reading.deliveries) if reading else ():
+        if origin.modified and origin.modified > now:
+            resources.warn(
+                f"{origin.name} has a modification time in the future, {origin.modified[:10]}: it was read as usual; "
+                "check the clock of its sender"
+            )
 
 
 def _advice(reading: Reading | None, of_shrinkage: str) -> str:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, TransientError, log_traceback
+from chu_platform.errors import ChuError, PermanentError, TransientError, log_traceback
 from chu_platform.graph.run_resources import RunResources
+
+# Name in the metadata of a failure: the cause stays until a delivery, a declaration or the code is another.
+PERMANENT: Final = "permanent"
 
 
 def log_line(resources: RunResources, context: dg.AssetExecutionContext, line: str) -> None:
@@ -25,7 +29,8 @@ def as_dagster_failures(resources: RunResources) -> Iterator[None]:
         resources.renew()
         raise dg.Failure(str(error), allow_retries=True) from None
     except ChuError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+        permanent = {PERMANENT: isinstance(error, PermanentError)}
+        raise dg.Failure(str(error), metadata=permanent, allow_retries=False) from None
     except Exception as error:
         # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
         log = log_traceback(error, resources.settings.logs_folder)

@@ -1,6 +1,6 @@
 """Reader of the tables of the care database."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,8 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest.date_forms import DateForm, in_declared_forms
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
 from chu_platform.ingest.dump_files import DUMP_PATTERN, PARTS_PATTERN, dumps, parts, the_dump
+from chu_platform.ingest.files import PackScan
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.freshness import Freshness
@@ -45,9 +47,9 @@ class CareTable:
         """See `delivered.Reader`."""
         return f"PostgreSQL « {self.name} »"
 
-    def files(self, pack: Path) -> Sequence[Path]:
+    def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """See `delivered.Reader`: the dump, or the files of its folder."""
-        return parts(the_dump(pack))
+        return parts(the_dump(pack, fingerprint_of))
 
     def copies(self, pack: Path) -> Sequence[Path]:
         """See `delivered.Reader`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.tables.checks import (
     MAX_DECREASE,
     Check,
@@ -29,6 +30,7 @@ from chu_platform.tables.table import Layer, Table, Zone
 if TYPE_CHECKING:
     import duckdb
 
+    from chu_platform.ingest.files import PackScan
     from chu_platform.ingest.reading import ReadingContext
 
 
@@ -194,8 +196,11 @@ class Reader(Protocol):
         """Regular expression of the names of the files to read, or of the dump of the database."""
         ...
 
-    def files(self, pack: Path) -> Sequence[Path]:
-        """The files to read, one per set of copies. Raises ChuError when a file is missing or copies differ."""
+    def files(self, pack: "Path | PackScan", fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
+        """The files to read, one per set of copies. Raises ChuError when a file is missing or copies differ.
+
+        A pack that was searched already is not searched again. `fingerprint_of` gives the fingerprints of copies.
+        """
         ...
 
     def copies(self, pack: Path) -> Sequence[Path]:

@@ -1,7 +1,7 @@
 """Reader of delivered files that are found by name; the suffix of a file selects its format."""
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows
-from chu_platform.ingest.files import OpenedFile, find, readable, same, unchanging
+from chu_platform.ingest.files import OpenedFile, PackScan, find, readable, same, scan_pack, unchanging
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.tables.freshness import Freshness
 
 if TYPE_CHECKING:
@@ -67,19 +68,21 @@ class DeliveredFiles:
         with closing(self._rows(self.files(context.pack), expected, context)) as rows:
             yield rows
 
-    def files(self, pack: Path) -> Sequence[Path]:
+    def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """The files to read: one of several identical copies.
 
         Raises ChuError when a file is missing, or when several candidates have different content.
         """
-        required = not (self.optional or (self.instead and find(pack, self.instead, required=False)))
+        scan = pack if isinstance(pack, PackScan) else scan_pack(pack)
+        required = not (self.optional or (self.instead and find(scan, self.instead, required=False)))
         by_groups: dict[tuple[str, ...], list[Path]] = {}
-        for file in find(pack, self.pattern, required):
+        for file in find(scan, self.pattern, required):
             by_groups.setdefault(self._groups(file), []).append(file)
         missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
         if missing and len(missing) < len(self.expected):
-            raise ChuError(f"no file named like {readable(self.pattern)} of {', '.join(missing)} in the pack {pack}")
-        return [same(pack, self.pattern, by_groups[groups]) for groups in sorted(by_groups)]
+            names = f"{readable(self.pattern)} of {', '.join(missing)}"
+            raise ChuError(f"no file named like {names} in the pack {scan.pack}")
+        return [same(scan, self.pattern, by_groups[groups], fingerprint_of) for groups in sorted(by_groups)]
 
     def copies(self, pack: Path) -> Sequence[Path]:
         """Every file of the pack that matches, including copies."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, PermanentError
 from chu_platform.ingest.delivered import SourceFile
 from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
@@ -53,8 +53,10 @@ class PackScan:
         return "; ".join(named[:MAX_LISTED_CAUSES])
 
 
-def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
+def find(pack: Path | PackScan, pattern: str, required: bool = True) -> Sequence[Path]:
     """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
+
+    A pack that was searched already is not searched again.
 
     Skips empty files and files that are never deliveries. Raises ChuError when the pack does not exist or cannot be
     searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
@@ -64,12 +66,12 @@ def find(pack: Path, pattern: str, required: bool = True) -> Sequence[Path]:
     def matches(name: str) -> bool:
         return wanted.fullmatch(name) is not None and not NEVER_DELIVERED.fullmatch(name)
 
-    scan = scan_pack(pack)
+    scan = pack if isinstance(pack, PackScan) else scan_pack(pack)
     files = [f for f in scan.files if matches(f.name) and size_of(f)]
     if required and not files:
         absence = scan.absence(matches)
         why = f": {absence}" if absence else in_its_place(scan.files, wanted)
-        raise ChuError(f"no file named like {readable(pattern)} in the pack {pack}{why}")
+        raise ChuError(f"no file named like {readable(pattern)} in the pack {scan.pack}{why}")
     return files
 
 
@@ -136,15 +138,18 @@ def readable(pattern: str) -> str:
     return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
 
 
-def one(pack: Path, pattern: str) -> Path:
+def one(pack: Path | PackScan, pattern: str, fingerprint_of: Callable[[Path], str] = fingerprint) -> Path:
     """The file of the pack whose name matches. Raises ChuError for none, or several with different content."""
-    return same(pack, pattern, find(pack, pattern))
+    return same(pack, pattern, find(pack, pattern), fingerprint_of)
 
 
-def same(pack: Path, pattern: str, files: Sequence[Path]) -> Path:
+def same(
+    pack: Path | PackScan, pattern: str, files: Sequence[Path], fingerprint_of: Callable[[Path], str] = fingerprint
+) -> Path:
     """The first of several files with the same content. Raises ChuError when their contents differ."""
-    if len(files) > 1 and len({fingerprint(f) for f in files}) > 1:
-        names = ", ".join(str(f.relative_to(pack)) for f in files)
+    if len(files) > 1 and (len({size_of(f) for f in files}) > 1 or len({fingerprint_of(f) for f in files}) > 1):
+        folder = pack.pack if isinstance(pack, PackScan) else pack
+        names = ", ".join(str(f.relative_to(folder)) for f in files)
         raise ChuError(
             f"several files named like {readable(pattern)} have different content: {names}; keep one of them"
         )
@@ -165,8 +170,17 @@ class OpenedFile:
 
 
 def modified_at(status: os.stat_result) -> str:
-    """Time of the last change of a file, with nanoseconds: UTC, ISO 8601."""
-    seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+    """Modification time of a file, with nanoseconds: UTC, ISO 8601."""
+    return _moment(status.st_mtime_ns)
+
+
+def changed_at(status: os.stat_result) -> str:
+    """Change time of a file, which programs cannot set, with nanoseconds: UTC, ISO 8601."""
+    return _moment(status.st_ctime_ns)
+
+
+def _moment(time_ns: int) -> str:
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
 
 
@@ -175,7 +189,7 @@ def unchanging(pack: Path, file: Path) -> Iterator[OpenedFile]:
     """Context in which the file is read and hashed.
 
     Raises ChuError when the file was written or replaced meanwhile, also when reading failed, and when it does not
-    have the checksum in the checksum file beside it.
+    have the checksum in the checksum file beside it. What is wrong with the content of a file is a PermanentError.
     """
     try:
         with file.open("rb") as stream:
@@ -190,9 +204,11 @@ def unchanging(pack: Path, file: Path) -> Iterator[OpenedFile]:
         sha256 = thread.submit(fingerprint, file)
         try:
             yield OpenedFile(file, name, lambda: SourceFile(name, before.size, sha256.result(), modified_at(status)))
-        except ChuError:
+        except ChuError as error:
             if _state(file) != before:
                 raise changed from None
+            if type(error) is ChuError:
+                raise PermanentError(str(error)) from None
             raise
         if _state(file) != before:
             raise changed

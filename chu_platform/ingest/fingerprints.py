@@ -1,26 +1,32 @@
-"""Fingerprints of delivered files. All processes share the known ones, so that a file is hashed once.
+"""Checksums of delivered files. All processes share the known ones, so that a file is read once for each algorithm.
 
-They are in one JSON file of the work folder, by path, with the state that the file had when it was hashed. A file whose
-state is the same is not hashed again. The JSON file can be deleted at any time: fingerprints are then computed again.
+They are in an SQLite database of the work folder, by path, with the state that the file had when it was read. A file
+whose state is the same is not read again. The database can be deleted at any time: checksums are then computed again.
 """
 
 import hashlib
 import os
-import tempfile
+import sqlite3
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
-
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from typing import Final, NamedTuple
 
 from chu_platform.errors import ChuError
 from chu_platform.settings import load_settings
 
-# A file that changes twice within the resolution of its file system's clock has the same state twice. So the
-# fingerprint of a file that had changed less than this time before it was hashed is not stored.
-QUIET_NANOSECONDS: Final = 2_000_000_000
+SHA256: Final = "sha256"
+# A file that changes twice within the resolution of its file system's clock has the same state twice. So the checksum
+# of a file that had changed less than this time before it was read is not stored.
+QUIET_SECONDS: Final = 2
+LOCK_SECONDS: Final = 5.0
+TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS checksums (
+        path TEXT, algorithm TEXT, size INTEGER, modified_ns INTEGER, changed_ns INTEGER, inode TEXT, checksum TEXT,
+        PRIMARY KEY (path, algorithm)
+    )
+"""
 
 
 class FileState(NamedTuple):
@@ -37,57 +43,106 @@ class FileState(NamedTuple):
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-_Known = Mapping[str, tuple[FileState, Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]]]
-_KNOWN: Final = TypeAdapter[_Known](_Known)
+class UnreadableError(ChuError):
+    """The system does not let us read a file."""
+
+
+KnownChecksums = Mapping[tuple[str, str], tuple[FileState, str]]
 
 
 def fingerprint(file: Path) -> str:
     """SHA-256 of the file, in hexadecimal: known, or computed. Raises ChuError when it cannot be read."""
+    return checksum(file, SHA256)
+
+
+def checksum(file: Path, algorithm: str) -> str:
+    """Checksum of the file, in hexadecimal: known, or computed. Raises ChuError when it cannot be read."""
     path = str(file.absolute())
     try:
         state = FileState.of(file.stat())
-        known_state, sha256 = _known().get(path, (None, ""))
+        known_state, known = _known("WHERE path = ? AND algorithm = ?", path, algorithm).get(
+            (path, algorithm), (None, "")
+        )
         if known_state == state:
-            return sha256
-        start = time.time_ns()
+            return known
+        is_quiet = state.changed_ns <= time.time_ns() - QUIET_SECONDS * 10**9
+        if is_ahead(state):
+            # The clock of the file server does not say whether the file is quiet. That its state stays the same does.
+            time.sleep(QUIET_SECONDS)
+            is_quiet = True
         with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        is_quiet = max(state.modified_ns, state.changed_ns) <= start - QUIET_NANOSECONDS
+            found = hashlib.file_digest(stream, algorithm).hexdigest()
         is_unchanged = FileState.of(file.stat()) == state
     except OSError as error:
         raise unreadable(file, error) from None
     if is_quiet and is_unchanged:
-        _store(path, state, sha256)
-    return sha256
+        _remember(path, algorithm, state, found)
+    return found
 
 
-def unreadable(file: Path, error: OSError) -> ChuError:
+def is_ahead(state: FileState) -> bool:
+    """Whether the file has changed in the future, because the clock of its file server is ahead of ours."""
+    return state.changed_ns > time.time_ns()
+
+
+def known_checksums() -> KnownChecksums:
+    """All known checksums, by absolute path and algorithm, with the states of their files."""
+    return _known("")
+
+
+def forget_missing_files() -> None:
+    """Delete the checksums of files that are gone."""
+    gone = {path for path, _ in known_checksums() if not Path(path).exists()}
+    with suppress(OSError, sqlite3.Error), _database() as database:
+        database.executemany("DELETE FROM checksums WHERE path = ?", [(path,) for path in gone])
+
+
+def unreadable(file: Path, error: OSError) -> UnreadableError:
     """The error to raise for a file that the system does not let us read."""
-    return ChuError(f"{file} cannot be read: {error.strerror}; check its permissions")
+    return UnreadableError(f"{file} cannot be read: {error.strerror}; check its permissions")
 
 
 def _store_file() -> Path:
-    return load_settings().work_folder / "fingerprints.json"
+    return load_settings().work_folder / "checksums.db"
 
 
-def _known() -> _Known:
-    """The known fingerprints, by absolute path; none when their file is damaged or cannot be read."""
+@contextmanager
+def _database() -> Iterator[sqlite3.Connection]:
+    """The database in a transaction. Raises OSError or sqlite3.Error when it cannot be opened."""
+    file = _store_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file, timeout=LOCK_SECONDS)) as database, database:
+        # What a power failure loses is computed again.
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(TABLE)
+        yield database
+
+
+def _known(condition: str, *values: str) -> KnownChecksums:
+    """The known checksums of a condition; none when the database is damaged or cannot be read."""
+    query = f"SELECT path, algorithm, size, modified_ns, changed_ns, inode, checksum FROM checksums {condition}"
     try:
-        return _KNOWN.validate_json(_store_file().read_bytes())
-    except (OSError, ValidationError):
+        with _database() as database:
+            rows = database.execute(query, values).fetchall()
+        return {
+            (path, algorithm): (FileState(size, modified, changed, int(inode)), found)
+            for path, algorithm, size, modified, changed, inode, found in rows
+        }
+    except (OSError, sqlite3.Error, ValueError, TypeError):
         return {}
 
 
-def _store(path: str, state: FileState, sha256: str) -> None:
-    """Add a fingerprint, and forget those of files that are gone. Nothing is stored where nothing can be written.
-
-    Of two processes that store at the same time, one may lose its fingerprint: it is then computed again.
-    """
-    file = _store_file()
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        known = {p: of_file for p, of_file in _known().items() if Path(p).exists()} | {path: (state, sha256)}
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=f"{file.name}.") as folder:
-            written = Path(folder) / file.name
-            written.write_bytes(_KNOWN.dump_json(known))
-            written.replace(file)
+def _remember(path: str, algorithm: str, state: FileState, found: str) -> None:
+    """Store a checksum. A damaged database is replaced. Nothing is stored where nothing can be written."""
+    row = (path, algorithm, state.size, state.modified_ns, state.changed_ns, str(state.inode), found)
+    for _ in range(2):
+        try:
+            with _database() as database:
+                database.execute("INSERT OR REPLACE INTO checksums VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except (OSError, sqlite3.OperationalError):
+            return
+        except sqlite3.DatabaseError:
+            with suppress(OSError):
+                _store_file().unlink()
+        else:
+            return

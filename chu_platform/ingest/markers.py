@@ -2,14 +2,15 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.fingerprints import fingerprint, unreadable
+from chu_platform.ingest.fingerprints import SHA256, checksum, unreadable
 
 DONE: Final = ".done"
-ALGORITHMS: Final = ("sha256", "sha512", "sha1", "md5")
+ALGORITHMS: Final = (SHA256, "sha512", "sha1", "md5")
 
 
 def is_marked_done(file: Path) -> bool:
@@ -26,22 +27,26 @@ def checksum_file(file: Path) -> Path | None:
     return next((c for c in candidates if c.is_file()), None)
 
 
-def require_checksum(file: Path) -> None:
-    """Raise ChuError when the checksum file beside a file has another checksum. Nothing is done without such a file."""
+def needed_algorithms(file: Path) -> Sequence[str]:
+    """Algorithms of the checksums that are needed of a file: of its fingerprint, and of its checksum file."""
+    listed = checksum_file(file)
+    return list(dict.fromkeys([SHA256, *([listed.suffix[1:]] if listed else [])]))
+
+
+def require_checksum(file: Path, checksum_of: Callable[[Path, str], str] = checksum) -> None:
+    """Raise ChuError when the checksum file beside a file has another checksum. Nothing is done without such a file.
+
+    `checksum_of` gives the checksum of a file for an algorithm.
+    """
     listed = checksum_file(file)
     if listed is None:
         return
     algorithm = listed.suffix[1:]
     try:
         expected = checksum_in(listed.read_bytes(), algorithm)
-        if algorithm == "sha256":
-            found = fingerprint(file)
-        else:
-            with file.open("rb") as stream:
-                found = hashlib.file_digest(stream, algorithm).hexdigest()
     except OSError as error:
-        raise unreadable(file, error) from None
-    if found != expected:
+        raise unreadable(listed, error) from None
+    if checksum_of(file, algorithm) != expected:
         raise ChuError(
             f"{file.name} does not have the checksum in {listed.name}: its transfer was cut, or one of the two is old; "
             "nothing was committed, ask for both again"

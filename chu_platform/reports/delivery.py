@@ -12,7 +12,7 @@ import pyarrow as pa
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.ingest.dump_files import registered_fingerprint
-from chu_platform.ingest.files import modified_at
+from chu_platform.ingest.files import changed_at, modified_at
 from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
@@ -98,8 +98,10 @@ def _current_row(
     except ChuError:
         sha256, state = NO_FINGERPRINT, UNREADABLE
     modified = modified_at(attributes)
-    # If the file was modified after the failed run, that run did not read it.
-    refusing = [t for t in status.tables if t in refused and modified <= refused[t].at] if state == TAKEN else []
+    # If the file changed after the failed run, that run did not read it. The modification time says nothing: it may
+    # have been set, also to the future.
+    refusing = [t for t in status.tables if t in refused and changed_at(attributes) <= refused[t].at]
+    refusing = refusing if state == TAKEN else []
     return {
         "kind": FILE,
         "path": path,

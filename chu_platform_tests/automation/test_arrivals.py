@@ -2,17 +2,29 @@
 
 import errno
 import hashlib
+import itertools
+import json
 import os
 import random
+import re
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState, evaluate
+from chu_platform.automation import arriving_files
+from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState
+from chu_platform.automation.build_definitions import build_defs
+from chu_platform.automation.fingerprints_job import FINGERPRINTS
+from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
+from chu_platform.errors import ChuError
+from chu_platform.ingest.files import one
+from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.settings import Settings
 from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
 from chu_platform.storage.lake import Lake
@@ -34,6 +46,8 @@ class Sensor:
     cursor: str | None = None
     started: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    is_hashing: bool = False
 
     @property
     def pack(self) -> Path:
@@ -52,7 +66,8 @@ class Sensor:
         for _ in range(times):
             self.now += INTERVAL_SECONDS
             state = SensorState.from_cursor(self.cursor)
-            requests, self.messages = evaluate(self.settings, state, self.now)
+            requests, self.messages = arriving_files.evaluate(self.settings, state, self.now, lambda: self.is_hashing)
+            self.requests += requests
             self.started += [r.run_key for r in requests if r.run_key and r.run_key not in self.started]
             if not killed:
                 self.cursor = state.cursor()
@@ -60,8 +75,12 @@ class Sensor:
 
 
 @pytest.fixture
-def sensor(tmp_path: Path) -> Sensor:
-    """A sensor with an empty pack and an empty lake."""
+def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sensor:
+    """A sensor with an empty pack and an empty lake. It is an hour later, so that files written now are quiet."""
+    monkeypatch.setenv("CHU_HOME", str(tmp_path))
+    monkeypatch.setenv("CHU_SOURCES", str(tmp_path / "pack"))
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600 * 10**9)
     settings = Settings(_env_file=None, home=tmp_path, sources=tmp_path / "pack")
     settings.sources_folder.mkdir()
     return Sensor(settings)
@@ -178,12 +197,194 @@ def test_a_file_rewritten_with_the_same_size_is_still_arriving(sensor: Sensor) -
     assert sensor.look(3) == ["Hospitalisations"]
 
 
-def test_a_file_with_a_recent_modification_time_is_still_arriving(sensor: Sensor) -> None:
-    sensor.now += 2 * INTERVAL_SECONDS
+@pytest.mark.parametrize("ahead", [20.0, 86_400.0, 20 * 365 * 86_400.0])
+def test_a_file_with_a_time_in_the_future_is_read_and_flagged(sensor: Sensor, ahead: float) -> None:
+    """The clock of a sender is ahead, as in the issue geimist/synOCR#81."""
+    sensor.now += ahead
     sensor.drop(STAYS, b"whole")
-    sensor.now -= 2 * INTERVAL_SECONDS
-    assert sensor.look(2) == []
-    assert sensor.look(2) == ["Hospitalisations"]
+    sensor.now -= ahead
+    assert sensor.look() == []
+    assert f"still arriving: {STAYS}" in sensor.messages
+    assert sensor.look() == ["Hospitalisations"]
+    assert sensor.look(5) == []
+    flagged = [m for m in sensor.messages if m.startswith(f"{STAYS} has a modification time in the future, 20")]
+    assert len(flagged) == (ahead > 60)
+    # A file that still grows is not complete, whatever its time is.
+    sensor.now += ahead
+    sensor.drop(DEATHS, b"1")
+    sensor.now -= ahead
+    for _ in range(3):
+        with (sensor.pack / DEATHS).open("ab") as stream:
+            stream.write(b"x")
+        os.utime(sensor.pack / DEATHS, (sensor.now + ahead,) * 2)
+        assert sensor.look() == []
+
+
+def bytes_read() -> int:
+    """Number of bytes that this process has read from files until now."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])  # type: ignore[index]
+
+
+def test_a_look_reads_little_of_large_files(sensor: Sensor) -> None:
+    """A look has 60 seconds, as in the issue dagster-io/dagster#14830."""
+    for name in (DEATHS, f"copy/{Path(DEATHS).name}", CAMPAIGNS[2017], "unknown.bin"):
+        sensor.drop(name, b"")
+        os.truncate(sensor.pack / name, 2 * 10**9)
+        os.utime(sensor.pack / name, (sensor.now, sensor.now))
+    sensor.drop(STAYS, b"whole")
+    before = bytes_read()
+    # The others do not wait for the fingerprints of the large files, and these are requested once.
+    assert sorted(sensor.look(2)) == ["Hospitalisations", "fingerprints"]
+    sensor.is_hashing = True
+    assert sensor.look(10) == []
+    assert bytes_read() - before < 4 * 10**6
+    assert f"computing the fingerprint of {DEATHS}, in a run of the job fingerprints" in sensor.messages
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were hashed."""
+    names: list[str] = []
+    digest = hashlib.file_digest
+
+    def noted(stream: Any, name: str) -> object:
+        names.append(Path(stream.name).name)
+        return digest(stream, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    return names
+
+
+def compute_fingerprints(sensor: Sensor) -> None:
+    """The run that the sensor requested last."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert FINGERPRINTS.execute_in_process(run_config=sensor.requests[-1].run_config, instance=instance).success
+
+
+def test_a_large_file_is_hashed_once_by_a_run(
+    sensor: Sensor, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(3) == ["fingerprints"]
+    assert hashed == []
+    compute_fingerprints(sensor)
+    assert sensor.look(5) == ["Hospitalisations"]
+    # Its reader and the register of deliveries use the same fingerprint.
+    assert fingerprint(sensor.pack / STAYS) == hashlib.sha256(b"whole").hexdigest()
+    assert hashed == [Path(STAYS).name]
+    # Touched, with the same content: hashed once more, and not read.
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(3) == ["fingerprints"]
+    compute_fingerprints(sensor)
+    assert sensor.look(5) == []
+    assert hashed == [Path(STAYS).name] * 2
+    sensor.drop(STAYS, b"other")
+    assert sensor.look(3) == ["fingerprints"]
+    compute_fingerprints(sensor)
+    assert sensor.look(5) == ["Hospitalisations"]
+    assert sensor.messages == []
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_the_checksum_of_a_large_file_is_compared_by_a_run(
+    sensor: Sensor, hashed: list[str], monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
+    sensor.drop(f"{STAYS}.{algorithm}", f"{hashlib.new(algorithm, b'whole').hexdigest()}\n".encode())
+    for content in (b"whol?", b"whole"):
+        sensor.drop(STAYS, content)
+        assert sensor.look(3) == ["fingerprints"]
+        compute_fingerprints(sensor)
+        read = sensor.look(5)
+    assert read == ["Hospitalisations"]
+    assert hashed == [Path(STAYS).name] * (2 if algorithm == "sha256" else 4)
+    assert sensor.messages == []
+
+
+def test_fingerprints_that_are_not_found_are_computed_again_for_a_while(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run computes them here."""
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
+    sensor.drop(STAYS, b"whole")
+    moments = []
+    for _ in range(70):
+        if sensor.look():
+            moments.append(sensor.now)
+        sensor.now += 5_990
+    waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert len(moments) == MAX_ATTEMPTS
+    assert all(wait <= waited <= wait + 6_000 for wait, waited in zip(WAITS, waits, strict=True))
+    sensor.drop(STAYS, b"other")
+    assert sensor.look(3) == ["fingerprints"]
+
+
+def test_copies_are_hashed_once(sensor: Sensor, hashed: list[str]) -> None:
+    """As in the issue microsoft/binskim#1137. A copy of a browser has another name, which no table reads."""
+    for name in (STAYS, f"again/{Path(STAYS).name}", "again/Hospitalisations (1).csv"):
+        sensor.drop(name, b"whole")
+    assert sensor.look(10) == ["Hospitalisations"]
+    assert hashed == [Path(STAYS).name] * 2
+    assert sensor.messages == ["no source table reads this file: again/Hospitalisations (1).csv"]
+
+
+def test_copies_of_another_size_are_not_hashed(sensor: Sensor, hashed: list[str]) -> None:
+    sensor.drop(STAYS, b"whole")
+    sensor.drop(f"again/{Path(STAYS).name}", b"other size")
+    with pytest.raises(ChuError, match="have different content"):
+        one(sensor.pack, Path(STAYS).name)
+    assert hashed == []
+
+
+def test_the_cursor_forgets_files_that_arrived_long_ago(sensor: Sensor) -> None:
+    """Dagster stores it with each look."""
+    for number in range(100):
+        sensor.drop(f"unknown/{number}.xyz", b"?")
+    for name in (STAYS, DEATHS, *CAMPAIGNS.values()):
+        sensor.drop(name, b"whole")
+    assert len(sensor.look(3)) == 3
+    assert sensor.cursor is not None
+    assert Path(STAYS).name in sensor.cursor
+    sensor.now = time.time() + 2 * 3600
+    assert sensor.look(3) == []
+    sensor.now += 3600
+    assert sensor.look(3) == []
+    assert ".csv" not in sensor.cursor
+    assert len(sensor.cursor) < 1000
+    # A change is noticed all the same.
+    sensor.drop(STAYS, b"other")
+    assert sensor.look(3) == ["Hospitalisations"]
+
+
+def test_cursors_of_earlier_versions_are_read(sensor: Sensor) -> None:
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(3) == ["Hospitalisations"]
+    cursor = json.loads(sensor.cursor or "")
+    file = {**cursor["files"][STAYS], "sha256": hashlib.sha256(b"whole").hexdigest(), "refuted_by": None}
+    earlier = {"files": {STAYS: file}, "asked": cursor["asked"], "times": cursor["times"], "told": ["a message"]}
+    sensor.cursor = json.dumps(earlier)
+    assert sensor.look(3) == []
+    sensor.drop(STAYS, b"other")
+    assert sensor.look(3) == ["Hospitalisations"]
+
+
+def test_dagster_accepts_the_requests(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", arriving_files.BYTES_OF_OPENING + 4)
+    monkeypatch.setattr(time, "time", lambda: sensor.now)
+    sensor.drop(STAYS, b"whole")
+    sensor.drop(DEATHS, b"1;2")
+    repository = build_defs().get_repository_def()
+    started: list[str | None] = []
+    cursor = None
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            sensor.now += INTERVAL_SECONDS
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository)
+            tick = repository.get_sensor_def("arriving_files").evaluate_tick(context)
+            cursor = tick.cursor
+            started += [request.job_name for request in tick.run_requests or ()]
+    assert started == ["fingerprints", "read_files_by_death_year"]
 
 
 def test_an_unchanged_file_delivered_again_starts_no_run(sensor: Sensor) -> None:

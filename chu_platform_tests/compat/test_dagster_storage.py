@@ -25,7 +25,8 @@ from chu_platform_tests.compat.example_assets import (
 pytestmark = pytest.mark.integration
 
 OWN = yaml.safe_load(CONFIGURATION)
-EARLIER = yaml.safe_dump({name: OWN[name] for name in OWN if name != "storage"})
+EARLIER = yaml.safe_dump({name: OWN[name] for name in OWN if name not in ("storage", "retention")})
+WITHOUT_RETENTION = yaml.safe_dump({name: OWN[name] for name in OWN if name != "retention"})
 
 
 @pytest.fixture
@@ -114,10 +115,11 @@ def open_files(settings: Settings) -> set[str]:
     return {f.name for f in files if f.is_relative_to(settings.dagster_home) and f.suffix == ".db"}
 
 
-def test_the_configuration_of_an_earlier_version_is_replaced(settings: Settings) -> None:
+@pytest.mark.parametrize("earlier", [EARLIER, WITHOUT_RETENTION])
+def test_the_configuration_of_an_earlier_version_is_replaced(settings: Settings, earlier: str) -> None:
     settings.dagster_home.mkdir(parents=True)
     file = settings.dagster_home / "dagster.yaml"
-    file.write_text(EARLIER)
+    file.write_text(earlier)
     prepare_dagster_home(settings)
     assert file.read_text() == CONFIGURATION
 

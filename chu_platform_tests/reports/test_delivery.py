@@ -300,6 +300,22 @@ def registered(pack: Path, url: str | None = None) -> dict[str, tuple[str, str |
     return {row["path"]: (row["state"], row["known_as"]) for row in found}
 
 
+def test_files_with_a_time_in_the_future_are_read_or_refused_and_flagged(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.put(people=people(NUMBERS), activities=LACKING)
+    for name in (PEOPLE, ACTIVITIES):
+        os.utime(house.pack / name, (4e9, 4e9))
+    house.run()
+    (moment,) = house.moments
+    found = moment.registered()
+    assert found[PEOPLE, start(people(NUMBERS))]["state"] == "read"
+    assert found[ACTIVITIES, start(LACKING)]["state"] == "source_refused"
+    assert (
+        f"WARNING {PEOPLE} has a modification time in the future, 2096-10-02: it was read as usual; "
+        "check the clock of its sender"
+    ) in moment.log
+
+
 def test_all_34_survey_files_have_a_source_table(pack: Path) -> None:
     surveys = {path: row for path, row in registered(pack).items() if path.startswith("Satisfaction/")}
     states = Counter(state for state, _ in surveys.values())
