@@ -3,13 +3,13 @@
 import gzip
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.files import NEVER_DELIVERED, find
+from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, find
 from chu_platform.ingest.fingerprints import fingerprint
 
 # First bytes of a dump in custom format, and of the table of contents of one in directory format.
@@ -23,7 +23,7 @@ DUMP_PATTERN: Final = (
 PARTS_PATTERN: Final = r"toc\.dat|\d+\.dat(\.(gz|lz4|zst))?|blobs?(_\d+)?\.(toc|dat)(\.(gz|lz4|zst))?"
 
 
-def dumps(pack: Path) -> Sequence[Path]:
+def dumps(pack: Path | PackScan) -> Sequence[Path]:
     """The files and folders of the pack that are dumps, in order of path."""
     found = find(pack, rf"{DUMP_PATTERN}|toc\.dat", required=False)
     folders = [f.parent for f in found if _is_contents(f)]
@@ -31,11 +31,12 @@ def dumps(pack: Path) -> Sequence[Path]:
     return sorted([*folders, *files])
 
 
-def the_dump(pack: Path) -> Path:
+def the_dump(pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Path:
     """The dump of the pack. Raises ChuError for none, or several with different content."""
     found = dumps(pack) or find(pack, DUMP_PATTERN)
-    if len(found) > 1 and len({_content(d) for d in found}) > 1:
-        names = ", ".join(d.relative_to(pack).as_posix() for d in found)
+    if len(found) > 1 and not _are_copies(found, fingerprint_of):
+        folder = pack.pack if isinstance(pack, PackScan) else pack
+        names = ", ".join(d.relative_to(folder).as_posix() for d in found)
         raise ChuError(f"several dumps of the care database have different content: {names}; keep one of them")
     return found[0]
 
@@ -52,17 +53,21 @@ def is_part(file: Path) -> bool:
     return file.name.lower() != CONTENTS_FILE and re.fullmatch(PARTS_PATTERN, file.name, re.IGNORECASE) is not None
 
 
-def dump_fingerprint(dump: Path) -> str:
+def dump_fingerprint(dump: Path, fingerprint_of: Callable[[Path], str] = fingerprint) -> str:
     """SHA-256 of a dump, in hexadecimal; of a folder, that of the names and fingerprints of its files."""
     if not dump.is_dir():
-        return fingerprint(dump)
-    listing = "".join(f"{fingerprint(part)}  {part.name}\n" for part in parts(dump))
+        return fingerprint_of(dump)
+    listing = "".join(f"{fingerprint_of(part)}  {part.name}\n" for part in parts(dump))
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def registered_fingerprint(file: Path) -> str:
     """Fingerprint of a file in the register of deliveries: the table of contents of a dump stands for its folder."""
     return dump_fingerprint(file.parent if _is_contents(file) else file)
+
+
+def _are_copies(dumps: Sequence[Path], fingerprint_of: Callable[[Path], str]) -> bool:
+    return len({dump_fingerprint(d, fingerprint_of) for d in dumps}) == 1 or len({_content(d) for d in dumps}) == 1
 
 
 def _content(dump: Path) -> str:
