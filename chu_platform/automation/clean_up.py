@@ -5,7 +5,6 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.graph.dagster_retention import clean_up
 from chu_platform.settings import load_settings
 
 NAME: Final = "clean_up"
@@ -15,6 +14,8 @@ NAME: Final = "clean_up"
     name="delete_old_runs", pool=NAME, description="Deletes old runs with their events, old backfills, and old logs."
 )
 def _clean_up(context: dg.OpExecutionContext) -> None:
+    from chu_platform.graph.dagster_retention import clean_up  # it imports SQLAlchemy, which definitions do not need
+
     for line in clean_up(context.instance, load_settings(), time.time()):
         context.log.info(line)
 

@@ -43,7 +43,7 @@ def use_measures(
     If an event is shared between places, `shares` is the label of the sum of the shares, and `whole` the count of whole
     events, which is displayed beside both figures.
     """
-    also = (whole,) if whole else ()
+    also = [whole] if whole else []
     return (
         Measure(
             "taux",

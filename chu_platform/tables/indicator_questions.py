@@ -36,7 +36,7 @@ class Measure:
     decimals: int = 1
     limits: str = "intervalle de confiance à 95 %"
     reason_without_limits: str = ""
-    also: Sequence[Count] = ()
+    also: Sequence[Count] = field(default_factory=list)
 
     @property
     def counts(self) -> Sequence[Count]:

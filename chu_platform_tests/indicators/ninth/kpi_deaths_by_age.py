@@ -48,7 +48,7 @@ OWN: Final = f"indicator = '{NAME}'"
 OF_ALL_REGIONS: Final = f"""
     SELECT p.id, c.id
     FROM cell p JOIN cell c ON split_part(c.start, '|', 1) = p.start AND c.code = concat('all|', p.code)
-    WHERE p.{OWN} AND c.indicator = 'kpi_deaths_by_region'
+    WHERE p.{OWN} AND c.indicator = 'kpi_deaths_by_region' AND split_part(c.start, '|', 2) <> 'all'
     """
 
 kpi_deaths_by_age = Indicator(
