@@ -44,11 +44,11 @@ EXACT = Table(
     rows=Query.over(_counts),
 )
 OWN: Final = f"indicator = '{NAME}'"
-# Its totals are the sums of indicator 7 over the regions: both are masked together.
+# Its totals are the sums of indicator 7 for France and elsewhere: both are masked together.
 OF_ALL_REGIONS: Final = f"""
     SELECT p.id, c.id
     FROM cell p JOIN cell c ON split_part(c.start, '|', 1) = p.start AND c.code = concat('all|', p.code)
-    WHERE p.{OWN} AND c.indicator = 'kpi_deaths_by_region' AND split_part(c.start, '|', 2) <> 'all'
+    WHERE p.{OWN} AND c.indicator = 'kpi_deaths_by_region' AND split_part(c.start, '|', 2) IN ('all', '99')
     """
 
 kpi_deaths_by_age = Indicator(
