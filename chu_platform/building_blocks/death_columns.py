@@ -59,6 +59,16 @@ def code_lieu_deces(name: str) -> Column:
     return Column(name, STRING, "code Insee du lieu de décès", "Code du lieu de décès", identifying=True)
 
 
+DATEDECES: Final = Column(
+    "datedeces",
+    STRING,
+    "date de décès AAAAMMJJ ; 00 : inconnu",
+    "Date de décès (Insee)",
+    identifying=True,
+    nullable=False,
+)
+
+
 def numero_acte(name: str) -> Column:
     """Number of the death certificate; `name` is the column name in the file."""
     return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
@@ -78,13 +88,13 @@ def valid_death_date(column: str) -> Sequence[RowCheck]:
             "date_deces >= '0' AND (date_deces LIKE '____-__-__' AND try_cast(date_deces AS DATE) IS NOT NULL "
             "OR regexp_full_match(date_deces, '\\d{4}(-00-[0-3]\\d|-(0[1-9]|1[0-2])(-00)?)?'))",
         ),
-        # Other years are damage, such as digits of another column in a shifted line.
         RowCheck(
             "date_out_of_range",
             column,
             # A death of which only the month or the year is known is not before that day either.
             "date_deces <= strftime(current_date + 1, '%Y-%m-%d') OR death_year > year(current_date)::VARCHAR",
         ),
+        # Other years are damage, such as digits of another column in a shifted line.
         RowCheck(
             "year_out_of_range",
             column,
@@ -138,14 +148,7 @@ def insee_table(
         code_lieu_naissance("lieunaiss"),
         lieu_naissance("commnaiss"),
         pays_naissance("paysnaiss"),
-        Column(
-            "datedeces",
-            STRING,
-            "date de décès AAAAMMJJ ; 00 : inconnu",
-            "Date de décès (Insee)",
-            identifying=True,
-            nullable=False,
-        ),
+        DATEDECES,
         code_lieu_deces("lieudeces"),
         numero_acte("actedeces"),
         Column(

@@ -2,6 +2,7 @@
 
 from chu_platform.building_blocks.death_columns import (
     DATE_DECES,
+    DATEDECES,
     DEATH_YEAR,
     certificate_number,
     code_lieu_deces,
@@ -25,14 +26,7 @@ opposition_deces = Table(
     label="Oppositions à la publication d’un décès (Insee)",
     owner="team:registers",
     columns=[
-        Column(
-            "datedeces",
-            STRING,
-            "date de décès AAAAMMJJ ; 00 : inconnu",
-            "Date de décès (Insee)",
-            identifying=True,
-            nullable=False,
-        ),
+        DATEDECES,
         code_lieu_deces("lieudeces"),
         numero_acte("actedeces"),
         Column("periode", STRING, "date de la liste, d’après le nom du fichier ; vide sans date", "Date de la liste"),
