@@ -26,6 +26,21 @@ from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_consultation_rate_by_professional"
+# Columns of professionals, and of professions and specialities.
+EVENTS_PER_ACTIVE_YEAR: Final = Column(
+    "events_per_active_year",
+    DOUBLE,
+    "nombre de consultations par année d’activité",
+    "Consultations par année d’activité",
+    nullable=False,
+)
+SHARE: Final = Column(
+    "share",
+    DOUBLE,
+    "part des consultations de la période, de 0 à 1",
+    "Part des consultations",
+    nullable=False,
+)
 
 
 def _of_professionals(periods: Periods) -> str:
@@ -86,20 +101,8 @@ EXACT = Table(
             "Années d’activité",
             nullable=False,
         ),
-        Column(
-            "events_per_active_year",
-            DOUBLE,
-            "nombre de consultations par année d’activité",
-            "Consultations par année d’activité",
-            nullable=False,
-        ),
-        Column(
-            "share",
-            DOUBLE,
-            "part des consultations de la période, de 0 à 1",
-            "Part des consultations",
-            nullable=False,
-        ),
+        EVENTS_PER_ACTIVE_YEAR,
+        SHARE,
     ],
     reads={"consultation": fact_consultation, "professional": dim_professional, "period": dim_period},
     rows=Query.over(_of_professionals),
@@ -178,20 +181,8 @@ consultation_by_speciality = Table(
             "Années d’activité",
             nullable=False,
         ),
-        Column(
-            "events_per_active_year",
-            DOUBLE,
-            "nombre de consultations par année d’activité",
-            "Consultations par année d’activité",
-            nullable=False,
-        ),
-        Column(
-            "share",
-            DOUBLE,
-            "part des consultations de la période, de 0 à 1",
-            "Part des consultations",
-            nullable=False,
-        ),
+        EVENTS_PER_ACTIVE_YEAR,
+        SHARE,
         Column(
             "median",
             DOUBLE,
