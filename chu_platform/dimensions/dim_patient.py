@@ -5,7 +5,7 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import UNKNOWN, us_date
+from chu_platform.tables.spark_sql import UNKNOWN, sex_of, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 dim_patient = Table(
@@ -24,7 +24,7 @@ dim_patient = Table(
     rows=Query(
         f"""
         SELECT k.patient_key,
-               CASE p.Sexe WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' ELSE 'unknown' END AS sex,
+               {sex_of("p.Sexe")} AS sex,
                year({us_date("p.Date")}) AS birth_year
         FROM {{patient}} p JOIN {{pseudonym}} k ON k.Id_patient = p.Id_patient
         UNION ALL

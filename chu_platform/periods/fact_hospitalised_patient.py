@@ -11,7 +11,7 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DATE, STRING, Column
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import UNKNOWN_BAND, age_band, completed_years, middle_day, us_date
+from chu_platform.tables.spark_sql import UNKNOWN_BAND, age_band, completed_years, middle_day, sex_of, us_date
 from chu_platform.tables.table import Layer, Table, Zone
 
 
@@ -20,7 +20,7 @@ def _patients(periods: Periods) -> str:
     return f"""
         WITH born AS (
             SELECT k.patient_key, {us_date("b.Date")} AS birth_date,
-                   CASE b.Sexe WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' ELSE 'unknown' END AS sex
+                   {sex_of("b.Sexe")} AS sex
             FROM {{patient}} b JOIN {{pseudonym}} k ON k.Id_patient = b.Id_patient
         ),
         hospitalised AS (

@@ -9,7 +9,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import ALL, UNKNOWN_BAND, middle_day, us_date
+from chu_platform.tables.spark_sql import ALL, UNKNOWN_BAND, middle_day, sex_of, us_date
 from chu_platform.tables.table import Layer, Table, Zone
 
 fact_patient_base = Table(
@@ -59,7 +59,7 @@ fact_patient_base = Table(
             SELECT birth_date, sex, count(*) AS n
             FROM (
                 SELECT {us_date("Date")} AS birth_date,
-                       CASE Sexe WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' ELSE 'unknown' END AS sex
+                       {sex_of("Sexe")} AS sex
                 FROM {{patient}}
             ) GROUP BY birth_date, sex
         ),

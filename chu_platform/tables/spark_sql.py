@@ -54,6 +54,11 @@ def middle_day(start: str, end: str) -> str:
     return f"date_add({start}, CAST(floor(datediff({end}, {start}) / 2) AS INT))"
 
 
+def sex_of(delivered: str) -> str:
+    """Sex as F, M or unknown, of the text in the care database."""
+    return f"CASE {delivered} WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' ELSE 'unknown' END"
+
+
 def us_date(text: str) -> str:
     """Date of a text in US format, with or without leading zeros (7/25/2013). Null if the text is not a date."""
     part = f"split_part({text}, '/', {{}})"
