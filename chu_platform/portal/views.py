@@ -84,8 +84,8 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
         found_peers,
         context_cells(snapshot, question, choice.measure, choice.x, period),
         trend_chart(snapshot, question, shown, series, period.grain),
-        _dots(snapshot, choice, choice.measure, found_peers),
-        _map(snapshot, choice, choice.measure, found_peers),
+        _dots(snapshot, choice, found_peers),
+        _map(snapshot, choice, found_peers),
         instead_of,
         why,
     )
@@ -131,7 +131,8 @@ def unit_and_title(measure: Measure) -> tuple[str, str]:
     return "", f"{measure.label}, {measure.unit}"
 
 
-def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Dots:
+def _dots(snapshot: Snapshot, choice: Choice, found: Peers) -> Dots:
+    measure = choice.measure
     unit, title = unit_and_title(measure)
     drawn = [c for c in found.cells if c.value is not None or c.masked]
     rows = [
@@ -152,15 +153,15 @@ def _dots(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) ->
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
         from_zero=measure.unit != OUT_OF_100,
-        reference=_reference(snapshot, choice, measure, found),
+        reference=_reference(snapshot, choice, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
     )
 
 
-def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> Reference | None:
+def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | None:
     """The reference value for the peers: France if it is known, else the median of the visible figures."""
-    question = choice.question
+    question, measure = choice.question, choice.measure
     if "region_code" in choice.x:
         if measure.numerator and measure.numerator.column == measure.value:
             return None  # the number of all regions is no reference for the number of one
@@ -172,8 +173,8 @@ def _reference(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peer
     return Reference("Médiane des visibles", found.median)
 
 
-def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> RegionMap | None:
-    question = choice.question
+def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
+    question, measure = choice.question, choice.measure
     if not question.has_map or choice.x.get("level") in ("department", "establishment"):
         return None
     regions = []
@@ -193,7 +194,7 @@ def _map(snapshot: Snapshot, choice: Choice, measure: Measure, found: Peers) -> 
         unit,
         measure.decimals,
         regions,
-        _reference(snapshot, choice, measure, found) if measure.ranked and not question.follows_size else None,
+        _reference(snapshot, choice, found) if measure.ranked and not question.follows_size else None,
         measure.reason_without_limits,
     )
 
