@@ -91,6 +91,11 @@ def sql_where(condition: Filter | None) -> str:
     return f' WHERE "{condition.column}" {condition.operator} {value}'
 
 
+def expression_of(operator: str, column: Any, value: Any, is_null: Any) -> Any:
+    """A condition as an expression of a reader, whose columns have the operators of Python."""
+    return {"=": column == value, "<=": column <= value, ">=": column >= value, "is null": is_null}[operator]
+
+
 def polars(request: Request) -> Answer:
     """Polars: scan_delta."""
     import polars as pl
@@ -98,13 +103,7 @@ def polars(request: Request) -> Answer:
     frame = pl.scan_delta(request.path, version=request.version)
     if request.filter:
         column, value = pl.col(request.filter.column), pl.lit(request.filter.value)
-        condition = {
-            "=": column == value,
-            "<=": column <= value,
-            ">=": column >= value,
-            "is null": column.is_null(),
-        }[request.filter.operator]
-        frame = frame.filter(condition)
+        frame = frame.filter(expression_of(request.filter.operator, column, value, column.is_null()))
     found = frame.collect()
     return answer_of(found.columns, found.rows())
 
@@ -126,12 +125,7 @@ def pyarrow_dataset(request: Request) -> Answer:
     expression = None
     if request.filter:
         field = ds.field(request.filter.column)
-        expression = {
-            "=": field == request.filter.value,
-            "<=": field <= request.filter.value,
-            ">=": field >= request.filter.value,
-            "is null": field.is_null(),
-        }[request.filter.operator]
+        expression = expression_of(request.filter.operator, field, request.filter.value, field.is_null())
     dataset = DeltaTable(request.path, version=request.version).to_pyarrow_dataset()
     return answer_of_arrow(dataset.to_table(filter=expression))
 
@@ -180,13 +174,7 @@ def spark(session: Any) -> Reader:
         frame = reader.load(request.path)
         if request.filter:
             column, value = sql.col(request.filter.column), sql.lit(request.filter.value)
-            condition = {
-                "=": column == value,
-                "<=": column <= value,
-                ">=": column >= value,
-                "is null": column.isNull(),
-            }[request.filter.operator]
-            frame = frame.where(condition)
+            frame = frame.where(expression_of(request.filter.operator, column, value, column.isNull()))
         return answer_of_arrow(frame.toArrow())
 
     return read
