@@ -32,7 +32,7 @@ from chu_platform.graph.assets import partition_range_tags
 from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
-from chu_platform.ingest.files import PackScan, scan_pack
+from chu_platform.ingest.files import MAX_SKEW_SECONDS, PackScan, scan_pack
 from chu_platform.ingest.fingerprints import (
     SHA256,
     FileState,
@@ -63,8 +63,6 @@ MAX_BYTES: Final = 32 * 2**20
 BYTES_OF_OPENING: Final = 2**17
 # Number of files for one run of the job of fingerprints.
 MAX_FILES: Final = 1000
-# A clock that is ahead of ours by less is not worth a warning.
-MAX_SKEW_SECONDS: Final = 60.0
 MAX_LISTED_MESSAGES: Final = 10
 MAX_LOGGED_MESSAGES: Final = 100
 

@@ -20,6 +20,7 @@ from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
+from chu_platform.ingest.files import latest_credible
 from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, read
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
@@ -169,9 +170,9 @@ def _warn(
             if reading and any(r.check.name == ONE_ENCODING for r in failed):
                 names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
             resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    latest = latest_credible()
     for origin in (d.origin for d in reading.deliveries) if reading else ():
-        if origin.modified and origin.modified > now:
+        if origin.modified and origin.modified > latest:
             resources.warn(
                 f"{origin.name} has a modification time in the future, {origin.modified[:10]}: it was read as usual; "
                 "check the clock of its sender"

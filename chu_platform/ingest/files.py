@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
+from typing import Final
 
 from chu_platform.errors import ChuError, PermanentError
 from chu_platform.ingest.delivered import SourceFile
 from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
+
+# A sender's clock that is ahead of ours by less is not worth a warning.
+MAX_SKEW_SECONDS: Final = 60.0
 
 # Lock files of office programs, settings of file managers, unfinished transfers, files that say that another is whole.
 NEVER_DELIVERED = re.compile(
@@ -177,6 +182,11 @@ def modified_at(status: os.stat_result) -> str:
 def changed_at(status: os.stat_result) -> str:
     """Change time of a file, which programs cannot set, with nanoseconds: UTC, ISO 8601."""
     return _moment(status.st_ctime_ns)
+
+
+def latest_credible() -> str:
+    """The latest modification time that makes no warning: UTC, ISO 8601, as `modified_at`."""
+    return _moment(time.time_ns() + int(MAX_SKEW_SECONDS * 1e9))
 
 
 def _moment(time_ns: int) -> str:
