@@ -54,6 +54,8 @@ setup(
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
         "pyyaml>=6",
+        # The project's own client, with its transports: docs/decisions/0014-column-lineage.md.
+        "openlineage-python>=1.54,<2",
         "sqlglot>=30.1,<31",
         # The portal: docs/decisions/0011-portal.md. The Dagster webserver has these already.
         "starlette>=1.0,<2",
@@ -81,6 +83,9 @@ setup(
             "pyopenssl>=26",
             "cryptography>=48",
             "beautifulsoup4>=4.13",
+            # Validates OpenLineage events.
+            "jsonschema>=4.23",
+            "types-jsonschema",
             # Reads the lake as its users do: docs/readers.md.
             "polars>=2.1",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.

@@ -284,17 +284,34 @@ def dictionary(
     print(f"{written} documents; open {folder / DICTIONARY}")
 
 
-@app.command(short_help="Write the column lineage as OpenLineage.")
+@app.command(short_help="Write or send the column lineage as OpenLineage.")
 def lineage(
-    openlineage: Annotated[Path, typer.Option("--openlineage", help="file to write: one OpenLineage event per line")],
+    openlineage: Annotated[
+        Path | None,
+        typer.Option("--openlineage", help="file to write, one event per line; without it, send to CHU_OPENLINEAGE"),
+    ] = None,
 ) -> None:
-    """Write the column lineage of every table as OpenLineage events, for a catalogue."""
-    from chu_platform.catalogue import catalogue
-    from chu_platform.lineage.openlineage import write_events
+    """Write the column lineage of every table as OpenLineage events, or send them to a catalogue.
 
+    If CHU_OPENLINEAGE is set, each run of a step sends its events there by itself.
+    """
+    from chu_platform.catalogue import catalogue
+    from chu_platform.lineage.openlineage import declared_event
+    from chu_platform.lineage.transport import send, to_file, transport_of
+
+    settings = load_settings()
+    if openlineage:
+        openlineage.unlink(missing_ok=True)
+        transport, place = to_file(openlineage), str(openlineage)
+    elif settings.openlineage:
+        transport, place = transport_of(settings.openlineage.get_secret_value()), "the place of CHU_OPENLINEAGE"
+    else:
+        raise ChuError("name a file with --openlineage, or a place with CHU_OPENLINEAGE")
     tables = [made for table in catalogue() for made in table.outputs]
-    written = write_events(tables, load_settings().lake_place, openlineage)
-    print(f"{written} events in {openlineage}")
+    for table in tables:
+        send(transport, declared_event(table, settings.lake_place))
+    transport.close()
+    print(f"{len(tables)} events in {place}")
 
 
 @app.command("demo-pack", short_help="Write a synthetic pack.")

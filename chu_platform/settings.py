@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     )
     notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
     notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")
+    openlineage: SecretStr | None = Field(
+        None,
+        description="where OpenLineage events of runs go: http(s)://..., a file, or a file .yml of its client; unset: "
+        "nowhere",
+    )
     run_retention_days: int = Field(
         30, ge=0, description="days that Dagster's storage keeps ended runs with their events; 0 keeps all"
     )

@@ -60,9 +60,14 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         resources: RunResources = context.resources.platform
         partition_range = _partition_range(table, context)
-        with as_dagster_failures(resources):
+        run = context.run
+        with (
+            as_dagster_failures(resources),
+            resources.lineage_events.step(table, run.run_id, run.job_name, context.retry_number) as done,
+        ):
             try:
-                result = run_step(resources, table, partition_range, context.run_id, context.instance)
+                result = run_step(resources, table, partition_range, run.run_id, context.instance)
+                done(result)
             except BlockingCheckFailed as failure:
                 yield from check_events(failure.check_results)
                 raise

@@ -5,6 +5,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from chu_platform.graph.lineage_events import LineageEvents
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.operations import DELTA_RS, Operations
@@ -35,6 +36,7 @@ class RunResources:
         self.logs_to_dagster = logs_to_dagster
         self.lake = Lake(lake_root(settings))
         self.warnings: list[str] = []
+        self.lineage_events = LineageEvents(settings, self.lake, self.warn)
 
     def warn(self, message: str) -> None:
         """Log a warning, and keep it for the summary of the run."""
@@ -88,6 +90,7 @@ class RunResources:
     ) -> None:
         self._close("engine")
         self._close("care_database")
+        self.lineage_events.close()
 
     def _close(self, name: str) -> None:
         if name in self.__dict__:
