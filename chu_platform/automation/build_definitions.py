@@ -15,7 +15,7 @@ from chu_platform.automation.schedules import care_database_nightly, clean_up_da
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.automation_conditions import follow_upstream
-from chu_platform.graph.maintenance_assets import maintenance_of
+from chu_platform.graph.maintenance_assets import maintenance_assets
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
 
@@ -33,7 +33,7 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
     Connects to nothing, so the code location loads even if the engine and the database are down.
     """
     return dg.Definitions(
-        assets=[definition(table) for table in catalogue() for definition in (asset_of, maintenance_of)],
+        assets=[*map(asset_of, catalogue()), *maintenance_assets(catalogue())],
         jobs=[*JOBS, FINGERPRINTS, CLEAN_UP, land_files],
         schedules=[care_database_nightly, clean_up_daily, maintenance_weekly],
         sensors=[arriving_files, arriving_on_servers, failed_runs_again, reports_follow_runs, follow_upstream],

@@ -1,108 +1,161 @@
-"""Dagster assets of the maintenance of tables."""
+"""Dagster assets of the maintenance of tables: one for each layer."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
+from chu_platform.errors import ChuError, TransientError
 from chu_platform.graph.asset_keys import key_of
-from chu_platform.graph.assets import RETRIES, RUN_RESOURCES, pool_of
+from chu_platform.graph.assets import RETRIES, RUN_RESOURCES
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
-from chu_platform.ingest.delivered import quarantine_of
+from chu_platform.ingest.delivered import is_delivered, quarantine_of
 from chu_platform.storage.maintenance import MaintenanceReport, maintain
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
 
-GROUP = "maintenance"
+GROUP: Final = "maintenance"
+# Columns of the table of results: what a filter on one value of a Z-order column reads is an average.
+RESULTS: Final = dg.TableSchema(
+    [
+        dg.TableColumn("table", "string"),
+        dg.TableColumn("did", "string", description="operations and their reasons, or why there was none"),
+        dg.TableColumn("z_order_by", "string"),
+        *(
+            dg.TableColumn(f"{measure}_{when}", "int", description=description)
+            for measure, description in (
+                ("files", "files of the current version"),
+                ("bytes", "bytes of these files"),
+                ("files_read", "files that a filter on one value of a Z-order column reads, on average"),
+                ("bytes_read", "bytes of these files"),
+                ("expired_files", "files that no version within the retention names"),
+            )
+            for when in ("before", "after")
+        ),
+        dg.TableColumn("seconds", "float"),
+    ]
+)
 
 
-def maintenance_key(table: Table) -> dg.AssetKey:
-    """Asset key of the maintenance of a table."""
-    return dg.AssetKey([GROUP, f"{table.layer.value}_{table.name}"])
+def maintenance_key(layer: Layer) -> dg.AssetKey:
+    """Asset key of the maintenance of the tables of a layer."""
+    return dg.AssetKey([GROUP, layer.value])
 
 
-def maintenance_of(table: Table) -> dg.AssetsDefinition:
-    """The asset that maintains a table and, if it is delivered, its rejects and its quarantine.
+def maintenance_assets(tables: Iterable[Table]) -> Sequence[dg.AssetsDefinition]:
+    """The assets that maintain these tables and what their steps also make, one for each layer.
 
-    It has the same pool as the step that writes the table, so the two never run at the same time.
+    The quarantines of delivered tables have no asset and rarely exist. They belong to the layer of their source,
+    because their files must not exist longer than the retention either.
     """
-    tables = table.outputs
-
-    @dg.multi_asset(
-        name=f"maintenance__{pool_of(table)}",
-        specs=[_spec(t, table) for t in tables],
-        required_resource_keys={RUN_RESOURCES},
-        retry_policy=RETRIES,
-        hooks={failure_notice},
-        pool=pool_of(table),
-    )
-    def step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        resources: RunResources = context.resources.platform
-        for maintained in tables:
-            if resources.lake.open(maintained) is None:
-                yield dg.MaterializeResult(
-                    asset_key=maintenance_key(maintained), metadata={"skipped_because": "not in the lake yet"}
-                )
-                continue
-            with as_dagster_failures(resources):
-                report = maintain(
-                    resources.lake, maintained, maintained.maintenance, context.run_id, resources.operations
-                )
-            log_line(resources, context, _line(maintained, report))
-            yield dg.MaterializeResult(asset_key=maintenance_key(maintained), metadata=_metadata(report))
-        quarantine = quarantine_of(table)
-        # The quarantine has no asset and rarely exists. Its files must not exist longer than the retention either.
-        if table.layer is Layer.SOURCES and resources.lake.open(quarantine):
-            with as_dagster_failures(resources):
-                report = maintain(
-                    resources.lake, quarantine, quarantine.maintenance, context.run_id, resources.operations
-                )
-            log_line(resources, context, _line(quarantine, report))
-
-    return step
+    by_layer: dict[Layer, list[Table]] = defaultdict(list)
+    for table in tables:
+        for made in table.outputs:
+            by_layer[made.layer].append(made)
+        if is_delivered(table):
+            by_layer[table.layer].append(quarantine_of(table))
+    return [_asset(layer, of_layer) for layer, of_layer in by_layer.items()]
 
 
-def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
-    policy = table.maintenance
-    return dg.AssetSpec(
-        maintenance_key(table),
-        deps=[key_of(table)],
+def _asset(layer: Layer, tables: Sequence[Table]) -> dg.AssetsDefinition:
+    assets = [t for t in tables if t.layer is layer]
+
+    @dg.asset(
+        key=maintenance_key(layer),
+        deps=[key_of(t) for t in assets],
         group_name=GROUP,
-        description=f"Keeps {table.folder} readable fast and within its retention.",
+        description=f"Keeps the tables of the layer {layer.value} readable fast (compact files in Z-order) and within "
+        "their retention.",
         kinds={"deltalake", "python"},
-        owners=[step_table.owner],
+        owners=sorted({t.owner for t in assets}),
         metadata={
-            "z_order_by": ", ".join(table.layout.z_order_by) or "-",
-            "acts_at_small_files": policy.small_files,
-            "acts_at_small_share": policy.small_share,
-            "acts_at_expired_files": policy.expired_files,
-            "acts_at_commits": policy.commits,
-            "retention": str(policy.retention),
-            "log_retention": str(policy.log_retention),
+            "tables": len(assets),
+            "z_order_by": dg.MetadataValue.json({t.name: t.layout.z_order_by for t in assets if t.layout.z_order_by}),
         },
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=Freshness.WEEKLY.fail, warn_window=Freshness.WEEKLY.warn
         ),
+        required_resource_keys={RUN_RESOURCES},
+        retry_policy=RETRIES,
+        hooks={failure_notice},
     )
+    def maintenance(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        resources: RunResources = context.resources.platform
+        with as_dagster_failures(resources):
+            reports = _maintain(resources, context, tables)
+        return dg.MaterializeResult(metadata=_metadata(reports))
+
+    return maintenance
 
 
-def _metadata(report: MaintenanceReport) -> dict[str, str | int | float]:
-    before, after = report.before, report.after
-    return {
-        "did": "; ".join(f"{d.action.operation.value}: {d.action.reason}" for d in report.done) or "nothing",
-        "skipped_because": report.skipped or "-",
-        "files_before": before.files,
-        "files_after": after.files,
-        "bytes_before": before.size,
-        "bytes_after": after.size,
-        "expired_files_before": before.expired_files,
-        "expired_files_after": after.expired_files,
-        "commits_since_checkpoint_before": before.commits,
-        "commits_since_checkpoint_after": after.commits,
-        "delta_version": after.version,
-        "seconds": round(report.seconds, 2),
+def _maintain(
+    resources: RunResources, context: dg.AssetExecutionContext, tables: Sequence[Table]
+) -> Mapping[Table, MaintenanceReport]:
+    """Maintain each table that is in the lake. Raises the errors of all tables together, after the last table."""
+    reports: dict[Table, MaintenanceReport] = {}
+    errors: list[ChuError] = []
+    for table in tables:
+        try:
+            if resources.lake.open(table) is None:
+                continue
+            report = maintain(resources.lake, table, table.maintenance, context.run.run_id, resources.operations)
+        except ChuError as error:
+            errors.append(error)
+            continue
+        reports[table] = report
+        log_line(resources, context, _line(table, report))
+    if errors:
+        # A retry finds little to do in the tables that were maintained.
+        kind = TransientError if all(isinstance(e, TransientError) for e in errors) else ChuError
+        raise kind("; ".join(map(str, errors)))
+    return reports
+
+
+def _metadata(reports: Mapping[Table, MaintenanceReport]) -> dict[str, Any]:
+    """Totals of the layer, and a line for each table."""
+    before, after = [r.before for r in reports.values()], [r.after for r in reports.values()]
+    totals: dict[str, Any] = {
+        "tables_maintained": sum(bool(r.done) for r in reports.values()),
+        "tables_examined": len(reports),
+        "seconds": round(sum(r.seconds for r in reports.values()), 2),
     }
+    for when, states in (("before", before), ("after", after)):
+        totals[f"files_{when}"] = sum(s.files for s in states)
+        totals[f"bytes_{when}"] = sum(s.size for s in states)
+        totals[f"files_read_{when}"] = round(sum(s.files_read for s in states))
+        totals[f"bytes_read_{when}"] = round(sum(s.bytes_read for s in states))
+        totals[f"expired_files_{when}"] = sum(s.expired_files for s in states)
+    if reports:
+        records = [_record(table, report) for table, report in reports.items()]
+        totals["results"] = dg.MetadataValue.table(records, schema=RESULTS)
+    return totals
+
+
+def _record(table: Table, report: MaintenanceReport) -> dg.TableRecord:
+    before, after = report.before, report.after
+    return dg.TableRecord(
+        {
+            "table": f"{table.layer}/{table.name}",
+            "did": "; ".join(f"{d.action.operation.value}: {d.action.reason}" for d in report.done)
+            or report.skipped
+            or "nothing",
+            "z_order_by": ", ".join(table.layout.z_order_by) or "-",
+            "files_before": before.files,
+            "files_after": after.files,
+            "bytes_before": before.size,
+            "bytes_after": after.size,
+            "files_read_before": round(before.files_read),
+            "files_read_after": round(after.files_read),
+            "bytes_read_before": round(before.bytes_read),
+            "bytes_read_after": round(after.bytes_read),
+            "expired_files_before": before.expired_files,
+            "expired_files_after": after.expired_files,
+            "seconds": round(report.seconds, 2),
+        }
+    )
 
 
 def _line(table: Table, report: MaintenanceReport) -> str:

@@ -17,6 +17,8 @@ from chu_platform.storage.store import LakePath
 from chu_platform.tables.maintenance_policy import HOUR, Policy
 from chu_platform.tables.table import Table
 
+# Values for which the read of a filter is measured, in each column.
+MAX_PROBES: Final = 200
 LOG_FILE: Final = re.compile(r"(\d{20})\.(json|checkpoint\..*)")
 
 
@@ -27,7 +29,8 @@ class TableState:
     `files` and `size` are those of the current version. `small_files` is the number of small files in partitions with
     more than one of them. `commits` is the number of commits since the last checkpoint. `expired_files` is the number
     of files that no version within the retention names, `expired_log_files` the number of log files that no version
-    needs. `has_properties`: the Delta properties of the table are the declared ones.
+    needs. `has_properties`: the Delta properties of the table are the declared ones. `files_read` and `bytes_read` are
+    the average read of a filter on one value of a Z-order column, by the bounds in the log; without Z-order, all files.
     """
 
     version: int
@@ -39,6 +42,8 @@ class TableState:
     expired_size: int
     expired_log_files: int
     has_properties: bool
+    files_read: float
+    bytes_read: float
 
     @property
     def small_share(self) -> float:
@@ -51,6 +56,7 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
     delta = lake.require(table)
     files = active_files(delta)
     expired = _expired(lake.place_of(table), delta, policy)
+    files_read, bytes_read = _filtered_read(files, table.layout.z_order_by)
     last_checkpoint, expired_log = _log(lake.place_of(table) / "_delta_log", policy.log_retention)
     return TableState(
         version=delta.version(),
@@ -62,7 +68,28 @@ def measure(lake: Lake, table: Table, policy: Policy) -> TableState:
         expired_size=sum(expired),
         expired_log_files=expired_log,
         has_properties=has_properties(delta, table, policy),
+        files_read=files_read,
+        bytes_read=bytes_read,
     )
+
+
+def _filtered_read(files: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[float, float]:
+    """Files and bytes that a filter on one value of one of the columns reads, on average over columns and values.
+
+    The values are the lower bounds of the files. A file without bounds is always read.
+    """
+    reads: list[tuple[int, int]] = []
+    for column in columns:
+        bounds = [((f.get("min") or {}).get(column), (f.get("max") or {}).get(column), f["size_bytes"]) for f in files]
+        unbounded = [size for low, high, size in bounds if low is None or high is None]
+        for value in [low for low, high, _ in bounds if low is not None and high is not None][:MAX_PROBES]:
+            sizes = unbounded + [
+                size for low, high, size in bounds if low is not None and high is not None and low <= value <= high
+            ]
+            reads.append((len(sizes), sum(sizes)))
+    if not reads:
+        return len(files), sum(f["size_bytes"] for f in files)
+    return sum(n for n, _ in reads) / len(reads), sum(size for _, size in reads) / len(reads)
 
 
 def fragmented(lake: Lake, table: Table, policy: Policy) -> Sequence[PartitionValues]:

@@ -11,6 +11,7 @@ import pytest
 from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.maintenance_assets import GROUP
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.graph.golden import GOLDEN, graph
 
@@ -77,11 +78,9 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
-def test_maintenance_depends_on_the_table_and_shares_its_pool(table: Table) -> None:
-    node = ASSETS.get(dg.AssetKey(["maintenance", f"{table.layer.value}_{table.name}"]))
-    assert node.parent_keys == {key_of(table)}
-    assert node.pools == ASSETS.get(key_of(table)).pools != set()
+def test_each_layer_has_one_asset_of_maintenance_after_its_tables() -> None:
+    found = {key.path[1]: ASSETS.get(key).parent_keys for key in ASSETS.get_all_asset_keys() if key.path[0] == GROUP}
+    assert found == {layer.value: {key_of(t) for t in EVERY if t.layer is layer} for layer in {t.layer for t in EVERY}}
 
 
 @pytest.mark.integration

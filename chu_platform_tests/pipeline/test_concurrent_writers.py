@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 DEATHS = "DECES EN FRANCE/deces.csv"
 KEY = f"{fact_death.layer}/{fact_death.name}"
-MAINTENANCE = f"maintenance/{fact_death.layer}_{fact_death.name}"
+MAINTENANCE = f"maintenance/{fact_death.layer}"
 BACKFILLS = (("2005", "2015"), ("2011", "2019"))
 # Years of added deaths: of one backfill, of the other, of both, and of neither.
 LATE_YEARS = ("1995", "2006", "2012", "2013", "2018")
