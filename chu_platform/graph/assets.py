@@ -165,7 +165,7 @@ def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
         # Rejects get the same partitions, although each run writes all of them. Dagster cannot backfill a step whose
         # assets have different partitions.
         partitions_def=partitions_definition(step_table.partition_scheme) if step_table.partition_scheme else None,
-        deps=[key_of(t) for t in step_table.needs],
+        deps=[key_of(t) for t in step_table.needs] if table is step_table else [key_of(step_table)],
         group_name=table.layer.value,
         description=table.full_description,
         kinds={"deltalake", by_kind.icon},

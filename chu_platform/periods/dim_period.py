@@ -1,7 +1,7 @@
 """Months, quarters and years covered by the data of each domain, and the whole span (`all`)."""
 
-from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.sources.consultation import consultation
+from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
@@ -11,9 +11,9 @@ from chu_platform.tables.table import Layer, Table, Zone
 def _periods(periods: Periods) -> str:
     return f"""
         WITH span AS (
-            SELECT 'consultation' AS domain, min(date) AS first, max(date) AS last FROM {{consultation}}
+            SELECT 'consultation' AS domain, min(Date) AS first, max(Date) AS last FROM {{consultation}}
             UNION ALL
-            SELECT 'hospitalisation', min(date), max(date) FROM {{hospitalisation}}
+            SELECT 'hospitalisation', min(Date_Entree), max(Date_Entree) FROM {{stay}}
         ),
         month AS (
             SELECT domain, first, last,
@@ -75,6 +75,7 @@ dim_period = Table(
             nullable=False,
         ),
     ],
-    reads={"consultation": fact_consultation, "hospitalisation": fact_hospitalisation},
+    # The sources, whose rows are those of the facts: facts read dimensions, so no dimension reads a fact.
+    reads={"consultation": consultation, "stay": hospitalisations},
     rows=Query.over(_periods),
 )

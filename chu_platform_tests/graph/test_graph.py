@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
 import dagster as dg
 import pytest
@@ -81,6 +82,23 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
 def test_each_layer_has_one_asset_of_maintenance_after_its_tables() -> None:
     found = {key.path[1]: ASSETS.get(key).parent_keys for key in ASSETS.get_all_asset_keys() if key.path[0] == GROUP}
     assert found == {layer.value: {key_of(t) for t in EVERY if t.layer is layer} for layer in {t.layer for t in EVERY}}
+
+
+@pytest.mark.unit
+def test_the_groups_have_an_order() -> None:
+    """Collapsed, the graph has no cycle: if tables of one group need those of another, then never the other way."""
+    needed: dict[str, set[str]] = {}
+    for node in ASSETS.asset_nodes:
+        parents = {ASSETS.get(key).group_name for key in node.parent_keys}
+        needed.setdefault(node.group_name, set()).update(parents - {node.group_name})
+    assert list(TopologicalSorter(needed).static_order())
+
+
+@pytest.mark.unit
+def test_rejects_depend_on_their_source_alone() -> None:
+    rejects = [(t, table) for table in catalogue() for t in table.outputs if t is not table]
+    assert rejects
+    assert all(ASSETS.get(key_of(t)).parent_keys == {key_of(table)} for t, table in rejects)
 
 
 @pytest.mark.integration

@@ -82,7 +82,7 @@ def test_openlineage_events_cover_every_table_and_column(events: dict[str, dict[
         columns = [c.name for c in EVERY[name].columns]
         assert [f["name"] for f in output["facets"]["schema"]["fields"]] == columns
         lineage = output["facets"]["columnLineage"]
-        assert list(lineage["fields"]) == columns
+        assert lineage["fields"].keys() == {*columns}
         for facet in output["facets"].values():
             assert facet["_producer"] and facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
         used = [*(i for f in lineage["fields"].values() for i in f["inputFields"]), *lineage["dataset"]]
