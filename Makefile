@@ -53,6 +53,9 @@ lock: install ## resolve setup.py anew into requirements.lock (needs uv)
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
 		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
+	@printf 'dagster-k8s>=0.29.27,<0.30\n' | uv pip compile --quiet --universal --python-version 3.11 \
+		--constraints requirements.lock --generate-hashes --no-annotate --upgrade \
+		--custom-compile-command 'make lock' - --output-file docker/kubernetes.lock
 
 clean: ## remove the environment and tool caches; says what it removes, leaves CHU_HOME (.chu) alone
 	@for path in $(VENV) build chu_platform.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis; do \

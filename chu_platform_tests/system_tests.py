@@ -123,6 +123,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/graph/test_simulated_months.py"),
     ),
     Part(
+        "manifests",
+        "the objects of kubernetes/, and the job of a run, against the schemas of Kubernetes",
+        _pytest("chu_platform_tests/deployment/test_manifests.py"),
+    ),
+    Part(
         "full-size",
         "demonstration pack of the full size, the whole lake, and its verification",
         _pytest("chu_platform_tests/pipeline/test_full_size.py"),

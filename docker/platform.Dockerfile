@@ -11,6 +11,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > build.lock \
     && /opt/chu/bin/pip install --no-deps -r build.lock \
     && /opt/chu/bin/pip install --no-deps --no-build-isolation -r requirements.lock
+# true for runs as jobs of Kubernetes: kubernetes/README.md.
+ARG KUBERNETES=false
+COPY docker/kubernetes.lock /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    if [ "${KUBERNETES}" = true ]; then /opt/chu/bin/pip install --no-deps -r kubernetes.lock; fi
 COPY setup.py /build/
 COPY chu_platform /build/chu_platform
 RUN /opt/chu/bin/pip install --no-deps --no-build-isolation --no-cache-dir .

@@ -1,0 +1,132 @@
+"""The manifests of kubernetes/: who has which secret, how pods are hardened, and their schemas."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chu_platform.settings import PROJECT
+
+BASE = PROJECT / "kubernetes" / "base"
+OF_ZONES = {"lake-restricted", "lake-pseudonymised", "lake-published"}
+CONTROLLERS = ("Deployment", "StatefulSet")
+
+
+def manifests() -> list[dict[str, Any]]:
+    files = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+    return [found for file in files for found in yaml.safe_load_all((BASE / file).read_text())]
+
+
+def launcher() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((BASE / "dagster.yaml").read_text())["run_launcher"]["config"]
+    return found
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {m["metadata"]["name"]: m["spec"]["template"]["spec"] for m in manifests() if m["kind"] in CONTROLLERS}
+
+
+@pytest.mark.unit
+def test_only_pods_that_need_a_secret_have_it() -> None:
+    having = {
+        name: {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v} for name, pod in pods().items()
+    }
+    dagster = {"dagster-database"}
+    assert having == {
+        "postgres": dagster,
+        "code": dagster | OF_ZONES,
+        "webserver": dagster,
+        "webserver-read-only": dagster,
+        "daemon": dagster,
+        "portal": {"lake-published-read-only"},
+    }
+    volumes = launcher()["volumes"]
+    of_runs = {v["secret"]["secret_name"] for v in volumes if "secret" in v}
+    of_runs |= {s["secret"]["name"] for v in volumes for s in v.get("projected", {}).get("sources", [])}
+    assert of_runs == dagster | OF_ZONES | {"pseudonymisation-key", "care-database"}
+
+
+@pytest.mark.unit
+def test_every_pod_is_hardened_and_bounded() -> None:
+    for name, pod in pods().items():
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"], name
+            assert security["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["resources"]["limits"]["memory"] and container["readinessProbe"], name
+
+
+@pytest.mark.unit
+def test_only_daemon_and_webserver_reach_the_cluster() -> None:
+    tokens = {name: pod["automountServiceAccountToken"] for name, pod in pods().items()}
+    assert {name for name, token in tokens.items() if token} == {"daemon", "webserver"}
+    (role,) = (m for m in manifests() if m["kind"] == "Role")
+    assert {r for rule in role["rules"] for r in rule["resources"]}.isdisjoint({"secrets", "*"})
+
+
+@pytest.mark.unit
+def test_every_volume_is_mounted_and_every_mount_has_a_volume() -> None:
+    for name, pod in pods().items():
+        (container,) = pod["containers"]
+        mounted = {m["name"] for m in container["volumeMounts"]}
+        # The stateful set has a volume of its own.
+        assert mounted - {"data"} == {v["name"] for v in pod["volumes"]}, name
+    assert {m["name"] for m in launcher()["volume_mounts"]} == {v["name"] for v in launcher()["volumes"]}
+
+
+@pytest.mark.unit
+def test_the_instance_differs_from_the_other_deployment_in_how_runs_start() -> None:
+    compose, ours = (
+        yaml.safe_load(file.read_text()) for file in (PROJECT / "docker" / "dagster.yaml", BASE / "dagster.yaml")
+    )
+    ours.pop("run_launcher")
+    assert ours["run_monitoring"].pop("start_timeout_seconds") == 600
+    assert ours["concurrency"]["runs"].pop("max_concurrent_runs") == 4
+    compose["concurrency"]["runs"].pop("max_concurrent_runs")
+    compose["run_monitoring"].pop("start_timeout_seconds", None)
+    assert ours == compose
+    workspaces = (PROJECT / "docker" / "workspace.yaml", BASE / "workspace.yaml")
+    assert len({file.read_text() for file in workspaces}) == 1
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("folder", ["base", "spark"])
+def test_the_manifests_are_valid(tmp_path: Path, folder: str) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed")
+    built = subprocess.run(
+        [kubectl, "kustomize", str(BASE.parent / folder)], capture_output=True, text=True, check=True
+    )
+    objects = list(yaml.safe_load_all(built.stdout))
+    (tmp_path / "objects.json").write_text(json.dumps(objects), encoding="utf-8")
+    aside = tmp_path / "packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(aside)]
+    subprocess.run([*pip, "-r", str(PROJECT / "docker" / "kubernetes.lock")], check=True)
+    subprocess.run([*pip, "kubernetes-validate==1.37.0", "importlib-resources"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "chu_platform_tests.deployment.validate_manifests", str(tmp_path / "objects.json")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(aside), str(PROJECT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    validated = Counter(done.stdout.split())
+    expected = Counter(o["kind"] for o in objects if o["kind"] != "SparkConnect") + Counter(["Job"])
+    assert validated == expected
+    image = {
+        c["image"] for o in objects if o["kind"] == "Deployment" for c in o["spec"]["template"]["spec"]["containers"]
+    }
+    (code,) = (o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == "code")
+    variables = {e["name"]: e.get("value") for e in code["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert image == {variables["DAGSTER_CURRENT_IMAGE"]}
