@@ -4,32 +4,76 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
+
+import duckdb
 
 from chu_platform.storage.lake import Write
 
 INTERVAL_SECONDS: Final = 10.0
+MEGABYTE: Final = 1e6
+
+
+@dataclass
+class StepProgress:
+    """What a step has read and written.
+
+    `last_seconds` is the duration of its last run, `last_size` gives the bytes that the table has; None if there is
+    nothing to compare with. `watch` names the file or table that is read now.
+    """
+
+    name: str
+    write: Write
+    last_seconds: float | None = None
+    last_size: Callable[[], int] | None = None
+    _file: str = ""
+    _size: int = 0
+    _percentage: Callable[[], float] | None = None
+
+    def watch(self, file: str, size: int, percentage: Callable[[], float]) -> None:
+        """The step reads this file of `size` bytes now; `percentage` is how much of it the running query has read."""
+        self._file, self._size, self._percentage = file, size, percentage
+
+    def line(self, elapsed: float) -> str:
+        """The progress line after `elapsed` seconds."""
+        parts = [f"{elapsed:.0f} s", self._read(), self._written(), self._left(elapsed)]
+        return f"{self.name}: {', '.join(filter(None, parts))}"
+
+    def _read(self) -> str:
+        if self._percentage is None:
+            return ""
+        read = -1.0
+        with suppress(duckdb.Error):  # the connection is closed at the end of the step
+            read = self._percentage()
+        # A query without a known end has -1.
+        return f"{read:.0f} % of {self._size / MEGABYTE:.0f} MB of {self._file} read" if 0 <= read < 100 else ""
+
+    def _written(self) -> str:
+        written = 0
+        with suppress(OSError):  # files may be deleted during the loop
+            written = sum(f.stat().st_size for f in self.write.files)
+        before = self.last_size() if self.last_size and written else 0
+        share = f" ({100 * written / before:.0f} % of last time)" if before else ""
+        return f"{written / MEGABYTE:.0f} MB written{share}"
+
+    def _left(self, elapsed: float) -> str:
+        if self.last_seconds is None:
+            return ""
+        if elapsed < self.last_seconds:
+            return f"about {self.last_seconds - elapsed:.0f} s left"
+        return f"longer than usual, {self.last_seconds:.0f} s last time"
 
 
 @contextmanager
-def report_progress(
-    log_progress: Callable[[str], None], name: str, write: Write, last_duration: float | None
-) -> Iterator[None]:
-    """Log elapsed time, bytes written and the estimated remaining time every 10 seconds.
-
-    `last_duration` is the duration in seconds of the last run of the step; None if it never ran.
-    """
+def report_progress(log_progress: Callable[[str], None], progress: StepProgress) -> Iterator[None]:
+    """Log a progress line every 10 seconds."""
     begun = time.monotonic()
     ended = threading.Event()
 
     def log_periodically() -> None:
-        written = 0
         while not ended.wait(INTERVAL_SECONDS):
-            elapsed = time.monotonic() - begun
-            with suppress(OSError):  # files may be deleted during the loop
-                written = sum(f.stat().st_size for f in write.files)
-            left = f", about {max(last_duration - elapsed, 1):.0f} s left" if last_duration else ""
-            log_progress(f"{name}: {elapsed:.0f} s, {written / 1e6:.0f} MB written{left}")
+            log_progress(progress.line(time.monotonic() - begun))
 
     thread = threading.Thread(target=log_periodically, daemon=True)
     thread.start()

@@ -14,20 +14,20 @@ import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError, PermanentError
-from chu_platform.graph.progress import report_progress
+from chu_platform.graph.progress import StepProgress, report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.files import latest_credible
-from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, read
+from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, Watch, read, watch_nothing
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
 from chu_platform.storage.held_deliveries import HeldDeliveries
-from chu_platform.storage.lake import Write
+from chu_platform.storage.lake import Lake, Write, size_of
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -86,13 +86,16 @@ def run_step(
             quarantines = [quarantine_of(table)] if is_delivered(table) else []
             writes = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
-            name = f"{table.layer}/{table.name}"
             if touched is not None and lake.version(table) != touched.last.commits[table].version:
                 # Another process wrote the table before this one held its lock.
                 touched = None
-            with report_progress(resources.log_progress, name, writes[table], last_commit.get("seconds")):
+            is_whole = touched is None and (partition_range is None or partition_range.whole)
+            progress = _progress(lake, table, writes[table], last_commit, is_whole)
+            with report_progress(resources.log_progress, progress):
                 partitions = touched.partitions if touched else None
-                reading = write_rows(resources, table, partition_range, versions, writes, instance, partitions)
+                reading = write_rows(
+                    resources, table, partition_range, versions, writes, instance, partitions, progress.watch
+                )
                 if reading is not None:
                     partitions = reading.touched
                 # The rejects are always written whole.
@@ -139,6 +142,14 @@ def run_step(
     result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=partitions is not None)
     remember(lake, table, inputs, result)
     return result
+
+
+def _progress(lake: Lake, table: Table, write: Write, last_commit: Mapping[str, Any], is_whole: bool) -> StepProgress:
+    """The progress of a step that begins. A step of some partitions is not compared with one of the whole table."""
+    name = f"{table.layer}/{table.name}"
+    if not is_whole or not last_commit:
+        return StepProgress(name, write)
+    return StepProgress(name, write, last_commit.get("seconds"), lambda: size_of(lake.require(table)))
 
 
 def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
@@ -208,13 +219,15 @@ def write_rows(
     writes: Mapping[Table, Write],
     instance: dg.DagsterInstance | None,
     touched: TouchedPartitions | None = None,
+    watch: Watch = watch_nothing,
 ) -> Reading | None:
     """Write the rows of the table (or of `partition_range`, or only of the partitions `touched`).
 
-    The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`.
+    The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`. `watch` is called
+    before each delivered file.
     Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance, touched))
+    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance, touched, watch))
 
 
 @dataclass(frozen=True)
@@ -228,6 +241,7 @@ class _RowWriter:
     writes: Mapping[Table, Write]
     instance: dg.DagsterInstance | None
     touched: TouchedPartitions | None
+    watch: Watch
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
@@ -237,6 +251,7 @@ class _RowWriter:
             writes[table].scratch,
             resources.care_database,
             resources.log_progress,
+            self.watch,
         )
         quarantine, rejects = quarantine_of(table), rejects_of(table)
         undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch

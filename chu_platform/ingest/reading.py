@@ -35,11 +35,13 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
 
-__all__ = ["FRENCH_DATE", "DeliveryReading", "Reading", "ReadingContext", "read"]
+__all__ = ["FRENCH_DATE", "DeliveryReading", "Reading", "ReadingContext", "Watch", "read", "watch_nothing"]
 
 MEMORY_LIMIT = "2GB"
 # From a relation of rows, its number of rows and the partitions in which they are not the committed ones; None: all.
 FindChanged = Callable[[duckdb.DuckDBPyConnection, str], tuple[int, TouchedPartitions | None]]
+# Called before a file or table is read: its name, its size in bytes, and how much of it has been read in percent.
+Watch = Callable[[str, int, Callable[[], float]], None]
 # Rows of a partition that DuckDB buffers before it writes a row group. The default is four times as many: with fifty
 # partitions, the buffers then exceed the memory limit, and DuckDB moves rows to temporary files.
 BUFFERED_ROWS = 122_880
@@ -74,14 +76,19 @@ class DatabaseSnapshot(Protocol):
         """The rows of a table, every column as text, batch by batch."""
 
 
+def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> None:
+    """A `Watch` without effect."""
+
+
 @dataclass
 class ReadingContext:
-    """Context of a reader: the pack, a folder for temporary files, the care database, a log function."""
+    """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`."""
 
     pack: Path
     scratch: Path
     care_database: DatabaseSnapshot
     log: Callable[[str], None]
+    watch: Watch = watch_nothing
 
 
 @dataclass(frozen=True)
@@ -211,12 +218,16 @@ def read(
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = {sql_text(str(context.scratch))}")
         connection.execute(f"SET partitioned_write_flush_threshold = {BUFFERED_ROWS}")
+        # Measures the progress of a query, without printing it.
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
         withdrawn = None
         if source.withdrawals:
             reading.lists = _load_withdrawals(connection, source.withdrawals, context)
             withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
+                context.watch(raw.origin.name, raw.origin.size, connection.query_progress)
                 sql = RowSql(table, source, raw, withdrawn)
                 kept = None
                 if find_changed:

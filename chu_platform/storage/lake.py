@@ -358,6 +358,11 @@ def active_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return [{**file, "path": unquote(file["path"])} for file in files]
 
 
+def size_of(delta: DeltaTable) -> int:
+    """Bytes of the files of the table at its loaded version."""
+    return sum(f["size_bytes"] for f in active_files(delta))
+
+
 def are_present(path: LakePath, files: Sequence[Mapping[str, Any]]) -> bool:
     """Whether files of `active_files` of the table in the folder `path` exist and have their sizes."""
     return sizes_of(path, [f["path"] for f in files]) == [f["size_bytes"] for f in files]
