@@ -17,6 +17,8 @@ from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 
 pytestmark = pytest.mark.integration
 
+# Without a pause, the reader would take half of the processor time of the runs.
+PAUSE_SECONDS = 1.0
 # The server of the care database rolls back and writes a checkpoint before it ends.
 END_TIMEOUT_SECONDS = 20
 # (line of output, seconds from this line to the kill, arguments of the command)
@@ -62,8 +64,7 @@ class Watcher:
                 if self._stop.is_set():
                     break
             self.rounds += 1
-            # A pause, so that the runs get enough processor time.
-            self._stop.wait(0.2)
+            self._stop.wait(PAUSE_SECONDS)
 
     def __enter__(self) -> "Watcher":
         self._thread.start()
