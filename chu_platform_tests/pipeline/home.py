@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from chu_platform.storage.lake import Lake
+from chu_platform_tests.pipeline import forked
 
 COMMAND_TIMEOUT_SECONDS = 1200
 
@@ -50,14 +51,7 @@ class Home:
 
     def chu(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command and wait for its end; any exit status is accepted."""
-        return subprocess.run(
-            [sys.executable, "-m", "chu_platform.cli", *arguments],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=self.timeout_seconds,
-            check=False,
-        )
+        return forked.run(arguments, self.environment(), self.timeout_seconds)
 
     def materialize(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the main job. Fails when the job fails."""
