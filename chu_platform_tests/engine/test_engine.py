@@ -66,7 +66,7 @@ def test_a_row_without_a_partition_value_is_read_back_as_null(tmp_path: Path) ->
 
 
 def test_a_hung_engine_is_stopped_and_a_new_one_answers(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=8)
+    settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=5)
     with RunResources(settings, lambda _: None) as resources:
         engine = resources.engine
         assert engine.arrow(engine.query("SELECT 1 AS n", {})).to_pylist() == [{"n": 1}]
@@ -75,7 +75,7 @@ def test_a_hung_engine_is_stopped_and_a_new_one_answers(tmp_path: Path) -> None:
         os.killpg(server._process.pid, signal.SIGSTOP)
         wait_until_stopped(server._process.pid)
         start = time.monotonic()
-        with pytest.raises(TransientError, match=r"did not answer for 8 s while .*, and was stopped"):
+        with pytest.raises(TransientError, match=r"did not answer for 5 s while .*, and was stopped"):
             engine.arrow(engine.query("SELECT 2 AS n", {}))
         assert time.monotonic() - start < 60
         assert not server.alive
