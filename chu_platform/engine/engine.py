@@ -167,10 +167,10 @@ class Engine:
 
         Columns of the query that are not declared are dropped.
         """
-        columns = ", ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
-        where = f" WHERE {condition}" if condition else ""
         with self._errors("planning"):
-            return self.session.sql(f"SELECT {columns} FROM {{rows}}{where}", rows=rows)
+            chosen = rows.where(condition) if condition else rows
+            # Unlike `session.sql`, this asks nothing of the server: it would plan the query once more each time.
+            return chosen.selectExpr(*(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns))
 
     def write(self, rows: "DataFrame", table: Table, folder: LakePath) -> None:
         """Add Parquet files with new names to `folder`, in Hive-style folders of the table's partition columns.
@@ -181,19 +181,13 @@ class Engine:
         if nullable := [c.name for c in table.columns if c.name in partition_by and not c.required]:
             # Sail writes null into a folder without a value, which is read as an empty text.
             named = {c: f"coalesce(`{c}`, '{NULL_PARTITION}') AS `{c}`" for c in nullable}
-            columns = ", ".join(named.get(c.name, f"`{c.name}`") for c in table.columns)
-            with self._errors("planning"):
-                rows = self.session.sql(f"SELECT {columns} FROM {{rows}}", rows=rows)
+            rows = rows.selectExpr(*(named.get(c.name, f"`{c.name}`") for c in table.columns))
         if order and table.layout.sorted_writes:
             # Sail ignores a sort before a write, but keeps the order of a window whose number is used.
             partition = f"PARTITION BY {', '.join(partition_by)} " if partition_by else ""
             number = f"row_number() OVER ({partition}ORDER BY {', '.join(order)})"
-            columns = ", ".join(f"`{c.name}`" for c in table.columns)
-            with self._errors("planning"):
-                rows = self.session.sql(
-                    f"SELECT {columns} FROM (SELECT *, {number} AS {ROW_NUMBER} FROM {{rows}}) WHERE {ROW_NUMBER} > 0",
-                    rows=rows,
-                )
+            numbered = rows.selectExpr("*", f"{number} AS {ROW_NUMBER}").where(f"{ROW_NUMBER} > 0")
+            rows = numbered.selectExpr(*(f"`{c.name}`" for c in table.columns))
         elif not partition_by:
             rows = rows.repartition(1)
         elif self._settings.engine == "spark":
