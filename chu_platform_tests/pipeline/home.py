@@ -60,7 +60,7 @@ class Home:
         return done
 
     def start(self, *arguments: str, program: str | None = None) -> "subprocess.Popen[str]":
-        """Start a command; `program` is Python code to run instead of it."""
+        """Start a command in a new Python; `program` is Python code to run instead of it."""
         start = ["-c", program] if program else ["-m", "chu_platform.cli"]
         return subprocess.Popen(
             [sys.executable, *start, *arguments],
