@@ -57,10 +57,10 @@ FAILED_CHECKS = [
 
 
 def materialize(changed: Changeable, *tables: Table, month: str | None = MONTH) -> tuple[int, str]:
-    """Make the month of these tables (all months of them, even if up to date, when None), and the reports."""
+    """Make the month of these tables (all months of them, even if up to date, when None), and the report of checks."""
     keys = " or ".join(f"key:{t.layer}/{t.name}" for t in tables)
     partitions = ("--partitions", month) if month else ("--force",)
-    done = changed.home.chu("materialize", "--select", f"{keys} or group:reports", *partitions)
+    done = changed.home.chu("materialize", "--select", f"{keys} or key:reports/check_result", *partitions)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -31,9 +31,11 @@ BY_PERIOD = [kpi_consultation_rate_by_diagnosis.exact, kpi_consultation_rate_by_
 CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]
 
 
-# All tables except sources and facts that do not depend on the correction: they would take most of the time.
+# Without reports, and without sources and facts that do not depend on the correction: they take most of the time.
 AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or ".join(
-    f"group:{layer}" for layer in Layer if layer not in (Layer.SOURCES, Layer.REJECTS, Layer.QUARANTINE, Layer.FACTS)
+    f"group:{layer}"
+    for layer in Layer
+    if layer not in (Layer.SOURCES, Layer.REJECTS, Layer.QUARANTINE, Layer.FACTS, Layer.REPORTS)
 )
 
 
