@@ -155,15 +155,20 @@ def upgrade() -> None:
     from chu_platform.catalogue import catalogue
     from chu_platform.graph.dagster_instance import exclusive
     from chu_platform.ingest.delivered import is_delivered, quarantine_of
+    from chu_platform.pseudonymisation.lake_key import lake_key
     from chu_platform.storage.lake import Lake
+    from chu_platform.storage.lake_format import format_of
     from chu_platform.storage.store import lake_root
     from chu_platform.storage.upgrades import upgrade_lake
 
     settings = load_settings()
     tables = [made for table in catalogue() for made in table.outputs]
     tables += [quarantine_of(table) for table in catalogue() if is_delivered(table)]
+    lake = Lake(lake_root(settings))
     with exclusive(settings):
-        before, after = upgrade_lake(Lake(lake_root(settings)), tables, _progress_printer())
+        if format_of(lake.place) is not None:
+            lake_key(lake, settings.secrets_folder)
+        before, after = upgrade_lake(lake, tables, _progress_printer())
     done = f"has format {after} already" if before == after else f"is upgraded from format {before} to {after}"
     print(f"the lake {settings.lake_place} {done}")
 

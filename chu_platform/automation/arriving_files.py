@@ -43,6 +43,7 @@ from chu_platform.ingest.fingerprints import (
 )
 from chu_platform.ingest.markers import checksum_file, is_marked_done, needed_algorithms, require_checksum
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
+from chu_platform.pseudonymisation.lake_key import require_key
 from chu_platform.reports.delivery import delivery as delivery_report
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings, load_settings
@@ -239,7 +240,14 @@ def evaluate(
     """Run requests and messages for the current files; updates `state`.
 
     `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress.
+    Nothing is requested while the key of the lake is missing, or is another one.
     """
+    lake = Lake(lake_root(settings))
+    try:
+        require_key(lake, settings.secrets_folder)
+    except ChuError as error:
+        # The deliveries are requested when the key is back.
+        return [], [str(error)]
     pack = settings.sources_folder
     scan = scan_pack(pack) if pack.is_dir() else None
     files = {f.relative_to(pack).as_posix(): f for f in delivered_files(scan)} if scan else {}
@@ -250,7 +258,7 @@ def evaluate(
     waiting = {*found.arriving, *found.to_hash}
     messages = [cause or f"still arriving: {path}" for path, cause in sorted(found.arriving.items())]
     requests = _request_fingerprints(found.to_hash, state, now, is_hashing, messages)
-    acceptances = HeldDeliveries(Lake(lake_root(settings))).acceptances()
+    acceptances = HeldDeliveries(lake).acceptances()
     for unit in units:
         takes_none = not any(unit.takes(f.name) for f in read.values())
         if scan is None or takes_none or any(unit.needs(read[p].name) for p in waiting):

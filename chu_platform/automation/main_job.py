@@ -86,8 +86,8 @@ def run_all(
     only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
     depend on them. Tables that are up to date are left out, unless `resources.force`.
     Reports are made last, even after failures. Maintenance only runs if nothing else is selected.
-    New files are copied from servers first. Raises ChuError if the selection or the partitions match nothing, or if the
-    list of places is not valid.
+    New files are copied from servers first. Raises ChuError if the selection or the partitions match nothing, if the
+    list of places is not valid, or if the key of the pseudonyms is not that of the lake.
     """
     defs = build_defs(resources)
     keys = _selected(defs, selection)
@@ -95,6 +95,7 @@ def run_all(
     if not tables:
         log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
         return _run(defs, instance, keys, None)
+    _ = resources.key  # a missing key ends the job before anything is made
     ranges = _partition_ranges(tables, partitions)
     if partitions:
         tables = _affected_tables(tables, ranges)

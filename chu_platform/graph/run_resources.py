@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from chu_platform.graph.lineage_events import LineageEvents
+from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.operations import DELTA_RS, Operations
@@ -42,6 +43,11 @@ class RunResources:
         """Log a warning, and keep it for the summary of the run."""
         self.warnings.append(message)
         self.log_progress(f"WARNING {message}")
+
+    @property
+    def key(self) -> bytes:
+        """The pseudonymisation key of the lake. Raises ChuError if it is missing or another."""
+        return lake_key(self.lake, self.settings.secrets_folder)
 
     @cached_property
     def engine(self) -> "Engine":

@@ -316,6 +316,7 @@ class _RowWriter:
         table, lake = self.table, self.resources.lake
         loaded = {n: lake.arrow(t, rows.columns.get(n, ()), self.versions[t]) for n, t in table.reads.items()}
         given: dict[str, Callable[[], object]] = {
+            "key": lambda: self.resources.key,
             "settings": lambda: self.resources.settings,
             "instance": lambda: self.instance,
             "tables": catalogue,

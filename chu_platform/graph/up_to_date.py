@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from chu_platform.catalogue import catalogue
@@ -21,7 +20,7 @@ from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.ingest.delivered import Reader, delivered_rows, is_delivered
 from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
-from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, pseudonymisation_key
+from chu_platform.pseudonymisation.keyed_hash import fingerprint_of
 from chu_platform.storage.changed_partitions import changed_partitions, identities
 from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.lake import DamagedLog, Lake, active_files, are_present
@@ -43,7 +42,7 @@ def inputs_of(
 ) -> Mapping[str, Any] | None:
     """What the rows and checks of a table depend on, as JSON; None if a new run may always give other rows.
 
-    Raises ChuError if a delivery is missing.
+    Raises ChuError if a delivery is missing, or the key of the pseudonyms.
     """
     if not table.rows.repeatable:
         return None
@@ -55,7 +54,7 @@ def inputs_of(
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
         "delivered": _delivered(resources, table) if is_delivered(table) else None,
         "lists": _lists(resources, table) if is_delivered(table) else None,
-        "key": _key_state(resources.settings.secrets_folder) if table.rows.uses_key else None,
+        "key": fingerprint_of(resources.key) if table.rows.uses_key else None,
     }
 
 
@@ -80,13 +79,6 @@ def _files(resources: RunResources, reader: Reader) -> Sequence[Sequence[str]]:
 
 def _fingerprints(inputs: Mapping[str, Any], name: str) -> set[str]:
     return {hash_ for _, hash_ in inputs[name]}
-
-
-def _key_state(folder: Path) -> Sequence[int]:
-    """Size and time of the pseudonymisation key, which say whether it was replaced, but nothing about it."""
-    pseudonymisation_key(folder)  # creates it at the first use
-    status = (folder / KEY_FILE).stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _check_text(check: Check) -> str:

@@ -2,8 +2,7 @@
 
 import pyarrow as pa
 
-from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonymisation_key, pseudonyms
-from chu_platform.settings import Settings
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonyms
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -11,9 +10,8 @@ from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 
-def _rows(patient: pa.Table, settings: Settings) -> pa.Table:
+def _rows(patient: pa.Table, key: bytes) -> pa.Table:
     identifiers = patient["Id_patient"].to_pylist()
-    key = pseudonymisation_key(settings.secrets_folder)
     return pa.table({"Id_patient": patient["Id_patient"], "patient_key": pseudonyms(key, "patient", identifiers)})
 
 
@@ -39,7 +37,7 @@ patient_pseudonym = Table(
     rows=Computed(
         _rows,
         columns={"patient": ["Id_patient"]},
-        given=("settings",),
+        given=("key",),
         from_columns={"Id_patient": ["patient.Id_patient"], "patient_key": ["patient.Id_patient", SECRET_KEY]},
     ),
     checks=[unique("patient_key")],

@@ -167,9 +167,10 @@ class Computed(Rows):
     """Rows made by a Python function. It takes each input table as an Arrow table, by its name in `reads`.
 
     `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
-    `settings` (for a secret key, or the folder of the pack), `instance` (of Dagster), `tables` (the catalogue),
-    `before` (the current rows of the table). `from_columns` gives the lineage of each column: "input.column" of
-    `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs that determine which rows exist.
+    `key` (of the pseudonyms), `settings` (for the folder of the pack), `instance` (of Dagster), `tables` (the
+    catalogue), `before` (the current rows of the table). `from_columns` gives the lineage of each column:
+    "input.column" of `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs that determine
+    which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -189,13 +190,13 @@ class Computed(Rows):
 
     @property
     def repeatable(self) -> bool:
-        """See `Rows`: false if the function reads Dagster's log, the catalogue or the current rows of the table."""
-        return not set(self.given) - {"settings"}
+        """See `Rows`: false if the function reads the pack, Dagster's log, the catalogue or the rows of the table."""
+        return not set(self.given) - {"key"}
 
     @property
     def uses_key(self) -> bool:
-        """See `Rows`: it is in the folder that the settings name."""
-        return "settings" in self.given
+        """See `Rows`."""
+        return "key" in self.given
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
         """See `Rows`."""

@@ -38,7 +38,7 @@ QUERIES = [
     TABLES[Layer.PUBLISHED, "kpi_satisfaction_by_region"],
 ]
 FINISHED = [t for t in catalogue() if isinstance(t.rows, Query) and t.rows.finish]
-FUNCTIONS = [t for t in catalogue() if isinstance(t.rows, Computed) and t.reads and {*t.rows.given} <= {"settings"}]
+FUNCTIONS = [t for t in catalogue() if isinstance(t.rows, Computed) and t.reads and {*t.rows.given} <= {"key"}]
 MAX_ROWS = 300
 
 
@@ -179,7 +179,7 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
         name, column = origin.split(".")
         needed[name].append(column)
     inputs = {name: made.lake.arrow(table.reads[name], columns) for name, columns in needed.items()}
-    given = {"settings": Settings(home=made.folder)} if rows.given else {}
+    given = {"key": bytes(32)} if rows.given else {}
     found = rows.function(**inputs, **given)
     assert distribution(found.select([c.name for c in table.columns])) == distribution(made.lake.arrow(table))
     for name, columns in needed.items():

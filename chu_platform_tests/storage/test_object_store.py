@@ -14,6 +14,7 @@ import pytest
 
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
+from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
@@ -65,6 +66,14 @@ def data_files(lake: Lake, table: Table) -> set[str]:
 
 def codes(lake: Lake, table: Table, version: int | None = None) -> list[str]:
     return sorted(lake.arrow(table, version=version)["code"].to_pylist())
+
+
+def test_the_lake_keeps_the_fingerprint_of_its_key(lake: Lake, tmp_path: Path) -> None:
+    key = lake_key(lake, tmp_path / "secrets")
+    assert lake_key(lake, tmp_path / "secrets") == key
+    with pytest.raises(ChuError, match=r"does not exist, and the lake s3://\S+ was made with one"):
+        lake_key(lake, tmp_path / "empty")
+    assert not (tmp_path / "empty").exists()
 
 
 def test_acceptances_of_deliveries_are_kept(lake: Lake) -> None:
