@@ -5,6 +5,7 @@ from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.pseudonymisation.consultation_surrogate import consultation_surrogate
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
@@ -24,7 +25,7 @@ fact_consultation = Table(
     label="Consultations",
     owner="team:facts",
     columns=[
-        Column("consultation_number", INTEGER, "numéro de la consultation", "Numéro de consultation", key=True),
+        Column("consultation_key", STRING, "substitut du numéro de la consultation", "Consultation", key=True),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois", nullable=False),
         Column("date", DATE, "jour de la consultation", "Date", nullable=False),
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", nullable=False),
@@ -48,6 +49,7 @@ fact_consultation = Table(
     ],
     reads={
         "consultation": consultation,
+        "surrogate": consultation_surrogate,
         "patient": patient,
         "patient_pseudonym": patient_pseudonym,
         "professional_pseudonym": professional_pseudonym,
@@ -67,7 +69,7 @@ fact_consultation = Table(
                    {minutes("c.Heure_debut")} AS start_minute, {minutes("c.Heure_fin")} AS end_minute
             FROM {{consultation}} c LEFT JOIN born b ON b.Id_patient = c.Id_patient
         )
-        SELECT e.Num_consultation AS consultation_number, e.month, e.Date AS date, e.patient_key,
+        SELECT s.consultation_key, e.month, e.Date AS date, e.patient_key,
                coalesce(p.professional_key, '{UNKNOWN}') AS professional_key,
                coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
                coalesce(i.insurer_key, '{UNKNOWN}') AS insurer_key,
@@ -76,6 +78,7 @@ fact_consultation = Table(
                e.end_minute < e.start_minute AS is_night_slot,
                {flagged("e.Date", "e.birth_date", "e.age")} AS flags
         FROM event e
+        JOIN {{surrogate}} s ON s.Num_consultation = e.Num_consultation AND s.month = e.month
         LEFT JOIN {{professional_pseudonym}} p ON p.Identifiant = e.Id_prof_sante
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diag
         LEFT JOIN {{insurer}} i ON i.insurer_key = CAST(coalesce(e.Id_mut, 0) AS STRING)
@@ -95,5 +98,5 @@ fact_consultation = Table(
     ],
     layout=Layout(z_order_by=["patient_key", "professional_key"]),
     partition_scheme=MONTHLY,
-    derives_from=["consultation"],
+    derives_from=["consultation", "surrogate"],
 )

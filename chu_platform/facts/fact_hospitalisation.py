@@ -7,6 +7,7 @@ from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
+from chu_platform.pseudonymisation.stay_surrogate import stay_surrogate
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
@@ -28,7 +29,7 @@ fact_hospitalisation = Table(
     label="Séjours hospitaliers",
     owner="team:facts",
     columns=[
-        Column("stay_number", INTEGER, "numéro du séjour", "Numéro de séjour", key=True),
+        Column("stay_key", STRING, "substitut du numéro du séjour", "Séjour", key=True),
         Column("month", STRING, "mois d’entrée, AAAA-MM", "Mois", nullable=False),
         Column("date", DATE, "jour d’entrée", "Date d’entrée", nullable=False),
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", nullable=False),
@@ -48,6 +49,7 @@ fact_hospitalisation = Table(
     ],
     reads={
         "stay": hospitalisations,
+        "surrogate": stay_surrogate,
         "patient": patient,
         "patient_pseudonym": patient_pseudonym,
         "dim_patient": dim_patient,
@@ -65,12 +67,13 @@ fact_hospitalisation = Table(
                    b.birth_date, {completed_years("b.birth_date", "s.Date_Entree")} AS age
             FROM {{stay}} s LEFT JOIN born b ON b.Id_patient = s.Id_patient
         )
-        SELECT e.Num_Hospitalisation AS stay_number, e.month, e.Date_Entree AS date, e.patient_key,
+        SELECT s.stay_key, e.month, e.Date_Entree AS date, e.patient_key,
                coalesce(f.establishment_key, '{UNKNOWN}') AS establishment_key,
                coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
                p.sex, e.age, {age_band("e.age")} AS age_band, e.Jour_Hospitalisation AS days,
                {flagged("e.Date_Entree", "e.birth_date", "e.age", LONG)} AS flags
         FROM event e
+        JOIN {{surrogate}} s ON s.Num_Hospitalisation = e.Num_Hospitalisation AND s.month = e.month
         JOIN {{dim_patient}} p ON p.patient_key = e.patient_key
         -- Some identifiers carry a date after the FINESS number.
         LEFT JOIN {{establishment}} f ON f.establishment_key = substr(e.identifiant_organisation, 1, 10)
@@ -90,5 +93,5 @@ fact_hospitalisation = Table(
     ],
     layout=Layout(z_order_by=["patient_key", "establishment_key"]),
     partition_scheme=MONTHLY,
-    derives_from=["stay"],
+    derives_from=["stay", "surrogate"],
 )

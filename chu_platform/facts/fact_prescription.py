@@ -4,9 +4,10 @@ from chu_platform.dimensions.dim_medication import dim_medication
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.pseudonymisation.consultation_surrogate import consultation_surrogate
 from chu_platform.sources.prescription import prescription
 from chu_platform.tables.checks import relation, same_row_count_as
-from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.columns import DATE, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
@@ -22,20 +23,31 @@ fact_prescription = Table(
     columns=[
         Column("month", STRING, "mois de la consultation ; vide si la consultation est inconnue", "Mois"),
         Column("date", DATE, "jour de la consultation", "Date"),
-        Column("consultation_number", INTEGER, "numéro de la consultation", "Numéro de consultation"),
+        Column(
+            "consultation_key",
+            STRING,
+            "substitut du numéro de la consultation ; vide si la consultation est inconnue",
+            "Consultation",
+        ),
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", nullable=False),
         Column("professional_key", STRING, "professionnel, sous son pseudonyme", "Professionnel", nullable=False),
         Column("medication_key", STRING, "code CIS du médicament", "Médicament", nullable=False),
     ],
-    reads={"prescription": prescription, "consultation": fact_consultation, "medication": dim_medication},
+    reads={
+        "prescription": prescription,
+        "surrogate": consultation_surrogate,
+        "consultation": fact_consultation,
+        "medication": dim_medication,
+    },
     rows=Query(
         f"""
-        SELECT c.month, c.date, p.Num_consultation AS consultation_number,
+        SELECT c.month, c.date, c.consultation_key,
                coalesce(c.patient_key, '{UNKNOWN}') AS patient_key,
                coalesce(c.professional_key, '{UNKNOWN}') AS professional_key,
                coalesce(m.medication_key, '{UNKNOWN}') AS medication_key
         FROM {{prescription}} p
-        LEFT JOIN {{consultation}} c ON c.consultation_number = p.Num_consultation
+        LEFT JOIN {{surrogate}} s ON s.Num_consultation = p.Num_consultation
+        LEFT JOIN {{consultation}} c ON c.consultation_key = s.consultation_key
         LEFT JOIN {{medication}} m ON m.medication_key = p.Code_CIS
         """
     ),

@@ -286,7 +286,7 @@ class _RowWriter:
 
     def visit_query(self, rows: Query) -> None:
         """See `RowsVisitor`."""
-        resources, table, partition_range = self.resources, self.table, self.partition_range
+        resources, table = self.resources, self.table
         write = self.writes[table]
         engine = resources.engine
         frames = {name: engine.read(resources.lake.place_of(t), self.versions[t]) for name, t in table.reads.items()}
@@ -297,11 +297,15 @@ class _RowWriter:
             frame = engine.finished(table, frame, rows.finish)
         # The result is filtered to the partitions, not the inputs, because a join needs all matching rows. The
         # engines push the filter down where it does not change the result.
-        condition = partition_range.predicate() if partition_range and not partition_range.whole else None
-        if self.touched is not None:
-            condition = self.touched.predicate()
-        engine.write(engine.declared(table, frame, condition), table, write.target)
+        engine.write(engine.declared(table, frame, self._condition()), table, write.target)
         write.fetch()
+
+    def _condition(self) -> str | None:
+        """The rows of the partitions to make, as SQL; None for all rows."""
+        if self.touched is not None:
+            return self.touched.predicate()
+        partition_range = self.partition_range
+        return partition_range.predicate() if partition_range and not partition_range.whole else None
 
     def _of_touched(self, rows: Query, frames: "dict[str, DataFrame]", touched: TouchedPartitions) -> Query:
         """The query of the touched partitions; filters the inputs of which they need only the same partitions."""
@@ -314,7 +318,11 @@ class _RowWriter:
     def visit_computed(self, rows: Computed) -> None:
         """See `RowsVisitor`."""
         table, lake = self.table, self.resources.lake
-        loaded = {n: lake.arrow(t, rows.columns.get(n, ()), self.versions[t]) for n, t in table.reads.items()}
+        wanted = dict.fromkeys(table.derives_from, self._condition() or "true")
+        loaded = {
+            n: lake.arrow(t, rows.columns.get(n, ()), self.versions[t], wanted.get(n, "true"))
+            for n, t in table.reads.items()
+        }
         given: dict[str, Callable[[], object]] = {
             "key": lambda: self.resources.key,
             "settings": lambda: self.resources.settings,

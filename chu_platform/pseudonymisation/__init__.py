@@ -1,1 +1,1 @@
-"""Pseudonyms: restricted tables that map an identity to its keyed hash. One module declares one table, or a function that they share."""
+"""Restricted tables that map an identity to its pseudonym, or a number of a source to its surrogate. One module declares one table, or a function that they share."""

@@ -1,4 +1,4 @@
-"""Pseudonyms: keyed hashes of identifiers, and the file of the key.
+"""Pseudonyms and surrogates: keyed hashes of identifiers and of numbers; and the file of the key.
 
 HMAC-SHA256 (RFC 2104, FIPS 180-4) with a key that is stored outside the lake and the repository. The key makes it
 possible to link a pseudonym to an identifier, so it never appears in a query, a log, a commit or the Dagster UI.
@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import pyarrow as pa
+
 from chu_platform.errors import ChuError
 from chu_platform.storage.durable import flush
 from chu_platform.tables.rows import ExternalSource
 
 KEY_FILE: Final = "pseudonymisation.key"
 KEY_BYTES: Final = 32
+# Numbers that are hashed at a time, so that the Python objects need little memory.
+BATCH: Final = 100_000
 # Text whose keyed hash is the fingerprint. No pseudonym is the hash of it, because no kind has this name.
 FINGERPRINT_LABEL: Final = b"fingerprint of the key:1"
 # Source of a pseudonym in the lineage, in addition to the identifier.
@@ -93,3 +97,9 @@ def pseudonyms(key: bytes, kind: str, identifiers: Sequence[object]) -> list[str
         hashed.update(str(identifier).encode())
         found.append(hashed.hexdigest()[:32])
     return found
+
+
+def surrogates(key: bytes, kind: str, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The surrogates of the numbers that a source gives to things of one kind (`stay`, ...): hashes as of `pseudonyms`."""
+    batches = (numbers.slice(start, BATCH).to_pylist() for start in range(0, len(numbers), BATCH))
+    return pa.chunked_array([pa.array(pseudonyms(key, kind, batch), pa.string()) for batch in batches], pa.string())

@@ -16,8 +16,13 @@ def flush(root: Path, names: Iterable[str]) -> None:
 def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
     """Write a text file, whole or not at all. Its folder is created with `folder_mode`, less the umask."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
+    write_bytes_whole(file, text.encode())
+
+
+def write_bytes_whole(file: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(data)
     _flush_one(temporary)
     temporary.replace(file)
     _flush_one(file.parent)

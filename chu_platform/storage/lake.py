@@ -197,13 +197,18 @@ class Lake:
         """
         return files_relation(table, active_paths(self.place_of(table), self._at(table, version)))
 
-    def arrow(self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None) -> pa.Table:
-        """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`."""
+    def arrow(
+        self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None, condition: str = "true"
+    ) -> pa.Table:
+        """Rows of the table as Arrow, in declared order and types: all columns, or those in `columns`.
+
+        `condition` is DuckDB SQL over the columns of the table.
+        """
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
         files = active_files(self._at(table, version))
         relation = files_relation(table, [self.place_of(table) / f["path"] for f in files])
         with small_connection() if sum(f["size_bytes"] for f in files) <= SMALL else duckdb.connect() as connection:
-            rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation}").to_arrow_table()
+            rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation} WHERE {condition}").to_arrow_table()
         return rows
 
     def _at(self, table: StoredTable, version: int | None) -> DeltaTable:

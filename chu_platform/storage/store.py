@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
-from chu_platform.storage.durable import write_whole
+from chu_platform.storage.durable import write_bytes_whole, write_whole
 from chu_platform.storage.file_lock import file_lock
 from chu_platform.storage.store_path import StorePath, StoreUnavailable, store_error
 
@@ -68,6 +68,21 @@ def write_text(file: LakePath, text: str, folder_mode: int = 0o777) -> None:
         file.write_bytes(text.encode())
     else:
         write_whole(file, text, folder_mode)
+
+
+def write_data(file: LakePath, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    if isinstance(file, StorePath):
+        file.write_bytes(data)
+    else:
+        write_bytes_whole(file, data)
+
+
+def every_name(folder: LakePath) -> Sequence[str]:
+    """Paths, relative to `folder`, of all files below it."""
+    if isinstance(folder, StorePath):
+        return folder.names()
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir()]
 
 
 def rename(place: LakePath, name: str) -> None:

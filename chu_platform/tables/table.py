@@ -98,9 +98,10 @@ class Table(DeclaresTables):
     `label` and `grain` are French. The grain describes one row; it is displayed after "Une ligne :".
     `reads` are the input tables by name. `checks` are added to the checks derived from the columns (nullability, key).
     `partition_scheme` is None for a table that is always written whole.
-    `derives_from` names the inputs of a query whose partitions determine the partitions of this table: a row is made
-    from rows of the same partition of these inputs or, in a table over periods, from rows of months or years that its
-    period contains. So a change in one partition of such an input touches only some partitions (`touched_by`).
+    `derives_from` names the inputs whose partitions determine the partitions of this table: a row is made from rows of
+    the same partition of these inputs or, in a table over periods, from rows of months or years that its period
+    contains. So a change in one partition of such an input touches only some partitions (`touched_by`). A computed
+    table with a partition scheme is made from rows of the partitions to make only, and names all its inputs.
     `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
     published zone have one.
     """

@@ -53,15 +53,15 @@ def wait_until_stopped(pid: int) -> None:
 def test_a_row_without_a_partition_value_is_read_back_as_null(tmp_path: Path) -> None:
     """A prescription of an unknown consultation has no month."""
     written = """
-        SELECT CAST(NULL AS STRING) AS month, CAST(NULL AS DATE) AS date, 1 AS consultation_number,
+        SELECT CAST(NULL AS STRING) AS month, CAST(NULL AS DATE) AS date, '1' AS consultation_key,
                'a' AS patient_key, 'b' AS professional_key, 'c' AS medication_key
-        UNION ALL SELECT '2019-03', DATE '2019-03-11', 2, 'a', 'b', 'c'"""
+        UNION ALL SELECT '2019-03', DATE '2019-03-11', '2', 'a', 'b', 'c'"""
     with RunResources(Settings(_env_file=None, home=tmp_path, engine="embedded"), lambda _: None) as resources:
         rows = resources.engine.query(written, {})
         resources.engine.write(resources.engine.declared(fact_prescription, rows, None), fact_prescription, tmp_path)
     relation = files_relation(fact_prescription, sorted(tmp_path.rglob("*.parquet")))
     with duckdb.connect() as connection:
-        months = connection.execute(f"SELECT month FROM {relation} ORDER BY consultation_number").fetchall()
+        months = connection.execute(f"SELECT month FROM {relation} ORDER BY consultation_key").fetchall()
     assert months == [(None,), ("2019-03",)]
 
 

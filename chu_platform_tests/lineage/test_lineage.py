@@ -216,3 +216,27 @@ def test_a_condition_in_any_step_gives_an_influence() -> None:
     )
     assert named(values_of(Field(last, "y"))) == {"source.a"}
     assert named(influences_of(Field(last, "y"))) == {"source.b", "source.c"}
+
+
+# Numbers that sources give to events of persons. Who may read the source knows the person.
+NUMBERS_OF_SOURCES = {"Num_consultation", "Num_Hospitalisation"}
+# Pseudonyms, and the public number of an establishment.
+ALLOWED = {
+    ("patient_key", "patient_pseudonym.patient_key"),
+    ("professional_key", "professional_pseudonym.professional_key"),
+    ("establishment_key", "etablissement_sante.identifiant_organisation"),
+}
+
+
+@pytest.mark.parametrize("one", [t for t in EVERY if t.zone is not Zone.RESTRICTED], ids=lambda t: t.folder)
+def test_no_column_is_an_identifier_or_a_number_of_a_source(one: Table) -> None:
+    """A column outside the restricted zone is never the unchanged value of such a column."""
+    copied = [
+        (name, f"{origin.table.name}.{origin.column}")
+        for name, origins in lineage_of(one).columns.items()
+        for origin, kind in origins.items()
+        if isinstance(origin, Field) and kind is Influence.IDENTITY and origin.table.zone is Zone.RESTRICTED
+        for column in origin.table.columns
+        if column.name == origin.column and (column.identifying or column.name in NUMBERS_OF_SOURCES)
+    ]
+    assert [found for found in copied if found not in ALLOWED] == []

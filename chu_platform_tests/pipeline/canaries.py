@@ -1,7 +1,7 @@
 """A pack with canaries: unique values in place of identities, and the search for these values in files.
 
 Every name, address, town, e-mail and free text of persons contains one word. Numbers and birth dates, which cannot
-contain a word, are digits that occur nowhere else.
+contain a word, are digits that occur nowhere else. So are all numbers of consultations and stays.
 """
 
 import csv
@@ -24,9 +24,12 @@ CARD = "9182736450918273"
 TELEPHONE = "0918273645"
 PROFESSIONAL = "99182736459"
 BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
+# Added to the numbers of consultations and of stays. The sums are whole numbers of ten digits.
+CONSULTATIONS, STAYS = 1_917_000_000, 1_918_000_000
+SOURCE_NUMBERS = rb"(?<![0-9A-Za-z.])191[78][0-9]{6}(?![0-9A-Za-z])"
 # The canaries that are not words.
 NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
-CANARIES = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode(), re.IGNORECASE)
+CANARIES = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode() + b"|" + SOURCE_NUMBERS, re.IGNORECASE)
 MIN_BLOB_LENGTH = 16
 
 
@@ -65,11 +68,15 @@ def plant_in_files(pack: Path, target: Path) -> None:
         },
         [{"identifiant_organisation": "C010000001", "raison_sociale_site": f"CABINET DU DOCTEUR {WORD}"}],
     )
-    with (target / "Hospitalisation" / "Hospitalisations.csv").open("a", encoding="ascii") as file:
-        file.write(f"999901;{WORD};F010000107;S02800;Fracture {WORD};27/09/2017;17\n")
-        file.write(f"999902;1;F010000107;S02800;Fracture {WORD};99/99/2017;17\n")
-        file.write(f"999903;1;F010000107;S02800;{WORD};27/09/2017;-4\n")
-        file.write(f"999904;{WORD}\n")
+    stays = target / "Hospitalisation" / "Hospitalisations.csv"
+    header, *rows = stays.read_bytes().splitlines(keepends=True)
+    numbered = (row.split(b";", 1) for row in rows)
+    stays.write_bytes(header + b"".join(b"%d;%s" % (STAYS + int(number), rest) for number, rest in numbered))
+    with stays.open("a", encoding="ascii") as file:
+        file.write(f"{STAYS + 999901};{WORD};F010000107;S02800;Fracture {WORD};27/09/2017;17\n")
+        file.write(f"{STAYS + 999902};1;F010000107;S02800;Fracture {WORD};99/99/2017;17\n")
+        file.write(f"{STAYS + 999903};1;F010000107;S02800;{WORD};27/09/2017;-4\n")
+        file.write(f"{STAYS + 999904};{WORD}\n")
 
 
 def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> None:
@@ -85,24 +92,27 @@ def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> No
             UPDATE "Patient" SET "Date" = '{BIRTH_US}' WHERE "Id_patient" % 50 = 0;
             UPDATE "AAAA" SET "Nom" = '{WORD}', "Prenom" = '{WORD}', "Adresse" = '{WORD}';
             UPDATE "Professionnel_de_sante" SET "Nom" = '{WORD}', "Prenom" = '{WORD}';
-            UPDATE "Consultation" SET "Motif" = '{WORD}';
+            UPDATE "Consultation" SET "Motif" = '{WORD}', "Num_consultation" = {CONSULTATIONS} + "Num_consultation";
+            UPDATE "Prescription" SET "Num_consultation" = {CONSULTATIONS} + "Num_consultation";
+            UPDATE "Salle" SET "Num_consultation" = {CONSULTATIONS} + "Num_consultation";
             INSERT INTO "Professionnel_de_sante" ("Identifiant", "Nom") VALUES ('{PROFESSIONAL}', '{WORD}');
             UPDATE "Consultation" SET "Id_prof_sante" = '{PROFESSIONAL}' WHERE "Num_consultation" % 20 = 0;
             ALTER TABLE "Consultation" ALTER "Date" DROP NOT NULL;
-            INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Motif") VALUES (999999, 1, '{WORD}');
+            INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Motif")
+                VALUES ({CONSULTATIONS} + 999999, 1, '{WORD}');
             """
         )
     connection.close()
 
 
-def canaries_in(folder: Path, excluded: Sequence[Path] = ()) -> list[str]:
+def canaries_in(folder: Path, excluded: Sequence[Path] = (), wanted: "re.Pattern[bytes]" = CANARIES) -> list[str]:
     """Every file below `folder` that contains a canary, in its bytes, its Parquet values or its compressed parts."""
     found = []
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
         if any(file.is_relative_to(other) for other in excluded):
             continue
         for where, content in _readings(file):
-            canary = CANARIES.search(content)
+            canary = wanted.search(content)
             if canary:
                 found.append(f"{file.relative_to(folder)}, {where}: {canary.group().decode()}")
                 break
@@ -148,9 +158,12 @@ def _readings(file: Path) -> Iterator[tuple[str, bytes]]:
 def _columns(file: Path) -> Iterator[tuple[str, bytes]]:
     parquet = pq.ParquetFile(file)
     for name in parquet.schema_arrow.names:
-        values = pc.unique(parquet.read([name])[name].combine_chunks())
-        texts = pc.drop_null(values.cast(pa.string()))
-        yield name, "\n".join(texts.to_pylist()).encode()
+        column = parquet.read([name])[name].combine_chunks()
+        if pa.types.is_nested(column.type):  # an action in a checkpoint of a log
+            yield name, repr(column.to_pylist()).encode()
+        else:
+            texts = pc.drop_null(pc.unique(column).cast(pa.string()))
+            yield name, "\n".join(texts.to_pylist()).encode()
 
 
 def _decompressed(database: Path) -> Iterator[bytes]:
