@@ -50,7 +50,7 @@ cli-reference: install ## write docs/cli.md, the reference of the commands, from
 	@$(BIN)/python docs/cli_reference.py
 
 lock: install ## resolve setup.py anew into requirements.lock (needs uv)
-	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
+	@printf 'edsnlp==0.23.0\npycanon==1.3.6\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
 		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
 	@printf 'dagster-k8s>=0.29.27,<0.30\n' | uv pip compile --quiet --universal --python-version 3.11 \

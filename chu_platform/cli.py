@@ -271,6 +271,32 @@ def kpi(
         print_rows(rows, title=name)
 
 
+@app.command(short_help="Measure how easily rows lead to a person.")
+def risk(
+    table: Annotated[str | None, typer.Argument(help="table, e.g. facts/fact_hospitalisation; by default all")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Print k-anonymity, l-diversity and t-closeness of the facts, as stored and generalised, without values of rows.
+
+    The page docs/risk.md explains the figures.
+    """
+    from chu_platform.risk.french_rows import french_rows, plain_rows
+    from chu_platform.risk.table_risks import risks_by_table
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.lake_format import require_known_format
+    from chu_platform.storage.store import lake_root
+    from chu_platform.terminal_tables import print_rows, rows_as_json
+
+    lake = Lake(lake_root(load_settings()))
+    require_known_format(lake.place)
+    risks = risks_by_table(lake, table)
+    if as_json:
+        print(rows_as_json(plain_rows(risks)))
+        return
+    for measured, found in risks.items():
+        print_rows(french_rows(found), title=measured.label)
+
+
 @app.command(short_help="Write the dictionary and the lineage as files.")
 def dictionary(
     folder: Annotated[Path, typer.Argument(help="folder to write; existing documents are replaced")],

@@ -136,6 +136,8 @@ def _column(column: Column) -> DescribedColumn:
         column.key,
         column.nullable,
         column.identifying,
+        column.quasi_identifying,
+        column.sensitive,
     )
 
 

@@ -17,8 +17,10 @@ dim_patient = Table(
     owner="team:dimensions",
     columns=[
         Column("patient_key", STRING, "pseudonyme du patient", "Patient", key=True),
-        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
-        Column("birth_year", INTEGER, "année de naissance ; vide si inconnue", "Année de naissance"),
+        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False, quasi_identifying=True),
+        Column(
+            "birth_year", INTEGER, "année de naissance ; vide si inconnue", "Année de naissance", quasi_identifying=True
+        ),
     ],
     reads={"patient": patient, "pseudonym": patient_pseudonym},
     rows=Query(

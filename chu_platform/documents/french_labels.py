@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from chu_platform import french
 from chu_platform.tables.checks import CheckType
-from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING
+from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.influence import Influence
 from chu_platform.tables.table import Layer, Zone
 
@@ -74,9 +74,13 @@ def type_word(type_: pa.DataType) -> str:
     return _TYPES.get(type_, "décimal exact")
 
 
-def sensitivity(zone: Zone, identifying: bool) -> str:
-    """Who may see a column."""
-    return "identifiante" if identifying else ZONES[zone]
+def sensitivity(zone: Zone, column: Column) -> str:
+    """What a column says about persons; otherwise who may see it."""
+    if column.identifying:
+        return "identifiante"
+    if column.sensitive:
+        return "sensible"
+    return "quasi-identifiante" if column.quasi_identifying else ZONES[zone]
 
 
 def number(value: float | None) -> str:

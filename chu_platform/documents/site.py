@@ -228,7 +228,7 @@ class Site:
             yield ColumnShown(
                 column,
                 french_labels.type_word(column.type),
-                french_labels.sensitivity(table.zone, column.identifying),
+                french_labels.sensitivity(table.zone, column),
                 [o for o in shown if o.kind.direct],
                 [o for o in shown if o.kind is Influence.MASK],
                 [o for o in shown if o.kind is Influence.CONDITION],

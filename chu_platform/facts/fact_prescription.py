@@ -21,8 +21,14 @@ fact_prescription = Table(
     label="Prescriptions",
     owner="team:facts",
     columns=[
-        Column("month", STRING, "mois de la consultation ; vide si la consultation est inconnue", "Mois"),
-        Column("date", DATE, "jour de la consultation", "Date"),
+        Column(
+            "month",
+            STRING,
+            "mois de la consultation ; vide si la consultation est inconnue",
+            "Mois",
+            quasi_identifying=True,
+        ),
+        Column("date", DATE, "jour de la consultation", "Date", quasi_identifying=True),
         Column(
             "consultation_key",
             STRING,
@@ -31,7 +37,7 @@ fact_prescription = Table(
         ),
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", nullable=False),
         Column("professional_key", STRING, "professionnel, sous son pseudonyme", "Professionnel", nullable=False),
-        Column("medication_key", STRING, "code CIS du médicament", "Médicament", nullable=False),
+        Column("medication_key", STRING, "code CIS du médicament", "Médicament", nullable=False, sensitive=True),
     ],
     reads={
         "prescription": prescription,

@@ -208,7 +208,11 @@ def _column_schema(table: Table) -> dg.TableSchema:
 
 
 def _sensitivity(table: Table, column: Column) -> str:
-    return "identifying" if column.identifying else table.zone.value
+    if column.identifying:
+        return "identifying"
+    if column.sensitive:
+        return "sensitive"
+    return "quasi-identifying" if column.quasi_identifying else table.zone.value
 
 
 def _metadata(resources: RunResources, table: Table, commit: CommitResult, result: StepResult) -> dict[str, Any]:

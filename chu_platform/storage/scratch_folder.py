@@ -1,4 +1,4 @@
-"""A temporary folder in the restricted zone, for data that does not fit in memory."""
+"""A temporary folder in a secure zone, for data that does not fit in memory."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from chu_platform.tables.table import Zone
 
 
 @contextmanager
-def scratch(lake: Lake) -> Iterator[Path]:
-    """An empty folder, removed at the end. Raises ChuError when the user cannot write to the restricted zone."""
-    folder = lake.local(Zone.RESTRICTED) / SCRATCH
+def scratch(lake: Lake, zone: Zone = Zone.RESTRICTED) -> Iterator[Path]:
+    """An empty folder, removed at the end. Raises ChuError when the user cannot write to the zone."""
+    folder = lake.local(zone) / SCRATCH
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")

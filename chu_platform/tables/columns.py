@@ -30,7 +30,9 @@ class Column:
 
     `label` and `description` are French. The description gives units, the meaning of null and the computation; it is
     displayed after the label. The `key` columns together identify a row and are never null. `identifying` columns
-    exist only in the restricted zone and have no Delta statistics.
+    exist only in the restricted zone and have no Delta statistics. `quasi_identifying` columns say something about a
+    person that others may know, such as a date of care: together they can lead to the person. `sensitive` columns say
+    what others must not learn about the person, such as a diagnosis.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Column:
     key: bool = False
     nullable: bool = True
     identifying: bool = False
+    quasi_identifying: bool = False
+    sensitive: bool = False
 
     @property
     def full_description(self) -> str:

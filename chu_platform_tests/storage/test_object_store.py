@@ -14,19 +14,25 @@ import pytest
 
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
 from chu_platform.storage.lake import Lake, TableLocked
+from chu_platform.storage.lake_format import record_format
 from chu_platform.storage.maintenance import maintain
+from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.restore import restore
 from chu_platform.storage.store import lake_root
 from chu_platform.storage.store_path import StorePath, StoreUnavailable
+from chu_platform.storage.upgrades import upgrade_lake
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform_tests.pipeline.canaries import canaries_in
 from chu_platform_tests.storage.s3_server import BUCKET, SECRET, S3Server, s3_server
 from chu_platform_tests.storage.small_table import put, rows_of, visits
+from chu_platform_tests.storage.test_source_numbers import make_old
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("moto", reason="moto is not installed")
@@ -74,6 +80,18 @@ def test_the_lake_keeps_the_fingerprint_of_its_key(lake: Lake, tmp_path: Path) -
     with pytest.raises(ChuError, match=r"does not exist, and the lake s3://\S+ was made with one"):
         lake_key(lake, tmp_path / "empty")
     assert not (tmp_path / "empty").exists()
+
+
+def test_the_upgrade_purges_source_numbers(lake: Lake, server: S3Server, tmp_path: Path) -> None:
+    record_format(lake.place, 2)
+    make_old(str(place(lake, fact_hospitalisation)), "stay_number", server.options())
+    upgrade_lake(lake, [fact_hospitalisation], lambda _: None)
+    stored = place(lake, fact_hospitalisation)
+    assert stored.names() and all(name.startswith("_delta_log/") for name in stored.names())
+    for name in stored.names():
+        (stored / name).download(tmp_path / "copies" / name)
+    assert canaries_in(tmp_path / "copies") == []
+    assert len(list(data_commits(stored, 2))) == 1
 
 
 def test_acceptances_of_deliveries_are_kept(lake: Lake) -> None:

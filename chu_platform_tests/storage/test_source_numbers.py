@@ -19,11 +19,9 @@ from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.storage.lake_format import FORMAT, format_of, record_format
 from chu_platform.storage.provenance import data_commits, with_metadata
 from chu_platform.storage.restore import restore
-from chu_platform.storage.store import lake_root
 from chu_platform.storage.upgrades import format_3, upgrade_lake
 from chu_platform.tables.table import Table, Zone
 from chu_platform_tests.pipeline.canaries import STAYS, canaries_in
-from chu_platform_tests.storage.s3_server import BUCKET, s3_server
 
 pytestmark = pytest.mark.integration
 
@@ -196,22 +194,3 @@ def test_the_upgrade_may_be_killed_at_any_point(old: Lake, monkeypatch: pytest.M
     assert killed > 2
     assert format_of(old.root) == FORMAT
     assert numbers_in(old) == []
-
-
-def test_an_object_store_is_purged(tmp_path: Path) -> None:
-    pytest.importorskip("moto", reason="moto is not installed")
-    with s3_server() as server:
-        settings = server.settings(tmp_path, f"s3://{BUCKET}/numbers")
-        lake = Lake(lake_root(settings))
-        lake.prepare()
-        record_format(lake.place, 2)
-        place = lake.place_of(fact_hospitalisation)
-        make_old(str(place), "stay_number", server.options())
-        upgrade(lake)
-        names = place.names()  # type: ignore[union-attr]
-        assert names and all(name.startswith("_delta_log/") for name in names)
-        copies = tmp_path / "copies"
-        for name in names:
-            (place / name).download(copies / name)  # type: ignore[union-attr]
-        assert canaries_in(copies) == []
-        assert len(list(data_commits(place, 2))) == 1

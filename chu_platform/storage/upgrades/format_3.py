@@ -43,7 +43,7 @@ def upgrade(lake: Lake, tables: Sequence[Table], report: Callable[[str], None]) 
 
 
 def _purge(table: LakePath) -> int:
-    """Delete the data files of a table, and what the files of its log say of values; returns the number of data files."""
+    """Delete the data files of a table, and what its log says of values; returns the number of data files."""
     deleted = 0
     # The log first: its files are few, and after a kill the other files are still found.
     for name in sorted(every_name(table), key=lambda n: not n.startswith(LOG)):
