@@ -24,6 +24,7 @@ from chu_platform.tables.column_origins import Field
 from chu_platform.tables.influence import Influence
 from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.conftest import PSEUDONYMISATION_KEY
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -179,7 +180,7 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
         name, column = origin.split(".")
         needed[name].append(column)
     inputs = {name: made.lake.arrow(table.reads[name], columns) for name, columns in needed.items()}
-    given = {"key": bytes(32)} if rows.given else {}
+    given = {"key": bytes.fromhex(PSEUDONYMISATION_KEY)} if rows.given else {}
     found = rows.function(**inputs, **given)
     assert distribution(found.select([c.name for c in table.columns])) == distribution(made.lake.arrow(table))
     for name, columns in needed.items():
