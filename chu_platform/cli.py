@@ -171,6 +171,8 @@ def upgrade() -> None:
         before, after = upgrade_lake(lake, tables, _progress_printer())
     done = f"has format {after} already" if before == after else f"is upgraded from format {before} to {after}"
     print(f"the lake {settings.lake_place} {done}")
+    if before != after:
+        print("now run `chu materialize`: it makes again what the upgrade deleted")
 
 
 @app.command(short_help="Trace a published figure to delivered lines.")

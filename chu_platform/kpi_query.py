@@ -16,7 +16,7 @@ import pyarrow as pa
 from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.periods.dim_period import dim_period
-from chu_platform.storage.lake import Lake
+from chu_platform.storage.lake import Lake, active_files, are_present
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.period_sql import MonthRange
 from chu_platform.tables.table import Table
@@ -186,9 +186,13 @@ class _Evaluation:
 
     def _read(self, table: Table) -> Any:
         lake = self._resources.lake
-        if lake.open(table) is None:
+        delta = lake.open(table)
+        if delta is None:
             raise ChuError(f"{table.folder} is not in the lake yet: run `chu materialize` first")
-        return self._resources.engine.read(lake.place_of(table), lake.version(table))
+        if not are_present(lake.place_of(table), active_files(delta)):
+            # As after an upgrade that deletes files.
+            raise ChuError(f"files of {table.folder} are missing: run `chu materialize` first")
+        return self._resources.engine.read(lake.place_of(table), delta.version())
 
 
 def _depends_on_periods(table: Table) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def length(days: int) -> str:
 
 
 # The quasi-identifying values of a stay in each generalisation, computed in Python.
-EXPECTED = {
+EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     AS_STORED: lambda s: (s["sex"], s["birth_year"], s["date"], s["establishment_key"], s["age"], s["days"]),
     "Date d’entrée : mois": lambda s: (
         *(s["sex"], s["birth_year"], s["date"].strftime("%m/%y"), s["establishment_key"], s["age"], s["days"]),

@@ -19,6 +19,7 @@ from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.storage.lake_format import FORMAT, format_of, record_format
 from chu_platform.storage.provenance import data_commits, with_metadata
 from chu_platform.storage.restore import restore
+from chu_platform.storage.store import write_data
 from chu_platform.storage.upgrades import format_3, upgrade_lake
 from chu_platform.tables.table import Table, Zone
 from chu_platform_tests.pipeline.canaries import STAYS, canaries_in
@@ -154,7 +155,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def moments(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> Iterator[int]:
+def moments(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> Iterator[int]:
     """Kills `run` before its first write or deletion, then before its second, and so on, until it ends."""
     point = 0
     while True:
@@ -171,7 +172,7 @@ def moments(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> Iterato
             return call
 
         with monkeypatch.context() as patch:
-            patch.setattr(format_3, "write_data", dying(format_3.write_data))
+            patch.setattr(format_3, "write_data", dying(write_data))
             patch.setattr(Path, "unlink", dying(Path.unlink))
             patch.setattr("chu_platform.storage.upgrades.record_format", dying(record_format))
             try:
@@ -187,7 +188,7 @@ def moments(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> Iterato
 def test_the_upgrade_may_be_killed_at_any_point(old: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     commits = {t: list(data_commits(old.path(t), 2)) for t in NUMBERS}
     killed = 0
-    for _ in moments(monkeypatch, lambda: upgrade(old) and None):
+    for _ in moments(monkeypatch, lambda: upgrade(old)):
         killed += 1
         assert format_of(old.root) == 2
         assert {t: list(data_commits(old.path(t), 2)) for t in NUMBERS} == commits
