@@ -12,8 +12,9 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows(consultation: pa.Table, key: bytes) -> pa.Table:
-    hashed = surrogates(key, "consultation", consultation["Num_consultation"])
-    return consultation.append_column("consultation_key", hashed)
+    numbers = consultation["Num_consultation"]
+    hashed = surrogates(key, "consultation", numbers)
+    return pa.table({"Num_consultation": numbers, "month": consultation["month"], "consultation_key": hashed})
 
 
 consultation_surrogate = Table(

@@ -12,8 +12,9 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows(stay: pa.Table, key: bytes) -> pa.Table:
-    hashed = surrogates(key, "stay", stay["Num_Hospitalisation"])
-    return stay.append_column("stay_key", hashed)
+    numbers = stay["Num_Hospitalisation"]
+    hashed = surrogates(key, "stay", numbers)
+    return pa.table({"Num_Hospitalisation": numbers, "month": stay["month"], "stay_key": hashed})
 
 
 stay_surrogate = Table(

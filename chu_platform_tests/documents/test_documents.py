@@ -95,6 +95,13 @@ def test_every_table_and_column_has_its_labels(folder: Path, pages: Mapping[Path
         assert all(rule.description in shown for rule in one.all_checks)
 
 
+def test_the_dictionary_says_what_columns_tell_of_persons(folder: Path) -> None:
+    markdown = (folder / "dictionnaire.md").read_text(encoding="utf-8")
+    assert "| `diagnosis_key` | Diagnostic | texte | sensible |" in markdown
+    assert "| `days` | Durée de séjour (jours) | entier | quasi-identifiante |" in markdown
+    assert "| `patient_key` | Patient | texte | pseudonymisée |" in markdown
+
+
 def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path, pages: Mapping[Path, Element]) -> None:
     page = pages[folder / "tables/published/kpi_deaths_by_region.html"]
     row = page.one("tr#colonne-deaths")

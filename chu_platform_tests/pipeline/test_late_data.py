@@ -14,6 +14,7 @@ from chu_platform.ingest.delivered import rejects_of
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.pseudonymisation.consultation_surrogate import consultation_surrogate
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.partitions import MONTHLY
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.integration
 MONTH = "2019-03"
 DAY = f"{MONTH}-11"
 BY_PERIOD = [kpi_consultation_rate_by_diagnosis.exact, kpi_consultation_rate_by_establishment.exact]
-CORRECTED = [consultation, hospitalisations, fact_consultation, fact_hospitalisation]
+# One more consultation has one more surrogate; the corrected stay keeps its own.
+CORRECTED = [consultation, hospitalisations, consultation_surrogate, fact_consultation, fact_hospitalisation]
 
 
 # Without reports, and without sources and facts that do not depend on the correction: they take most of the time.

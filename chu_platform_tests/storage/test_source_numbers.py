@@ -46,8 +46,14 @@ def old_rows(column: str, first: int) -> pa.Table:
     )
 
 
+IDENTITY = "duckdb-1:1:feed:beef"
+
+
 def metadata(version: int) -> str:
-    return json.dumps({"run": f"run {version}", "whole": True, "read": {"restricted/sources/Consultation": version}})
+    """Metadata of a data commit; from the second one on, of an operation that repeats one."""
+    contents = {"contents": {"month=2019-01": {"identity": IDENTITY, "files": {}}}}
+    data = {"run": f"run {version}", "whole": True, "read": {"restricted/sources/Consultation": version}, **contents}
+    return json.dumps(data if version == 0 else {"run": "x", "operation": "optimize", "publication": data})
 
 
 def make_old(place: str, column: str, options: dict[str, str] | None = None) -> None:
@@ -80,6 +86,10 @@ def old(tmp_path: Path) -> Lake:
         log = lake.path(table) / "_delta_log"
         (log / f"{1:020}.json.unreadable").write_bytes((log / f"{1:020}.json").read_bytes())
         (log / f"{2:020}.crc").write_text(json.dumps({"allFiles": [{"stats": str(STAYS)}]}))
+    made = lake.root / Zone.PSEUDONYMISED / ".made" / "kpis.kpi_hospitalisation_rate.json"
+    made.parent.mkdir()
+    read = {fact_hospitalisation.folder: {"month=2019-01": IDENTITY}, "restricted/sources/Hospitalisations": {}}
+    made.write_text(json.dumps({"inputs": {}, "rows_read": read}))
     scratch = lake.root / Zone.PSEUDONYMISED / SCRATCH / "rebuild-killed"
     scratch.mkdir(parents=True)
     pq.write_table(old_rows("stay_number", 0), scratch / "rows.parquet")
@@ -117,13 +127,30 @@ def test_no_number_is_left(old: Lake) -> None:
     assert upgrade(old) == []
 
 
+def provenance(lake: Lake, table: Table) -> list[list[dict[str, object]]]:
+    """The data commits of each version, without the contents of the table."""
+    found = [data_commits(lake.path(table), version) for version in range(3)]
+    return [[{k: v for k, v in commit.items() if k != "contents"} for commit in commits] for commits in found]
+
+
+def test_no_hash_of_rows_is_left_with_which_numbers_can_be_tried_out(old: Lake) -> None:
+    def holders() -> list[Path]:
+        return [f for f in (old.root / Zone.PSEUDONYMISED).rglob("*.json") if IDENTITY in f.read_text()]
+
+    assert len(holders()) == 10
+    upgrade(old)
+    assert holders() == []
+    made = json.loads((old.root / Zone.PSEUDONYMISED / ".made" / "kpis.kpi_hospitalisation_rate.json").read_text())
+    assert made == {"inputs": {}, "rows_read": {"restricted/sources/Hospitalisations": {}}}
+
+
 @pytest.mark.parametrize("table", NUMBERS, ids=lambda t: t.name)
 def test_the_provenance_of_all_versions_stays(old: Lake, table: Table) -> None:
-    before = [list(data_commits(old.path(table), version)) for version in range(3)]
+    before = provenance(old, table)
     columns = DeltaTable(old.path(table)).schema().to_json()
     assert before[0] and before[1] and before[2]
     upgrade(old)
-    assert [list(data_commits(old.path(table), version)) for version in range(3)] == before
+    assert provenance(old, table) == before
     assert DeltaTable(old.path(table)).schema().to_json() == columns
     with pytest.raises(ChuError, match="its files or its commit are past the retention"):
         restore(old, table, 1, "run")
@@ -136,6 +163,17 @@ def test_a_table_whose_log_begins_with_a_checkpoint_can_be_read(old: Lake) -> No
     upgrade(old)
     assert numbers_in(old) == []
     assert DeltaTable(path).version() == 2
+
+
+@pytest.mark.parametrize("text", [f"stay {STAYS}", "[]", "", "{"])
+def test_a_commit_of_another_tool_keeps_no_text(old: Lake, text: str) -> None:
+    path = old.path(fact_hospitalisation)
+    rows = old_rows("stay_number", 0)
+    write_deltalake(path, rows, mode="append", partition_by=["month"], commit_properties=with_metadata(text))
+    (old.root / Zone.PSEUDONYMISED / ".made" / "damaged.json").write_text("{")
+    upgrade(old)
+    assert numbers_in(old) == []
+    assert DeltaTable(path).version() == 3
 
 
 def test_the_next_write_makes_the_table_again(old: Lake) -> None:
@@ -186,12 +224,12 @@ def moments(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> Itera
 
 
 def test_the_upgrade_may_be_killed_at_any_point(old: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    commits = {t: list(data_commits(old.path(t), 2)) for t in NUMBERS}
+    commits = {t: provenance(old, t) for t in NUMBERS}
     killed = 0
     for _ in moments(monkeypatch, lambda: upgrade(old)):
         killed += 1
         assert format_of(old.root) == 2
-        assert {t: list(data_commits(old.path(t), 2)) for t in NUMBERS} == commits
+        assert {t: provenance(old, t) for t in NUMBERS} == commits
     assert killed > 2
     assert format_of(old.root) == FORMAT
     assert numbers_in(old) == []

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.storage.lake import SCRATCH, Lake
+from chu_platform.storage.provenance import CONTENTS
 from chu_platform.storage.store import LakePath, every_name, write_data
 from chu_platform.tables.table import Table, Zone
 
@@ -25,6 +26,8 @@ LOG: Final = "_delta_log/"
 STATISTICS: Final = "stats"
 # Statistics with types, in checkpoints of other tools.
 TYPED_STATISTICS: Final = "stats_parsed"
+# Folder in each zone with the records of the last steps.
+MADE: Final = ".made"
 # Actions of a log that may hold statistics of a file.
 ACTIONS: Final = ("add", "remove")
 
@@ -36,6 +39,7 @@ def upgrade(lake: Lake, tables: Sequence[Table], report: Callable[[str], None]) 
             with lake.write_lock(table):
                 if deleted := _purge(lake.place_of(table)):
                     report(f"{table.folder}: {deleted} files with source numbers deleted; the next run makes it again")
+    _forget_identities(lake)
     # What killed writes and rebuilds left. Locks are files, and stay.
     scratch = lake.local(Zone.PSEUDONYMISED) / SCRATCH
     for folder in scratch.glob("*/"):
@@ -75,9 +79,41 @@ def _commit_lines(content: bytes) -> Iterator[bytes]:
         entry: dict[str, Any] = json.loads(line)
         for action in ACTIONS:
             entry.get(action, {}).pop(STATISTICS, None)
-        # Of commits of other tools: it may compare a column with a number.
-        entry.get("commitInfo", {}).get("operationParameters", {}).pop("predicate", None)
+        _clean(entry.get("commitInfo", {}))
         yield json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _clean(info: dict[str, Any]) -> None:
+    """Remove what the information on a commit may tell of values; what the platform needs for provenance stays.
+
+    The identity of the rows of a partition is a hash without a key: if it has few rows, their numbers can be tried out.
+    """
+    # Of commits of other tools.
+    info.get("operationParameters", {}).pop("predicate", None)
+    text = info.pop("userMetadata", None)
+    try:
+        metadata = json.loads(text or "null")
+    except ValueError:
+        return
+    if isinstance(metadata, dict):
+        for holder in (metadata, metadata.get("publication", {})):
+            holder.pop(CONTENTS, None)
+        info["userMetadata"] = json.dumps(metadata, ensure_ascii=False)
+
+
+def _forget_identities(lake: Lake) -> None:
+    """Remove the identities of the tables' rows from what is recorded of the last steps of their readers."""
+    for zone in (Zone.PSEUDONYMISED, Zone.PUBLISHED):
+        for file in [*(lake.place / zone / MADE).glob("*.json")]:
+            try:
+                made = json.loads(file.read_text(encoding="utf-8"))
+                held = made.get("rows_read", {})
+            except (ValueError, AttributeError):
+                file.unlink()  # damaged: the next run makes the table again
+                continue
+            if found := set(TABLES).intersection(held):
+                made["rows_read"] = {folder: rows for folder, rows in held.items() if folder not in found}
+                write_data(file, json.dumps(made, ensure_ascii=False).encode())
 
 
 def _checkpoint(content: bytes) -> bytes:
