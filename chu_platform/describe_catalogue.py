@@ -120,6 +120,7 @@ def _table(table: Table, step_table: Table) -> DescribedTable:
             for name, origins in lineage.columns.items()
         },
         row_origins=[_origin(origin, sorted(kinds)) for origin, kinds in lineage.rows.items()],
+        public_source=table.public_source,
     )
 
 

@@ -93,6 +93,7 @@ class DescribedTable:
     declared_at: str
     column_origins: Mapping[str, Sequence[DescribedOrigin]]
     row_origins: Sequence[DescribedOrigin]
+    public_source: str | None = None
 
     @property
     def identifier(self) -> str:

@@ -24,6 +24,12 @@ from chu_platform.indicators.use_of_care import (
     use_measures,
 )
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
+from chu_platform.periods.consultation_contributors import (
+    BY_DIAGNOSIS,
+    DIAGNOSES,
+    consultation_contributors,
+    released,
+)
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_rates
@@ -36,12 +42,19 @@ from chu_platform.recomputation.counted_rows import (
 )
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
+from chu_platform.sdc.primary_rules import PrimaryRules
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-NAME: Final = "kpi_consultation_rate_by_diagnosis"
+NAME: Final = BY_DIAGNOSIS
+RULES: Final = PrimaryRules(
+    counts=["events", "patients", "base_patients"],
+    parts=[("patients", "base_patients")],
+    repeats=[("patients", "events")],
+    contributors=True,
+)
 
 
 def _counts(periods: Periods) -> str:
@@ -95,16 +108,18 @@ kpi_consultation_rate_by_diagnosis = Indicator(
         alias="diagnoses",
         cells=diagnosis_cells(
             NAME,
+            RULES,
             # The measures of the family: shares of consultations and whole consultations, which are equal.
             ["events", "events"],
-            "level = 'chapter' OR (level = 'category' AND period_grain IN ('year', 'all')) OR (level = 'leaf' AND period_grain = 'all')",
+            released(DIAGNOSES),
         ),
         relations={("events",): diagnosis_relations(NAME, TOTAL)},
-        reads={"diagnosis": dim_diagnosis},
+        reads={"diagnosis": dim_diagnosis, "contributors": consultation_contributors},
         relation_columns=[f"diagnosis.{c}" for c in ("diagnosis_key", "category_code", "chapter_code")],
         level_columns=["level", "code"],
         weight="events",
-        counts=["events", "patients", "base_patients"],
+        rules=RULES,
+        measures=["events"],
     ),
     question=IndicatorQuestion(
         number=2,

@@ -29,12 +29,19 @@ from chu_platform.indicators.use_of_care import (
     use_measures,
 )
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
+from chu_platform.periods.consultation_contributors import (
+    BY_PLACE,
+    PLACES,
+    consultation_contributors,
+    released,
+)
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_rates
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
-from chu_platform.sdc.cell_masks import over_time, same_period, small
+from chu_platform.sdc.cell_masks import over_time, same_period
+from chu_platform.sdc.primary_rules import PrimaryRules
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import holds, mostly_found, none_in
@@ -44,7 +51,13 @@ from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-NAME: Final = "kpi_consultation_rate_by_establishment"
+NAME: Final = BY_PLACE
+RULES: Final = PrimaryRules(
+    counts=["events", "consultations", "patients", "base_patients"],
+    parts=[("patients", "base_patients")],
+    repeats=[("patients", "consultations")],
+    contributors=True,
+)
 
 
 def _counts(periods: Periods) -> str:
@@ -192,12 +205,9 @@ kpi_consultation_rate_by_establishment = Indicator(
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
                    period_grain AS grain, period_start AS start, level, code,
-                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight, events,
+                   {RULES.reason} AS unsafe, events AS weight, events,
                    consultations
-            FROM establishments
-            WHERE level IN ('total', 'unattached', 'region')
-               OR (level = 'department' AND period_grain IN ('year', 'all'))
-               OR (level = 'establishment' AND period_grain = 'all')
+            FROM {RULES.tested("establishments", NAME)} WHERE {released(PLACES)}
             """,
         relations={
             ("events",): [
@@ -216,11 +226,12 @@ kpi_consultation_rate_by_establishment = Indicator(
             # A consultation may count in several places, so whole consultations are additive over time only.
             ("consultations",): over_time(NAME),
         },
-        reads={"establishment": dim_establishment},
+        reads={"establishment": dim_establishment, "contributors": consultation_contributors},
         relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
         level_columns=["level", "code"],
         weight="events",
-        counts=["events", "consultations", "patients", "base_patients"],
+        rules=RULES,
+        measures=["events", "consultations"],
     ),
     question=IndicatorQuestion(
         number=1,

@@ -12,10 +12,12 @@ from chu_platform.indicators.rates import (
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
+from chu_platform.periods.consultation_contributors import BY_PROFESSIONAL, consultation_contributors
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
 from chu_platform.recomputation.recomputation import UNKNOWN, InputSet, Recomputation, SourceRows
-from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sdc.cell_masks import same_period
+from chu_platform.sdc.primary_rules import PrimaryRules
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
@@ -25,7 +27,11 @@ from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
-NAME: Final = "kpi_consultation_rate_by_professional"
+NAME: Final = BY_PROFESSIONAL
+# More than ten professionals, which is stricter than the rule on contributors asks for.
+RULES: Final = PrimaryRules(
+    counts=["events", "patients", "professionals"], repeats=[("patients", "events")], contributors=True
+)
 # Columns of professionals, and of professions and specialities.
 EVENTS_PER_ACTIVE_YEAR: Final = Column(
     "events_per_active_year",
@@ -263,6 +269,14 @@ RECOMPUTATION: Final = Recomputation(
 )
 
 # The sum of the professions is the total of indicator 1; the sum of its specialities is a profession.
+LEVEL: Final = f"CASE speciality WHEN '{WHOLE_PROFESSION}' THEN 'profession' ELSE 'speciality' END"
+SPECIALITY_CELLS: Final = f"""(
+    -- The number of professionals is also in the table of contributors.
+    SELECT * EXCLUDE (professionals),
+           {LEVEL} AS level,
+           concat_ws('|', profession, speciality) AS code
+    FROM specialities
+)"""
 PROFESSIONS: Final = same_period(TOTAL, f"c.indicator = '{NAME}' AND c.level = 'profession'")
 SPECIALITIES: Final = same_period(
     f"p.indicator = '{NAME}' AND p.level = 'profession'",
@@ -280,16 +294,17 @@ kpi_consultation_rate_by_professional = Indicator(
         alias="specialities",
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, profession, speciality) AS cell,
-                   period_grain AS grain, period_start AS start,
-                   CASE speciality WHEN '{WHOLE_PROFESSION}' THEN 'profession' ELSE 'speciality' END AS level,
-                   concat_ws('|', profession, speciality) AS code,
-                   {small("events")} OR {small("patients")} OR {small("professionals")} AS small, events AS weight, events, events
-            FROM specialities
+                   period_grain AS grain, period_start AS start, level, code, {RULES.reason} AS unsafe,
+                   events AS weight, events, events
+            FROM {RULES.tested(SPECIALITY_CELLS, NAME)}
             """,
         relations={("events",): [PROFESSIONS, SPECIALITIES]},
+        reads={"contributors": consultation_contributors},
+        level=LEVEL,
         level_columns=["speciality"],
         weight="events",
-        counts=["events", "patients", "professionals"],
+        rules=RULES,
+        measures=["events"],
     ),
     question=IndicatorQuestion(
         number=6,

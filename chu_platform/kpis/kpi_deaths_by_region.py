@@ -8,15 +8,13 @@ import pyarrow as pa
 
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import garwood
 from chu_platform.indicators.rates import finite
 from chu_platform.indicators.use_of_care import AGE, POISSON, SEX
-from chu_platform.masks.death_mask import death_mask
 from chu_platform.recomputation.completed_figures import recomputed_death_rates
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
-from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.tables.checks import none_in, sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
@@ -143,6 +141,7 @@ EXACT = Table(
     ],
     layout=Layout(partition_by=["year"], z_order_by=["region_code"]),
     derives_from=["death"],
+    public_source="Insee",
 )
 
 # The recomputation by `chu trace` and `chu verify`.
@@ -172,49 +171,8 @@ RECOMPUTATION: Final = Recomputation(
 kpi_deaths_by_region = Indicator(
     exact=EXACT,
     fact=fact_death,
-    # Released: every row.
-    release=Release(
-        family=death_mask,
-        alias="deaths",
-        cells=f"""
-            SELECT '{NAME}' AS indicator, concat_ws('|', year, region_code, sex, age_band) AS cell,
-                   'year' AS grain, concat_ws('|', year, region_code) AS start,
-                   concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END) AS level,
-                   concat_ws('|', sex, age_band) AS code, {small("deaths")} AS small, deaths::DOUBLE AS weight, deaths
-            FROM deaths
-            UNION ALL
-            -- Deaths of unknown sex: not published, but equal to all deaths minus those of women and men.
-            SELECT 'hidden', concat_ws('|', year, region_code, 'unknown', age_band), 'year', concat_ws('|', year, region_code), 'hidden',
-                   concat_ws('|', 'unknown', age_band), {small("sum(signed * deaths)")}, sum(signed * deaths), sum(signed * deaths)
-            FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM deaths)
-            GROUP BY year, region_code, age_band HAVING sum(signed * deaths) > 0
-            """,
-        relations={
-            ("deaths",): [
-                same_period(
-                    "p.code LIKE 'all|%'",
-                    "c.code NOT LIKE 'all|%'",
-                    "split_part(p.code, '|', 2) = split_part(c.code, '|', 2)",
-                ),
-                same_period(
-                    "p.code LIKE '%|all'",
-                    "c.code NOT LIKE '%|all'",
-                    "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)",
-                ),
-                # France is the sum of the 18 regions. `start` is the year and the region.
-                f"""
-                SELECT p.id, c.id FROM cell p JOIN cell c ON p.indicator = c.indicator AND p.code = c.code
-                    AND split_part(p.start, '|', 1) = split_part(c.start, '|', 1)
-                WHERE split_part(p.start, '|', 2) = '{ALL}' AND split_part(c.start, '|', 2) NOT IN ('{ALL}', '{ELSEWHERE}')
-                """,
-            ]
-        },
-        level_columns=["sex", "age_band"],
-        weight="deaths",
-        counts=["deaths"],
-        # The population of a region is public.
-        always_shown=["population"],
-    ),
+    # Public: Insee publishes each death.
+    release=None,
     question=IndicatorQuestion(
         number=7,
         slug="deces-region",

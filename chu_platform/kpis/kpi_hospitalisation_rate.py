@@ -16,13 +16,12 @@ from chu_platform.indicators.rates import (
     with_stay_rates,
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
-from chu_platform.masks.stay_mask import MEASURES, stay_mask
+from chu_platform.masks.stay_mask import MEASURES, RULES, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
-from chu_platform.sdc.cell_masks import small
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
@@ -99,12 +98,14 @@ kpi_hospitalisation_rate = Indicator(
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start) AS cell,
                    period_grain AS grain, period_start AS start, 'total' AS level, 'total' AS code,
-                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight,
+                   {RULES.reason} AS unsafe, events AS weight,
                    {", ".join(MEASURES)}
             FROM stays
             """,
+        level="'total'",
         weight="events",
-        counts=MEASURES,
+        rules=RULES,
+        measures=MEASURES,
     ),
     question=IndicatorQuestion(
         number=3,

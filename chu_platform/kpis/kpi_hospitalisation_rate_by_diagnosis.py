@@ -24,7 +24,7 @@ from chu_platform.indicators.use_of_care import (
     STAY_MEASURES,
     USE_DEFINITION,
 )
-from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
+from chu_platform.masks.stay_mask import MEASURES, RULES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
@@ -90,6 +90,7 @@ kpi_hospitalisation_rate_by_diagnosis = Indicator(
         alias="diagnoses",
         cells=diagnosis_cells(
             NAME,
+            RULES,
             MEASURES,
             "(level = 'chapter' AND period_grain IN ('year', 'all')) OR (level = 'category' AND period_grain = 'all')",
         ),
@@ -98,7 +99,8 @@ kpi_hospitalisation_rate_by_diagnosis = Indicator(
         relation_columns=[f"diagnosis.{c}" for c in ("diagnosis_key", "category_code", "chapter_code")],
         level_columns=["level", "code"],
         weight="events",
-        counts=MEASURES,
+        rules=RULES,
+        measures=MEASURES,
     ),
     question=IndicatorQuestion(
         number=4,

@@ -1,5 +1,6 @@
 """Indicator 5: use of hospital stays by sex and age; each group has its own base."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -26,13 +27,14 @@ from chu_platform.indicators.use_of_care import (
     USE_DEFINITION,
 )
 from chu_platform.masks.stay_mask import MEASURES, TOTAL, stay_mask
+from chu_platform.masks.stay_mask import RULES as STAY_RULES
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.periods.fact_hospitalised_patient import fact_hospitalised_patient
 from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.recomputation.completed_figures import recomputed_stay_rates
 from chu_platform.recomputation.counted_rows import PERIOD, STAYS, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
-from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sdc.cell_masks import same_period
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.indicator_questions import IndicatorQuestion
@@ -42,6 +44,8 @@ from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_hospitalisation_rate_by_sex_and_age"
+# By age band, the patients are not those of the events: the bands are of the middle of the period and of the event.
+RULES: Final = replace(STAY_RULES, repeats_where=f"age_band = '{ALL}'")
 
 
 def _counts(periods: Periods) -> str:
@@ -211,6 +215,10 @@ def _counted(relation: str, measure: str) -> str:
         """
 
 
+LEVEL: Final = (
+    "concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END)"
+)
+
 # The recomputation by `chu trace` and `chu verify`.
 SEX_AND_AGE: Final = "period_grain, period_start, sex, age_band"
 
@@ -257,20 +265,20 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, sex, age_band) AS cell,
                    period_grain AS grain, period_start AS start,
-                   concat(CASE sex WHEN 'all' THEN 'all' ELSE 'sex' END, '/', CASE age_band WHEN 'all' THEN 'all' ELSE 'age' END) AS level,
+                   {LEVEL} AS level,
                    concat_ws('|', sex, age_band) AS code,
-                   {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight,
+                   {RULES.reason} AS unsafe, events AS weight,
                    {", ".join(MEASURES)}
             FROM sexes WHERE period_grain IN ('year', 'all')
             UNION ALL
             -- Stays of patients of unknown sex: not published, but equal to all stays minus those of women and men.
             SELECT 'hidden sex', concat_ws('|', period_grain, period_start, 'unknown', age_band), period_grain, period_start, 'hidden',
-                   concat_ws('|', 'unknown', age_band), {small("sum(signed * events)")} OR {small("sum(signed * patients)")},
-                   sum(signed * events),
-                   {", ".join(f"sum(signed * {m})" for m in MEASURES)}
-            FROM (SELECT *, CASE sex WHEN 'all' THEN 1 ELSE -1 END AS signed FROM sexes WHERE period_grain IN ('year', 'all'))
-            GROUP BY period_grain, period_start, age_band
-            HAVING sum(signed * events) > 0 OR sum(signed * patients) > 0 OR sum(signed * base_patients) > 0
+                   concat_ws('|', 'unknown', age_band), {RULES.reason}, events, {", ".join(MEASURES)}
+            FROM (
+                SELECT period_grain, period_start, age_band,
+                       {", ".join(f"sum(if(sex = 'all', {m}, -{m})) AS {m}" for m in MEASURES)}
+                FROM sexes WHERE period_grain IN ('year', 'all') GROUP BY period_grain, period_start, age_band
+            ) WHERE events > 0 OR patients > 0 OR base_patients > 0
             """,
         relations={
             ("events", "days"): [SAME_TOTAL, _counted(SEXES, "events"), AGES],
@@ -278,9 +286,11 @@ kpi_hospitalisation_rate_by_sex_and_age = Indicator(
             ("patients",): [SAME_TOTAL, _counted(SEXES, "patients"), AGES],
             ("base_patients",): [SAME_TOTAL, _counted(SEXES, "base_patients"), AGES],
         },
+        level=LEVEL,
         level_columns=["sex", "age_band"],
         weight="events",
-        counts=MEASURES,
+        rules=RULES,
+        measures=MEASURES,
         # A standardised intensity is a weighted sum over the age bands: masked figures could be computed from it.
         withheld=["standardised_intensity", "standardised_low", "standardised_high"],
     ),

@@ -7,14 +7,12 @@ import pyarrow as pa
 
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
-from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import student_mean
 from chu_platform.indicators.rates import finite
-from chu_platform.masks.satisfaction_mask import satisfaction_mask
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.recomputation.survey_inputs import SITE_KEY
-from chu_platform.sdc.cell_masks import same_period, small
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
@@ -142,6 +140,7 @@ EXACT = Table(
             "la somme des sites des régions est le nombre de sites de la France",
         )
     ],
+    public_source="HAS",
 )
 
 SURVEYS: Final = {
@@ -177,23 +176,8 @@ RECOMPUTATION: Final = Recomputation(
 kpi_satisfaction_by_region = Indicator(
     exact=EXACT,
     fact=fact_satisfaction,
-    # Released: every row.
-    release=Release(
-        family=satisfaction_mask,
-        alias="satisfaction",
-        cells=f"""
-            SELECT '{NAME}' AS indicator, concat_ws('|', year, survey, region_code) AS cell,
-                   'year' AS grain, concat_ws('|', year, survey) AS start, 'region' AS level, region_code AS code,
-                   {small("answers")} OR {small("recommendation_answers")} AS small, answers::DOUBLE AS weight,
-                   answers, recommendation_answers
-            FROM satisfaction
-            """,
-        relations={("answers", "recommendation_answers"): [same_period("p.code = 'all'", "c.code <> 'all'")]},
-        weight="answers",
-        counts=["answers", "recommendation_answers"],
-        # The numbers of sites do not count persons.
-        always_shown=["sites", "sites_scored", "class_a", "class_b", "class_c", "class_d"],
-    ),
+    # Public: HAS publishes the scores of each site.
+    release=None,
     question=IndicatorQuestion(
         number=8,
         slug="satisfaction-region",

@@ -4,8 +4,15 @@ from typing import Final
 
 from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures, over_time
+from chu_platform.sdc.primary_rules import PrimaryRules
 
 MEASURES: Final = ("events", "days", "patients", "base_patients")
+# The deliveries name no professional of a stay.
+RULES: Final = PrimaryRules(
+    counts=["events", "patients", "base_patients"],
+    parts=[("patients", "base_patients")],
+    repeats=[("patients", "events")],
+)
 # The total of indicator 3, which the other members of the family break down.
 TOTAL: Final = "p.indicator = 'kpi_hospitalisation_rate'"
 

@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from chu_platform.sdc.primary_rules import Reason
 from chu_platform.sdc.relations import Relations, relations_by_key
 from chu_platform.sdc.suppression import protect
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column
@@ -29,19 +30,13 @@ MASK_COLUMNS: Final[Sequence[Column]] = (
     Column(
         "reason",
         STRING,
-        "primary : de 1 à 10 ; secondary : permettrait de retrouver un chiffre masqué ; vide si rien n’est masqué",
+        "size : un nombre de 1 à 10 ; contributors : moins de trois professionnels, ou un seul pour plus de 85 % des "
+        "événements ; unanimity : toute la base est comptée ; complement : de 1 à 10 personnes ne le sont pas, ou une "
+        "seule a deux événements ; secondary : permettrait de retrouver un chiffre masqué ; vide si rien n’est masqué",
         "Motif du masquage",
     ),
 )
 TIME_GRAINS: Final = (("month", "quarter"), ("quarter", "year"), ("year", "all"))
-
-
-def small(column: str) -> str:
-    """SQL condition: a count is greater than 0 and at most 10. Counts may be fractional.
-
-    Shares of events have twelve decimals, so the shares of ten events may add up to slightly more than 10.
-    """
-    return f"({column} > 0 AND {column} < 10.000001)"
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,9 @@ class Measures:
 def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]) -> pa.Table:
     """The mask of a family, with the columns of MASK_COLUMNS.
 
-    `cells` is DuckDB SQL over the inputs. It returns indicator, cell, grain, start, level, code, small, weight and the
-    measures of the systems. Rows of level `hidden` are protected, but not part of the result. The SQL of a relation
+    `cells` is DuckDB SQL over the inputs. It returns indicator, cell, grain, start, level, code, unsafe, weight and the
+    measures of the systems. `unsafe` is the primary rule that masks the cell (`PrimaryRules.reason`), or null. Rows of
+    level `hidden` are protected, but not part of the result. The SQL of a relation
     returns pairs of (parent, child) cell numbers, which are in the column `id` of the table `cell`.
     """
     with duckdb.connect() as connection:
@@ -66,7 +62,7 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
             "CREATE TABLE cell AS SELECT row_number() OVER (ORDER BY indicator, cell) - 1 AS id, * "
             f"FROM ({cells}) ORDER BY id"
         )
-        small_cells = _array(connection, "small").astype(bool)
+        small_cells = _array(connection, "unsafe IS NOT NULL").astype(bool)
         built = []
         for group in systems:
             values = np.column_stack([_array(connection, c).astype(np.float64) for c in group.columns])
@@ -81,9 +77,9 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
                 break
         connection.register("masked", pa.table({"id": np.arange(len(masked)), "is_masked": masked}))
         result: pa.Table = connection.sql(
-            """
+            f"""
             SELECT indicator, cell, grain, level, weight, is_masked,
-                   CASE WHEN small THEN 'primary' WHEN is_masked THEN 'secondary' END AS reason
+                   coalesce(unsafe, CASE WHEN is_masked THEN '{Reason.SECONDARY}' END) AS reason
             FROM cell JOIN masked USING (id) WHERE level <> 'hidden'
             """
         ).to_arrow_table()

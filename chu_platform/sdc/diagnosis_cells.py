@@ -6,24 +6,35 @@ several chapters. Its part in each chapter is not published, but can be computed
 
 from collections.abc import Sequence
 
-from chu_platform.sdc.cell_masks import same_period, small
+from chu_platform.sdc.cell_masks import same_period
+from chu_platform.sdc.primary_rules import HIDDEN, PrimaryRules
 from chu_platform.tables.spark_sql import UNKNOWN
 
 
-def diagnosis_cells(indicator: str, measures: Sequence[str], published: str) -> str:
-    """SQL of the cells: the rows that meet the condition `published`, and the hidden cells."""
+def diagnosis_cells(indicator: str, rules: PrimaryRules, measures: Sequence[str], released: str) -> str:
+    """SQL of the cells: the rows that meet the condition `released`, and the hidden cells.
+
+    Only the measures of a hidden cell can be computed from published cells, not its patients, which must still be more
+    than ten. Those of its leaf with the most patients stand for them.
+    """
     listed = "".join(f", {m}" for m in measures)
-    summed = "".join(f", sum({m})" for m in measures)
-    key = "concat_ws('|', period_grain, period_start, level, code)"
+    summed = ", ".join(f"sum(k.{m}) AS {m}" for m in dict.fromkeys(["events", *measures]))
+    hidden_rules = PrimaryRules(["events", "patients"], contributors=rules.contributors)
+    hidden = f"""(
+        SELECT period_grain, period_start, '{HIDDEN}' AS level, d.chapter_code AS code, max(k.patients) AS patients,
+               {summed}
+        FROM diagnoses k JOIN diagnosis d ON d.diagnosis_key = k.code AND d.category_code = '{UNKNOWN}'
+        WHERE k.level = 'leaf' AND k.period_grain IN ('year', 'all')
+        GROUP BY period_grain, period_start, d.chapter_code
+    )"""
     return f"""
-    SELECT '{indicator}' AS indicator, {key} AS cell, period_grain AS grain, period_start AS start, level, code,
-           {small("events")} OR {small("patients")} OR {small("base_patients")} AS small, events AS weight{listed}
-    FROM diagnoses WHERE {published}
+    SELECT '{indicator}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
+           period_grain AS grain, period_start AS start, level, code, {rules.reason} AS unsafe, events AS weight{listed}
+    FROM {rules.tested("diagnoses", indicator)} WHERE {released}
     UNION ALL
-    SELECT 'hidden', concat_ws('|', period_grain, period_start, d.chapter_code), period_grain, period_start, 'hidden',
-           d.chapter_code, {small("sum(events)")}, sum(events){summed}
-    FROM diagnoses k JOIN diagnosis d ON d.diagnosis_key = k.code AND d.category_code = '{UNKNOWN}'
-    WHERE k.level = 'leaf' AND k.period_grain IN ('year', 'all') GROUP BY period_grain, period_start, d.chapter_code
+    SELECT 'hidden', concat_ws('|', period_grain, period_start, code), period_grain, period_start, level, code,
+           {hidden_rules.reason}, events{listed}
+    FROM {hidden_rules.tested(hidden, indicator)}
     """
 
 

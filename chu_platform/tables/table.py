@@ -102,6 +102,8 @@ class Table(DeclaresTables):
     the same partition of these inputs or, in a table over periods, from rows of months or years that its period
     contains. So a change in one partition of such an input touches only some partitions (`touched_by`). A computed
     table with a partition scheme is made from rows of the partitions to make only, and names all its inputs.
+    `public_source` names the body that publishes the figures of the table itself, so that nothing in it is masked; None
+    for a table with figures of the group's own data.
     `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
     published zone have one.
     """
@@ -121,6 +123,7 @@ class Table(DeclaresTables):
     derives_from: Sequence[str] = ()
     maintenance: Policy = STANDARD
     preview: str | None = None
+    public_source: str | None = None
 
     @property
     def full_description(self) -> str:

@@ -35,13 +35,6 @@ def figures_of(published: Table) -> Sequence[str]:
     return [c.name for c in published.columns if c.type in (DOUBLE, LONG) and not c.key]
 
 
-def figures_always_shown(published: Table) -> set[str]:
-    """The figures that are shown on masked rows too."""
-    required = {c.name for c in published.columns if c.required}
-    # The population of a region is public.
-    return required | ({"population"} & {c.name for c in published.columns})
-
-
 def differences(
     published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
 ) -> Iterator[Difference]:
@@ -75,11 +68,10 @@ def _differences_of_cell(
     if not exact or exact[first] is None or not computed or computed[first] is None or masked is None:
         yield Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row")
         return
-    always_shown = figures_always_shown(published)
     for name in figures_of(published):
         if not same(exact[name], computed[name]):
             yield Difference(cell, name, exact[name], computed[name])
-        expected = exact[name] if name in always_shown or not masked else None
+        expected = None if masked else exact[name]
         if not same(row[name], expected):
             yield Difference(cell, f"{name} as published", row[name], expected)
     if row["is_masked"] != masked:

@@ -101,11 +101,11 @@ class Tracer:
         """
         lake, table = self.lake, cell.table
         chain = version_chain(lake, table, cell.version)
-        exact_table, mask_table = table.reads["exact"], table.reads["mask"]
-        if not all(may_read(lake.place_of(t)) for t in (exact_table, mask_table)):
+        exact_table, mask_table = table.reads["exact"], table.reads.get("mask")
+        if not all(may_read(lake.place_of(t)) for t in (exact_table, mask_table) if t):
             return Trace(cell, chain, None, None, None, [], [])
         exact = _exact_row(lake, chain, exact_table, cell)
-        masked, reason = _mask(lake, chain, mask_table, cell)
+        masked, reason = _mask(lake, chain, mask_table, cell) if mask_table else (False, None)
         figures = figures_of(table)
         exact_figures = {name: exact[name] for name in figures}
         if any(v.unreadable for v in chain.versions):

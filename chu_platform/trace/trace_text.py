@@ -21,8 +21,13 @@ from chu_platform.trace.version_chain import TableVersion
 # Number of ranges of lines and keys that are listed without `--lines`.
 MAX_RANGES: Final = 40
 REASONS: Final = {
+    "size": "size: a count behind it is from 1 to 10",
+    "contributors": "contributors: it rests on fewer than 3 professionals, or on one for more than 85 % of the events",
+    "unanimity": "unanimity: all patients of the base are counted",
+    "complement": "complement: all patients of the base but 1 to 10 are counted, or one of them has two events",
+    "secondary": "secondary: from it, a masked figure could be computed",
+    # Masks of versions before the rules on contributors and complements.
     "primary": "primary: a count behind it is from 1 to 10",
-    "secondary": "secondary: from it, a count of 1 to 10 could be computed",
 }
 ROLES: Final = {
     "numerator": "rows counted",

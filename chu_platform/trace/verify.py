@@ -158,15 +158,17 @@ def _sampled(cells: Mapping[Table, pa.Table], sample: int, seed: int) -> dict[Ta
 def _figure_differences(
     lake: Lake, table: Table, version_of: Callable[[Table], int], shown: pa.Table, recomputation: CellRecomputation
 ) -> Sequence[Difference]:
-    exact, mask = (lake.relation(t, version_of(t)) for t in (table.reads["exact"], table.reads["mask"]))
+    exact, mask = (
+        lake.relation(t, version_of(t)) if t else None for t in (table.reads["exact"], table.reads.get("mask"))
+    )
     recomputation.choose(shown, materialize=False)
     with duckdb.connect() as connection:
         connection.register("shown", shown)
         keys = ", ".join(map(sql_name, table.key))
         exact_rows = connection.sql(f"FROM {exact} SEMI JOIN shown USING ({keys})").to_arrow_table()
-        masks = connection.sql(
-            f"SELECT cell, is_masked FROM {mask} WHERE indicator = {sql_text(table.name)}"
-        ).to_arrow_table()
+        of_mask = f"SELECT cell, is_masked FROM {mask} WHERE indicator = {sql_text(table.name)}"
+        of_public_figures = f"SELECT concat_ws('|', {keys}) AS cell, false AS is_masked FROM {exact}"
+        masks = connection.sql(of_mask if mask else of_public_figures).to_arrow_table()
     return list(differences(table, shown, exact_rows, recomputation.figures(), masks))
 
 

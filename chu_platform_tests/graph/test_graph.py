@@ -41,7 +41,7 @@ FOLDERS = {
     Layer.PSEUDONYMS: ("pseudonymisation",),
     Layer.DIMENSIONS: ("dimensions", "periods"),
     Layer.FACTS: ("facts", "periods"),
-    Layer.DISCLOSURE: ("masks", "kpis"),
+    Layer.DISCLOSURE: ("masks", "kpis", "periods", "release"),
     # The masked table of an indicator is declared in the same module as its exact table.
     Layer.PUBLISHED: ("kpis", "release"),
 }

@@ -25,10 +25,10 @@ def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object
 
 
 def test_direct_origins_are_in_a_table(made: Home) -> None:
-    deaths = "layer = 'published' AND \"table\" = 'kpi_deaths_by_region' AND \"column\" = 'deaths'"
-    assert rows(made, column_lineage, "from_layer, from_table, from_column, kind, direct", deaths) == [
-        ("disclosure", "death_mask", "is_masked", "mask", False),
-        ("kpis", "kpi_deaths_by_region", "deaths", "identity", True),
+    days = "layer = 'published' AND \"table\" = 'kpi_hospitalisation_rate' AND \"column\" = 'days'"
+    assert rows(made, column_lineage, "from_layer, from_table, from_column, kind, direct", days) == [
+        ("disclosure", "stay_mask", "is_masked", "mask", False),
+        ("kpis", "kpi_hospitalisation_rate", "days", "identity", True),
     ]
     delivered = "layer = 'sources' AND \"table\" = 'Patient' AND \"column\" = 'Nom'"
     assert rows(made, column_lineage, "from_layer, from_table, from_column, kind", delivered) == [
@@ -50,15 +50,15 @@ def test_the_tables_contain_names_and_no_data(made: Home) -> None:
 
 
 def test_each_materialization_has_the_column_lineage(made: Home) -> None:
-    key = dg.AssetKey(["published", "kpi_deaths_by_region"])
+    key = dg.AssetKey(["published", "kpi_hospitalisation_rate"])
     with made.instance() as instance:
         event = instance.get_latest_materialization_event(key)
     assert event and event.asset_materialization
     lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
     assert isinstance(lineage, dg.TableColumnLineage)
-    assert {(d.asset_key.to_user_string(), d.column_name) for d in lineage.deps_by_column["deaths"]} == {
-        ("kpis/kpi_deaths_by_region", "deaths"),
-        ("disclosure/death_mask", "is_masked"),
+    assert {(d.asset_key.to_user_string(), d.column_name) for d in lineage.deps_by_column["days"]} == {
+        ("kpis/kpi_hospitalisation_rate", "days"),
+        ("disclosure/stay_mask", "is_masked"),
     }
 
 
@@ -92,9 +92,9 @@ def test_openlineage_events_cover_every_table_and_column(events: dict[str, dict[
 
 
 def test_openlineage_events_show_masks(events: dict[str, dict[str, Any]], made: Home) -> None:
-    (output,) = events["published/kpi_deaths_by_region"]["outputs"]
-    masked = output["facets"]["columnLineage"]["fields"]["deaths"]["inputFields"]
+    (output,) = events["published/kpi_hospitalisation_rate"]["outputs"]
+    masked = output["facets"]["columnLineage"]["fields"]["days"]["inputFields"]
     assert [(Path(i["name"]).name, i["field"], i["transformations"]) for i in masked] == [
-        ("kpi_deaths_by_region", "deaths", [{"type": "DIRECT", "subtype": "IDENTITY", "masking": False}]),
-        ("death_mask", "is_masked", [{"type": "INDIRECT", "subtype": "CONDITIONAL", "masking": True}]),
+        ("kpi_hospitalisation_rate", "days", [{"type": "DIRECT", "subtype": "IDENTITY", "masking": False}]),
+        ("stay_mask", "is_masked", [{"type": "INDIRECT", "subtype": "CONDITIONAL", "masking": True}]),
     ]

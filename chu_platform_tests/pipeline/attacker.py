@@ -33,8 +33,6 @@ PROFESSIONAL = "kpi_consultation_rate_by_professional"
 STAYS = "kpi_hospitalisation_rate"
 STAY_DIAGNOSIS = "kpi_hospitalisation_rate_by_diagnosis"
 STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
-DEATHS = "kpi_deaths_by_region"
-SATISFACTION = "kpi_satisfaction_by_region"
 UNKNOWN = "inconnu"
 WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
@@ -95,10 +93,10 @@ class TablePair:
 
 
 def table_pairs(lake: Lake) -> dict[str, TablePair]:
-    """The eight masked tables by name, with the exact values."""
+    """The masked tables of the indicators by name, with the exact values; without those of public figures."""
     found = {}
     for table in catalogue():
-        if table.layer is Layer.PUBLISHED and table.name.startswith("kpi_"):
+        if table.layer is Layer.PUBLISHED and "mask" in table.reads:
             exact = next(t for t in catalogue() if t.layer is Layer.KPIS and t.name == table.name)
             if table.name == PROFESSIONAL:
                 exact = consultation_by_speciality
@@ -118,8 +116,6 @@ def systems(lake: Lake) -> list[System]:
         _whole_consultations(tables),
         *(_stays(tables, codes, leaves[STAY_DIAGNOSIS], m) for m in ("events", "days")),
         *(_persons(tables, m) for m in ("patients", "base_patients", "patient_years")),
-        _deaths(tables),
-        *(_answers(tables, m) for m in ("answers", "recommendation_answers")),
     ]
 
 
@@ -283,49 +279,4 @@ def _persons(tables: Mapping[str, TablePair], measure: str) -> System:
     _sexes_and_ages(system, tables[STAY_SEX_AGE])
     if measure == "patient_years":
         _over_time(system, lambda c: isinstance(c[3], tuple) and c[3][1] not in ("all", "0-4", "unknown"))
-    return system
-
-
-def _deaths(tables: Mapping[str, TablePair]) -> System:
-    system = System("deaths")
-    pair = tables[DEATHS]
-    for row in pair.published:
-        place = (row["year"], row["region_code"])
-        system.add((DEATHS, "year", place, _sex_and_age(row)), float(pair.exact_row(row)["deaths"]), row["is_masked"])
-    signed: dict[tuple[Any, Any], float] = defaultdict(float)
-    for row in pair.exact.values():
-        signed[(row["year"], row["region_code"]), row["age_band"]] += (
-            row["deaths"] if row["sex"] == "all" else -row["deaths"]
-        )
-    for (of_place, band), rest in signed.items():
-        if rest > 0:
-            system.add((DEATHS, "year", of_place, ("unknown", band)), rest, masked=True)
-    groups: dict[Cell, list[Cell]] = defaultdict(list)
-    ages: dict[Cell, list[Cell]] = defaultdict(list)
-    regions: dict[Cell, list[Cell]] = defaultdict(list)
-    for cell in system.number:
-        _, grain, where, (sex, band) = cell
-        year, region = where
-        if region not in ("all", "99"):
-            regions[DEATHS, grain, (year, "all"), (sex, band)].append(cell)
-        if sex != "all":
-            groups[DEATHS, grain, where, ("all", band)].append(cell)
-        if band != "all":
-            ages[DEATHS, grain, where, (sex, "all")].append(cell)
-    for whole, parts in (*groups.items(), *ages.items(), *regions.items()):
-        system.equation(whole, parts)
-    return system
-
-
-def _answers(tables: Mapping[str, TablePair], measure: str) -> System:
-    system = System(measure)
-    pair = tables[SATISFACTION]
-    groups: dict[Cell, list[Cell]] = defaultdict(list)
-    for row in pair.published:
-        cell = (SATISFACTION, "year", (row["year"], row["survey"]), row["region_code"])
-        system.add(cell, float(pair.exact_row(row)[measure]), row["is_masked"])
-        if row["region_code"] != "all":
-            groups[(*cell[:3], "all")].append(cell)
-    for whole, parts in groups.items():
-        system.equation(whole, parts)
     return system

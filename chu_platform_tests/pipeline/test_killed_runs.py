@@ -19,14 +19,14 @@ pytestmark = pytest.mark.integration
 
 # The reader reads these tables, at which runs are killed, and every fourth other one, and pauses for a second: it would
 # take half of the processor time of the runs otherwise.
-KILLED_AT = ("restricted/sources/Patient", "pseudonymised/facts/fact_death", "pseudonymised/disclosure/death_mask")
+KILLED_AT = ("restricted/sources/Patient", "pseudonymised/facts/fact_death", "pseudonymised/disclosure/stay_mask")
 PAUSE_SECONDS = 1.0
 # The server of the care database rolls back and writes a checkpoint before it ends.
 END_TIMEOUT_SECONDS = 20
 # (line of output, seconds from this line to the kill, arguments of the command)
 MOMENTS = (
     ("sources/Patient:", 0.0, ()),
-    ("disclosure/death_mask:", 0.1, ("--select", "+key:disclosure/death_mask")),
+    ("disclosure/stay_mask:", 0.1, ("--select", "+key:disclosure/stay_mask")),
 )
 BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
 # A program that kills itself between the writing of the files and the commit of a table, a very short moment.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
-from chu_platform.sdc.cell_masks import small
 from chu_platform_tests.sdc.synthetic_tables import grid
 
 pytestmark = pytest.mark.unit
@@ -29,14 +27,6 @@ def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: 
         if len(hidden) and not mask[parent]:
             assert values[hidden].sum() > SMALL_CELL
             assert values[hidden].sum() > len(hidden)
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [("0", False), ("0.5", True), ("10", True), ("10.000000000004", True), ("10.5", False), ("11", False)],
-)
-def test_a_count_is_small_up_to_ten_despite_rounded_shares(count: str, expected: bool) -> None:
-    assert duckdb.connect().execute(f"SELECT {small(f'{count}::DOUBLE')}").fetchall() == [(expected,)]
 
 
 def test_without_small_cells_nothing_is_masked() -> None:

@@ -15,7 +15,7 @@ from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
-from chu_platform.masks.death_mask import death_mask
+from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
@@ -72,7 +72,6 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
             deces_insee_csv,
             fact_death,
             kpi_deaths_by_region.exact,
-            death_mask.table,
             kpi_deaths_by_region.masked,
         ):
             run_step(
@@ -110,7 +109,7 @@ def test_both_figures_are_traced_and_their_differences_are_listed(corrected: Cor
     assert len(people) == deaths[1], "all deaths except the corrected one; some lines are repeated"
     assert [ln for ln in then.splitlines() if ln.startswith("    delivered since: INSEE/")]
     assert f"  deaths: {deaths[0]} then, {deaths[1]} now" in now
-    for table in (deces, fact_death, kpi_deaths_by_region.exact, death_mask.table, kpi_deaths_by_region.masked):
+    for table in (deces, fact_death, kpi_deaths_by_region.exact, kpi_deaths_by_region.masked):
         assert f"  {table.folder}: version 0 then, 1 now" in now
     assert f"    {FILE}: sha256 " in now
     assert "rows of restricted/sources/deces (numerator): 0 changed, 0 added, 1 removed" in now
@@ -203,8 +202,8 @@ def test_an_impossible_rebuild_is_refused(corrected: Corrected, table: str, vers
 
 
 def test_the_code_that_made_each_version_is_in_the_lake(made: Home) -> None:
-    code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(death_mask.table)['code_version']}.json"
+    code = made.lake.root / "pseudonymised" / ".code" / f"{made.lake.provenance(stay_mask.table)['code_version']}.json"
     text = code.read_text(encoding="utf-8")
     # The recorded code contains the functions of the table and the functions that they call.
     assert '"chu_platform.sdc.suppression.protect"' in text and '.MaskFamily.table.<locals>.rows.cells"' in text
-    assert len(rows(made.lake, death_mask.table)) == made.lake.provenance(death_mask.table)["rows"]["kept"]
+    assert len(rows(made.lake, stay_mask.table)) == made.lake.provenance(stay_mask.table)["rows"]["kept"]

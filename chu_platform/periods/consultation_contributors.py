@@ -1,0 +1,145 @@
+"""The professionals behind each cell of the consultation indicators (1, 2 and 6) that may be released.
+
+The primary rule on contributors (`sdc.primary_rules`) needs them. Exact figures of this kind are never published. Stays
+have no such table, because the deliveries name no professional of a stay.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.sdc.primary_rules import HIDDEN
+from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.rows import Query
+from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+BY_PLACE: Final = "kpi_consultation_rate_by_establishment"
+BY_DIAGNOSIS: Final = "kpi_consultation_rate_by_diagnosis"
+BY_PROFESSIONAL: Final = "kpi_consultation_rate_by_professional"
+
+EVERY_GRAIN: Final = ("month", "quarter", "year", "all")
+YEARS: Final = ("year", "all")
+# The period grains that are released, by level. `hidden` is the part of the unknown category in a chapter: it is not
+# released, but can be computed from released cells.
+PLACES: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("total", "unattached", "region"), EVERY_GRAIN),
+    "department": YEARS,
+    "establishment": ("all",),
+}
+DIAGNOSES: Final[Mapping[str, Sequence[str]]] = {"chapter": EVERY_GRAIN, "category": YEARS, "leaf": ("all",)}
+PROFESSIONS: Final[Mapping[str, Sequence[str]]] = {"profession": YEARS, "speciality": YEARS}
+
+
+def released(levels: Mapping[str, Sequence[str]], grain: str = "period_grain") -> str:
+    """SQL condition on `level` and the column `grain`: the level is released for this period grain."""
+    texts = ((level, ", ".join(f"'{g}'" for g in grains)) for level, grains in levels.items())
+    return "(" + " OR ".join(f"(level = '{level}' AND {grain} IN ({listed}))" for level, listed in texts) + ")"
+
+
+def _contributors(periods: Periods) -> str:
+    return f"""
+        WITH worked AS (
+            SELECT professional_key, grain, start, CAST(count(*) AS DECIMAL(18, 0)) AS events
+            FROM ({periods.expand("{consultation}", "professional_key")}
+            ) GROUP BY professional_key, grain, start
+        ),
+        place AS (
+            SELECT professional_key, level, code, CAST(sum(weight) AS DECIMAL(18, 12)) AS weight
+            FROM (
+                SELECT w.professional_key, w.weight, stack(3, 'establishment', e.establishment_key,
+                       'department', e.department_code, 'region', e.region_key) AS (level, code)
+                FROM {{bridge}} w JOIN {{establishment}} e ON e.establishment_key = w.establishment_key
+            ) GROUP BY professional_key, level, code
+            UNION ALL SELECT DISTINCT professional_key, 'total', 'total', CAST(1 AS DECIMAL(18, 12)) FROM worked
+            UNION ALL SELECT DISTINCT k.professional_key, 'unattached', 'unattached', CAST(1 AS DECIMAL(18, 12))
+            FROM worked k LEFT ANTI JOIN {{bridge}} w ON w.professional_key = k.professional_key
+        ),
+        speciality AS (
+            SELECT professional_key, stack(2, 'profession', concat_ws('|', profession_label, '{WHOLE_PROFESSION}'),
+                   'speciality', concat_ws('|', profession_label, speciality_label)) AS (level, code)
+            FROM {{professional}}
+        ),
+        placed AS (
+            SELECT c.date, c.professional_key,
+                   stack(4, 'chapter', d.chapter_code, 'category', d.category_code, 'leaf', d.diagnosis_key,
+                         '{HIDDEN}', CASE d.category_code WHEN '{UNKNOWN}' THEN d.chapter_code END) AS (level, code)
+            FROM {{consultation}} c JOIN {{diagnosis}} d ON d.diagnosis_key = c.diagnosis_key
+        ),
+        -- The events of each professional in each cell: whole, and the share of the place.
+        part AS (
+            SELECT '{BY_PLACE}' AS indicator, k.grain, k.start, l.level, l.code, k.events,
+                   CAST(k.events * l.weight AS DECIMAL(38, 12)) AS shares
+            FROM worked k JOIN place l ON l.professional_key = k.professional_key WHERE {released(PLACES, "grain")}
+            UNION ALL
+            SELECT '{BY_PROFESSIONAL}', k.grain, k.start, s.level, s.code, k.events, CAST(k.events AS DECIMAL(38, 12))
+            FROM worked k JOIN speciality s ON s.professional_key = k.professional_key
+            WHERE {released(PROFESSIONS, "grain")}
+            UNION ALL
+            SELECT '{BY_DIAGNOSIS}', grain, start, level, code, events, CAST(events AS DECIMAL(38, 12))
+            FROM (
+                SELECT level, code, grain, start, professional_key, CAST(count(*) AS DECIMAL(18, 0)) AS events
+                FROM ({periods.expand("placed", "level, code, professional_key")}
+                ) WHERE code IS NOT NULL AND {released({**DIAGNOSES, HIDDEN: YEARS}, "grain")}
+                GROUP BY level, code, grain, start, professional_key
+            )
+        ),
+        counted AS (
+            SELECT indicator, grain, start, level, code, count(*) AS professionals,
+                   greatest(CAST(max(events) AS DOUBLE) / CAST(sum(events) AS DOUBLE),
+                            CAST(max(shares) AS DOUBLE) / CAST(sum(shares) AS DOUBLE)) AS largest_share
+            FROM part GROUP BY indicator, grain, start, level, code
+        )
+        SELECT n.indicator, p.period_grain, p.period_start, n.level, n.code, n.professionals, n.largest_share
+        FROM counted n JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
+        """
+
+
+consultation_contributors = Table(
+    name="consultation_contributors",
+    layer=Layer.DISCLOSURE,
+    zone=Zone.PSEUDONYMISED,
+    grain="une cellule des indicateurs de consultation qui peut être publiée, ou qui se calcule à partir d’elles",
+    label="Professionnels derrière chaque cellule des consultations",
+    owner="team:privacy",
+    columns=[
+        Column("indicator", STRING, "table de l’indicateur", "Indicateur", key=True),
+        Column(
+            "period_grain",
+            STRING,
+            "month, quarter, year ou all : mois, trimestre, année ou ensemble",
+            "Période",
+            key=True,
+        ),
+        Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+        Column("level", STRING, "niveau de la cellule", "Niveau", key=True),
+        Column("code", STRING, "code à ce niveau", "Code", key=True),
+        Column(
+            "professionals", LONG, "nombre de professionnels ayant des consultations", "Professionnels", nullable=False
+        ),
+        Column(
+            "largest_share",
+            DOUBLE,
+            "part des consultations, entières ou réparties, du professionnel qui en a le plus, de 0 à 1",
+            "Plus grande part",
+            nullable=False,
+        ),
+    ],
+    reads={
+        "consultation": fact_consultation,
+        "bridge": bridge_professional_establishment,
+        "establishment": dim_establishment,
+        "professional": dim_professional,
+        "diagnosis": dim_diagnosis,
+        "period": dim_period,
+    },
+    rows=Query.over(_contributors),
+    layout=Layout(partition_by=["period_grain", "period_start"], sorted_writes=False),
+    derives_from=["consultation"],
+)
