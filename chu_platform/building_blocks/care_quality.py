@@ -178,6 +178,7 @@ class CareQuality:
             grain="un site",
             label=f"{self.label}, campagne {self.campaign}",
             owner="team:surveys",
+            public_source="HAS",
             columns=columns,
             rows=Delivered(
                 self.reader,

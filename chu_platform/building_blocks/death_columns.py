@@ -171,6 +171,7 @@ def insee_table(
         grain="une ligne d’un fichier du registre des décès ; les fichiers de périodes longues répètent ceux de périodes plus courtes",
         label=label,
         owner="team:registers",
+        public_source="Insee",
         columns=columns,
         rows=Delivered(
             reader,

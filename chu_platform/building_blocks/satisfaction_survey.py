@@ -82,6 +82,7 @@ def satisfaction_survey(
         grain="un site dans une campagne",
         label=label,
         owner="team:surveys",
+        public_source="HAS",
         columns=columns,
         rows=Delivered(
             DeliveredFiles(

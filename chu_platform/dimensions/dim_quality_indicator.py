@@ -46,6 +46,7 @@ dim_quality_indicator = Table(
     grain="un indicateur d’une enquête de qualité des soins",
     label="Indicateurs de qualité des soins",
     owner="team:dimensions",
+    public_source="HAS",
     columns=[
         Column("indicator_key", STRING, "enquête et code : dpa_had.tdp_c", "Indicateur", key=True),
         Column("survey", STRING, "enquête : dpa_ssr, iqss...", "Enquête", nullable=False),

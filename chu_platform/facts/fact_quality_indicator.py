@@ -53,6 +53,7 @@ fact_quality_indicator = Table(
     grain="un site dans une campagne pour un indicateur",
     label="Indicateurs de qualité des soins par établissement",
     owner="team:facts",
+    public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Année de campagne", key=True),
         Column("site_finess", STRING, "numéro FINESS du site", "FINESS", key=True),

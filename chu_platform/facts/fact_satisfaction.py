@@ -21,6 +21,7 @@ fact_satisfaction = Table(
     grain="un site dans une campagne d’une enquête",
     label="Satisfaction des patients",
     owner="team:facts",
+    public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Année de campagne", key=True),
         Column(

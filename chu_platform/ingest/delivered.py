@@ -398,6 +398,7 @@ def rejects_of(table: Table) -> Table:
         columns=REJECT_COLUMNS,
         rows=table.rows,
         checks=[rejected_share(MAX_REJECTED_SHARE), open_rejects_match_delivery("mended_by")],
+        public_source=table.public_source,
     )
 
 
@@ -427,6 +428,7 @@ def quarantine_of(table: Table) -> Table:
         owner=table.owner,
         columns=QUARANTINE_COLUMNS,
         rows=table.rows,
+        public_source=table.public_source,
     )
 
 

@@ -1,4 +1,7 @@
-"""The diagnoses in the masked tables of indicators 2 and 4, with their category and chapter; readers search in it."""
+"""The diagnoses with a visible figure in indicators 2 and 4, with their category and chapter; readers search in it.
+
+A code without any visible figure is not listed: it may be a rare one that a single patient has.
+"""
 
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
@@ -13,7 +16,7 @@ published_diagnosis = Table(
     name="published_diagnosis",
     layer=Layer.PUBLISHED,
     zone=Zone.PUBLISHED,
-    grain="un chapitre, une catégorie ou une feuille dont les indicateurs publiés ont une ligne",
+    grain="un chapitre, une catégorie ou une feuille dont les indicateurs publiés ont un chiffre visible",
     label="Diagnostics publiés",
     owner="team:privacy",
     columns=[
@@ -33,8 +36,8 @@ published_diagnosis = Table(
         f"""
         WITH published AS (
             -- concat: Sail 0.7 refuses a union of columns that carry different comments.
-            SELECT concat(level, '') AS level, concat(code, '') AS code, label FROM {{consultation}}
-            UNION ALL SELECT concat(level, ''), concat(code, ''), label FROM {{stay}}
+            SELECT concat(level, '') AS level, concat(code, '') AS code, label FROM {{consultation}} WHERE NOT is_masked
+            UNION ALL SELECT concat(level, ''), concat(code, ''), label FROM {{stay}} WHERE NOT is_masked
         ),
         named AS (SELECT level, code, min(label) AS label FROM published GROUP BY level, code),
         place AS (

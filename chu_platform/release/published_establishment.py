@@ -1,6 +1,7 @@
-"""The establishments in the masked table of indicator 1, with their place; readers search in it.
+"""The establishments with a visible figure in indicator 1, with their place; readers search in it.
 
-The register is public. Practices have a general term instead of their name (docs/decisions/0008).
+An establishment without any visible figure is not listed: it may have one consultation of a single professional. The
+register is public. Practices have a general term instead of their name (docs/decisions/0008).
 """
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
@@ -13,7 +14,7 @@ published_establishment = Table(
     name="published_establishment",
     layer=Layer.PUBLISHED,
     zone=Zone.PUBLISHED,
-    grain="un établissement dont les indicateurs publiés ont une ligne",
+    grain="un établissement dont les indicateurs publiés ont un chiffre visible",
     label="Établissements publiés",
     owner="team:privacy",
     columns=[
@@ -35,7 +36,7 @@ published_establishment = Table(
                CASE WHEN e.establishment_key LIKE 'F%' THEN substr(e.establishment_key, 2) END AS finess,
                e.commune_label, e.department_code, e.department_label, e.region_key AS region_code, e.region_label
         FROM {establishment} e
-        LEFT SEMI JOIN (SELECT code FROM {indicator} WHERE level = 'establishment') i ON i.code = e.establishment_key
+        LEFT SEMI JOIN (SELECT code FROM {indicator} WHERE level = 'establishment' AND NOT is_masked) i ON i.code = e.establishment_key
         """
     ),
     layout=Layout(z_order_by=["department_code", "establishment_key"]),

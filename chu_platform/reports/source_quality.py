@@ -1,7 +1,11 @@
-"""Quality of the last delivery of each source: rejected rows, their share, and the blocking threshold."""
+"""Quality of the last delivery of each source: rejected rows, their share, and the blocking threshold.
 
-from collections.abc import Sequence
-from typing import Final
+Of sources that are not public, the numbers of delivered and kept rows are not published, and other counts are coarse
+(`tables.side_figures`). The register of deliveries in the restricted zone has the exact ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
@@ -11,6 +15,7 @@ from chu_platform.reports.readings import last_materializations
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
+from chu_platform.tables.side_figures import published_count
 from chu_platform.tables.table import Layer, Table, Zone
 
 READ: Final = "read"
@@ -23,7 +28,15 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
     rows = []
     for table, (materialization, stopped) in last_materializations(instance, delivered_tables(tables)).items():
         metadata = materialization.metadata if materialization else {}
-        rows_in, rejected = metadata.get("delivery_rows_in"), metadata.get("delivery_rows_rejected")
+
+        def count(name: str, table: Table = table, metadata: Mapping[str, Any] = metadata) -> int | None:
+            exact = metadata.get(name)
+            return exact if exact is None or table.public_source else published_count(exact)
+
+        # The rows of the group's tables are its patients and their events: with published totals, differences of few.
+        rows_in = metadata.get("delivery_rows_in") if table.public_source else None
+        rows_kept = metadata.get("delivery_rows_kept") if table.public_source else None
+        rejected = count("delivery_rows_rejected")
         rows.append(
             {
                 "source": table.name,
@@ -31,13 +44,13 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "state": STOPPED if stopped else READ if materialization else NOT_READ,
                 "deliveries": len(materialization.deliveries) if materialization else None,
                 "rows_in": rows_in,
-                "rows_kept": metadata.get("delivery_rows_kept"),
+                "rows_kept": rows_kept,
                 "rows_rejected": rejected,
-                "rows_withdrawn": metadata.get("delivery_rows_withdrawn"),
-                "rejected_share": rejected / rows_in if rows_in else None,
+                "rows_withdrawn": count("delivery_rows_withdrawn"),
+                "rejected_share": rejected / rows_in if rows_in and rejected is not None else None,
                 "threshold": delivered_rows(table).max_rejected_share,
                 "open_rejects": rejected,
-                "mended_rejects": metadata.get("delivery_rows_mended"),
+                "mended_rejects": count("delivery_rows_mended"),
                 "undeclared_columns": metadata.get("delivery_columns_undeclared"),
                 "delta_version": metadata.get("delta_version"),
                 "read_at": materialization.at if materialization else None,
@@ -56,7 +69,7 @@ source_quality = Table(
     name="source_quality",
     layer=Layer.REPORTS,
     zone=Zone.PUBLISHED,
-    grain="une source et sa dernière livraison lue",
+    grain="une source et sa dernière livraison lue ; hors sources publiques, sans le nombre de lignes livrées et gardées, les autres nombres à vingt près et vides de 1 à 10",
     label="Qualité des livraisons",
     owner="team:platform",
     columns=[

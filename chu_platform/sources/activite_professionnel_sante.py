@@ -14,6 +14,7 @@ activite_professionnel_sante = Table(
     grain="une activité d’un professionnel dans un établissement",
     label="Activités des professionnels de santé",
     owner="team:registers",
+    public_source="RPPS",
     columns=[
         Column(
             "identifiant",

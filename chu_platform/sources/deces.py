@@ -31,6 +31,7 @@ deces = Table(
     grain="une ligne du registre des décès",
     label="Décès en France (Insee)",
     owner="team:registers",
+    public_source="Insee",
     columns=[
         NOM,
         PRENOM,

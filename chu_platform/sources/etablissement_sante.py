@@ -24,6 +24,7 @@ etablissement_sante = Table(
     grain="une ligne du registre des établissements",
     label="Établissements de santé",
     owner="team:registers",
+    public_source="FINESS",
     columns=[
         Column("adresse", STRING, "adresse de l’établissement", "Adresse", identifying=True),
         Column("cedex", STRING, "code postal et ville du courrier d’entreprise", "Cedex"),

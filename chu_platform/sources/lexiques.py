@@ -14,6 +14,7 @@ lexiques = Table(
     grain="une variable d’un lexique",
     label="Lexiques des enquêtes",
     owner="team:surveys",
+    public_source="HAS",
     columns=[
         Column("enquete", STRING, "enquête, d’après le nom du fichier", "Enquête", key=True),
         Column("recueil", STRING, "année de la campagne, d’après le nom du fichier", "Année de campagne", key=True),

@@ -14,6 +14,7 @@ professionnel_sante = Table(
     grain="une ligne du registre des professionnels",
     label="Professionnels de santé (registre)",
     owner="team:registers",
+    public_source="RPPS",
     columns=[
         Column(
             "identifiant",
