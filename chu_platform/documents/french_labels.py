@@ -88,6 +88,11 @@ def number(value: float | None) -> str:
     return "–" if value is None else french.measured(value)
 
 
+def count(published: int | None) -> str:
+    """A number of rows as the reports publish it (`tables.side_figures`)."""
+    return "de 1 à 10" if published is None else f"environ {french.number(published)}" if published else "0"
+
+
 def percent(share: float | None) -> str:
     """A share from 0 to 1 in percent, without the sign; a dash where there is none."""
     return number(None if share is None else 100 * share)

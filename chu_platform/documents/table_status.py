@@ -10,9 +10,13 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError
 
+from chu_platform import french
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
+from chu_platform.documents import french_labels
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake, active_files
+from chu_platform.tables.side_figures import published_count
+from chu_platform.tables.table import Zone
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,17 @@ class State:
         self._catalogue = catalogue
         self._rows: dict[DescribedTable, int | None] = {}
 
-    def rows(self, table: DescribedTable) -> int | None:
-        """Number of rows of the current version; None when it was never written, or cannot be read from here."""
+    def rows(self, table: DescribedTable) -> str | None:
+        """Number of rows of the current version; None when it was never written, or cannot be read from here.
+
+        It is exact for published tables and for tables of public data, and otherwise as the reports publish counts.
+        """
         if table not in self._rows:
             self._rows[table] = self._counted(table)
-        return self._rows[table]
+        count = self._rows[table]
+        if count is None or table.zone is Zone.PUBLISHED or table.public_source:
+            return None if count is None else french.number(count)
+        return french_labels.count(published_count(count))
 
     def _counted(self, table: DescribedTable) -> int | None:
         try:

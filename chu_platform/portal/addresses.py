@@ -18,6 +18,7 @@ from chu_platform.urls import DOCUMENTS_ROOT, page_of
 HOME: Final = "/"
 STORY: Final = "/recit"
 METHOD: Final = "/methode"
+QUALITY: Final = "/qualite"
 HEALTH: Final = "/sante"
 QUESTIONS: Final = "/questions/"
 SEARCHES: Final = "/recherche/"

@@ -96,8 +96,14 @@ class _RecordedAddresses(Addresses):
 
 
 def start_addresses(snapshot: Snapshot) -> Sequence[str]:
-    """The home page, the story, the method and the questions."""
-    return [addresses.HOME, addresses.STORY, addresses.METHOD, *(question_address(q, {}) for q in snapshot.questions)]
+    """The home page, the story, the method, care quality and the questions."""
+    return [
+        addresses.HOME,
+        addresses.STORY,
+        addresses.METHOD,
+        addresses.QUALITY,
+        *(question_address(q, {}) for q in snapshot.questions),
+    ]
 
 
 def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
@@ -182,7 +188,12 @@ def _target(snapshot: Snapshot, address: str) -> _Target | None:
 def _page(renderer: Renderer, snapshot: Snapshot, target: _Target) -> str:
     if target.choice:
         return renderer.question(snapshot, view_of(snapshot, target.choice))
-    pages = {addresses.HOME: renderer.home, addresses.STORY: renderer.story, addresses.METHOD: renderer.method}
+    pages = {
+        addresses.HOME: renderer.home,
+        addresses.STORY: renderer.story,
+        addresses.METHOD: renderer.method,
+        addresses.QUALITY: renderer.quality,
+    }
     return pages[target.path](snapshot)
 
 
@@ -207,6 +218,7 @@ def _notice(now: datetime, opening: OpeningViews) -> str:
         "les vues qui changent plus d’un choix des listes à la fois",
         "pour un établissement ou un diagnostic, les autres périodes, les autres mesures et les fichiers",
         "les lieux et les diagnostics sans aucun chiffre visible",
+        "la qualité des soins des sites qui n’ont pas de consultations",
     ]
     if opening.left_out:
         left_out.append(

@@ -81,6 +81,14 @@ class Pages:
         single(request.query_params.multi_items(), ())
         return HTMLResponse(self._renderer.method(self._reader.snapshot))
 
+    def quality(self, request: Request) -> Response:
+        """Care-quality results: of one site, of the sites that hold some words, or of all sites together."""
+        words = single(request.query_params.multi_items(), ("q",)).get("q", "").strip()
+        if len(words) > search.MAX_LENGTH:
+            raise Refused(f"La recherche prend au plus {search.MAX_LENGTH} caractères.")
+        snapshot = self._reader.snapshot
+        return self._from_cache(snapshot, request, lambda: HTMLResponse(self._renderer.quality(snapshot, words)))
+
     def story(self, request: Request) -> Response:
         """The story, from the tables that are served."""
         return self._cached(request, self._renderer.story)
@@ -111,5 +119,6 @@ HANDLERS: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
     (f"{addresses.SEARCHES}{{kind}}", lambda pages: pages.search),
     (addresses.STORY, lambda pages: pages.story),
     (addresses.METHOD, lambda pages: pages.method),
+    (addresses.QUALITY, lambda pages: pages.quality),
     (addresses.HEALTH, lambda pages: pages.health),
 )

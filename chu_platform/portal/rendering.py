@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.portal import search, sentences
+from chu_platform.portal import quality, search, sentences
 from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
 from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
@@ -108,6 +108,20 @@ class Renderer:
             checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
         )
 
+    def quality(self, snapshot: Snapshot, words: str = "") -> str:
+        """Care-quality results of the site that the words name, a list of sites, or all sites together."""
+        found = quality.sites(snapshot, words) if words else []
+        site = found[0] if len(found) == 1 else None
+        return self._page(
+            "qualite.html",
+            words=words,
+            site=site,
+            sites=found,
+            most=quality.MAX_SITES,
+            columns=quality.RESULT_COLUMNS if site else quality.NATION_COLUMNS,
+            rows=quality.results_of(snapshot, "site_finess", site.finess) if site else quality.nation(snapshot),
+        )
+
     def story(self, snapshot: Snapshot) -> str:
         """The story, from the tables that are served."""
         return self._page("recit.html", here="story", story=story_of(snapshot, self._addresses))
@@ -130,7 +144,14 @@ class Renderer:
         level, question = view.cell.x.get("level"), view.question
         below = search.inside(snapshot, question, level, view.cell.x["code"]) if level else search.Results([], 0)
         known = reliability(snapshot, question, level, view.choice.period.grain)
-        return {"reliability": known, "checks_table": _checks_table(known.problems), "below": below}
+        is_site = level == "establishment"
+        return {
+            "reliability": known,
+            "checks_table": _checks_table(known.problems),
+            "below": below,
+            "quality_columns": quality.RESULT_COLUMNS,
+            "quality": quality.results_of(snapshot, "establishment_key", view.cell.x["code"]) if is_site else [],
+        }
 
     def _drawn(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
         """The sentences, charts, tables and links of a view."""
@@ -182,7 +203,7 @@ class Renderer:
             "permalink": choice.address(),
             "sources": [t for t in snapshot.catalogue.upstream(question.table) if t.layer is Layer.SOURCES],
             "version": snapshot.versions.get(question.table.name),
-            "why_masked": sentences.WHY_MASKED,
+            "why_masked": sentences.ALL_PUBLIC if question.table.public_source else sentences.WHY_MASKED,
         }
 
     def _linked(self, choice: Choice, cell: Cell, text: str) -> Markup:

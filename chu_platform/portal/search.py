@@ -65,8 +65,8 @@ def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Res
     """What lies below a place or a diagnosis: departments of a region, categories of a chapter, and so on."""
     _prepare(snapshot)
     below = {
-        "region": "SELECT DISTINCT 'department' AS level, department_code AS code, department_label AS label, "
-        "department_code AS detail, true AS visible FROM found_establishment WHERE region_code = $code",
+        "region": "SELECT 'department' AS level, code, label, code AS detail, visible FROM found_department "
+        "WHERE region_code = $code",
         "department": "SELECT 'establishment' AS level, code, label, detail, visible FROM found_establishment "
         "WHERE department_code = $code",
         "chapter": "SELECT level, code, label, detail, visible FROM found_diagnosis WHERE indicator = $indicator "
@@ -103,20 +103,32 @@ def _every_word(words: str) -> tuple[str, dict[str, Any]]:
 
 
 def _prepare(snapshot: Snapshot) -> None:
-    """The tables that are searched, made once a snapshot."""
+    """The tables that are searched, made once a snapshot.
+
+    An establishment without a visible figure is found by its name and number. A diagnosis without one is not found.
+    """
 
     def make() -> bool:
         snapshot.rows(
             f"""
             CREATE OR REPLACE TABLE found_establishment AS
-            SELECT e.establishment_key AS code, e.establishment_label AS label, e.finess, e.department_code,
-                   e.department_label, e.region_code, coalesce(v.visible, false) AS visible,
-                   concat_ws(' · ', e.commune_label, e.department_label, 'FINESS ' || e.finess) AS detail,
-                   {PLAIN.format("concat_ws(' ', e.establishment_label, e.finess, e.commune_label, e.department_label)")} AS text
-            FROM published_establishment e LEFT JOIN (
-                SELECT code, bool_or(NOT is_masked) AS visible FROM kpi_consultation_rate_by_establishment
-                WHERE level = 'establishment' GROUP BY code
-            ) v ON v.code = e.establishment_key
+            SELECT k.code, k.label, k.finess, e.department_code, e.department_label, e.region_code, k.visible,
+                   concat_ws(' · ', e.commune_label, e.department_label, 'FINESS ' || k.finess) AS detail,
+                   {PLAIN.format("concat_ws(' ', k.label, k.finess, e.commune_label, e.department_label)")} AS text
+            FROM (
+                SELECT code, any_value(label) AS label, bool_or(NOT is_masked) AS visible,
+                       CASE WHEN starts_with(code, 'F') THEN substr(code, 2) END AS finess
+                FROM kpi_consultation_rate_by_establishment WHERE level = 'establishment' GROUP BY code
+            ) k LEFT JOIN published_establishment e ON e.establishment_key = k.code
+            """
+        )
+        snapshot.rows(
+            """
+            CREATE OR REPLACE TABLE found_department AS
+            SELECT d.department_code AS code, d.department_label AS label, d.region_code, bool_or(NOT k.is_masked) AS visible
+            FROM published_department d JOIN kpi_consultation_rate_by_establishment k
+                ON k.level = 'department' AND k.code = d.department_code
+            GROUP BY ALL
             """
         )
         each = " UNION ALL ".join(

@@ -12,8 +12,17 @@ from chu_platform.portal.readable_periods import GRAINS, Period
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (
-    "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, ou quand, avec les autres chiffres publiés, "
-    "il permettrait d’en retrouver un par addition ou soustraction. Il n’est ni nul, ni inconnu : il n’est pas publié."
+    "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, quand il repose sur moins de trois "
+    "professionnels ou, pour plus de 85 %, sur un seul, quand il compte toute la base ou toute la base sauf 1 à 10 personnes, "
+    "quand une seule personne y a deux événements, ou quand, avec les autres chiffres publiés, il permettrait d’en retrouver "
+    "un par addition ou soustraction. Il n’est ni nul, ni inconnu : il n’est pas publié."
+)
+ALL_PUBLIC: Final = "Rien : ces données sont publiques, et leur source les publie elle-même (voir « Sources »). Aucune ligne n’est masquée."
+
+QUALITY_CAUTION: Final = (
+    "Le rang 1 est celui du résultat le plus élevé ; pour certains indicateurs, un résultat bas est meilleur. Les rangs possibles "
+    "sont ceux que les intervalles permettent : deux sites dont les intervalles se recouvrent ne se classent pas. Ces indicateurs "
+    "mesurent le respect de pratiques, et non la satisfaction."
 )
 
 NO_FIGURE: Final = "–"
@@ -161,7 +170,7 @@ def left_out(peers: Peers) -> str:
     if peers.masked:
         undrawn = "" if peers.complete else ", non dessinés" if peers.masked > 1 else ", non dessiné"
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
-        texts.append(f"{masked} : 1 à 10 personnes, ou de quoi en retrouver un.")
+        texts.append(f"{masked} : trop peu de personnes ou de professionnels, ou de quoi en retrouver un.")
     if peers.absent:
         names = [c.name for c in peers.cells if c.value is None and not c.masked]
         which = f" ({french.listed(names)})" if len(names) == peers.absent else ""
@@ -249,7 +258,9 @@ def bounds(check: MeasuredCheck) -> str:
 
 def measured(check: MeasuredCheck) -> str:
     """What a check has measured."""
-    return NO_FIGURE if check.measured is None else french.measured(check.measured)
+    if check.measured is None:
+        return "mesure non publiée" if check.run else NO_FIGURE
+    return french.measured(check.measured)
 
 
 def overall(found: Iterable[tuple[Question, Reliability]]) -> list[str]:

@@ -103,13 +103,35 @@ def test_the_dictionary_says_what_columns_tell_of_persons(folder: Path) -> None:
 
 
 def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path, pages: Mapping[Path, Element]) -> None:
-    page = pages[folder / "tables/published/kpi_deaths_by_region.html"]
-    row = page.one("tr#colonne-deaths")
+    page = pages[folder / "tables/published/kpi_hospitalisation_rate.html"]
+    row = page.one("tr#colonne-days")
     origins = {e.one("a").text: e.one(".kind").text for e in row.all("td:nth-of-type(3) li, td:nth-of-type(4) li")}
-    assert origins["kpis/kpi_deaths_by_region.deaths"] != "masquage"
-    assert origins["disclosure/death_mask.is_masked"] == "masquage"
-    assert "deces.csv : date_deces" in [e.text for e in row.all("li")]
-    assert "masquage" not in page.one("tr#colonne-population")
+    assert origins["kpis/kpi_hospitalisation_rate.days"] != "masquage"
+    assert origins["disclosure/stay_mask.is_masked"] == "masquage"
+    assert "hospitalisations.csv : Jour_Hospitalisation" in [e.text for e in row.all("td:nth-of-type(5)")]
+    assert "masquage" not in page.one("tr#colonne-period_start")
+
+
+def test_a_table_of_public_figures_names_their_source(pages: Mapping[Path, Element], folder: Path) -> None:
+    assert "Insee : rien n’est masqué" in pages[folder / "tables/published/kpi_deaths_by_region.html"]
+    assert "rien n’est masqué" not in pages[folder / "tables/published/kpi_hospitalisation_rate.html"]
+    dictionary = (folder / "dictionnaire.md").read_text(encoding="utf-8")
+    assert "- Données publiques (Insee) : rien n’est masqué" in dictionary
+
+
+def test_numbers_of_rows_of_the_group_are_coarse(folder: Path, pages: Mapping[Path, Element], made: Home) -> None:
+    """A delivery of one person more is not seen in a number of rows."""
+    for layer, name in (("sources", "Patient"), ("facts", "fact_hospitalisation"), ("rejects", "Consultation")):
+        one = table(layer, name)
+        (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
+        (shown,) = (
+            f.one("dd").text for f in pages[folder / page_of(one)].all("dl.facts div") if f.one("dt").text == "Lignes"
+        )
+        if count > 10:
+            about = int(shown.removeprefix("environ ").replace(" ", ""))
+            assert shown.startswith("environ ") and about % 20 == 0 and abs(about - count) <= 10
+        else:
+            assert shown == ("de 1 à 10" if count else "0")
 
 
 def test_numbers_of_rows_are_those_of_the_lake(folder: Path, pages: Mapping[Path, Element], made: Home) -> None:

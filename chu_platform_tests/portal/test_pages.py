@@ -19,7 +19,9 @@ from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.portal.questions import Measure, Question
+from chu_platform.portal.questions import BREAKDOWNS, Measure, Question
+from chu_platform.portal.readable_periods import GRAINS
+from chu_platform.release.published_quality import published_quality
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element
 from chu_platform_tests.pipeline.home import Home
@@ -103,6 +105,8 @@ def test_a_masked_cell_is_shown_as_masked_with_the_reason(question: Question, ma
         # Without a figure there is no interval to speak of.
         assert question.measures[0].limits not in page.one("dl.stats")
         assert "il porte sur 1 à 10 personnes" in page
+        assert "moins de trois professionnels" in page
+        assert "toute la base sauf 1 à 10 personnes" in page
 
 
 def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: Served) -> None:
@@ -114,18 +118,18 @@ def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: 
     assert sum(bool(re.search(r"\d+ contrôles réussis sur \d+", card)) for card in cards) == 8
     assert sum(bool(re.search(r"Données jusqu’au \d", card)) for card in cards) == 7
     assert sum(bool(re.search(r"Dernière campagne \d{4}", card)) for card in cards) == 1
-    assert sum("des lignes sont masquées" in card for card in cards) == 8
+    assert sum("des lignes sont masquées" in card for card in cards) == 6
+    assert sum("Données publiques (Insee) : rien n’est masqué" in card for card in cards) == 1
+    assert sum("Données publiques (HAS) : rien n’est masqué" in card for card in cards) == 1
 
 
-def test_the_deaths_of_the_home_page_are_the_sum_of_the_regions_or_none_is_made(made: Home, portal: Served) -> None:
-    regions = published(made, BY_SLUG["deces-region"], "year = 2019 AND sex = 'all' AND age_band = 'all'")
+def test_the_deaths_of_the_home_page_are_the_sum_of_the_regions(made: Home, portal: Served) -> None:
+    where = "year = 2019 AND sex = 'all' AND age_band = 'all' AND region_code <> 'all'"
+    regions = published(made, BY_SLUG["deces-region"], where)
     page = portal.page("/")
-    if any(row["is_masked"] for row in regions):
-        assert "décès sont comptés" not in page
-    else:
-        whole = french.number(sum(row["deaths"] for row in regions)).replace("\u202f", " ")
-        assert f"{whole} décès" in [e.text for e in page.all("li.card strong")]
-        assert f"{whole} décès sont comptés" in page
+    whole = french.number(sum(row["deaths"] for row in regions)).replace("\u202f", " ")
+    assert f"{whole} décès" in [e.text for e in page.all("li.card strong")]
+    assert f"{whole} décès sont comptés" in page
 
 
 def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> None:
@@ -164,10 +168,10 @@ def test_the_data_reach_to_the_day_of_the_last_event(
 
 @pytest.mark.parametrize("path", ["/", "/recit", "/methode", "/questions/satisfaction-region"])
 def test_what_is_masked_is_said_of_persons_and_events_not_of_sites(path: str, portal: Served) -> None:
-    """Numbers of sites are public: from 1 to 10 they are shown."""
+    """Deaths and scores are public: from 1 to 10 they are shown."""
     footer = portal.page(path).one("footer")
-    assert "1 à 10 patients, événements, professionnels, décès ou réponses n’apparaît jamais" in footer
-    assert "Les nombres de sites, publics, ne sont pas masqués." in footer
+    assert "1 à 10 patients, événements ou professionnels n’apparaît jamais" in footer
+    assert "Les décès (Insee), la satisfaction et la qualité des soins (HAS), publics, ne sont pas masqués." in footer
 
 
 def test_what_stays_visible_is_said_of_the_widest_and_of_the_finest_level(made: Home, portal: Served) -> None:
@@ -175,11 +179,28 @@ def test_what_stays_visible_is_said_of_the_widest_and_of_the_finest_level(made: 
     visible = page.text.count("restent visibles par année")
     assert visible == page.text.count("visibles par année, au niveau le plus large") > 0
     table: pa.Table = DeltaTable(made.lake.root / "published/kpis/publication_coverage").to_pyarrow_table()
-    rows = [r for r in table.to_pylist() if r["indicator"] == "kpi_deaths_by_region" and r["level"] == "sex/age"]
-    share = french.percent(rows[0]["visible_share"]).replace("\u00a0", " ")
-    page = portal.page("/questions/deces-region")
-    assert f"Là où les lignes sont le plus fines (sexe et âge, année), {share} des événements le restent." in page
-    assert "au niveau le plus large et à ce pas de temps" in page
+    name = "kpi_hospitalisation_rate_by_sex_and_age"
+    rows = [r for r in table.to_pylist() if r["indicator"] == name and r["visible_share"] is not None]
+    finest = max(rows, key=lambda r: r["cells"])
+    words = f"{french.small(BREAKDOWNS[finest['level']])}, {french.small(GRAINS[finest['grain']])}"
+    share = french.percent(finest["visible_share"]).replace("\u00a0", " ")
+    page = portal.page("/questions/hospitalisations-sexe-age")
+    assert f"Là où les lignes sont le plus fines ({words}), {share} des événements le restent." in page
+    for slug in ("hospitalisations-sexe-age", "consultations-professionnel"):
+        question = BY_SLUG[slug]
+        of_years = [r for r in table.to_pylist() if r["indicator"] == question.table.name and r["grain"] == "year"]
+        widest = min(of_years, key=lambda r: r["cells"])
+        said = "au niveau le plus large et à ce pas de temps" in portal.page(f"/questions/{slug}")
+        assert said is (widest["visible_share"] is not None)
+
+
+def test_of_public_data_it_is_said_that_nothing_is_masked(portal: Served) -> None:
+    for slug in ("deces-region", "satisfaction-region"):
+        page = portal.page(f"/questions/{slug}")
+        assert "ces données sont publiques" in page
+        assert "sont masquées" not in page and "est masquée" not in page.one("#calcul").text.replace(
+            "Aucune ligne n’est masquée", ""
+        )
 
 
 def test_every_label_has_its_why(portal: Served) -> None:
@@ -438,7 +459,7 @@ def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(port
     assert "selon la région du lieu de décès" in page
     assert "Sources : " in page
     assert "kpi_deaths_by_region, version 0" in page
-    assert "death_mask version 0" in page
+    assert "stay_mask version 0" in portal.page("/questions/hospitalisations")
     assert "http://127.0.0.1:1/documents/tables/published/kpi_deaths_by_region.html" in page.links
 
 
@@ -474,3 +495,29 @@ def test_every_choice_that_a_list_offers_leads_to_a_page(question: Question, por
             query = urlencode({choices.attributes["name"]: option.attributes["value"]})
             asked = f"/questions/{question.slug}?{query}"
             assert portal.get(asked).status == HTTPStatus.OK, asked
+
+
+def test_the_care_quality_of_a_site_is_shown_whole(made: Home, portal: Served) -> None:
+    results = made.lake.arrow(published_quality).to_pylist()
+    finess = max({r["site_finess"] for r in results}, key=[r["site_finess"] for r in results].count)
+    own = sorted(
+        (r for r in results if r["site_finess"] == finess),
+        key=lambda r: (-int(r["campaign_year"]), r["indicator_label"], r["indicator_key"]),
+    )
+    page = portal.page(f"/qualite?q={finess}")
+    shown = [[cell.text for cell in row.all("th, td")] for row in page.all("tbody tr")]
+    assert [row[0] for row in shown] == [" ".join(f"{r['indicator_label']} ({r['unit']})".split()) for r in own]
+    for line, result in zip(shown, own, strict=True):
+        assert line[1] == result["campaign_year"]
+        value = "–" if result["value"] is None else french.number(result["value"], 1).replace("\u202f", " ")
+        assert line[2] == value
+        if result["rank_first"] is not None:
+            assert line[7] == f"{result['rank_first']} à {result['rank_last']} sur {result['sites']}"
+    assert "masqué" not in page.one("table").text
+    everything = portal.page("/qualite")
+    assert {" ".join(r["indicator_label"].split()) for r in results if r["value"] is not None} == {
+        row.one("th").text.rpartition(" (")[0] for row in everything.all("tbody tr")
+    }
+    others = portal.page("/qualite?q=a")
+    assert len(others.all(".results li")) == 50 and "Plus de 50 sites" in others
+    assert "Aucun site" in portal.page("/qualite?q=zzzz")

@@ -16,8 +16,13 @@ from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultatio
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.portal.addresses import ServedAddresses
+from chu_platform.portal.choices import choose
 from chu_platform.portal.reader import Reader
+from chu_platform.portal.rendering import Renderer
+from chu_platform.portal.views import view_of
 from chu_platform.release.publication_coverage import publication_coverage
+from chu_platform.release.published_quality import published_quality
 from chu_platform.reports.check_result import check_result
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
@@ -238,3 +243,24 @@ def test_only_the_published_zone_is_served(made: Home) -> None:
     folders = {p.parent.name for p in (made.lake.root / "published").glob("*/*/_delta_log")}
     assert served == folders
     assert kpi_hospitalisation_rate.masked.name in served
+
+
+def test_an_establishment_shows_its_care_quality(lake: Lake) -> None:
+    """Also a masked one: the results are public. (No site of the demonstration pack is in its register.)"""
+    places = lake.arrow(kpi_consultation_rate_by_establishment.masked).to_pylist()
+    one, other = [r["code"] for r in places if r["level"] == "establishment" and r["is_masked"]][:2]
+    rows = lake.arrow(published_quality)
+    sites = rows["site_finess"].to_pylist()
+    keys = pa.array([one if site == sites[0] else None for site in sites], pa.string())
+    rows = rows.set_column(rows.column_names.index("establishment_key"), rows.schema.field("establishment_key"), keys)
+    with lake.writing(published_quality) as write:
+        pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
+        commit_written(lake, published_quality, write, None, {"run": "r", "asset": published_quality.name, "read": {}})
+    snapshot = Reader(lake.root, full_catalogue()).snapshot
+
+    def page(code: str) -> Element:
+        choice = choose(snapshot, "consultations-etablissement", [("x", f"establishment:{code}")])
+        return parsed(Renderer(ServedAddresses()).question(snapshot, view_of(snapshot, choice)))
+
+    assert len(page(one).all("[aria-labelledby=titre-qualite] tbody tr")) == sites.count(sites[0])
+    assert "Qualité des soins de ce site" not in page(other)

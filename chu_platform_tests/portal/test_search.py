@@ -1,11 +1,13 @@
 """An establishment or a diagnosis is found by what a reader knows of it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import duckdb
 import pytest
 from deltalake import DeltaTable
 
+from chu_platform.portal.search import CODE
 from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
@@ -22,49 +24,59 @@ def rows(made: Home, table: str, sql: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def establishment(made: Home) -> dict[str, Any]:
-    """One with a FINESS number, whose name no other has."""
+    """One with a FINESS number, whose name no other has. It may be masked."""
     sql = """
-        SELECT * FROM found WHERE finess IS NOT NULL AND commune_label IS NOT NULL
-        QUALIFY count(*) OVER (PARTITION BY establishment_label) = 1 ORDER BY finess LIMIT 1
+        SELECT label, code, substr(code, 2) AS finess FROM found WHERE level = 'establishment' AND code LIKE 'F%'
+        QUALIFY count(*) OVER (PARTITION BY label) = 1 ORDER BY finess LIMIT 1
     """
-    return rows(made, "published_establishment", sql)[0]
+    return rows(made, "kpi_consultation_rate_by_establishment", sql)[0]
+
+
+def links(portal: Served, kind: str, words: str) -> list[str]:
+    """Where a search leads: straight to a page, or to the pages of a list."""
+    answer = portal.get(f"/recherche/{kind}?{urlencode({'q': words})}")
+    return [answer.headers.get("location", ""), *parsed(answer.text).links]
 
 
 def test_a_finess_number_leads_straight_to_its_establishment(establishment: dict[str, Any], portal: Served) -> None:
     answer = portal.get(f"/recherche/etablissements?q={establishment['finess']}")
     assert answer.status == 303
-    assert answer.headers["location"].endswith(f"x=establishment%3AF{establishment['finess']}")
-    assert establishment["establishment_label"] in portal.page(answer.headers["location"])
+    assert answer.headers["location"].endswith(f"x=establishment%3A{establishment['code']}")
+    assert establishment["label"] in portal.page(answer.headers["location"])
 
 
-@pytest.mark.parametrize("known_by", ["establishment_label", "commune_label", "department_label"])
-def test_an_establishment_is_found_by_its_name_and_its_place(
-    known_by: str, establishment: dict[str, Any], portal: Served
+def test_an_establishment_is_found_by_its_name(establishment: dict[str, Any], portal: Served) -> None:
+    found = links(portal, "etablissements", f"{establishment['label'].lower()} {establishment['finess'][:5]}")
+    assert any(link.endswith(f"x=establishment%3A{establishment['code']}") for link in found)
+
+
+@pytest.mark.parametrize("known_by", ["commune_label", "department_label"])
+def test_an_establishment_with_a_visible_figure_is_found_by_its_place(
+    known_by: str, made: Home, portal: Served
 ) -> None:
-    words = f"{establishment[known_by].lower()} {establishment['finess'][:5]}"
-    answer = portal.get(
-        f"/recherche/etablissements?q={words.replace(' ', '+')}".replace("’", "%E2%80%99")
-        .encode()
-        .decode("ascii", "ignore")
-    )
-    found = [answer.headers.get("location", ""), *parsed(answer.text).links]
-    assert any(link.endswith(f"x=establishment%3AF{establishment['finess']}") for link in found)
+    one = rows(
+        made, "published_establishment", f"SELECT * FROM found WHERE {known_by} IS NOT NULL ORDER BY ALL LIMIT 1"
+    )[0]
+    found = links(portal, "etablissements", f"{one[known_by].lower()} {one['establishment_label'].lower()}")
+    assert any(link.endswith(f"x=establishment%3A{one['establishment_key']}") for link in found)
 
 
-def test_a_diagnosis_is_found_by_code_with_or_without_dot_and_by_words_without_accents(
+def test_a_diagnosis_with_a_visible_figure_is_found_by_code_and_by_words_without_accents(
     made: Home, portal: Served
 ) -> None:
-    sql = "SELECT * FROM found WHERE level = 'leaf' AND length(code) = 4 AND length(label) > 20 ORDER BY code LIMIT 1"
-    leaf = rows(made, "published_diagnosis", sql)[0]
-    dotted = f"{leaf['code'][:3]}.{leaf['code'][3:]}".lower()
-    for words in (leaf["code"], dotted):
-        answer = portal.get(f"/recherche/diagnostics?q={words}")
-        assert any(
-            link.endswith(f"x=leaf%3A{leaf['code']}")
-            for link in [answer.headers.get("location", ""), *parsed(answer.text).links]
-        )
-    chapter = portal.page("/recherche/diagnostics?q=systeme+nerveux")
-    assert "Maladies du système nerveux" in chapter
+    sql = "SELECT * FROM found WHERE level = 'category' AND code <> 'inconnu' ORDER BY code LIMIT 1"
+    one = rows(made, "published_diagnosis", sql)[0]
+    for words in (one["code"], one["code"].lower()):
+        assert any(link.endswith(f"x=category%3A{one['code']}") for link in links(portal, "diagnostics", words))
+    assert any(link.endswith("x=chapter%3AVI") for link in links(portal, "diagnostics", "systeme nerveux"))
+
+
+def test_a_rare_code_is_not_found(made: Home, portal: Served) -> None:
+    """It may be that of one patient."""
+    sql = "SELECT code FROM found WHERE level = 'leaf' GROUP BY code HAVING bool_and(is_masked) ORDER BY code LIMIT 1"
+    code = rows(made, "kpi_consultation_rate_by_diagnosis", sql)[0]["code"]
+    for words in (code, f"{code[:3]}.{code[3:]}"):
+        assert not any(code in link for link in links(portal, "diagnostics", words) if link.startswith("/questions"))
 
 
 def test_a_search_of_stays_finds_what_has_stays_only(made: Home, portal: Served) -> None:
@@ -94,12 +106,17 @@ def test_practices_are_published_without_a_name(made: Home) -> None:
     assert all(r["establishment_label"].startswith("Structure de soins") and r["finess"] is None for r in found)
 
 
-def test_what_is_searched_is_exactly_what_is_published(made: Home) -> None:
+def test_the_search_lists_have_what_has_a_visible_figure(made: Home) -> None:
     keys = {r["establishment_key"] for r in rows(made, "published_establishment", "SELECT * FROM found")}
-    sql = "SELECT DISTINCT code FROM found WHERE level = 'establishment'"
-    assert keys == {r["code"] for r in rows(made, "kpi_consultation_rate_by_establishment", sql)}
+    sql = "SELECT DISTINCT code FROM found WHERE level = 'establishment' AND NOT is_masked"
+    assert keys == {r["code"] for r in rows(made, "kpi_consultation_rate_by_establishment", sql)} != set()
     codes = {(r["level"], r["code"]) for r in rows(made, "published_diagnosis", "SELECT * FROM found")}
     expected: set[tuple[str, str]] = set()
     for table in ("kpi_consultation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_diagnosis"):
-        expected |= {(r["level"], r["code"]) for r in rows(made, table, "SELECT DISTINCT level, code FROM found")}
-    assert codes == expected
+        sql = "SELECT DISTINCT level, code FROM found WHERE NOT is_masked"
+        expected |= {(r["level"], r["code"]) for r in rows(made, table, sql)}
+    assert codes == expected != set()
+
+
+def test_a_code_is_searched_without_its_dot() -> None:
+    assert CODE.sub(r"\1\2", "J45.9 et e11.01") == "J459 et e1101"

@@ -37,7 +37,7 @@ PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 # A mark for each period only where they do not touch.
 MIN_TICK_STEP: Final = 9
 INTERVAL: Final = "intervalle de confiance à 95 %"
-WHY_MASKED: Final = "masqué : effectif de 1 à 10, ou cellule qui en révélerait un"
+WHY_MASKED: Final = "masqué : trop peu de personnes ou de professionnels, ou cellule qui en révélerait un"
 ALL_MASKED: Final = "Toutes les périodes sont masquées"
 NOTHING: Final = "Aucune période n’a de chiffre"
 NO_DATA: Final = "année sans donnée"
