@@ -213,6 +213,28 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command(short_help="Attack the published tables.")
+def attack(
+    only: Annotated[
+        list[int] | None, typer.Option(min=1, max=10, help="number of an attack to run; by default all ten")
+    ] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="folder with an earlier published zone, to attack both together")
+    ] = None,
+    insiders: Annotated[int, typer.Option(min=1, help="number of heads of establishments that attack")] = 50,
+    full: Annotated[bool, typer.Option("--full", help="list the key of every disclosed cell, not of one")] = False,
+) -> None:
+    """Attack the published tables in ten ways: exit status 0 if no cell is disclosed. docs/attack.md explains them.
+
+    For each attack, the number of cells tried and disclosed is printed, and the key of one disclosed cell, never its
+    value. The older versions that the published zone still holds are attacked too.
+    """
+    from chu_platform.attack.attack_command import run_attack_command
+
+    if not run_attack_command(load_settings(), only or [], earlier or [], insiders, full, _progress_printer(), print):
+        raise typer.Exit(1)
+
+
 @app.command(short_help="Rebuild a version of a table and compare.")
 def rebuild(
     table: Annotated[str, typer.Argument(help="table, e.g. published/kpis/kpi_deaths_by_region or facts/fact_death")],

@@ -1,0 +1,143 @@
+"""Attack 2: figures that rest on too few professionals or patients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from chu_platform.attack.figures import ALL, Cell, finding, is_small
+from chu_platform.attack.findings import Result
+from chu_platform.attack.groups import WHOLE_PROFESSION
+from chu_platform.attack.inputs import CONSULTATIONS, PLACES, SPECIALITIES
+from chu_platform.attack.knowledge import Knowledge
+
+FEWEST = 3
+# Grain, first day and key of a cell, without its table.
+Place = tuple[str, date | None, tuple[str, ...]]
+LARGEST_SHARE = 0.85
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """How many professionals made the events of a cell, and the largest share of one."""
+
+    professionals: int
+    largest_share: float
+
+
+def is_dominated(made: Contributions) -> bool:
+    """Whether fewer than three professionals made the events of a cell, or one made more than 85 % of them."""
+    return made.professionals < FEWEST or made.largest_share > LARGEST_SHARE
+
+
+def few_contributors(knowledge: Knowledge) -> Result:
+    """Visible figures of 1 to 10 patients, and those that rest on fewer than 3 professionals or on one above 85 %."""
+    title = "contributors"
+    figures = knowledge.figures
+    visible = dict.fromkeys(cell for cell, _ in figures.visible)
+    found = []
+    for cell in visible:
+        patients = figures.value(cell, "patients")
+        if patients is not None and is_small(patients):
+            found.append(finding(cell, "patients"))
+    left_out = []
+    if CONSULTATIONS in knowledge.inputs.exact:
+        made = contributions(knowledge)
+        found += [finding(c, "professionals") for c in visible if c in made and is_dominated(made[c])]
+    else:
+        left_out.append(f"without the exact table {CONSULTATIONS}, professionals are not counted")
+    return Result.of(2, title, len(visible), found, left_out)
+
+
+def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:
+    """The contributions of professionals to the cells of the consultation tables."""
+    registers, hierarchies = knowledge.inputs.registers, knowledge.hierarchies
+    with duckdb.connect() as connection:
+        connection.register("consultation", knowledge.inputs.exact[CONSULTATIONS])
+        connection.register("practice", registers.practices)
+        connection.register("establishment", registers.establishments)
+        connection.register("profession", registers.professions)
+        connection.execute(
+            """
+            CREATE TABLE dated AS
+            SELECT professional_key, diagnosis_key, grain,
+                   CASE grain WHEN 'month' THEN date_trunc('month', date)
+                              WHEN 'quarter' THEN date_trunc('quarter', date)
+                              WHEN 'year' THEN date_trunc('year', date) END::DATE AS start, count(*) AS events
+            FROM consultation, (SELECT unnest(['month', 'quarter', 'year', 'all']) AS grain) GROUP BY ALL
+            """
+        )
+        connection.execute(
+            """
+            CREATE TABLE attached AS
+            SELECT professional_key, establishment_key, department_code, region_key,
+                   1.0 / count(*) OVER (PARTITION BY professional_key) AS weight
+            FROM (SELECT DISTINCT professional_key, establishment_key FROM practice)
+            JOIN establishment USING (establishment_key)
+            """
+        )
+        connection.execute(
+            """
+            CREATE TABLE place AS
+            SELECT professional_key, level, code, sum(weight) AS weight FROM (
+                SELECT professional_key, weight, unnest(['establishment', 'department', 'region']) AS level,
+                       unnest([establishment_key, department_code, region_key]) AS code FROM attached
+            ) GROUP BY professional_key, level, code
+            """
+        )
+        places = _shares(
+            connection,
+            """
+            SELECT level, code, grain, start, professional_key, sum(events * weight) AS part
+            FROM dated JOIN place USING (professional_key) GROUP BY ALL
+            UNION ALL
+            SELECT 'total', 'total', grain, start, professional_key, sum(events) FROM dated GROUP BY ALL
+            UNION ALL
+            SELECT 'unattached', 'unattached', grain, start, professional_key, sum(events)
+            FROM dated ANTI JOIN attached USING (professional_key) GROUP BY ALL
+            """,
+        )
+        groups = _shares(
+            connection,
+            f"""
+            SELECT level, code, grain, start, professional_key, sum(events) AS part FROM (
+                SELECT profession_label AS level, unnest([speciality_label, '{WHOLE_PROFESSION}']) AS code,
+                       grain, start, professional_key, events
+                FROM dated JOIN profession USING (professional_key)
+            ) GROUP BY ALL
+            """,
+        )
+        codes = connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()
+        named = [
+            (code, level, of)
+            for (code,) in codes
+            for level, of in (
+                ("leaf", code),
+                ("category", hierarchies.category(code)),
+                ("chapter", hierarchies.chapter(code)),
+            )
+        ]
+        connection.execute("CREATE TABLE named (diagnosis_key VARCHAR, level VARCHAR, code VARCHAR)")
+        if named:
+            connection.executemany("INSERT INTO named VALUES (?, ?, ?)", named)
+        diagnoses = _shares(
+            connection,
+            """
+            SELECT level, code, grain, start, professional_key, sum(events) AS part
+            FROM dated JOIN named USING (diagnosis_key) GROUP BY ALL
+            """,
+        )
+    table = "kpi_consultation_rate_by_diagnosis"
+    return {
+        **{(PLACES, *cell): made for cell, made in places.items()},
+        **{(table, *cell): made for cell, made in diagnoses.items()},
+        **{(SPECIALITIES, *cell): made for cell, made in groups.items() if cell[0] in ("year", ALL)},
+    }
+
+
+def _shares(connection: duckdb.DuckDBPyConnection, parts: str) -> dict[Place, Contributions]:
+    rows = connection.sql(
+        f"SELECT grain, start, level, code, count(*), max(part) / sum(part) FROM ({parts}) GROUP BY ALL"
+    ).fetchall()
+    return {(grain, start, (level, code)): Contributions(n, share) for grain, start, level, code, n, share in rows}

@@ -1,0 +1,240 @@
+"""The relations between the rows of published tables: a whole and its parts.
+
+They follow from the definitions of the indicators (docs/attack.md) and from the public hierarchies. Parts that are not
+published, but exist (codes without category, patients of unknown sex), are cells too.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from chu_platform.attack.figures import ALL, BASE, Cell, Figures
+from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies
+from chu_platform.attack.inputs import PLACES, SPECIALITIES, STAYS
+
+TOTAL: tuple[str, str] = ("total", "total")
+WHOLE_PROFESSION = "Ensemble"
+NO_CATEGORY = "no category"
+UNKNOWN_SEX = "unknown"
+COARSER = {"month": "quarter", "quarter": "year", "year": ALL}
+
+
+@dataclass(frozen=True)
+class Group:
+    """A whole and its parts.
+
+    `kind` names the relation. In the measures `summed`, the whole is the sum of its parts. In the measures `united`, it
+    is at least each part, and at most their sum.
+    """
+
+    kind: str
+    whole: Cell
+    parts: Sequence[Cell]
+    summed: Sequence[str]
+    united: Sequence[str] = ()
+
+
+def is_place_table(cell: Cell) -> bool:
+    """Whether a cell is in the table of places."""
+    return cell[0] == PLACES
+
+
+def is_by_diagnosis(cell: Cell) -> bool:
+    """Whether a cell is in a table by diagnosis."""
+    return cell[0].endswith("_by_diagnosis")
+
+
+def is_by_age(cell: Cell) -> bool:
+    """Whether a cell is in the table by sex and age."""
+    return cell[0].endswith("_by_sex_and_age")
+
+
+def total_of(cell: Cell) -> Cell:
+    """The cell of all events of the period of a cell."""
+    table, grain, start, _ = cell
+    return (PLACES, grain, start, TOTAL) if table.startswith("kpi_consultation") else (STAYS, grain, start, ())
+
+
+def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
+    """The cells that are never published, but are parts of published wholes.
+
+    They are the codes without category of each chapter, where the tables list such codes, and the patients of unknown
+    sex.
+    """
+    chapters: dict[str, set[str]] = defaultdict(set)
+    with_categories: dict[str, set[tuple[str, date | None]]] = defaultdict(set)
+    found: dict[Cell, None] = {}
+    for cell in figures.ends:
+        table, grain, start, keys = cell
+        if is_by_diagnosis(cell):
+            level, code = keys
+            if level == "leaf" and hierarchies.category(code) == UNKNOWN:
+                chapters[table].add(hierarchies.chapter(code))
+            elif level == "category":
+                with_categories[table].add((grain, start))
+        elif is_by_age(cell) and keys[0] == ALL:
+            found[table, grain, start, (UNKNOWN_SEX, keys[1])] = None
+    for table, periods in with_categories.items():
+        for grain, start in periods:
+            for chapter in chapters[table]:
+                if (table, grain, start, ("chapter", chapter)) in figures.ends:
+                    found[table, grain, start, (NO_CATEGORY, chapter)] = None
+    return list(found)
+
+
+def groups_of(figures: Figures, hierarchies: Hierarchies) -> Iterator[Group]:
+    """All relations between the cells of the figures."""
+    hidden = hidden_cells(figures, hierarchies)
+    cells = [*figures.ends, *hidden]
+    yield from _over_time(figures, hidden)
+    by_whole: dict[tuple[str, Cell], list[Cell]] = defaultdict(list)
+    with_categories = {c[:3] for c in cells if is_by_diagnosis(c) and c[3][0] in ("category", NO_CATEGORY)}
+    with_leaves = {c[:3] for c in cells if is_by_diagnosis(c) and c[3][0] == "leaf"}
+    for cell in cells:
+        for kind, whole in _wholes(cell, hierarchies, with_categories, with_leaves):
+            if whole in figures.ends or whole[3][:1] == (NO_CATEGORY,) or whole[3][:1] == (UNKNOWN_SEX,):
+                by_whole[kind, whole].append(cell)
+    for (kind, whole), parts in by_whole.items():
+        yield Group(kind, whole, parts, *_measures(kind))
+
+
+def _measures(kind: str) -> tuple[Sequence[str], Sequence[str]]:
+    if kind.startswith(("sexes", "ages", "same total")):
+        return ("events", "days", "patients", BASE), ()
+    if kind.startswith("places"):
+        return ("events",), ("patients", "consultations")
+    if kind.startswith("specialities"):
+        return ("events", "professionals", "active_years"), ("patients",)
+    return ("events", "days"), ("patients",)
+
+
+def _wholes(
+    cell: Cell,
+    hierarchies: Hierarchies,
+    with_categories: set[tuple[str, str, date | None]],
+    with_leaves: set[tuple[str, str, date | None]],
+) -> Iterable[tuple[str, Cell]]:
+    table, keys, period = cell[0], cell[3], cell[:3]
+    if is_place_table(cell):
+        level, code = keys
+        if parent := hierarchies.parent_place((level, code)):
+            yield f"places in a {parent[0]}", (*period, parent)
+    elif is_by_diagnosis(cell):
+        level, code = keys
+        if level == "chapter":
+            yield f"chapters of {table}", total_of(cell)
+        elif level == "category" and code != UNKNOWN:
+            yield f"categories of {table}", (*period, ("chapter", hierarchies.chapter(code)))
+        elif level == NO_CATEGORY:
+            yield f"categories of {table}", (*period, ("chapter", code))
+            yield f"codes without category of {table}", (*period, ("category", UNKNOWN))
+        elif level == "leaf" and period in with_categories and period in with_leaves:
+            category = hierarchies.category(code)
+            above = (NO_CATEGORY, hierarchies.chapter(code)) if category == UNKNOWN else ("category", category)
+            yield f"leaves of {table}", (*period, above)
+    elif is_by_age(cell):
+        sex, band = keys
+        if sex != ALL:
+            yield "sexes", (*period, (ALL, band))
+        if band != ALL:
+            yield "ages", (*period, (sex, ALL))
+        if (sex, band) == (ALL, ALL):
+            yield "same total", total_of(cell)
+    elif table == SPECIALITIES:
+        profession, speciality = keys
+        if speciality == WHOLE_PROFESSION:
+            yield "professions", total_of(cell)
+        else:
+            yield "specialities", (*period, (profession, WHOLE_PROFESSION))
+
+
+def _over_time(figures: Figures, hidden: Iterable[Cell]) -> Iterator[Group]:
+    """A quarter is made of its months, a year of its quarters, `all` of its years, where both grains are published."""
+    parts: dict[Cell, list[Cell]] = defaultdict(list)
+    ends = {**figures.ends}
+    whole_ends = {cell[:3]: end for cell, end in figures.ends.items()}
+    for cell in hidden:
+        ends[cell] = whole_ends[cell[:3]]
+    for cell in ends:
+        table, grain, start, keys = cell
+        if grain not in COARSER or start is None:
+            continue
+        whole = (table, COARSER[grain], _start_of(COARSER[grain], start), keys)
+        if whole in ends and start < ends[whole]:
+            parts[whole].append(cell)
+    for whole, found in parts.items():
+        # Patients and professionals come back in several periods; their years of activity add up.
+        yield Group(
+            f"{whole[1]} of {whole[0]}",
+            whole,
+            found,
+            ("events", "consultations", "days", "active_years"),
+            () if is_by_age(whole) and whole[3][1] != ALL else ("patients", "professionals"),
+        )
+
+
+def _start_of(grain: str, day: date) -> date | None:
+    if grain == "quarter":
+        return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+    return day.replace(month=1, day=1) if grain == "year" else None
+
+
+def ancestors(cell: Cell, figures: Figures, hierarchies: Hierarchies) -> Iterator[Cell]:
+    """The published cells whose persons include those of a cell: wider places, diagnoses, groups and periods."""
+    above = _levels_above(cell, hierarchies)
+    for table, grain, start, keys in [cell, *above]:
+        day = start
+        while True:
+            candidate = (table, grain, day, keys)
+            if candidate != cell and candidate in figures.ends:
+                yield candidate
+            # Persons are in the band of their age in the period: bands of two periods do not contain each other.
+            if grain not in COARSER or day is None or (is_by_age(candidate) and keys[1] != ALL):
+                break
+            grain = COARSER[grain]
+            day = _start_of(grain, day)
+
+
+def _levels_above(cell: Cell, hierarchies: Hierarchies) -> list[Cell]:
+    found: list[Cell] = []
+    period = cell[:3]
+    if is_place_table(cell):
+        place = hierarchies.parent_place((cell[3][0], cell[3][1]))
+        while place:
+            found.append((*period, place))
+            place = hierarchies.parent_place(place)
+    elif is_by_diagnosis(cell):
+        level, code = cell[3]
+        if level == "leaf":
+            found.append((*period, ("category", hierarchies.category(code))))
+        if level != "chapter" and code != UNKNOWN:
+            found.append((*period, ("chapter", hierarchies.chapter(code))))
+        found.append(total_of(cell))
+    elif is_by_age(cell):
+        sex, band = cell[3]
+        found += [(*period, k) for k in ((ALL, band), (sex, ALL), (ALL, ALL)) if k != (sex, band)]
+    elif cell[0] == SPECIALITIES:
+        if cell[3][1] != WHOLE_PROFESSION:
+            found.append((*period, (cell[3][0], WHOLE_PROFESSION)))
+        found.append(total_of(cell))
+    return found
+
+
+def kinds_that_hold(groups: Sequence[Group], visible: Mapping[tuple[Cell, str], float]) -> tuple[set[str], list[str]]:
+    """The kinds of relations that visible figures do not contradict, and a line for each other kind.
+
+    A relation is contradicted if all its figures are visible and the sum is not the whole. A kind that is contradicted
+    more often than confirmed is none; single contradictions are corrections that wait.
+    """
+    held: dict[str, int] = defaultdict(int)
+    broken: dict[str, int] = defaultdict(int)
+    for group in groups:
+        held[group.kind] += 0
+        for measure in group.summed:
+            if (group.whole, measure) not in visible or any((p, measure) not in visible for p in group.parts):
+                continue
+            gap = visible[group.whole, measure] - sum(visible[p, measure] for p in group.parts)
+            (held if abs(gap) < 1e-3 else broken)[group.kind] += 1
+    wrong = {kind for kind in held if broken[kind] > held[kind]}
+    return set(held) - wrong, [f"relation {k!r} does not hold in {broken[k]} of its groups" for k in sorted(wrong)]

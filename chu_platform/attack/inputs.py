@@ -1,0 +1,67 @@
+"""What the attackers read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+# Published tables by name: one edition.
+Tables = Mapping[str, pa.Table]
+
+PLACES: Final = "kpi_consultation_rate_by_establishment"
+SPECIALITIES: Final = "kpi_consultation_rate_by_professional"
+STAYS: Final = "kpi_hospitalisation_rate"
+# Tables of persons by period. The part of the name after "kpi_" up to "_rate" says whose events they count.
+CONSULTATION_TABLES: Final = (PLACES, "kpi_consultation_rate_by_diagnosis", SPECIALITIES)
+STAY_TABLES: Final = (STAYS, "kpi_hospitalisation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_sex_and_age")
+PERSON_TABLES: Final = (*CONSULTATION_TABLES, *STAY_TABLES)
+# The fact of the exact tables: one row for each consultation.
+CONSULTATIONS: Final = "fact_consultation"
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Public registers, as an attacker has them.
+
+    Attributes:
+        establishments: `establishment_key`, `department_code`, `region_key`.
+        practices: The organisations of each professional: `professional_key`, `establishment_key`. A professional with
+            n of them gives 1/n of each consultation to each.
+        professions: `professional_key`, `profession_label`, `speciality_label`.
+        codes: The official codes of the CIM-10: `code`, `category_code`.
+        chapters: Its chapters: `chapter_code`, `first_category`, `last_category`.
+    """
+
+    establishments: pa.Table
+    practices: pa.Table
+    professions: pa.Table
+    codes: pa.Table
+    chapters: pa.Table
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is attacked, and what the attackers know beside it.
+
+    Attributes:
+        published: All tables of the published zone, by name.
+        registers: The public registers.
+        public_sources: The published tables of public data, which the attacks on persons leave out.
+        exact: The releasable tables with exact figures, by the names of the published ones, and `fact_consultation`;
+            empty if the attacks that compare with the truth (2, 7, 10) are not run.
+        earlier: Earlier editions of the published tables, oldest first.
+        insiders: How many heads of establishments attack.
+    """
+
+    published: Tables
+    registers: Registers
+    public_sources: frozenset[str] = frozenset()
+    exact: Tables = field(default_factory=dict)
+    earlier: Sequence[Tables] = ()
+    insiders: int = 50
+
+    def tables_of_persons(self, tables: Tables | None = None) -> Tables:
+        """The published tables of persons that the attacks understand, of this or of another edition."""
+        tables = self.published if tables is None else tables
+        return {name: tables[name] for name in PERSON_TABLES if name in tables and name not in self.public_sources}

@@ -1,0 +1,327 @@
+"""The interval of possible values of each unknown figure of a system.
+
+Outer bounds follow from the rows one by one, with whole numbers rounded (propagation): what they fix is fixed. Linear
+programs (HiGHS) give solutions: the smallest and the largest value of a figure in all solutions found is possible, so
+one solution can prove many figures to be uncertain. Figures that neither settles get linear programs of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chu_platform.attack.system import System
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+_TOLERANCE: Final = 1e-6
+# A figure that moves by less has one value. Rows may be broken by this slack: the solver and the data round.
+_MOVED: Final = 1e-3
+_SLACK: Final = 1e-7
+_LITTLE: Final = 0.02
+_EQUAL: Final = 1e-4
+_MAX_PASSES: Final = 200
+# Rounds in which one solution tries many figures, before each figure is tried alone.
+_MAX_ROUNDS: Final = 40
+_LEAST_PROGRESS: Final = 0.05
+# Entries of the rows around a figure.
+_NEARBY: Final = 1500
+
+
+class Contradiction(Exception):
+    """No values satisfy a system."""
+
+
+@dataclass
+class Propagated:
+    """Bounds of the unknowns after propagation. `broken`: some unknown has no value left."""
+
+    low: Floats
+    high: Floats
+    broken: bool
+
+
+def propagate(matrix: "csr_array", rows: tuple[Floats, Floats], low: Floats, high: Floats, steps: Floats) -> Propagated:
+    """Narrow the bounds of the unknowns by each row, until nothing changes."""
+    low, high = low.copy(), high.copy()
+    row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    column, a = matrix.indices, matrix.data
+    starts = matrix.indptr[:-1]
+    if not len(a):
+        return Propagated(low, high, bool(np.any(low > high + _TOLERANCE)))
+    positive = a > 0
+    for _ in range(_MAX_PASSES):
+        # The least and the largest contribution of each entry; infinite ones are counted apart.
+        least = np.where(positive, a * low[column], a * high[column])
+        most = np.where(positive, a * high[column], a * low[column])
+        before = low.copy(), high.copy()
+        for contribution, limit, is_upper in ((least, rows[1], True), (most, rows[0], False)):
+            infinite = np.isinf(contribution)
+            finite = np.where(infinite, 0.0, contribution)
+            total = np.add.reduceat(finite, starts)[row_of]
+            others = np.add.reduceat(infinite.astype(np.int64), starts)[row_of] - infinite
+            rest = limit[row_of] - (total - finite)
+            usable = (others == 0) & np.isfinite(limit[row_of])
+            value = np.where(usable, rest / a, 0.0)
+            gives_high = usable & (positive == is_upper)
+            gives_low = usable & (positive != is_upper)
+            np.minimum.at(high, column[gives_high], value[gives_high])
+            np.maximum.at(low, column[gives_low], value[gives_low])
+        stepped = steps > 0
+        size = np.where(stepped, steps, 1.0)
+        low = np.where(stepped & np.isfinite(low), np.ceil(low / size - 1e-5) * size, low)
+        high = np.where(stepped & np.isfinite(high), np.floor(high / size + 1e-5) * size, high)
+        if np.any(low > high + 1e-4):
+            return Propagated(low, high, broken=True)
+        # Rounding errors must not narrow an interval for ever.
+        low, high = np.maximum(low, before[0]), np.minimum(high, before[1])
+        moved = (low > before[0] + _TOLERANCE) | (high < before[1] - _TOLERANCE)
+        if not moved.any():
+            break
+    return Propagated(low, np.maximum(low, high), broken=False)
+
+
+class Intervals:
+    """The possible values of the unknowns of a system. Raises Contradiction when there is none."""
+
+    def __init__(self, system: System, log_progress: Callable[[str], None] = lambda _: None) -> None:
+        self.matrix = system.matrix
+        self.rows = system.row_bounds
+        self.steps = np.array(system.steps, np.float64)
+        self._log = log_progress
+        found = propagate(self.matrix, self.rows, *system.column_bounds, self.steps)
+        if found.broken:
+            raise Contradiction
+        self.low, self.high = found.low, found.high
+        # Smallest and largest value in all solutions found.
+        self.seen_low = np.full(len(self.low), np.inf)
+        self.seen_high = np.full(len(self.low), -np.inf)
+        self._random = np.random.default_rng(0)
+        self._reduce()
+
+    def fixed(self) -> NDArray[np.bool_]:
+        """Which unknowns have only one possible value.
+
+        A random weighted sum of figures has one value in all solutions only if each of the figures has: so one largest
+        and one smallest sum settle all figures of a component that cannot move.
+        """
+        left = np.flatnonzero(~self._is_fixed)
+        if len(left):
+            self._solve(left, self._random.uniform(0.5, 1.5, len(left)))
+        left = left[self.seen_high[left] - self.seen_low[left] <= _MOVED]
+        while len(left):
+            # Near a solution all figures that can move do so together; far away few do, and the others follow.
+            weight = self._random.normal(size=len(left))
+            self._solve(left, weight, near=True)
+            self._solve(left, -weight, near=True)
+            moved = self.seen_high[left] - self.seen_low[left] > _MOVED
+            moving = np.isin(self.components[left], np.unique(self.components[left[moved]]))
+            stuck = left[~moving]
+            self.low[stuck] = self.high[stuck] = self._rounded(stuck)
+            left = left[moving & ~moved]
+            self._log(f"{len(left)} unknown figures may have only one value")
+        self._reduce()
+        return self._is_fixed
+
+    @property
+    def equations(self) -> "csr_array":
+        """The rows that are equations, without the figures that are known."""
+        return self._matrix[self._rows[1] - self._rows[0] < _EQUAL]
+
+    def _rounded(self, columns: Numbers) -> Floats:
+        """The value of columns that have only one."""
+        step = self.steps[columns]
+        size = np.where(step > 0, step, 1.0)
+        return np.where(step > 0, np.round(self.seen_low[columns] / size) * size, self.seen_low[columns])
+
+    def narrow(self, columns: Numbers, need: float, ceiling: float) -> NDArray[np.bool_]:
+        """Which of the columns have an interval below `need`, or can only be below `ceiling`; shape (unknowns,)."""
+        exposed = np.zeros(len(self.low), np.bool_)
+        hopeless = (self.high - self.low < need - _TOLERANCE) | (self.high < ceiling - _TOLERANCE)
+        exposed[columns[hopeless[columns]]] = True
+        left = self._open(columns[~hopeless[columns]], need, ceiling)
+        for step in range(_MAX_ROUNDS):
+            if not len(left):
+                return exposed
+            before = len(left)
+            self._raise_many(left, need, ceiling)
+            left = self._open(left, need, ceiling)
+            self._log(f"solution {step + 1}: {len(left)} figures are not settled yet")
+            if step > 1 and before - len(left) < _LEAST_PROGRESS * before:
+                break
+        near = self._narrow_nearby(left, need, ceiling)
+        exposed[near] = True
+        exposed[self._one_by_one(np.setdiff1d(left, near), need, ceiling)] = True
+        return exposed
+
+    def _narrow_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
+        """The columns that the rows around them alone make too narrow: with all rows, they are at least as narrow."""
+        by_column = self._matrix.tocsc()
+        found = []
+        for number, column in enumerate(columns.tolist(), 1):
+            rows, part = self._surroundings(column, by_column)
+            high = self._bound(column, rows, part, 1.0)
+            if high < ceiling - _TOLERANCE or high - self._bound(column, rows, part, -1.0) < need - _TOLERANCE:
+                found.append(column)
+            if number % 500 == 0:
+                self._log(f"{number} of {len(columns)} figures are bounded by the rows around them")
+        return np.array(found, np.int64)
+
+    def _surroundings(self, column: int, by_column: "csr_array") -> tuple[Numbers, Numbers]:
+        """The rows around a column, nearest first, up to a size; and their columns."""
+        rows: dict[int, None] = {}
+        columns = {column: None}
+        front, size = [column], 0
+        while front and size < _NEARBY:
+            reached = []
+            for at in front:
+                for row in by_column.indices[by_column.indptr[at] : by_column.indptr[at + 1]].tolist():
+                    if row in rows or size >= _NEARBY:
+                        continue
+                    rows[row] = None
+                    inside = self._matrix.indices[self._matrix.indptr[row] : self._matrix.indptr[row + 1]].tolist()
+                    size += len(inside)
+                    reached += [c for c in inside if c not in columns]
+                    columns |= dict.fromkeys(inside)
+            front = reached
+        return np.array(list(rows), np.int64), np.array(list(columns), np.int64)
+
+    def _bound(self, column: int, rows: Numbers, part: Numbers, sign: float) -> float:
+        """The largest (1) or smallest (-1) value of a column, given some rows."""
+        cost = np.where(part == column, -sign, 0.0)
+        high = np.minimum(self.high[part], self.low[part] + self._large)
+        limits = self._rows[0][rows], self._rows[1][rows]
+        return -sign * _solved(cost, self._matrix[rows][:, part], limits, self.low[part], high)[0]
+
+    def _open(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
+        """The columns that no solution has shown to be wide enough."""
+        wide = self.seen_high[columns] - self.seen_low[columns] >= need - _TOLERANCE
+        enough: NDArray[np.bool_] = wide & (self.seen_high[columns] >= ceiling - _TOLERANCE)
+        return columns[~enough]
+
+    def _one_by_one(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
+        """The columns that are too narrow: the largest and the smallest value of each, one per component at a time."""
+        exposed: list[Numbers] = []
+        left = columns
+        while len(left):
+            chosen = left[np.unique(self.components[left], return_index=True)[1]]
+            self._solve(chosen, np.ones(len(chosen)))
+            still = self._open(chosen, need, ceiling)
+            still = still[self.seen_high[still] >= ceiling - _TOLERANCE]
+            if len(still):
+                self._solve(still, -np.ones(len(still)))
+            exposed.append(self._open(chosen, need, ceiling))
+            left = self._open(np.setdiff1d(left, chosen), need, ceiling)
+            self._log(f"{len(left)} figures are tried one by one")
+        return np.concatenate(exposed) if exposed else np.zeros(0, np.int64)
+
+    def _raise_many(self, columns: Numbers, need: float, ceiling: float) -> None:
+        """One solution in which as many of the columns as possible are far above their lower bound."""
+        goal = np.maximum(need, ceiling - self.low[columns])
+        weight = self._random.uniform(0.5, 1.0, len(columns))
+        self._solve(columns, weight, np.minimum(goal, self.high[columns] - self.low[columns]))
+
+    def _reduce(self) -> None:
+        """Leave out the figures that are known, and the rows that hold for all values within the bounds."""
+        self._is_fixed = self.high - self.low < _MOVED
+        self.seen_low[self._is_fixed] = self.seen_high[self._is_fixed] = self.low[self._is_fixed]
+        value = np.where(self._is_fixed, self.low, 0.0)
+        constant = self.matrix @ value
+        rows = self.rows[0] - constant, self.rows[1] - constant
+        matrix = self.matrix.copy()
+        matrix.data = np.where(self._is_fixed[matrix.indices], 0.0, matrix.data)
+        matrix.eliminate_zeros()
+        least, most = activity(matrix, self.low, self.high)
+        binds = (least < rows[0] - _TOLERANCE) | (most > rows[1] + _TOLERANCE)
+        used = np.flatnonzero(binds & (np.diff(matrix.indptr) > 0))
+        self._matrix = matrix[used]
+        self._rows = rows[0][used], rows[1][used]
+        self.components = components_of(self._matrix)
+        free = np.bincount(self._matrix.indices, minlength=len(self.low)) == 0
+        self.seen_low[free] = self.low[free]
+        self.seen_high[free] = np.minimum(self.high[free], self.low[free] + self._large)
+
+    def _solve(self, columns: Numbers, weight: Floats, caps: Floats | None = None, near: bool = False) -> None:
+        """The solution with the largest weighted sum of columns.
+
+        With `caps`, of each column only the part above its lower bound up to the cap counts. With `near`, the columns
+        stay near the value that they had in all solutions.
+        """
+        from scipy.sparse import csr_array, hstack, vstack
+
+        part = np.flatnonzero(np.isin(self.components, np.unique(self.components[columns])))
+        place = np.full(len(self.low), -1, np.int64)
+        place[part] = np.arange(len(part))
+        matrix = self._matrix[:, part]
+        used = np.flatnonzero(np.diff(matrix.indptr))
+        matrix, low_rows, high_rows = matrix[used], self._rows[0][used], self._rows[1][used]
+        low, high = self.low[part], np.minimum(self.high[part], self.low[part] + self._large)
+        if near:
+            low[place[columns]] = np.maximum(low[place[columns]], self.seen_low[columns] - _LITTLE)
+            high[place[columns]] = np.minimum(high[place[columns]], self.seen_high[columns] + _LITTLE)
+        cost = np.zeros(len(part))
+        if caps is None:
+            cost[place[columns]] = -weight
+        else:
+            n = len(columns)
+            pick = csr_array((np.ones(n), (np.arange(n), place[columns])), shape=(n, len(part)))
+            counted = csr_array((-np.ones(n), (np.arange(n), np.arange(n))), shape=(n, n))
+            matrix = vstack([hstack([matrix, csr_array((len(used), n))]), hstack([pick, counted])], format="csr")
+            low_rows = np.append(low_rows, self.low[columns])
+            high_rows = np.append(high_rows, np.full(n, np.inf))
+            low, high = np.append(low, np.zeros(n)), np.append(high, caps)
+            cost = np.append(cost, -weight)
+        values = _solved(cost, matrix, (low_rows, high_rows), low, high)[1][: len(part)]
+        self.seen_low[part] = np.minimum(self.seen_low[part], values)
+        self.seen_high[part] = np.maximum(self.seen_high[part], values)
+
+    @cached_property
+    def _large(self) -> float:
+        """An amount above which no figure needs to be known."""
+        bounds = np.abs(np.concatenate([self.rows[0], self.rows[1]]))
+        finite = bounds[np.isfinite(bounds)]
+        return float(2 * finite.max() + 1000) if len(finite) else 1000.0
+
+
+def _solved(
+    cost: Floats, matrix: "csr_array", rows: tuple[Floats, Floats], low: Floats, high: Floats
+) -> tuple[float, Floats]:
+    """The least cost of a linear program, and its solution. Raises Contradiction when there is none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    constraints = LinearConstraint(matrix, rows[0] - _SLACK, rows[1] + _SLACK)
+    result = milp(cost, constraints=constraints, bounds=Bounds(low, high))
+    if result.x is None:
+        raise Contradiction
+    return float(result.fun), result.x
+
+
+def activity(matrix: "csr_array", low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The least and the largest value of each row, for all values within the bounds."""
+    positive = matrix.data > 0
+    with np.errstate(invalid="ignore"):
+        least = np.where(positive, matrix.data * low[matrix.indices], matrix.data * high[matrix.indices])
+        most = np.where(positive, matrix.data * high[matrix.indices], matrix.data * low[matrix.indices])
+    row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    n = matrix.shape[0]
+    low_sums: Floats = np.bincount(row_of, least, minlength=n).astype(np.float64)
+    high_sums: Floats = np.bincount(row_of, most, minlength=n).astype(np.float64)
+    return low_sums, high_sums
+
+
+def components_of(matrix: "csr_array") -> Numbers:
+    """The number of the connected component of each column: columns of one row are connected."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = matrix.shape
+    row_of = np.repeat(np.arange(rows), np.diff(matrix.indptr))
+    edges = (np.ones(matrix.nnz, np.int8), (row_of, matrix.indices + rows))
+    graph = csr_array(edges, shape=(rows + columns, rows + columns))
+    return np.asarray(connected_components(graph, directed=False)[1][rows:], np.int64)

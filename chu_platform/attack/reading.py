@@ -1,0 +1,107 @@
+"""Reads what the attackers know from a lake, or an edition from a folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
+from chu_platform.catalogue import catalogue
+from chu_platform.errors import ChuError
+from chu_platform.storage.lake import Lake
+from chu_platform.tables.table import Layer, Table, Zone
+
+# Public data of INSEE and HAS, where their declarations do not say so.
+PUBLIC_DATA: Final = frozenset({"kpi_deaths_by_region", "kpi_satisfaction_by_region"})
+# Earlier versions that readers of the published zone still find there.
+MAX_EARLIER: Final = 3
+
+
+def read_inputs(
+    lake: Lake, earlier: Sequence[Path], insiders: int, log_progress: Callable[[str], None] = lambda _: None
+) -> Inputs:
+    """The published zone, the public registers, the exact tables, and earlier editions.
+
+    Earlier editions are the older versions that the published zone still holds, and those in the folders `earlier`.
+    Raises ChuError when the published zone or a register is missing, because then nothing is attacked.
+    """
+    published = [t for t in catalogue() if t.zone is Zone.PUBLISHED and lake.open(t) is not None]
+    if not any(t.name in PERSON_TABLES for t in published):
+        raise ChuError(
+            f"the published zone of {lake.place} has no indicator of persons: nothing to attack; materialise first"
+        )
+    tables = {t.name: lake.arrow(t) for t in published}
+    log_progress(f"{len(tables)} published tables, {sum(map(len, tables.values()))} rows")
+    exact = {t.name: lake.arrow(t.reads["exact"]) for t in published if t.name in PERSON_TABLES and "exact" in t.reads}
+    exact[CONSULTATIONS] = lake.arrow(_named(Layer.FACTS, CONSULTATIONS))
+    return Inputs(
+        tables,
+        _registers(lake),
+        public_sources=PUBLIC_DATA | {t.name for t in published if getattr(t, "public_source", False)},
+        exact=exact,
+        earlier=[*_older_versions(lake, published), *map(tables_in, earlier)],
+        insiders=insiders,
+    )
+
+
+def tables_in(folder: Path) -> Tables:
+    """The indicators of persons in a copy of a published zone: one Delta table per folder, below any layer."""
+    found = {
+        path.parent.name: DeltaTable(path.parent).to_pyarrow_table()
+        for path in sorted(folder.glob("**/_delta_log"))
+        if path.parent.name in PERSON_TABLES
+    }
+    if not found:
+        raise ChuError(f"{folder} holds no published indicator: give the folder of a copy of a published zone")
+    return found
+
+
+def _registers(lake: Lake) -> Registers:
+    """The delivered registers as the lake holds them: professionals by pseudonym, which tells them apart as well."""
+
+    def columns(layer: Layer, name: str, *names: str) -> pa.Table:
+        return lake.arrow(_named(layer, name), names)
+
+    return Registers(
+        establishments=columns(
+            Layer.DIMENSIONS, "dim_establishment", "establishment_key", "department_code", "region_key"
+        ),
+        practices=columns(
+            Layer.DIMENSIONS, "bridge_professional_establishment", "professional_key", "establishment_key"
+        ),
+        professions=columns(
+            Layer.DIMENSIONS, "dim_professional", "professional_key", "profession_label", "speciality_label"
+        ),
+        codes=columns(Layer.REFERENCES, "cim10", "code", "category_code"),
+        chapters=columns(Layer.REFERENCES, "cim10_chapter", "chapter_code", "first_category", "last_category"),
+    )
+
+
+def _named(layer: Layer, name: str) -> Table:
+    return next(t for t in catalogue() if t.layer is layer and t.name == name)
+
+
+def _older_versions(lake: Lake, published: Sequence[Table]) -> list[Tables]:
+    """The last versions before the current one of each published table: any reader of the zone can read them.
+
+    Versions whose files are deleted are left out.
+    """
+    indicators = [t for t in published if t.name in PERSON_TABLES]
+    found: list[Tables] = []
+    for back in range(1, MAX_EARLIER + 1):
+        edition: dict[str, pa.Table] = {}
+        for table in indicators:
+            version = lake.version(table) - back
+            if version < 0:
+                continue
+            try:
+                edition[table.name] = lake.current_rows(table, version)
+            except (ChuError, DeltaError, duckdb.Error, OSError):
+                continue
+        if edition:
+            found.append(edition)
+    return found

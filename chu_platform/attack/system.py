@@ -1,0 +1,242 @@
+"""The system of equations and inequalities that the unknown figures satisfy."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chu_platform.attack.figures import ALL, BASE, Cell, Figure, Figures
+from chu_platform.attack.groups import (
+    NO_CATEGORY,
+    UNKNOWN_SEX,
+    Group,
+    groups_of,
+    hidden_cells,
+    is_by_age,
+    is_place_table,
+    kinds_that_hold,
+)
+from chu_platform.attack.hierarchies import Hierarchies
+from chu_platform.attack.inputs import SPECIALITIES, STAYS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+INFINITE = float("inf")
+# Shares of events are rounded to twelve decimals: their sums are not exact.
+_ROUNDING = 1e-6
+# Rows of one kind (such as patients <= events) hold if they hold in all visible rows.
+Rule = tuple[str, Sequence[tuple[Figure, float]], float, float]
+
+
+@dataclass
+class System:
+    """Unknown figures with bounds, and rows `low <= sum of coefficient x figure <= high` between them.
+
+    Attributes:
+        unknown: The unknown figures, by number of their column.
+        low, high: The bounds of each.
+        steps: 1/n if the figure is a multiple of 1/n, 0 if it may be any number.
+        visible: The known figures.
+        left_out: The relations that the visible figures contradict.
+    """
+
+    visible: dict[Figure, float]
+    unknown: dict[Figure, int] = field(default_factory=dict)
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    _columns: list[int] = field(default_factory=list)
+    _coefficients: list[float] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=lambda: [0])
+    _row_low: list[float] = field(default_factory=list)
+    _row_high: list[float] = field(default_factory=list)
+
+    def add_unknown(self, figure: Figure, low: float, step: float) -> None:
+        """Add an unknown figure."""
+        self.unknown[figure] = len(self.low)
+        self.low.append(low)
+        self.high.append(INFINITE)
+        self.steps.append(step)
+
+    def add_row(self, terms: Iterable[tuple[Figure, float]], low: float, high: float) -> None:
+        """Add a row. Visible figures become constants; figures that do not exist are 0."""
+        constant, entries = 0.0, []
+        for figure, coefficient in terms:
+            if coefficient == 0:
+                continue
+            column = self.unknown.get(figure)
+            if column is not None:
+                entries.append((column, coefficient))
+            else:
+                constant += coefficient * self.visible.get(figure, 0.0)
+        if not entries:
+            return
+        self._columns += [c for c, _ in entries]
+        self._coefficients += [a for _, a in entries]
+        self._starts.append(len(self._columns))
+        self._row_low.append(low - constant)
+        self._row_high.append(high - constant)
+
+    def know(self, figure: Figure, value: float) -> None:
+        """Fix an unknown figure at a value."""
+        column = self.unknown[figure]
+        self.low[column] = self.high[column] = value
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self._row_low)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The unknown figures, in the order of their columns."""
+        return list(self.unknown)
+
+    @property
+    def matrix(self) -> "csr_array":
+        """The coefficients, shape (rows, unknowns)."""
+        from scipy.sparse import csr_array  # takes time to import
+
+        shape = (len(self._row_low), len(self.low))
+        return csr_array((np.array(self._coefficients), np.array(self._columns), np.array(self._starts)), shape=shape)
+
+    @property
+    def row_bounds(self) -> tuple[Floats, Floats]:
+        """The bounds of the rows."""
+        return np.array(self._row_low, np.float64), np.array(self._row_high, np.float64)
+
+    @property
+    def column_bounds(self) -> tuple[Floats, Floats]:
+        """The bounds of the unknowns."""
+        return np.array(self.low, np.float64), np.array(self.high, np.float64)
+
+
+def build(figures: Figures, hierarchies: Hierarchies) -> System:
+    """The system of all tables together."""
+    system = System(figures.visible)
+    groups = list(groups_of(figures, hierarchies))
+    hold, system.left_out = kinds_that_hold(groups, figures.visible)
+    for cell, measure in figures.masked:
+        low, step = _least(cell, measure, hierarchies)
+        system.add_unknown((cell, measure), low, step)
+    measures: dict[str, set[str]] = defaultdict(set)
+    for cell, measure in (*figures.masked, *figures.visible):
+        measures[cell[0]].add(measure)
+    for cell in hidden_cells(figures, hierarchies):
+        for measure in sorted(measures[cell[0]]):
+            system.add_unknown((cell, measure), 0.0, 1.0)
+    for group in groups:
+        if group.kind in hold:
+            _add_group(system, group)
+    rules = [rule for cell in _with_unknowns(system) for rule in _rules(cell, figures, hierarchies)]
+    false = _contradicted(figures, hierarchies)
+    for kind, terms, low, high in rules:
+        if kind not in false:
+            system.add_row(terms, low, high)
+    return system
+
+
+def _with_unknowns(system: System) -> list[Cell]:
+    return list(dict.fromkeys(cell for cell, _ in system.unknown))
+
+
+def _least(cell: Cell, measure: str, hierarchies: Hierarchies) -> tuple[float, float]:
+    """The least possible value of a masked figure, and its step. A listed row has at least one event."""
+    listed = not is_by_age(cell) and cell[0] != STAYS
+    if is_place_table(cell) and measure == "events" and cell[3][0] not in ("total", "unattached"):
+        weights = hierarchies.weights.get((cell[3][0], cell[3][1]))
+        if weights is None:
+            return 0.0, 0.0
+        return weights.least, 1 / weights.parts if weights.parts else 0.0
+    at_least_one = listed and measure not in ("patients", "days", BASE)
+    return (1.0 if at_least_one else 0.0), 1.0
+
+
+def _add_group(system: System, group: Group) -> None:
+    names = {m for f in (group.whole, *group.parts) for m in (*group.summed, *group.united) if (f, m) in system.unknown}
+    for measure in sorted(names):
+        parts = [(part, measure) for part in group.parts if _exists(system, (part, measure))]
+        whole = (group.whole, measure)
+        if not parts or not _exists(system, whole):
+            continue
+        terms = [(p, 1.0) for p in parts]
+        if measure in group.summed:
+            slack = _ROUNDING if group.kind.startswith("places") or is_place_table(group.whole) else 0.0
+            system.add_row([*terms, (whole, -1.0)], -slack, slack)
+        else:
+            system.add_row([*terms, (whole, -1.0)], 0.0, INFINITE)
+            for part in parts:
+                if part in system.unknown or whole in system.unknown:
+                    system.add_row([(whole, 1.0), (part, -1.0)], 0.0, INFINITE)
+
+
+def _exists(system: System, figure: Figure) -> bool:
+    return figure in system.unknown or figure in system.visible
+
+
+def _rules(cell: Cell, figures: Figures, hierarchies: Hierarchies) -> Iterable[Rule]:
+    """The relations between the measures of one row."""
+    table = cell[0]
+    events, patients = (cell, "events"), (cell, "patients")
+    if is_place_table(cell):
+        consultations = (cell, "consultations")
+        level, code = cell[3]
+        weights = hierarchies.weights.get((level, code))
+        if level in ("total", "unattached"):
+            least, most = 1.0, 1.0
+        else:
+            least, most = (weights.least, weights.most) if weights else (0.0, 1.0)
+        yield "events <= consultations", [(events, 1.0), (consultations, -most)], -INFINITE, _ROUNDING
+        yield "events >= consultations", [(events, 1.0), (consultations, -least)], -_ROUNDING, INFINITE
+        yield f"patients <= consultations in {table}", [(patients, 1.0), (consultations, -1.0)], -INFINITE, 0.0
+    elif is_by_age(cell):
+        # Patients are in the band of their age in the period, events in that of the age at the event.
+        if cell[3][1] == ALL:
+            yield f"patients <= events in {table}", [(patients, 1.0), (events, -1.0)], -INFINITE, 0.0
+        if cell[3][1] != "unknown":
+            yield f"patients <= base in {table}", [(patients, 1.0), ((cell, BASE), -1.0)], -INFINITE, 0.0
+    else:
+        yield f"patients <= events in {table}", [(patients, 1.0), (events, -1.0)], -INFINITE, 0.0
+    if table.startswith(STAYS) and cell[3][:1] != (NO_CATEGORY,):
+        yield f"events <= days in {table}", [(events, 1.0), ((cell, "days"), -1.0)], -INFINITE, 0.0
+    if table == SPECIALITIES:
+        people, years = (cell, "professionals"), (cell, "active_years")
+        yield "professionals <= years", [(people, 1.0), (years, -1.0)], -INFINITE, 0.0
+        yield "years <= events", [(years, 1.0), (events, -1.0)], -INFINITE, 0.0
+        if cell[1] == "year":
+            yield "years = professionals", [(people, 1.0), (years, -1.0)], 0.0, 0.0
+    if not is_by_age(cell) and (base := figures.base(cell)) is not None:
+        yield f"patients <= base in {table}", [(patients, 1.0)], -INFINITE, base
+
+
+def _contradicted(figures: Figures, hierarchies: Hierarchies) -> set[str]:
+    """The kinds of rules that a visible row contradicts."""
+    found = set()
+    for cell in figures.ends:
+        for kind, terms, low, high in _rules(cell, figures, hierarchies):
+            if kind not in found and all(f in figures.visible for f, _ in terms):
+                value = sum(a * figures.visible[f] for f, a in terms)
+                if not low - 1e-3 <= value <= high + 1e-3:
+                    found.add(kind)
+    return found
+
+
+def true_values(system: System, exact: Mapping[Figure, float], groups: Iterable[Group]) -> dict[Figure, float]:
+    """The true values of the unknown figures, those of hidden cells as differences of exact figures."""
+    found = {f: exact[f] for f in system.unknown if f in exact}
+    for group in groups:
+        for part in group.parts:
+            if part[3][:1] != (UNKNOWN_SEX,):
+                continue
+            for measure in group.summed:
+                if (part, measure) in system.unknown and (group.whole, measure) in exact:
+                    others = sum(exact.get((p, measure), 0.0) for p in group.parts if p != part)
+                    found.setdefault((part, measure), exact[group.whole, measure] - others)
+    return found
