@@ -137,9 +137,10 @@ def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[F
         known |= parallel.known_with(columns)
         narrow = (after.high < SMALL + 1 - 1e-6) & (after.low > 1e-3) & (intervals.high >= SMALL + 1 - 1e-6)
         learned = (known | narrow) & ~fixed
-        learned[columns] = False
         for column in np.flatnonzero(learned):
             cell, measure = figures[column]
+            if cell[3] == ("establishment", establishment):
+                continue
             yield finding(cell, f"{measure}, by {establishment}")
         if number % 10 == 0:
             knowledge.log_progress(f"insiders: {number} of {len(own)}")

@@ -27,9 +27,8 @@ _SLACK: Final = 1e-7
 _LITTLE: Final = 0.02
 _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
-# Rounds in which one solution tries many figures, before each figure is tried alone.
-_MAX_ROUNDS: Final = 40
-_LEAST_PROGRESS: Final = 0.05
+# Solutions that try many figures, before the rows around each figure are looked at.
+_FIRST_ROUNDS: Final = 5
 # Entries of the rows around a figure.
 _NEARBY: Final = 1500
 
@@ -146,18 +145,23 @@ class Intervals:
         hopeless = (self.high - self.low < need - _TOLERANCE) | (self.high < ceiling - _TOLERANCE)
         exposed[columns[hopeless[columns]]] = True
         left = self._open(columns[~hopeless[columns]], need, ceiling)
-        for step in range(_MAX_ROUNDS):
+        for step in range(_FIRST_ROUNDS):
             if not len(left):
                 return exposed
-            before = len(left)
             self._raise_many(left, need, ceiling)
             left = self._open(left, need, ceiling)
             self._log(f"solution {step + 1}: {len(left)} figures are not settled yet")
-            if step > 1 and before - len(left) < _LEAST_PROGRESS * before:
-                break
         near = self._narrow_nearby(left, need, ceiling)
         exposed[near] = True
-        exposed[self._one_by_one(np.setdiff1d(left, near), need, ceiling)] = True
+        left = np.setdiff1d(left, near)
+        settled = len(left)
+        # One figure of each component at a time is certain to be settled: many together must settle more.
+        while len(left) and settled > len(np.unique(self.components[left])):
+            self._raise_many(left, need, ceiling)
+            still = self._open(left, need, ceiling)
+            settled, left = len(left) - len(still), still
+            self._log(f"{len(left)} figures are not settled yet")
+        exposed[self._one_by_one(left, need, ceiling)] = True
         return exposed
 
     def _narrow_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
@@ -224,7 +228,7 @@ class Intervals:
     def _raise_many(self, columns: Numbers, need: float, ceiling: float) -> None:
         """One solution in which as many of the columns as possible are far above their lower bound."""
         goal = np.maximum(need, ceiling - self.low[columns])
-        weight = self._random.uniform(0.5, 1.0, len(columns))
+        weight = self._random.exponential(size=len(columns)) + 0.1
         self._solve(columns, weight, np.minimum(goal, self.high[columns] - self.low[columns]))
 
     def _reduce(self) -> None:

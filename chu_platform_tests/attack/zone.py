@@ -79,7 +79,9 @@ def registers(doctors: Mapping[str, str] | None = None, speciality: str = "Cardi
                 "speciality_label": pa.array([speciality] * len(doctors), pa.string()),
             }
         ),
-        codes=pa.table({"code": ["A00", "A000", "A01", "A010", "B00"], "category_code": ["A00", "A00", "A01", "A01", "B00"]}),
+        codes=pa.table(
+            {"code": ["A00", "A000", "A01", "A010", "B00"], "category_code": ["A00", "A00", "A01", "A01", "B00"]}
+        ),
         chapters=pa.table({"chapter_code": ["I"], "first_category": ["A00"], "last_category": ["B99"]}),
     )
 
