@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 
 from chu_platform.attack.figures import ALL, Cell, finding, is_small
 from chu_platform.attack.findings import Result
@@ -13,6 +14,7 @@ from chu_platform.attack.inputs import CONSULTATIONS, PLACES, SPECIALITIES
 from chu_platform.attack.knowledge import Knowledge
 
 FEWEST = 3
+_NAMED = pa.schema([(c, pa.string()) for c in ("diagnosis_key", "level", "code")])
 # Grain, first day and key of a cell, without its table.
 Place = tuple[str, date | None, tuple[str, ...]]
 LARGEST_SHARE = 0.85
@@ -108,19 +110,14 @@ def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:
             ) GROUP BY ALL
             """,
         )
-        codes = connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()
-        named = [
-            (code, level, of)
-            for (code,) in codes
-            for level, of in (
-                ("leaf", code),
-                ("category", hierarchies.category(code)),
-                ("chapter", hierarchies.chapter(code)),
-            )
-        ]
-        connection.execute("CREATE TABLE named (diagnosis_key VARCHAR, level VARCHAR, code VARCHAR)")
-        if named:
-            connection.executemany("INSERT INTO named VALUES (?, ?, ?)", named)
+        codes = [code for (code,) in connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()]
+        above = {
+            "leaf": codes,
+            "category": [hierarchies.category(code) for code in codes],
+            "chapter": [hierarchies.chapter(code) for code in codes],
+        }
+        parts = [pa.table([codes, [level] * len(codes), of], schema=_NAMED) for level, of in above.items()]
+        connection.register("named", pa.concat_tables(parts))
         diagnoses = _shares(
             connection,
             """

@@ -138,7 +138,7 @@ def build(figures: Figures, hierarchies: Hierarchies) -> System:
     rules = [rule for cell in _with_unknowns(system) for rule in _rules(cell, figures, hierarchies)]
     false = _contradicted(figures, hierarchies)
     for kind, terms, low, high in rules:
-        if kind not in false:
+        if kind not in false and all(_exists(system, figure) for figure, _ in terms):
             system.add_row(terms, low, high)
     return system
 

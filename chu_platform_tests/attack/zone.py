@@ -34,7 +34,7 @@ REGIONS = {"01": "84", "69": "84", "75": "11"}
 
 
 def table(name: str, *rows: Mapping[str, Any]) -> pa.Table:
-    """A published table. Rows are of all periods unless they say otherwise; figures that a row does not have are masked."""
+    """A published table. Rows are of all periods unless they say otherwise. Figures that it lacks are masked."""
     columns = ["period_grain", "period_start", "period_end", *_COLUMNS[name]]
     types = {c: pa.string() if c in _TEXTS else pa.float64() for c in columns}
     types |= {"period_start": pa.date32(), "period_end": pa.date32()}
