@@ -28,9 +28,9 @@ _LITTLE: Final = 0.02
 _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
 # Solutions that try many figures, before the rows around each figure are looked at.
-_FIRST_ROUNDS: Final = 5
+_FIRST_ROUNDS: Final = 6
 # Entries of the rows around a figure.
-_NEARBY: Final = 1500
+_NEARBY: Final = 800
 
 
 class Contradiction(Exception):
@@ -101,6 +101,8 @@ class Intervals:
         # Smallest and largest value in all solutions found.
         self.seen_low = np.full(len(self.low), np.inf)
         self.seen_high = np.full(len(self.low), -np.inf)
+        # The last solution found, for the figures that are not known.
+        self._solution = self.low.copy()
         self._random = np.random.default_rng(0)
         self._reduce()
 
@@ -151,31 +153,57 @@ class Intervals:
             self._raise_many(left, need, ceiling)
             left = self._open(left, need, ceiling)
             self._log(f"solution {step + 1}: {len(left)} figures are not settled yet")
-        near = self._narrow_nearby(left, need, ceiling)
-        exposed[near] = True
-        left = np.setdiff1d(left, near)
-        settled = len(left)
-        # One figure of each component at a time is certain to be settled: many together must settle more.
-        while len(left) and settled > len(np.unique(self.components[left])):
-            self._raise_many(left, need, ceiling)
-            still = self._open(left, need, ceiling)
-            settled, left = len(left) - len(still), still
-            self._log(f"{len(left)} figures are not settled yet")
+        exposed[self._look_nearby(left, need, ceiling)] = True
+        left = self._open(left[~exposed[left]], need, ceiling)
         exposed[self._one_by_one(left, need, ceiling)] = True
         return exposed
 
-    def _narrow_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
-        """The columns that the rows around them alone make too narrow: with all rows, they are at least as narrow."""
+    def _look_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
+        """Look at the figures and rows around each column; returns the columns that are too narrow.
+
+        If a column can move far enough while all figures far away keep the values of a solution, it is wide. If the
+        rows around it alone bound it, it is narrow: with all rows, it is at least as narrow.
+        """
         by_column = self._matrix.tocsc()
         found = []
         for number, column in enumerate(columns.tolist(), 1):
+            one = np.array([column])
+            if not len(self._open(one, need, ceiling)):
+                continue
             rows, part = self._surroundings(column, by_column)
-            high = self._bound(column, rows, part, 1.0)
-            if high < ceiling - _TOLERANCE or high - self._bound(column, rows, part, -1.0) < need - _TOLERANCE:
-                found.append(column)
+            touched = np.unique(_slices(by_column, part))
+            for sign in (1.0, -1.0):
+                self._move(column, touched, part, sign)
+                if not len(self._open(one, need, ceiling)):
+                    break
+            else:
+                high = self._bound(column, rows, part, 1.0)
+                if high < ceiling - _TOLERANCE or high - self._bound(column, rows, part, -1.0) < need - _TOLERANCE:
+                    found.append(column)
             if number % 500 == 0:
-                self._log(f"{number} of {len(columns)} figures are bounded by the rows around them")
+                self._log(f"{number} of {len(columns)} figures: looked at what is around them")
         return np.array(found, np.int64)
+
+    def _move(self, column: int, rows: Numbers, part: Numbers, sign: float) -> None:
+        """Make a column as large (1) or as small (-1) as possible; columns outside of `part` keep their values."""
+        outside = self._solution.copy()
+        outside[part] = 0.0
+        constant = self._matrix[rows] @ outside
+        matrix = self._matrix[rows][:, part]
+        # The solution may break rows by the slack of the solver: it must stay possible.
+        now = matrix @ self._solution[part]
+        limits = np.minimum(self._rows[0][rows] - constant, now), np.maximum(self._rows[1][rows] - constant, now)
+        low = np.minimum(self.low[part], self._solution[part])
+        high = np.minimum(self.high[part], self.low[part] + self._large)
+        high = np.maximum(high, self._solution[part])
+        cost = np.where(part == column, -sign, 0.0)
+        self._see(part, _solved(cost, matrix, limits, low, high)[1])
+
+    def _see(self, part: Numbers, values: Floats) -> None:
+        """Take note of a solution."""
+        self._solution[part] = values
+        self.seen_low[part] = np.minimum(self.seen_low[part], values)
+        self.seen_high[part] = np.maximum(self.seen_high[part], values)
 
     def _surroundings(self, column: int, by_column: "csr_array") -> tuple[Numbers, Numbers]:
         """The rows around a column, nearest first, up to a size; and their columns."""
@@ -281,9 +309,7 @@ class Intervals:
             high_rows = np.append(high_rows, np.full(n, np.inf))
             low, high = np.append(low, np.zeros(n)), np.append(high, caps)
             cost = np.append(cost, -weight)
-        values = _solved(cost, matrix, (low_rows, high_rows), low, high)[1][: len(part)]
-        self.seen_low[part] = np.minimum(self.seen_low[part], values)
-        self.seen_high[part] = np.maximum(self.seen_high[part], values)
+        self._see(part, _solved(cost, matrix, (low_rows, high_rows), low, high)[1][: len(part)])
 
     @cached_property
     def _large(self) -> float:
@@ -291,6 +317,12 @@ class Intervals:
         bounds = np.abs(np.concatenate([self.rows[0], self.rows[1]]))
         finite = bounds[np.isfinite(bounds)]
         return float(2 * finite.max() + 1000) if len(finite) else 1000.0
+
+
+def _slices(matrix: "csr_array", columns: Numbers) -> Numbers:
+    """The rows of some columns of a matrix that is stored by column."""
+    found: Numbers = np.concatenate([matrix.indices[matrix.indptr[c] : matrix.indptr[c + 1]] for c in columns.tolist()])
+    return found
 
 
 def _solved(

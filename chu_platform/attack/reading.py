@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -34,7 +33,7 @@ def read_inputs(
         raise ChuError(
             f"the published zone of {lake.place} has no indicator of persons: nothing to attack; materialise first"
         )
-    tables = {t.name: lake.arrow(t) for t in published}
+    tables = {t.name: _stored(lake, t) for t in published}
     log_progress(f"{len(tables)} published tables, {sum(map(len, tables.values()))} rows")
     exact = {t.name: lake.arrow(t.reads["exact"]) for t in published if t.name in PERSON_TABLES and "exact" in t.reads}
     exact[CONSULTATIONS] = lake.arrow(_named(Layer.FACTS, CONSULTATIONS))
@@ -43,7 +42,7 @@ def read_inputs(
         _registers(lake),
         public_sources=PUBLIC_DATA | {t.name for t in published if getattr(t, "public_source", False)},
         exact=exact,
-        earlier=[*_older_versions(lake, published), *map(tables_in, earlier)],
+        earlier=[*_older_versions(lake, published, log_progress), *map(tables_in, earlier)],
         insiders=insiders,
     )
 
@@ -58,6 +57,14 @@ def tables_in(folder: Path) -> Tables:
     if not found:
         raise ChuError(f"{folder} holds no published indicator: give the folder of a copy of a published zone")
     return found
+
+
+def _stored(lake: Lake, table: Table, version: int | None = None) -> pa.Table:
+    """All that any reader finds in a published table, declared or not."""
+    delta = lake.require(table)
+    if version is not None:
+        delta.load_as_version(version)
+    return delta.to_pyarrow_table()
 
 
 def _registers(lake: Lake) -> Registers:
@@ -85,7 +92,7 @@ def _named(layer: Layer, name: str) -> Table:
     return next(t for t in catalogue() if t.layer is layer and t.name == name)
 
 
-def _older_versions(lake: Lake, published: Sequence[Table]) -> list[Tables]:
+def _older_versions(lake: Lake, published: Sequence[Table], log_progress: Callable[[str], None]) -> list[Tables]:
     """The last versions before the current one of each published table: any reader of the zone can read them.
 
     Versions whose files are deleted are left out.
@@ -99,9 +106,9 @@ def _older_versions(lake: Lake, published: Sequence[Table]) -> list[Tables]:
             if version < 0:
                 continue
             try:
-                edition[table.name] = lake.current_rows(table, version)
-            except (ChuError, DeltaError, duckdb.Error, OSError):
-                continue
+                edition[table.name] = _stored(lake, table, version)
+            except (DeltaError, OSError):
+                log_progress(f"version {version} of {table.folder} cannot be read any more")
         if edition:
             found.append(edition)
     return found
