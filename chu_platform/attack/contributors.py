@@ -1,16 +1,18 @@
 """Attack 2: figures that rest on too few professionals or patients."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from chu_platform.attack.figures import ALL, Cell, finding, is_small
+from chu_platform.attack.figures import Cell, finding, is_small
 from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
-from chu_platform.attack.inputs import CONSULTATIONS, PLACES, SPECIALITIES
+from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES
 from chu_platform.attack.knowledge import Knowledge
 
 FEWEST = 3
@@ -18,6 +20,48 @@ _NAMED = pa.schema([(c, pa.string()) for c in ("diagnosis_key", "level", "code")
 # Grain, first day and key of a cell, without its table.
 Place = tuple[str, date | None, tuple[str, ...]]
 LARGEST_SHARE = 0.85
+
+
+# The events of each professional in each period.
+_DATED: Final = """
+    CREATE TABLE dated AS
+    SELECT professional_key, diagnosis_key, grain,
+           CASE grain WHEN 'month' THEN date_trunc('month', date) WHEN 'quarter' THEN date_trunc('quarter', date)
+                      WHEN 'year' THEN date_trunc('year', date) END::DATE AS start, count(*) AS events
+    FROM consultation, (SELECT unnest(['month', 'quarter', 'year', 'all']) AS grain) GROUP BY ALL
+    """
+_ATTACHED: Final = """
+    CREATE TABLE attached AS
+    SELECT professional_key, establishment_key, department_code, region_key,
+           1.0 / count(*) OVER (PARTITION BY professional_key) AS weight
+    FROM (SELECT DISTINCT professional_key, establishment_key FROM practice)
+    JOIN establishment USING (establishment_key)
+    """
+# SQL of the part of each professional in each cell, by table: level, code, grain, start, professional_key, part.
+_PARTS: Final = {
+    PLACES: """
+        SELECT level, code, grain, start, professional_key, sum(events * weight) AS part FROM (
+            SELECT professional_key, weight, unnest(['establishment', 'department', 'region']) AS level,
+                   unnest([establishment_key, department_code, region_key]) AS code FROM attached
+        ) JOIN dated USING (professional_key) GROUP BY ALL
+        UNION ALL
+        SELECT 'total', 'total', grain, start, professional_key, sum(events) FROM dated GROUP BY ALL
+        UNION ALL
+        SELECT 'unattached', 'unattached', grain, start, professional_key, sum(events)
+        FROM dated ANTI JOIN attached USING (professional_key) GROUP BY ALL
+        """,
+    DIAGNOSES: """
+        SELECT level, code, grain, start, professional_key, sum(events) AS part
+        FROM dated JOIN named USING (diagnosis_key) GROUP BY ALL
+        """,
+    SPECIALITIES: f"""
+        SELECT level, code, grain, start, professional_key, sum(events) AS part FROM (
+            SELECT profession_label AS level, unnest([speciality_label, '{WHOLE_PROFESSION}']) AS code,
+                   grain, start, professional_key, events
+            FROM dated JOIN profession USING (professional_key)
+        ) GROUP BY ALL
+        """,
+}
 
 
 @dataclass(frozen=True)
@@ -53,88 +97,42 @@ def few_contributors(knowledge: Knowledge) -> Result:
 
 
 def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:
-    """The contributions of professionals to the cells of the consultation tables."""
+    """The contributions of professionals to the published cells of the consultation tables."""
     registers, hierarchies = knowledge.inputs.registers, knowledge.hierarchies
+    published: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for table, grain, _, keys in knowledge.figures.ends:
+        if table in _PARTS:
+            published[table].add((grain, keys[0]))
+    found: dict[Cell, Contributions] = {}
     with duckdb.connect() as connection:
         connection.register("consultation", knowledge.inputs.exact[CONSULTATIONS])
         connection.register("practice", registers.practices)
         connection.register("establishment", registers.establishments)
         connection.register("profession", registers.professions)
-        connection.execute(
-            """
-            CREATE TABLE dated AS
-            SELECT professional_key, diagnosis_key, grain,
-                   CASE grain WHEN 'month' THEN date_trunc('month', date)
-                              WHEN 'quarter' THEN date_trunc('quarter', date)
-                              WHEN 'year' THEN date_trunc('year', date) END::DATE AS start, count(*) AS events
-            FROM consultation, (SELECT unnest(['month', 'quarter', 'year', 'all']) AS grain) GROUP BY ALL
-            """
-        )
-        connection.execute(
-            """
-            CREATE TABLE attached AS
-            SELECT professional_key, establishment_key, department_code, region_key,
-                   1.0 / count(*) OVER (PARTITION BY professional_key) AS weight
-            FROM (SELECT DISTINCT professional_key, establishment_key FROM practice)
-            JOIN establishment USING (establishment_key)
-            """
-        )
-        connection.execute(
-            """
-            CREATE TABLE place AS
-            SELECT professional_key, level, code, sum(weight) AS weight FROM (
-                SELECT professional_key, weight, unnest(['establishment', 'department', 'region']) AS level,
-                       unnest([establishment_key, department_code, region_key]) AS code FROM attached
-            ) GROUP BY professional_key, level, code
-            """
-        )
-        places = _shares(
-            connection,
-            """
-            SELECT level, code, grain, start, professional_key, sum(events * weight) AS part
-            FROM dated JOIN place USING (professional_key) GROUP BY ALL
-            UNION ALL
-            SELECT 'total', 'total', grain, start, professional_key, sum(events) FROM dated GROUP BY ALL
-            UNION ALL
-            SELECT 'unattached', 'unattached', grain, start, professional_key, sum(events)
-            FROM dated ANTI JOIN attached USING (professional_key) GROUP BY ALL
-            """,
-        )
-        groups = _shares(
-            connection,
-            f"""
-            SELECT level, code, grain, start, professional_key, sum(events) AS part FROM (
-                SELECT profession_label AS level, unnest([speciality_label, '{WHOLE_PROFESSION}']) AS code,
-                       grain, start, professional_key, events
-                FROM dated JOIN profession USING (professional_key)
-            ) GROUP BY ALL
-            """,
-        )
+        connection.execute(_DATED)
+        connection.execute(_ATTACHED)
         codes = [code for (code,) in connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()]
         above = {
             "leaf": codes,
             "category": [hierarchies.category(code) for code in codes],
             "chapter": [hierarchies.chapter(code) for code in codes],
         }
-        parts = [pa.table([codes, [level] * len(codes), of], schema=_NAMED) for level, of in above.items()]
-        connection.register("named", pa.concat_tables(parts))
-        diagnoses = _shares(
-            connection,
-            """
-            SELECT level, code, grain, start, professional_key, sum(events) AS part
-            FROM dated JOIN named USING (diagnosis_key) GROUP BY ALL
-            """,
-        )
-    table = "kpi_consultation_rate_by_diagnosis"
-    return {
-        **{(PLACES, *cell): made for cell, made in places.items()},
-        **{(table, *cell): made for cell, made in diagnoses.items()},
-        **{(SPECIALITIES, *cell): made for cell, made in groups.items() if cell[0] in ("year", ALL)},
-    }
+        named = [pa.table([codes, [level] * len(codes), of], schema=_NAMED) for level, of in above.items()]
+        connection.register("named", pa.concat_tables(named))
+        for table, levels in published.items():
+            shares = _shares(connection, _PARTS[table], levels)
+            found |= {(table, *cell): made for cell, made in shares.items()}
+    return found
 
 
-def _shares(connection: duckdb.DuckDBPyConnection, parts: str) -> dict[Place, Contributions]:
+def _shares(
+    connection: duckdb.DuckDBPyConnection, parts: str, published: Iterable[tuple[str, str]]
+) -> dict[Place, Contributions]:
+    """The contributions to the cells of the published grains and levels."""
+    pairs = pa.table([list(column) for column in zip(*sorted(published), strict=True)], names=["grain", "level"])
+    connection.register("published", pairs)
     rows = connection.sql(
-        f"SELECT grain, start, level, code, count(*), max(part) / sum(part) FROM ({parts}) GROUP BY ALL"
+        "SELECT grain, start, level, code, count(*), max(part) / sum(part) "
+        f"FROM ({parts}) SEMI JOIN published USING (grain, level) GROUP BY ALL"
     ).fetchall()
     return {(grain, start, (level, code)): Contributions(n, share) for grain, start, level, code, n, share in rows}

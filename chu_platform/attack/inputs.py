@@ -10,10 +10,11 @@ import pyarrow as pa
 Tables = Mapping[str, pa.Table]
 
 PLACES: Final = "kpi_consultation_rate_by_establishment"
+DIAGNOSES: Final = "kpi_consultation_rate_by_diagnosis"
 SPECIALITIES: Final = "kpi_consultation_rate_by_professional"
 STAYS: Final = "kpi_hospitalisation_rate"
-# Tables of persons by period. The part of the name after "kpi_" up to "_rate" says whose events they count.
-CONSULTATION_TABLES: Final = (PLACES, "kpi_consultation_rate_by_diagnosis", SPECIALITIES)
+# Tables of persons by period.
+CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES)
 STAY_TABLES: Final = (STAYS, "kpi_hospitalisation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_sex_and_age")
 PERSON_TABLES: Final = (*CONSULTATION_TABLES, *STAY_TABLES)
 # The fact of the exact tables: one row for each consultation.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chu_platform.attack.system import System
+from chu_platform.attack.twins import twin_classes
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -27,8 +28,6 @@ _SLACK: Final = 1e-7
 _LITTLE: Final = 0.02
 _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
-# Solutions that try many figures, before the rows around each figure are looked at.
-_FIRST_ROUNDS: Final = 6
 # Entries of the rows around a figure.
 _NEARBY: Final = 800
 
@@ -92,8 +91,9 @@ class Intervals:
     def __init__(self, system: System, log_progress: Callable[[str], None] = lambda _: None) -> None:
         self.matrix = system.matrix
         self.rows = system.row_bounds
-        self.steps = np.array(system.steps, np.float64)
+        self.steps = system.step_array
         self._log = log_progress
+        self._blocks, self._measures = system.blocks, system.measures
         found = propagate(self.matrix, self.rows, *system.column_bounds, self.steps)
         if found.broken:
             raise Contradiction
@@ -143,20 +143,32 @@ class Intervals:
 
     def narrow(self, columns: Numbers, need: float, ceiling: float) -> NDArray[np.bool_]:
         """Which of the columns have an interval below `need`, or can only be below `ceiling`; shape (unknowns,)."""
+        columns_of = self.low, self.high, self.steps
+        twins = twin_classes(self._matrix, self._rows, columns_of, self._blocks, self._measures)
+        chosen = columns[np.unique(twins[columns], return_index=True)[1]]
+        self._log(f"{len(columns)} figures in {len(chosen)} classes of twins")
         exposed = np.zeros(len(self.low), np.bool_)
-        hopeless = (self.high - self.low < need - _TOLERANCE) | (self.high < ceiling - _TOLERANCE)
-        exposed[columns[hopeless[columns]]] = True
+        exposed[self._narrow_alone(chosen, need, ceiling)] = True
+        wanted = np.zeros(len(self.low), np.bool_)
+        wanted[columns] = True
+        return wanted & np.isin(twins, twins[exposed])
+
+    def _narrow_alone(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
+        """The columns that `narrow` finds, each tried by itself."""
+        hopeless = (self.high - self.low < need - _MOVED) | (self.high < ceiling - _MOVED)
         left = self._open(columns[~hopeless[columns]], need, ceiling)
-        for step in range(_FIRST_ROUNDS):
-            if not len(left):
-                return exposed
+        if len(left):
+            self._solve(left, -np.ones(len(left)))
+        settled = len(left)
+        # One figure of each component at a time is certain to be settled: many together must settle more.
+        while len(left) and settled > len(np.unique(self.components[left])):
             self._raise_many(left, need, ceiling)
-            left = self._open(left, need, ceiling)
-            self._log(f"solution {step + 1}: {len(left)} figures are not settled yet")
-        exposed[self._look_nearby(left, need, ceiling)] = True
-        left = self._open(left[~exposed[left]], need, ceiling)
-        exposed[self._one_by_one(left, need, ceiling)] = True
-        return exposed
+            still = self._open(left, need, ceiling)
+            settled, left = len(left) - len(still), still
+            self._log(f"{len(left)} figures are not settled yet")
+        near = self._look_nearby(left, need, ceiling)
+        left = self._open(np.setdiff1d(left, near), need, ceiling)
+        return np.concatenate([columns[hopeless[columns]], near, self._one_by_one(left, need, ceiling)])
 
     def _look_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
         """Look at the figures and rows around each column; returns the columns that are too narrow.
@@ -178,7 +190,7 @@ class Intervals:
                     break
             else:
                 high = self._bound(column, rows, part, 1.0)
-                if high < ceiling - _TOLERANCE or high - self._bound(column, rows, part, -1.0) < need - _TOLERANCE:
+                if high < ceiling - _MOVED or high - self._bound(column, rows, part, -1.0) < need - _MOVED:
                     found.append(column)
             if number % 500 == 0:
                 self._log(f"{number} of {len(columns)} figures: looked at what is around them")
@@ -233,8 +245,8 @@ class Intervals:
 
     def _open(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
         """The columns that no solution has shown to be wide enough."""
-        wide = self.seen_high[columns] - self.seen_low[columns] >= need - _TOLERANCE
-        enough: NDArray[np.bool_] = wide & (self.seen_high[columns] >= ceiling - _TOLERANCE)
+        wide = self.seen_high[columns] - self.seen_low[columns] >= need - _MOVED
+        enough: NDArray[np.bool_] = wide & (self.seen_high[columns] >= ceiling - _MOVED)
         return columns[~enough]
 
     def _one_by_one(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
@@ -245,7 +257,7 @@ class Intervals:
             chosen = left[np.unique(self.components[left], return_index=True)[1]]
             self._solve(chosen, np.ones(len(chosen)))
             still = self._open(chosen, need, ceiling)
-            still = still[self.seen_high[still] >= ceiling - _TOLERANCE]
+            still = still[self.seen_high[still] >= ceiling - _MOVED]
             if len(still):
                 self._solve(still, -np.ones(len(still)))
             exposed.append(self._open(chosen, need, ceiling))

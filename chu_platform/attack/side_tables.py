@@ -17,7 +17,7 @@ from chu_platform.attack.system import System, build
 COVERAGE: Final = "publication_coverage"
 CHECKS: Final = "check_result"
 SOURCES: Final = "source_quality"
-DIAGNOSES: Final = "published_diagnosis"
+CODES: Final = "published_diagnosis"
 ESTABLISHMENTS: Final = "published_establishment"
 # Shares of the coverage are rounded to three decimals.
 _ROUNDED: Final = 0.0005
@@ -34,7 +34,7 @@ def side_tables(knowledge: Knowledge) -> Result:
         COVERAGE: _coverage,
         CHECKS: _checks,
         SOURCES: _sources,
-        DIAGNOSES: _rare_diagnoses,
+        CODES: _rare_diagnoses,
         ESTABLISHMENTS: _rare_establishments,
     }
     for name, reader in readers.items():
@@ -86,7 +86,7 @@ def _coverage(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:
 
 
 def _bounds(system: System) -> Propagated:
-    return propagate(system.matrix, system.row_bounds, *system.column_bounds, np.array(system.steps))
+    return propagate(system.matrix, system.row_bounds, *system.column_bounds, system.step_array)
 
 
 def _level(keys: tuple[str, ...], table: str) -> str:
@@ -161,7 +161,7 @@ def _rare_diagnoses(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:
     for level, code in sorted(listed):
         public = level in complete and code in official[level]
         if not public and (level, code) not in shown:
-            yield Finding(DIAGNOSES, (("level", level), ("code", code)), "exists")
+            yield Finding(CODES, (("level", level), ("code", code)), "exists")
 
 
 def _rare_establishments(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:

@@ -95,6 +95,27 @@ class System:
         return len(self._row_low)
 
     @property
+    def step_array(self) -> Floats:
+        """The steps of the unknowns."""
+        return np.array(self.steps, np.float64)
+
+    @property
+    def blocks(self) -> Numbers:
+        """The cell of each unknown of the finest level (establishment, leaf) by number, -1 for the others."""
+        numbers: dict[Cell, int] = {}
+        found = [
+            numbers.setdefault(cell, len(numbers)) if cell[3][:1] in (("establishment",), ("leaf",)) else -1
+            for cell, _ in self.unknown
+        ]
+        return np.array(found, np.int64)
+
+    @property
+    def measures(self) -> Numbers:
+        """The measure of each unknown by number."""
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(measure, len(numbers)) for _, measure in self.unknown], np.int64)
+
+    @property
     def figures(self) -> list[Figure]:
         """The unknown figures, in the order of their columns."""
         return list(self.unknown)
