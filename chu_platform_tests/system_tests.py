@@ -76,6 +76,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/pipeline/test_published_attack.py"),
     ),
     Part(
+        "attackers",
+        "the attackers that solve linear programs, on the published zone with leaks",
+        _pytest("chu_platform_tests/attack/test_whole_zone.py"),
+    ),
+    Part(
         "cluster",
         "both engines make the same tables, Spark as a cluster of two workers; then without a shared disk",
         (

@@ -46,7 +46,8 @@ def _known(system: System) -> set[Figure]:
     figures = system.figures
     try:
         intervals = Intervals(system)
-        fixed = intervals.fixed() & (intervals.low > 1e-3)
+        intervals.settle()
+        fixed = intervals.is_fixed & (intervals.low > 1e-3)
     except Contradiction:
         # A correction between the editions: what the equations determine is known about.
         low, high = system.row_bounds

@@ -59,25 +59,33 @@ def total_of(cell: Cell) -> Cell:
 def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
     """The cells that are never published, but are parts of published wholes.
 
-    They are the codes without category of each chapter, where the tables list such codes, and the patients of unknown
-    sex.
+    They are the patients of unknown sex, and the codes without category of each chapter: of the chapters of such leaves
+    where leaves are listed, else of all chapters if a row of codes without category is listed.
     """
     chapters: dict[str, set[str]] = defaultdict(set)
+    listed: dict[str, set[str]] = defaultdict(set)
+    levels: dict[str, set[str]] = defaultdict(set)
+    without: set[str] = set()
     with_categories: dict[str, set[tuple[str, date | None]]] = defaultdict(set)
     found: dict[Cell, None] = {}
     for cell in figures.ends:
         table, grain, start, keys = cell
         if is_by_diagnosis(cell):
             level, code = keys
+            levels[table].add(level)
             if level == "leaf" and hierarchies.category(code) == UNKNOWN:
                 chapters[table].add(hierarchies.chapter(code))
             elif level == "category":
                 with_categories[table].add((grain, start))
+                without |= {table} if code == UNKNOWN else set()
+            elif level == "chapter":
+                listed[table].add(code)
         elif is_by_age(cell) and keys[0] == ALL:
             found[table, grain, start, (UNKNOWN_SEX, keys[1])] = None
     for table, periods in with_categories.items():
+        possible = chapters[table] if "leaf" in levels[table] else listed[table] if table in without else set()
         for grain, start in periods:
-            for chapter in chapters[table]:
+            for chapter in possible:
                 if (table, grain, start, ("chapter", chapter)) in figures.ends:
                     found[table, grain, start, (NO_CATEGORY, chapter)] = None
     return list(found)

@@ -118,7 +118,7 @@ def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[F
     """Masked figures of others that the system of published figures gives to those who know their own."""
     system = knowledge.system
     figures = system.figures
-    fixed = intervals.fixed()
+    fixed = intervals.is_fixed
     columns_of = {
         e: np.array([system.unknown[f] for f in mine if f in system.unknown and not fixed[system.unknown[f]]], np.int64)
         for e, mine in own.items()

@@ -106,13 +106,13 @@ class Intervals:
         self._random = np.random.default_rng(0)
         self._reduce()
 
-    def fixed(self) -> NDArray[np.bool_]:
-        """Which unknowns have only one possible value.
+    def settle(self) -> None:
+        """Find the unknowns that have only one possible value (`is_fixed`).
 
         A random weighted sum of figures has one value in all solutions only if each of the figures has: so one largest
         and one smallest sum settle all figures of a component that cannot move.
         """
-        left = np.flatnonzero(~self._is_fixed)
+        left = np.flatnonzero(~self.is_fixed)
         if len(left):
             self._solve(left, self._random.uniform(0.5, 1.5, len(left)))
         left = left[self.seen_high[left] - self.seen_low[left] <= _MOVED]
@@ -127,8 +127,11 @@ class Intervals:
             self.low[stuck] = self.high[stuck] = self._rounded(stuck)
             left = left[moving & ~moved]
             self._log(f"{len(left)} unknown figures may have only one value")
+        # What is known now narrows others.
+        found = propagate(self.matrix, self.rows, self.low, self.high, self.steps)
+        if not found.broken:
+            self.low, self.high = found.low, found.high
         self._reduce()
-        return self._is_fixed
 
     @property
     def equations(self) -> "csr_array":
@@ -273,13 +276,13 @@ class Intervals:
 
     def _reduce(self) -> None:
         """Leave out the figures that are known, and the rows that hold for all values within the bounds."""
-        self._is_fixed = self.high - self.low < _MOVED
-        self.seen_low[self._is_fixed] = self.seen_high[self._is_fixed] = self.low[self._is_fixed]
-        value = np.where(self._is_fixed, self.low, 0.0)
+        self.is_fixed = self.high - self.low < _MOVED
+        self.seen_low[self.is_fixed] = self.seen_high[self.is_fixed] = self.low[self.is_fixed]
+        value = np.where(self.is_fixed, self.low, 0.0)
         constant = self.matrix @ value
         rows = self.rows[0] - constant, self.rows[1] - constant
         matrix = self.matrix.copy()
-        matrix.data = np.where(self._is_fixed[matrix.indices], 0.0, matrix.data)
+        matrix.data = np.where(self.is_fixed[matrix.indices], 0.0, matrix.data)
         matrix.eliminate_zeros()
         least, most = activity(matrix, self.low, self.high)
         binds = (least < rows[0] - _TOLERANCE) | (most > rows[1] + _TOLERANCE)

@@ -50,7 +50,7 @@ class Knowledge:
         """The possible values of the masked figures; None if the published figures contradict each other."""
         try:
             intervals = Intervals(self.system, self.log_progress)
-            intervals.fixed()
+            intervals.settle()
         except Contradiction:
             return None
         return intervals

@@ -22,7 +22,7 @@ def recomputed(knowledge: Knowledge) -> Result:
     intervals = knowledge.intervals
     if intervals is None:
         return Result.of(1, title, tried, found, [_CONTRADICTION])
-    fixed = intervals.fixed()
+    fixed = intervals.is_fixed
     for (cell, measure), column in knowledge.system.unknown.items():
         if fixed[column] and intervals.low[column] > 1e-3:
             found.append(finding(cell, f"{measure} has one possible value"))
