@@ -6,7 +6,7 @@ from math import floor
 from chu_platform.attack.contributors import FEWEST
 from chu_platform.attack.figures import ALL, BASE, SMALL, Figures, finding, is_small, rows_of
 from chu_platform.attack.findings import Finding, Result
-from chu_platform.attack.groups import ancestors
+from chu_platform.attack.groups import ancestors, is_by_age, is_place_table
 from chu_platform.attack.inputs import SPECIALITIES
 from chu_platform.attack.knowledge import Knowledge
 
@@ -25,12 +25,13 @@ def small_complements(knowledge: Knowledge) -> Result:
         base = figures.base(cell)
         if base is not None and patients > 0 and (abs(base - patients) < 0.5 or is_small(base - patients)):
             found.append(finding(cell, f"{BASE} - patients"))
-        for whole in ("consultations", "events"):
-            events = figures.value(cell, whole)
-            # Patients by age are in the band of their age in the period, events in that of the age at the event.
-            by_band = cell[3][1:] and cell[3][1] != ALL and cell[0].endswith("_by_sex_and_age")
-            if events is not None and not by_band and abs(events - patients - 1) < 1e-6:
-                found.append(finding(cell, f"{whole} - patients"))
+        # Shares of a place are no whole events. Patients by age are in the band of their age in the period, events in
+        # that of the age at the event.
+        whole = "consultations" if is_place_table(cell) else "events"
+        events = figures.value(cell, whole)
+        by_band = is_by_age(cell) and cell[3][1] != ALL
+        if events is not None and not by_band and abs(events - patients - 1) < 1e-6:
+            found.append(finding(cell, f"{whole} - patients"))
     return Result.of(4, "complements", tried, found)
 
 

@@ -28,6 +28,8 @@ _SLACK: Final = 1e-7
 _LITTLE: Final = 0.02
 _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
+# Unknowns of the components that are solved together; a larger component is solved alone.
+_BATCH: Final = 20_000
 # Entries of the rows around a figure.
 _NEARBY: Final = 800
 
@@ -295,11 +297,21 @@ class Intervals:
         self.seen_high[free] = np.minimum(self.high[free], self.low[free] + self._large)
 
     def _solve(self, columns: Numbers, weight: Floats, caps: Floats | None = None, near: bool = False) -> None:
-        """The solution with the largest weighted sum of columns.
+        """The solution with the largest weighted sum of columns, for the components of the columns.
 
         With `caps`, of each column only the part above its lower bound up to the cap counts. With `near`, the columns
         stay near the value that they had in all solutions.
         """
+        sizes = np.bincount(self.components)
+        # Components are solved in batches: one large program takes longer than its parts.
+        wanted = np.unique(self.components[columns])
+        batch = np.zeros(len(sizes), np.int64)
+        batch[wanted] = np.cumsum(sizes[wanted]) // _BATCH
+        for number in np.unique(batch[wanted]):
+            inside = batch[self.components[columns]] == number
+            self._solve_batch(columns[inside], weight[inside], None if caps is None else caps[inside], near)
+
+    def _solve_batch(self, columns: Numbers, weight: Floats, caps: Floats | None, near: bool) -> None:
         from scipy.sparse import csr_array, hstack, vstack
 
         part = np.flatnonzero(np.isin(self.components, np.unique(self.components[columns])))
