@@ -10,7 +10,7 @@ import numpy as np
 from chu_platform.attack.figures import ALL, Cell, finding
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import TOTAL, WHOLE_PROFESSION
-from chu_platform.attack.hierarchies import Place
+from chu_platform.attack.hierarchies import UNKNOWN, Place
 from chu_platform.attack.inputs import PLACES, SPECIALITIES
 from chu_platform.attack.intervals import propagate
 from chu_platform.attack.knowledge import Knowledge
@@ -71,7 +71,9 @@ def _kinds(knowledge: Knowledge) -> Mapping[Kind, int]:
         for establishment in organisations:
             for place in hierarchies.places_of(establishment):
                 shares[place] += 1 / len(organisations)
-        kinds[tuple(sorted(shares.items())) or ((UNATTACHED, 1.0),), profession, speciality] += 1
+        # The unknown professional stands for all who are in no register.
+        number = 2 if who == UNKNOWN else 1
+        kinds[tuple(sorted(shares.items())) or ((UNATTACHED, 1.0),), profession, speciality] += number
     return kinds
 
 
