@@ -36,7 +36,8 @@ def read_inputs(
     tables = {t.name: _stored(lake, t) for t in published}
     log_progress(f"{len(tables)} published tables, {sum(map(len, tables.values()))} rows")
     exact = {t.name: lake.arrow(t.reads["exact"]) for t in published if t.name in PERSON_TABLES and "exact" in t.reads}
-    exact[CONSULTATIONS] = lake.arrow(_named(Layer.FACTS, CONSULTATIONS))
+    fact = lake.require(_named(Layer.FACTS, CONSULTATIONS))
+    exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=["date", "professional_key", "diagnosis_key"])
     return Inputs(
         tables,
         _registers(lake),
