@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from chu_platform.attack.figures import SMALL, Figure, finding, is_small
+from chu_platform.attack.figures import SMALL, Cell, Figure, finding, is_small
 from chu_platform.attack.findings import Finding, Result
+from chu_platform.attack.groups import total_of
 from chu_platform.attack.inputs import PLACES
 from chu_platform.attack.intervals import Propagated, propagate
 from chu_platform.attack.knowledge import Knowledge
@@ -69,6 +70,10 @@ def _coverage(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:
         share, shown = row.get("visible_share"), visible.get(level, 0.0)
         if not masked.get(level) or not share or not shown:
             continue
+        whole = _visible_total(knowledge, masked[level][0][0])
+        if whole and abs(shown / whole - share) <= _ROUNDED:
+            # The share of visible totals: everybody can compute it.
+            continue
         least, most = shown / (share + _ROUNDED) - shown, shown / (share - _ROUNDED) - shown
         if most < SMALL + 1:
             yield Finding(
@@ -83,6 +88,14 @@ def _coverage(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:
     for column in np.flatnonzero((known | small) & (after.low > 1e-3)):
         cell, measure = system.figures[column]
         yield finding(cell, f"{measure} from the coverage")
+
+
+def _visible_total(knowledge: Knowledge, cell: Cell) -> float | None:
+    """All events of the periods of a table and grain, those of a cell; None if the total of a period is masked."""
+    periods = {c[1:3] for c in knowledge.figures.ends if c[:2] == cell[:2]}
+    totals = [knowledge.figures.value(total_of((cell[0], *period, ())), "events") for period in periods]
+    known = [t for t in totals if t is not None]
+    return sum(known) if len(known) == len(totals) else None
 
 
 def _bounds(system: System) -> Propagated:
