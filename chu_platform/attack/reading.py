@@ -14,8 +14,6 @@ from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Public data of INSEE and HAS, where their declarations do not say so.
-PUBLIC_DATA: Final = frozenset({"kpi_deaths_by_region", "kpi_satisfaction_by_region"})
 # Earlier versions that readers of the published zone still find there.
 MAX_EARLIER: Final = 3
 
@@ -41,7 +39,7 @@ def read_inputs(
     return Inputs(
         tables,
         _registers(lake),
-        public_sources=PUBLIC_DATA | {t.name for t in published if getattr(t, "public_source", False)},
+        public_sources=frozenset(t.name for t in published if t.public_source),
         exact=exact,
         earlier=[*_older_versions(lake, published, log_progress), *map(tables_in, earlier)],
         insiders=insiders,
