@@ -15,11 +15,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from chu_platform.errors import ChuError, log_traceback
+from chu_platform.interrupts import INTERRUPTED, SIGNALS
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
 
-INTERRUPTED = 130
 DEMO_SCALE = 0.01
 DEMO_SEED = 2023
 
@@ -449,9 +449,11 @@ def _materialize(
     from chu_platform.automation.main_job import run_all
     from chu_platform.graph.dagster_instance import close_dead_runs, open_instance
     from chu_platform.graph.dagster_retention import clean_up
+    from chu_platform.graph.interruption import interruptible_command
     from chu_platform.graph.run_resources import RunResources
 
-    with RunResources(settings, log_progress, force=force) as resources, open_instance(settings) as instance:
+    resources = RunResources(settings, log_progress, force=force)
+    with open_instance(settings) as instance, interruptible_command(resources, instance), resources:
         if dead := close_dead_runs(instance):
             log_progress(f"marked {dead} unfinished run(s) of a killed process as failed")
         failed = run_all(resources, instance, select, partitions, log_progress)
@@ -469,13 +471,16 @@ def _materialize(
 def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:
     """Make damaged tables again, and print what was done; returns the number of failures."""
     from chu_platform.graph.dagster_instance import close_dead_runs, exclusive, open_instance
+    from chu_platform.graph.interruption import interruptible_command
     from chu_platform.graph.run_resources import RunResources
     from chu_platform.trace.repair import repair
 
+    resources = RunResources(settings, log_progress)
     with (
         exclusive(settings),
-        RunResources(settings, log_progress) as resources,
         open_instance(settings) as instance,
+        interruptible_command(resources, instance),
+        resources,
     ):
         close_dead_runs(instance)
         result = repair(resources, instance, log_progress)
@@ -516,28 +521,48 @@ def main() -> None:
 
     Exit status: 0 success, 1 failure, 2 invalid command, 130 interrupted.
     """
+    interrupted = False
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
     # SIGINT is set as well, because a shell without job control starts background commands with SIGINT ignored.
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, _interrupt)
+        signal.signal(name, interrupt)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # otherwise nohup has disabled it
-        signal.signal(signal.SIGHUP, _interrupt)
+        signal.signal(signal.SIGHUP, interrupt)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        status = app(standalone_mode=False) or 0
+        if status == INTERRUPTED:  # Typer has caught the interrupt
+            _fail_interrupted()
+        sys.exit(status)
     except typer.TyperException as wrong:
         _fail(wrong.format_message(), wrong.exit_code)
-    except ChuError as error:
-        _fail(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", INTERRUPTED)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or type(error).__name__}{where}", 1)
+        _fail_interrupted()
     except Exception as error:
-        _fail(f"unexpected {type(error).__name__}; see {_log_of(error)}", 1)
+        if interrupted:  # a library in C has changed the interrupt to an error of its own
+            _fail_interrupted()
+        _fail(_message(error), 1)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+def _message(error: Exception) -> str:
+    """One line about an error."""
+    if isinstance(error, ChuError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or type(error).__name__}{where}"
+    return f"unexpected {type(error).__name__}; see {_log_of(error)}"
+
+
+def _fail_interrupted() -> NoReturn:
+    for name in SIGNALS:  # another signal ends the process at once
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            signal.signal(name, signal.SIG_DFL)
+    _fail("interrupted", INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> NoReturn:

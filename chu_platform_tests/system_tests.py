@@ -102,6 +102,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/automation/test_serving.py"),
     ),
     Part(
+        "interrupts",
+        "commands and launched runs that are interrupted, whatever their step waits for",
+        _pytest("chu_platform_tests/automation/test_interrupts.py"),
+    ),
+    Part(
         "kills",
         "a hundred runs killed at random moments, with a reader watching",
         _pytest("chu_platform_tests/pipeline/test_hundred_kills.py"),

@@ -15,6 +15,7 @@ from chu_platform.automation.schedules import care_database_nightly, clean_up_da
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.automation_conditions import follow_upstream
+from chu_platform.graph.interruption import interruptible_run
 from chu_platform.graph.maintenance_assets import maintenance_assets
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
@@ -23,7 +24,8 @@ from chu_platform.settings import load_settings
 @dg.resource(description="Lake, engine and care database, opened when a step first uses them.")
 def _resources_of_a_run(context: dg.InitResourceContext) -> Iterator[RunResources]:
     log_progress = context.log.info if context.log else print
-    with RunResources(load_settings(), log_progress, logs_to_dagster=True) as resources:
+    resources = RunResources(load_settings(), log_progress, logs_to_dagster=True)
+    with interruptible_run(resources, context.instance, context.run.run_id if context.run else None), resources:
         yield resources
 
 

@@ -94,7 +94,7 @@ def run_all(
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
         log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
-        return _run(defs, instance, keys, None)
+        return _run(defs, resources, instance, keys, None)
     _ = resources.key  # a missing key ends the job before anything is made
     ranges = _partition_ranges(tables, partitions)
     if partitions:
@@ -103,7 +103,7 @@ def run_all(
     places = resources.settings.sources_list
     if places and any(_reads_files(t, resources.settings) for t in delivered_tables(tables)):
         load_places(places)  # a mistake in the list ends the job
-        failed += _land(defs, instance)
+        failed += _land(defs, resources, instance)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
     if not resources.force:
@@ -122,7 +122,9 @@ def run_all(
         what = f" by {run.partition_scheme.name}" if run.partition_scheme else ""
         log_progress(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
         selected = [key_of(made) for t in possible for made in t.outputs]
-        failed += _run(defs, instance, selected, ranges.get(run.partition_scheme) if run.partition_scheme else None)
+        failed += _run(
+            defs, resources, instance, selected, ranges.get(run.partition_scheme) if run.partition_scheme else None
+        )
         failed_names = {f.asset for f in failed}
         for table in possible:
             if f"{table.layer}/{table.name}" in failed_names:
@@ -211,38 +213,49 @@ def _reads_files(table: Table, settings: Settings) -> bool:
     return delivered_rows(table).reader.database is None or settings.postgres_url is None
 
 
-def _land(defs: dg.Definitions, instance: dg.DagsterInstance) -> Sequence[FailedAsset]:
+def _land(defs: dg.Definitions, resources: RunResources, instance: dg.DagsterInstance) -> Sequence[FailedAsset]:
     """Copy new files from the servers. After a failure, tables are made of the copies that are there."""
-    result = _execute(defs.resolve_job_def(land_files.name), instance, {MAIN_JOB_TAG: "true"})
+    result = _execute(defs.resolve_job_def(land_files.name), resources, instance, {MAIN_JOB_TAG: "true"})
     return _failures(result)
 
 
 def _run(
     defs: dg.Definitions,
+    resources: RunResources,
     instance: dg.DagsterInstance,
     selected: Collection[dg.AssetKey],
     partition_range: PartitionRange | None,
 ) -> Sequence[FailedAsset]:
     tags = {MAIN_JOB_TAG: "true"}
     tags |= partition_range_tags(partition_range)
-    return _failures(_execute(defs.resolve_implicit_global_asset_job_def(), instance, tags, selected))
+    return _failures(_execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected))
 
 
 def _execute(
     job: dg.JobDefinition,
+    resources: RunResources,
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
     selected: Collection[dg.AssetKey] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job, or some of its assets, in this process."""
+    """Run a job, or some of its assets, in this process. Raises KeyboardInterrupt after an interrupted run.
+
+    Dagster itself takes no notice of an interrupt at the end of a run.
+    """
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    return job.execute_in_process(
+    result = job.execute_in_process(
         instance=instance,
         asset_selection=None if selected is None else list(selected),
         tags=dict(tags),
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
+    if resources.interrupted:
+        run = instance.get_run_by_id(result.run_id)
+        if run and run.status is dg.DagsterRunStatus.FAILURE:  # it ended before it was marked as canceling
+            instance.report_run_canceled(run)
+        raise KeyboardInterrupt
+    return result
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Sequence[FailedAsset]:
@@ -251,8 +264,6 @@ def _failures(result: dg.ExecuteInProcessResult) -> Sequence[FailedAsset]:
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
-            if data.error and data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-                raise KeyboardInterrupt
             cause = data.user_failure_data.description if data.user_failure_data else None
             if cause is None and data.error:
                 cause = (data.error.cause or data.error).message.strip()

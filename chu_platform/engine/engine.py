@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +16,7 @@ from grpc import RpcError
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
-from chu_platform.compat.spark_connect import answers, disconnect
+from chu_platform.compat.spark_connect import answers, disconnect, interrupt_all
 from chu_platform.engine.in_batches import in_batches
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.engine.watchdog import watched
@@ -44,6 +45,8 @@ ROW_NUMBER: Final = "row_number_in_partition"
 # a later configuration of logging, as Dagster does, enables all loggers again.
 for _name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging", "pyspark.sql.connect"):
     logging.getLogger(_name).addFilter(lambda _record: False)
+# The client warns of a dead server, besides the error that it raises.
+warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
 
 
 def _require_answer(address: str) -> None:
@@ -138,6 +141,14 @@ class Engine:
             self._server.kill()
         elif self._session is not None:
             disconnect(self._session.client)
+
+    def interrupt(self) -> None:
+        """Stop the running query, from another thread. The server ends too if this object has started it."""
+        server, session = self._server, self._session
+        if server is not None:
+            server.kill()
+        elif session is not None:
+            interrupt_all(session.client, CONNECT_TIMEOUT_SECONDS)
 
     def read(self, path: LakePath, version: int) -> "DataFrame":
         """A Delta table at a version."""

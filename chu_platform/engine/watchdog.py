@@ -12,6 +12,7 @@ from typing import Final
 
 # Requests per timeout: a higher number measures the time without an answer more precisely.
 REQUESTS_PER_TIMEOUT: Final = 4
+JOIN_SECONDS: Final = 1.0
 
 
 @contextmanager
@@ -29,7 +30,8 @@ def watched(answers: Callable[[float], bool], give_up: Callable[[], None], timeo
             if answers(interval):
                 last_answer = time.monotonic()
             elif time.monotonic() - last_answer >= timeout_seconds:
-                give_up()
+                if not ended.is_set():
+                    give_up()
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -38,4 +40,5 @@ def watched(answers: Callable[[float], bool], give_up: Callable[[], None], timeo
         yield
     finally:
         ended.set()
-        watcher.join(timeout_seconds)
+        # A request to a hung engine takes longer, and does no harm.
+        watcher.join(JOIN_SECONDS)

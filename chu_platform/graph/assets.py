@@ -27,8 +27,6 @@ from chu_platform.tables.table import Layer, Table
 from chu_platform.urls import DOCUMENTS_ROOT, QUALITY, page_of
 
 RUN_RESOURCES: Final = "platform"
-# A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check.
-RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 def pool_of(table: Table) -> str:
@@ -53,7 +51,6 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         check_specs=[spec for t in tables for spec in check_specs(t)],
         backfill_policy=dg.BackfillPolicy.single_run() if table.partition_scheme else None,
         required_resource_keys={RUN_RESOURCES},
-        retry_policy=RETRIES,
         hooks={failure_notice},
         pool=pool_of(table),
     )
@@ -62,7 +59,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         partition_range = _partition_range(table, context)
         run = context.run
         with (
-            as_dagster_failures(resources),
+            as_dagster_failures(resources, context),
             resources.lineage_events.step(table, run.run_id, run.job_name, context.retry_number) as done,
         ):
             try:

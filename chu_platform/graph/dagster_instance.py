@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -109,15 +109,20 @@ def exclusive(settings: Settings) -> Iterator[None]:
         yield
 
 
+def begun_runs(instance: dg.DagsterInstance, tag: str) -> Sequence[dg.DagsterRun]:
+    """The runs with this tag that have begun and not ended."""
+    waiting = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+    begun = [status for status in dg.DagsterRunStatus if status not in (*FINISHED, *waiting)]
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
+
+
 def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG) -> int:
     """Mark unfinished runs of a killed process as failed and free their pools; returns the number of these runs.
 
     All runs of that process have the tag `tag`. Call it only when no such process runs: for the main job under
     `exclusive`, for the servers before they start.
     """
-    waiting = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
-    begun = [status for status in dg.DagsterRunStatus if status not in (*FINISHED, *waiting)]
-    dead = [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
+    dead = begun_runs(instance, tag)
     for run in dead:
         instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

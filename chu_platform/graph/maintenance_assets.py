@@ -8,7 +8,7 @@ import dagster as dg
 
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.graph.asset_keys import key_of
-from chu_platform.graph.assets import RETRIES, RUN_RESOURCES
+from chu_platform.graph.assets import RUN_RESOURCES
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
@@ -79,12 +79,11 @@ def _asset(layer: Layer, tables: Sequence[Table]) -> dg.AssetsDefinition:
             fail_window=Freshness.WEEKLY.fail, warn_window=Freshness.WEEKLY.warn
         ),
         required_resource_keys={RUN_RESOURCES},
-        retry_policy=RETRIES,
         hooks={failure_notice},
     )
     def maintenance(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         resources: RunResources = context.resources.platform
-        with as_dagster_failures(resources):
+        with as_dagster_failures(resources, context):
             reports = _maintain(resources, context, tables)
         return dg.MaterializeResult(metadata=_metadata(reports))
 
@@ -103,6 +102,8 @@ def _maintain(
                 continue
             report = maintain(resources.lake, table, table.maintenance, context.run.run_id, resources.operations)
         except ChuError as error:
+            if resources.interrupted:
+                raise
             errors.append(error)
             continue
         reports[table] = report

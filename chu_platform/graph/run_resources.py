@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from chu_platform.graph.lineage_events import LineageEvents
+from chu_platform.interrupts import Interrupts
 from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
@@ -22,6 +23,7 @@ class RunResources:
 
     `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run. With
     `force`, tables that are up to date are made again. `warnings` are the warnings until now, for the summary of a run.
+    `interrupts` knows whether the run was interrupted, if somebody watches for it.
     """
 
     def __init__(
@@ -38,6 +40,17 @@ class RunResources:
         self.lake = Lake(lake_root(settings))
         self.warnings: list[str] = []
         self.lineage_events = LineageEvents(settings, self.lake, self.warn)
+        self.interrupts: Interrupts | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was interrupted."""
+        return self.interrupts is not None and self.interrupts.received
+
+    def interrupt(self) -> None:
+        """Stop the query of the engine, from another thread than that of the run."""
+        if "engine" in self.__dict__:
+            self.engine.interrupt()
 
     def warn(self, message: str) -> None:
         """Log a warning, and keep it for the summary of the run."""

@@ -9,6 +9,10 @@ import dagster as dg
 from chu_platform.errors import ChuError, PermanentError, TransientError, log_traceback
 from chu_platform.graph.run_resources import RunResources
 
+# A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check. It
+# is not the policy of the assets: Dagster would retry an interrupted step too.
+RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
 # Name in the metadata of a failure: the cause stays until a delivery, a declaration or the code is another.
 PERMANENT: Final = "permanent"
 
@@ -21,18 +25,39 @@ def log_line(resources: RunResources, context: dg.AssetExecutionContext, line: s
 
 
 @contextmanager
-def as_dagster_failures(resources: RunResources) -> Iterator[None]:
-    """Convert exceptions to Dagster failures without values of rows. Only transient errors allow retries."""
+def as_dagster_failures(resources: RunResources, context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Convert exceptions to Dagster failures without values of rows. Only transient errors are retried.
+
+    After an interrupt, every exception is converted to that of an interrupt: it may be the consequence of one.
+    """
     try:
         yield
-    except TransientError as error:
-        resources.renew()
-        raise dg.Failure(str(error), allow_retries=True) from None
-    except ChuError as error:
-        permanent = {PERMANENT: isinstance(error, PermanentError)}
-        raise dg.Failure(str(error), metadata=permanent, allow_retries=False) from None
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+        _wait_for_interrupt(resources)
+        raise
     except Exception as error:
-        # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
-        log = log_traceback(error, resources.settings.logs_folder)
-        message = f"unexpected {type(error).__name__}; see {log}"
-        raise dg.Failure(message, allow_retries=False) from None
+        if resources.interrupted:
+            _wait_for_interrupt(resources)
+            raise dg.DagsterExecutionInterruptedError from None
+        failure = _failure(resources, error)
+        if not isinstance(error, TransientError):
+            raise failure from None
+        resources.renew()
+        delay = RETRIES.calculate_delay(context.retry_number + 1)
+        raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=delay) from failure
+
+
+def _wait_for_interrupt(resources: RunResources) -> None:
+    """Wait until the run is marked as canceling, so that it ends as canceled and not as failed."""
+    if resources.interrupts is not None:
+        resources.interrupts.wait_until_begun()
+
+
+def _failure(resources: RunResources, error: Exception) -> dg.Failure:
+    """The failure of a step, with the cause."""
+    if isinstance(error, ChuError):
+        permanent = {PERMANENT: isinstance(error, PermanentError)}
+        return dg.Failure(str(error), metadata=permanent, allow_retries=False)
+    # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
+    log = log_traceback(error, resources.settings.logs_folder)
+    return dg.Failure(f"unexpected {type(error).__name__}; see {log}", allow_retries=False)
