@@ -20,7 +20,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
-from chu_platform.graph.assets import partition_range_tags
+from chu_platform.graph.assets import partition_range_tags, pool_of
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
@@ -94,7 +94,7 @@ def run_all(
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
         log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
-        return _run(defs, resources, instance, keys, None)
+        return _failures(_run(defs, resources, instance, keys, None))
     _ = resources.key  # a missing key ends the job before anything is made
     ranges = _partition_ranges(tables, partitions)
     if partitions:
@@ -113,24 +113,30 @@ def run_all(
     # Reports describe the runs: they are made last and do not depend on the success of the others.
     plan += [PlannedRun(None, reports)] if (reports := [t for t in tables if t.layer is Layer.REPORTS]) else []
     for number, run in enumerate(plan, 1):
-        possible = [t for t in run.tables if not any(n in not_made for n in t.needs)]
-        for table in run.tables:
-            if table not in possible:
+        possible: list[Table] = []
+        for table in run.tables:  # sorted by dependency: one that is left out concerns those after it
+            if any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
+            else:
+                possible.append(table)
         if not possible:
             continue
         what = f" by {run.partition_scheme.name}" if run.partition_scheme else ""
         log_progress(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
         selected = [key_of(made) for t in possible for made in t.outputs]
-        failed += _run(
-            defs, resources, instance, selected, ranges.get(run.partition_scheme) if run.partition_scheme else None
-        )
-        failed_names = {f.asset for f in failed}
-        for table in possible:
-            if f"{table.layer}/{table.name}" in failed_names:
-                not_made.add(table)
-            elif any(n in not_made for n in table.needs):
+        partition_range = ranges.get(run.partition_scheme) if run.partition_scheme else None
+        result = _run(defs, resources, instance, selected, partition_range)
+        failures = _failures(result)
+        failed += failures
+        made = {event.step_key for event in result.all_events if event.is_step_success}
+        failed_names = {f.asset for f in failures}
+        for table in (t for t in possible if pool_of(t) not in made):
+            if any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
+            else:
+                not_made.add(table)
+                if f"{table.layer}/{table.name}" not in failed_names:
+                    log_progress(f"left as it was: {table.layer}/{table.name}, because the run did not finish")
     if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:
         remember_reports(resources)
     keep_described(resources.settings)
@@ -225,10 +231,10 @@ def _run(
     instance: dg.DagsterInstance,
     selected: Collection[dg.AssetKey],
     partition_range: PartitionRange | None,
-) -> Sequence[FailedAsset]:
+) -> dg.ExecuteInProcessResult:
     tags = {MAIN_JOB_TAG: "true"}
     tags |= partition_range_tags(partition_range)
-    return _failures(_execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected))
+    return _execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected)
 
 
 def _execute(
