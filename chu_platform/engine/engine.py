@@ -19,7 +19,6 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from chu_platform.compat.spark_connect import answers, disconnect, interrupt_all
 from chu_platform.engine.in_batches import in_batches
 from chu_platform.engine.spark_connect_server import Server
-from chu_platform.engine.watchdog import watched
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.settings import Settings
 from chu_platform.storage.store import LakePath
@@ -27,6 +26,7 @@ from chu_platform.storage.store_path import REFUSED, StorePath, StoreUnavailable
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.partitions import NULL_PARTITION
 from chu_platform.tables.table import Table, Zone
+from chu_platform.watchdog import watched
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -2,29 +2,36 @@
 
 `Server` is used by the parent. Run as a module, this file is the child: it serves until its standard input is closed.
 The kernel closes it when the parent ends for any reason.
+
+The server chooses a free port itself, and the child tells the parent its number over a pipe. A number chosen by the
+parent could be taken by another process, which the parent would then talk to.
 """
 
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, TransientError
 
 HOST = "127.0.0.1"
 # Argument of the child: the lake is in an object store.
 OBJECT_STORE = "object-store"
 START_TIMEOUT_SECONDS = 180.0
+# Exit status of a process that a signal has ended, less the number of the signal.
+SIGNALLED = 128
 # A session without requests ends after this time. The default of the servers is 15 or 60 minutes, but reading a large
 # file without the engine takes longer. The servers have one client and end with it, so a long timeout does no harm.
 SESSION_TIMEOUT_SECONDS = 7 * 24 * 3600
@@ -32,11 +39,14 @@ SPARK_SUBMIT_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 # Reads and writes s3a://. Its version is that of the Hadoop client in PySpark.
 STORE_PACKAGE = "org.apache.hadoop:hadoop-aws"
+# What Spark writes into its log when it listens.
+SPARK_LISTENS = re.compile(rb"Spark Connect server started at: \S+:(\d+)")
 HADOOP_CLIENT = re.compile(r"hadoop-client-api-([\d.]+)\.jar")
 SPARK_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.connect.grpc.binding.address": HOST,
+    "spark.connect.grpc.binding.port": "0",
     "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_TIMEOUT_SECONDS}s",
     "spark.driver.bindAddress": HOST,
     "spark.driver.host": HOST,
@@ -62,7 +72,8 @@ class Server:
 
         `options` are those of the object store of the lake; None for a lake in a folder.
 
-        Raises ChuError, with a remedy, when the server does not start.
+        Raises ChuError, with a remedy, when the server does not start; TransientError when it was killed meanwhile, or
+        when it takes too long.
         """
         if kind == "spark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
             raise ChuError(
@@ -70,30 +81,47 @@ class Server:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{kind}-server.log"
-        port = _free_port()
-        with self.log.open("wb") as log:
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as told, os.fdopen(writer, "wb"), self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    *("-m", "chu_platform.engine.spark_connect_server", kind, str(port), str(folder)),
+                    *("-m", "chu_platform.engine.spark_connect_server", kind, str(writer), str(self.log)),
                     *([OBJECT_STORE] if options is not None else []),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                pass_fds=(writer,),
                 start_new_session=True,
                 env={
                     **_store_environment(options or {}),
                     "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS),
                 },
             )
-        self.address = f"sc://{HOST}:{port}"
+            try:
+                self.address = f"sc://{HOST}:{self._wait_for_port(told, kind)}"
+            except BaseException:
+                self.kill()
+                raise
+
+    def _wait_for_port(self, told: IO[bytes], kind: str) -> int:
+        """The port that the child has told, when it answers."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while not _answers(port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.close()
+        port = 0
+        while not port or not _answers(port):
+            status = self._process.poll()
+            if status is not None and (status < 0 or status > SIGNALLED):
+                raise TransientError(f"the {kind} engine was killed while it started (out of memory?): see {self.log}")
+            if status is not None:
                 raise ChuError(f"the {kind} engine did not start: see {self.log}")
-            time.sleep(0.05)
+            if time.monotonic() > deadline:
+                raise TransientError(f"the {kind} engine did not start in {START_TIMEOUT_SECONDS:g} s: see {self.log}")
+            if not port and select.select([told], [], [], 0.05)[0]:
+                port = int(told.readline())
+            elif port:
+                time.sleep(0.05)
+        return port
 
     @property
     def alive(self) -> bool:
@@ -128,23 +156,25 @@ def _store_environment(options: Mapping[str, str]) -> Mapping[str, str]:
     return environment
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _serve_embedded(port: int) -> None:
+def _tell(writer: int, port: int) -> None:
+    with os.fdopen(writer, "w") as stream:
+        stream.write(f"{port}\n")
+
+
+def _serve_embedded(writer: int) -> None:
     from pysail.spark import SparkConnectServer
 
-    server = SparkConnectServer(HOST, port)
+    server = SparkConnectServer(HOST, 0)
     server.start(background=True)
+    address = server.listening_address
+    assert address
+    _tell(writer, address[1])
     sys.stdin.read()
 
 
@@ -161,7 +191,7 @@ def _store_conf() -> Mapping[str, str]:
     }
 
 
-def _serve_spark(port: int, folder: Path, object_store: bool) -> None:
+def _serve_spark(writer: int, log: Path, object_store: bool) -> None:
     spec = find_spec("pyspark")
     assert spec and spec.submodule_search_locations
     home = Path(spec.submodule_search_locations[0])
@@ -174,7 +204,6 @@ def _serve_spark(port: int, folder: Path, object_store: bool) -> None:
     conf = {
         **SPARK_CONF,
         **(_store_conf() if object_store else {}),
-        "spark.connect.grpc.binding.port": str(port),
         "spark.jars.ivy": str(Path.home() / ".ivy2.chu"),
     }
     options = [argument for name, value in conf.items() for argument in ("--conf", f"{name}={value}")]
@@ -194,14 +223,23 @@ def _serve_spark(port: int, folder: Path, object_store: bool) -> None:
     environment = {
         **os.environ,
         "SPARK_HOME": str(home),
-        "SPARK_LOCAL_DIRS": str(folder / "spark"),
+        "SPARK_LOCAL_DIRS": str(log.parent / "spark"),
         # Functions of queries run in this Python, which has their libraries.
         "PYSPARK_PYTHON": sys.executable,
     }
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=folder)
-    import threading
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=log.parent)
 
-    threading.Thread(target=lambda: (child.wait(), os._exit(child.returncode)), daemon=True).start()
+    def watch() -> None:
+        status = child.wait()
+        os._exit(SIGNALLED - status if status < 0 else status)
+
+    def tell() -> None:
+        while not (found := SPARK_LISTENS.search(log.read_bytes())):
+            time.sleep(0.1)
+        _tell(writer, int(found[1]))
+
+    for target in (watch, tell):
+        threading.Thread(target=target, daemon=True).start()
     sys.stdin.read()
     child.terminate()
     try:

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +23,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import files_relation
 from chu_platform.tables.columns import LONG, Column
+from chu_platform_tests.pipeline.processes import processes_of
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +50,17 @@ def wait_until_stopped(pid: int) -> None:
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "the process was not stopped"
         time.sleep(0.01)
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The TCP ports on which a process listens."""
+    sockets = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    tables = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{name}").read_text(encoding="ascii").splitlines()
+    ]
+    return {int(f[1].rpartition(":")[2], 16) for f in tables if f[3] == "0A" and f"socket:[{f[9]}]" in sockets}
 
 
 def test_a_row_without_a_partition_value_is_read_back_as_null(tmp_path: Path) -> None:
@@ -96,6 +109,39 @@ def test_a_busy_engine_is_not_stopped(tmp_path: Path) -> None:
     finally:
         engine.close()
     assert threading.active_count() < 50
+
+
+def test_an_engine_that_is_killed_while_it_starts_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, engine="embedded")
+    start = subprocess.Popen
+
+    def start_and_kill(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        process = start(*arguments, **options)
+        process.kill()
+        return process
+
+    with RunResources(settings, lambda _: None) as resources:
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", start_and_kill)
+            with pytest.raises(TransientError, match="was killed while it started"):
+                resources.engine.query("SELECT 1 AS n", {})
+        resources.renew()
+        assert resources.engine.arrow(resources.engine.query("SELECT 3 AS n", {})).to_pylist() == [{"n": 3}]
+
+
+def test_the_server_itself_chooses_its_port(tmp_path: Path) -> None:
+    """The address is that of a socket on which the started process listens."""
+    engine = server.Server("embedded", tmp_path, None)
+    try:
+        port = int(engine.address.rpartition(":")[2])
+        started = [pid for pid, _ in processes_of(engine._process.pid, tmp_path)]
+        assert port in {p for pid in started for p in listening_ports(pid)}
+        # Nobody can know it before the server listens.
+        assert not any(str(port).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started)
+    finally:
+        engine.close()
 
 
 def test_a_killed_engine_raises_transient(tmp_path: Path) -> None:
