@@ -1,7 +1,7 @@
-"""A watchdog for a running engine: an engine that does not answer is stopped, so that the caller can start a new one.
+"""A watchdog for a running engine or database: the caller stops waiting for one that does not answer.
 
-The engine does not report the progress of a query. A second connection therefore sends cheap requests repeatedly. A
-busy engine answers them, a hung engine does not.
+Neither reports the progress of a query. A second connection therefore sends cheap requests repeatedly. A busy server
+answers them, a hung one does not.
 """
 
 import threading
@@ -40,5 +40,5 @@ def watched(answers: Callable[[float], bool], give_up: Callable[[], None], timeo
         yield
     finally:
         ended.set()
-        # A request to a hung engine takes longer, and does no harm.
+        # A request to a hung server takes longer, and does no harm.
         watcher.join(JOIN_SECONDS)

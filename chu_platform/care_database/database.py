@@ -5,11 +5,15 @@ delivered dump is restored once.
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TypeVar
 
 import adbc_driver_postgresql.dbapi as postgres
+import psycopg2
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
@@ -19,9 +23,14 @@ from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.watchdog import watched
+
+Result = TypeVar("Result")
 
 FINGERPRINT_LENGTH = 16
 CONNECT_TIMEOUT_SECONDS = 10
+# libpq takes no shorter one.
+MIN_TIMEOUT_SECONDS = 2
 MAX_CAUSE_LENGTH = 200
 # The server would verify the bytes of a database without an encoding; `valid_text` reads them.
 ENCODING = """SELECT set_config('client_encoding',
@@ -97,6 +106,9 @@ class CareDatabase:
         self._warn = warn or report
         self._server: EmbeddedPostgres | None = None
         self._connection: postgres.Connection | None = None
+        self._url = ""
+        # Whether a thread uses the connection, which must not be closed then.
+        self._in_use = False
         self._failure: ChuError | None = None
         self._places: dict[str, _Place | None] = {}
         self.fingerprint = ""
@@ -136,21 +148,21 @@ class CareDatabase:
         types = place.types if place else {}
         listed = ", ".join(f"{_as_text(c, types.get(c, ''))} AS {sql_name(c)}" for c in columns)
         action = f"reading table {table!r}"
-        with self._open().cursor() as cursor:
-            with self._errors(action):
-                cursor.execute(f"SELECT {listed} FROM {self._name(table)}")
-                reader = cursor.fetch_record_batch()
-            while True:
-                with self._errors(action):
-                    batch = next(reader, None)
-                if batch is None:
-                    return
+        query = f"SELECT {listed} FROM {self._name(table)}"
+        cursor = self._open().cursor()
+        try:
+            self._call(action, lambda: cursor.execute(query))
+            reader = self._call(action, cursor.fetch_record_batch)
+            while (batch := self._call(action, lambda: next(reader, None))) is not None:
                 yield pa.RecordBatch.from_arrays([valid_text(c) for c in batch.columns], names=batch.schema.names)
+        finally:
+            if not self._in_use:
+                cursor.close()
 
     def close(self) -> None:
         """End the snapshot and stop using the embedded server."""
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is not None and not self._in_use:
             with suppress(postgres.Error):
                 connection.close()
         if self._server is not None:
@@ -202,9 +214,13 @@ class CareDatabase:
 
     def _table(self, action: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
         connection = self._open()
-        with self._errors(action), connection.cursor() as cursor:
-            cursor.execute(query, parameters)
-            table = cursor.fetch_arrow_table()
+
+        def read() -> pa.Table:
+            with connection.cursor() as cursor:
+                cursor.execute(query, parameters)
+                return cursor.fetch_arrow_table()
+
+        table = self._call(action, read)
         texts = [valid_text(c.combine_chunks()) for c in table.columns]
         return pa.table(texts, names=table.column_names)
 
@@ -218,15 +234,60 @@ class CareDatabase:
                 raise ChuError(
                     "CHU_POSTGRES_URL is no PostgreSQL address: write postgresql://user:password@host:port/database"
                 )
-            with self._errors("connecting"):
-                connection = postgres.connect(_with_timeout(url))
-                self._connection = connection
-                with connection.cursor() as cursor:
-                    for statement in SESSION:
-                        cursor.execute(statement)
-                    cursor.execute(SNAPSHOT)
-                    self.fingerprint = self.fingerprint or str(cursor.fetch_arrow_table()[0][0].as_py())
+            self._url = _with_timeout(url)
+            self._connection, snapshot = self._call("connecting", self._connect)
+            self.fingerprint = self.fingerprint or snapshot
         return self._connection
+
+    def _connect(self) -> tuple[postgres.Connection, str]:
+        """A connection with a snapshot, and the position of the snapshot."""
+        connection = postgres.connect(self._url)
+        try:
+            with connection.cursor() as cursor:
+                for statement in SESSION:
+                    cursor.execute(statement)
+                cursor.execute(SNAPSHOT)
+                return connection, str(cursor.fetch_arrow_table()[0][0].as_py())
+        except postgres.Error:
+            connection.close()
+            raise
+
+    def _call(self, action: str, call: Callable[[], Result]) -> Result:
+        """The result of a call of the driver, which has no timeout and ignores signals.
+
+        It runs in a thread. If the server does not answer meanwhile, the thread and the connection are abandoned.
+        """
+        results: SimpleQueue[Result | Exception] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                results.put(call())
+            except Exception as error:
+                results.put(error)
+
+        def give_up() -> None:
+            patience = f"{self._settings.engine_patience:g} s"
+            self._failure = TransientError(
+                f"the care database {self._where} did not answer for {patience} while {action}"
+            )
+            results.put(self._failure)
+
+        self._in_use = True
+        threading.Thread(target=run, name="care-database", daemon=True).start()
+        with self._errors(action), watched(self._answers, give_up, self._settings.engine_patience):
+            result = results.get()
+            self._in_use = self._failure is not None
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether the server answers to a new connection, also if it refuses it."""
+        try:
+            psycopg2.connect(self._url, connect_timeout=max(round(seconds), MIN_TIMEOUT_SECONDS)).close()
+        except psycopg2.Error as error:
+            return "timeout expired" not in str(error)
+        return True
 
     def _restored(self) -> str:
         """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""
@@ -252,13 +313,16 @@ class CareDatabase:
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
-            where = "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
             is_transient = re.search(f"{CONNECTION_LOST}|{RECOVERY_CONFLICT}", str(error), re.IGNORECASE)
             kind = TransientError if is_transient else ChuError
             self._failure = kind(
-                f"the care database {where} failed while {action}: {self._cause(str(error), _state(error))}"
+                f"the care database {self._where} failed while {action}: {self._cause(str(error), _state(error))}"
             )
             raise self._failure from None
+
+    @property
+    def _where(self) -> str:
+        return "of CHU_POSTGRES_URL" if self._settings.postgres_url else "(embedded)"
 
     def _cause(self, message: str, state: str) -> str:
         """What happened and what to do, without any part of the address, and without any value of a row."""

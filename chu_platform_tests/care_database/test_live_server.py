@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.settings import Settings
 from chu_platform_tests.ingest.deliveries import stored
+from chu_platform_tests.pipeline.processes import processes_of
 
 pytestmark = pytest.mark.integration
 
@@ -368,3 +371,27 @@ def test_a_hot_standby_is_read(standby: str, tmp_path: Path) -> None:
     reading, rows = hospital.read("Mutuelle")
     assert [row[0] for row in rows] == list(range(1, 10))
     assert "@" in reading.deliveries[0].origin.fingerprint
+
+
+@pytest.mark.parametrize("when", ["before connecting", "while reading"])
+def test_a_server_that_is_stopped_is_given_up(hospital: Hospital, postgres: EmbeddedPostgres, when: str) -> None:
+    """A stopped process keeps its connections and never answers; without a limit, the reader would wait for ever."""
+    given = Settings(_env_file=None, home=hospital.folder, postgres_url=SecretStr(hospital.url), engine_patience=4)
+    database = CareDatabase(given, hospital.messages.append)
+    if when == "while reading":
+        assert database.count("Patient")
+    leader = int((postgres.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+    server = [pid for pid, _ in processes_of(leader, Path("/nowhere"))]
+    try:
+        for pid in server:
+            os.kill(pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        with pytest.raises(TransientError, match=r"timeout expired|does not answer|did not answer for 4 s while"):
+            database.count("Patient")
+        assert time.monotonic() - begun < 60
+        database.close()
+    finally:
+        for pid in server:
+            os.kill(pid, signal.SIGCONT)
+    with hospital.database() as again:
+        assert again.count("Patient")
