@@ -6,6 +6,7 @@ import dagster as dg
 
 from chu_platform.automation.arriving_files import arriving_files
 from chu_platform.automation.clean_up import CLEAN_UP
+from chu_platform.automation.dead_runs import dead_runs
 from chu_platform.automation.failed_runs import failed_runs_again
 from chu_platform.automation.fingerprints_job import FINGERPRINTS
 from chu_platform.automation.jobs import JOBS
@@ -38,7 +39,14 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
         assets=[*map(asset_of, catalogue()), *maintenance_assets(catalogue())],
         jobs=[*JOBS, FINGERPRINTS, CLEAN_UP, land_files],
         schedules=[care_database_nightly, clean_up_daily, maintenance_weekly],
-        sensors=[arriving_files, arriving_on_servers, failed_runs_again, reports_follow_runs, follow_upstream],
+        sensors=[
+            arriving_files,
+            arriving_on_servers,
+            dead_runs,
+            failed_runs_again,
+            reports_follow_runs,
+            follow_upstream,
+        ],
         resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,
     )

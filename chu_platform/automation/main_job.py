@@ -21,7 +21,7 @@ from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
-from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, home_identifier
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
@@ -221,7 +221,7 @@ def _reads_files(table: Table, settings: Settings) -> bool:
 
 def _land(defs: dg.Definitions, resources: RunResources, instance: dg.DagsterInstance) -> Sequence[FailedAsset]:
     """Copy new files from the servers. After a failure, tables are made of the copies that are there."""
-    result = _execute(defs.resolve_job_def(land_files.name), resources, instance, {MAIN_JOB_TAG: "true"})
+    result = _execute(defs.resolve_job_def(land_files.name), resources, instance, {})
     return _failures(result)
 
 
@@ -232,8 +232,7 @@ def _run(
     selected: Collection[dg.AssetKey],
     partition_range: PartitionRange | None,
 ) -> dg.ExecuteInProcessResult:
-    tags = {MAIN_JOB_TAG: "true"}
-    tags |= partition_range_tags(partition_range)
+    tags = partition_range_tags(partition_range)
     return _execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected)
 
 
@@ -252,7 +251,7 @@ def _execute(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=None if selected is None else list(selected),
-        tags=dict(tags),
+        tags={MAIN_JOB_TAG: home_identifier(resources.settings), **tags},
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )

@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Final
+from uuid import uuid4
 
 import dagster as dg
 import yaml
@@ -13,8 +15,12 @@ from chu_platform.compat.run_tags import LAUNCHED_BY_CODE_SERVER
 from chu_platform.errors import ChuError
 from chu_platform.settings import Settings
 
-# Tag of all runs of the main job. Under the lock, an unfinished run with this tag belongs to a dead process.
+# Tag of all runs of the main job, with the identifier of its CHU_HOME. Under the lock of this CHU_HOME, an unfinished
+# run with this tag belongs to a dead process.
 MAIN_JOB_TAG: Final = "chu/main_job"
+# A sensor holds the lock for a moment.
+LOCK_WAIT_SECONDS: Final = 5.0
+LOCK: Final = "main_job.lock"
 SERVED_TAG: Final = LAUNCHED_BY_CODE_SERVER
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 CONFIGURATION: Final = """\
@@ -93,36 +99,72 @@ def exclusive(settings: Settings) -> Iterator[None]:
     home = settings.home.resolve()
     with _writing_home(settings):
         home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "main_job.lock").open("a+")
+        lock = (home / LOCK).open("a+")
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ChuError(
-                f"process {lock.read() or 'unknown'} is materialising into {home} already: "
-                "wait until it has ended, or use another CHU_HOME"
-            ) from None
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while not _locked(lock, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                lock.seek(0)
+                raise ChuError(
+                    f"process {lock.read() or 'unknown'} is materialising into {home} already: "
+                    "wait until it has ended, or use another CHU_HOME"
+                )
+            time.sleep(0.1)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
 
 
-def begun_runs(instance: dg.DagsterInstance, tag: str) -> Sequence[dg.DagsterRun]:
-    """The runs with this tag that have begun and not ended."""
+@contextmanager
+def no_main_job(settings: Settings) -> Iterator[bool]:
+    """Whether no main job runs on CHU_HOME. If so, none starts before the end of the context."""
+    file = settings.home.resolve() / LOCK
+    if not file.exists():
+        yield False
+        return
+    with file.open("rb") as lock:
+        yield _locked(lock, fcntl.LOCK_SH)
+
+
+def _locked(lock: IO[Any], kind: int) -> bool:
+    """Lock an open file, until it is closed. False if another process holds a lock that excludes this one."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def home_identifier(settings: Settings) -> str:
+    """A random identifier of CHU_HOME, the same for all processes and containers that use this folder."""
+    file = settings.home.resolve() / "identifier"
+    with _writing_home(settings):
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = file.with_name(f"identifier.{os.getpid()}")
+            made.write_text(uuid4().hex, encoding="ascii")
+            with suppress(FileExistsError):  # of another process, at the same time
+                os.link(made, file)
+            made.unlink()
+        return file.read_text(encoding="ascii")
+
+
+def begun_runs(instance: dg.DagsterInstance, tag: str, value: str | None = None) -> Sequence[dg.DagsterRun]:
+    """The runs with this tag, with any value or this one, that have begun and not ended."""
     waiting = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
     begun = [status for status in dg.DagsterRunStatus if status not in (*FINISHED, *waiting)]
-    return [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
+    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if tag in run.tags]
+    return [run for run in runs if value in (None, run.tags[tag])]
 
 
-def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG) -> int:
+def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG, value: str | None = None) -> int:
     """Mark unfinished runs of a killed process as failed and free their pools; returns the number of these runs.
 
-    All runs of that process have the tag `tag`. Call it only when no such process runs: for the main job under
-    `exclusive`, for the servers before they start.
+    All runs of that process have the tag `tag`, with the value `value` if given. Call it only when no such process
+    runs: for the main job under `exclusive` or `no_main_job`, for the servers before they start.
     """
-    dead = begun_runs(instance, tag)
+    dead = begun_runs(instance, tag, value)
     for run in dead:
         instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -13,6 +13,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from chu_platform.automation.dead_runs import dead_runs
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, exclusive
+from chu_platform.settings import load_settings
 from chu_platform_tests.automation.long_step import BEGUN, KINDS, TABLE, WAITS_FOR
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
@@ -94,6 +97,53 @@ def interrupt_command(folder: Path, kind: str, sign: signal.Signals) -> None:
 @pytest.mark.parametrize(("kind", "sign"), [("engine", signal.SIGINT), ("duckdb", signal.SIGTERM)])
 def test_an_interrupted_command_ends(kind: str, sign: signal.Signals, tmp_path: Path) -> None:
     interrupt_command(tmp_path, kind, sign)
+
+
+def kill_command(home: Home) -> None:
+    """Kill the main job in the middle of its step, which then holds its pool for ever."""
+    process = home.start("materialize", *SELECT, program=CHU)
+    wait_for_file(home.folder / BEGUN, process)
+    process.kill()
+    process.communicate(timeout=60)
+
+
+def state(home: Home) -> tuple[dg.DagsterRunStatus, int]:
+    """The status of the oldest run, and the number of steps that hold the pool of the table."""
+    with home.instance() as instance:
+        run = instance.get_runs(ascending=True, limit=1)[0]
+        return run.status, instance.event_log_storage.get_concurrency_info(POOL).active_slot_count
+
+
+@pytest.mark.integration
+def test_what_a_killed_command_holds_is_freed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = home_in(tmp_path, "one_interrupt_lost")
+    monkeypatch.setenv("CHU_HOME", str(home.folder))
+    kill_command(home)
+    assert state(home) == (dg.DagsterRunStatus.STARTED, 1)
+    settings = load_settings()
+    with home.instance() as instance:
+        other = instance.add_run(
+            dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED, tags={MAIN_JOB_TAG: "another CHU_HOME"})
+        )
+        with exclusive(settings), dg.build_sensor_context(instance) as context:
+            assert dead_runs(context) == dg.SkipReason("chu materialize is running")
+        assert state(home) == (dg.DagsterRunStatus.STARTED, 1)
+        with dg.build_sensor_context(instance) as context:
+            assert dead_runs(context) == dg.SkipReason("marked 1 unfinished run(s) of a killed process as failed")
+        assert state(home) == (dg.DagsterRunStatus.FAILURE, 0)
+        assert [run.status for run in instance.get_runs(dg.RunsFilter(run_ids=[other.run_id]))] == [other.status]
+
+
+@pytest.mark.system
+def test_the_daemon_frees_what_a_killed_command_holds(tmp_path: Path) -> None:
+    home = home_in(tmp_path, "one_interrupt_lost")
+    with serving(home, tmp_path / "workspace.yaml"):
+        kill_command(home)
+        killed = time.monotonic()
+        assert state(home) == (dg.DagsterRunStatus.STARTED, 1)
+        while state(home) != (dg.DagsterRunStatus.FAILURE, 0):
+            assert time.monotonic() - killed < 60
+            time.sleep(1)
 
 
 @pytest.mark.system
