@@ -6,16 +6,22 @@ Dagster's own storage. It uses the same tables, so both can be used one after th
 For each event, Dagster opens several connections, and asks the database which tables it has. This storage keeps
 connections and what it knows about the tables, and writes a batch of events with one statement and one transaction.
 `event_batches` names the public issues on batches. We know of no public issue on the connections and the look-ups.
+
+It also corrects an error. If a pool exists already, because another process has created it since, or because its limit
+has changed, Dagster catches the integrity error of an INSERT and goes on in the same transaction, which PostgreSQL has
+aborted (https://github.com/dagster-io/dagster/issues/33552). The run then ends without a failed step.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import ConcurrencyLimitsTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.auth import PgTokenProvider
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
@@ -39,6 +45,27 @@ class EventLog(BatchedEventLog, PostgresEventLogStorage):
             numbers = insert(connection, batch.rows)
         with self._one_transaction():
             self._index(batch, numbers)
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Create a pool, or set its limit, with the default limit of the instance. Equal to Dagster's method.
+
+        Except for the statement, which causes no error if the pool exists.
+        """
+        default = self._instance.global_op_concurrency_default_limit if self.has_instance else None
+        if default is None or not self.has_concurrency_limits_table or not self.has_default_pool_limit_col:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        self._reconcile_concurrency_limits_from_slots()
+        table = ConcurrencyLimitsTable
+        pool = postgresql.insert(table).values(concurrency_key=concurrency_key, limit=default, using_default_limit=True)
+        statement = pool.on_conflict_do_update(
+            index_elements=[table.c.concurrency_key],
+            set_={"limit": pool.excluded.limit},
+            where=table.c.limit != pool.excluded.limit,
+        )
+        with self.index_transaction() as connection:
+            connection.execute(statement)
+            self._allocate_concurrency_slots(connection, concurrency_key, default)
+        return True
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Replace the kept connections by those of the webserver, which have a timeout."""

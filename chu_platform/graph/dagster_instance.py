@@ -49,6 +49,8 @@ run_monitoring:
   enabled: true
   # A run whose process was killed does not report its end: it is marked as failed after four hours.
   max_runtime_seconds: 14400
+  # Its process loads the definitions, which takes long on a busy machine.
+  start_timeout_seconds: 600
   free_slots_after_run_end_seconds: 60
 # A run whose process was killed is retried. A failed step is retried by its own policy.
 run_retries:
@@ -64,8 +66,16 @@ retention:
   auto_materialize:
     purge_after_days: {skipped: 1, success: 30, failure: 30, started: 30}
 """
-# What files of earlier versions lack.
-ADDED: Final = ("storage", "retention")
+# What files of earlier versions lack, by section; None is the whole section.
+ADDED: Final = (("storage", None), ("retention", None), ("run_monitoring", "start_timeout_seconds"))
+# A launched run has to load the definitions within the first limit, which is 60 s by default. The other limits stay.
+ENVIRONMENT: Final = {
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
+    "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
+    "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "60",
+    "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": "60",
+    "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "60",
+}
 
 
 def prepare_dagster_home(settings: Settings) -> None:
@@ -80,14 +90,21 @@ def prepare_dagster_home(settings: Settings) -> None:
         if not configuration.exists() or _of_an_earlier_version(configuration.read_text()):
             configuration.write_text(CONFIGURATION)
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def _of_an_earlier_version(configuration: str) -> bool:
-    """Whether this is the unchanged file of an earlier version, which had no `storage`, or no `retention`."""
-    own, found = yaml.safe_load(CONFIGURATION), yaml.safe_load(configuration)
-    earlier = [{name: own[name] for name in own if name not in ADDED[start:]} for start in range(len(ADDED))]
-    return found in earlier
+    """Whether this is the unchanged file of an earlier version: without some of the last additions."""
+    earlier, found = yaml.safe_load(CONFIGURATION), yaml.safe_load(configuration)
+    for section, key in reversed(ADDED):
+        if key is None:
+            del earlier[section]
+        else:
+            del earlier[section][key]
+        if found == earlier:
+            return True
+    return False
 
 
 @contextmanager

@@ -40,10 +40,13 @@ class Database:
         self.folder = folder
         server.create_database(self.name)
 
-    def instance(self, *, ours: bool) -> AbstractContextManager[dg.DagsterInstance]:
+    def instance(self, *, ours: bool, limit: int = 1) -> AbstractContextManager[dg.DagsterInstance]:
+        """An instance with the storage of the platform or of Dagster, and a default limit of pools."""
         url = {"postgres_url": self.url.replace("postgresql:", "postgresql+psycopg2:")}
         storage = {"custom": {**DEPLOYED["storage"]["custom"], "config": url}} if ours else {"postgres": url}
-        (self.folder / "dagster.yaml").write_text(yaml.safe_dump({**DEPLOYED, "storage": storage}))
+        pools = {**DEPLOYED["concurrency"], "pools": {**DEPLOYED["concurrency"]["pools"], "default_limit": limit}}
+        configuration = {**DEPLOYED, "storage": storage, "concurrency": pools}
+        (self.folder / "dagster.yaml").write_text(yaml.safe_dump(configuration))
         return dg.DagsterInstance.from_config(str(self.folder))
 
     def rows(self, query: str) -> Rows:
@@ -163,3 +166,41 @@ def test_runs_with_the_same_assets_do_not_lock_each_other(database: Database, mo
             list(threads.map(store, (planned, planned[::-1])))
     planned_rows = "SELECT count(*) FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'"
     assert database.rows(planned_rows) == [(2 * 20 * 50,)]
+
+
+@dg.asset(pool="shared")
+def pooled() -> int:
+    return 3
+
+
+def limit_of(database: Database) -> Rows:
+    """The limit of the pool, whether it is the default one, and its number of slots."""
+    return database.rows("""
+        SELECT l."limit", l.using_default_limit,
+            (SELECT count(*) FROM concurrency_slots s WHERE s.concurrency_key = l.concurrency_key AND NOT deleted)
+        FROM concurrency_limits l WHERE l.concurrency_key = 'shared'""")
+
+
+def test_a_pool_that_another_process_has_created_is_used(database: Database) -> None:
+    """The daemon and a command may create a new pool at the same time: the later one finds it."""
+    with database.instance(ours=True) as daemon, database.instance(ours=True) as command:
+        for instance in (daemon, command):
+            assert instance.event_log_storage.initialize_concurrency_limit_to_default("shared")
+        assert limit_of(database) == [(1, True, 1)]
+        with ThreadPoolExecutor() as threads:
+            names = [f"pool_{number // 2}" for number in range(40)]
+            storages = [daemon.event_log_storage, command.event_log_storage]
+            list(
+                threads.map(
+                    lambda p: storages[p[0] % 2].initialize_concurrency_limit_to_default(p[1]), enumerate(names)
+                )
+            )
+    assert database.rows("SELECT count(*) FROM concurrency_slots") == [(21,)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_a_changed_default_limit_is_used(database: Database, before: int, after: int) -> None:
+    for limit in (before, after):
+        with database.instance(ours=True, limit=limit) as instance:
+            assert dg.materialize([pooled], instance=instance, raise_on_error=False).success
+        assert limit_of(database) == [(limit, True, limit)]

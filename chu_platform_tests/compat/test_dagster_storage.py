@@ -25,8 +25,12 @@ from chu_platform_tests.compat.example_assets import (
 pytestmark = pytest.mark.integration
 
 OWN = yaml.safe_load(CONFIGURATION)
-EARLIER = yaml.safe_dump({name: OWN[name] for name in OWN if name not in ("storage", "retention")})
-WITHOUT_RETENTION = yaml.safe_dump({name: OWN[name] for name in OWN if name != "retention"})
+MONITORING = {name: value for name, value in OWN["run_monitoring"].items() if name != "start_timeout_seconds"}
+# The configurations of earlier versions, the newest first.
+BEFORE = {**OWN, "run_monitoring": MONITORING}
+WITHOUT_LIMIT = yaml.safe_dump(BEFORE)
+WITHOUT_RETENTION = yaml.safe_dump({name: BEFORE[name] for name in BEFORE if name != "retention"})
+EARLIER = yaml.safe_dump({name: BEFORE[name] for name in BEFORE if name not in ("storage", "retention")})
 
 
 @pytest.fixture
@@ -115,7 +119,7 @@ def open_files(settings: Settings) -> set[str]:
     return {f.name for f in files if f.is_relative_to(settings.dagster_home) and f.suffix == ".db"}
 
 
-@pytest.mark.parametrize("earlier", [EARLIER, WITHOUT_RETENTION])
+@pytest.mark.parametrize("earlier", [EARLIER, WITHOUT_RETENTION, WITHOUT_LIMIT])
 def test_the_configuration_of_an_earlier_version_is_replaced(settings: Settings, earlier: str) -> None:
     settings.dagster_home.mkdir(parents=True)
     file = settings.dagster_home / "dagster.yaml"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chu_platform.graph.dagster_instance import CONFIGURATION
+from chu_platform.graph.dagster_instance import CONFIGURATION, ENVIRONMENT
 from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT, load_settings
 
@@ -31,6 +31,11 @@ def test_the_instance_differs_from_the_local_one_only_in_its_storage() -> None:
     assert deployed.pop("storage")["custom"]["config"]["postgres_db"].keys().isdisjoint({"password"})
     assert local.pop("storage").keys() == {"custom"}
     assert deployed == local
+
+
+def test_the_limits_are_the_local_ones(services: dict[str, dict[str, Any]]) -> None:
+    for name in PLATFORM_SERVICES:
+        assert services[name]["environment"].items() >= ENVIRONMENT.items(), name
 
 
 def test_the_code_location_has_one_name() -> None:
