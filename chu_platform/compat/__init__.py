@@ -9,7 +9,6 @@ Two names outside this package are to be reviewed too:
   `dagster._core`. The first spelling is the one of its documentation
   (https://docs.dagster.io/guides/deploy/dagster-yaml, https://github.com/dagster-io/dagster/pull/19665); `dagster`
   itself does not export the class. The test permits this one name.
-- `DagsterInstance.event_log_storage`, in `reports.check_result` and `graph.dagster_instance`. The property has no
-  underscore, but Dagster does not mark it as public. No public method returns the last evaluations of many checks in
-  one query, or frees the pool slots of a dead run.
+- `DagsterInstance.event_log_storage`, in `graph.dagster_instance` and `graph.interruption`. The property has no
+  underscore, but Dagster does not mark it as public. No public method frees the pool slots of a dead run.
 """

@@ -18,7 +18,7 @@ from chu_platform.graph.progress import StepProgress, report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, remember, touched_partitions
+from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, measured_outside, remember, touched_partitions
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.files import latest_credible
 from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, Watch, read, watch_nothing
@@ -102,13 +102,19 @@ def run_step(
                 of_table = {t: partitions if t is table else None for t in ranges}
                 shrinkage = Shrinkage.of(resources, table, last_commit, reading)
                 counts = _counts(reading, len(shrinkage.held))
-                measured_before = touched.measured if touched else {}
+                if touched is not None:
+                    measured_before = touched.measured
+                elif partition_range is not None and not partition_range.whole and not resources.force:
+                    measured_before = measured_outside(lake, table, inputs)
+                else:
+                    measured_before = {}
                 examined = {
                     t: examine(lake, t, writes[t], ranges[t], versions, counts, of_table[t], measured_before)
                     for t in ranges
                 }
             check_results = {t: examination.check_results for t, examination in examined.items()}
-            _warn(resources, check_results, reading)
+            of_tables = {t: examination.of_table for t, examination in examined.items()}
+            _warn(resources, of_tables, reading)
             if any(r.blocks for results in check_results.values() for r in results):
                 if shrinkage.held:
                     shrinkage.record(resources, table)
@@ -139,7 +145,7 @@ def run_step(
     delivery = DeliverySummary.of(reading) if reading else None
     if delivery:
         HeldDeliveries(lake).release(table.name)
-    result = StepResult(commits, check_results, time.monotonic() - begun, delivery, partial=partitions is not None)
+    result = StepResult(commits, of_tables, time.monotonic() - begun, delivery, partial=partitions is not None)
     remember(lake, table, inputs, result)
     return result
 

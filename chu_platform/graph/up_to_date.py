@@ -32,6 +32,8 @@ from chu_platform.tables.table import Layer, Table, Zone
 from chu_platform.version import PACKAGE_VERSION
 
 FOLDER: Final = ".made"
+# Key of a record whose check results are those of the whole table. Earlier versions recorded those of the range.
+OF_TABLE: Final = "checks_of_table"
 # Share of the partitions of an input above which the whole table is made: one query over everything is then cheaper.
 MAX_SHARE: Final = 0.5
 ONLY_THIS_USER: Final = 0o700
@@ -171,6 +173,20 @@ def touched_partitions(
     return Touched(touched, last)
 
 
+def measured_outside(lake: Lake, table: Table, inputs: Mapping[str, Any] | None) -> Mapping[str, float | None]:
+    """What checks of the table measured in all its rows at its last step, as far as it still holds.
+
+    It holds for the partitions that are not made again if the table is as that step left it, its checks are the same,
+    and, for checks that compare with other tables, those are the same.
+    """
+    made = _last_step(lake, table)
+    if made is None or inputs is None or not made.get(OF_TABLE) or made["inputs"]["checks"] != inputs["checks"]:
+        return {}
+    same_inputs = made["inputs"]["read"] == inputs["read"]
+    measured = made["checks"][table.folder]
+    return {c.name: measured[c.name] for c in table.all_checks if same_inputs or c.breaks is not None}
+
+
 def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
     """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
     if inputs is None:
@@ -188,6 +204,7 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
             t.folder: {r.check.name: r.measured for r in results} for t, results in result.check_results.items()
         },
         "delivery": asdict(result.delivery) if result.delivery else None,
+        OF_TABLE: True,
     }
     write_text(_file(lake, table), json.dumps(made, ensure_ascii=False), ONLY_THIS_USER)
 

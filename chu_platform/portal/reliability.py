@@ -96,6 +96,7 @@ class Reliability:
         late: How late the table is; None if it is not late.
         checks: The number of checks of the table and of the tables upstream of it.
         passed: The number of passed checks among them.
+        failed_at: When the last calculation of one of these tables failed; None if none did.
         problems: The checks that failed or were not run.
         finest: Level, grain and visible share where the indicator has the most cells.
     """
@@ -112,6 +113,7 @@ class Reliability:
     checks: int
     passed: int
     problems: Sequence[MeasuredCheck]
+    failed_at: datetime | None = None
     finest: tuple[str, str, float] | None = None
 
     @property
@@ -142,7 +144,7 @@ class Reliability:
     @property
     def state(self) -> State:
         """The state of the indicator. An indicator without checks is unchecked."""
-        if self.failed:
+        if self.failed or self.failed_at:
             return State.FAILED
         if self.late:
             return State.LATE
@@ -194,6 +196,8 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
         for r in rows
         if (r["layer"], r["table"]) == (table.layer.value, table.name) and r["evaluated_at"]
     ]
+    # A report that older code made has no such column.
+    failures = [datetime.fromisoformat(at) for r in rows if (at := r.get("last_failure_at"))]
     return {
         "cells": counts["cells"],
         "masked": counts["masked"],
@@ -201,6 +205,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
         "latest": _latest(snapshot, question),
         "campaigns": CAMPAIGNS.column in question.fact.partition_by,
         "made": max(evaluated) if evaluated else None,
+        "failed_at": max(failures) if failures else None,
         "version": snapshot.versions.get(table.name),
         "checks": len(rows),
         "passed": sum(r["status"] == "passed" for r in rows),

@@ -38,7 +38,7 @@ CRITERIA: Final = {
     State.REMARK: "aucun contrôle bloquant n’a échoué, mais un autre a une remarque sur les données : elle est à lire avec le chiffre.",
     State.UNCHECKED: "un contrôle au moins n’est pas encore évalué, ou aucun n’est publié : rien ne dit encore que le chiffre est juste.",
     State.LATE: "l’indicateur n’a pas été recalculé dans le délai prévu : le chiffre montré est le dernier calculé.",
-    State.FAILED: "un contrôle bloquant a échoué : la dernière version valable est montrée, à lire avec prudence.",
+    State.FAILED: "le dernier calcul a échoué, ou un contrôle bloquant : la dernière version valable est montrée, à lire avec prudence.",
 }
 NO_STATE: Final = (
     "La date où s’arrêtent les données et la part masquée n’entrent pas dans l’étiquette : ce sont des faits de chaque chiffre, "
@@ -213,9 +213,16 @@ def survey_apart(question: Question, cell: Cell) -> str | None:
     return f"Enquête : {question.words['survey'][cell.x['survey']]}. L’autre enquête interroge d’autres patients : elle est à côté, jamais mêlée."
 
 
+def last_failure(found: Reliability) -> str | None:
+    """When the last calculation failed, such as "Dernier calcul en échec le 3 mars 2026, 14 h 05"."""
+    return f"Dernier calcul en échec le {french.moment(found.failed_at)}" if found.failed_at else None
+
+
 def reasons(found: Reliability) -> list[str]:
     """Why an indicator has the state it has, and how old its data are where that is more than expected."""
     texts = []
+    if failure := last_failure(found):
+        texts.append(f"{failure} : la dernière version valable est montrée.")
     if found.failed:
         failed = french.counted(len(found.failed), "contrôle bloquant a échoué", "contrôles bloquants ont échoué")
         texts.append(f"{failed} : la dernière version valable est montrée.")

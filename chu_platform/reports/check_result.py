@@ -1,9 +1,10 @@
-"""All checks of all tables, with the result of the last evaluation.
+"""All checks of all tables, with their results for the version that is served.
 
-What a check measured is exact in the pseudonymised zone (`check_result_exact`), and coarse in the published report.
+A failed run does not change what is served: its results stay in Dagster, and the table says when it failed. What a
+check measured is exact in the pseudonymised zone (`check_result_exact`), and coarse in the published report.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import dagster as dg
 import pyarrow as pa
 from dagster import AssetCheckKey, AssetKey
 
+from chu_platform.compat.check_evaluations import evaluations_by
 from chu_platform.tables.check_metadata import from_metadata
 from chu_platform.tables.checks import Check, CheckCategory, CheckType, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
@@ -30,7 +32,7 @@ def exact_check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -
 
 
 def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.Table:
-    """One row per check, from its declaration and its last evaluation, with what may be published of its measure."""
+    """One row per check, from its declaration and its evaluation, with what may be published of its measure."""
     rows = []
     for row, is_public in _evaluated(instance, tables):
         measured = row["measured"]
@@ -39,7 +41,10 @@ def check_results(instance: dg.DagsterInstance, tables: Sequence[Table]) -> pa.T
 
 
 def _evaluated(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Iterator[tuple[dict[str, Any], bool]]:
-    """One row per check, from its declaration and its last evaluation in Dagster's event log; whether its measure is public.
+    """One row per check, from its declaration and Dagster's event log, and whether its measure is public.
+
+    The results of a table are those of the run that has made it last. A table that was never made has those of the last
+    run that evaluated them.
 
     Public is what is measured of published rows, of public sources and of references, and the age of the last event.
     """
@@ -48,9 +53,13 @@ def _evaluated(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Iterato
     every = [made for table in checked for made in table.outputs]
     checks = [(made, check) for made in every for check in made.all_checks]
     groups = list(dict.fromkeys(_group_key(table, check) for table, check in checks))
-    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(groups)
+    runs = _runs(instance, every)
+    results = evaluations_by(instance, groups, {key: made_by for key, (made_by, _) in runs.items() if made_by})
+    unsuccessful = {key: planned for key, (made_by, planned) in runs.items() if planned and planned != made_by}
+    ends = _ends_of_failed(instance, set(unsuccessful.values()))
     for table, check in checks:
-        execution = last.get(_group_key(table, check))
+        execution = results.get(_group_key(table, check))
+        failed_at = ends.get(unsuccessful.get(AssetKey([table.layer.value, table.name]), ""))
         # A run may plan checks and end before it evaluates them.
         evaluation = execution.evaluation if execution and execution.status.value in EVALUATED else None
         metadata = {name: value.value for name, value in evaluation.metadata.items()} if evaluation else {}
@@ -74,9 +83,25 @@ def _evaluated(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Iterato
                 "measured": outcome.measured if outcome else None,
                 "evaluated_at": _moment(execution.create_timestamp) if execution and outcome else None,
                 "run_id": execution.run_id if execution and outcome else None,
+                "last_failure_at": _moment(failed_at) if failed_at else None,
             },
             is_public or check.kind is CheckType.FRESHNESS,
         )
+
+
+def _runs(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[AssetKey, tuple[str | None, str | None]]:
+    """Of each table, the run that has made it last, and the last run that should have; None where there is none."""
+    keys = [AssetKey([table.layer.value, table.name]) for table in tables]
+    entries = [record.asset_entry for record in instance.get_asset_records(keys)]
+    made = {e.asset_key: e.last_materialization_record for e in entries}
+    return {e.asset_key: (m.run_id if (m := made[e.asset_key]) else None, e.last_run_id) for e in entries}
+
+
+def _ends_of_failed(instance: dg.DagsterInstance, runs: Iterable[str]) -> Mapping[str, float]:
+    """The time of the end, in seconds since 1970, of those of the runs that have failed."""
+    records = filter(None, (instance.get_run_record_by_id(run) for run in runs))
+    failed = [r for r in records if r.dagster_run.status is dg.DagsterRunStatus.FAILURE]
+    return {r.dagster_run.run_id: r.end_time or r.update_timestamp.timestamp() for r in failed}
 
 
 def _group_key(table: Table, check: Check) -> AssetCheckKey:
@@ -166,6 +191,12 @@ check_result = Table(
         ),
         Column("evaluated_at", STRING, "moment de l’évaluation, UTC, ISO 8601", "Évalué le"),
         Column("run_id", STRING, "exécution Dagster", "Exécution"),
+        Column(
+            "last_failure_at",
+            STRING,
+            "moment où le dernier calcul de la table a échoué, UTC, ISO 8601 ; vide s’il a réussi",
+            "Dernier échec le",
+        ),
     ],
     rows=Computed(
         check_results,
@@ -188,7 +219,7 @@ check_result = Table(
                 ),
                 (DECLARATIONS,),
             ),
-            **dict.fromkeys(("status", "measured", "evaluated_at", "run_id"), (EVENT_LOG,)),
+            **dict.fromkeys(("status", "measured", "evaluated_at", "run_id", "last_failure_at"), (EVENT_LOG,)),
         },
     ),
     preview="""

@@ -39,12 +39,14 @@ class CheckResult:
 class Examination:
     """What one scan of written rows found: the results of all checks, and the written partitions, by folder.
 
-    `rows` is the number of checked rows, with those of the partitions that did not have to be written.
+    `rows` is the number of checked rows, with those of the partitions that did not have to be written. `of_table` are
+    the results for all rows of the table after the commit, also those outside of the partition range.
     """
 
     check_results: Sequence[CheckResult]
     partitions: Mapping[str, Partition]
     rows: int
+    of_table: Sequence[CheckResult]
 
 
 def examine(
@@ -64,7 +66,8 @@ def examine(
 
     If only the partitions `touched` of the range were written, the results are still those of all its rows. The
     committed rows of the other partitions are not read again by a check that found nothing in them before
-    (`measured_before`, by name of the check), and whose number adds up.
+    (`measured_before`, by name of the check), and whose number adds up. The same holds for the partitions outside of
+    the range, and the results of the whole table.
     """
     files = write.files
     others = _others(lake, table, partition_range, touched) if touched is not None else []
@@ -113,7 +116,45 @@ def examine(
             only_written = touched is not None and check.adds_up and measured_before.get(check.name) == 0
             return _first_value(connection, check.query(of_written if only_written else inputs))
 
-        return Examination([CheckResult(check, measured(check)) for check in table.all_checks], partitions, inputs.rows)
+        results = [CheckResult(check, measured(check)) for check in table.all_checks]
+        outside = _outside(lake, table, partition_range)
+        if not outside:
+            return Examination(results, partitions, inputs.rows, results)
+
+        rest = files_relation(table, [lake.place_of(table) / f["path"] for f in outside])
+        connection.execute(f"CREATE TEMP VIEW whole AS SELECT * FROM made UNION ALL FROM {rest}")
+        unknown = [check for check in counted if measured_before.get(check.name) != 0]
+        if unknown:
+            listed = ", ".join(f"count(*) FILTER ({check.breaks})" for check in unknown)
+            (found,) = connection.execute(f"SELECT {listed} FROM {rest}").fetchall()
+            for check, number in zip(unknown, found, strict=True):
+                breaking[check.name] += number
+        of_whole = replace(
+            inputs,
+            written="whole",
+            rows=inputs.rows + sum(f["num_records"] or 0 for f in outside),
+            after="whole",
+            same_partitions=current,
+            rows_before=_rows_before(lake, table, None),
+        )
+
+        def of_table(result: CheckResult) -> CheckResult:
+            check = result.check
+            if check.breaks is not None:
+                return CheckResult(check, check.measured(breaking[check.name], of_whole.rows))
+            if check.adds_up and measured_before.get(check.name) == 0:
+                return result
+            return CheckResult(check, _first_value(connection, check.query(of_whole)))
+
+        return Examination(results, partitions, inputs.rows, [of_table(result) for result in results])
+
+
+def _outside(lake: Lake, table: Table, partition_range: PartitionRange | None) -> list[dict[str, Any]]:
+    """The committed files of the partitions outside of the range, which the commit leaves as they are."""
+    if partition_range is None or partition_range.whole or (delta := lake.open(table)) is None:
+        return []
+    column = partition_range.partition_scheme.column
+    return [f for f in active_files(delta) if not partition_range.holds((f.get("partition") or {}).get(column))]
 
 
 def _others(
@@ -130,16 +171,9 @@ def _others(
 
 def _after(lake: Lake, table: Table, partition_range: PartitionRange | None) -> str:
     """Relation of the whole table after the commit: written rows, and rows of the other partitions."""
-    if partition_range is None or partition_range.whole or (delta := lake.open(table)) is None:
-        return "written"
-    column = partition_range.partition_scheme.column
     # The files of the other partitions only: those that are replaced may be damaged.
-    others = [
-        lake.place_of(table) / f["path"]
-        for f in active_files(delta)
-        if not partition_range.holds((f.get("partition") or {}).get(column))
-    ]
-    return f"(SELECT * FROM written UNION ALL SELECT * FROM {files_relation(table, others)})"
+    others = [lake.place_of(table) / f["path"] for f in _outside(lake, table, partition_range)]
+    return f"(SELECT * FROM written UNION ALL SELECT * FROM {files_relation(table, others)})" if others else "written"
 
 
 def _rows_before(lake: Lake, table: Table, partition_range: PartitionRange | None) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -52,10 +52,18 @@ LATE = Late(3, stale=False)
         (known([REMARK], LATE), State.LATE),
         (known(late=Late(900, stale=True)), State.LATE),
         (known([FAILED, REMARK], LATE), State.FAILED),
+        (replace(known(), failed_at=datetime(2026, 3, 2, 9, 5, tzinfo=UTC)), State.FAILED),
     ],
 )
 def test_the_most_serious_is_the_state(found: Reliability, state: State) -> None:
     assert found.state is state
+
+
+def test_a_failed_calculation_is_said_and_its_version_stays() -> None:
+    failed = replace(known(), failed_at=datetime(2026, 3, 2, 9, 5, tzinfo=UTC))
+    (said,) = reasons(failed)
+    assert said.startswith("Dernier calcul en échec le 2 mars 2026")
+    assert said.endswith(" : la dernière version valable est montrée.")
 
 
 def test_all_that_is_remarked_is_among_the_reasons() -> None:
