@@ -13,6 +13,7 @@ import yaml
 
 from chu_platform.compat.run_tags import LAUNCHED_BY_CODE_SERVER
 from chu_platform.errors import ChuError
+from chu_platform.private_folders import ONLY_OWNER, protect_folders
 from chu_platform.settings import Settings
 
 # Tag of all runs of the main job, with the identifier of its CHU_HOME. Under the lock of this CHU_HOME, an unfinished
@@ -85,7 +86,9 @@ def prepare_dagster_home(settings: Settings) -> None:
     """
     home = settings.dagster_home
     with _writing_home(settings):
-        home.mkdir(parents=True, exist_ok=True)
+        for folder in (home, settings.work_folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=ONLY_OWNER)
+        protect_folders(settings)
         configuration = home / "dagster.yaml"
         if not configuration.exists() or _of_an_earlier_version(configuration.read_text()):
             configuration.write_text(CONFIGURATION)
@@ -116,6 +119,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
     home = settings.home.resolve()
     with _writing_home(settings):
         home.mkdir(parents=True, exist_ok=True)
+        protect_folders(settings)
         lock = (home / LOCK).open("a+")
     with lock:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS

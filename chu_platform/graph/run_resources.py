@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from chu_platform.graph.lineage_events import LineageEvents
 from chu_platform.interrupts import Interrupts
+from chu_platform.private_folders import protect_folders
 from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
@@ -102,6 +103,7 @@ class RunResources:
 
     def __enter__(self) -> Self:
         self.lake.prepare()
+        protect_folders(self.settings)
         return self
 
     def __exit__(
