@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from chu_platform.errors import ChuError, log_traceback
+from chu_platform.errors import ChuError, known_cause, log_traceback
 from chu_platform.interrupts import INTERRUPTED, SIGNALS
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
@@ -552,6 +552,8 @@ def _message(error: Exception) -> str:
     """One line about an error."""
     if isinstance(error, ChuError):
         return str(error)
+    if cause := known_cause(error):
+        return cause
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or type(error).__name__}{where}"

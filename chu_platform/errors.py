@@ -1,9 +1,55 @@
-"""Errors whose message is meant for the user, and a log of the tracebacks of all other errors."""
+"""Errors whose message is meant for the user, and a log of all other errors.
 
+Messages of libraries may contain values of rows. So neither the user nor the log sees them as they are: known causes
+are told in words of the platform, and of other messages the log keeps the technical words.
+"""
+
+import errno
 import os
+import re
 import traceback
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Final
+
+from chu_platform.technical_words import TECHNICAL_WORDS
+
+FREE_SPACE: Final = "free space there or choose a larger disk, then run again; nothing half-written is visible"
+RIGHTS: Final = "let the user of this process read and write it (chown, chmod), or choose another folder"
+STORAGE: Final = "Dagster's storage (CHU_HOME/dagster)"
+# Errors of the system, by number: the cause, where {} is the file, and the remedy.
+SYSTEM: Final = {
+    errno.ENOSPC: ("the disk is full{}", FREE_SPACE),
+    errno.EDQUOT: ("the quota of this user is used up{}", FREE_SPACE),
+    errno.EACCES: ("the rights are missing{}", RIGHTS),
+    errno.EPERM: ("the rights are missing{}", RIGHTS),
+    errno.EROFS: ("the disk can only be read{}", "mount it for writing, or choose another folder"),
+    errno.EMFILE: ("this process has too many open files{}", "raise the limit (ulimit -n), then run again"),
+    errno.EIO: ("the disk has an error{}", "look into the log of the system (dmesg), and replace the disk"),
+}
+# Messages of libraries that stand for an error of the system.
+AS_SYSTEM: Final = (
+    (re.compile(r"no space left on device|os error 28|max_temp_directory_size", re.IGNORECASE), errno.ENOSPC),
+    (re.compile(r"disk quota exceeded|os error 122", re.IGNORECASE), errno.EDQUOT),
+    (re.compile(r"permission denied|os error 13\b", re.IGNORECASE), errno.EACCES),
+    (re.compile(r"read-only file system|os error 30", re.IGNORECASE), errno.EROFS),
+    (re.compile(r"too many open files|os error 24", re.IGNORECASE), errno.EMFILE),
+)
+# Messages of SQLite: the cause and the remedy.
+SQLITE: Final = (
+    ("database or disk is full", f"the disk of {STORAGE} is full: {FREE_SPACE}"),
+    (
+        "database is locked",
+        f"{STORAGE} is locked by another process: end the process that uses its files, then run again",
+    ),
+    (
+        "not a database|malformed",
+        f"{STORAGE} is damaged: move this folder away, then run again; it holds the history of runs, not the tables",
+    ),
+    ("readonly database|unable to open database file", f"the rights on {STORAGE} are missing: {RIGHTS}"),
+    ("disk i/o error", f"the disk of {STORAGE} has an error, or is full: {FREE_SPACE}"),
+)
 
 
 class ChuError(Exception):
@@ -18,21 +64,66 @@ class PermanentError(ChuError):
     """An error that stays until a delivery, a declaration or the code is another: waiting does not help."""
 
 
+def known_cause(error: BaseException) -> str | None:
+    """Cause and remedy of an error of the machine (a full disk, missing rights, ...); None for any other error.
+
+    Looks at the error and at those that caused it.
+    """
+    return next(filter(None, (_cause(e) for e in _chain(error))), None)
+
+
+def _cause(error: BaseException) -> str | None:
+    if isinstance(error, OSError) and error.errno in SYSTEM:
+        return _of_system(error.errno, error.filename)
+    return cause_in_text(type(error).__name__, str(error))
+
+
+def cause_in_text(class_name: str, message: str) -> str | None:
+    """See `known_cause`: for an error of which only the names of its class and its message are known."""
+    text = message.lower()
+    if "sqlite3." in text or class_name in ("OperationalError", "DatabaseError"):
+        return next((cause for pattern, cause in SQLITE if re.search(pattern, text)), None)
+    if class_name == "UnicodeEncodeError" and "surrogates not allowed" in text:
+        return "the name of a file or folder is not valid UTF-8: rename it (convmv -f latin1 -t utf8), then run again"
+    return next((_of_system(number) for pattern, number in AS_SYSTEM if pattern.search(text)), None)
+
+
+def _of_system(number: int, file: object = None) -> str:
+    cause, remedy = SYSTEM[number]
+    place = f" ({os.fsencode(file).decode(errors='backslashreplace')})" if isinstance(file, str | bytes) else ""
+    return f"{cause.format(place)}: {remedy}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def without_values(message: str) -> str:
+    """The technical words of a message of a library; what may be a value of a row is replaced by an ellipsis."""
+    words = re.findall(r"[A-Za-z]+|[^A-Za-z\s]+", message)
+    kept = [word if word.lower() in TECHNICAL_WORDS else "…" for word in words]
+    return re.sub(r"…( …)+", "…", " ".join(kept))
+
+
 def log_traceback(error: BaseException, folder: Path) -> str:
     """Append the traceback of an error and of its causes to `errors.log` in `folder`.
 
-    Returns the path of the log, or a text that says why it could not be written. Omits the messages of the errors,
-    because messages of libraries may contain values of rows.
+    Returns the path of the log, or a text that says why it could not be written. Of the messages, it has only the
+    technical words (see `without_values`), and the number of an error of the system.
     """
     lines = [f"{datetime.now():%Y-%m-%d %H:%M:%S}\n"]
-    cause: BaseException | None = error
-    while cause is not None:
-        lines += [*traceback.format_tb(cause.__traceback__), f"{type(cause).__module__}.{type(cause).__name__}\n\n"]
-        cause = cause.__cause__ or cause.__context__
+    for cause in _chain(error):
+        number = errno.errorcode.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""
+        lines += traceback.format_tb(cause.__traceback__)
+        message = " ".join(filter(None, [number, without_values(str(cause))]))
+        lines.append(f"{type(cause).__module__}.{type(cause).__name__}: {message}\n\n")
     log = folder / "errors.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
             stream.writelines(lines)
     except OSError:
         return "no file: the log could not be written"

@@ -4,12 +4,13 @@ In a checkout, the file `.env` and the default of CHU_HOME are in the folder of 
 they are in the current working directory.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chu_platform.errors import ChuError
@@ -57,6 +58,13 @@ class Settings(BaseSettings):
         30, ge=0, description="days that Dagster's storage keeps ended runs with their events; 0 keeps all"
     )
     smtp_url: SecretStr = Field(SecretStr("smtp://localhost"), description="smtp(s)://user:password@host:port")
+
+    @field_validator("*")
+    @classmethod
+    def _is_utf_8(cls, value: object) -> object:
+        if isinstance(value, str | Path) and os.fsencode(value) != str(value).encode(errors="replace"):
+            raise ValueError("the name of the folder is not valid UTF-8, and no engine can read it: rename the folder")
+        return value
 
     @property
     def sources_folder(self) -> Path:
@@ -140,5 +148,8 @@ def load_settings() -> Settings:
         # A missing folder would give a warning. It only exists in a container.
         return Settings(_secrets_dir=SECRET_FILES if SECRET_FILES.is_dir() else None)
     except ValidationError as error:
-        wrong = "; ".join(f"CHU_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"CHU_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise ChuError(f"settings: {wrong}") from None

@@ -18,7 +18,7 @@ from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.landing_job import land_files
 from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import keep_described
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, cause_in_text
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, home_identifier
@@ -274,11 +274,13 @@ def _failures(result: dg.ExecuteInProcessResult) -> Sequence[FailedAsset]:
                 cause = (data.error.cause or data.error).message.strip()
             failed.append(FailedAsset((event.step_key or "?").replace("__", "/", 1), cause or "unknown"))
     if not result.success and not failed:
-        failed.append(FailedAsset("run", f"the run did not finish{_run_error(result)}; see it in the Dagster UI"))
+        failed.append(FailedAsset("run", f"the run did not finish{_run_error(result)}"))
     return failed
 
 
 def _run_error(result: dg.ExecuteInProcessResult) -> str:
-    """Class name of the error that ended a run outside its steps, in brackets; empty if there is none."""
+    """The error that ended a run outside its steps: a known cause, or its class in brackets and where to look."""
     ends = [e.job_failure_data for e in result.all_events if e.event_type is dg.DagsterEventType.RUN_FAILURE]
-    return "".join(f" ({end.error.cls_name})" for end in ends if end.error)
+    errors = [end.error for end in ends if end.error]
+    known = next(filter(None, (cause_in_text(e.cls_name or "", e.message) for e in errors)), None)
+    return f": {known}" if known else "".join(f" ({e.cls_name})" for e in errors) + "; see it in the Dagster UI"

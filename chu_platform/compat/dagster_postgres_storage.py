@@ -101,6 +101,8 @@ class PostgresStorage(DagsterPostgresStorage):
             pool_size=KEPT_CONNECTIONS,
             max_overflow=-1,
             pool_pre_ping=True,
+            # An error shows the statement: without whole events.
+            hide_parameters=True,
         )
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine

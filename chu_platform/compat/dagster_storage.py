@@ -40,6 +40,8 @@ def _open(url: str) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=-1,
+        # An error shows the statement: without whole events.
+        hide_parameters=True,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _no_flush)

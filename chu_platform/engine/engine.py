@@ -19,7 +19,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from chu_platform.compat.spark_connect import answers, disconnect, interrupt_all
 from chu_platform.engine.in_batches import in_batches
 from chu_platform.engine.spark_connect_server import Server
-from chu_platform.errors import ChuError, TransientError
+from chu_platform.errors import ChuError, TransientError, cause_in_text
 from chu_platform.settings import Settings
 from chu_platform.storage.store import LakePath
 from chu_platform.storage.store_path import REFUSED, StorePath, StoreUnavailable
@@ -122,6 +122,8 @@ class Engine:
                 raise StoreUnavailable(
                     self._settings.lake_url, f"the credentials of the engine are refused while {action}"
                 ) from None
+            if cause := cause_in_text(type(error).__name__, str(error)):
+                raise ChuError(f"the engine failed while {action}: {cause}") from None
             condition = error.getCondition() if isinstance(error, PySparkException) else None
             raise ChuError(
                 f"the engine failed while {action} ({condition or type(error).__name__}); details: {log}"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError, PermanentError
+from chu_platform.errors import ChuError, PermanentError, known_cause, without_values
 from chu_platform.graph.progress import StepProgress, report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
@@ -141,7 +141,8 @@ def run_step(
             }
             commits = {t: made[t] for t in ranges}
     except OSError as error:
-        raise ChuError(f"{table.layer}/{table.name} could not be written: {error.strerror or error}") from None
+        cause = known_cause(error) or error.strerror or without_values(str(error))
+        raise ChuError(f"{table.layer}/{table.name} could not be written: {cause}") from None
     delivery = DeliverySummary.of(reading) if reading else None
     if delivery:
         HeldDeliveries(lake).release(table.name)

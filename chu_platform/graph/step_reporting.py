@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from chu_platform.errors import ChuError, PermanentError, TransientError, log_traceback
+from chu_platform.errors import ChuError, PermanentError, TransientError, known_cause, log_traceback
 from chu_platform.graph.run_resources import RunResources
 
 # A step is retried after a transient error (lost connection, dead engine, two writers), not after a failed check. It
@@ -58,6 +58,8 @@ def _failure(resources: RunResources, error: Exception) -> dg.Failure:
     if isinstance(error, ChuError):
         permanent = {PERMANENT: isinstance(error, PermanentError)}
         return dg.Failure(str(error), metadata=permanent, allow_retries=False)
+    if cause := known_cause(error):
+        return dg.Failure(cause, metadata={PERMANENT: False}, allow_retries=False)
     # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
     log = log_traceback(error, resources.settings.logs_folder)
     return dg.Failure(f"unexpected {type(error).__name__}; see {log}", allow_retries=False)

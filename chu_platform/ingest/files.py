@@ -27,13 +27,16 @@ NEVER_DELIVERED = re.compile(
     rf"~\$.*|\..*|.*\.(part|tmp|filepart|crdownload|{DONE[1:]}|{'|'.join(ALGORITHMS)})", re.IGNORECASE
 )
 MAX_LISTED_CAUSES = 3
+# Neither Delta tables nor Dagster can store such a name.
+NOT_UTF8: Final = "has a name that is not valid UTF-8: rename it"
 
 
 @dataclass(frozen=True)
 class PackScan:
     """What is below the pack: its files, in order of path, and what is no readable file.
 
-    `folders` cannot be searched, and `links` cannot be followed; the text says why. `pipes` are pipes and devices.
+    `folders` cannot be searched, and `links` cannot be followed or read; the text says why. `pipes` are pipes and
+    devices.
     """
 
     pack: Path
@@ -124,6 +127,9 @@ def scan_pack(pack: Path) -> PackScan:
     for folder, below, names in os.walk(pack, followlinks=True, onerror=refused):
         here = Path(folder)
         seen.add(here.resolve())
+        folders |= {here / _printable(name): NOT_UTF8 for name in below if _printable(name) != name}
+        links |= {here / _printable(name): NOT_UTF8 for name in names if _printable(name) != name}
+        below[:], names[:] = ([n for n in listed if _printable(n) == n] for listed in (below, names))
         below[:] = [f for f in below if not NEVER_DELIVERED.fullmatch(f) and (here / f).resolve() not in seen]
         for path in (here / n for n in sorted(names)):
             try:
@@ -134,6 +140,11 @@ def scan_pack(pack: Path) -> PackScan:
                 elif path.is_symlink():
                     links[path] = "is a link to nothing"
     return PackScan(pack, sorted(files), folders, links, pipes)
+
+
+def _printable(name: str) -> str:
+    """The name with escapes for bytes that are not UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def readable(pattern: str) -> str:
