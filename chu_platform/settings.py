@@ -5,6 +5,7 @@ they are in the current working directory.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,11 @@ def _project() -> Path:
 PROJECT = _project()
 # In a container, secrets are files in this folder, named like the variable in lower case (`chu_postgres_url`).
 SECRET_FILES = Path("/run/secrets")
+
+
+# A character in hexadecimal, as in URLs; characters of patterns of file names, and control characters.
+ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+PATTERNS = re.compile(r"[*?\[\x00-\x1f]")
 
 
 class Settings(BaseSettings):
@@ -64,6 +70,17 @@ class Settings(BaseSettings):
     def _is_utf_8(cls, value: object) -> object:
         if isinstance(value, str | Path) and os.fsencode(value) != str(value).encode(errors="replace"):
             raise ValueError("the name of the folder is not valid UTF-8, and no engine can read it: rename the folder")
+        return value
+
+    @field_validator("home", "lake", "sources")
+    @classmethod
+    def _is_no_pattern(cls, value: str | Path | None) -> str | Path | None:
+        if value is not None and (
+            found := PATTERNS.search(str(value if "//" in str(value) else Path(value).absolute()))
+        ):
+            raise ValueError(
+                f"the path has {found[0]!r}, which Dagster and DuckDB read as a pattern: rename the folder"
+            )
         return value
 
     @property
@@ -146,10 +163,16 @@ def load_settings() -> Settings:
     """The settings of the environment. Raises ChuError with the names, not the values, of invalid settings."""
     try:
         # A missing folder would give a warning. It only exists in a container.
-        return Settings(_secrets_dir=SECRET_FILES if SECRET_FILES.is_dir() else None)
+        settings = Settings(_secrets_dir=SECRET_FILES if SECRET_FILES.is_dir() else None)
     except ValidationError as error:
         wrong = "; ".join(
             f"CHU_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
         raise ChuError(f"settings: {wrong}") from None
+    if settings.lake_url is None and (found := ESCAPE.search(str(settings.lake_folder))):
+        raise ChuError(
+            f"settings: the path of the lake {settings.lake_folder} has {found[0]!r}, which Delta readers decode: set "
+            "CHU_LAKE or CHU_HOME to another folder"
+        )
+    return settings

@@ -9,11 +9,12 @@ connections and what it knows about the tables, and writes a batch of events in 
 the public issues on batches. We know of no public issue on the connections and the look-ups of tables.
 """
 
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,17 @@ from chu_platform.compat.event_batches import BatchedEventLog, insert
 
 # Files of events in use at the same time: the index, and those of some runs.
 MAX_OPEN_FILES: Final = 8
+
+
+@cache
+def _plain(folder: str) -> str:
+    """The path of a folder without `%`, which has a meaning in the URLs of SQLAlchemy.
+
+    Dagster puts paths into URLs as they are. The path is that of an open file of this process, so it needs no cleaning.
+    """
+    if "%" not in folder:
+        return folder
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
 
 
 def _open(url: str) -> Engine:
@@ -153,4 +165,4 @@ class SqliteStorage(DagsterSqliteStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "SqliteStorage":
         """The storage of `base_dir`. Dagster's method would return its own class."""
-        return cls.from_local(config_value["base_dir"], inst_data)
+        return cls.from_local(_plain(config_value["base_dir"]), inst_data)

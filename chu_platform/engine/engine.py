@@ -18,6 +18,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from chu_platform.compat.spark_connect import answers, disconnect, interrupt_all
 from chu_platform.engine.in_batches import in_batches
+from chu_platform.engine.plain_paths import PlainPaths
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.errors import ChuError, TransientError, cause_in_text
 from chu_platform.settings import Settings
@@ -70,6 +71,7 @@ class Engine:
         self._server: Server | None = None
         self._session: SparkSession | None = None
         self._unresponsive = False
+        self._paths = PlainPaths()
 
     @property
     def session(self) -> "SparkSession":
@@ -157,9 +159,15 @@ class Engine:
         return self.session.read.format("delta").option("versionAsOf", version).load(self._address(path))
 
     def _address(self, path: LakePath) -> str:
-        """The path as the engine knows it: Spark uses the scheme `s3a` for S3."""
-        is_s3a = self._settings.engine == "spark" and isinstance(path, StorePath)
-        return str(path).replace("s3://", "s3a://", 1) if is_s3a else str(path)
+        """The path as the engine knows it: Spark uses the scheme `s3a` for S3; a folder has a plain name."""
+        if not isinstance(path, StorePath):
+            # The machines of a remote engine do not have our links.
+            return str(path if self._is_remote else self._paths.of(path))
+        return str(path).replace("s3://", "s3a://", 1) if self._settings.engine == "spark" else str(path)
+
+    @property
+    def _is_remote(self) -> bool:
+        return self._settings.engine == "spark" and self._settings.spark_remote is not None
 
     def query(self, sql: str, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
         """The result of a declared query over its inputs, not computed yet."""
@@ -236,3 +244,4 @@ class Engine:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self._paths.close()

@@ -21,7 +21,7 @@ from deltalake import DeltaTable
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.errors import log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
-from chu_platform.storage.commit_log import log_of
+from chu_platform.storage.commit_log import commits, log_of
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.storage.store import LakePath, log_stamp
@@ -246,5 +246,7 @@ def published_tables(catalogue: DescribedCatalogue) -> Mapping[str, DescribedTab
 
 
 def _version(path: LakePath, delta: DeltaTable) -> Version:
-    committed = datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
+    # The history of delta-rs is empty if the path has special characters.
+    at = next(commits(path, delta.version())).time
+    committed = at.astimezone(UTC) if at else datetime.fromtimestamp(0, UTC)
     return Version(delta.version(), committed, last_data_commit(path, delta))
