@@ -89,13 +89,30 @@ def test_the_instance_differs_from_the_other_deployment_in_how_runs_start() -> N
         yaml.safe_load(file.read_text()) for file in (PROJECT / "docker" / "dagster.yaml", BASE / "dagster.yaml")
     )
     ours.pop("run_launcher")
-    assert ours["run_monitoring"].pop("start_timeout_seconds") == 600
     assert ours["concurrency"]["runs"].pop("max_concurrent_runs") == 4
     compose["concurrency"]["runs"].pop("max_concurrent_runs")
-    compose["run_monitoring"].pop("start_timeout_seconds", None)
     assert ours == compose
     workspaces = (PROJECT / "docker" / "workspace.yaml", BASE / "workspace.yaml")
     assert len({file.read_text() for file in workspaces}) == 1
+
+
+@pytest.mark.unit
+def test_dagster_has_the_environment_of_the_other_deployment() -> None:
+    compose = yaml.safe_load((PROJECT / "docker" / "compose.yaml").read_text())["x-dagster"]["environment"]
+    generated = yaml.safe_load((BASE / "kustomization.yaml").read_text())["configMapGenerator"]
+    (ours,) = (g["literals"] for g in generated if g["name"] == "environment")
+    assert dict(literal.split("=", 1) for literal in ours) == compose
+    of_pods = {
+        name: {source["configMapRef"]["name"] for source in pod["containers"][0].get("envFrom", [])}
+        for name, pod in pods().items()
+    }
+    assert {name for name, maps in of_pods.items() if "environment" in maps} == {
+        "code",
+        "daemon",
+        "webserver",
+        "webserver-read-only",
+    }
+    assert launcher()["env_config_maps"] == ["environment", "lake"]
 
 
 @pytest.mark.system
