@@ -13,13 +13,27 @@ CR: Final = b"\r"
 PADDING: Final = b" \t\r\x00\x1a"
 # Reason codes of a line that ends too early.
 CUT_REASONS: Final = ("too_few_fields", "unterminated_quote")
+# How Python writes bytes that are no UTF-8 when it decodes with `surrogateescape`.
+STRAY_BYTES: Final = re.compile("[\udc80-\udcff]+")
+
+
+def decoded(text: bytes, fallback: str) -> str:
+    """The text of bytes: what is valid UTF-8 as UTF-8, and every other byte in the encoding `fallback`.
+
+    A stray byte of another encoding is one character, so that it does not change how the rest of its line is read.
+    Raises UnicodeDecodeError for a byte that the fallback does not have.
+    """
+    return STRAY_BYTES.sub(
+        lambda found: found[0].encode("ascii", "surrogateescape").decode(fallback),
+        text.decode("utf-8", "surrogateescape"),
+    )
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How a file is written.
 
-    `separator` and `quote` (b"": no quoting), `fallback` (encoding of lines that are not UTF-8), `ending` (line
+    `separator` and `quote` (b"": no quoting), `fallback` (encoding of bytes that are not UTF-8), `ending` (line
     ending), `width` (fields per record). In files of fixed width, only the first `max_length` characters of a line are
     significant; the rest is ignored. Every line has at least `min_length`.
     """
@@ -82,13 +96,8 @@ class Dialect:
         """
         if self.max_length is None:
             return text
-        text = text.replace(NUL, b" ")
-        try:
-            return text.decode()[: self.max_length].encode()
-        except UnicodeDecodeError as error:
-            start = text[: error.start].decode()
-            # An invalid UTF-8 byte inside the record means the fallback encoding, which has one byte per character.
-            return start[: self.max_length].encode() if len(start) >= self.max_length else text[: self.max_length]
+        characters = text.replace(NUL, b" ").decode("utf-8", "surrogateescape")
+        return characters[: self.max_length].encode("utf-8", "surrogateescape")
 
     def _closing(self, text: bytes, start: int) -> int:
         while (end := text.find(self.quote, start)) >= 0 and text.startswith(self.quote, end + 1):

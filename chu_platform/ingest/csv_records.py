@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect
+from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect, decoded
 from chu_platform.ingest.delivered import Malformed
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure, Numbers
@@ -299,7 +299,7 @@ class Block:
         rewrite |= (text + LF).endswith(CR + LF) != (dialect.ending == CR + LF)
         if not _is_utf8(bare):
             try:
-                bare = bare.decode(dialect.fallback).encode()
+                bare = decoded(bare, dialect.fallback).encode()
             except UnicodeDecodeError:
                 return IrregularLines(index, count, f"not_{dialect.fallback.replace('-', '')}")
             self.lines_in_fallback += sum(not _is_utf8(line) for line in text.split(LF))
@@ -467,14 +467,13 @@ class RecordScan:
             )
 
     def _as_text(self, text: bytes) -> str:
-        """Decode a line: as UTF-8, else in the fallback encoding, else as UTF-8 with the invalid bytes escaped."""
+        """Decode a line; bytes that neither UTF-8 nor the fallback encoding has are escaped."""
         text = _without_carriage_return(text)
-        for encoding in ("utf-8", self._dialect.fallback):
-            try:
-                return text.decode(encoding).replace("\x00", "\\x00")
-            except UnicodeDecodeError:
-                continue
-        return text.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+        try:
+            characters = decoded(text, self._dialect.fallback)
+        except UnicodeDecodeError:
+            characters = text.decode("utf-8", "backslashreplace")
+        return characters.replace("\x00", "\\x00")
 
 
 def _without_carriage_return(text: bytes) -> bytes:

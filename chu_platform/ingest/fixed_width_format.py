@@ -22,20 +22,22 @@ if TYPE_CHECKING:
 # A character that does not occur in text: DuckDB reads the whole line as one field.
 NO_SEPARATOR: Final = "\x1f"
 START: Final = 1 << 12
-# Shifts of a part of a line, relative to the part before it, that are looked for, in this order.
-SHIFTS: Final = (0, -1, -2, 1)
+# Shifts of a part of a line, relative to the part before it, that are looked for: at most so many characters.
+MAX_SHIFT: Final = 24
 
 
 @dataclass(frozen=True)
 class Anchor:
     """Columns that show by how many characters a part of a line is shifted.
 
-    `fits` is DuckDB SQL, true for a text `{text}` that can be the values of `columns`, which follow each other. `moves`
-    are the columns of the part.
+    `certain` and `possible` are regular expressions of the character before `columns`, which follow each other, and of
+    their text. A text that is `certain` can stand in no other place; it is looked for beside its place too. A
+    `possible` one is odd, but acceptable in its own place. `moves` are the columns of the part.
     """
 
     columns: Sequence[str]
-    fits: str
+    certain: str
+    possible: str
     moves: Sequence[str]
 
 
@@ -43,9 +45,10 @@ class Anchor:
 class FixedWidthFormat:
     """Fixed-width lines without a header. `columns` gives the first and last character of each column, from 1.
 
-    Text after the last column is ignored. `fallback` is the encoding of lines that are not UTF-8. Every line goes at
+    Text after the last column is ignored. `fallback` is the encoding of bytes that are not UTF-8. Every line goes at
     least to the end of the column `complete_to`: a shorter last line without line ending was cut. `anchors` tell the
-    lines of which a part is shifted; columns of no anchor begin in their place in every line.
+    lines of which a part is shifted; columns of no anchor begin in their place in every line. A line in which the
+    values of an anchor are in no place for certain is a reject.
     """
 
     columns: Mapping[str, tuple[int, int]]
@@ -94,20 +97,24 @@ class FixedWidthFormat:
                 malformed=scan.malformed,
                 locate=lambda _, numbers: scan.locate(numbers),
                 constants=constants,
+                misplaced={anchor.columns[0]: f"{_shift_name(anchor)} IS NULL" for anchor in self.anchors},
                 encoding=scan.encoding,
                 lines_in_fallback=scan.lines_in_fallback,
             )
 
     def _cells(self, lines: str) -> str:
-        """SQL (for FROM) of the columns of `lines`. A column ends where the next one begins, shifted or not."""
+        """SQL (for FROM) of the columns of `lines` and the shifts of the anchors, null where a shift is unknown.
+
+        A column ends where the next one begins, shifted or not.
+        """
         relation, before = lines, "0"
         for anchor in self.anchors:
             relation = f"(SELECT *, {self._shift(anchor, before)} AS {_shift_name(anchor)} FROM {relation})"
-            before = _shift_name(anchor)
-        shift_of = {column: _shift_name(anchor) for anchor in self.anchors for column in anchor.moves}
+            before = _known_shift(anchor)
+        shift_of = {column: _known_shift(anchor) for anchor in self.anchors for column in anchor.moves}
         next_shifts = [shift_of.get(name, "0") for name in self.columns][1:]
         ends = [*next_shifts, shift_of.get(list(self.columns)[-1], "0")]
-        cells = []
+        cells = [_shift_name(anchor) for anchor in self.anchors]
         for (name, (first, last)), end in zip(self.columns.items(), ends, strict=True):
             begin = shift_of.get(name, "0")
             length = f"{last - first + 1}" + (f" + {end} - {begin}" if end != begin else "")
@@ -116,19 +123,31 @@ class FixedWidthFormat:
         return f"(SELECT {', '.join(cells)} FROM {relation})"
 
     def _shift(self, anchor: Anchor, before: str) -> str:
-        """SQL of the shift of the columns of an anchor. `before` is that of the part before it.
+        """SQL of the shift of the columns of an anchor; null if it is unknown. `before` is that of the part before it.
 
-        It is the same as before if their values are in no place that is looked for.
+        Another place than that of the part before must be the only one.
         """
         first = self.columns[anchor.columns[0]][0]
         length = self.columns[anchor.columns[-1]][1] - first + 1
-        fits = {s: anchor.fits.format(text=f"substr(line, {before} + {first + s}, {length})") for s in SHIFTS}
-        cases = " ".join(f"WHEN {condition} THEN {before} + {s}" for s, condition in fits.items())
-        return f"CASE {cases} ELSE {before} END"
+
+        def fits(pattern: str, shift: str) -> str:
+            text = f"substr(line, {first - 1} + {shift}, {length + 1})"
+            return f"regexp_full_match({text}, {sql_text(pattern)})"
+
+        others = f"[s FOR s IN range(-{MAX_SHIFT}, {MAX_SHIFT + 1}) IF {fits(anchor.certain, f'{before} + s')}]"
+        shift = (
+            f"CASE WHEN len(found) = 1 THEN {before} + found[1] "
+            f"WHEN len(found) = 0 AND {fits(anchor.possible, before)} THEN {before} END"
+        )
+        return f"CASE WHEN {fits(anchor.certain, before)} THEN {before} ELSE [{shift} FOR found IN [{others}]][1] END"
 
 
 def _shift_name(anchor: Anchor) -> str:
     return sql_name(f"shift of {anchor.columns[0]}")
+
+
+def _known_shift(anchor: Anchor) -> str:
+    return f"coalesce({_shift_name(anchor)}, 0)"
 
 
 def _start(file: Path) -> tuple[int, bytes]:

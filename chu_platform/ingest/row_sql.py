@@ -87,6 +87,7 @@ class RowSql:
                 for name, reason in self._reasons.items()
             ),
             *(_RejectCondition(f"{sql_name(c.name)} IS NULL", c.name, "missing") for c in delivered if c.required),
+            *(_RejectCondition(_misplaced(column), column, "misplaced") for column in raw.misplaced),
             *(_RejectCondition(f"NOT ({k.holds_when})", k.column, k.reason) for k in source.row_checks),
         ]
 
@@ -148,6 +149,7 @@ class RowSql:
         source = self._source
         texts = [f"{self._cell(c)} AS {delivered_text(c.name)}" for c in self._present]
         texts += [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
+        texts += [f"{condition} AS {_misplaced(column)}" for column, condition in self._raw.misplaced.items()]
         typed = [f"{self._typed(c)} AS {sql_name(c.name)}" for c in self._present]
         typed += [f"CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in self._absent]
         derived = [f"{expression} AS {sql_name(name)}" for name, expression in source.derived.items()]
@@ -185,6 +187,11 @@ class RowSql:
             return "NULL"
         start = f"left({delivered_text(column)}, {MAX_SHAPE_LENGTH})"
         return f"regexp_replace(regexp_replace({start}, '\\p{{L}}', 'a', 'g'), '\\d', '9', 'g')"
+
+
+def _misplaced(column: str) -> str:
+    """Name in SQL of the condition of rows in which the values from a column on are in no known place."""
+    return sql_name(f"misplaced:{column}")
 
 
 def _can_fail(column: Column) -> bool:

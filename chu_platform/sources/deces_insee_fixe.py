@@ -1,6 +1,8 @@
 """INSEE register of deaths, in the fixed-width text files that INSEE publishes."""
 
-from chu_platform.building_blocks.death_columns import FIRST_DEATH_YEAR, INSEE_NAME, insee_table
+from typing import Final
+
+from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.fixed_width_format import Anchor, FixedWidthFormat
 from chu_platform.ingest.identifiers import COMMUNE_OF_FIXED_WIDTH
@@ -17,20 +19,31 @@ POSITIONS = {
     "lieudeces": (163, 167),
     "actedeces": (168, 176),
 }
-# Some lines are shifted: a name or a town with accents was padded to its length in bytes. Dates tell the shift: one digit
-# further, they would have impossible years. A line with another date, or without sex, stays as it is.
-ANCHORS = (
+# Some lines are shifted: a name or a town with accents was padded to its length in bytes. What follows the name or the
+# country is a row of digits, whose first one tells the shift: no digit stands before it, and one digit further, the
+# date would have an impossible year.
+_MONTH: Final = r"(?:0\d|1[0-2])"
+_DAY: Final = r"[0-3]\d"
+_PLACE: Final = r"\d[\dABab]\d{3}"
+_BIRTH_YEAR: Final = r"(?:1[4-9]|20)\d\d"
+_DEATH_YEAR: Final = r"(?:18[89]|19\d|20\d)\d"
+_NO_PLACE: Final = " {5}"
+ANCHORS: Final = (
     Anchor(
-        ("sexe", "datenaiss"),
-        "left({text}, 1) IN ('1', '2') AND (try_cast(substr({text}, 2) AS INTEGER) BETWEEN 14000000 AND 20991231 "
-        "AND try_cast(substr({text}, 2) AS INTEGER) % 10000 <= 1231 OR substr({text}, 2) = '00000000')",
-        ("sexe", "datenaiss", "lieunaiss", "commnaiss"),
+        ("sexe", "datenaiss", "lieunaiss"),
+        certain=rf"\D[12](?:0{{8}}|{_BIRTH_YEAR}{_MONTH}{_DAY})(?:{_NO_PLACE}|{_PLACE})",
+        # A line without sex, or one with a damaged date or place of birth.
+        possible=rf"\D(?:.{_BIRTH_YEAR}.{{9}}"
+        rf"|\d(?:\d{{8}}| {{8}}|\d{{4}} {{4}}|\d{{6}} {{2}})(?:{_NO_PLACE}|{_PLACE}|[\dABab]{{1,4}} *))",
+        moves=("sexe", "datenaiss", "lieunaiss", "commnaiss"),
     ),
     Anchor(
-        ("datedeces",),
-        f"try_cast({{text}} AS INTEGER) BETWEEN {FIRST_DEATH_YEAR}0000 AND 20991231 "
-        "AND try_cast({text} AS INTEGER) % 100 <= 31",
-        ("paysnaiss", "datedeces", "lieudeces", "actedeces"),
+        ("datedeces", "lieudeces"),
+        # Blanks behind a year or a month: the rest of the date is unknown.
+        certain=rf"\D{_DEATH_YEAR}(?:{_MONTH}{_DAY}(?:{_NO_PLACE}|{_PLACE})|(?:{_MONTH} {{2}}| {{4}}){_PLACE})",
+        # A date that the checks of rows reject, or a line that ends in the place.
+        possible=r"\D(?:[^ ].*| {8}.*)?",
+        moves=("paysnaiss", "datedeces", "lieudeces", "actedeces"),
     ),
 )
 

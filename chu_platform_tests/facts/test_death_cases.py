@@ -293,6 +293,36 @@ def test_damaged_lines_are_not_taken_for_shifted_ones(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_of_which_no_part_is_in_a_known_place_is_a_reject(tmp_path: Path) -> None:
+    """However far a name and a town are shifted, a line is read right, or rejected."""
+    days = ("20170211", "20161130", "20101204", "19820101")
+    cases = [(n, t, day) for n in range(-40, 41) for t in range(-30, 41) for day in days if not (n - t) % 5]
+    lines = [shifted(n, t, day=day) for n, t, day in cases]
+    write(tmp_path / "pack", "deces-2019.txt", [shifted(0, 0)] * len(lines) + lines)
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    read = Counter((row[1], row[2], row[3], row[6], row[7]) for row in outcome.rows)
+    assert read.keys() == {(2, "19350310", "99352", day, "69381") for day in (*days, "20190312")}
+    near = [case for case in cases if abs(case[0]) <= 24 and abs(case[1]) <= 24]
+    assert len(near) + len(lines) <= outcome.reading.kept
+    assert "misplaced" in {reason for _, _, reason in outcome.rejected}
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "iso-8859-1", "cp1252"])
+def test_a_stray_byte_does_not_shift_a_line_in_utf_8(tmp_path: Path, encoding: str) -> None:
+    texts = [("HÉLÈNE ZOÉ*ŒUVRE D’ÂGE/", "LYéN"), ("HELENE*É/", "éèà SAINT-ÉTIENNE"), ("é*É/", "LYON")]
+    lines = [f"{name:80}11935031001004{town:30}{'':30}2018091569381        1" for name, town in texts]
+    stray = {letter: letter.encode(encoding) for letter in "éèà"}
+    coded = [b"".join(stray.get(letter) or letter.encode() for letter in line) for line in lines]
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "deces-2018.txt").write_bytes(b"\n".join(coded) + b"\n")
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == []
+    assert {row[1:4] + row[6:9] for row in outcome.rows} == {(1, "19350310", "01004", "20180915", "69381", "1")}
+    names = {row[0] for row in outcome.rows}
+    assert names == {name.replace("é", stray["é"].decode("iso-8859-1")) for name, _ in texts}
+    assert outcome.reading.deliveries[0].lines_in_fallback == 3
+
+
 @needs_cases
 def test_shared_cases_of_deces_csv(maker: Maker, tmp_path: Path) -> None:
     """Case 1 (partial dates), in deces.csv and in INSEE's format, and case 3 (places)."""
