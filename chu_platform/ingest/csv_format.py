@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SEPARATORS = ";,\t|"
 HEADER_LIMIT = 1 << 20
 # A first line that tells a spreadsheet program the separator.
-SEPARATOR_LINE = re.compile(rb'"?sep=."?\r?', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class CsvFormat:
                 lines_in_fallback=scan.lines_in_fallback,
                 separator=separator,
                 has_powers=scan.has_powers,
+                outer_blanks=scan.outer_blanks,
             )
 
     def _names(self, header: bytes, separator: str) -> list[str]:

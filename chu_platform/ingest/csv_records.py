@@ -24,9 +24,11 @@ from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect, decoded
 from chu_platform.ingest.delivered import Malformed
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure, Numbers
+from chu_platform.ingest.outer_blanks import OuterBlanks, blanks_in_csv, blanks_in_fixed_width
 
 BLOCK = 1 << 20
 POWER = re.compile(rb"\dE\+\d", re.IGNORECASE)
+DOUBLED_RETURN = re.compile(rb"\r{2,}\n")
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
 
@@ -80,18 +82,18 @@ class Block:
         self._dialect = dialect
         self._header = header
         self._delivered = text[: text.rfind(LF) + 1]
-        self._text = self._delivered
+        self._text = _with_single_returns(self._delivered)
         self._final = final
         self._closing: _ClosingLine | None = None
         self.irregular: list[IrregularLines] = []
         is_ascii = self._delivered.isascii()
         is_utf8 = is_ascii or _is_utf8(self._delivered)
         self.has_utf8 = not is_ascii and bool(LOOKS_LIKE_UTF8.search(self._delivered))
-        if not is_utf8:
-            self._text = self._converted() or self._delivered
-        self.converted = self._text is not self._delivered
+        converted = None if is_utf8 else self._converted()
+        self.converted = converted is not None
         self.lines_in_fallback = 0
-        if self.converted:
+        if converted is not None:
+            self._text = converted
             self._header = header.decode(dialect.fallback, "replace").encode()
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == LF[0])
         self.lines = len(self._ends)
@@ -117,10 +119,18 @@ class Block:
         # To look for one byte is fastest, and it is rare.
         return b"+" in text and (b"E+" in text or b"e+" in text) and bool(POWER.search(text))
 
+    def outer_blanks(self) -> OuterBlanks:
+        """The blanks that may be around values."""
+        if self._dialect.max_length is not None:
+            return blanks_in_fixed_width(self._text)
+        # The blanks of lines in the fallback encoding are other bytes.
+        is_mixed = self.lines_in_fallback and not self.converted
+        return OuterBlanks.ANY if is_mixed else blanks_in_csv(self._text, self._dialect)
+
     @property
     def is_unchanged(self) -> bool:
         """Whether the block can be read as delivered."""
-        return not self.converted and all(i.is_unchanged for i in self.irregular)
+        return self._text is self._delivered and all(i.is_unchanged for i in self.irregular)
 
     def line(self, index: int, count: int = 1) -> bytes:
         """The bytes of `count` lines from line `index` on, without the last line feed."""
@@ -158,7 +168,7 @@ class Block:
         return int(self._ends[index - 1]) + 1 if index else 0
 
     def _consumed(self) -> int:
-        if not self.converted:
+        if self._text is self._delivered:
             return self._start(self.lines)
         ends = np.flatnonzero(np.frombuffer(self._delivered, np.uint8) == LF[0])
         return int(ends[self.lines - 1]) + 1 if self.lines else 0
@@ -168,7 +178,7 @@ class Block:
         if LOOKS_LIKE_UTF8.search(self._delivered):
             return None
         try:
-            return self._delivered.decode(self._dialect.fallback).encode()
+            return self._text.decode(self._dialect.fallback).encode()
         except UnicodeDecodeError:
             return None
 
@@ -328,7 +338,7 @@ class _BlockPosition:
 class RecordScan:
     """Scan of one file. Results: the number of `records`, the `malformed` lines and the `readable_file` for DuckDB.
 
-    `has_powers`: see `RawRows`.
+    `has_powers`, `outer_blanks`: see `RawRows`.
 
     `body` is the offset of the first record in bytes, `line` its line number. `header` is the header line, empty for
     files without a header.
@@ -348,6 +358,7 @@ class RecordScan:
         self.readable_file = file
         self.records = 0
         self.has_powers = False
+        self.outer_blanks = OuterBlanks.NONE
         self.malformed: list[Malformed] = []
 
     def run(self, copy: Path, max_malformed: int) -> None:
@@ -365,6 +376,8 @@ class RecordScan:
                 self._has_utf8 |= block.has_utf8
                 self._lines_in_fallback += block.lines_in_fallback
                 self.has_powers = self.has_powers or block.has_powers
+                if self.outer_blanks < OuterBlanks.ANY:
+                    self.outer_blanks = max(self.outer_blanks, block.outer_blanks())
                 # DuckDB would take a line before the header for the header.
                 if target is None and (self._line > 2 or not block.is_unchanged):
                     target = copy.open("wb")
@@ -479,6 +492,11 @@ class RecordScan:
 def _without_carriage_return(text: bytes) -> bytes:
     """A line without the carriage return of its ending."""
     return text[:-1] if text.endswith(CR) else text
+
+
+def _with_single_returns(text: bytes) -> bytes:
+    """Lines with one carriage return before the line feed, of which a transfer in text mode makes two."""
+    return DOUBLED_RETURN.sub(CR + LF, text) if CR in text and CR + CR + LF in text else text
 
 
 def _with_final_line_ending(text: bytes, dialect: Dialect) -> bytes:

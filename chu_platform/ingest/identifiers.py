@@ -10,8 +10,11 @@ branch, for speed. A text of no known form stays as it is delivered, in capitals
 
 from typing import Final
 
-# Blanks of Unicode that occur around values, the byte order mark and the blank without width among them.
-BLANKS: Final = " \t\r\n\v\f\u00a0\u2002\u2003\u2007\u2009\u200b\u202f\ufeff"
+# Blanks of Unicode that occur around values, the byte order mark and blanks without width among them.
+BLANKS: Final = (
+    " \t\r\n\v\f\u0085\u00a0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
+    "\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
 
 
 def trimmed(text: str) -> str:

@@ -163,12 +163,12 @@ class RowSql:
         return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
 
     def _cell(self, column: Column) -> str:
-        """SQL of the delivered text; null for an empty cell."""
-        name = sql_name(column.name)
+        """SQL of the delivered text without blanks around it; null for an empty cell."""
+        text = self._raw.outer_blanks.removed(sql_name(column.name))
         if self._source.empty:
             listed = ", ".join(sql_text(text) for text in ("", *self._source.empty))
-            return f"CASE WHEN trim({name}) NOT IN ({listed}) THEN {name} END"
-        return name if self._raw.empty_is_null else f"CASE WHEN {name} <> '' THEN {name} END"
+            return f"CASE WHEN {text} NOT IN ({listed}) THEN {text} END"
+        return text if self._raw.empty_is_null else f"CASE WHEN {text} <> '' THEN {text} END"
 
     def _filled(self, name: str) -> str:
         """SQL that is true if a cell of a column that is not text has a value: it is not empty, and not a blank."""

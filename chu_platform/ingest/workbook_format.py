@@ -15,6 +15,7 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Expected, Malformed, Matched, RawRows
 from chu_platform.ingest.file_kinds import require_workbook
 from chu_platform.ingest.files import OpenedFile
+from chu_platform.ingest.outer_blanks import OuterBlanks
 from chu_platform.ingest.parquet_text import parquet_rows
 from chu_platform.ingest.workbook_rows import Row, Sheet, opened_sheets
 
@@ -54,7 +55,7 @@ class WorkbookFormat:
                 body = _Body.write(rows, header, columns, raw)
             if not body.lines and not body.malformed:
                 raise ChuError(f"{file.name} has a header and no rows: ask for it again")
-            yield parquet_rows(
+            read = parquet_rows(
                 raw,
                 file.origin(),
                 columns,
@@ -63,6 +64,7 @@ class WorkbookFormat:
                 malformed=body.malformed,
                 constants=constants,
             )
+            yield replace(read, outer_blanks=OuterBlanks.ANY)
         finally:
             raw.unlink(missing_ok=True)
 

@@ -425,6 +425,30 @@ def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_
     assert all(step.up_to_date for step in maker.steps(pack).values())
 
 
+@pytest.mark.parametrize(
+    ("ending", "blank"), [("\r\r\n", ""), ("\n", "\u00a0"), ("\n", "\t"), ("\n", " "), ("\r\n", "\u202f")]
+)
+def test_line_ends_and_blanks_hide_no_withdrawal(tmp_path: Path, ending: str, blank: str) -> None:
+    """Neither in the list nor in a file of deaths; what is kept is the same in every format."""
+    deaths = [died("2019-03-12")._replace(numero_acte_deces=number) for number in ("2", "31")]
+    padded = [Death(*(f"{blank}{value}{blank}" for value in death)) for death in deaths]
+    files = {
+        "deces.csv": [HEADER, *(",".join(d) for d in padded)],
+        "Deces_2019.csv": [";".join(COLUMNS), *(";".join(blank + c + blank for c in d.insee()) for d in deaths)],
+        "deces-2019.txt": [
+            d._replace(numero_acte_deces=f"{blank}{d.numero_acte_deces}{blank}").fixed(0) for d in deaths
+        ],
+        "fichier-opposition-deces-26.csv": [LIST_HEADER, f'"20190312";"69381{blank}";"31{blank}"'],
+    }
+    (tmp_path / "pack").mkdir()
+    for name, found in files.items():
+        (tmp_path / "pack" / name).write_bytes("".join(line + ending for line in found).encode())
+    for table in (deces, deces_insee_csv, deces_insee_fixe):
+        outcome = deliver(table, tmp_path / "pack", tmp_path / table.name)
+        assert (outcome.reading.kept, outcome.reading.withdrawn) == (1, 1)
+        assert {"2", "69381", "ESSAI"} <= set(outcome.rows[0])
+
+
 @needs_cases
 def test_shared_case_of_opposition(maker: Maker, tmp_path: Path) -> None:
     shutil.copytree(CASES / "07-insee-opposition", tmp_path / "pack")

@@ -10,7 +10,9 @@ import pytest
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest import csv_records
+from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.outer_blanks import OuterBlanks, blanks_in_csv
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
 pytestmark = pytest.mark.unit
@@ -59,8 +61,63 @@ def test_quoted_empty_cells_are_empty(given: Given) -> None:
     assert given(lines('"1";"";"";""', '2;"";;"5"', '3;" ";;1')).rows == [
         (1, None, None, None),
         (2, None, None, 5.0),
-        (3, " ", None, 1.0),
+        (3, None, None, 1.0),
     ]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r\r\n", "\r\r\r\n"])
+@pytest.mark.parametrize("block", [1 << 20, 16])
+def test_a_doubled_carriage_return_is_a_line_end(
+    given: Given, monkeypatch: pytest.MonkeyPatch, ending: str, block: int
+) -> None:
+    monkeypatch.setattr(csv_records, "BLOCK", block)
+    rows = ("1;a;;1", '2;"b";;"2"', f'3;"c{ending}d";2019-01-01;"3"', "4;é;;4", "", "5;x;;bad", "6;y;;")
+    outcome = given(lines(*rows, ending=ending))
+    assert [(row[0], row[3]) for row in outcome.rows] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0), (6, None)]
+    assert outcome.rows[2][1] == ("c\nd" if ending == "\n" else "c\r\nd")
+    assert outcome.rejected == [(8, "amount", "not_a_number")]
+    assert outcome.reading.rejects[0][4:] == ("aaa", "5;x;;bad")
+
+
+BLANKS = (" ", "  ", "\t", "\u00a0", " \u00a0", "\u202f ", "\u2009", "\u200b", "\ufeff", "\u3000", "\u0085")
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("form", ["{b}{v}", "{v}{b}", '"{b}{v}{b}"'])
+def test_blanks_around_values_are_removed(given: Given, blank: str, form: str) -> None:
+    cells = [form.format(b=blank, v=value) for value in ("1", "a, b", "2019-01-01", "1,5")]
+    plain = '7;"x ""y"" ; z";;1'
+    outcome = given(lines(plain, ";".join(cells), ";".join(["2", form.format(b=blank, v=""), "", "1"])))
+    assert outcome.rejected == []
+    assert outcome.rows == [
+        (1, "a, b", date(2019, 1, 1), 1.5),
+        (2, None, None, 1.0),
+        (7, 'x "y" ; z', None, 1.0),
+    ]
+
+
+@pytest.mark.parametrize("first", ["3;ü;;1", "3;u;;1"])
+def test_blanks_in_the_fallback_encoding_are_removed(given: Given, first: str) -> None:
+    """With lines of two encodings in the file, or one."""
+    outcome = given(lines(first).encode() + "1;\u00a0a\u00a0;;1\n2;é\u00a0;;1\n".encode("cp1252"))
+    assert [row[1] for row in outcome.rows] == ["a", "é", first[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "blanks"),
+    [
+        ('1;"a b; c";;1\n', OuterBlanks.NONE),
+        ('1;"a b;""c"" d";;1\n', OuterBlanks.NONE),
+        ("1;a b;;1 \n", OuterBlanks.SPACES),
+        (" 1;a b;;1\n", OuterBlanks.SPACES),
+        ('1;"a ";;1\r\n', OuterBlanks.SPACES),
+        ("1;é à;d\u00a0é;1\n", OuterBlanks.NONE),
+        ("1;é\u00a0;;1\n", OuterBlanks.ANY),
+    ],
+)
+def test_where_blanks_are_looked_for(text: str, blanks: OuterBlanks) -> None:
+    dialect = Dialect(b";", b'"', "cp1252", b"\n", 4)
+    assert blanks_in_csv(text.encode(), dialect) is blanks
 
 
 @pytest.mark.parametrize("text", ["7", "+7", "-7", "007", " 7 ", "-0", "2147483647", "-2147483648"])
@@ -151,7 +208,7 @@ def test_bytes_of_no_encoding_are_rejected(given: Given) -> None:
 def test_blanks_around_numbers_and_dates(given: Given) -> None:
     outcome = given(lines("\u00a01 ;a;\u202f2020-02-29\u00a0;\t1,5\u00a0", "2\ufeff;b;;2", "\u00a0;c;;3"))
     assert outcome.rows == [(1, "a", date(2020, 2, 29), 1.5), (2, "b", None, 2.0)]
-    assert outcome.rejected == [(4, "id", "not_a_whole_number")]
+    assert outcome.rejected == [(4, "id", "missing")]
 
 
 def test_the_encoding_is_detected_for_each_line(given: Given) -> None:
@@ -289,7 +346,7 @@ def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest
         first_lines.append(text.getvalue().count("\n") + 1)
         writer.writerow(row)
     outcome = given(text.getvalue())
-    assert [(r[0], r[1] or "") for r in outcome.rows] == [(r[0], r[1]) for r in rows if r[2] != "bad"]
+    assert [(r[0], r[1] or "") for r in outcome.rows] == [(r[0], r[1].strip(" ")) for r in rows if r[2] != "bad"]
     expected = [(line, "day", "not_a_date") for line, row in zip(first_lines, rows, strict=True) if row[2] == "bad"]
     assert outcome.rejected == expected
 
