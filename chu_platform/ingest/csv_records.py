@@ -125,7 +125,7 @@ class Block:
             return blanks_in_fixed_width(self._text)
         # The blanks of lines in the fallback encoding are other bytes.
         is_mixed = self.lines_in_fallback and not self.converted
-        return OuterBlanks.ANY if is_mixed else blanks_in_csv(self._text, self._dialect)
+        return OuterBlanks.ANY if is_mixed else blanks_in_csv(self._text, self._ends, self._dialect)
 
     @property
     def is_unchanged(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chu_platform.ingest.csv_dialect import CR, LF, Dialect
 from chu_platform.ingest.identifiers import BLANKS
+from chu_platform.ingest.line_structure import Numbers
 
 SPACE: Final = b" "
 # Lines of a block that are split to see whether a space beside a separator is in quotes.
@@ -38,12 +39,12 @@ class OuterBlanks(IntEnum):
         return f"CASE WHEN {has_blanks} THEN nullif({bare}, '') ELSE {text} END"
 
 
-def blanks_in_csv(text: bytes, dialect: Dialect) -> OuterBlanks:
-    """The blanks around the values of whole lines, each with its line feed."""
+def blanks_in_csv(text: bytes, ends: Numbers, dialect: Dialect) -> OuterBlanks:
+    """The blanks around the values of whole lines; `ends` are the positions of their line feeds."""
     is_other = any(lead in text for lead in _leads(dialect.separator))
     if is_other and _others_beside(dialect.separator, dialect.quote).search(LF + text):
         return OuterBlanks.ANY
-    return OuterBlanks.SPACES if SPACE in text and _has_outer_space(text, dialect) else OuterBlanks.NONE
+    return OuterBlanks.SPACES if SPACE in text and _has_outer_space(text, ends, dialect) else OuterBlanks.NONE
 
 
 def blanks_in_fixed_width(text: bytes) -> OuterBlanks:
@@ -66,7 +67,7 @@ def _others_beside(separator: bytes, quote: bytes) -> re.Pattern[bytes]:
     return re.compile(b"%b *(?:%b)|(?:%b) *%b" % (edge, blank, blank, edge))
 
 
-def _has_outer_space(text: bytes, dialect: Dialect) -> bool:
+def _has_outer_space(text: bytes, ends: Numbers, dialect: Dialect) -> bool:
     """Whether a space is at the start or the end of a value."""
     data = np.frombuffer(text, np.uint8)
     spaces = np.flatnonzero(data == SPACE[0])
@@ -76,7 +77,6 @@ def _has_outer_space(text: bytes, dialect: Dialect) -> bool:
     beside = spaces[is_edge[data[spaces - 1]] | is_edge[data[spaces + 1]]]
     if not dialect.quote or not len(beside):
         return bool(len(beside))
-    ends = np.flatnonzero(data == LF[0])
     lines = np.unique(np.searchsorted(ends, beside))
     if len(lines) > MAX_EXAMINED:
         return True

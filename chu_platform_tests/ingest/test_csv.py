@@ -6,6 +6,7 @@ import random
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chu_platform.errors import ChuError
@@ -117,7 +118,8 @@ def test_blanks_in_the_fallback_encoding_are_removed(given: Given, first: str) -
 )
 def test_where_blanks_are_looked_for(text: str, blanks: OuterBlanks) -> None:
     dialect = Dialect(b";", b'"', "cp1252", b"\n", 4)
-    assert blanks_in_csv(text.encode(), dialect) is blanks
+    line = text.encode()
+    assert blanks_in_csv(line, np.array([len(line) - 1]), dialect) is blanks
 
 
 @pytest.mark.parametrize("text", ["7", "+7", "-7", "007", " 7 ", "-0", "2147483647", "-2147483648"])
