@@ -4,6 +4,7 @@ The register also lists private practices, often named after a person. Only esta
 (key F...) keep their name; the others get a general label.
 """
 
+from chu_platform.building_blocks.place_codes import department_of
 from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.sources.etablissement_sante import FRENCH_COUNTRIES, etablissement_sante
@@ -66,10 +67,10 @@ dim_establishment = Table(
                                  WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B' ELSE '20' END
                         -- Saint-Barthélemy and Saint-Martin, with codes of when they were in Guadeloupe.
                         WHEN insee IN ('97123', '97127') OR insee IS NULL AND postal IN ('97133', '97150') THEN NULL
-                        -- Mayotte, before it was a department.
-                        WHEN substr(insee, 1, 3) = '985' THEN '976'
-                        WHEN substr(coalesce(insee, postal), 1, 2) IN ('97', '98') THEN substr(coalesce(insee, postal), 1, 3)
-                        ELSE substr(coalesce(insee, postal), 1, 2) END AS department
+                        -- A commune abroad has no department, whatever its postal code.
+                        WHEN insee IS NOT NULL THEN {department_of("insee")}
+                        WHEN substr(postal, 1, 2) IN ('97', '98') THEN substr(postal, 1, 3)
+                        ELSE substr(postal, 1, 2) END AS department
             FROM coded
         ),
         ranked AS (

@@ -3,6 +3,7 @@
 from typing import Final
 
 from chu_platform.building_blocks.birth_checks import plausible_age
+from chu_platform.building_blocks.place_codes import department_of
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
@@ -135,15 +136,7 @@ fact_death = Table(
                    sexe, year(birth_date) AS birth_year,
                    CASE WHEN birth_date IS NULL THEN 0 WHEN birth_month = 0 THEN 1 WHEN birth_day = 0 THEN 2 ELSE 3 END AS known_parts,
                    {completed_years("birth_date", "counted_date")} AS age,
-                   CASE WHEN length(code_lieu_deces) <> 5 THEN NULL
-                        WHEN substr(code_lieu_deces, 1, 2) = '97' THEN substr(code_lieu_deces, 1, 3)
-                        -- Codes of before the departments: Mayotte and La Réunion.
-                        WHEN substr(code_lieu_deces, 1, 3) = '985' THEN '976'
-                        WHEN code_lieu_deces = '98405' THEN '974'
-                        -- Departments of Algeria.
-                        WHEN substr(code_lieu_deces, 1, 2) IN ('91', '92', '93', '94')
-                            AND substr(code_lieu_deces, 3, 3) IN ('352', '353', '354') THEN NULL
-                        ELSE substr(code_lieu_deces, 1, 2) END AS department
+                   {department_of("code_lieu_deces")} AS department
             FROM dated
         ),
         death AS (SELECT DISTINCT * FROM aged)

@@ -37,8 +37,9 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
     """Create organisation(id, department, region) and attachment(professional, organisation, share).
 
     The department is that of the commune, else of the postal code, else of the postal code that `cedex` begins with.
-    Postal codes of addresses in other countries do not count. Of Corsica, only the region may be known. `share` is the
-    part of the professional's consultations that counts in the organisation.
+    Postal codes of addresses in other countries do not count. Communes 9_352 to 9_354 are those of Algeria. Of Corsica,
+    only the region may be known. `share` is the part of the professional's consultations that counts in the
+    organisation.
     """
     create_department_macro(connection)
     connection.execute(
@@ -64,7 +65,9 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
                 -- Islands that were communes of Guadeloupe.
                 WHEN coalesce('commune ' || commune, postal) NOT IN
                     ('commune 97123', 'commune 97127', '97133', '97150')
-                    THEN if(commune ^@ '985', '976', department_of(coalesce(commune, postal)))
+                    THEN CASE WHEN commune ^@ '985' THEN '976' WHEN commune = '98405' THEN '974'
+                        WHEN commune NOT SIMILAR TO '9[1-4]35[2-4]' OR commune IS NULL
+                            THEN department_of(coalesce(commune, postal)) END
                 END) AS department_code
             FROM area GROUP BY id
         )

@@ -110,6 +110,15 @@ PLACES: Final = [
     ("ALLEMAGNE", "", "75012", "", UNKNOWN),
     ("Italie", "", "20100", "", UNKNOWN),
     ("SUISSE", "", "", "01200 BELLEGARDE", UNKNOWN),
+    # Codes of places as in the register of deaths.
+    ("", "91352", "", "", UNKNOWN),
+    ("", "92353", "16000", "", UNKNOWN),
+    ("", "93354", "", "31000 ORAN", UNKNOWN),
+    ("", "94352", "", "", UNKNOWN),
+    ("", "99352", "75012", "", UNKNOWN),
+    ("", "91228", "91000", "", ("91", "11")),
+    ("", "98405", "", "", ("974", "04")),
+    ("", "98611", "", "", UNKNOWN),
     # Damage: the postal code counts.
     ("", "XX", "69001", "", ("69", "84")),
     ("", "010", "69001", "", ("69", "84")),
