@@ -6,6 +6,7 @@ The descriptions of the columns are shared too: engines refuse a UNION of column
 from collections.abc import Sequence
 from typing import Final
 
+from chu_platform.building_blocks.death_dates import COMPACT_DATE
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
@@ -175,7 +176,12 @@ def insee_table(
         columns=columns,
         rows=Delivered(
             reader,
-            typing={"lieunaiss": commune, "lieudeces": commune},
+            typing={
+                "datenaiss": COMPACT_DATE,
+                "lieunaiss": commune,
+                "datedeces": COMPACT_DATE,
+                "lieudeces": commune,
+            },
             derived={
                 "periode": "replace(upper(period), '_', '-')",
                 "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",

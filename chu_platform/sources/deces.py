@@ -16,6 +16,7 @@ from chu_platform.building_blocks.death_columns import (
     pays_naissance,
     valid_death_date,
 )
+from chu_platform.building_blocks.death_dates import ISO_DATE
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
@@ -49,7 +50,12 @@ deces = Table(
         DeliveredFiles(
             r"deces\.csv", {".csv": CsvFormat(",", fallback="iso-8859-1")}, instead=INSEE_NAME + r"\.(?:txt|csv)"
         ),
-        typing={"code_lieu_naissance": COMMUNE, "code_lieu_deces": COMMUNE},
+        typing={
+            "date_naissance": ISO_DATE,
+            "code_lieu_naissance": COMMUNE,
+            "date_deces": ISO_DATE,
+            "code_lieu_deces": COMMUNE,
+        },
         derived={"death_year": "left(date_deces, 4)"},
         understood={"date_naissance": WITH_YEAR},
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),

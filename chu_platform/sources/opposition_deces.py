@@ -11,6 +11,7 @@ from chu_platform.building_blocks.death_columns import (
     valid_death_date,
     withdrawal_key,
 )
+from chu_platform.building_blocks.death_dates import COMPACT_DATE
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
@@ -45,10 +46,10 @@ opposition_deces = Table(
         # Each list replaces the one before. If several are delivered, the deaths of all of them are withdrawn.
         DeliveredFiles(
             r"fichier[-_]opposition[-_]deces(?P<period>[-_\d]*)\.csv",
-            {".csv": CsvFormat(";", fallback="iso-8859-1")},
+            {".csv": CsvFormat(";,\t", fallback="iso-8859-1")},
             optional=True,
         ),
-        typing={"lieudeces": COMMUNE},
+        typing={"datedeces": COMPACT_DATE, "lieudeces": COMMUNE},
         spellings={
             "datedeces": ("Date de décès", "Date de deces", "date_deces"),
             "lieudeces": ("Code du lieu de décès", "Code du lieu de deces", "code_lieu_deces"),
@@ -61,7 +62,7 @@ opposition_deces = Table(
         },
         derived={
             "periode": "nullif(trim(period, '-_'), '')",
-            "date_deces": f"if(datedeces LIKE '____-%', datedeces, {insee_date('datedeces')})",
+            "date_deces": insee_date("datedeces"),
             "death_year": "left(datedeces, 4)",
             "death_key": withdrawal_key("date_deces", "lieudeces", "actedeces"),
         },

@@ -153,6 +153,71 @@ def test_a_partial_date_is_one_death_in_every_form(maker: Maker, tmp_path: Path)
     assert_recomputed(lake)
 
 
+# Spellings of dates that every format reads, and the date.
+SPELLINGS = {
+    "2019": "2019",
+    "20190000": "2019-00-00",
+    "2019-00": "2019-00-00",
+    "201900": "2019-00-00",
+    "2019.0": "2019",
+    "201906": "2019-06",
+    "2019-6": "2019-06",
+    "2019-06": "2019-06",
+    "2019/06": "2019-06",
+    "20190600": "2019-06-00",
+    "20190617": "2019-06-17",
+    "20190617.0": "2019-06-17",
+    "2019-06-17": "2019-06-17",
+    "2019-6-7": "2019-06-07",
+    "2019/06/17": "2019-06-17",
+    "2019.06.17": "2019-06-17",
+    " 2019-06-17 ": "2019-06-17",
+    "\u00a020190617\t": "2019-06-17",
+    "2019-06-17 00:00:00": "2019-06-17",
+    "2019-06-17T00:00:00.000Z": "2019-06-17",
+    "2019-06-17 13:45": "2019-06-17",
+}
+
+
+def with_zeros(day: str) -> str:
+    """A date with 00 for what is unknown."""
+    return f"{day}-00-00"[:10]
+
+
+def test_every_format_reads_every_spelling_of_a_date(tmp_path: Path) -> None:
+    """Dates of death and of birth, and dates of the opposition list."""
+    pack = tmp_path / "pack"
+    deaths = [Death(f"MORT{n}", "", "1", d, "", "", "", d, "69381", "7") for n, d in enumerate(SPELLINGS)]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+    names = [f"MORT{n}" for n in range(len(deaths))]
+    cells = zip(names, SPELLINGS, strict=True)
+    lines = [insee(deaths[0], nomprenom=f"{name}*/", datenaiss=d, datedeces=d) for name, d in cells]
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *lines])
+    short = {n: d.strip("\u00a0\t ") for n, d in enumerate(SPELLINGS) if len(d.strip("\u00a0\t ")) <= 8}
+    fixed = deaths[0]._replace(date_naissance="", date_deces="20190000").fixed(0)
+    write(
+        pack,
+        "deces-2019.txt",
+        [f"MORT{n}*/".ljust(80) + fixed[80:154] + f"{d:8}" + fixed[162:] for n, d in short.items()],
+    )
+    full = [with_zeros(d) for d in SPELLINGS.values()]
+    for table, read in ((deces, range(len(full))), (deces_insee_csv, range(len(full))), (deces_insee_fixe, short)):
+        outcome = deliver(table, pack, tmp_path / table.name)
+        assert outcome.rejected == []
+        columns = [c.name for c in table.columns]
+        found = [dict(zip(columns, row, strict=True)) for row in outcome.rows]
+        dates = {row["nom"]: with_zeros(row["date_deces"]) for row in found}
+        assert dates == {names[n]: full[n] for n in read}
+        if table is not deces_insee_fixe:
+            births = {row["nom"]: with_zeros(row["date_naissance"]) for row in found}
+            assert births == dates
+    write(
+        pack, "fichier-opposition-deces-26.csv", ["datedeces,lieudeces,actedeces", *(f"{d},69381,7" for d in SPELLINGS)]
+    )
+    outcome = deliver(deces, pack, tmp_path / "withdrawn")
+    assert (outcome.reading.kept, outcome.reading.withdrawn, outcome.reading.remarks) == (0, len(deaths), [])
+
+
 @pytest.mark.parametrize(
     ("day", "reason"),
     [
@@ -162,7 +227,13 @@ def test_a_partial_date_is_one_death_in_every_form(maker: Maker, tmp_path: Path)
         ("1881-12-31", "year_out_of_range"),
         ("2019-02-30", "not_a_date"),
         ("2019-13-01", "not_a_date"),
-        ("2019-1", "not_a_date"),
+        ("2019-0", "not_a_date"),
+        ("20190", "not_a_date"),
+        ("20190230", "not_a_date"),
+        ("201913", "not_a_date"),
+        ("01022019", "not_a_date"),
+        ("2019-05-17T22:00:00Z", "not_a_date"),
+        ("42901", "not_a_date"),
         ("2019-00-45", "not_a_date"),
         ("01/02/2019", "not_a_date"),
         ("-019-02-03", "not_a_date"),
@@ -417,6 +488,8 @@ def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_
         "deces_insee_csv": (6, 4, 0, 2),
         "deces_insee_fixe": (2, 1, 0, 1),
     }
+    warning = "WARNING fichier-opposition-deces-260407.csv: 2 of 4 withdrawals cannot be read and are NOT applied; "
+    assert len([line for line in maker.log if line.startswith(warning)]) == 1
     assert facts(lake).total() == len(others) + 1
     assert_recomputed(lake)
     names = {row["nom"] for t in (deces, deces_insee_csv, deces_insee_fixe) for row in rows(lake, t).to_pylist()}
