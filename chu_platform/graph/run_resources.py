@@ -54,9 +54,10 @@ class RunResources:
             self.engine.interrupt()
 
     def warn(self, message: str) -> None:
-        """Log a warning, and keep it for the summary of the run."""
-        self.warnings.append(message)
-        self.log_progress(f"WARNING {message}")
+        """Log a warning, once, and keep it for the summary of the run."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+            self.log_progress(f"WARNING {message}")
 
     @property
     def key(self) -> bytes:

@@ -177,7 +177,7 @@ def _warn(
 ) -> None:
     """Warn of failed checks that do not block, with the names of undeclared columns and of files in two encodings.
 
-    Also warn of files with a time in the future.
+    Also warn of what a reading remarks on its delivery, and of files with a time in the future.
     """
     for table, results in check_results.items():
         failed = [r for r in results if not r.passed and not r.check.blocking]
@@ -188,6 +188,8 @@ def _warn(
             if reading and any(r.check.name == ONE_ENCODING for r in failed):
                 names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
             resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
+    for remark in reading.remarks if reading else ():
+        resources.warn(remark)
     latest = latest_credible()
     for origin in (d.origin for d in reading.deliveries) if reading else ():
         if origin.modified and origin.modified > latest:

@@ -26,6 +26,7 @@ from chu_platform.ingest.delivered import (
     SourceFile,
     Withdrawals,
     delivered_rows,
+    rejects_of,
     safe_column_name,
 )
 from chu_platform.ingest.reject_history import Reject
@@ -152,7 +153,8 @@ class Reading:
     """Result of reading a table: rows in = kept + rejected + withdrawn, for each delivery and in total.
 
     If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
-    `not_understood` has a text for each column of which no delivered value is understood.
+    `not_understood` has a text for each column of which no delivered value is understood. `remarks` are other texts
+    about the delivery that whoever starts the run should see.
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
@@ -160,6 +162,7 @@ class Reading:
     lists: list[SourceFile] = field(default_factory=list)
     touched: TouchedPartitions | None = None
     not_understood: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:
@@ -223,7 +226,7 @@ def read(
         connection.execute("SET enable_progress_bar_print = false")
         withdrawn = None
         if source.withdrawals:
-            reading.lists = _load_withdrawals(connection, source.withdrawals, context)
+            reading.lists, reading.remarks = _load_withdrawals(connection, source.withdrawals, context)
             withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
@@ -252,20 +255,26 @@ def read(
 
 def _load_withdrawals(
     connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals, context: ReadingContext
-) -> list[SourceFile]:
-    """Create the table withdrawn(key) from the delivered lists. Returns their files."""
+) -> tuple[list[SourceFile], list[str]]:
+    """Create the table withdrawn(key) from the delivered lists. Returns their files, and remarks on them."""
     source = delivered_rows(withdrawals.listed)
     connection.execute("CREATE TABLE withdrawn(key VARCHAR)")
-    files = []
+    files, remarks = [], []
     quiet = replace(context, log=lambda _: None)
     with source.reader.open(source.expected(withdrawals.listed.columns), quiet) as lists:
         for raw in lists:
             with _without_row_values(raw.origin.name):
                 checked = RowSql(withdrawals.listed, source, raw).checked()
                 key = sql_name(withdrawals.listed_key)
-                connection.execute(f"INSERT INTO withdrawn SELECT {key} FROM ({checked}) WHERE reason IS NULL")
+                read = _one(connection, f"INSERT INTO withdrawn SELECT {key} FROM ({checked}) WHERE reason IS NULL")
             files.append(raw.origin)
-    return files
+            listed = raw.rows + len(raw.malformed)
+            if listed > read:
+                remarks.append(
+                    f"{raw.origin.name}: {listed - read} of {listed} withdrawals cannot be read and are NOT applied; "
+                    f"{rejects_of(withdrawals.listed).folder} has their lines: ask for a correct list"
+                )
+    return files, remarks
 
 
 def _kept_rows(table: Table, sql: RowSql) -> str:
