@@ -1,8 +1,8 @@
 """Dates of births and deaths in the form of a file, however they are spelled.
 
-Every spelling in which the year comes first, and nothing else can be meant, is read in every format: `2019`,
-`2019-05`, `2019-5`, `2019/05/17`, `20190517`, `201905`, a date that a program wrote as a number or with a time. The
-constants are DuckDB SQL of the text `{text}`, for `Delivered.typing`. Other texts stay as they are.
+Every format reads the spellings of the others: `2019`, `2019-05`, `2019-5`, `2019-05-17`, `20190517`, `201905`, also
+with a time, and `2019.0`. The constants are DuckDB SQL of the text `{text}`, for `Delivered.typing`.
+Other texts stay as they are.
 """
 
 from typing import Final
@@ -16,14 +16,14 @@ _TIME: Final = r"([ T](([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?|00:00(:00([.
 # Pattern of a text t, and the same date with the year, the month and the day as far as they are known.
 _SPELLINGS: Final = (
     (rf"\d{{4}}{_DECIMALS}", "left(t, 4)"),
-    (rf"\d{{4}}[-/]?00{_DECIMALS}", "concat(left(t, 4), '-00-00')"),
+    (rf"\d{{4}}-?00{_DECIMALS}", "concat(left(t, 4), '-00-00')"),
     (rf"\d{{4}}(0[1-9]|1[0-2]){_DECIMALS}", "concat(left(t, 4), '-', t[5:6])"),
-    (rf"\d{{8}}{_DECIMALS}", "concat(left(t, 4), '-', t[5:6], '-', t[7:8])"),
-    (rf"\d{{4}}[-/]{_MONTH}", "concat(left(t, 4), '-', lpad(t[6:], 2, '0'))"),
+    (r"\d{8}", "concat(left(t, 4), '-', t[5:6], '-', t[7:8])"),
+    (rf"\d{{4}}-{_MONTH}", "concat(left(t, 4), '-', lpad(t[6:], 2, '0'))"),
     (
-        rf"\d{{4}}[-/.]{_MONTH}[-/.]{_DAY}{_TIME}",
+        rf"\d{{4}}-{_MONTH}-{_DAY}{_TIME}",
         "[concat(p[1], '-', lpad(p[2], 2, '0'), '-', lpad(p[3], 2, '0')) "
-        "FOR p IN [string_split_regex(t, '[-/. T]')]][1]",
+        "FOR p IN [string_split_regex(t, '[- T]')]][1]",
     ),
 )
 
@@ -37,8 +37,9 @@ def _rewritten() -> str:
     )
 
 
-# YYYY-MM-DD, YYYY-MM or YYYY. The first branch is the usual form, for speed.
-ISO_DATE: Final = f"CASE WHEN {{text}} LIKE '____-__-__' THEN {{text}} ELSE coalesce({_rewritten()}, {{text}}) END"
+# YYYY-MM-DD, YYYY-MM or YYYY. The first branch is for speed: DuckDB evaluates it for each check of the date, and no other
+# spelling has ten characters.
+ISO_DATE: Final = f"CASE WHEN strlen({{text}}) = 10 THEN {{text}} ELSE coalesce({_rewritten()}, {{text}}) END"
 # YYYYMMDD, YYYYMM or YYYY.
 COMPACT_DATE: Final = (
     "CASE WHEN strlen({text}) = 8 AND try_cast({text} AS INTEGER) IS NOT NULL THEN {text} "
