@@ -3,8 +3,8 @@
 import csv
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK, refuse_doubled, require_text
 from chu_platform.ingest.files import OpenedFile
+from chu_platform.ingest.identifiers import BLANKS
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 SEPARATORS = ";,\t|"
 HEADER_LIMIT = 1 << 20
+# Lines at the top of a file, blank ones left out, that may be the header.
+HEADER_SEARCH_LINES = 20
+NUMBER = re.compile(r"[+-]?\d[\d ]*([.,]\d+)?")
 # A first line that tells a spreadsheet program the separator.
 SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 
@@ -31,7 +35,8 @@ SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 class CsvFormat:
     """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 
-    `separator` may list several characters: the one that is most frequent in the header of a file is used.
+    `separator` may list several characters: the one that is most frequent in the header of a file is used. Lines of
+    text, such as a title, may stand above the header.
     """
 
     separator: str
@@ -53,9 +58,9 @@ class CsvFormat:
         """See `delivered_files.Format`."""
         require_text(file.path, file.name)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
-            header = _Header.of(file.path, file.name)
-            separator = max(self.separator, key=header.text.decode("latin-1").count)
-            names = self._names(header.text, separator)
+            header = self._header(file, expected, context.log)
+            separator = self._separator_of(header.text)
+            names = self._names(header.text)
             columns = expected.match(file.name, names, context.log, self._separator_hint(names))
             refuse_doubled(file.path, file.name, header.size)
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
@@ -90,17 +95,47 @@ class CsvFormat:
                 outer_blanks=scan.outer_blanks,
             )
 
-    def _names(self, header: bytes, separator: str) -> list[str]:
+    def _header(self, file: OpenedFile, expected: Expected, log: Callable[[str], None]) -> "_Header":
+        """The first line that has all required columns; if there is none, that with most of them.
+
+        Raises ChuError when rows stand above it, which would be lost.
+        """
+        lines = _Header.candidates(file.path, file.name)
+        header, fewest = lines[0], len(expected.required)
+        for line in lines:
+            missing = len(expected.missing(self._names(line.text)))
+            if missing < fewest:
+                header, fewest = line, missing
+            if not missing:
+                break
+        header.require_text(file.name)
+        above = lines[: lines.index(header)]
+        width = len(self._names(header.text))
+        if any(_looks_like_row(self._names(line.text), width) for line in above):
+            raise ChuError(
+                f"{file.name}: its header is on line {header.lines}, below lines that look like rows: ask for the file "
+                "with the header on its first line"
+            )
+        if above:
+            log(f"{file.name}: its header is on line {header.lines}; the lines above it are not read")
+        return header
+
+    def _separator_of(self, header: bytes) -> str:
+        return max(self.separator, key=header.decode("latin-1").count)
+
+    def _names(self, header: bytes) -> list[str]:
         try:
             text = header.decode("utf-8")
         except UnicodeDecodeError:
             text = header.decode(self.fallback, "replace")
         text = text.rstrip("\r")
+        separator = self._separator_of(header)
+        parsed = text.split(separator)
         if self.quote:
-            parsed = next(csv.reader([text], delimiter=separator, quotechar=self.quote), [])
-        else:
-            parsed = text.split(separator)
-        return [c.strip() for c in parsed]
+            # A row of values may be no record.
+            with suppress(csv.Error):
+                parsed = next(csv.reader([text], delimiter=separator, quotechar=self.quote), [])
+        return [c.strip(BLANKS) for c in parsed]
 
     def _separator_hint(self, header: Sequence[str]) -> str:
         if len(header) == 1:
@@ -113,6 +148,11 @@ class CsvFormat:
         return ""
 
 
+def _looks_like_row(fields: Sequence[str], width: int) -> bool:
+    """Whether a line above a header of `width` columns has values: most fields are filled, and some are numbers."""
+    return 2 * sum(map(bool, fields)) > width and any(NUMBER.fullmatch(field) for field in fields)
+
+
 @dataclass(frozen=True)
 class _Header:
     """The header line without its line feed; number of bytes and lines up to and including the header."""
@@ -122,23 +162,31 @@ class _Header:
     lines: int
 
     @classmethod
-    def of(cls, file: Path, name: str) -> "_Header":
-        """Read the first line that is not blank. Raises ChuError when the file is not text."""
+    def candidates(cls, file: Path, name: str) -> "list[_Header]":
+        """The first lines that are not blank. Raises ChuError when the file is not text."""
         with file.open("rb") as stream:
             start = stream.read(HEADER_LIMIT)
-        bom = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
-        lines = start[bom:].split(b"\n")
-        blank = next((i for i, line in enumerate(lines) if line.strip()), None)
-        if blank is None:
-            raise ChuError(f"{name} contains no text: ask for it again")
-        if SEPARATOR_LINE.fullmatch(lines[blank]) and len(lines) > blank + 1:
-            blank += 1
-        text = lines[blank]
-        if b"\x00" in text:
-            raise ChuError(f"{name} is not a CSV file: line {blank + 1} contains binary data")
-        if b"\r" in text.rstrip(b"\r"):
-            raise ChuError(f"{name} has line endings of carriage returns only: save it with line feeds (LF or CRLF)")
-        if len(lines) == blank + 1 and len(start) == HEADER_LIMIT:
+        size = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
+        lines = start[size:].split(b"\n")
+        if len(lines) == 1 and len(start) == HEADER_LIMIT:
             raise ChuError(f"{name} is not a CSV file: it has no line break in its first megabyte")
-        size = bom + sum(len(line) + 1 for line in lines[: blank + 1])
-        return cls(text, size, blank + 1)
+        found: list[_Header] = []
+        for number, line in enumerate(lines, start=1):
+            size += len(line) + 1
+            if line.strip():
+                found.append(cls(line, size, number))
+            if len(found) > HEADER_SEARCH_LINES:
+                break
+        if not found:
+            raise ChuError(f"{name} contains no text: ask for it again")
+        if SEPARATOR_LINE.fullmatch(found[0].text) and len(found) > 1:
+            del found[0]
+        found[0].require_text(name)
+        return found[:HEADER_SEARCH_LINES]
+
+    def require_text(self, name: str) -> None:
+        """Raise ChuError when the line is not the header of a text file."""
+        if b"\x00" in self.text:
+            raise ChuError(f"{name} is not a CSV file: line {self.lines} contains binary data")
+        if b"\r" in self.text.rstrip(b"\r"):
+            raise ChuError(f"{name} has line endings of carriage returns only: save it with line feeds (LF or CRLF)")

@@ -80,6 +80,35 @@ def test_a_doubled_carriage_return_is_a_line_end(
     assert outcome.reading.rejects[0][4:] == ("aaa", "5;x;;bad")
 
 
+TITLES = (
+    "Indicateurs de 2015;;;",
+    "Indicateurs de 2015",
+    "\ufeffTitre, avec 1;2 virgules\n\n;;;\n'note",
+    "Numéro;Libellé;Jour;Montant (en €)",
+    "sep=;\nTitre",
+)
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r\r\n"])
+def test_lines_above_the_header(given: Given, title: str, ending: str) -> None:
+    above = [*title.split("\n"), ""]
+    outcome = given("".join(line + ending for line in (*above, HEADER.upper(), "1;a;;1", "x;b;;2", '3;"c";;3')))
+    assert outcome.rows == [(1, "a", None, 1.0), (3, "c", None, 3.0)]
+    assert outcome.rejected == [(len(above) + 3, "id", "not_a_whole_number")]
+    assert outcome.messages == [f"things.csv: its header is on line {len(above) + 1}; the lines above it are not read"]
+
+
+def test_an_incomplete_header_below_a_title_is_named(given: Given) -> None:
+    with pytest.raises(ChuError, match=r"things\.csv: 'amount' missing among its 4 columns; .* columns: 'price'$"):
+        given("Titre\n" + HEADER.replace("amount", "price") + "\n1;a;;1\n")
+
+
+def test_rows_above_the_header_are_not_lost(given: Given) -> None:
+    with pytest.raises(ChuError, match=r"things\.csv: its header is on line 3, below lines that look like rows"):
+        given("1;a;;1\n2;b;;2\n" + lines("3;c;;3"))
+
+
 BLANKS = (" ", "  ", "\t", "\u00a0", " \u00a0", "\u202f ", "\u2009", "\u200b", "\ufeff", "\u3000", "\u0085")
 
 
