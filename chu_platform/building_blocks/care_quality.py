@@ -12,30 +12,35 @@ from typing import Final
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.identifiers import FINESS
+from chu_platform.ingest.number_forms import COUNT, RESULT
 from chu_platform.tables.checks import Check, CheckType
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Texts of an empty cell: the missing value of SAS, errors of a spreadsheet.
-EMPTY: Final = (".", "#N/A", "#NA", "#REF!", "#DIV/0!", "#VALUE!", "#VALEUR!", "#NAME?", "#NOM?", "#NUM!", "#NULL!")
+# Texts of an empty cell: the missing value of SAS, a dash, errors of a spreadsheet.
+EMPTY: Final = (
+    ".",
+    "-",
+    "–",
+    "—",
+    "#N/A",
+    "#NA",
+    "#REF!",
+    "#DIV/0!",
+    "#VALUE!",
+    "#VALEUR!",
+    "#NAME?",
+    "#NOM?",
+    "#NUM!",
+    "#NULL!",
+)
 # SQL that is true for words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They are the
 # reason why there is no result. Other texts with a digit are damaged numbers. (Regular expressions of Unicode letters
 # take DuckDB milliseconds for each column.)
 WORDS: Final = (
     "(upper({text}) <> lower({text}) AND translate({text}, '0123456789', '') = {text} "
     "OR starts_with(lower({text}), 'effectif') OR starts_with(lower({text}), 'moins de') OR left({text}, 1) IN ('<', '≤'))"
-)
-# Results may be written 72, 72.5, 72,5, 72% or 72 %, with a space that may be a no-break space.
-RESULT: Final = (
-    "CASE WHEN regexp_full_match(translate({text}, '\u00a0\u202f', '  '), "
-    "' *[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)? *%? *') "
-    "THEN try_cast(translate({text}, ',% \u00a0\u202f', '.') AS DOUBLE) END"
-)
-# A spreadsheet may write the count 60 as 60.0 or 60,0.
-COUNT: Final = (
-    "CASE WHEN regexp_full_match(trim({text}), '[+-]?\\d+([.,]0*)?') "
-    "THEN try_cast(regexp_extract({text}, '[+-]?\\d+') AS INTEGER) END"
 )
 # Files use one separator or the other, also the same file after a spreadsheet has saved it again.
 HAS_CSV: Final = CsvFormat(";,")
@@ -99,11 +104,6 @@ class QualityIndicator:
     def reason_sql(self) -> str:
         """SQL of the column `reason`."""
         return words_in(*(name for name in (self.value, self.denominator) if name))
-
-    @property
-    def results(self) -> Sequence[str]:
-        """Names of the columns that use the unit of the result."""
-        return [c for c in (self.value, self.lower, self.upper) if c]
 
     def row_checks(self) -> Iterator[RowCheck]:
         """The value must lie on the scale of the unit: at least 0, and at most 100 for percentages and scores.
@@ -183,8 +183,8 @@ class CareQuality:
             rows=Delivered(
                 self.reader,
                 typing={
-                    **{name: RESULT for i in self.indicators for name in i.results},
-                    **{i.denominator: COUNT for i in self.indicators if i.denominator},
+                    **{c.name: RESULT for c in columns if c.type == DOUBLE},
+                    **{c.name: COUNT for c in columns if c.type == INTEGER},
                     **dict.fromkeys(finess, FINESS),
                 },
                 derived={i.reason: i.reason_sql for i in self.indicators},

@@ -22,8 +22,7 @@ _SPELLINGS: Final = (
     (rf"\d{{4}}-{_MONTH}", "concat(left(t, 4), '-', lpad(t[6:], 2, '0'))"),
     (
         rf"\d{{4}}-{_MONTH}-{_DAY}{_TIME}",
-        "[concat(p[1], '-', lpad(p[2], 2, '0'), '-', lpad(p[3], 2, '0')) "
-        "FOR p IN [string_split_regex(t, '[- T]')]][1]",
+        "[concat(p[1], '-', lpad(p[2], 2, '0'), '-', lpad(p[3], 2, '0')) FOR p IN [string_split_regex(t, '[- T]')]][1]",
     ),
 )
 

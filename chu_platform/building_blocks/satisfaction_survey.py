@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from chu_platform.building_blocks.care_quality import (
-    COUNT,
     EMPTY,
     HAS_CSV,
     WORDS,
@@ -14,6 +13,7 @@ from chu_platform.building_blocks.care_quality import (
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import FINESS
+from chu_platform.ingest.number_forms import COUNT, RESULT
 from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
@@ -98,6 +98,7 @@ def satisfaction_survey(
             row_checks=[is_finess("finess_geo"), *(within_hundred(name) for name in (score, "taux_reco_brut"))],
             typing={
                 **{c.name: COUNT for c in columns if c.type == INTEGER},
+                **{c.name: RESULT for c in columns if c.type == DOUBLE},
                 "finess": FINESS,
                 "finess_geo": FINESS,
                 "classement": class_or_words_in(score),

@@ -69,10 +69,10 @@ ORGANISATION: Final = _one_form(
     ("\\d{8}", "concat('F0', {text})"),
 )
 # Identifier of a professional: RPPS (11 digits) or ADELI (9 characters, the department first). The national identifier
-# is 8 and the RPPS, or 0 and the ADELI.
+# is 8 and the RPPS, or 0 and the ADELI; a column padded to its length has 0 before the RPPS.
 PROFESSIONAL: Final = _one_form(
     "\\d{11}|\\d[0-9A-Z]{2}\\d{6}",
-    ("8\\d{11}", "{text}[2:]"),
+    ("[08]\\d{11}", "{text}[2:]"),
     ("0[0-9A-Z]{9}", "{text}[2:]"),
     ("\\d{1,8}", _padded(9)),
     ("\\d[A-Z]\\d{6}", "concat('0', {text})"),

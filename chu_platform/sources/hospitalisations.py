@@ -7,6 +7,7 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import DIAGNOSIS, ORGANISATION
+from chu_platform.ingest.number_forms import COUNT
 from chu_platform.ingest.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
@@ -46,7 +47,12 @@ hospitalisations = Table(
     rows=Delivered(
         # The labels contain commas and apostrophes; no field is quoted.
         DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="")}),
-        typing={"identifiant_organisation": ORGANISATION, "Code_diagnostic": DIAGNOSIS, "Date_Entree": FRENCH_DATE},
+        typing={
+            **dict.fromkeys(("Num_Hospitalisation", "Id_patient", "Jour_Hospitalisation"), COUNT),
+            "identifiant_organisation": ORGANISATION,
+            "Code_diagnostic": DIAGNOSIS,
+            "Date_Entree": FRENCH_DATE,
+        },
         derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},
         row_checks=[
             dated_event("Date_Entree"),

@@ -4,6 +4,7 @@ from chu_platform.building_blocks.care_quality import HAS_CSV, category, finess,
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import FINESS
+from chu_platform.ingest.number_forms import COUNT
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -33,7 +34,7 @@ participants = Table(
             optional=True,
         ),
         derived={"enquete": "lower(survey)", "recueil": "campaign"},
-        typing={"finess": FINESS},
+        typing={"sources": COUNT, "finess": FINESS},
         spellings=spellings(NAMES),
     ),
 )

@@ -20,6 +20,7 @@ from chu_platform.ingest.identifiers import (
     POSTAL_CODE,
     PROFESSIONAL,
 )
+from chu_platform.ingest.number_forms import COUNT, RESULT
 from chu_platform_tests.ingest.test_csv_properties import PROFILE
 from chu_platform_tests.seeds import choose_seed
 
@@ -178,3 +179,39 @@ def test_the_sources_use_them() -> None:
     names = [(table, column) for table, column in finess if not column.startswith("rs_")]
     assert len(names) > 15
     assert [column for column in names if typings.get(column) != FINESS] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["10999000017", "810999000017", "010999000017", " 010999000017\u00a0", "10999000017.0"]
+)
+def test_an_rpps_of_any_length(text: str) -> None:
+    assert one_form(PROFESSIONAL, text) == "10999000017"
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "result"),
+    [
+        ("4", 4, 4.0),
+        ("4,0", 4, 4.0),
+        ("4.0", 4, 4.0),
+        ("4.", 4, 4.0),
+        ("1 060", 1060, 1060.0),
+        ("12\u202f345\u00a0678", 12345678, 12345678.0),
+        (" 60 ", 60, 60.0),
+        ("4.000", None, 4.0),
+        ("4.5", None, 4.5),
+        ("75,5 %", None, 75.5),
+        ("75.5\u00a0%", None, 75.5),
+        ("90%", None, 90.0),
+        ("1 06", None, None),
+        ("10 60", None, None),
+        ("1 060 5", None, None),
+        ("7,5,5", None, None),
+        ("%", None, None),
+        ("x4", None, None),
+    ],
+)
+def test_numbers_of_surveys(text: str, count: int | None, result: float | None) -> None:
+    assert one_form(COUNT, text) == (None if count is None else str(count))
+    found = one_form(RESULT, text)
+    assert (None if found is None else float(found)) == result
