@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -70,16 +70,28 @@ def lines(file: Path) -> list[dict[str, str]]:
     """The lines of a file by column name, in lower case. Blank lines, and lines above the header, are left out."""
     if file.suffix == ".xlsx":
         with closing(load_workbook(file, read_only=True)) as workbook:
-            sheet = next(s for s in workbook.worksheets if s.title != "Lexique")
-            filled = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
-        rows = [["" if cell is None else str(cell) for cell in row] for row in filled]
+            sheets = [
+                [["" if cell is None else str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+                for sheet in workbook.worksheets
+            ]
+        # A notice or a lexicon may come first.
+        rows = next(rows for rows in sheets if any(map(is_header, rows)))
     else:
-        text = file.read_bytes().decode("cp1252")
-        separator = max(";,", key=text.split("\n", 1)[0].count)
+        content = file.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252")
+        separator = max(";,", key=next(line for line in text.splitlines() if "finess" in line.lower()).count)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-    start = next(i for i, row in enumerate(rows) if "finess" in "".join(row).lower())
+    start = next(i for i, row in enumerate(rows) if is_header(row))
     header = [name.strip().lower() for name in rows[start] if name]
-    return [dict(zip(header, row, strict=False)) for row in rows[start + 1 :]]
+    return [dict(zip(header, row, strict=False)) for row in rows[start + 1 :] if any(row)]
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a row has the names of the columns of sites."""
+    return len([name for name in row if name]) > 2 and any(name.strip().lower().startswith("finess") for name in row)
 
 
 def files(folder: Path) -> Iterator[tuple[str, str, Path]]:

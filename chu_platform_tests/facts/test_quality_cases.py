@@ -22,7 +22,7 @@ from chu_platform.sources.hpp_mco_2015 import hpp_mco_2015
 from chu_platform.sources.lexiques import lexiques
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.facts.compare_has_files import compare
-from chu_platform_tests.facts.quality_files import Result, results
+from chu_platform_tests.facts.quality_files import Result, lines, results
 from chu_platform_tests.facts.test_quality_indicator import REGISTER, facts, needed
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
 from chu_platform_tests.pipeline.home import Home
@@ -128,6 +128,19 @@ def of(found: set[Result], survey: str, campaign: str) -> dict[tuple[str, str], 
 def satisfaction(lake: Lake, campaign: str) -> dict[str, Mapping[str, Any]]:
     listed = rows(lake, fact_satisfaction).to_pylist()
     return {row["site_finess"]: row for row in listed if row["campaign_year"] == campaign}
+
+
+def test_files_are_read_whatever_stands_before_the_header(tmp_path: Path) -> None:
+    """By the independent reader: a notice as first sheet, a mark of UTF-8, a title."""
+    book = openpyxl.Workbook()
+    book.active.append(["finess", "FINESS du site"])
+    sheet = book.create_sheet("Résultats")
+    for row in (["Titre 2020"], ["Finess", "region", "score"], ["010000024", "Corse", 1.5]):
+        sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    (tmp_path / "b.csv").write_text("Titre\nfiness;region;score\n010000024;Rhône;1.5\n", encoding="utf-8-sig")
+    assert lines(tmp_path / "a.xlsx") == [{"finess": "010000024", "region": "Corse", "score": "1.5"}]
+    assert lines(tmp_path / "b.csv") == [{"finess": "010000024", "region": "Rhône", "score": "1.5"}]
 
 
 def test_every_result_of_the_cases(case_pack: Path, lake: Lake) -> None:
