@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import duckdb
@@ -40,6 +40,9 @@ from chu_platform.version import PACKAGE_VERSION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+# Undeclared columns that a warning names.
+MAX_NAMED_COLUMNS: Final = 10
 
 
 class BlockingCheckFailed(PermanentError):
@@ -184,7 +187,9 @@ def _warn(
         if failures := _describe(table, failed):
             names: list[str] = []
             if reading and any(r.check.kind is CheckType.DRIFT for r in failed):
-                names += map(repr, reading.undeclared)
+                names += map(repr, reading.undeclared[:MAX_NAMED_COLUMNS])
+                if len(reading.undeclared) > MAX_NAMED_COLUMNS:
+                    names.append(f"and {len(reading.undeclared) - MAX_NAMED_COLUMNS} more")
             if reading and any(r.check.name == ONE_ENCODING for r in failed):
                 names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
             resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
