@@ -92,6 +92,7 @@ class CsvFormat:
                 lines_in_fallback=scan.lines_in_fallback,
                 separator=separator,
                 has_powers=scan.has_powers,
+                doubly_encoded=scan.doubly_encoded,
                 outer_blanks=scan.outer_blanks,
             )
 

@@ -28,6 +28,11 @@ from chu_platform.ingest.outer_blanks import OuterBlanks, blanks_in_csv, blanks_
 
 BLOCK = 1 << 20
 POWER = re.compile(rb"\dE\+\d", re.IGNORECASE)
+# A letter with an accent of which UTF-8 has two bytes, each taken for a character of Windows and encoded again: Ã©.
+DOUBLY_ENCODED = re.compile(
+    rb"\xc3[\x82-\x85](?:\xc2[\x80-\xbf]|\xe2\x82\xac|\xe2\x80[\x93-\xba]|\xe2\x84\xa2|\xc6\x92|\xcb[\x86\x9c]"
+    rb"|\xc5[\x92\x93\xa0\xa1\xb8\xbd\xbe])|\xc3\xa2\xe2\x82\xac"
+)
 DOUBLED_RETURN = re.compile(rb"\r{2,}\n")
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
@@ -118,6 +123,13 @@ class Block:
         text = self._text
         # To look for one byte is fastest, and it is rare.
         return b"+" in text and (b"E+" in text or b"e+" in text) and bool(POWER.search(text))
+
+    def doubly_encoded(self) -> int:
+        """Number of lines with letters that were encoded twice in UTF-8."""
+        if not self.has_utf8:
+            return 0
+        positions = [found.start() for found in DOUBLY_ENCODED.finditer(self._text)]
+        return len(np.unique(np.searchsorted(self._ends[: self.lines], positions)))
 
     def outer_blanks(self) -> OuterBlanks:
         """The blanks that may be around values."""
@@ -338,7 +350,7 @@ class _BlockPosition:
 class RecordScan:
     """Scan of one file. Results: the number of `records`, the `malformed` lines and the `readable_file` for DuckDB.
 
-    `has_powers`, `outer_blanks`: see `RawRows`.
+    `has_powers`, `doubly_encoded`, `outer_blanks`: see `RawRows`.
 
     `body` is the offset of the first record in bytes, `line` its line number. `header` is the header line, empty for
     files without a header.
@@ -358,6 +370,7 @@ class RecordScan:
         self.readable_file = file
         self.records = 0
         self.has_powers = False
+        self.doubly_encoded = 0
         self.outer_blanks = OuterBlanks.NONE
         self.malformed: list[Malformed] = []
 
@@ -376,6 +389,7 @@ class RecordScan:
                 self._has_utf8 |= block.has_utf8
                 self._lines_in_fallback += block.lines_in_fallback
                 self.has_powers = self.has_powers or block.has_powers
+                self.doubly_encoded += block.doubly_encoded()
                 if self.outer_blanks < OuterBlanks.ANY:
                     self.outer_blanks = max(self.outer_blanks, block.outer_blanks())
                 # DuckDB would take a line before the header for the header.

@@ -85,6 +85,7 @@ class RawRows:
     `encoding`, `separator`: as detected in the file, for text files.
     `lines_in_fallback`: number of lines that are not UTF-8, in a file that has other lines that are.
     `has_powers`: whether it may have numbers such as 8.1E+10, which a spreadsheet program makes of long identifiers.
+    `doubly_encoded`: number of lines with letters that were encoded twice in UTF-8.
     `outer_blanks`: the blanks that may be around values; they are removed.
     `misplaced`: SQL over the relation that is true for a row in which the values from this column on are in no known
     place.
@@ -104,6 +105,7 @@ class RawRows:
     lines_in_fallback: int = 0
     separator: str | None = None
     has_powers: bool = False
+    doubly_encoded: int = 0
     outer_blanks: OuterBlanks = OuterBlanks.NONE
     misplaced: Mapping[str, str] = field(default_factory=dict)
 

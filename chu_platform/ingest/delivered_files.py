@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import Expected, RawRows
+from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.files import OpenedFile, PackScan, find, readable, same, scan_pack, unchanging
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.tables.freshness import Freshness
@@ -65,7 +66,10 @@ class DeliveredFiles:
     @contextmanager
     def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
-        with closing(self._rows(self.files(context.pack), expected, context)) as rows:
+        scan = scan_pack(context.pack)
+        for instead in in_its_place(scan.files, re.compile(self.pattern, re.IGNORECASE)):
+            context.remarks.append(f"a file named like {self.label} is not delivered: {instead}")
+        with closing(self._rows(self.files(scan), expected, context)) as rows:
             yield rows
 
     def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:

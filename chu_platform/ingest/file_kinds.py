@@ -70,14 +70,15 @@ BESIDE: Final = (
 SUFFIXES: Final = ("", ".csv", ".xlsx", ".txt", ".dump")
 
 
-def in_its_place(files: Sequence[Path], wanted: re.Pattern[str]) -> str:
-    """For the message that a file is missing: what else is there, such as an archive of it; "" if there is nothing."""
+def in_its_place(files: Sequence[Path], wanted: re.Pattern[str]) -> Iterator[str]:
+    """What is there instead of a file of a name that is `wanted`, such as an archive of it."""
+    delivered = {file.name.lower() for file in files}
     for file in files:
         for pattern, description in BESIDE:
             match = pattern.fullmatch(file.name)
-            if match and any(wanted.fullmatch(name) for name in _names_beside(file, match)):
-                return f"; there is {file.name}, {description}"
-    return ""
+            names = [name for name in _names_beside(file, match) if wanted.fullmatch(name)] if match else []
+            if names and not any(name.lower() in delivered for name in names):
+                yield f"there is {file.name}, {description}"
 
 
 def _names_beside(file: Path, match: re.Match[str]) -> Iterator[str]:
@@ -135,6 +136,9 @@ def require_workbook(file: Path, name: str) -> None:
     if _start(file).startswith(ZIP) and _is_workbook(file):
         return
     refuse_other_kind(file, name)
+    first_line = _start(file).split(b"\n", 1)[0]
+    if b"\x00" not in first_line and re.search(rb"[^;,\t]+[;,\t][^;,\t]", first_line):
+        raise ChuError(f"{name} is a CSV file, not an XLSX workbook: deliver it with the name ending .csv")
     raise ChuError(f"{name} is not an XLSX workbook, or it is incomplete: ask for it again, or deliver it as .csv")
 
 

@@ -78,7 +78,8 @@ def find(pack: Path | PackScan, pattern: str, required: bool = True) -> Sequence
     files = [f for f in scan.files if matches(f.name) and size_of(f)]
     if required and not files:
         absence = scan.absence(matches)
-        why = f": {absence}" if absence else in_its_place(scan.files, wanted)
+        instead = next(in_its_place(scan.files, wanted), None)
+        why = f": {absence}" if absence else f"; {instead}" if instead else ""
         raise ChuError(f"no file named like {readable(pattern)} in the pack {scan.pack}{why}")
     return files
 

@@ -100,6 +100,7 @@ class FixedWidthFormat:
                 misplaced={anchor.columns[0]: f"{_shift_name(anchor)} IS NULL" for anchor in self.anchors},
                 encoding=scan.encoding,
                 lines_in_fallback=scan.lines_in_fallback,
+                doubly_encoded=scan.doubly_encoded,
                 outer_blanks=scan.outer_blanks,
             )
 

@@ -83,13 +83,17 @@ def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> N
 
 @dataclass
 class ReadingContext:
-    """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`."""
+    """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`.
+
+    Readers add `remarks` that whoever starts the run should see.
+    """
 
     pack: Path
     scratch: Path
     care_database: DatabaseSnapshot
     log: Callable[[str], None]
     watch: Watch = watch_nothing
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -226,11 +230,16 @@ def read(
         connection.execute("SET enable_progress_bar_print = false")
         withdrawn = None
         if source.withdrawals:
-            reading.lists, reading.remarks = _load_withdrawals(connection, source.withdrawals, context)
+            reading.lists = _load_withdrawals(connection, source.withdrawals, context)
             withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
             with _without_row_values(raw.origin.name):
                 context.watch(raw.origin.name, raw.origin.size, connection.query_progress)
+                if raw.doubly_encoded:
+                    context.remarks.append(
+                        f"{raw.origin.name}: letters of {raw.doubly_encoded} lines were encoded twice in UTF-8 (Ã© in "
+                        "place of é); they were kept as they are: ask for the original file"
+                    )
                 sql = RowSql(table, source, raw, withdrawn)
                 kept = None
                 if find_changed:
@@ -245,6 +254,7 @@ def read(
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
                 reading.not_understood += not_understood
+    reading.remarks = context.remarks
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
             f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept, {len(reading.rejects)} rejected and "
@@ -255,11 +265,11 @@ def read(
 
 def _load_withdrawals(
     connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals, context: ReadingContext
-) -> tuple[list[SourceFile], list[str]]:
-    """Create the table withdrawn(key) from the delivered lists. Returns their files, and remarks on them."""
+) -> list[SourceFile]:
+    """Create the table withdrawn(key) from the delivered lists. Returns their files."""
     source = delivered_rows(withdrawals.listed)
     connection.execute("CREATE TABLE withdrawn(key VARCHAR)")
-    files, remarks = [], []
+    files = []
     quiet = replace(context, log=lambda _: None)
     with source.reader.open(source.expected(withdrawals.listed.columns), quiet) as lists:
         for raw in lists:
@@ -270,11 +280,11 @@ def _load_withdrawals(
             files.append(raw.origin)
             listed = raw.rows + len(raw.malformed)
             if listed > read:
-                remarks.append(
+                context.remarks.append(
                     f"{raw.origin.name}: {listed - read} of {listed} withdrawals cannot be read and are NOT applied; "
                     f"{rejects_of(withdrawals.listed).folder} has their lines: ask for a correct list"
                 )
-    return files, remarks
+    return files
 
 
 def _kept_rows(table: Table, sql: RowSql) -> str:

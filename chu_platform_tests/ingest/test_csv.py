@@ -80,6 +80,16 @@ def test_a_doubled_carriage_return_is_a_line_end(
     assert outcome.reading.rejects[0][4:] == ("aaa", "5;x;;bad")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "iso-8859-1"])
+def test_letters_that_were_encoded_twice_are_remarked(given: Given, encoding: str) -> None:
+    row = "2;Rhône Élève œuvre d’été;;1".replace("œ", "oe" if encoding == "iso-8859-1" else "œ")
+    row = row.replace("’", "'" if encoding == "iso-8859-1" else "’")
+    twice = row.encode().decode(encoding, "replace").encode()
+    outcome = given(lines("1;SÃO João À «été»;;1").encode() + twice + b"\n" + "3;Ã;;1\n".encode())
+    (remark,) = outcome.reading.remarks
+    assert remark.startswith("things.csv: letters of 1 lines were encoded twice in UTF-8")
+
+
 TITLES = (
     "Indicateurs de 2015;;;",
     "Indicateurs de 2015",

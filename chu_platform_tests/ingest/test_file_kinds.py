@@ -6,6 +6,7 @@ Where the cases come from: docs/public-cases.md.
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -15,6 +16,8 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest import csv_records
 from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.delivered import delivered_rows
+from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.dump_files import DUMP_PATTERN
 from chu_platform.ingest.files import find
 from chu_platform.ingest.fixed_width_format import FixedWidthFormat
@@ -103,6 +106,27 @@ def test_the_kind_is_named(given: Given, name: str, content: bytes, message: str
 
 def test_a_workbook_named_csv(given: Given) -> None:
     given.write(workbook()).refused("things.csv is a workbook, not a text file: deliver it as .xlsx")
+
+
+@pytest.mark.parametrize("line", [HEADER, "a,b", "1\t2", '"finess";"score"'])
+def test_a_csv_file_named_xlsx(given: Given, line: str) -> None:
+    given.write(f"{line}\n1;2\n".encode(), "things.xlsx").refused("things.xlsx is a CSV file, not an XLSX workbook")
+
+
+def test_a_lock_file_alone_is_remarked(given: Given, tmp_path: Path) -> None:
+    """In place of an optional file; not beside it."""
+    table = table_of()
+    source = delivered_rows(table)
+    files = DeliveredFiles(r"things-(?P<year>\d{4})\.csv", {".csv": CsvFormat(";")}, optional=True)
+    table = replace(table, rows=replace(source, reader=files))
+    given.write(b"x", "~$things-2019.csv").write(b"x", "~$things-2020.csv").write(b"x", "~$other-2020.csv")
+    given.write(f"{HEADER}\n1;a;;1\n".encode(), "things-2020.csv")
+    outcome = deliver(table, given.pack, tmp_path / "work")
+    assert outcome.reading.kept == 1
+    (remark,) = outcome.reading.remarks
+    assert remark.startswith(
+        "a file named like things-YYYY.csv is not delivered: there is ~$things-2019.csv, the lock file"
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_numbers_texts_blanks_and_row_numbers(tmp_path: Path) -> None:
 def test_a_renamed_csv(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "things.xlsx").write_text(f"{HEADER}\n1;a;;1\n")
-    with pytest.raises(ChuError, match="is not an XLSX workbook"):
+    with pytest.raises(ChuError, match="is a CSV file, not an XLSX workbook"):
         given(tmp_path)
 
 
