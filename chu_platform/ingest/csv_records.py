@@ -34,6 +34,8 @@ DOUBLY_ENCODED = re.compile(
     rb"|\xc5[\x92\x93\xa0\xa1\xb8\xbd\xbe])|\xc3\xa2\xe2\x82\xac"
 )
 DOUBLED_RETURN = re.compile(rb"\r{2,}\n")
+# Lines of a block that are split to see whether a space beside a separator is in quotes.
+MAX_EXAMINED = 200
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
 
@@ -106,7 +108,8 @@ class Block:
         self._long_records: list[tuple[Numbers, Numbers]] = []
         if self.lines:
             doubtful = [*self._not_utf8(is_utf8), *self._header_lines()]
-            self._classify(LineStructure(self._text, self._ends, dialect, doubtful))
+            self._structure = LineStructure(self._text, self._ends, dialect, doubtful)
+            self._classify(self._structure)
         if self.converted:
             self.lines_in_fallback = len([line for line in self._not_ascii() if line < self.lines])
         self.consumed = self._consumed()
@@ -135,9 +138,15 @@ class Block:
         """The blanks that may be around values."""
         if self._dialect.max_length is not None:
             return blanks_in_fixed_width(self._text)
+        if not self.lines:
+            return OuterBlanks.NONE
         # The blanks of lines in the fallback encoding are other bytes.
-        is_mixed = self.lines_in_fallback and not self.converted
-        return OuterBlanks.ANY if is_mixed else blanks_in_csv(self._text, self._ends, self._dialect)
+        if self.lines_in_fallback and not self.converted:
+            return OuterBlanks.ANY
+        spaced = self._structure.spaced_lines()
+        if len(spaced) > MAX_EXAMINED:
+            return max(OuterBlanks.SPACES, blanks_in_csv(self._text, [], self._dialect))
+        return blanks_in_csv(self._text, [self.line(line) for line in spaced.tolist()], self._dialect)
 
     @property
     def is_unchanged(self) -> bool:

@@ -50,6 +50,7 @@ class LineStructure:
         self._nuls = _bits_of(text, data, NUL)
         self._separators = _bits_of(text, data, dialect.separator)
         self._quotes = _bits_of(text, data, dialect.quote)
+        self._spaces = _bits_of(text, data, b" ")
         # Lengths of the lines without their endings.
         self._lengths = np.diff(ends, prepend=-1) - 1 - (data[ends - 1] == CR[0])
         doubts = np.zeros(len(self._ends), bool)
@@ -87,6 +88,16 @@ class LineStructure:
         """
         first, after = bisect_left(self._odd, start), bisect_left(self._odd, stop)
         return [(self._odd[first:after:2], self._odd[first + 1 : after : 2])] if first < after else []
+
+    def spaced_lines(self) -> Numbers:
+        """The lines in which a space is beside a separator, a quote or a line ending."""
+        if self._spaces is None:
+            return np.empty(0, np.intp)
+        edges = self._feeds
+        for bits in (self._separators, self._quotes, self._returns):
+            edges = edges if bits is None else edges | bits
+        beside = self._spaces & (_shifted_up(edges, first=1) | _shifted_down(edges))
+        return np.flatnonzero(self._count(beside)) if beside.any() else np.empty(0, np.intp)
 
     def _examine(self, doubts: Flags) -> None:
         fields = self._dialect.width - 1

@@ -1,19 +1,15 @@
 """Blanks around the values of delivered text. To know that a file has none costs less than to remove none."""
 
 import re
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
 from typing import Final
 
-import numpy as np
-
 from chu_platform.ingest.csv_dialect import CR, LF, Dialect
 from chu_platform.ingest.identifiers import BLANKS
-from chu_platform.ingest.line_structure import Numbers
 
 SPACE: Final = b" "
-# Lines of a block that are split to see whether a space beside a separator is in quotes.
-MAX_EXAMINED: Final = 200
 # Line breaks at the start or the end of a quoted value stay.
 _REMOVED: Final = BLANKS.replace("\r\n", "")
 _OTHERS: Final = [blank.encode() for blank in _REMOVED if blank != " "]
@@ -39,12 +35,15 @@ class OuterBlanks(IntEnum):
         return f"CASE WHEN {has_blanks} THEN nullif({bare}, '') ELSE {text} END"
 
 
-def blanks_in_csv(text: bytes, ends: Numbers, dialect: Dialect) -> OuterBlanks:
-    """The blanks around the values of whole lines; `ends` are the positions of their line feeds."""
+def blanks_in_csv(text: bytes, spaced: Sequence[bytes], dialect: Dialect) -> OuterBlanks:
+    """The blanks around the values of whole lines.
+
+    `spaced` are the lines in which a space is beside a separator, a quote or a line ending.
+    """
     is_other = any(lead in text for lead in _leads(dialect.separator))
     if is_other and _others_beside(dialect.separator, dialect.quote).search(LF + text):
         return OuterBlanks.ANY
-    return OuterBlanks.SPACES if SPACE in text and _has_outer_space(text, ends, dialect) else OuterBlanks.NONE
+    return OuterBlanks.SPACES if any(_has_space(line, dialect) for line in spaced) else OuterBlanks.NONE
 
 
 def blanks_in_fixed_width(text: bytes) -> OuterBlanks:
@@ -67,24 +66,7 @@ def _others_beside(separator: bytes, quote: bytes) -> re.Pattern[bytes]:
     return re.compile(b"%b *(?:%b)|(?:%b) *%b" % (edge, blank, blank, edge))
 
 
-def _has_outer_space(text: bytes, ends: Numbers, dialect: Dialect) -> bool:
-    """Whether a space is at the start or the end of a value."""
-    data = np.frombuffer(text, np.uint8)
-    spaces = np.flatnonzero(data == SPACE[0])
-    is_edge = np.zeros(256, bool)
-    is_edge[list(dialect.separator + dialect.quote + CR + LF)] = True
-    # The text ends with a line feed, so that this is also what stands before the first byte.
-    beside = spaces[is_edge[data[spaces - 1]] | is_edge[data[spaces + 1]]]
-    if not dialect.quote or not len(beside):
-        return bool(len(beside))
-    lines = np.unique(np.searchsorted(ends, beside))
-    if len(lines) > MAX_EXAMINED:
-        return True
-    starts = np.append(0, ends + 1)
-    return any(_has_space(text[starts[line] : ends[line]].removesuffix(CR), dialect) for line in lines)
-
-
 def _has_space(line: bytes, dialect: Dialect) -> bool:
     """Whether a field of a line has a space at its start or end. True too for a line that is no record by itself."""
-    fields = dialect.fields(line)
+    fields = dialect.fields(line.removesuffix(CR))
     return isinstance(fields, str) or any(field != field.strip(SPACE) for field in fields)

@@ -6,14 +6,13 @@ import random
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest import csv_records
 from chu_platform.ingest.csv_dialect import Dialect
 from chu_platform.ingest.csv_format import CsvFormat
-from chu_platform.ingest.outer_blanks import OuterBlanks, blanks_in_csv
+from chu_platform.ingest.outer_blanks import OuterBlanks
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
 pytestmark = pytest.mark.unit
@@ -157,8 +156,7 @@ def test_blanks_in_the_fallback_encoding_are_removed(given: Given, first: str) -
 )
 def test_where_blanks_are_looked_for(text: str, blanks: OuterBlanks) -> None:
     dialect = Dialect(b";", b'"', "cp1252", b"\n", 4)
-    line = text.encode()
-    assert blanks_in_csv(line, np.array([len(line) - 1]), dialect) is blanks
+    assert csv_records.Block(dialect, b"", text.encode(), True).outer_blanks() is blanks
 
 
 @pytest.mark.parametrize("text", ["7", "+7", "-7", "007", " 7 ", "-0", "2147483647", "-2147483648"])
