@@ -30,7 +30,7 @@ OTHERS: Final = {
     "category": ("{code}_pos_seuil_etbt", "classe_{code}", "{code}_alerte_supe", "{code}_alerte_sup"),
     "control": ("resultat_{start}", "resultat_{letters}"),
 }
-EMPTY = ("", ".", "#N/A")
+EMPTY = ("", ".", "-", "–", "—", "#N/A")
 
 
 class Result(NamedTuple):
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 def number(text: str | None) -> float | None:
     """The number in a text; None for other texts."""
-    plain = (text or "").replace(",", ".").rstrip("%\u00a0 ")
+    plain = re.sub(r"(?<=\d)\s(?=\d{3}(?!\d))", "", (text or "").strip()).replace(",", ".").rstrip("%\u00a0\u202f ")
     return float(plain) if re.fullmatch(r"\d+(\.\d*)?", plain) else None
 
 
