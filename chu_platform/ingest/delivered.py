@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 MAX_REJECTS = 1_000_000
 MAX_REJECTED_SHARE = 0.5
 FEW_REJECTS: Final = 5
+# A file in which a larger share of the rows has the key of another row is refused: its key is none, or a part of it was
+# delivered twice.
+MAX_REPEATED_SHARE: Final = 0.1
 # Prefix of the names of the columns of text, beside the columns with typed values, in the SQL of a reading.
 TEXT_PREFIX: Final = "text:"
 # If the header is really a row, messages must not show a name, a number or an address from it. A plausible column name

@@ -22,6 +22,8 @@ from chu_platform.ingest.delivered import (
     FEW_REJECTS,
     MAX_REJECTED_SHARE,
     MAX_REJECTS,
+    MAX_REPEATED_SHARE,
+    Delivered,
     RawRows,
     SourceFile,
     Withdrawals,
@@ -30,8 +32,7 @@ from chu_platform.ingest.delivered import (
     safe_column_name,
 )
 from chu_platform.ingest.reject_history import Reject
-from chu_platform.ingest.row_sql import FRENCH_DATE, RowSql
-from chu_platform.tables.columns import sql_type
+from chu_platform.ingest.row_sql import CONTRADICTORY, FRENCH_DATE, REPEATS, RowSql
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
@@ -240,10 +241,10 @@ def read(
                         f"{raw.origin.name}: letters of {raw.doubly_encoded} lines were encoded twice in UTF-8 (Ã© in "
                         "place of é); they were kept as they are: ask for the original file"
                     )
-                sql = RowSql(table, source, raw, withdrawn)
+                sql = _without_repeats(connection, table, source, raw, withdrawn)
                 kept = None
                 if find_changed:
-                    kept, reading.touched = find_changed(connection, _kept_rows(table, sql))
+                    kept, reading.touched = find_changed(connection, sql.kept())
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
                 counted = sql.withdrawn_count() if kept != raw.rows else None
@@ -287,10 +288,30 @@ def _load_withdrawals(
     return files
 
 
-def _kept_rows(table: Table, sql: RowSql) -> str:
-    """Relation of the kept rows, in the declared columns and types."""
-    columns = ", ".join(f"CAST({sql_name(c.name)} AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in table.columns)
-    return f"(SELECT {columns} FROM ({sql.checked()}) WHERE reason IS NULL)"
+def _without_repeats(
+    connection: duckdb.DuckDBPyConnection, table: Table, source: Delivered, raw: RawRows, withdrawn: str | None
+) -> RowSql:
+    """The SQL of the rows of a file, with rejects of the rows that repeat the key of another row.
+
+    Usually no key is repeated, which is seen in the key alone. Otherwise rows are numbered, so that they are read in
+    order, by one thread. Raises ChuError when the share of the repeats is above MAX_REPEATED_SHARE.
+    """
+    sql = RowSql(table, source, raw, withdrawn)
+    # The order of rows does not matter, so DuckDB may read and write in parallel.
+    connection.execute("SET preserve_insertion_order = false")
+    if not table.key or not connection.execute(sql.repeated_key()).fetchall():
+        return sql
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute(f"CREATE OR REPLACE TABLE {REPEATS} AS {sql.repeats()}")
+    repeated, contradictory = connection.execute(
+        f"SELECT count(*), count(*) FILTER (reason = '{CONTRADICTORY}') FROM {REPEATS}"
+    ).fetchall()[0]
+    if repeated > _allowed_rejects(raw.rows, MAX_REPEATED_SHARE):
+        raise ChuError(
+            f"{raw.origin.name}: {repeated} of {raw.rows} rows have the key ({', '.join(table.key)}) of another row, "
+            f"{contradictory} of them with other values; nothing was committed, ask for it again"
+        )
+    return RowSql(table, source, raw, withdrawn, has_repeats=repeated > 0)
 
 
 def _only(partition_range: PartitionRange | None, touched: TouchedPartitions | None) -> str | None:
@@ -310,9 +331,7 @@ def _keep(
     kept: int | None,
 ) -> int:
     """Write the kept rows that meet the condition `only`. Returns the number of all kept rows: `kept`, if known."""
-    # The order of rows does not matter, so DuckDB may write in parallel.
-    connection.execute("SET preserve_insertion_order = false")
-    relation = _kept_rows(table, sql)
+    relation = sql.kept()
     options = "FORMAT parquet, COMPRESSION zstd"
     target = written / f"{name}.parquet"
     if table.partition_by:

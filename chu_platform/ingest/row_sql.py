@@ -47,6 +47,12 @@ POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
 # Reason of rows that are not kept because they are withdrawn; they are not rejects.
 WITHDRAWN: Final = "withdrawn"
+# Reasons of rows with the key of another row: the same values again, or other values.
+REPEATED: Final = "repeated_row"
+CONTRADICTORY: Final = "contradictory_row"
+# Table with the numbers and reasons of such rows of the delivery that is read.
+REPEATS: Final = "repeats"
+_NUMBER: Final = '"text:number"'
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,17 @@ class _RejectCondition:
 
 
 class RowSql:
-    """The SQL over the rows of one file or table. `withdrawn` is a condition of the rows that are withdrawn."""
+    """The SQL over the rows of one file or table. `withdrawn` is a condition of the rows that are withdrawn.
 
-    def __init__(self, table: Table, source: Delivered, raw: RawRows, withdrawn: str | None = None) -> None:
+    If it `has_repeats`, the table REPEATS holds the numbers of more rows to reject (see `repeats`).
+    """
+
+    def __init__(
+        self, table: Table, source: Delivered, raw: RawRows, withdrawn: str | None = None, *, has_repeats: bool = False
+    ) -> None:
+        self._table = table
         self._source = source
+        self._has_repeats = has_repeats
         self._withdrawn = withdrawn
         self._raw = raw
         delivered = [c for c in table.columns if c.name not in source.derived]
@@ -90,14 +103,49 @@ class RowSql:
             *(_RejectCondition(_misplaced(column), column, "misplaced") for column in raw.misplaced),
             *(_RejectCondition(f"NOT ({k.holds_when})", k.column, k.reason) for k in source.row_checks),
         ]
+        if has_repeats:
+            key = next((c.name for c in self._present if c.key), table.key[0])
+            self._reject_conditions += [
+                _RejectCondition(f"{_NUMBER} IN (SELECT number FROM {REPEATS} WHERE reason = '{reason}')", key, reason)
+                for reason in (REPEATED, CONTRADICTORY)
+            ]
 
     def checked(self) -> str:
         """SQL of the typed rows with a column `reason`: the reason of a row to reject, or WITHDRAWN; null: keep it."""
-        return self._checked([])
+        return self.numbered() if self._has_repeats else self._checked([])
 
     def numbered(self) -> str:
         """SQL as in `checked`, with one more column `text:number`: the number of the row in the delivery."""
-        return self._checked([f'{self._raw.number} AS "text:number"'])
+        return self._checked([f"{self._raw.number} AS {_NUMBER}"])
+
+    def kept(self) -> str:
+        """Relation of the kept rows, in the declared columns and types."""
+        columns = ", ".join(f"{self._declared(c)} AS {sql_name(c.name)}" for c in self._table.columns)
+        return f"(SELECT {columns} FROM ({self.checked()}) WHERE reason IS NULL)"
+
+    def repeated_key(self) -> str:
+        """SQL of one key that several rows have; no row if there is none."""
+        return f"SELECT 1 FROM ({self._repeated_keys()}) LIMIT 1"
+
+    def repeats(self) -> str:
+        """SQL of the rows to reject because rows that could be kept have their key: number and reason.
+
+        Of rows with equal values, one is kept. Of rows with the same key and other values, none is: nothing tells which
+        one is right, and the order of rows may be another one in the next delivery.
+        """
+        keys = self._keys()
+        values = ", ".join(self._declared(c) for c in self._table.columns)
+        return f"""
+            SELECT number, CASE WHEN same_values = same_key THEN '{REPEATED}' ELSE '{CONTRADICTORY}' END AS reason
+            FROM (
+                SELECT number, count(*) OVER (PARTITION BY key) AS same_key,
+                       count(*) OVER (PARTITION BY row_values) AS same_values,
+                       row_number() OVER (PARTITION BY key ORDER BY number) AS place
+                FROM (
+                    SELECT {_NUMBER} AS number, row({keys}) AS key, row({values}) AS row_values
+                    FROM ({self.numbered()}) WHERE reason IS NULL AND ({keys}) IN (FROM ({self._repeated_keys()}))
+                )
+            ) WHERE same_key > 1 AND (same_values < same_key OR place > 1)"""
 
     def rejected(self, limit: int | None) -> str:
         """SQL of the rejected rows: number, column, reason, shape of the value; at most `limit` rows."""
@@ -105,9 +153,18 @@ class RowSql:
         shape = self._case(lambda c: self._shape(c.column))
         limit_clause = f" LIMIT {limit}" if limit else ""
         return (
-            f'SELECT "text:number", {column}, reason, {shape} FROM ({self.numbered()}) '
+            f"SELECT {_NUMBER}, {column}, reason, {shape} FROM ({self.numbered()}) "
             f"WHERE reason <> {sql_text(WITHDRAWN)} ORDER BY 1{limit_clause}"
         )
+
+    def _keys(self) -> str:
+        return ", ".join(sql_name(name) for name in self._table.key)
+
+    def _repeated_keys(self) -> str:
+        """SQL of the keys that several rows have, rejected or not."""
+        keys = self._keys()
+        complete = " AND ".join(f"{sql_name(name)} IS NOT NULL" for name in self._table.key)
+        return f"SELECT {keys} FROM ({self._derived([])}) WHERE {complete} GROUP BY ALL HAVING count(*) > 1"
 
     def withdrawn_count(self) -> str | None:
         """SQL of the number of withdrawn rows; None if no row is withdrawn."""
@@ -161,6 +218,9 @@ class RowSql:
     def _case(self, value: Callable[[_RejectCondition], str]) -> str:
         branches = " ".join(f"WHEN {c.rejects_when} THEN {value(c)}" for c in self._reject_conditions)
         return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
+
+    def _declared(self, column: Column) -> str:
+        return f"CAST({sql_name(column.name)} AS {sql_type(column.type)})"
 
     def _cell(self, column: Column) -> str:
         """SQL of the delivered text without blanks around it; null for an empty cell."""

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,14 @@ class Hospital:
             for statement in statements:
                 cursor.execute(statement)
         connection.close()
+
+    def ask(self, query: str) -> Rows:
+        """The rows of a query."""
+        with psycopg2.connect(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            rows = cursor.fetchall()
+        connection.close()
+        return rows
 
     @contextmanager
     def database(self, url: str | None = None) -> Iterator[CareDatabase]:
@@ -206,6 +215,29 @@ def test_a_column_that_is_null_in_every_row_is_found(hospital: Hospital, column:
     assert hospital.read("Patient")[0].not_understood == [], "no text was delivered"
     hospital.run(f'UPDATE "Patient" SET "{column}" = {text} WHERE "Id_patient" < 10')
     assert hospital.read("Patient")[0].not_understood == [], "nine may be typing errors"
+
+
+def test_repeated_rows_of_a_table_without_its_key_are_rejects(hospital: Hospital, before: Before) -> None:
+    """A part of the rows again, and one other row with the number of a consultation."""
+    ((key,),) = hospital.ask(
+        "SELECT conname FROM pg_constraint WHERE contype = 'p' AND conrelid = '\"Consultation\"'::regclass"
+    )
+    count, changed = len(before("Consultation")), min(int(str(row[0])) for row in before("Consultation"))
+    of_one = f'FROM "Consultation" WHERE "Num_consultation" = {changed} LIMIT 1'
+    columns = '"Num_consultation", "Id_patient", "Code_diag", "Date"'
+    other = f"""SELECT "Num_consultation", 0, "Code_diag", "Date" {of_one}"""
+    hospital.run(
+        f'ALTER TABLE "Consultation" DROP CONSTRAINT "{key}" CASCADE',
+        f'INSERT INTO "Consultation" SELECT * FROM "Consultation" WHERE "Num_consultation" <> {changed} LIMIT 50',
+        f'INSERT INTO "Consultation" ({columns}) {other}',
+    )
+    reading, rows = hospital.read("Consultation")
+    assert Counter(r[2:4] for r in reading.rejects) == {
+        ("Num_consultation", "repeated_row"): 50,
+        ("Num_consultation", "contradictory_row"): 2,
+    }
+    assert (reading.rows_in, reading.kept) == (count + 51, count - 1)
+    assert rows == [row for row in before("Consultation") if row[0] != changed]
 
 
 READER: Final = """CREATE ROLE chu_lecteur LOGIN PASSWORD 'essai';

@@ -22,8 +22,8 @@ from chu_platform.tables.table import Layer, Table, Zone
 HEADER = "id;label;day;amount"
 
 
-def table_of(csv: Format | None = None) -> Table:
-    """Four columns of four types; the file is `things.csv` or `things.xlsx`."""
+def table_of(csv: Format | None = None, *, has_key: bool = False) -> Table:
+    """Four columns of four types; the file is `things.csv` or `things.xlsx`. The column `id` may be its key."""
     formats: dict[str, Format] = {".csv": csv or CsvFormat(";"), ".xlsx": WorkbookFormat()}
     return Table(
         name="things",
@@ -33,7 +33,7 @@ def table_of(csv: Format | None = None) -> Table:
         label="Choses",
         owner="team:tests",
         columns=[
-            Column("id", INTEGER, "number", "Numéro", key=True),
+            Column("id", INTEGER, "number", "Numéro", key=has_key, nullable=False),
             Column("label", STRING, "name", "Nom", identifying=True),
             Column("day", DATE, "day", "Jour"),
             Column("amount", DOUBLE, "amount", "Montant"),

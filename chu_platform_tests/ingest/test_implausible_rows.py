@@ -1,17 +1,19 @@
-"""Rows of stays that cannot be true are rejects, the others are kept; too many of them, and the file is refused."""
+"""Rows that cannot be true or repeat a key are rejects, the others are kept; too many, and the file is refused."""
 
 import shutil
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from chu_platform.errors import ChuError
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform_tests.ingest.deliveries import Outcome, deliver
+from chu_platform_tests.ingest.deliveries import HEADER as THINGS
+from chu_platform_tests.ingest.deliveries import Outcome, deliver, table_of
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
 
 pytestmark = pytest.mark.unit
@@ -121,3 +123,58 @@ def test_a_score_off_its_scale_is_a_reject(tmp_path: Path, column: str, value: s
     outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work", order=sql_name("finess_geo"))
     assert outcome.rejected == [(4, column, "out_of_range")] * 3
     assert len(outcome.rows) == 9
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_rows_with_the_key_of_another_row_are_rejects(tmp_path: Path, kind: str) -> None:
+    """An equal row is kept once, whatever its spelling; of rows with other values, none is kept."""
+    lines = [THINGS, *(f"{n};a;2020-01-01;1" for n in range(100)), "0007;a;2020-01-01;1.0", "3;a;2020-01-01;1"]
+    lines += ["5;b;2020-01-01;1", "6;a;;", "8;a;2020-13-01;1", "3;a;2020-01-01;1"]
+    (tmp_path / "pack").mkdir()
+    file = tmp_path / "pack" / f"things.{kind}"
+    if kind == "csv":
+        file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    else:
+        book = openpyxl.Workbook()
+        for line in lines:
+            book.active.append(line.split(";"))
+        book.save(file)
+    outcome = deliver(table_of(has_key=True), tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [
+        (7, "id", "contradictory_row"),
+        (8, "id", "contradictory_row"),
+        (102, "id", "repeated_row"),
+        (103, "id", "repeated_row"),
+        (104, "id", "contradictory_row"),
+        (105, "id", "contradictory_row"),
+        (106, "day", "not_a_date"),
+        (107, "id", "repeated_row"),
+    ]
+    assert [row[0] for row in outcome.rows] == [n for n in range(100) if n not in (5, 6)]
+    assert {row[1] for row in outcome.rows} == {"a"}
+
+
+@pytest.mark.parametrize(("rows", "repeated", "stops"), [(100, 10, False), (100, 12, True), (4, 1, False)])
+def test_with_too_many_repeated_rows_the_source_stops(tmp_path: Path, rows: int, repeated: int, stops: bool) -> None:
+    lines = [stay(n) for n in [*range(rows), *range(repeated)]]
+    if not stops:
+        outcome = read(tmp_path, lines)
+        assert numbers(outcome) == set(range(rows))
+        repeats = [(line + 2, "Num_Hospitalisation", "repeated_row") for line in range(rows, rows + repeated)]
+        assert outcome.rejected == repeats
+        return
+    with pytest.raises(ChuError, match=r"12 of 112 rows have the key .Num_Hospitalisation. of another row, 0 of them"):
+        read(tmp_path, lines)
+
+
+def test_a_repeated_site_of_a_campaign_is_a_reject_of_its_file(tmp_path: Path) -> None:
+    """The year of the campaign, a part of the key, comes from the name of the file."""
+    (tmp_path / "pack").mkdir()
+    header = "finess_geo;nb_rep_score_all_rea_ajust;score_all_rea_ajust;classement"
+    for year, sites in ((2017, "122"), (2019, "123"), (2020, "123")):
+        lines = [header, *(f"01000000{site};40;72,5;B" for site in sites), ""]
+        name = f"resultats-esatis48h-mco-open-data-{year}.csv"
+        (tmp_path / "pack" / name).write_text("\n".join(lines), encoding="utf-8")
+    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work", order="1")
+    assert outcome.rejected == [(4, "finess_geo", "repeated_row")]
+    assert len(outcome.rows) == 8

@@ -23,7 +23,7 @@ from chu_platform_tests.pipeline.lake_rows import differences, rows
 
 pytestmark = pytest.mark.integration
 
-MONTH, OTHER_MONTH = "2019-03", "2018-11"
+MONTH = "2019-03"
 NOBODY = "99999999"
 SERVED = [consultation, fact_consultation, kpi_consultation_rate_by_diagnosis.exact, fact_hospitalisation]
 SERVED += [kpi_hospitalisation_rate.exact]
@@ -42,8 +42,8 @@ class FailedCheck:
 FAILED_CHECKS = [
     FailedCheck(
         consultation,
-        "unique_Num_consultation",
-        "sources/Consultation: « (Num_consultation) est unique »: 1 rows break it",
+        "columns_are_understood",
+        "values of the column 'Heure_fin' is understood (not_understood, shape aaaa aaaa)",
         fact_consultation,
     ),
     FailedCheck(
@@ -106,15 +106,9 @@ def assert_unchanged(made: Home, home: Home) -> None:
 def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     changed = changeable(made, postgres, tmp_path, "checks")
     home = changed.home
-    # A consultation of the month gets the number of a consultation of another month; the constraint is dropped first.
-    ((constraint,),) = changed.sql(
-        "SELECT conname FROM pg_constraint WHERE conrelid = '\"Consultation\"'::regclass AND contype = 'p'"
-    )
-    changed.sql(f'ALTER TABLE "Consultation" DROP CONSTRAINT "{constraint}" CASCADE')
-    changed.sql(f"""
-        INSERT INTO "Consultation" ("Num_consultation", "Id_patient", "Code_diag", "Date")
-        SELECT (SELECT min("Num_consultation") FROM "Consultation" WHERE to_char("Date", 'YYYY-MM') = '{OTHER_MONTH}'),
-               "Id_patient", "Code_diag", DATE '{MONTH}-30' FROM "Consultation" LIMIT 1""")
+    # The hours of the consultations are written in words.
+    changed.sql('CREATE TABLE hours AS SELECT "Num_consultation", "Heure_fin" FROM "Consultation"')
+    changed.sql("""ALTER TABLE "Consultation" ALTER "Heure_fin" TYPE text USING 'vers midi'""")
     originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY})
 
     before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
@@ -141,7 +135,9 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     assert all(checks(home)[b.check] == ("FAILED", "passed", True) for b in FAILED_CHECKS)
     assert_unchanged(made, home)
 
-    changed.sql(f'DELETE FROM "Consultation" WHERE "Date" = \'{MONTH}-30\' AND "Heure_debut" IS NULL')
+    changed.sql("""UPDATE "Consultation" c SET "Heure_fin" = h."Heure_fin" FROM hours h
+        WHERE h."Num_consultation" = c."Num_consultation" """)
+    changed.sql("DROP TABLE hours")
     stays = {stay["Num_Hospitalisation"]: stay for stay in originals}
     changed.edit_stays(MONTH, lambda stay: stays[stay["Num_Hospitalisation"]])
     status, output = materialize(changed, consultation, hospitalisations, *SERVED)
