@@ -238,6 +238,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         # Corrected or withdrawn. Events of earlier runs hold this key, so the key keeps its name.
         metadata["delivery_rows_mended"] = ever_rejected - delivery.rejected
         metadata["delivery_columns_undeclared"] = delivery.undeclared
+        metadata["delivery_columns_misunderstood"] = dg.MetadataValue.json(delivery.misunderstood)
         metadata["deliveries"] = dg.MetadataValue.json(delivery.deliveries)
     return metadata
 

@@ -31,7 +31,14 @@ from chu_platform.storage.lake import Lake, Write, size_of
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
-from chu_platform.tables.checks import NOT_SHRUNK, ONE_ENCODING, CheckType, DeliveryCounts
+from chu_platform.tables.checks import (
+    COLUMNS_DECLARED,
+    NOT_SHRUNK,
+    ONE_ENCODING,
+    VALUES_UNDERSTOOD,
+    CheckType,
+    DeliveryCounts,
+)
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.period_sql import touched_periods
 from chu_platform.tables.rows import Computed, DeliveredRows, Query
@@ -178,21 +185,18 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
 def _warn(
     resources: RunResources, check_results: Mapping[Table, Sequence[CheckResult]], reading: Reading | None
 ) -> None:
-    """Warn of failed checks that do not block, with the names of undeclared columns and of files in two encodings.
+    """Warn of failed checks that do not block: of undeclared or partly understood columns, and files in two encodings.
 
     Also warn of what a reading remarks on its delivery, and of files with a time in the future.
     """
+    named = _named(reading) if reading else {}
     for table, results in check_results.items():
         failed = [r for r in results if not r.passed and not r.check.blocking]
-        if failures := _describe(table, failed):
-            names: list[str] = []
-            if reading and any(r.check.kind is CheckType.DRIFT for r in failed):
-                names += map(repr, reading.undeclared[:MAX_NAMED_COLUMNS])
-                if len(reading.undeclared) > MAX_NAMED_COLUMNS:
-                    names.append(f"and {len(reading.undeclared) - MAX_NAMED_COLUMNS} more")
-            if reading and any(r.check.name == ONE_ENCODING for r in failed):
-                names += (f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed)
-            resources.warn(": ".join(filter(None, [failures, ", ".join(names)])))
+        if failures := _describe(table, [r for r in failed if r.check.name not in named]):
+            resources.warn(failures)
+        for result in failed:
+            if names := named.get(result.check.name):
+                resources.warn(f"{_describe(table, [result])}: {', '.join(names)}")
     for remark in reading.remarks if reading else ():
         resources.warn(remark)
     latest = latest_credible()
@@ -202,6 +206,21 @@ def _warn(
                 f"{origin.name} has a modification time in the future, {origin.modified[:10]}: it was read as usual; "
                 "check the clock of its sender"
             )
+
+
+def _named(reading: Reading) -> Mapping[str, Sequence[str]]:
+    """What checks of the delivery count, by name of the check."""
+    return {
+        COLUMNS_DECLARED: _first(reading.undeclared),
+        VALUES_UNDERSTOOD: reading.partly_understood,
+        ONE_ENCODING: [f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed],
+    }
+
+
+def _first(names: Sequence[str]) -> Sequence[str]:
+    """The first names, and how many more there are."""
+    more = len(names) - MAX_NAMED_COLUMNS
+    return [*map(repr, names[:MAX_NAMED_COLUMNS]), *([f"and {more} more"] if more > 0 else [])]
 
 
 def _advice(reading: Reading | None, of_shrinkage: str) -> str:
@@ -222,6 +241,7 @@ def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
         withdrawn=reading.withdrawn,
         in_other_encoding=sum(d.lines_in_fallback for d in reading.mixed),
         not_understood=len(reading.not_understood),
+        partly_understood=len(reading.partly_understood),
     )
 
 

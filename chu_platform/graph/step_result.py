@@ -14,6 +14,7 @@ from chu_platform.tables.table import Table
 class DeliverySummary:
     """Row counts of a delivery, over all partitions, the number of undeclared columns, and metadata of each file.
 
+    `misunderstood` describes the columns with values that are not understood (`Misunderstood.metadata`).
     `lists` are the fingerprints of the lists of withdrawn rows that were applied.
     """
 
@@ -23,6 +24,7 @@ class DeliverySummary:
     withdrawn: int
     lists: Sequence[str]
     undeclared: int
+    misunderstood: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
 
     @staticmethod
@@ -35,6 +37,7 @@ class DeliverySummary:
             reading.withdrawn,
             [file.fingerprint for file in reading.lists],
             len(reading.undeclared),
+            [m.metadata for m in reading.misunderstood],
             [d.metadata for d in reading.deliveries],
         )
 

@@ -14,7 +14,7 @@ from chu_platform.errors import ChuError
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 
 _TIME: Final = r"([ T]\d\d:\d\d.*)?"
-ISO_PATTERN: Final = rf"(\d{{4}})[-/](\d\d?)[-/](\d\d?){_TIME}"
+ISO_PATTERN: Final = rf"(\d{{4}})[-/.](\d\d?)[-/.](\d\d?){_TIME}"
 COMPACT_PATTERN: Final = r"(\d{4})(\d\d)(\d\d)()"
 # Day and month, in either order, then the year.
 MIXED_PATTERN: Final = rf"(\d\d?)[-/.](\d\d?)[-/.](\d{{4}}){_TIME}"

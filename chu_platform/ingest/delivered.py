@@ -21,6 +21,7 @@ from chu_platform.tables.checks import (
     open_rejects_match_delivery,
     rejected_share,
     rows_kept_or_rejected,
+    values_understood,
 )
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
@@ -259,7 +260,8 @@ class Delivered(DeliveredRows):
 
     `typing`: SQL that types the text `{text}` of a column, instead of the default of its type.
     `derived`: columns that are not delivered, as SQL over the typed row.
-    `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`.
+    `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`,
+    which is that of `typing` if the column has one.
     `row_checks`: conditions that reject rows.
     `optional`: columns that may be missing from a file.
     `empty`: texts that mean an empty cell, in every column.
@@ -304,7 +306,8 @@ class Delivered(DeliveredRows):
         For the source itself also: all delivered columns are declared and understood, no file has shrunk or has two
         encodings.
         """
-        of_source = [columns_declared(), columns_understood(), delivery_has_not_shrunk(self.max_decrease)]
+        of_source = [columns_declared(), columns_understood(), values_understood()]
+        of_source.append(delivery_has_not_shrunk(self.max_decrease))
         if self.reader.database is None:
             of_source.append(one_encoding())
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]

@@ -33,6 +33,7 @@ from chu_platform.ingest.delivered import (
 )
 from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import CONTRADICTORY, FRENCH_DATE, REPEATS, RowSql
+from chu_platform.ingest.understanding import Misunderstood, misunderstood, rejected_values
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
@@ -56,9 +57,6 @@ DISK_ERROR = re.compile(
 QUARANTINED_COLUMNS = 500
 
 SAME_FORM = "ask for the former type and form, or declare the new one"
-# If a column has at least this many values, or a value in every row, and none is understood, its type or its form has
-# changed. Fewer may be typing errors.
-MIN_VALUES_FOR_RETYPED = 10
 
 
 class DatabaseSnapshot(Protocol):
@@ -158,15 +156,15 @@ class Reading:
     """Result of reading a table: rows in = kept + rejected + withdrawn, for each delivery and in total.
 
     If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
-    `not_understood` has a text for each column of which no delivered value is understood. `remarks` are other texts
-    about the delivery that whoever starts the run should see.
+    `misunderstood` are the columns with values that are not understood. `remarks` are other texts about the delivery
+    that whoever starts the run should see.
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     lists: list[SourceFile] = field(default_factory=list)
     touched: TouchedPartitions | None = None
-    not_understood: list[str] = field(default_factory=list)
+    misunderstood: list[Misunderstood] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -183,6 +181,16 @@ class Reading:
     def withdrawn(self) -> int:
         """Number of withdrawn rows of all deliveries."""
         return sum(d.withdrawn for d in self.deliveries)
+
+    @property
+    def not_understood(self) -> Sequence[str]:
+        """A text for each column of which no value, or too few, are understood: it blocks the source."""
+        return [m.text for m in self.misunderstood if m.blocks]
+
+    @property
+    def partly_understood(self) -> Sequence[str]:
+        """A text for each other column with many values that are not understood."""
+        return [m.text for m in self.misunderstood if not m.blocks]
 
     @property
     def undeclared(self) -> Sequence[str]:
@@ -245,16 +253,19 @@ def read(
                 kept = None
                 if find_changed:
                     kept, reading.touched = find_changed(connection, sql.kept())
-                only = _only(partition_range, reading.touched)
-                kept = _keep(connection, table, sql, only, written, f"part-{token}-{number}", kept)
+                only, name = _only(partition_range, reading.touched), f"part-{token}-{number}"
+                kept = _keep(connection, table, sql, only, written, name, kept)
                 counted = sql.withdrawn_count() if kept != raw.rows else None
                 withdrawals = _one(connection, counted) if counted else 0
-                not_understood = _not_understood(connection, sql, raw, kept)
-                rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share, not_understood)
+                stored = None if only or not kept else f"read_parquet({sql_text(f'{written}/**/{name}*.parquet')})"
+                found = misunderstood(connection, sql, raw, kept, stored)
+                without_meaning = [m.text for m in found if m.blocks]
+                rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share, without_meaning)
+                found += rejected_values(connection, sql, raw, rejects)
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
-                reading.not_understood += not_understood
+                reading.misunderstood += found
     reading.remarks = context.remarks
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
@@ -391,27 +402,6 @@ def _rejects(
 def _allowed_rejects(rows: int, share: float) -> float:
     """Number of `rows` that may be rejected: the declared `share` of them, or a few if more rows are kept."""
     return max(rows * share, min(FEW_REJECTS, rows * MAX_REJECTED_SHARE))
-
-
-def _not_understood(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, kept: int) -> list[str]:
-    """A text for each column that has values of which none is understood: their type or form is another one now."""
-    # If every row is kept, every value has fitted its type.
-    columns = [
-        *sql.columns_to_understand(typed=False),
-        *(sql.columns_to_understand(typed=True) if kept < raw.rows else ()),
-    ]
-    # A value that is understood is nearly always among the first ones.
-    suspects = [c for c in columns if not connection.execute(sql.understood_example(c)).fetchall()]
-    counts = connection.execute(sql.understood_counts(suspects)).fetchall() if suspects else ()
-    found = []
-    for column, count, understood in counts:
-        if count and count >= min(MIN_VALUES_FOR_RETYPED, raw.rows) and not understood:
-            ((reason, shape),) = connection.execute(sql.misunderstood_example(column)).fetchall()
-            found.append(
-                f"{raw.origin.name}: none of the {count} values of the column {column!r} is understood ({reason}, "
-                f"shape {shape})"
-            )
-    return found
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:

@@ -10,10 +10,13 @@ from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, ST
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
-# The first branch is for speed: a number in its usual form needs no regular expression.
+# The first branch is for speed: a number in its usual form needs no regular expression. Programs write 1203.0, people
+# 1 203; three decimal places may be thousands.
 _WHOLE: Final = (
     "CASE WHEN try_cast({{text}} AS {type})::VARCHAR = {{text}} THEN try_cast({{text}} AS {type}) "
-    "WHEN regexp_full_match({trimmed}, '[+-]?\\d+') THEN try_cast({trimmed} AS {type}) END"
+    "WHEN regexp_full_match({trimmed}, '[+-]?\\d+') THEN try_cast({trimmed} AS {type}) "
+    "WHEN regexp_full_match({trimmed}, '[+-]?(\\d+|\\d\\d?\\d?([ \u00a0\u202f]\\d\\d\\d)+)([.,]00?)?') "
+    "THEN try_cast(regexp_replace(regexp_replace({trimmed}, '[.,]00?$', ''), '[ \u00a0\u202f]', '', 'g') AS {type}) END"
 )
 _TRIMMED: Final = trimmed("{text}")
 _DAY: Final = r"\d{{4}}-\d\d-\d\d"
@@ -84,11 +87,13 @@ class RowSql:
         self._reasons = {c.name: _REASONS[c.type] for c in self._present if _can_fail(c)}
         # SQL that is not null if a text is understood.
         self._understood = {c.name: sql_name(c.name) for c in self._present if _can_fail(c) or c.name in source.typing}
-        self._understood |= {
-            c.name: source.understood[c.name].format(text=delivered_text(c.name))
+        # Columns that later tables decode, with SQL that is not null if they can.
+        self._decoded = {
+            c.name: source.understood[c.name].format(text=sql_name(c.name))
             for c in self._present
             if c.name in source.understood
         }
+        self._understood |= self._decoded
         texts = [c.name for c in self._present if c.type == STRING and raw.has_powers]
         self._reject_conditions = [
             *(
@@ -174,18 +179,26 @@ class RowSql:
         """The columns whose texts may not be understood: with a type that rejects rows (`typed`), or all others."""
         return [c for c in self._understood if (c in self._reasons) == typed]
 
+    @property
+    def decoded(self) -> Sequence[str]:
+        """The columns that later tables decode."""
+        return list(self._decoded)
+
+    def decoded_counts(self, stored: str | None) -> str:
+        """SQL as in `understood_counts` for the decoded columns, over the relation `stored` of the rows if given."""
+        return self._counts(self.decoded, lambda c: f"{sql_name(c)} IS NOT NULL", stored)
+
+    def typing_reason(self, column: str) -> str | None:
+        """Reason of the rejects of values of a column that do not fit its type; None if all do."""
+        return self._reasons.get(column)
+
     def understood_example(self, column: str) -> str:
         """SQL of one row in which the text of a column is understood; no row if there is none."""
         return f"SELECT 1 FROM ({self._derived([])}) WHERE {self._understood[column]} IS NOT NULL LIMIT 1"
 
     def understood_counts(self, columns: Sequence[str]) -> str:
         """SQL of the counts for some columns: column, number of delivered values, number of understood ones."""
-        counts = ", ".join(
-            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({self._filled(c)}), "
-            f"'understood': count({self._understood[c]})}}"
-            for c in columns
-        )
-        return f"SELECT unnest([{counts}], recursive := true) FROM ({self._derived([])})"
+        return self._counts(columns, self._filled)
 
     def misunderstood_example(self, column: str) -> str:
         """SQL of the reason code and the shape of one value of a column that is not understood."""
@@ -193,6 +206,14 @@ class RowSql:
             f"SELECT {sql_text(self._reasons.get(column, NOT_UNDERSTOOD))}, {self._shape(column)} "
             f"FROM ({self._derived([])}) WHERE {self._filled(column)} AND {self._understood[column]} IS NULL LIMIT 1"
         )
+
+    def _counts(self, columns: Sequence[str], filled: Callable[[str], str], stored: str | None = None) -> str:
+        counts = ", ".join(
+            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({filled(c)}), "
+            f"'understood': count({self._understood[c]})}}"
+            for c in columns
+        )
+        return f"SELECT unnest([{counts}], recursive := true) FROM {stored or f'({self._derived([])})'}"
 
     def _checked(self, extra: Sequence[str]) -> str:
         reason = self._case(lambda c: sql_text(c.reason))

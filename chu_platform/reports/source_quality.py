@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.reports.readings import last_materializations
-from chu_platform.tables.checks import one_of
+from chu_platform.tables.checks import MISUNDERSTOOD_WARNING, one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
 from chu_platform.tables.side_figures import published_count
@@ -52,6 +52,7 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "open_rejects": rejected,
                 "mended_rejects": count("delivery_rows_mended"),
                 "undeclared_columns": metadata.get("delivery_columns_undeclared"),
+                "not_understood": _not_understood(table, metadata.get("delivery_columns_misunderstood") or ()),
                 "delta_version": metadata.get("delta_version"),
                 "read_at": materialization.at if materialization else None,
             }
@@ -59,10 +60,21 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
     return pa.Table.from_pylist(rows, arrow_schema(source_quality.columns))
 
 
+def _not_understood(table: Table, columns: Sequence[Mapping[str, Any]]) -> str | None:
+    """The columns with values that were not understood, in French; None without any. Exact only for public sources."""
+    texts = []
+    for column in columns:
+        share = f"{100 * column['wrong'] / column['values']:.1f}".replace(".", ",")
+        exact = f"{column['wrong']} sur {column['values']} ({share} %)"
+        many = exact if table.public_source else f"plus de {100 * MISUNDERSTOOD_WARNING:g} % des valeurs"
+        texts.append(f"{column['column']} : {many}, de la forme « {column['shape']} »")
+    return " ; ".join(texts) or None
+
+
 EVENT_LOG_COLUMNS: Final = (
     *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rows_withdrawn"),
     *("rejected_share", "open_rejects"),
-    *("mended_rejects", "undeclared_columns", "delta_version", "read_at"),
+    *("mended_rejects", "undeclared_columns", "not_understood", "delta_version", "read_at"),
 )
 
 source_quality = Table(
@@ -113,6 +125,12 @@ source_quality = Table(
             "Rejets clos",
         ),
         Column("undeclared_columns", LONG, "colonnes non déclarées, mises en quarantaine", "Colonnes non déclarées"),
+        Column(
+            "not_understood",
+            STRING,
+            "colonnes dont des valeurs n’ont pas été comprises : leur nombre, leur part, la forme de l’une d’elles (a : lettre, 9 : chiffre)",
+            "Valeurs non comprises",
+        ),
         Column("delta_version", LONG, "version Delta de la table après la lecture", "Version Delta"),
         Column("read_at", STRING, "moment de la lecture, UTC, ISO 8601", "Lu le"),
     ],
@@ -128,7 +146,8 @@ source_quality = Table(
     preview="""
         SELECT "source", state, rows_in, rows_kept, rows_rejected, rows_withdrawn,
                printf('%.4f %%', 100 * rejected_share) AS rejected_share,
-               printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns
+               printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns,
+               not_understood
         FROM {this} ORDER BY state = 'read', rejected_share DESC NULLS LAST, "source" LIMIT 100
     """,
     checks=[one_of("state", [READ, STOPPED, NOT_READ])],

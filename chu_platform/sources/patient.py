@@ -1,12 +1,23 @@
 """Table "Patient" of the care database."""
 
+from typing import Final
+
 from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, born_before_delivery
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered, delivered_text
-from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE
+from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE, trimmed
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
+
+# Words and letters for the sex, besides those of the group. Digits are not among them: 0 and 1, or 1 and 2.
+MALE: Final = ("M", "H", "HOMME", "MASCULIN", "MALE")
+FEMALE: Final = ("F", "FEMME", "FEMININ", "FÉMININ", "FEMALE")
+# SQL of the sex as the group writes it; another text stays as it is.
+SEX: Final = (
+    f"CASE WHEN {{text}} IN ('male', 'female') THEN {{text}} WHEN upper({trimmed('{text}')}) IN {MALE} THEN 'male' "
+    f"WHEN upper({trimmed('{text}')}) IN {FEMALE} THEN 'female' ELSE {{text}} END"
+)
 
 patient = Table(
     name="Patient",
@@ -61,11 +72,15 @@ patient = Table(
         CareTable("Patient", {"Date": DateForm.US}),
         # A code of four digits has lost its zero, if it is not one of another country.
         typing={
-            "Code_postal": f"CASE WHEN coalesce({delivered_text('Pays')}, 'FR') = 'FR' THEN {POSTAL_CODE} ELSE {PLAIN} END"
+            "Sexe": SEX,
+            "Date": trimmed("{text}"),
+            "Code_postal": f"CASE WHEN coalesce({delivered_text('Pays')}, 'FR') = 'FR' THEN {POSTAL_CODE} ELSE {PLAIN} END",
         },
         understood={
             "Sexe": "CASE WHEN {text} IN ('male', 'female') THEN 1 END",
-            "Date": "try_strptime({text}, '%m/%d/%Y')",
+            # A year of two digits may be of two centuries.
+            "Date": "CASE WHEN regexp_full_match({text}, '\\d\\d?/\\d\\d?/\\d{{4}}') "
+            "THEN try_strptime({text}, '%m/%d/%Y') END",
         },
         # A patient of whom only the age is not believable stays; impossible years are damage.
         row_checks=[born_before_delivery("Date")],

@@ -24,10 +24,19 @@ MAX_INCREASE: Final = 1.0
 MIN_ATTACHED: Final = 0.1
 MIN_ROWS_OF_SHARE: Final = 5
 
+# Shares of the values of a delivered column that are not understood: above the first one a warning, above the other one
+# its source stops.
+MISUNDERSTOOD_WARNING: Final = 0.01
+MAX_MISUNDERSTOOD: Final = 0.1
+
 # Name of the check that no delivered file has shrunk. It counts files.
 NOT_SHRUNK: Final = "delivery_has_not_shrunk"
 # Name of the check that the lines of each delivered file have one encoding. It counts lines.
 ONE_ENCODING: Final = "one_encoding"
+# Name of the check that all delivered columns are declared. It counts columns.
+COLUMNS_DECLARED: Final = "columns_are_declared"
+# Name of the check that nearly all values of the columns are understood. It counts columns.
+VALUES_UNDERSTOOD: Final = "values_are_understood"
 
 
 class CheckCategory(StrEnum):
@@ -84,7 +93,8 @@ _CATEGORIES: Final[Mapping[CheckType, CheckCategory]] = {
 class DeliveryCounts:
     """Number of rows of a delivery, over all partitions, and of its undeclared columns.
 
-    `not_understood` is the number of columns of files of which no value is understood.
+    `not_understood` is the number of columns of files of which no value, or too few, are understood,
+    `partly_understood` that of the columns with fewer values that are not.
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     `in_other_encoding` is the number of lines that are not UTF-8, in files that have other lines that are.
     All numbers are 0 for a table that is not delivered.
@@ -98,6 +108,7 @@ class DeliveryCounts:
     withdrawn: int = 0
     in_other_encoding: int = 0
     not_understood: int = 0
+    partly_understood: int = 0
 
 
 @dataclass(frozen=True)
@@ -383,7 +394,7 @@ def rows_kept_or_rejected() -> Check:
 def columns_declared() -> Check:
     """The delivery has only declared columns. A warning: undeclared columns go to quarantine."""
     return Check(
-        "columns_are_declared",
+        COLUMNS_DECLARED,
         CheckType.DRIFT,
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
         query=lambda s: f"SELECT {s.counts.undeclared}",
@@ -403,12 +414,23 @@ def one_encoding() -> Check:
 
 
 def columns_understood() -> Check:
-    """No delivered column has values of which none is understood: each of them would become null, or unknown."""
+    """Of each delivered column, few values are not understood: each of them would become null, unknown or a reject."""
     return Check(
         "columns_are_understood",
         CheckType.DRIFT,
-        "toute colonne livrée qui a des valeurs en a au moins une qui est comprise",
+        f"dans toute colonne livrée, au plus {100 * MAX_MISUNDERSTOOD:g} % des valeurs ne sont pas comprises",
         query=lambda s: f"SELECT {s.counts.not_understood}",
+    )
+
+
+def values_understood() -> Check:
+    """Of each delivered column, nearly all values are understood. A warning."""
+    return Check(
+        VALUES_UNDERSTOOD,
+        CheckType.DRIFT,
+        f"dans toute colonne livrée, au plus {100 * MISUNDERSTOOD_WARNING:g} % des valeurs ne sont pas comprises",
+        query=lambda s: f"SELECT {s.counts.partly_understood}",
+        blocking=False,
     )
 
 

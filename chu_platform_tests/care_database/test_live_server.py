@@ -115,6 +115,7 @@ BIRTH: Final = """to_date("Date", 'MM/DD/YYYY')"""
         ("text", f"to_char({BIRTH}, 'FMDD.FMMM.YYYY')"),
         ("integer", f"to_char({BIRTH}, 'YYYYMMDD')::integer"),
         ("text", f"to_char({BIRTH}, 'YYYY/MM/DD HH24:MI:SS')"),
+        ("text", f'CASE WHEN "Id_patient" % 3 = 0 THEN to_char({BIRTH}, \'YYYY.MM.DD\') ELSE "Date" END'),
         ("text", f'CASE WHEN "Id_patient" % 2 = 0 THEN to_char({BIRTH}, \'YYYY-MM-DD\') ELSE "Date" END'),
     ],
 )
@@ -204,7 +205,12 @@ def test_a_timestamp_out_of_range(hospital: Hospital) -> None:
 
 @pytest.mark.parametrize(
     ("column", "text", "shape"),
-    [("Date", "'vers 1980'", "aaaa 9999"), ("Date", "'25.07.80'", "99.99.99"), ("Sexe", "'F'", "a")],
+    [
+        ("Date", "'vers 1980'", "aaaa 9999"),
+        ("Date", "'25.07.80'", "99.99.99"),
+        ("Date", "'7/25/80'", "9/99/99"),
+        ("Sexe", "'2'", "9"),
+    ],
 )
 def test_a_column_that_is_null_in_every_row_is_found(hospital: Hospital, column: str, text: str, shape: str) -> None:
     hospital.run(f'UPDATE "Patient" SET "{column}" = {text}')
@@ -238,6 +244,32 @@ def test_repeated_rows_of_a_table_without_its_key_are_rejects(hospital: Hospital
     }
     assert (reading.rows_in, reading.kept) == (count + 51, count - 1)
     assert rows == [row for row in before("Consultation") if row[0] != changed]
+
+
+@pytest.mark.parametrize(("column", "text", "shape"), [("Date", "'vers 1980'", "aaaa 9999"), ("Sexe", "'2'", "9")])
+def test_a_part_of_a_column_that_is_not_understood(hospital: Hospital, column: str, text: str, shape: str) -> None:
+    """Every such value is counted: above one percent a warning, above ten percent the source stops."""
+    change = f'UPDATE "Patient" SET "{column}" = {text} WHERE "Id_patient" <= '
+    hospital.run("""UPDATE "Patient" SET "Date" = '1/1/1980' WHERE "Date" IS NULL""", change + "30")
+    assert hospital.read("Patient")[0].misunderstood == []
+    for count, share in ((31, "1.0"), (300, "10.0"), (301, "10.0"), (1500, "50.0")):
+        hospital.run(f"{change}{count}")
+        reading, rows = hospital.read("Patient")
+        (found,) = reading.misunderstood
+        many = f"{count} of the {PATIENTS} values ({share} %) of the column '{column}' are not understood"
+        assert found.text == f'PostgreSQL table "Patient": {many} (not_understood, shape {shape})'
+        assert found.blocks == (count > 300)
+        assert len(rows) == PATIENTS
+
+
+def test_sexes_in_letters_and_words_and_dates_in_blanks(hospital: Hospital, before: Before) -> None:
+    hospital.run("""UPDATE "Patient" SET "Sexe" = CASE "Sexe"
+        WHEN 'male' THEN (ARRAY['M', 'h', ' Homme', 'MALE'])[1 + "Id_patient" % 4]
+        ELSE (ARRAY['F', 'f ', 'Femme', 'féminin'])[1 + "Id_patient" % 4] END, "Date" = rpad("Date", 10)
+        WHERE "Id_patient" % 2 = 0""")
+    reading, rows = hospital.read("Patient")
+    assert rows == before("Patient")
+    assert reading.misunderstood == []
 
 
 READER: Final = """CREATE ROLE chu_lecteur LOGIN PASSWORD 'essai';

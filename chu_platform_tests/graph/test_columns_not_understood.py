@@ -14,6 +14,7 @@ from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.settings import Settings
 from chu_platform.sources.deces import deces
 from chu_platform.sources.patient import patient
+from chu_platform.tables.checks import VALUES_UNDERSTOOD
 from chu_platform.tables.table import Layer, Table
 
 pytestmark = pytest.mark.integration
@@ -32,6 +33,7 @@ def test_every_source_has_the_check() -> None:
     with_check = {t for t in catalogue() if any(c.name == "columns_are_understood" for c in t.all_checks)}
     assert with_check == {t for t in catalogue() if t.layer is Layer.SOURCES}
     assert all(c.blocking for t in with_check for c in t.all_checks if c.name == "columns_are_understood")
+    assert with_check == {t for t in catalogue() if any(c.name == VALUES_UNDERSTOOD for c in t.all_checks)}
 
 
 def deaths(birth: str = "1980-07-25", sex: str = "1") -> str:

@@ -96,14 +96,43 @@ def test_a_retyped_column_stops_the_source_even_with_few_values(tmp_path: Path, 
     assert f"none of the {filled} values of the column 'day' is understood (not_a_date, shape 99/99/9999)" in found
 
 
-@pytest.mark.parametrize("right", [0, 1])
-def test_few_wrong_values_or_one_right_value_only_reject_rows(tmp_path: Path, right: int) -> None:
-    wrong = 9 if not right else 60
-    rows = [[str(i), "a", "01/02/2020" if i < wrong else "", "1"] for i in range(200)]
-    rows[-1][2] = "2020-02-01" if right else ""
+@pytest.mark.parametrize(
+    ("wrong", "right", "blocked", "warned"),
+    [
+        # Of few values, none may be right by chance.
+        (9, 0, None, "none of the 9 values"),
+        (4, 0, None, None),
+        (4, 150, None, None),
+        (5, 150, None, "5 of the 155 values (3.2 %)"),
+        (9, 60, None, "9 of the 69 values (13.0 %)"),
+        (16, 150, None, "16 of the 166 values (9.6 %)"),
+        (20, 150, "20 of the 170 values (11.8 %)", None),
+        (60, 1, "60 of the 61 values (98.4 %)", None),
+    ],
+)
+def test_values_that_are_not_understood_are_counted(
+    tmp_path: Path, wrong: int, right: int, blocked: str | None, warned: str | None
+) -> None:
+    """They are rejects; a warning names the column above one percent of them, and above ten the source stops."""
+    days = ["01/02/2020"] * wrong + ["2020-02-01"] * right
+    rows = [[str(i), "a", days[i] if i < len(days) else "", "1"] for i in range(200)]
     outcome = given(tmp_path, "csv", [HEADER.split(";"), *rows])
     assert (outcome.reading.kept, len(outcome.reading.rejects)) == (200 - wrong, wrong)
-    assert outcome.reading.not_understood == []
+    for many, texts in ((blocked, outcome.reading.not_understood), (warned, outcome.reading.partly_understood)):
+        assert [*texts] == [text for text in texts if many and f"things.csv: {many} of the column 'day'" in text]
+        assert len(texts) == (1 if many else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1203.0", 1203), ("1203,00", 1203), ("12 345", 12345), ("1\u00a0203\u202f456,0", 1203456), ("+7.0", 7)],
+)
+def test_whole_numbers_in_other_forms(tmp_path: Path, text: str, number: int) -> None:
+    refused = ["1,000", "1.5", "1 20", "1234 567", "1.0.0"]
+    rows = [[value, "a", "2020-01-01", "1"] for value in [text, *map(str, range(10, 20)), *refused]]
+    outcome = given(tmp_path, "csv", [HEADER.split(";"), *rows])
+    assert sorted(row[0] for row in outcome.rows) == sorted([number, *range(10, 20)])
+    assert outcome.rejected == [(line, "id", "not_a_whole_number") for line in range(13, 18)]
 
 
 @pytest.mark.parametrize(
