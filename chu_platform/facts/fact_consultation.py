@@ -93,10 +93,10 @@ fact_consultation = Table(
         """
     ),
     checks=[
-        *relation("patient_key", dim_patient),
-        *relation("professional_key", dim_professional),
-        *relation("diagnosis_key", dim_diagnosis),
-        *relation("insurer_key", dim_insurer),
+        *relation("patient_key", dim_patient, each_partition=True),
+        *relation("professional_key", dim_professional, each_partition=True),
+        *relation("diagnosis_key", dim_diagnosis, each_partition=True),
+        *relation("insurer_key", dim_insurer, each_partition=True),
         same_row_count_as(consultation),
         plausible_age(),
         # A night slot ends on the next day; no slot is longer than a day.

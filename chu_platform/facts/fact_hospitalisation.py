@@ -10,7 +10,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.stay_surrogate import stay_surrogate
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
+from chu_platform.tables.checks import between, last_event, mostly_found, relation, same_row_count_as
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -96,10 +96,18 @@ fact_hospitalisation = Table(
         """
     ),
     checks=[
-        *relation("patient_key", dim_patient),
-        # No figure depends on it.
+        *relation("patient_key", dim_patient, each_partition=True),
+        # Stays may be delivered without an establishment.
         *relation("establishment_key", dim_establishment, blocking=False),
-        *relation("diagnosis_key", dim_diagnosis),
+        mostly_found(
+            "establishment",
+            "substr(identifiant_organisation, 1, 10)",
+            hospitalisations,
+            "establishment_key",
+            dim_establishment,
+            each="month",
+        ),
+        *relation("diagnosis_key", dim_diagnosis, each_partition=True),
         same_row_count_as(hospitalisations),
         between("days", 0, LONG_STAY, blocking=False),
         plausible_age(),

@@ -59,9 +59,9 @@ fact_prescription = Table(
     ),
     checks=[
         same_row_count_as(prescription),
-        *relation("patient_key", dim_patient),
-        *relation("professional_key", dim_professional),
-        *relation("medication_key", dim_medication),
+        *relation("patient_key", dim_patient, each_partition=True),
+        *relation("professional_key", dim_professional, each_partition=True),
+        *relation("medication_key", dim_medication, each_partition=True),
     ],
     layout=Layout(z_order_by=["medication_key"]),
     partition_scheme=MONTHLY,

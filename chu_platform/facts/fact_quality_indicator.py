@@ -9,7 +9,7 @@ from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
-from chu_platform.tables.checks import foreign_key, holds, none_in, relation
+from chu_platform.tables.checks import foreign_key, holds, mostly_found, none_in, region_of_each_survey, relation
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.partitions import CAMPAIGNS
@@ -102,6 +102,20 @@ fact_quality_indicator = Table(
     checks=[
         foreign_key("indicator_key", dim_quality_indicator),
         *relation("region_key", dim_region),
+        *region_of_each_survey(),
+        # Labels of regions that nobody knows yet: the FINESS number tells the region, but not always rightly.
+        *(
+            mostly_found(
+                f"region_label_{f.name}",
+                f"trim({f.region})",
+                f.table,
+                "survey_label",
+                survey_region,
+                0.5,
+                blocking=False,
+            )
+            for f in CARE_QUALITY_FILES
+        ),
         # It may find nothing: many files name legal entities, and the register has sites.
         foreign_key("establishment_key", dim_establishment),
         holds("value_not_negative", "value >= 0", "le résultat n’est pas négatif"),

@@ -7,7 +7,7 @@ from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
-from chu_platform.tables.checks import between, last_event, mostly_found, one_of, relation
+from chu_platform.tables.checks import between, last_event, mostly_found, one_of, region_of_each_survey, relation
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.rows import Query
@@ -83,12 +83,20 @@ fact_satisfaction = Table(
     ),
     checks=[
         *relation("region_key", dim_region),
+        *region_of_each_survey(),
         # No figure depends on it.
         *relation("establishment_key", dim_establishment, blocking=False),
         # Labels of regions that nobody knows yet: the FINESS number tells the region, but not always rightly.
         *(
             mostly_found(
-                f"region_label_{s.name}", "trim(region)", s, "survey_label", survey_region, 0.5, blocking=False
+                f"region_label_{s.name}",
+                "trim(region)",
+                s,
+                "survey_label",
+                survey_region,
+                0.5,
+                blocking=False,
+                each="campaign_year",
             )
             for s in (esatis48h_mco, esatisca_mco)
         ),

@@ -80,9 +80,11 @@ def examine(
         counted = [check for check in table.all_checks if check.breaks is not None]
         conditions = [f"count(*) FILTER ({check.breaks})" for check in counted]
         partitions = aggregate_partitions(connection, table, "written", conditions)
-        breaking: dict[str, float] = {
-            check.name: sum(p.aggregates[place] for p in partitions.values()) for place, check in enumerate(counted)
+        of_partitions = {
+            check.name: [(p.aggregates[place], p.rows) for p in partitions.values()]
+            for place, check in enumerate(counted)
         }
+        breaking: dict[str, float] = {name: sum(n for n, _ in counts) for name, counts in of_partitions.items()}
         broken_before = [check for check in counted if others and measured_before.get(check.name) != 0]
         if broken_before:
             listed = ", ".join(f"count(*) FILTER ({check.breaks})" for check in broken_before)
@@ -112,7 +114,7 @@ def examine(
 
         def measured(check: Check) -> float | None:
             if check.breaks is not None:
-                return check.measured(breaking[check.name], inputs.rows)
+                return check.measured(breaking[check.name], inputs.rows, of_partitions[check.name])
             only_written = touched is not None and check.adds_up and measured_before.get(check.name) == 0
             return _first_value(connection, check.query(of_written if only_written else inputs))
 

@@ -4,7 +4,7 @@ A check is data: its type, the condition of rows that break it or a query that m
 of that number. The queries are DuckDB SQL over the relations in `CheckInputs`. `storage.run_checks` runs them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,11 @@ MAX_INCREASE: Final = 1.0
 # With less, the join has lost its meaning: the identifiers of the two deliveries are written differently.
 MIN_ATTACHED: Final = 0.1
 MIN_ROWS_OF_SHARE: Final = 5
+# The same for one month or campaign among others, of which some have few rows.
+MIN_ROWS_OF_PART: Final = 20
+# Shares of the rows of one campaign without a region: above the first one a warning, above the other one it blocks.
+WITHOUT_REGION_WARNING: Final = 0.1
+MAX_WITHOUT_REGION: Final = 0.5
 
 # Shares of the values of a delivered column that are not understood: above the first one a warning, above the other one
 # its source stops.
@@ -139,7 +144,8 @@ class Check:
     number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
     If `of_rows` is true, the number is the share of the rows that meet `breaks`; it is null for fewer than
-    MIN_ROWS_OF_SHARE rows, which prove nothing.
+    MIN_ROWS_OF_SHARE rows, which prove nothing. With `each_partition` it is the largest share of the whole and of each
+    written partition with MIN_ROWS_OF_PART rows.
     If a `blocking` check fails, the rows are not committed. Other checks only give a warning.
     `by_partition`: the number of the table is the sum of the numbers of its partitions, each measured alone.
     """
@@ -156,6 +162,7 @@ class Check:
     refers_to: "Table | None" = None
     by_partition: bool = False
     of_rows: bool = False
+    each_partition: bool = False
 
     @property
     def adds_up(self) -> bool:
@@ -173,11 +180,14 @@ class Check:
         text = f"= {self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} à {self.maximum:g}"
         return text.replace(".", ",")
 
-    def measured(self, broken: float, rows: int) -> float | None:
-        """The measured number, if `broken` of the `rows` meet `breaks`."""
+    def measured(self, broken: float, rows: int, partitions: Iterable[tuple[float, int]] = ()) -> float | None:
+        """The measured number, if `broken` of the `rows` meet `breaks`; `partitions` has both numbers of each."""
         if not self.of_rows:
             return broken
-        return broken / rows if rows >= MIN_ROWS_OF_SHARE else None
+        shares = [broken / rows] if rows >= MIN_ROWS_OF_SHARE else []
+        if self.each_partition:
+            shares += [n / of for n, of in partitions if of >= MIN_ROWS_OF_PART]
+        return max(shares, default=None)
 
     def allows(self, measured: float | None) -> bool:
         """Whether the check passes for this measured number."""
@@ -239,20 +249,25 @@ def attached(
     *,
     unknown: str = UNKNOWN,
     blocking: bool = True,
+    each_partition: bool = False,
 ) -> Check:
     """At least the share `floor` of the rows found their row in `table` by a join.
 
-    `column` has the value `unknown` in the others. A join of which no figure depends does not have to block.
+    `column` has the value `unknown` in the others. A join of which no figure depends does not have to block. With
+    `each_partition`, this is true of each month or campaign too.
     """
+    of_each = ", en tout et par partition" if each_partition else ""
     return Check(
         f"attached_{column}",
         CheckType.FOREIGN_KEY,
-        f"au plus {100 * (1 - floor):g} % des lignes n’ont pas de ligne de {table.name} ({column} = {unknown})",
+        f"au plus {100 * (1 - floor):g} % des lignes n’ont pas de ligne de {table.name} ({column} = {unknown})"
+        f"{of_each}",
         f"\"{column}\" = '{unknown}'",
         column=column,
         maximum=1 - floor,
         blocking=blocking,
         of_rows=True,
+        each_partition=each_partition,
     )
 
 
@@ -263,13 +278,35 @@ def relation(
     *,
     unknown: str = UNKNOWN,
     blocking: bool = True,
+    each_partition: bool = False,
 ) -> "Sequence[Check]":
     """The checks of a column that refers to a dimension with a member `unknown`, for the rows that found no other.
 
     Every value exists in the column of this name of `table`, and at least the share `floor` of the rows has another
-    value than `unknown` (see `attached`; `blocking` concerns only this check).
+    value than `unknown` (see `attached`; `blocking` and `each_partition` concern only this check).
     """
-    return [foreign_key(column, table), attached(column, table, floor, unknown=unknown, blocking=blocking)]
+    found = attached(column, table, floor, unknown=unknown, blocking=blocking, each_partition=each_partition)
+    return [foreign_key(column, table), found]
+
+
+def region_of_each_survey() -> "Sequence[Check]":
+    """In each survey of each campaign, few rows have no region: a warning above a share, and a larger one blocks."""
+    return [
+        Check(
+            f"region_of_each_survey_{'known' if blocking else 'mostly_known'}",
+            CheckType.FOREIGN_KEY,
+            f"dans chaque campagne d’une enquête, au plus {100 * maximum:g} % des lignes n’ont pas de région "
+            f"(region_key = {UNKNOWN})",
+            query=lambda s: (
+                f"SELECT max(part) FROM (SELECT count(*) FILTER (region_key = '{UNKNOWN}') / count(*) AS part "
+                f"FROM {s.written} GROUP BY campaign_year, survey HAVING count(*) >= {MIN_ROWS_OF_SHARE})"
+            ),
+            column="region_key",
+            maximum=maximum,
+            blocking=blocking,
+        )
+        for maximum, blocking in ((WITHOUT_REGION_WARNING, False), (MAX_WITHOUT_REGION, True))
+    ]
 
 
 def mostly_found(
@@ -281,20 +318,27 @@ def mostly_found(
     floor: float = MIN_ATTACHED,
     *,
     blocking: bool = True,
+    each: str | None = None,
 ) -> Check:
     """At least the share `floor` of the non-null values of a table is found by a join that drops the others.
 
     `value` is SQL over the rows of `of`, whose values are looked for in the column `referred` of `table`. Both must be
-    inputs of the checked table.
+    inputs of the checked table. The number is the largest share of the whole and of the rows with each value of the
+    column `each`, such as a month, if they have MIN_ROWS_OF_PART values.
     """
+    part = f'"{each}"' if each else "0"
+    of_each = f", en tout et pour chaque valeur de {each}" if each else ""
     return Check(
         f"found_{name}",
         CheckType.FOREIGN_KEY,
-        f"au plus {100 * (1 - floor):g} % des valeurs {value} de {of.name} n’existent pas dans {table.name}.{referred}",
+        f"au plus {100 * (1 - floor):g} % des valeurs {value} de {of.name} n’existent pas dans {table.name}.{referred}"
+        f"{of_each}",
         query=lambda s: (
-            f"SELECT 1 - count(f.found) / count(v.value) FROM (SELECT {value} AS value FROM {s.current(of)}) v "
+            "SELECT max(missing) FROM (SELECT 1 - count(f.found) / count(v.value) AS missing "
+            f"FROM (SELECT {value} AS value, {part} AS part FROM {s.current(of)}) v "
             f'LEFT JOIN (SELECT DISTINCT "{referred}" AS found FROM {s.current(table)}) f ON f.found = v.value '
-            f"HAVING count(v.value) >= {MIN_ROWS_OF_SHARE}"
+            "GROUP BY GROUPING SETS ((), (part)) "
+            f"HAVING count(v.value) >= if(grouping(part) = 1, {MIN_ROWS_OF_SHARE}, {MIN_ROWS_OF_PART}))"
         ),
         maximum=1 - floor,
         blocking=blocking,

@@ -50,7 +50,14 @@ FAILED_CHECKS = [
         fact_hospitalisation,
         "attached_patient_key",
         "facts/fact_hospitalisation: « au plus 90 % des lignes n’ont pas de ligne de dim_patient "
-        "(patient_key = inconnu) »: 1, not 0 to 0.9",
+        "(patient_key = inconnu), en tout et par partition »: 1, not 0 to 0.9",
+        kpi_hospitalisation_rate.exact,
+    ),
+    FailedCheck(
+        fact_hospitalisation,
+        "found_establishment",
+        "de Hospitalisations n’existent pas dans dim_establishment.establishment_key, en tout et pour chaque valeur de "
+        "month »: 1, not 0 to 0.9",
         kpi_hospitalisation_rate.exact,
     ),
 ]
@@ -109,7 +116,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     # The hours of the consultations are written in words.
     changed.sql('CREATE TABLE hours AS SELECT "Num_consultation", "Heure_fin" FROM "Consultation"')
     changed.sql("""ALTER TABLE "Consultation" ALTER "Heure_fin" TYPE text USING 'vers midi'""")
-    originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY})
+    originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY, "identifiant_organisation": "ORG1"})
 
     before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
     status, output = materialize(changed, consultation, hospitalisations, *SERVED)

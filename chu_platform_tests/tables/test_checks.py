@@ -1,13 +1,19 @@
 """Bounds and categories of checks."""
 
+import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
+from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.tables.checks import (
     Check,
     CheckCategory,
+    CheckInputs,
     CheckType,
+    DeliveryCounts,
     attached,
     between,
     last_event,
@@ -18,7 +24,7 @@ from chu_platform.tables.checks import (
     steady_row_count,
     unique,
 )
-from chu_platform.tables.table import Layer
+from chu_platform.tables.table import Layer, Table
 
 pytestmark = pytest.mark.unit
 
@@ -80,7 +86,7 @@ EXEMPT = {
     ("bridge_professional_establishment", "professional_key"),
     ("bridge_professional_establishment", "establishment_key"),
 }
-# Joins of which no figure depends: a warning.
+# A warning: no figure depends on the join. That of stays blocks if identifiers are delivered: `found_establishment`.
 WARNED = {("fact_hospitalisation", "establishment_key"), ("fact_satisfaction", "establishment_key")}
 
 
@@ -106,3 +112,77 @@ def test_a_share_of_few_rows_proves_nothing(broken: int, rows: int, measured: fl
     check = attached("region_key", dim_region)
     assert check.measured(broken, rows) == measured
     assert check.allows(check.measured(broken, rows)) == passes
+
+
+@pytest.mark.parametrize(
+    ("partitions", "measured"),
+    [
+        ([(0, 1000), (20, 20)], 1),
+        ([(0, 1000), (19, 19)], 19 / 1019),
+        ([(900, 1000), (10, 100)], 0.9),
+        ([(4, 4)], None),
+    ],
+)
+def test_a_join_is_judged_in_each_month_too(partitions: list[tuple[int, int]], measured: float | None) -> None:
+    broken, rows = (sum(numbers) for numbers in zip(*partitions, strict=True))
+    found = attached("region_key", dim_region, each_partition=True)
+    assert found.measured(broken, rows, partitions) == measured
+    assert attached("region_key", dim_region).measured(broken, rows, partitions) == (
+        broken / rows if rows > 4 else None
+    )
+
+
+def measured(check: Check, **relations: str) -> float | None:
+    """The number that the query of a check gives over relations by name, of which `written` are the checked rows."""
+    with duckdb.connect() as connection:
+        for name, rows in relations.items():
+            connection.execute(f'CREATE VIEW "{name}" AS {rows}')
+        given = CheckInputs("written", 0, "written", lambda t: f'"{t.name}"', lambda _: None, None, DeliveryCounts())
+        ((number,),) = connection.execute(check.query(given)).fetchall()
+        return None if number is None else float(number)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "warns", "blocks"), [(0, False, False), (9, False, False), (11, True, False), (51, True, True)]
+)
+@pytest.mark.parametrize("table", [fact_satisfaction, fact_quality_indicator], ids=lambda t: t.name)
+def test_the_regions_of_each_survey_of_a_campaign(table: Table, unknown: int, warns: bool, blocks: bool) -> None:
+    """One survey among many others without a region, and one of four rows, which proves nothing."""
+    rows = f"""
+        SELECT CASE WHEN i < {unknown} THEN 'inconnu' ELSE '84' END AS region_key, '2019' AS campaign_year,
+            'ca_mco' AS survey FROM range(100) t(i)
+        UNION ALL SELECT '84', '2019', '48h_mco' FROM range(5000)
+        UNION ALL SELECT '84', '2020', 'ca_mco' FROM range(5000)
+        UNION ALL SELECT 'inconnu', '2021', 'ca_mco' FROM range(4)"""
+    warning, blocking = (c for c in table.checks if c.name.startswith("region_of_each_survey"))
+    assert (warning.blocking, blocking.blocking) == (False, True)
+    found = {check.name: measured(check, written=rows) for check in (warning, blocking)}
+    assert set(found.values()) == {unknown / 100}
+    assert (not warning.allows(unknown / 100), not blocking.allows(unknown / 100)) == (warns, blocks)
+
+
+@pytest.mark.parametrize(
+    ("stays", "share"),
+    [
+        ("SELECT 'ORG' || i AS identifiant_organisation, '2019-01' AS month FROM range(5) t(i)", 1),
+        ("SELECT NULL::VARCHAR AS identifiant_organisation, '2019-01' AS month FROM range(50)", None),
+        ("SELECT 'F01' || i // 2 AS identifiant_organisation, '2019-01' AS month FROM range(20) t(i)", 0.9),
+        (
+            """SELECT 'F010' AS identifiant_organisation, '2019-01' AS month FROM range(900)
+            UNION ALL SELECT 'ORG', '2019-02' FROM range(20)""",
+            1,
+        ),
+        (
+            """SELECT 'F010' AS identifiant_organisation, '2019-01' AS month FROM range(81)
+            UNION ALL SELECT 'ORG', '2019-02' FROM range(19)""",
+            0.19,
+        ),
+    ],
+)
+def test_stays_with_identifiers_that_no_register_knows(stays: str, share: float | None) -> None:
+    """Only stays with an identifier count, in all and in each month."""
+    (check,) = (c for c in fact_hospitalisation.checks if c.name == "found_establishment")
+    register = "SELECT 'F010' AS establishment_key UNION ALL SELECT 'inconnu'"
+    found = measured(check, Hospitalisations=stays, dim_establishment=register)
+    assert found == (share if share is None else pytest.approx(share))
+    assert check.blocking
