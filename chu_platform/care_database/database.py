@@ -38,7 +38,7 @@ ENCODING = """SELECT set_config('client_encoding',
 # Values as text must not depend on the configuration of the server, and moments have the day of a French hospital. A
 # pause must not end the snapshot. Where row-level security would hide rows, the server refuses to read.
 SESSION = (
-    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "SET row_security = off",
     "SET search_path = pg_catalog",
     ENCODING,
@@ -48,6 +48,8 @@ SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
 )
+# A statement that fails is undone up to here, and the snapshot stays.
+SAVEPOINT = "chu_reading"
 # The position in the log: of the server, or of a standby, which writes none of its own. PostgreSQL 10 and later.
 SNAPSHOT = """SELECT txid_current_snapshot()::text || '@' || coalesce(
     CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, '0/0')::text"""
@@ -65,6 +67,10 @@ HIDDEN_ROWS = (
     "administrator of the server give the user the attribute BYPASSRLS, or set CHU_POSTGRES_URL to a user that sees "
     "every row"
 )
+NO_RIGHT = (
+    "the user of CHU_POSTGRES_URL may not read it; let the administrator of the server give it the right to read this "
+    "table: GRANT SELECT"
+)
 CONFLICT_CAUSE = (
     "the standby ended the reading, because it had to apply changes of its primary; run again, or let its "
     "administrator set hot_standby_feedback = on or a longer max_standby_streaming_delay"
@@ -78,6 +84,7 @@ CAUSES = (
     (r"timeout expired|timed out", f"it does not answer; {CHECK} and the network"),
     (RECOVERY_CONFLICT, CONFLICT_CAUSE),
     (r"affected by row-level security", HIDDEN_ROWS),
+    (r"permission denied", NO_RIGHT),
     (CONNECTION_LOST, "the server stopped or cut the connection; run again when it is up"),
     (r"no space left on device", "its disk is full"),
 )
@@ -85,16 +92,21 @@ CAUSES = (
 
 @dataclass(frozen=True)
 class _Place:
-    """A table of the server: its name with its schema, as SQL, and the type of each column, in order."""
+    """A table of the server: its name with its schema, as SQL, and the type of each column, in order.
+
+    `types` has the columns that the user may read, `hidden` the others.
+    """
 
     name: str
     types: Mapping[str, str]
+    hidden: Sequence[str] = ()
 
 
 class CareDatabase:
     """One repeatable-read snapshot of the care database, opened at the first use.
 
-    After a failure every use fails again, because a new snapshot would have the state of another moment.
+    After a failure every use fails again, because a new snapshot would have the state of another moment. A failure of
+    one statement, such as the reading of a table without the right to do so, concerns only this table.
     """
 
     def __init__(
@@ -110,6 +122,7 @@ class CareDatabase:
         # Whether a thread uses the connection, which must not be closed then.
         self._in_use = False
         self._failure: ChuError | None = None
+        self._is_to_undo = False
         self._places: dict[str, _Place | None] = {}
         self.fingerprint = ""
 
@@ -129,9 +142,15 @@ class CareDatabase:
     def columns(self, table: str) -> list[str]:
         """Column names of a table, in order; empty when there is no such table.
 
-        Raises ChuError when row-level security would hide rows, or when several schemas have such a table.
+        Columns that the user may not read are left out, with a warning. Raises ChuError when the user may read none,
+        when row-level security would hide rows, or when several schemas have such a table.
         """
         place = self._place(table)
+        if place and place.hidden:
+            self._warn(
+                f"the user of CHU_POSTGRES_URL may not read the columns {', '.join(place.hidden)} of {place.name}; if "
+                f"they are needed, let the administrator of the server run: GRANT SELECT ON {place.name} TO this user"
+            )
         return list(place.types) if place else []
 
     def count(self, table: str) -> int:
@@ -150,6 +169,7 @@ class CareDatabase:
         action = f"reading table {table!r}"
         query = f"SELECT {listed} FROM {self._name(table)}"
         cursor = self._open().cursor()
+        reader: pa.RecordBatchReader | None = None
         try:
             self._call(action, lambda: cursor.execute(query))
             reader = self._call(action, cursor.fetch_record_batch)
@@ -157,6 +177,9 @@ class CareDatabase:
                 yield pa.RecordBatch.from_arrays([valid_text(c) for c in batch.columns], names=batch.schema.names)
         finally:
             if not self._in_use:
+                # A statement that failed is undone after its rows are let go.
+                if reader is not None:
+                    reader.close()
                 cursor.close()
 
     def close(self) -> None:
@@ -186,6 +209,7 @@ class CareDatabase:
         query = f"""
             SELECT nspname::text AS schema, relname::text AS name, pg_class.oid::int8 AS id,
                 row_security_active(pg_class.oid) AS hides_rows,
+                has_schema_privilege(pg_namespace.oid, 'USAGE') AS may_enter,
                 CASE WHEN nspname = 'public' THEN 0 ELSE 2 END + CASE WHEN relname = $1 THEN 0 ELSE 1 END AS rank
             FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
             WHERE lower(relname) = lower($1) AND relkind IN ({TABLE_KINDS})
@@ -205,12 +229,20 @@ class CareDatabase:
         if nearest[0]["hides_rows"]:
             raise ChuError(f"the table {names[0]} of CHU_POSTGRES_URL cannot be read: {HIDDEN_ROWS}")
         columns = """
-            SELECT attname::text AS name, format_type(coalesce(nullif(typbasetype, 0), pg_type.oid), NULL) AS type
+            SELECT attname::text AS name, format_type(coalesce(nullif(typbasetype, 0), pg_type.oid), NULL) AS type,
+                has_column_privilege(attrelid, attnum, 'SELECT') AS may_read
             FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
             WHERE attrelid = $1::int8::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
         rows = self._table(action, columns, [str(nearest[0]["id"])]).to_pylist()
         name = f"{sql_name(nearest[0]['schema'])}.{sql_name(nearest[0]['name'])}"
-        return _Place(name, {r["name"]: r["type"] for r in rows})
+        readable = {r["name"]: r["type"] for r in rows if r["may_read"]}
+        if not nearest[0]["may_enter"] or (rows and not readable):
+            schema = "" if nearest[0]["may_enter"] else f"GRANT USAGE ON SCHEMA {sql_name(nearest[0]['schema'])} and "
+            raise ChuError(
+                f"the table {name} of CHU_POSTGRES_URL cannot be read: its user has not the right to; let the "
+                f"administrator of the server run {schema}GRANT SELECT ON {name} TO this user"
+            )
+        return _Place(name, readable, [r["name"] for r in rows if not r["may_read"]])
 
     def _table(self, action: str, query: str, parameters: Sequence[str] | None = None) -> pa.Table:
         connection = self._open()
@@ -227,6 +259,9 @@ class CareDatabase:
     def _open(self) -> postgres.Connection:
         if self._failure:
             raise self._failure
+        if self._is_to_undo:
+            self._call("undoing a statement that failed", self._undo)
+            self._is_to_undo = False
         if self._connection is None:
             given = self._settings.postgres_url
             url = given.get_secret_value() if given else self._restored()
@@ -241,13 +276,16 @@ class CareDatabase:
 
     def _connect(self) -> tuple[postgres.Connection, str]:
         """A connection with a snapshot, and the position of the snapshot."""
-        connection = postgres.connect(self._url)
+        # The transaction is begun in SQL: one that the driver begins is lost with the first error.
+        connection = postgres.connect(self._url, autocommit=True)
         try:
             with connection.cursor() as cursor:
                 for statement in SESSION:
                     cursor.execute(statement)
                 cursor.execute(SNAPSHOT)
-                return connection, str(cursor.fetch_arrow_table()[0][0].as_py())
+                snapshot = str(cursor.fetch_arrow_table()[0][0].as_py())
+                cursor.execute(f"SAVEPOINT {SAVEPOINT}")
+                return connection, snapshot
         except postgres.Error:
             connection.close()
             raise
@@ -308,17 +346,27 @@ class CareDatabase:
     def _errors(self, action: str) -> Iterator[None]:
         """Raise ChuError for an error of the driver: what was done and why it failed, without the address.
 
-        A lost connection raises TransientError, because a new connection may succeed.
+        A lost connection raises TransientError, because a new connection may succeed. If the statement can be undone,
+        the snapshot stays, and other tables can be read.
         """
         try:
             yield
         except (postgres.Error, pa.ArrowException, OSError) as error:
             is_transient = re.search(f"{CONNECTION_LOST}|{RECOVERY_CONFLICT}", str(error), re.IGNORECASE)
             kind = TransientError if is_transient else ChuError
-            self._failure = kind(
+            failure = kind(
                 f"the care database {self._where} failed while {action}: {self._cause(str(error), _state(error))}"
             )
-            raise self._failure from None
+            if is_transient or self._connection is None or self._is_to_undo:
+                self._failure = failure
+            self._is_to_undo = True
+            raise failure from None
+
+    def _undo(self) -> None:
+        """Undo the statement that failed, so that the snapshot can be read again."""
+        assert self._connection
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
 
     @property
     def _where(self) -> str:

@@ -76,13 +76,17 @@ class Hospital:
 
     def read(self, name: str, url: str | None = None) -> tuple[Reading, Rows]:
         """Read a table into typed rows; returns these in order."""
+        with self.database(url) as database:
+            return self.read_from(database, name)
+
+    def read_from(self, database: CareDatabase, name: str) -> tuple[Reading, Rows]:
+        """As `read`, from an opened database."""
         table = CARE[name]
         place = self.folder / f"{name}{len(list(self.folder.iterdir()))}"
         for folder in ("scratch", "written", "quarantine"):
             (place / folder).mkdir(parents=True)
-        with self.database(url) as database:
-            context = ReadingContext(place, place / "scratch", database, self.messages.append)
-            reading = read(table, None, place / "written", place / "quarantine", context)
+        context = ReadingContext(place, place / "scratch", database, self.messages.append)
+        reading = read(table, None, place / "written", place / "quarantine", context)
         return reading, sorted(stored(place / "written", [c.name for c in table.columns], "ALL"), key=repr)
 
 
@@ -302,6 +306,43 @@ def test_row_level_security_is_an_error_and_never_fewer_rows(hospital: Hospital,
     assert hospital.read("Consultation", url)[0].rows_in == count
     hospital.run("ALTER ROLE chu_lecteur NOBYPASSRLS", "ALTER TABLE hidden DISABLE ROW LEVEL SECURITY")
     assert hospital.read("Consultation", url)[0].rows_in == count
+
+
+def test_a_table_without_the_right_to_read_it_concerns_no_other(hospital: Hospital, before: Before) -> None:
+    """Missing rights to a table, a schema or a part of the columns, and a view that fails, in one snapshot."""
+    hospital.run(
+        READER,
+        'ALTER TABLE public."Consultation" DISABLE ROW LEVEL SECURITY',
+        'REVOKE SELECT ON "Adher", "Mutuelle" FROM chu_lecteur',
+        'GRANT SELECT ("Id_Mut", "Nom") ON "Mutuelle" TO chu_lecteur',
+        'CREATE SCHEMA soins; ALTER TABLE "Diagnostic" SET SCHEMA soins',
+        'ALTER TABLE "Laboratoire" RENAME TO laboratoires',
+        'CREATE VIEW "Laboratoire" AS SELECT "Id_labo" / 0 AS "Id_labo", "Laboratoire", "Pays" FROM laboratoires',
+        'GRANT SELECT ON "Laboratoire" TO chu_lecteur',
+        'ALTER TABLE "Specialites" RENAME TO specialites_0',
+        'CREATE VIEW "Specialites" WITH (security_invoker) AS SELECT * FROM specialites_0',
+        'GRANT SELECT ON "Specialites" TO chu_lecteur; REVOKE SELECT ON specialites_0 FROM chu_lecteur',
+    )
+    right = "let the administrator of the server run"
+    refused = {
+        "Adher": rf'table "public"."Adher" .*{right} GRANT SELECT ON "public"."Adher" TO this user',
+        "Diagnostic": rf'{right} GRANT USAGE ON SCHEMA "soins" and GRANT SELECT ON "soins"."Diagnostic" TO',
+        "Mutuelle": "'Adresse' missing",
+        "Laboratoire": "reading table 'Laboratoire': division by zero",
+        "Specialites": "'Specialites': the user of CHU_POSTGRES_URL may not read it.*GRANT SELECT",
+    }
+    url = hospital.url.replace("chu@", "chu_lecteur:essai@")
+    with hospital.database(url) as database:
+        fingerprints = set()
+        for name, message in refused.items():
+            with pytest.raises(ChuError, match=message) as raised:
+                hospital.read_from(database, name)
+            assert "essai" not in str(raised.value)
+            fingerprints.add(database.fingerprint)
+            assert hospital.read_from(database, "Patient")[1] == before("Patient"), name
+            assert not database.failed
+        assert len(fingerprints) == 1, "one snapshot"
+    assert any('may not read the columns Adresse of "public"."Mutuelle"' in m for m in hospital.messages)
 
 
 def test_the_owner_under_forced_row_level_security(hospital: Hospital) -> None:
