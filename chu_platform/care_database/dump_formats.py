@@ -35,6 +35,8 @@ CUSTOM_FORMAT: Final = 1
 FORMAT_AT: Final = 10
 # In the header of an archive: since this version, the compression is one byte.
 ONE_BYTE_COMPRESSION: Final = (1, 15)
+# pg_restore says this of the archive format of another version of pg_dump.
+UNKNOWN_FORMAT: Final = "unsupported version"
 SQL_START: Final = re.compile(
     rb"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
     rb"(?:\\|\Z|(?:SET|RESET|CREATE|ALTER|DROP|INSERT|COPY|SELECT|BEGIN|START|COMMENT|GRANT|REVOKE|DO|TRUNCATE)\b)",
@@ -168,7 +170,7 @@ def _cause(errors: IO[bytes]) -> str:
     first = next((line for line in lines if "error:" in line), "pg_restore failed")
     if "does not support compression" in first:
         return f"{first}; ask for it with `pg_dump --compress=gzip`"
-    if "unsupported version" in first:
+    if UNKNOWN_FORMAT in first:
         return first
     return f"{first}; ask for it again"
 

@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import psycopg2
 
-from chu_platform.care_database.dump_formats import archive_version, open_script
+from chu_platform.care_database.dump_formats import UNKNOWN_FORMAT, archive_version, open_script
 from chu_platform.care_database.dump_script import DumpScript
 from chu_platform.care_database.restore import OtherEncodingError, Restoration
 from chu_platform.errors import ChuError
@@ -288,7 +288,7 @@ class EmbeddedPostgres:
             raise ChuError(f"{dump.name} could not be restored: the embedded PostgreSQL stopped; run again") from None
         except (ChuError, OSError) as error:
             cause = f"{error.strerror}" if isinstance(error, OSError) else str(error)
-            raise ChuError(f"{dump.name} could not be restored: {cause}{_newer(version)}") from None
+            raise ChuError(f"{dump.name} could not be restored: {cause}{_newer(version, cause)}") from None
         return restoration.skipped.warning(dump.name)
 
     def _create_dump_role(self) -> None:
@@ -435,14 +435,22 @@ def _first_error(output: str) -> str:
     return (errors or lines or ["no message"])[0]
 
 
-def _newer(version: str | None) -> str:
-    """What to ask for, if a dump that cannot be restored was written by a newer PostgreSQL."""
+def _newer(version: str | None, cause: str) -> str:
+    """What to ask for, if a dump that cannot be restored was written by a newer PostgreSQL.
+
+    `version` is that of its pg_dump, if it says it; the `cause` may be that its format is unknown.
+    """
     major = re.match(r"\d+", version or "")
-    if not major or int(major[0]) <= int(MAJOR_VERSION):
+    if major and int(major[0]) > int(MAJOR_VERSION):
+        writer = f"it was written by pg_dump {version}"
+    elif UNKNOWN_FORMAT in cause:
+        writer = "its archive format is that of another version of pg_dump"
+    else:
         return ""
     return (
-        f"; it was written by pg_dump {version}, and PostgreSQL {MAJOR_VERSION} restores it here: ask for it in plain "
-        f"SQL (`pg_dump --format=plain`) or from a server up to {MAJOR_VERSION}, or set CHU_POSTGRES_URL to the server"
+        f"; {writer}, and PostgreSQL {MAJOR_VERSION} restores it here: ask for it in plain SQL "
+        f"(`pg_dump --format=plain`) or from a server and pg_dump up to {MAJOR_VERSION}, or set CHU_POSTGRES_URL to "
+        "the server"
     )
 
 

@@ -435,6 +435,17 @@ def test_a_dump_of_a_newer_version(
         file.write_bytes(changed.replace(version, newer, 2))
         with pytest.raises(ChuError, match=rf"could not be restored: .*unsupported version.*{asked}"):
             restored(dump)
+        # An archive that does not say which version wrote it, also compressed.
+        file.write_bytes(changed)
+        unknown = [dump]
+        if not dump.is_dir():
+            unknown.append(tmp_path / f"{archive_format}.gz")
+            unknown[-1].write_bytes(gzip.compress(changed))
+        for other in unknown:
+            with pytest.raises(
+                ChuError, match=r"unsupported version .*another version of pg_dump.*server and pg_dump up to 18"
+            ):
+                restored(other)
     plain = script(tmp_path, "CREATE TABLE t (a int) WITH A NEW CLAUSE;", newer.decode())
     with pytest.raises(ChuError, match=rf"CREATE TABLE t: .*{asked}"):
         restored(plain)
