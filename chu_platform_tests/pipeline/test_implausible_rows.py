@@ -65,7 +65,7 @@ def test_one_wrong_row_never_holds_back_the_others(made: Home, postgres: Embedde
         )
     before = {t: len(rows(made.lake, t)) for t in (fact_consultation, fact_hospitalisation)}
     with resources_of(changed.home) as resources:
-        for table in needed(kpi_hospitalisation_rate.exact, {}):
+        for table in needed(kpi_hospitalisation_rate.exact, needed(fact_consultation, {})):
             run_step(resources, table, whole(table), "a run")
         warnings = "\n".join(resources.warnings)
     lake = changed.home.lake
