@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 
 # So little data is not worth compiling for, neither by Java nor by Spark, which generates code for each query.
-# With larger areas from the start, the collector has less to do; the log of Spark has 65 000 lines in a comparison.
+# With larger areas from the start, the collector has less to do.
 JAVA_OPTIONS: Final = (
     "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:InitialRAMPercentage=5 -XX:MetaspaceSize=256m"
-    " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN -Dspark.log.level=WARN"
+    " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 )
 
 

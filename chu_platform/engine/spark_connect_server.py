@@ -58,6 +58,8 @@ SPARK_CONF = {
     "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
+    # The server tells its port in a line of this level.
+    "spark.log.level": "INFO",
     "spark.ui.enabled": "false",
     # Logs must not contain values of rows, which long plans and failed casts may show.
     "spark.sql.maxPlanStringLength": "1000",
