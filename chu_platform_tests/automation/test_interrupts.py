@@ -16,7 +16,7 @@ import pytest
 from chu_platform.automation.dead_runs import dead_runs
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, exclusive
 from chu_platform.settings import load_settings
-from chu_platform_tests.automation.long_step import BEGUN, KINDS, TABLE, WAITS_FOR
+from chu_platform_tests.automation.long_waits import BEGUN, KINDS, TABLE, WAITS_FOR
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
 from chu_platform_tests.test_cli import free_port

@@ -361,10 +361,10 @@ def test_without_quotes_a_quote_is_a_character(given: Given) -> None:
 
 
 def test_special_characters_in_paths(tmp_path: Path) -> None:
-    pack = tmp_path / "it's [a] pack*?"
+    pack = tmp_path / "it's {a} pack#%"
     pack.mkdir()
     (pack / "THINGS.CSV").write_text(lines("1;a;;1", "2;b"))
-    assert deliver(table_of(), pack, tmp_path / "l'été [1]").reading.kept == 1
+    assert deliver(table_of(), pack, tmp_path / "l'été (1)").reading.kept == 1
 
 
 @pytest.mark.parametrize("seed", range(20))

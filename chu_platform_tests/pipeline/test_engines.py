@@ -25,7 +25,7 @@ TOLERANCE = 1e-9
 # Folder of the event log of the Spark server, beside the home.
 EVENTS = "events"
 # What a task sends to the driver is metrics, and names of written files. It does not grow with the rows.
-MAX_RESULT_BYTES = 48_000
+MAX_RESULT_BYTES = 64_000
 REMOTE = os.environ.get("CHU_TEST_SPARK_REMOTE")
 # One function makes the queries of all masked tables. These three differ most: years, periods, a released form. The
 # system tier, whose server is remote, compares the others as well.
