@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.indicators.intervals import garwood, wilson
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
@@ -13,10 +14,7 @@ from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.spark_sql import UNKNOWN
 
 PERIOD_COLUMNS: Final[Sequence[Column]] = (
-    Column(
-        "period_grain", STRING, "month, quarter, year ou all : mois, trimestre, année ou ensemble", "Période", key=True
-    ),
-    Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+    *PERIOD_KEY,
     Column("period_end", DATE, "premier jour après la période", "Fin (exclue)", nullable=False),
     Column(
         "is_partial",

@@ -7,6 +7,7 @@ have no such table, because the deliveries name no professional of a stay.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
@@ -14,7 +15,7 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.sdc.primary_rules import HIDDEN
-from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
@@ -110,14 +111,7 @@ consultation_contributors = Table(
     owner="team:privacy",
     columns=[
         Column("indicator", STRING, "table de l’indicateur", "Indicateur", key=True),
-        Column(
-            "period_grain",
-            STRING,
-            "month, quarter, year ou all : mois, trimestre, année ou ensemble",
-            "Période",
-            key=True,
-        ),
-        Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+        *PERIOD_KEY,
         Column("level", STRING, "niveau de la cellule", "Niveau", key=True),
         Column("code", STRING, "code à ce niveau", "Code", key=True),
         Column(

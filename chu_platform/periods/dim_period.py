@@ -1,5 +1,6 @@
 """Months, quarters and years covered by the data of each domain, and the whole span (`all`)."""
 
+from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
@@ -43,14 +44,7 @@ dim_period = Table(
     owner="team:dimensions",
     columns=[
         Column("domain", STRING, "nature des événements : consultation ou hospitalisation", "Domaine", key=True),
-        Column(
-            "period_grain",
-            STRING,
-            "month, quarter, year ou all : mois, trimestre, année ou ensemble",
-            "Période",
-            key=True,
-        ),
-        Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+        *PERIOD_KEY,
         Column("period_end", DATE, "premier jour après la période", "Fin (exclue)", nullable=False),
         Column(
             "is_partial",

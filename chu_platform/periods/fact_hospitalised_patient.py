@@ -4,11 +4,12 @@ The band is that of the age on the middle day of the period, as in the base (`fa
 in one band of a period only. It needs the exact birth date, which does not leave the restricted zone.
 """
 
+from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
-from chu_platform.tables.columns import DATE, STRING, Column
+from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN_BAND, age_band, completed_years, middle_day, sex_of, us_date
@@ -47,14 +48,7 @@ fact_hospitalised_patient = Table(
     label="Patients hospitalisés",
     owner="team:facts",
     columns=[
-        Column(
-            "period_grain",
-            STRING,
-            "month, quarter, year ou all : mois, trimestre, année ou ensemble",
-            "Période",
-            key=True,
-        ),
-        Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+        *PERIOD_KEY,
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", key=True),
         Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
         Column(

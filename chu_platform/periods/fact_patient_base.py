@@ -5,9 +5,10 @@ both: a patient is in the band of the age on the middle day of the period, and t
 which it was lived. Who is born within the period is in the youngest band for the whole period.
 """
 
+from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.sources.patient import patient
-from chu_platform.tables.columns import DATE, DOUBLE, LONG, STRING, Column
+from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_BAND, middle_day, sex_of, us_date
 from chu_platform.tables.table import Layer, Table, Zone
@@ -21,14 +22,7 @@ fact_patient_base = Table(
     owner="team:facts",
     columns=[
         Column("domain", STRING, "nature des événements : consultation ou hospitalisation", "Domaine", key=True),
-        Column(
-            "period_grain",
-            STRING,
-            "month, quarter, year ou all : mois, trimestre, année ou ensemble",
-            "Période",
-            key=True,
-        ),
-        Column("period_start", DATE, "premier jour de la période", "Début (inclus)", key=True),
+        *PERIOD_KEY,
         Column("sex", STRING, "F, M ou all (ensemble)", "Sexe", key=True),
         Column(
             "age_band",
