@@ -1,7 +1,8 @@
 """Property tests of the scan of CSV files (`csv_records`) against Python's csv module, with Hypothesis.
 
-One difference is known: if a line inside a quoted field is a complete record, the scan treats the opening quote as a
-stray one. Files with such lines are left out of the comparison.
+Two differences are known. If a line inside a quoted field is a complete record, the scan treats the opening quote as a
+stray one: files with such lines are left out of the comparison. Of several carriage returns before a line feed the scan
+keeps one, since a transfer in text mode doubles them: values with such line breaks are not drawn.
 """
 
 import csv
@@ -142,7 +143,7 @@ def well_formed(draw: st.DrawFn) -> tuple[Form, str, list[tuple[int, str, list[s
     alphabet = ["a", "é", "€", " ", "\r", *SEPARATORS, *('"\n' if form.quote else "'")]
     if not form.quote:
         alphabet = [c for c in alphabet if c not in (form.separator, "\r")]
-    texts = st.text(st.sampled_from(alphabet), max_size=6)
+    texts = st.text(st.sampled_from(alphabet), max_size=6).map(lambda text: re.sub(r"\r+\n", "\r\n", text))
     ends = st.sampled_from([form.ending, form.ending, form.ending, "\n", "\r\n"])
     body, records = "", []
     for values in draw(st.lists(st.lists(texts, min_size=form.width, max_size=form.width), max_size=8)):
