@@ -4,7 +4,7 @@ Sources are views `raw_<name>`. For each fact (`consultation`, `stay`):
 
 - `<fact>(id, patient, code, date, ...)`: the delivered events; consultations have `professional`, stays have `days`;
 - `<fact>_calendar(period_grain, period_start, period_end, month_start)`: the months of every month, quarter and year
-  from the first event to the last, and of the whole (`all`);
+  from the first event to the last, and of the closed years together (`all`, as in editions);
 - `<fact>_period(period_grain, period_start, period_end, covered_start, covered_end, base_patients, patient_years)`:
   each period once. The data cover the days from covered_start to the day before covered_end. The base is the patients
   born before the end of the period, or of unknown birth;
@@ -79,7 +79,9 @@ def _create_periods(connection: duckdb.DuckDBPyConnection, fact: str) -> None:
             SELECT period_grain, number, number - number % months AS since, since + months AS until
             FROM numbered, (VALUES ('month', 1), ('quarter', 3), ('year', 12)) grain(period_grain, months)
             UNION ALL
-            SELECT 'all', number, min(number) OVER (), max(number) OVER () + 1 FROM numbered
+            -- The closed years: those before the year of the last event.
+            SELECT 'all', number, min(number) OVER (), last_month - last_month % 12
+            FROM numbered, (SELECT max(number) AS last_month FROM numbered) WHERE number < last_month - last_month % 12
         )
         SELECT period_grain, month_begin(since) AS period_start, month_begin(until) AS period_end,
             month_begin(number) AS month_start

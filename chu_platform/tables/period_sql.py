@@ -168,6 +168,24 @@ class TouchedYears(CalendarPeriods):
         return f"{column} IN ({', '.join(repr(year) for year in sorted(self.years))})"
 
 
+@dataclass(frozen=True)
+class ClosedYears(CalendarPeriods):
+    """The period `all` of an edition: from the first day of the data to the end of the last closed year.
+
+    {closed} in a query is the table `closed_years`. Where it has no row of the domain, no event is in the period.
+    """
+
+    domain: str
+
+    def expand(self, event: str, columns: str) -> str:
+        """See `Periods`."""
+        return f"""
+            SELECT {columns}, 'all' AS grain, {ALL_START} AS start
+            FROM {event}
+            CROSS JOIN (SELECT max(period_end) AS closed_end FROM {{closed}} WHERE domain = '{self.domain}')
+            WHERE date < closed_end"""
+
+
 def touched_periods(partitions: TouchedPartitions) -> Periods:
     """The periods of these partitions of a table over periods."""
     found = [dict(values) for values in partitions.values]
