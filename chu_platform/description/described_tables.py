@@ -101,6 +101,12 @@ class DescribedTable:
         return f"{self.layer}/{self.name}"
 
     @property
+    def in_editions(self) -> bool:
+        """Whether the release makes the table (see `tables.table.Table`)."""
+        from_edition = any(identifier.startswith(f"{Layer.EDITIONS}/") for identifier in self.reads.values())
+        return self.layer is Layer.EDITIONS or (self.layer is Layer.PUBLISHED and from_edition)
+
+    @property
     def key(self) -> Sequence[str]:
         """Names of the columns that make up the grain."""
         return [c.name for c in self.columns if c.key]

@@ -14,8 +14,10 @@ from chu_platform.tables.table import Layer, Zone
 
 LAYERS: Final[Mapping[Layer, str]] = {
     Layer.PUBLISHED: "Indicateurs publiés",
-    Layer.KPIS: "Indicateurs exacts",
+    Layer.EDITIONS: "Éditions",
     Layer.DISCLOSURE: "Décisions de masquage",
+    Layer.CANDIDATES: "Indicateurs à publier",
+    Layer.KPIS: "Indicateurs exacts",
     Layer.FACTS: "Faits",
     Layer.DIMENSIONS: "Dimensions",
     Layer.REFERENCES: "Référentiels",

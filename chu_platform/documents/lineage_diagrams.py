@@ -38,7 +38,9 @@ HUES: Final[Mapping[str, tuple[str, str]]] = {
     Layer.DIMENSIONS: ("#3f5f2a", "#eff5ea"),
     Layer.FACTS: ("#1f4e79", "#eaf2fa"),
     Layer.KPIS: ("#1f4e79", "#eaf2fa"),
+    Layer.CANDIDATES: ("#1f4e79", "#eaf2fa"),
     Layer.DISCLOSURE: ("#7a1f4e", "#faeaf2"),
+    Layer.EDITIONS: ("#7a1f4e", "#faeaf2"),
     Layer.PUBLISHED: ("#1f4e79", "#dceaf7"),
     Layer.REPORTS: ("#1f4e79", "#eaf2fa"),
 }
@@ -192,7 +194,9 @@ def chain_picture(catalogue: DescribedCatalogue, table: DescribedTable, link: Li
 
 
 def _is_mask(node: Node) -> bool:
-    return isinstance(node, DescribedTable) and node.layer is Layer.DISCLOSURE and node.name.endswith("mask")
+    """Whether a node is a mask, or the decisions of the editions on it."""
+    masks = {Layer.DISCLOSURE: "mask", Layer.EDITIONS: "mask_release"}
+    return isinstance(node, DescribedTable) and node.name.endswith(masks.get(node.layer, "\n"))
 
 
 def _ancestry(catalogue: DescribedCatalogue, table: DescribedTable) -> dict[Node, list[Node]]:

@@ -4,17 +4,21 @@ One declaration gives the exact table, the mask, the masked table of the publish
 summary in the terminal, the portal page, and the recomputation by `chu trace` and `chu verify`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Final
 
 import pyarrow as pa
 
+from chu_platform.editions.candidates import candidate_of, candidates_before
+from chu_platform.editions.decisions import BASE, Member, decide
+from chu_platform.editions.edition_rows import MASKED, Figures
+from chu_platform.editions.tables import decision_table, edition_table, published_from
 from chu_platform.recomputation.recomputation import Recomputation
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
 from chu_platform.sdc.primary_rules import CELL, PrimaryRules
-from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
+from chu_platform.tables.columns import DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.rows import EVERY_ROW, Computed, Query
@@ -54,20 +58,14 @@ class MaskFamily(DeclaresTables):
         """The mask table: one row for each row of the masked tables of the family."""
         inputs: dict[str, Table] = {}
         for indicator, release in self._releases:
-            for name, table in {release.alias: indicator.releasable, **release.reads}.items():
+            for name, table in {release.alias: indicator.candidate, **release.reads}.items():
                 if inputs.setdefault(name, table) is not table:
                     raise ValueError(f"{self.name}: two members read different tables under the name {name!r}")
             if unknown := set(release.relations) - {tuple(s.columns) for s in self.systems}:
                 # A relation that is left out would let masked figures be computed.
                 raise ValueError(f"{indicator.name}: {self.name} has no system of the measures {sorted(unknown)}")
         cells = " UNION ALL ".join(f"({release.cells})" for _, release in self._releases)
-        systems = [
-            Measures(
-                s.columns,
-                [*s.relations, *(sql for _, r in self._releases for sql in r.relations.get(tuple(s.columns), ()))],
-            )
-            for s in self.systems
-        ]
+        systems = self._systems()
 
         def rows(**tables: pa.Table) -> pa.Table:
             return mask(tables, cells, systems)
@@ -84,10 +82,48 @@ class MaskFamily(DeclaresTables):
             rows=Computed(rows, columns=self._columns(), from_columns=self._lineage()),
         )
 
+    @cached_property
+    def decision(self) -> Table:
+        """The decisions of the editions on the cells of the family."""
+        return decision_table(self.table, self._edition_members, self.make_decisions, self._columns(), self._lineage())
+
+    @cached_property
+    def make_decisions(self) -> Callable[..., pa.Table]:
+        """The function that makes the rows of `decision`, of the tables that it reads and of those last released."""
+        members, systems = self._edition_members, self._systems()
+
+        def rows(mask: pa.Table, released: pa.Table, **inputs: pa.Table) -> pa.Table:
+            return decide(inputs, mask, released, members, systems)
+
+        return rows
+
+    @property
+    def _edition_members(self) -> Sequence[Member]:
+        return [
+            Member(
+                i.name,
+                release.alias,
+                i.candidate.key,
+                [c for c in release.counts if c not in BASE],
+                release.cells,
+            )
+            for i, release in self._releases
+        ]
+
     @property
     def tables(self) -> Sequence[Table]:
-        """The mask table."""
-        return [self.table]
+        """The mask table, and the decisions of the editions."""
+        return [self.table, self.decision]
+
+    def _systems(self) -> Sequence[Measures]:
+        """The systems with the relations of all members."""
+        return [
+            Measures(
+                s.columns,
+                [*s.relations, *(sql for _, r in self._releases for sql in r.relations.get(tuple(s.columns), ()))],
+            )
+            for s in self.systems
+        ]
 
     def _columns(self) -> Mapping[str, Sequence[str]]:
         """The columns that the mask reads of each member: keys, levels and counts."""
@@ -210,60 +246,85 @@ class Indicator(DeclaresTables):
         """The table of the rows that may be released, with exact (not masked) figures."""
         return self.released_form or self.exact
 
+    @property
+    def in_editions(self) -> bool:
+        """Whether it is published in editions: its figures are of the group's own data, not public ones."""
+        return self.release is not None
+
+    @property
+    def candidate(self) -> Table:
+        """The table of the rows that could be published now: in editions, those of closed periods."""
+        domain = self.free_range.domain
+        return candidate_of(self.releasable, domain, self.name) if self.release and domain else self.releasable
+
+    @property
+    def _own(self) -> Release:
+        assert self.release, f"{self.name}: public figures are in no edition"
+        return self.release
+
+    @cached_property
+    def figures(self) -> Figures:
+        """How an edition fills the columns that are published."""
+        columns, shown = self._released_columns()
+        finish, made_from = self.releasable.rows.finishing
+        counts = [c for c in self._own.counts if c not in BASE]
+        names = [c.name for c in columns]
+        return Figures(
+            self.name,
+            self.releasable.key,
+            shown=[c for c in names if c in shown],
+            counts=counts,
+            base=[c for c in names if c in BASE],
+            others=[c for c in names if c not in {*shown, *counts, *BASE}],
+            finish=finish,
+            made_from=made_from,
+        )
+
+    @cached_property
+    def edition(self) -> Table:
+        """The rows of the editions."""
+        columns, _ = self._released_columns()
+        return edition_table(self.candidate, self._own.family.decision, columns, self.figures)
+
     @cached_property
     def masked(self) -> Table:
-        """The published table: the rows that the mask lists, or all rows of public figures.
+        """The published table: the rows of the last edition, or all rows of public figures.
 
         The figures of masked rows are null. Every row has its key columns and its labels (text). The cell of a row is
         its key, its parts joined by `|`.
         """
-        return self._with_mask(self.release) if self.release else self._as_it_is()
+        return published_from(self.edition) if self.release else self._as_it_is()
 
     def _as_it_is(self) -> Table:
-        listed = ", ".join(f"k.{c.name}" for c in self.releasable.columns)
-        return self._published(self.releasable.columns, {}, f"SELECT {listed}, false AS is_masked FROM {{exact}} k")
-
-    def _with_mask(self, release: Release) -> Table:
+        """All rows of public figures."""
         releasable = self.releasable
-        released_columns = [c for c in releasable.columns if c.name not in release.withheld]
-        shown = {c.name for c in released_columns if c.key or not _is_figure(c)}
-        columns = [c if c.name in shown else replace(c, nullable=True) for c in released_columns]
-        selected = ", ".join(
-            f"k.{c.name}" if c.name in shown else f"CASE WHEN NOT m.is_masked THEN k.{c.name} END AS {c.name}"
-            for c in released_columns
-        )
-        cell = ", ".join(f"CAST(k.{c} AS STRING)" for c in releasable.key)
-        query = f"""
-        SELECT {selected}, m.is_masked
-        FROM {{exact}} k JOIN {{mask}} m ON m.indicator = '{self.name}' AND m.cell = concat_ws('|', {cell})
-        """
-        return self._published(columns, {"mask": release.family.table}, query)
-
-    def _published(self, columns: Sequence[Column], reads: Mapping[str, Table], query: str) -> Table:
-        """The published table with these columns, made by the query of the exact rows (`exact`) and of `reads`."""
-        releasable = self.releasable
+        listed = ", ".join(f"k.{c.name}" for c in releasable.columns)
         return Table(
             name=self.name,
             layer=Layer.PUBLISHED,
             zone=Zone.PUBLISHED,
-            grain=f"{releasable.grain} ; seulement ce qui est publié" if self.release else releasable.grain,
+            grain=releasable.grain,
             label=f"{releasable.label} (publié)",
             owner="team:privacy",
-            columns=[
-                *columns,
-                Column("is_masked", BOOLEAN, "vrai si les chiffres sont masqués", "Masqué", nullable=False),
-            ],
-            reads={"exact": releasable, **reads},
-            rows=Query(query),
-            # A masked table is small, and a correction of one period may change the masks of others.
+            columns=[*releasable.columns, MASKED],
+            reads={"exact": releasable},
+            rows=Query(f"SELECT {listed}, false AS is_masked FROM {{exact}} k"),
+            # A published table is small.
             layout=replace(releasable.layout, partition_by=[c for c in releasable.layout.partition_by if c == GRAIN]),
             public_source=releasable.public_source,
         )
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The exact table, the releasable table and the masked table."""
-        return list(dict.fromkeys([self.exact, self.releasable, self.masked]))
+        """The exact table, the releasable table and the masked table; in editions, also the tables between these."""
+        between = [*candidates_before(self.candidate), self.candidate, self.edition] if self.in_editions else []
+        return list(dict.fromkeys([self.exact, self.releasable, *between, self.masked]))
+
+    def _released_columns(self) -> tuple[Sequence[Column], Collection[str]]:
+        """The columns that are published, and the names of those that masked rows show."""
+        released = [c for c in self.releasable.columns if c.name not in self._own.withheld]
+        shown = {c.name for c in released if c.key or not _is_figure(c)}
+        return [c if c.name in shown else replace(c, nullable=True) for c in released], shown
 
 
 @cache

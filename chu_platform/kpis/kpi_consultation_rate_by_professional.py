@@ -160,7 +160,7 @@ def _of_specialities(periods: Periods) -> str:
 
 consultation_by_speciality = Table(
     name="consultation_by_speciality",
-    layer=Layer.DISCLOSURE,
+    layer=Layer.CANDIDATES,
     zone=Zone.PSEUDONYMISED,
     grain="une profession et une spécialité, ou toute une profession, dans une année ou dans toutes les années",
     label="Consultations par professionnel : professions et spécialités",

@@ -91,12 +91,18 @@ def _field(table: Table, cell: InputColumn) -> TableField:
 
 def _of_function(table: Table, rows: Computed) -> Lineage[Table]:
     found = {
-        name: {_declared(table, one): Influence.TRANSFORMATION for one in made_from}
+        name: {(origin := _declared(table, one)): _influence(table, origin, len(made_from)) for one in made_from}
         for name, made_from in rows.from_columns.items()
     }
     deciding_rows = found.pop(EVERY_ROW, {})
     columns = _complete(table, found)
     return Lineage(columns, dict.fromkeys(deciding_rows, frozenset([Influence.FILTER])))
+
+
+def _influence(table: Table, origin: ColumnOrigin, origins: int) -> Influence:
+    """Of a declared origin, one of several: a decision of the editions masks the figures of a table of the editions."""
+    decides = isinstance(origin, Field) and origin.table.layer is table.layer is Layer.EDITIONS
+    return Influence.MASK if decides and origins > 1 else Influence.TRANSFORMATION
 
 
 def _declared(table: Table, origin: str | ExternalSource) -> ColumnOrigin:

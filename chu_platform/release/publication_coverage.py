@@ -5,9 +5,11 @@ It is exact in the pseudonymised zone. The published one is made of published ro
 
 from typing import Final
 
+from chu_platform.editions.tables import published_from
 from chu_platform.indicators.indicator import Indicator, Release, indicators
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
+from chu_platform.tables.maintenance_policy import KEPT
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -67,10 +69,11 @@ def _cells(indicator: Indicator, release: Release) -> str:
 # The levels of indicator 1 that share the consultations that are attached to an establishment.
 PLACES: Final = f"indicator = '{kpi_consultation_rate_by_establishment.name}' AND level IN ('region', 'department', 'establishment')"
 
+
 publication_coverage = Table(
     name="publication_coverage",
-    layer=Layer.PUBLISHED,
-    zone=Zone.PUBLISHED,
+    layer=Layer.EDITIONS,
+    zone=Zone.PSEUDONYMISED,
     grain="un niveau d’un indicateur publié, pour une nature de période ; sans les indicateurs de données publiques",
     label="Part visible des indicateurs publiés",
     owner="team:privacy",
@@ -84,7 +87,7 @@ publication_coverage = Table(
             "Part visible des événements",
         ),
     ],
-    reads={i.name: i.masked for i, _ in RELEASED},
+    reads={i.name: i.edition for i, _ in RELEASED},
     # Made of the published rows only, so that it tells nothing that they do not tell.
     rows=Query(
         f"""
@@ -115,4 +118,7 @@ publication_coverage = Table(
         )
         """
     ),
+    maintenance=KEPT,
 )
+
+published = published_from(publication_coverage)

@@ -4,18 +4,20 @@ A code without any visible figure is not listed: it may be a rare one that a sin
 """
 
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
+from chu_platform.editions.tables import published_from
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_hospitalisation_rate_by_diagnosis import kpi_hospitalisation_rate_by_diagnosis
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.maintenance_policy import KEPT
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 published_diagnosis = Table(
     name="published_diagnosis",
-    layer=Layer.PUBLISHED,
-    zone=Zone.PUBLISHED,
+    layer=Layer.EDITIONS,
+    zone=Zone.PSEUDONYMISED,
     grain="un chapitre, une catégorie ou une feuille dont les indicateurs publiés ont un chiffre visible",
     label="Diagnostics publiés",
     owner="team:privacy",
@@ -29,8 +31,8 @@ published_diagnosis = Table(
     ],
     reads={
         "diagnosis": dim_diagnosis,
-        "consultation": kpi_consultation_rate_by_diagnosis.masked,
-        "stay": kpi_hospitalisation_rate_by_diagnosis.masked,
+        "consultation": kpi_consultation_rate_by_diagnosis.edition,
+        "stay": kpi_hospitalisation_rate_by_diagnosis.edition,
     },
     rows=Query(
         f"""
@@ -57,5 +59,8 @@ published_diagnosis = Table(
         """
     ),
     checks=[one_of("level", ["chapter", "category", "leaf"])],
+    maintenance=KEPT,
     layout=Layout(z_order_by=["level", "code"]),
 )
+
+published = published_from(published_diagnosis)

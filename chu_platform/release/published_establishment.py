@@ -5,15 +5,17 @@ register is public. Practices have a general term instead of their name (docs/de
 """
 
 from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.editions.tables import published_from
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.maintenance_policy import KEPT
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 published_establishment = Table(
     name="published_establishment",
-    layer=Layer.PUBLISHED,
-    zone=Zone.PUBLISHED,
+    layer=Layer.EDITIONS,
+    zone=Zone.PSEUDONYMISED,
     grain="un établissement dont les indicateurs publiés ont un chiffre visible",
     label="Établissements publiés",
     owner="team:privacy",
@@ -29,7 +31,7 @@ published_establishment = Table(
         Column("region_code", STRING, "code Insee de la région", "Code région", nullable=False),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
     ],
-    reads={"establishment": dim_establishment, "indicator": kpi_consultation_rate_by_establishment.masked},
+    reads={"establishment": dim_establishment, "indicator": kpi_consultation_rate_by_establishment.edition},
     rows=Query(
         """
         SELECT e.establishment_key, e.establishment_label,
@@ -39,5 +41,8 @@ published_establishment = Table(
         LEFT SEMI JOIN (SELECT code FROM {indicator} WHERE level = 'establishment' AND NOT is_masked) i ON i.code = e.establishment_key
         """
     ),
+    maintenance=KEPT,
     layout=Layout(z_order_by=["department_code", "establishment_key"]),
 )
+
+published = published_from(published_establishment)

@@ -66,7 +66,7 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
         built = []
         for group in systems:
             values = np.column_stack([_array(connection, c).astype(np.float64) for c in group.columns])
-            built.append((values, _relations(connection, group.relations)))
+            built.append((values, relations_of(connection, group.relations)))
         masked = small_cells.copy()
         # A cell has one mask for all its measures: repeat until no group of measures adds a cell.
         while True:
@@ -93,7 +93,8 @@ def _array(connection: duckdb.DuckDBPyConnection, column: str) -> "np.ndarray[tu
     return np.asarray(values["v"])
 
 
-def _relations(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Relations:
+def relations_of(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Relations:
+    """The relations between the cells of the table `cell` that these queries give as (parent, child) pairs."""
     parts = []
     for query in queries:
         found = connection.execute(

@@ -9,6 +9,7 @@ class Freshness(Enum):
 
     NIGHTLY = (timedelta(hours=26), timedelta(hours=50))
     WEEKLY = (timedelta(days=8), timedelta(days=15))
+    MONTHLY = (timedelta(days=40), timedelta(days=70))
     YEARLY = (timedelta(days=370), timedelta(days=400))
 
     @property

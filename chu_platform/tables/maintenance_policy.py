@@ -47,3 +47,5 @@ class Policy:
 
 
 STANDARD: Final = Policy()
+# Of the editions: no version is ever deleted.
+KEPT: Final = Policy(retention=timedelta(days=36_500), log_retention=timedelta(days=36_500))

@@ -82,9 +82,19 @@ class Rows(ABC):
         """Whether the rows depend on the pseudonymisation key."""
         return False
 
+    @property
+    def follows_editions(self) -> bool:
+        """Whether the rows depend on the rows of the table in the last edition."""
+        return False
+
     def as_recorded(self, _declaration: Mapping[str, str]) -> Self:
         """These rows with the recorded texts of an earlier `declaration`, if the kind of rows can use them."""
         return self
+
+    @property
+    def finishing(self) -> "tuple[Callable[[pa.Table], pa.Table] | None, Mapping[str, Sequence[str]]]":
+        """The function that adds figures to the rows of a query, and from which columns it makes each of them."""
+        return None, {}
 
     @property
     def depends_on_periods(self) -> bool:
@@ -145,6 +155,11 @@ class Query(Rows):
         return [self.finish]
 
     @property
+    def finishing(self) -> "tuple[Callable[[pa.Table], pa.Table] | None, Mapping[str, Sequence[str]]]":
+        """See `Rows`."""
+        return self.finish, self.from_columns
+
+    @property
     def depends_on_periods(self) -> bool:
         """See `Rows`."""
         return self.over_periods is not None
@@ -168,9 +183,9 @@ class Computed(Rows):
 
     `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
     `key` (of the pseudonyms), `settings` (for the folder of the pack), `instance` (of Dagster), `tables` (the
-    catalogue), `before` (the current rows of the table). `from_columns` gives the lineage of each column:
-    "input.column" of `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs that determine
-    which rows exist.
+    catalogue), `before` (the current rows of the table), `released` (its rows in the last edition). `from_columns`
+    gives the lineage of each column: "input.column" of `reads` or an external source; empty for a constant. Under
+    EVERY_ROW are the inputs that determine which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -191,12 +206,17 @@ class Computed(Rows):
     @property
     def repeatable(self) -> bool:
         """See `Rows`: false if the function reads the pack, Dagster's log, the catalogue or the rows of the table."""
-        return not set(self.given) - {"key"}
+        return not set(self.given) - {"key", "released"}
 
     @property
     def uses_key(self) -> bool:
         """See `Rows`."""
         return "key" in self.given
+
+    @property
+    def follows_editions(self) -> bool:
+        """See `Rows`."""
+        return "released" in self.given
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
         """See `Rows`."""

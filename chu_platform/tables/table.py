@@ -40,7 +40,9 @@ class Layer(StrEnum):
     DIMENSIONS = "dimensions"
     FACTS = "facts"
     KPIS = "kpis"
+    CANDIDATES = "candidates"
     DISCLOSURE = "disclosure"
+    EDITIONS = "editions"
     PUBLISHED = "published"
     REPORTS = "reports"
 
@@ -189,6 +191,18 @@ class Table(DeclaresTables):
         return TouchedPeriods(frozenset(date.fromisoformat(f"{month}-01") for month in dated)).partitions
 
     @property
+    def in_editions(self) -> bool:
+        """Whether the release makes the table: it is kept with the editions, or it is published from such a table."""
+        return self.layer is Layer.EDITIONS or self.edition is not None
+
+    @property
+    def edition(self) -> "Table | None":
+        """The table of the editions that this published table repeats; None for any other table."""
+        if self.layer is not Layer.PUBLISHED:
+            return None
+        return next((t for t in self.reads.values() if t.layer is Layer.EDITIONS), None)
+
+    @property
     def needs(self) -> "Sequence[Table]":
         """The tables that must exist before this one is made: its inputs and the tables its checks refer to."""
         referred = (r.refers_to for r in self.checks if r.refers_to)
@@ -202,7 +216,7 @@ class Table(DeclaresTables):
     @cached_property
     def freshness(self) -> Freshness:
         """Expected update frequency."""
-        return self.rows.freshness(self)
+        return Freshness.MONTHLY if self.in_editions else self.rows.freshness(self)
 
     @cached_property
     def code(self) -> Mapping[str, str]:

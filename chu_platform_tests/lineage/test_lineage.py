@@ -177,8 +177,8 @@ def test_columns_made_by_python_must_be_declared(wrong: Table, named_column: str
 
 
 def test_only_masked_figures_have_the_mask_as_an_origin() -> None:
-    masked_table = table(Layer.PUBLISHED, "kpi_hospitalisation_rate")
-    mask = Field(table(Layer.DISCLOSURE, "stay_mask"), "is_masked")
+    masked_table = table(Layer.EDITIONS, "kpi_hospitalisation_rate")
+    mask = Field(table(Layer.EDITIONS, "stay_mask_release"), "state")
     masked = {c for c, origins in lineage_of(masked_table).columns.items() if origins.get(mask) is Influence.MASK}
     assert masked == {
         *("events", "patients", "days", "mean_length_of_stay", "base_patients", "patient_years"),
