@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,6 +19,9 @@ from chu_platform.interrupts import INTERRUPTED, SIGNALS
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chu_platform.automation.main_job import FailedAsset
 
 DEMO_SCALE = 0.01
 DEMO_SEED = 2023
@@ -149,6 +152,40 @@ def restore(
     print(f"version {version} of {table} is restored as version {now}")
 
 
+@app.command(short_help="Release the next edition.")
+def release(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only print what the next edition would change, and why")
+    ] = False,
+) -> None:
+    """Release the next edition of the published indicators, of the tables as they are in the lake.
+
+    The gate compares each figure with its last publication: what would disclose a change of 1 to 10 persons waits or is
+    masked. Without a change, there is no new edition.
+    """
+    from chu_platform.automation.main_job import release_next
+    from chu_platform.graph.dagster_instance import close_dead_runs, exclusive, open_instance
+    from chu_platform.graph.run_resources import RunResources
+    from chu_platform.storage.edition_manifest import published_edition
+
+    settings, log_progress = load_settings(), _progress_printer()
+    if dry_run:
+        from chu_platform.graph.next_edition import changes_of_next_edition
+        from chu_platform.storage.lake import Lake
+        from chu_platform.storage.store import lake_root
+
+        for line in changes_of_next_edition(Lake(lake_root(settings))):
+            print(line)
+        return
+    with exclusive(settings), RunResources(settings, log_progress) as resources, open_instance(settings) as instance:
+        close_dead_runs(instance)
+        failed = release_next(resources, instance, log_progress)
+        shown = published_edition(resources.lake.place)
+    _print_failures(failed)
+    if shown:
+        print(f"readers see edition {shown.number} of {shown.date}")
+
+
 @app.command(short_help="Bring an older lake to the present format.")
 def upgrade() -> None:
     """Bring a lake of an earlier version to the present format. It can be interrupted, and started again."""
@@ -181,7 +218,9 @@ def trace(
     key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; each access is logged")] = False,
     lines: Annotated[bool, typer.Option("--lines", help="list the numbers of all lines")] = False,
-    as_of: Annotated[int | None, typer.Option(help="version of the table, to compare with the current one")] = None,
+    as_of: Annotated[
+        int | None, typer.Option(help="edition (outside editions: version) to compare with the current one")
+    ] = None,
 ) -> None:
     """Trace a published figure to the delivered lines, and recompute it from them: exit status 0 if equal."""
     from chu_platform.trace.trace_command import run_trace
@@ -196,6 +235,9 @@ def verify(
         int | None, typer.Option(min=1, help="number of published cells to draw at random; by default all cells")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the sample, to draw the same sample again")] = None,
+    as_of: Annotated[
+        int | None, typer.Option(help="edition whose figures to compare; by default the current one")
+    ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="first make damaged tables again from their inputs")] = False,
 ) -> None:
     """Compare published figures, delivered files and table data with the records: exit status 0 if correct."""
@@ -204,7 +246,7 @@ def verify(
     settings, log_progress = load_settings(), _progress_printer()
     failures = _repair(settings, log_progress) if repair else 0
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    result = verify_all(settings, sample, drawn, log_progress)
+    result = verify_all(settings, sample, drawn, log_progress, as_of)
     for finding in result.findings:
         print(f"FOUND {finding}")
     checked = f"{result.cells} published cells, {result.files} delivered files, {result.tables} tables"
@@ -461,11 +503,16 @@ def _materialize(
     # Again at the end, because a long run scrolls its first lines away.
     for warning in resources.warnings:
         print(f"WARNING {warning}")
+    _print_failures(failed)
+    log_progress(f"done; the lake is {settings.lake_place}")
+
+
+def _print_failures(failed: "Sequence[FailedAsset]") -> None:
+    """Print the failed assets with their causes. Raises Exit with status 1 if there are any."""
     for failure in failed:
         print(f"FAILED {failure.asset}: {' '.join(failure.cause.split())}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
-    log_progress(f"done; the lake is {settings.lake_place}")
 
 
 def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from chu_platform import french
+from chu_platform.editions.readable import released_relation
 from chu_platform.indicators.indicator import Indicator, indicators
-from chu_platform.release.publication_coverage import publication_coverage
+from chu_platform.release.publication_coverage import published as coverage
 from chu_platform.storage.lake import Lake
 
 WIDTH: Final = 160
@@ -39,7 +40,7 @@ def print_indicators(lake: Lake) -> None:
             SELECT replace(indicator, 'kpi_', '') AS indicateur, level AS niveau, grain,
                    replace(format('{{:.1f}} % ({{:d}} / {{:d}})', 100 * visible_share, cells - cells_masked, cells),
                            '.', ',') AS visible
-            FROM {lake.relation(publication_coverage)}
+            FROM {released_relation(lake, coverage)}
         ) ON grain IN ('month', 'quarter', 'year', 'all') USING any_value(visible) GROUP BY indicateur, niveau
         ORDER BY indicateur, niveau
         """
@@ -69,7 +70,7 @@ def _summary(lake: Lake, indicator: Indicator) -> list[tuple[str, str, str, str,
         f"ORDER BY {summary.order} LIMIT {summary.rows}"
     )
     with duckdb.connect() as connection:
-        rows = connection.sql(query.format(this=lake.relation(indicator.masked))).fetchall()
+        rows = connection.sql(query.format(this=released_relation(lake, indicator.masked))).fetchall()
     lines = []
     for period, subject, value, low, high, *numbers in rows:
         limits = (

@@ -12,12 +12,18 @@ from chu_platform.automation.fingerprints_job import FINGERPRINTS
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.landing_job import arriving_on_servers, land_files
 from chu_platform.automation.reports_sensor import reports_follow_runs
-from chu_platform.automation.schedules import care_database_nightly, clean_up_daily, maintenance_weekly
+from chu_platform.automation.schedules import (
+    care_database_nightly,
+    clean_up_daily,
+    maintenance_weekly,
+    release_monthly,
+)
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.automation_conditions import follow_upstream
 from chu_platform.graph.interruption import interruptible_run
 from chu_platform.graph.maintenance_assets import maintenance_assets
+from chu_platform.graph.release_asset import release_asset
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
 
@@ -36,9 +42,13 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
     Connects to nothing, so the code location loads even if the engine and the database are down.
     """
     return dg.Definitions(
-        assets=[*map(asset_of, catalogue()), *maintenance_assets(catalogue())],
+        assets=[
+            *(asset_of(table) for table in catalogue() if not table.in_editions),
+            release_asset(),
+            *maintenance_assets(catalogue()),
+        ],
         jobs=[*JOBS, FINGERPRINTS, CLEAN_UP, land_files],
-        schedules=[care_database_nightly, clean_up_daily, maintenance_weekly],
+        schedules=[care_database_nightly, clean_up_daily, maintenance_weekly, release_monthly],
         sensors=[
             arriving_files,
             arriving_on_servers,

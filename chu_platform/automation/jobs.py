@@ -47,9 +47,14 @@ REPORTS: Final = dg.define_asset_job(
     selection=_assets([t for t in catalogue() if t.layer is Layer.REPORTS]),
     description="Reports on checks and deliveries.",
 )
+RELEASE: Final = dg.define_asset_job(
+    "release",
+    selection=_assets([t for t in catalogue() if t.in_editions]),
+    description="The next edition of the published indicators.",
+)
 MAINTENANCE: Final = dg.define_asset_job(
     "maintenance",
     selection=dg.AssetSelection.groups(GROUP),
     description="Maintenance that is due for the tables of the lake.",
 )
-JOBS: Final = [CARE_DATABASE, *READING, REPORTS, MAINTENANCE]
+JOBS: Final = [CARE_DATABASE, *READING, REPORTS, RELEASE, MAINTENANCE]

@@ -21,13 +21,15 @@ from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError, cause_in_text
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
-from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, home_identifier
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, RELEASE_TAG, home_identifier
+from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.files import require_pack
 from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
+from chu_platform.storage.edition_manifest import editions
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
@@ -106,10 +108,15 @@ def run_all(
         failed += _land(defs, resources, instance)
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
+    edition: Sequence[Table] = [t for t in tables if t.in_editions]
+    tables = [t for t in tables if not t.in_editions]
     if not resources.force:
         tables = _without_up_to_date(resources, tables, ranges, log_progress)
+        edition = _without_released(resources, edition, log_progress)
     not_made: set[Table] = set()
     plan = [*plan_runs([t for t in tables if t.layer is not Layer.REPORTS])]
+    # All tables of an edition in one run, after all that they could be made from.
+    plan += [PlannedRun(None, edition)] if edition else []
     # Reports describe the runs: they are made last and do not depend on the success of the others.
     plan += [PlannedRun(None, reports)] if (reports := [t for t in tables if t.layer is Layer.REPORTS]) else []
     for number, run in enumerate(plan, 1):
@@ -119,6 +126,9 @@ def run_all(
                 _skip(table, not_made, log_progress)
             else:
                 possible.append(table)
+        if run.tables is edition and len(possible) < len(edition):
+            # Readers see all tables of an edition, or none.
+            possible = []
         if not possible:
             continue
         what = f" by {run.partition_scheme.name}" if run.partition_scheme else ""
@@ -160,6 +170,32 @@ def _without_up_to_date(
             log_progress(f"up to date: {len(reports)} reports")
         return []
     return [*wanted, *reports]
+
+
+def _without_released(
+    resources: RunResources, edition: Sequence[Table], log_progress: Callable[[str], None]
+) -> Sequence[Table]:
+    """The tables of the first edition, or of one that was interrupted; none if readers see the last edition."""
+    if not edition or not is_settled(resources.lake):
+        return edition
+    last = editions(resources.lake.place)[-1]
+    log_progress(f"edition {last.number} of {last.date} stays: `chu release` makes the next one")
+    return []
+
+
+def release_next(
+    resources: RunResources, instance: dg.DagsterInstance, log_progress: Callable[[str], None]
+) -> Sequence[FailedAsset]:
+    """Release the next edition of the tables as the lake has them; returns the failed assets."""
+    tables = edition_tables()
+    missing = next(
+        (t for table in tables for t in table.needs if not t.in_editions and not resources.lake.open(t)), None
+    )
+    if missing:
+        raise ChuError(f"{missing.folder} is not in the lake yet: run `chu materialize` first")
+    log_progress(f"releasing {len(tables)} tables")
+    keys = [key_of(t) for t in tables]
+    return _failures(_run(build_defs(resources), resources, instance, keys, None, {RELEASE_TAG: "true"}))
 
 
 def _skip(table: Table, not_made: set[Table], log_progress: Callable[[str], None]) -> None:
@@ -231,8 +267,9 @@ def _run(
     instance: dg.DagsterInstance,
     selected: Collection[dg.AssetKey],
     partition_range: PartitionRange | None,
+    more_tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    tags = partition_range_tags(partition_range)
+    tags = {**partition_range_tags(partition_range), **(more_tags or {})}
     return _execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.automation.clean_up import CLEAN_UP
-from chu_platform.automation.jobs import CARE_DATABASE, MAINTENANCE
+from chu_platform.automation.jobs import CARE_DATABASE, MAINTENANCE, RELEASE
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.tables.partitions import MONTHLY
 
@@ -41,4 +41,13 @@ maintenance_weekly: Final = dg.ScheduleDefinition(
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Runs the maintenance that is due for each table.",
+)
+
+release_monthly: Final = dg.ScheduleDefinition(
+    name="release_monthly",
+    job=RELEASE,
+    cron_schedule="0 6 5 * *",
+    execution_timezone=TIME_ZONE,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Releases the next edition of the published indicators.",
 )

@@ -28,9 +28,14 @@ from chu_platform.urls import DOCUMENTS_ROOT, QUALITY, page_of
 
 RUN_RESOURCES: Final = "platform"
 
+# Pool and name of the step of the release, which writes all tables of the editions.
+EDITIONS_POOL: Final = "editions__release"
+
 
 def pool_of(table: Table) -> str:
     """Dagster pool of the writers of a table. At most one of them runs at a time."""
+    if table.in_editions:
+        return EDITIONS_POOL
     return f"{table.layer}__{table.name}"
 
 
@@ -47,7 +52,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=pool_of(table),
-        specs=[_spec(t, table) for t in tables],
+        specs=[spec_of(t, table) for t in tables],
         check_specs=[spec for t in tables for spec in check_specs(t)],
         backfill_policy=dg.BackfillPolicy.single_run() if table.partition_scheme else None,
         required_resource_keys={RUN_RESOURCES},
@@ -68,18 +73,24 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
             except BlockingCheckFailed as failure:
                 yield from check_events(failure.check_results)
                 raise
-        log_line(resources, context, _line(table, result))
+        log_line(resources, context, step_line(table, result))
         if partition_range:
             _add_partition_metadata(context, table, partition_range, result.commits[table])
         yield from check_events(result.check_results)
-        for made, commit in result.commits.items():
-            yield dg.MaterializeResult(
-                asset_key=key_of(made),
-                metadata=_metadata(resources, made, commit, result),
-                data_version=dg.DataVersion(commit.content),
-            )
+        for made in result.commits:
+            yield materialize_result(resources, made, result)
 
     return step
+
+
+def materialize_result(resources: RunResources, table: Table, result: StepResult) -> dg.MaterializeResult[None]:
+    """The event of Dagster for one of the tables that a step made."""
+    commit = result.commits[table]
+    return dg.MaterializeResult(
+        asset_key=key_of(table),
+        metadata=_metadata(resources, table, commit, result),
+        data_version=dg.DataVersion(commit.content),
+    )
 
 
 def _partition_range(table: Table, context: dg.AssetExecutionContext) -> PartitionRange | None:
@@ -139,7 +150,7 @@ class _SpecsByKind:
 _SPEC_BY_KIND: Final = _SpecsByKind()
 
 
-def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
+def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
     """The asset of `table`, which the step of `step_table` makes: the table itself, or the source table of rejects."""
     by_kind = step_table.rows.accept(_SPEC_BY_KIND)
     metadata: dict[str, Any] = {
@@ -169,12 +180,16 @@ def _spec(table: Table, step_table: Table) -> dg.AssetSpec:
         owners=[table.owner],
         tags={"zone": table.zone.value},
         code_version=step_table.code_version,
+        # A release makes no new rows if nothing has changed since the last edition.
+        skippable=table.in_editions,
         metadata=metadata,
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=step_table.freshness.fail, warn_window=step_table.freshness.warn
         ),
-        # Delivered tables and reports have no condition: schedules and sensors start their runs.
-        automation_condition=FOLLOWS if by_kind.follows and table.layer is not Layer.REPORTS else None,
+        # Delivered tables, reports and editions have no condition: schedules and sensors start their runs.
+        automation_condition=FOLLOWS
+        if by_kind.follows and table.layer is not Layer.REPORTS and not table.in_editions
+        else None,
     )
 
 
@@ -261,7 +276,7 @@ def _column_lineage(table: Table) -> dict[str, Any]:
     return {"dagster/column_lineage": lineage}
 
 
-def _line(table: Table, result: StepResult) -> str:
+def step_line(table: Table, result: StepResult) -> str:
     """A progress line, without values of rows."""
     commit = result.commits[table]
     counts = f"{commit.rows:,} rows"

@@ -19,6 +19,8 @@ from chu_platform.settings import Settings
 # Tag of all runs of the main job, with the identifier of its CHU_HOME. Under the lock of this CHU_HOME, an unfinished
 # run with this tag belongs to a dead process.
 MAIN_JOB_TAG: Final = "chu/main_job"
+# Tag of a run that makes the next edition; without it, the main job makes the first one only.
+RELEASE_TAG: Final = "chu/release"
 # A sensor holds the lock for a moment.
 LOCK_WAIT_SECONDS: Final = 5.0
 LOCK: Final = "main_job.lock"

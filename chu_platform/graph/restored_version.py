@@ -7,6 +7,7 @@ from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.storage.restore import restore
+from chu_platform.tables.table import Zone
 
 
 def restore_table(resources: RunResources, instance: dg.DagsterInstance, name: str, version: int) -> int:
@@ -20,6 +21,11 @@ def restore_table(resources: RunResources, instance: dg.DagsterInstance, name: s
     if name not in tables_by_name:
         raise ChuError(f"there is no table {name!r}: write layer/table, for instance facts/fact_death")
     table = tables_by_name[name]
+    if table.in_editions or table.zone is Zone.PUBLISHED:
+        raise ChuError(
+            f"{name} cannot be restored: what was published may only be replaced by a new edition; restore the tables "
+            "that it is made from, then run `chu materialize` and `chu release`"
+        )
     now = restore(resources.lake, table, version, "chu restore", resources.operations)
     metadata = {"restored_version": version, "delta_version": now}
     # Dagster ignores an event without a partition for an asset with partitions.

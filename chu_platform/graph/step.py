@@ -26,6 +26,7 @@ from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
+from chu_platform.storage.edition_manifest import released_version
 from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.lake import Lake, Write, size_of
 from chu_platform.storage.recorded_code import record_code
@@ -80,6 +81,8 @@ def run_step(
     begun = time.monotonic()
     lake = resources.lake
     versions = {t: lake.version(t) for t in table.needs}
+    if table.rows.follows_editions and (released := released_version(lake.place, table)) is not None:
+        versions[table] = released
     inputs = inputs_of(resources, table, partition_range, versions)
     touched = None if resources.force else touched_partitions(lake, table, partition_range, inputs)
     if touched is not None and not touched.partitions:
@@ -322,6 +325,9 @@ class _RowWriter:
         """See `RowsVisitor`."""
         resources, table = self.resources, self.table
         write = self.writes[table]
+        if table.edition is not None:
+            resources.lake.copy_rows(table.edition, self.versions[table.edition], write)
+            return
         engine = resources.engine
         frames = {name: engine.read(resources.lake.place_of(t), self.versions[t]) for name, t in table.reads.items()}
         if self.touched is not None:
@@ -363,9 +369,16 @@ class _RowWriter:
             "instance": lambda: self.instance,
             "tables": catalogue,
             "before": lambda: rows_before(lake, table, self.resources.log_progress),
+            "released": self._released,
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.writes[table])
+
+    def _released(self) -> pa.Table:
+        """The rows of the table in the last edition; no rows before the first one."""
+        if self.table not in self.versions:
+            return self.table.schema.empty_table()
+        return self.resources.lake.current_rows(self.table, self.versions[self.table])
 
 
 def _write_arrow(table: Table, rows: pa.Table, write: Write) -> None:

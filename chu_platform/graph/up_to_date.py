@@ -147,7 +147,7 @@ def touched_partitions(
         return None
     if made["inputs"] == inputs:
         return Touched(TouchedPartitions.of([]), _result(table, made), recorded=True)
-    if partition_range is not None and not partition_range.whole:
+    if table.rows.follows_editions or (partition_range is not None and not partition_range.whole):
         return None
     if {**made["inputs"], "read": None} != {**inputs, "read": None}:
         return None

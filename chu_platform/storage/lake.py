@@ -158,15 +158,18 @@ class Lake:
         """Folder of the table. Raises TypeError for a lake in an object store."""
         return self.root / table.folder
 
-    def open(self, table: StoredTable) -> DeltaTable | None:
-        """The Delta table at its current version; None if the table does not exist yet.
+    def open(self, table: StoredTable, version: int | None = None) -> DeltaTable | None:
+        """The Delta table at `version` (default: current version); None if the table does not exist yet.
 
         Raises DamagedLog if its log cannot be read.
         """
         try:
-            return open_table(self.place_of(table))
+            delta = open_table(self.place_of(table))
         except UnreadableLogError:
             raise DamagedLog(table) from None
+        if delta is not None and version is not None:
+            delta.load_as_version(version)
+        return delta
 
     def recover(self, table: Table) -> Sequence[str]:
         """Set aside what cannot be read of the log of a table, so that it can be made again; returns the file names."""
@@ -216,6 +219,15 @@ class Lake:
         if version is not None:
             delta.load_as_version(version)
         return delta
+
+    def copy_rows(self, table: StoredTable, version: int, write: Write) -> None:
+        """Copy the files of a version of a table as the files of a write of another table. Each appears as a whole."""
+        place = self.place_of(table)
+        for number, name in enumerate(f["path"] for f in active_files(self._at(table, version))):
+            folder, part = (write.rows / name).parent, write.scratch / f"{number}.parquet"
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(local_files([place / name])[0], part)
+            part.replace(folder / write.new_name(f"{number}.parquet"))
 
     def current_rows(self, table: Table, version: int | None = None) -> pa.Table:
         """Rows of the table at `version` (default: current version) in its declared columns.

@@ -7,6 +7,7 @@ The format is everything that a later version must find in the lake: folders, fi
 | 1 | 0.2.0 and before | no number; files are named after their content |
 | 2 | after 0.2.0 | the number; data commits record the contents of the table |
 | 3 | after 0.2.0 | facts hold surrogates of the numbers of consultations and stays, and no version holds the numbers |
+| 4 | after 0.2.0 | editions: their list, their tables in the pseudonymised zone, the manifest of what is published |
 """
 
 import json
@@ -17,7 +18,7 @@ from chu_platform.storage.store import LakePath, has_files, write_text
 from chu_platform.tables.table import Zone
 from chu_platform.version import PACKAGE_VERSION
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 # The format of a lake with tables and without a number.
 FIRST_FORMAT: Final = 1
 FILE: Final = "format.json"

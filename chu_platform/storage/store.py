@@ -102,6 +102,13 @@ def has_files(folder: LakePath, pattern: str) -> bool:
     return next(folder.glob(pattern), None) is not None
 
 
+def files_below(folder: LakePath) -> Sequence[str]:
+    """The files below a folder, by relative name, sorted."""
+    if isinstance(folder, StorePath):
+        return folder.names()
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
 def sizes_of(folder: LakePath, names: Sequence[str]) -> Sequence[int | None]:
     """Sizes of files below `folder`, by relative name; None for a file that does not exist."""
     if isinstance(folder, StorePath):

@@ -1,0 +1,65 @@
+"""The Dagster step that releases an edition: it makes all tables of the editions, and the published tables."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.assets import (
+    EDITIONS_POOL,
+    RUN_RESOURCES,
+    materialize_result,
+    spec_of,
+    step_line,
+)
+from chu_platform.graph.check_events import check_events, check_specs
+from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, RELEASE_TAG
+from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.release import edition_tables, release, require_up_to_date
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step import BlockingCheckFailed
+from chu_platform.graph.step_reporting import as_dagster_failures, log_line
+
+
+def release_asset() -> dg.AssetsDefinition:
+    """One step for all tables of the editions, because readers see all or none of them.
+
+    In the main job it makes the first edition only.
+    """
+    tables = edition_tables()
+
+    @dg.multi_asset(
+        name=EDITIONS_POOL,
+        specs=[spec_of(t, t) for t in tables],
+        check_specs=[spec for t in tables for spec in check_specs(t)],
+        can_subset=True,
+        required_resource_keys={RUN_RESOURCES},
+        hooks={failure_notice},
+        pool=EDITIONS_POOL,
+    )
+    def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        resources: RunResources = context.resources.platform
+        run = context.run
+        tags = run.tags
+        only_first = MAIN_JOB_TAG in tags and RELEASE_TAG not in tags
+        with as_dagster_failures(resources, context):
+            try:
+                if not only_first:
+                    require_up_to_date(resources)
+                released = release(resources, run.run_id, only_first)
+            except BlockingCheckFailed as failure:
+                yield from check_events(failure.check_results)
+                raise
+        edition = released.edition
+        news = "new" if released.is_new else "nothing has changed since"
+        log_line(resources, context, f"edition {edition.number} of {edition.date}: {news}")
+        for table, result in released.results.items():
+            if key_of(table) not in context.selected_asset_keys:
+                continue
+            with resources.lineage_events.step(table, run.run_id, run.job_name, context.retry_number) as done:
+                done(result)
+            log_line(resources, context, step_line(table, result))
+            yield from check_events(result.check_results)
+            yield materialize_result(resources, table, result)
+
+    return step
