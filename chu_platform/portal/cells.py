@@ -34,7 +34,8 @@ class Cell:
     """One figure with its X, its period, its interval, numerator and denominator. A masked cell has no figures.
 
     `counts` are the values of the counts of its measure (`Measure.counts`). `numerator` and `denominator` are also None
-    if the measure has none. `name` distinguishes the cell from its peers.
+    if the measure has none. `name` distinguishes the cell from its peers. A `pending` cell has the figures of an
+    earlier edition, because a correction waits.
     """
 
     x: X
@@ -43,6 +44,7 @@ class Cell:
     period: Period
     partial: bool
     masked: bool
+    pending: bool
     value: float | None
     low: float | None
     high: float | None
@@ -108,6 +110,8 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         _period(row),
         row["is_partial"],
         row["is_masked"],
+        # Tables outside editions do not have the column.
+        bool(row.get("revision_pending")),
         figure(measure.value),
         figure(measure.low),
         figure(measure.high),
@@ -166,8 +170,9 @@ def periods_at(snapshot: Snapshot, question: Question, grain: str) -> list[Perio
 
     def find() -> list[Period]:
         rows = snapshot.rows(
-            f"SELECT DISTINCT period_start, period_end FROM {relation(question)} "
-            "WHERE period_grain = $grain ORDER BY 1",
+            # A row of the period `all` may have a former end.
+            f"SELECT period_start, max(period_end) AS period_end FROM {relation(question)} "
+            "WHERE period_grain = $grain GROUP BY period_start ORDER BY 1",
             {"grain": grain},
         )
         return [Period(grain, r["period_start"], r["period_end"]) for r in rows]

@@ -1,13 +1,12 @@
 """The published zone, held in memory as one consistent set of versions.
 
-A snapshot is a set of Delta versions of the published tables. They are loaded into a separate DuckDB database, which
-cannot read files afterwards. Each page uses one snapshot. After tables change, the reader loads a new snapshot and
-replaces the old one with it. If loading fails, or the versions do not match, the portal keeps the last good snapshot.
+A snapshot is a set of Delta versions of the published tables: those of one edition, which its manifest names, and the
+current versions of the tables that are outside editions. They are loaded into a separate DuckDB database, which cannot
+read files afterwards. Each page uses one snapshot. After the manifest or a table has changed, the reader loads a new
+snapshot and replaces the old one with it. If loading fails, the portal keeps the last good snapshot.
 """
 
 import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,19 +21,16 @@ from chu_platform.description.described_tables import DescribedCatalogue, Descri
 from chu_platform.errors import log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
 from chu_platform.storage.commit_log import commits, log_of
+from chu_platform.storage.edition_manifest import Edition, published_edition
 from chu_platform.storage.lake import Lake, active_paths, files_relation
 from chu_platform.storage.provenance import last_data_commit
 from chu_platform.storage.store import LakePath, log_stamp
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.table import Layer, Zone
+from chu_platform.tables.table import Zone
 
 # Seconds between two checks of the logs of the tables.
 INTERVAL: Final = 1.0
-# Seconds after which versions that do not match are served nevertheless. They never match if a run failed before all
-# tables were made, or if a table was made again with unchanged rows, because such a table is not committed.
-MAX_WAIT: Final = 600.0
-
 # Number of cached pages of a snapshot. A page has about 100 kB.
 MAX_CACHED_PAGES: Final = 300
 # Tables by year get the columns of tables by period, so that one kind of query reads both.
@@ -58,10 +54,11 @@ class Version:
 class Snapshot:
     """The published tables at one set of versions. Tables that were never made are empty and have no version.
 
-    Safe to use from several threads.
+    `edition` is the edition that they belong to; None before the first one. Safe to use from several threads.
     """
 
     catalogue: DescribedCatalogue
+    edition: Edition | None
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
     _values: dict[object, Any] = field(default_factory=dict)
@@ -127,19 +124,15 @@ class Snapshot:
 class Reader:
     """Serves a snapshot, and replaces it when the tables have changed."""
 
-    def __init__(
-        self, root: LakePath, catalogue: DescribedCatalogue, logs: Path | None = None, max_wait: float = MAX_WAIT
-    ) -> None:
+    def __init__(self, root: LakePath, catalogue: DescribedCatalogue, logs: Path | None = None) -> None:
         """`catalogue` describes the tables of the lake; `logs` is the folder for tracebacks of failed refreshes."""
         self._catalogue = catalogue
         self._published = published_tables(catalogue)
         self._lake = Lake(root)
         self._logs = logs
-        self._max_wait = max_wait
         self._ended = threading.Event()
-        self._stamps = self._log_stamps()
-        self._mismatch_since: float | None = None
-        self._snapshot = self._load(self._open())
+        self._state = self._current_state()
+        self._snapshot = self._load(*self._open())
 
     @property
     def snapshot(self) -> Snapshot:
@@ -155,23 +148,19 @@ class Reader:
         self._ended.set()
 
     def refresh(self) -> None:
-        """Load the current versions if they have changed and match."""
-        stamps = self._log_stamps()
-        if stamps == self._stamps and self._mismatch_since is None:
-            return
+        """Load the current versions if they have changed."""
         try:
-            opened = self._open()
+            state = self._current_state()
+            if state == self._state:
+                return
+            edition, opened = self._open()
             numbers = {name: delta.version() for name, delta in opened.items()}
-            if numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
-                loaded = self._load(opened)
-                # delta-rs reads the newest commit of the log, but gives it the number of the loaded version. If a
-                # commit came while the tables were loaded, their metadata may be wrong: try again at the next refresh.
-                if {name: delta.version() for name, delta in self._open().items()} != numbers:
+            same_edition = edition == self._snapshot.edition
+            if not same_edition or numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
+                loaded = self._load(edition, opened)
+                # If a commit came while the tables were loaded, try again at the next refresh.
+                if self._current_state() != state:
                     return
-                if not versions_match(loaded.versions):
-                    self._mismatch_since = self._mismatch_since or time.monotonic()
-                    if time.monotonic() - self._mismatch_since < self._max_wait:
-                        return
                 self._snapshot = loaded
         # The libraries may raise any error for a table that is being rewritten, restored or cleaned up. Keep the last
         # good snapshot; the next refresh tries again.
@@ -179,25 +168,31 @@ class Reader:
             if self._logs:
                 log_traceback(error, self._logs)
             return
-        self._mismatch_since = None
-        self._stamps = stamps
+        self._state = state
 
     def _follow(self) -> None:
         while not self._ended.wait(INTERVAL):
             self.refresh()
 
-    def _log_stamps(self) -> Mapping[str, int]:
-        """A number of each table's log folder, 0 if there is none. It changes with each commit."""
-        stamps = {}
+    def _current_state(self) -> tuple[Edition | None, Mapping[str, int]]:
+        """The edition, and for each table outside editions a number of its log that changes with each commit."""
+        outside = {name: table for name, table in self._published.items() if not table.in_editions}
+        stamps = {name: log_stamp(log_of(self._lake.place_of(table))) for name, table in outside.items()}
+        return published_edition(self._lake.place), stamps
+
+    def _open(self) -> tuple[Edition | None, Mapping[str, DeltaTable]]:
+        """The edition, and the tables that exist: those of the edition at its versions, the others as they are."""
+        edition = published_edition(self._lake.place)
+        opened = {}
         for name, table in self._published.items():
-            stamps[name] = log_stamp(log_of(self._lake.place_of(table)))
-        return stamps
+            version = edition.version(table) if edition and table.in_editions else None
+            if version is not None or not table.in_editions:
+                delta = self._lake.open(table, version)
+                if delta is not None:
+                    opened[name] = delta
+        return edition, opened
 
-    def _open(self) -> Mapping[str, DeltaTable]:
-        opened = {name: self._lake.open(table) for name, table in self._published.items()}
-        return {name: delta for name, delta in opened.items() if delta is not None}
-
-    def _load(self, opened: Mapping[str, DeltaTable]) -> Snapshot:
+    def _load(self, edition: Edition | None, opened: Mapping[str, DeltaTable]) -> Snapshot:
         connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
         for name, table in self._published.items():
             files: Sequence[LakePath] = []
@@ -223,21 +218,7 @@ class Reader:
         # From here on, no query can read files or change these settings.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         versions = {name: _version(self._lake.place_of(self._published[name]), delta) for name, delta in opened.items()}
-        return Snapshot(self._catalogue, versions, connection)
-
-
-def versions_match(versions: Mapping[str, Version]) -> bool:
-    """Whether the versions match: tables that are masked together were made with the same version of their mask.
-
-    Masked figures could be computed from tables of two different masks. Also, their figures would come from different
-    deliveries.
-    """
-    read: dict[str, set[int]] = defaultdict(set)
-    for version in versions.values():
-        for folder, number in version.provenance.get("read", {}).items():
-            if f"/{Layer.DISCLOSURE.value}/" in folder:
-                read[folder].add(number)
-    return all(len(numbers) == 1 for numbers in read.values())
+        return Snapshot(self._catalogue, edition, versions, connection)
 
 
 def published_tables(catalogue: DescribedCatalogue) -> Mapping[str, DescribedTable]:

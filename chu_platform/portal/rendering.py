@@ -13,7 +13,7 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal import quality, search, sentences
 from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
-from chu_platform.portal.cells import Cell, summed
+from chu_platform.portal.cells import Cell, periods_at, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
@@ -70,6 +70,7 @@ class Renderer:
         cards = [c for q in snapshot.questions if (c := _card(snapshot, q))]
         return self._page(
             "home.html",
+            snapshot,
             here="home",
             cards=cards,
             missing=len(snapshot.questions) - len(cards),
@@ -78,7 +79,7 @@ class Renderer:
 
     def question(self, snapshot: Snapshot, view: View) -> str:
         """A question, for an X and a Y."""
-        return self._page("question.html", **self._facts(snapshot, view), **self._drawn(snapshot, view))
+        return self._page("question.html", snapshot, **self._facts(snapshot, view), **self._drawn(snapshot, view))
 
     def search(
         self, snapshot: Snapshot, kind: str, question: Question, words: str, results: search.Results | None
@@ -86,6 +87,7 @@ class Renderer:
         """The form of a search, and its results or what can be chosen without words."""
         return self._page(
             "search.html",
+            snapshot,
             title=SEARCHED[kind],
             kind=kind,
             question=question,
@@ -101,6 +103,7 @@ class Renderer:
         problems = snapshot.once("problems", lambda: problems_of(snapshot))
         return self._page(
             "method.html",
+            snapshot,
             here="method",
             questions=[(q, reliability(snapshot, q)) for q in snapshot.questions],
             problems=problems,
@@ -114,6 +117,7 @@ class Renderer:
         site = found[0] if len(found) == 1 else None
         return self._page(
             "qualite.html",
+            snapshot,
             words=words,
             site=site,
             sites=found,
@@ -124,18 +128,19 @@ class Renderer:
 
     def story(self, snapshot: Snapshot) -> str:
         """The story, from the tables that are served."""
-        return self._page("recit.html", here="story", story=story_of(snapshot, self._addresses))
+        return self._page("recit.html", snapshot, here="story", story=story_of(snapshot, self._addresses))
 
     def error(self, number: int, message: str) -> str:
         """What is wrong, and where to go on."""
-        return self._page("error.html", message=message, number=number)
+        return self._page("error.html", None, message=message, number=number)
 
-    def _page(self, template: str, here: str = "", **context: Any) -> str:
+    def _page(self, template: str, snapshot: Snapshot | None, here: str = "", **context: Any) -> str:
         """A page of a template; `here` is its entry in the navigation, if it has one."""
+        edition = snapshot.edition if snapshot else None
         page = (
             _environment()
             .get_template(template)
-            .render(here=here, addresses=self._addresses, notice=self._notice, **context)
+            .render(here=here, addresses=self._addresses, notice=self._notice, edition=edition, **context)
         )
         return french.typeset(page)
 
@@ -171,6 +176,7 @@ class Renderer:
             "parts": sentences.parts(view.measure, own),
             "why_missing": sentences.missing(view.measure, own),
             "partial": sentences.partial(question, own),
+            "waiting": sentences.waiting(own, next(iter(periods_at(snapshot, question, "all")), None)),
             "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(question, own),

@@ -125,6 +125,24 @@ def missing(measure: Measure, cell: Cell) -> str | None:
     return "Ce chiffre n’existe pas : rien n’est compté à son dénominateur."
 
 
+def waiting(cell: Cell, latest: Period | None) -> str | None:
+    """Why a cell shows the figures of an earlier edition; None for any other cell.
+
+    `latest` is the period `all` of the edition.
+    """
+    if cell.pending:
+        return (
+            "Une correction change ce chiffre de moins de 1 % : elle concerne dix personnes au plus, et la publier les désignerait. "
+            "Le chiffre montré est celui de la dernière publication ; il sera corrigé dès que le changement ne désignera plus personne."
+        )
+    if latest and cell.period.grain == latest.grain and cell.period.end < latest.end and cell.shown:
+        return (
+            f"Ce chiffre s’arrête avant les autres ({french.small(latest.label)}) : la suite ajoute dix personnes au plus, et la publier "
+            "les désignerait."
+        )
+    return None
+
+
 def partial(question: Question, cell: Cell) -> str | None:
     """Why a period counts as partial, and what that means; None for a whole one."""
     if not cell.partial:
@@ -133,8 +151,8 @@ def partial(question: Question, cell: Cell) -> str | None:
         why = "La dernière année livrée compte toujours comme incomplète : rien ne dit qu’elle a été livrée en entier."
     else:
         why = (
-            "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier ; le premier aussi, "
-            "quand les données y commencent en cours de mois. Cette période est, ou contient, l’un des deux."
+            "Le premier mois livré est incomplet, car les données y commencent en cours de mois : cette période est ce mois, ou le "
+            "contient. Le dernier mois livré n’est pas publié, car rien ne dit qu’il a été livré en entier."
         )
     return f"{why} Son chiffre ne se compare pas à celui d’une période entière."
 

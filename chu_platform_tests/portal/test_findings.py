@@ -49,6 +49,7 @@ def cell(
         period=period,
         partial=partial,
         masked=value is None and not absent,
+        pending=False,
         value=value,
         low=low,
         high=high,

@@ -394,9 +394,9 @@ def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(por
 
 def test_a_partial_period_is_marked(portal: Served) -> None:
     assert "2015 (incomplète)" in section(portal.page("/questions/hospitalisations"), "comparaison")
-    page = portal.page("/questions/consultations-etablissement?periode=2023")
+    page = portal.page("/questions/consultations-etablissement?periode=2015")
     assert "Période incomplète" in page
-    assert "Le dernier mois livré compte toujours comme incomplet, car rien ne dit qu’il a été livré en entier" in page
+    assert "Le premier mois livré est incomplet, car les données y commencent en cours de mois" in page
     deaths = portal.page("/questions/deces-region?periode=2020")
     assert "La dernière année livrée compte toujours comme incomplète" in deaths
     assert "période incomplète" in page

@@ -1,17 +1,18 @@
-"""The reader serves one consistent set of versions, and the last good one while tables are rewritten."""
+"""The reader serves one whole edition, and the last good one while tables are rewritten."""
 
 import re
 import shutil
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
 
+from chu_platform.catalogue import catalogue
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
@@ -21,11 +22,12 @@ from chu_platform.portal.choices import choose
 from chu_platform.portal.reader import Reader
 from chu_platform.portal.rendering import Renderer
 from chu_platform.portal.views import view_of
-from chu_platform.release.publication_coverage import publication_coverage
 from chu_platform.release.published_quality import published_quality
 from chu_platform.reports.check_result import check_result
 from chu_platform.storage.commit import commit_written
+from chu_platform.storage.edition_manifest import published_edition, record_published
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.superseded import keep_only
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
@@ -33,8 +35,7 @@ from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue, 
 
 pytestmark = pytest.mark.integration
 
-MASK = "pseudonymised/disclosure/consultation_mask"
-# Tables under one mask, and the count of each that the home page shows.
+# Tables of one edition, and the count of each that the home page shows.
 TOGETHER = {
     kpi_consultation_rate_by_establishment.masked: "patients",
     kpi_consultation_rate_by_diagnosis.masked: "patients",
@@ -53,8 +54,8 @@ def lake(made: Home, tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> None:
-    """Publish the table anew with one count in every row that is not masked, under a version of its mask."""
+def rewrite(lake: Lake, table: Table, column: str, count: int) -> None:
+    """Write the table anew with one count in every row that is not masked. No manifest names the new version."""
     rows = lake.arrow(table)
     counts = pa.array([None if m else count for m in rows["is_masked"].to_pylist()], rows.schema.field(column).type)
     rows = rows.set_column(rows.column_names.index(column), rows.schema.field(column), counts)
@@ -63,19 +64,25 @@ def rewrite(lake: Lake, table: Table, column: str, count: int, mask: int) -> Non
             pq.write_to_dataset(rows, write.rows, partition_cols=list(table.partition_by))
         else:
             pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
-        commit_written(lake, table, write, None, {"run": "r", "asset": table.name, "read": {MASK: mask}})
+        commit_written(lake, table, write, None, {"run": "r", "asset": table.name, "read": {}})
+
+
+def publish(lake: Lake) -> None:
+    """Let readers see the current versions as a new edition, and delete what they saw before."""
+    before = published_edition(lake.place)
+    assert before is not None
+    tables = {t.folder: lake.version(t) for t in catalogue() if t.edition}
+    record_published(lake.place, replace(before, number=before.number + 1, tables=tables))
+    for table in catalogue():
+        if table.edition:
+            keep_only(lake, table, tables[table.folder])
 
 
 def remake(lake: Lake, count: int) -> None:
-    """Publish all of the family, one table after the other, as a run does."""
+    """Publish an edition, one table after the other, as a release does."""
     for table, column in TOGETHER.items():
-        rewrite(lake, table, column, count, count)
-    rows = lake.arrow(publication_coverage)
-    with lake.writing(publication_coverage) as write:
-        rows = rows.set_column(3, rows.schema.field("cells"), pa.array([count] * len(rows), pa.int64()))
-        pq.write_table(rows, write.rows / write.new_name("rows.parquet"))
-        provenance = {"run": "r", "asset": "published/publication_coverage", "read": {MASK: count}}
-        commit_written(lake, publication_coverage, write, None, provenance)
+        rewrite(lake, table, column, count)
+    publish(lake)
 
 
 def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_deleted(lake: Lake) -> None:
@@ -85,6 +92,8 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
     seen: set[str] = set()
     ended = threading.Event()
     remake(lake, FIRST - 1)
+    first = published_edition(lake.place)
+    assert first is not None
 
     def client(portal: Served, number: int) -> None:
         paths = ["/", *(f"/questions/{q.slug}" for q in QUESTIONS), "/recherche/diagnostics?q=a"]
@@ -110,9 +119,7 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
             thread.start()
         for number in range(FIRST, FIRST + ROUNDS):
             remake(lake, number)
-            for table in TOGETHER:
-                DeltaTable(lake.path(table)).vacuum(0, dry_run=False, enforce_retention_duration=False)
-            wait_until_served(portal, number)
+            wait_until_served(portal, first.number + 1 + number - FIRST)
             ended.wait(0.3)
         ended.set()
         for thread in clients:
@@ -126,11 +133,11 @@ def test_four_clients_read_while_tables_are_rewritten_and_their_old_files_delete
     assert set(last) == {str(FIRST + ROUNDS - 1)}
 
 
-def wait_until_served(portal: Served, mask: int) -> None:
-    """Wait until the portal serves the family of a version of the mask."""
+def wait_until_served(portal: Served, edition: int) -> None:
+    """Wait until the portal serves this edition."""
     deadline = time.monotonic() + MAX_WAIT
-    while portal.reader.snapshot.versions[publication_coverage.name].provenance["read"] != {MASK: mask}:
-        assert time.monotonic() < deadline, "the new versions are not served"
+    while portal.reader.snapshot.edition is None or portal.reader.snapshot.edition.number != edition:
+        assert time.monotonic() < deadline, "the new edition is not served"
         time.sleep(0.05)
 
 
@@ -141,30 +148,39 @@ def consultation_counts(page: Element) -> list[str]:
     return [m[1].replace(" ", "") for m in found if m]
 
 
-def test_tables_of_two_masks_are_not_served_together(lake: Lake) -> None:
+def test_tables_that_no_manifest_names_are_not_served(lake: Lake) -> None:
+    """A release that was killed between two tables has written some of them."""
     reader = Reader(lake.root, full_catalogue())
     before = reader.snapshot
-    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
+    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST)
     reader.refresh()
     assert reader.snapshot is before
+    again = Reader(lake.root, full_catalogue()).snapshot
+    name = kpi_consultation_rate_by_establishment.masked.name
+    assert again.versions[name].number == before.versions[name].number
     remake(lake, FIRST + 1)
     reader.refresh()
     assert reader.snapshot is not before
-    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 2
+    assert reader.snapshot.versions[name].number == before.versions[name].number + 2
 
 
-def test_tables_that_never_fit_are_served_in_the_end(lake: Lake) -> None:
-    """A run that failed in the middle must not keep the others from being seen for ever."""
-    reader = Reader(lake.root, full_catalogue(), max_wait=0)
-    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 9)
-    reader.refresh()
-    assert reader.snapshot.versions[kpi_consultation_rate_by_establishment.masked.name].number == 1
+def test_a_table_that_is_not_in_the_edition_is_not_served(lake: Lake) -> None:
+    edition = published_edition(lake.place)
+    assert edition is not None
+    table = kpi_hospitalisation_rate.masked
+    record_published(
+        lake.place, replace(edition, tables={f: v for f, v in edition.tables.items() if f != table.folder})
+    )
+    snapshot = Reader(lake.root, full_catalogue()).snapshot
+    assert table.name not in snapshot.versions
+    assert snapshot.rows(f"SELECT count(*) AS n FROM {table.name}") == [{"n": 0}]
 
 
 def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tmp_path: Path) -> None:
     reader = Reader(lake.root, full_catalogue(), tmp_path / "logs")
     before = reader.snapshot
-    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST, 0)
+    rewrite(lake, kpi_consultation_rate_by_establishment.masked, "patients", FIRST)
+    publish(lake)
     path = lake.path(kpi_consultation_rate_by_establishment.masked)
     hidden = {file: file.with_suffix(".hidden") for file in path.rglob("*.parquet")}
     for file, away in hidden.items():
