@@ -35,47 +35,72 @@ def figures_of(published: Table) -> Sequence[str]:
     return [c.name for c in published.columns if c.type in (DOUBLE, LONG) and not c.key]
 
 
-def differences(
-    published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, masks: pa.Table
-) -> Iterator[Difference]:
-    """The figures that differ between exact indicator and recomputation, or whose publication contradicts the mask.
+def masked_rows(published: Table, exact: pa.Table, masks: pa.Table) -> pa.Table:
+    """What a published table outside editions must show: the exact rows, without the figures that are masked.
 
-    `shown` are the published cells; `exact` and `computed` have the figures of the same cells; `masks` has the columns
-    `cell` (the key, joined by `|`) and `is_masked`. DuckDB joins the cells, because the objects of a million cells do
-    not fit in Python's memory.
+    `masks` has the columns `cell` (the key, joined by `|`) and `is_masked`.
+    """
+    figures = [f"CASE WHEN NOT m.is_masked THEN e.{sql_name(c)} END AS {sql_name(c)}" for c in figures_of(published)]
+    key = [f"e.{sql_name(c)}" for c in published.key]
+    cell = ", ".join(f"{c}::VARCHAR" for c in key)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.register("exact", exact)
+        connection.register("masks", masks)
+        found: pa.Table = connection.sql(
+            f"SELECT {', '.join([*key, *figures])}, m.is_masked "
+            f"FROM exact e JOIN masks m ON m.cell = concat_ws('|', {cell})"
+        ).to_arrow_table()
+    return found
+
+
+def differences(
+    published: Table, shown: pa.Table, exact: pa.Table, computed: pa.Table, expected: pa.Table
+) -> Iterator[Difference]:
+    """The figures that differ between exact rows and recomputation, or between what is published and what must be.
+
+    `shown` are the published cells; `exact` and `computed` have the figures of the same cells; `expected` has those to
+    publish, and `is_masked`. DuckDB joins the cells, because the objects of a million cells do not fit in Python's
+    memory.
     """
     key = published.key
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        for name, rows in (("shown", shown), ("exact", exact), ("computed", computed), ("masks", masks)):
+        tables = {"shown": shown, "exact": exact, "computed": computed, "expected": expected}
+        for name, rows in tables.items():
             connection.register(name, rows)
         using = ", ".join(map(sql_name, key))
-        named = ", ".join(f"shown.{sql_name(c)}::VARCHAR" for c in key)
         connection.execute(
-            f"SELECT shown, exact, computed, masks.is_masked FROM shown LEFT JOIN exact USING ({using}) "
-            f"LEFT JOIN computed USING ({using}) LEFT JOIN masks ON masks.cell = concat_ws('|', {named})"
+            f"SELECT {', '.join(tables)} FROM shown LEFT JOIN exact USING ({using}) "
+            f"LEFT JOIN computed USING ({using}) LEFT JOIN expected USING ({using})"
         )
         while rows := connection.fetchmany(BATCH):
-            for row, exact_row, computed_row, masked in rows:
+            for row, exact_row, computed_row, expected_row in rows:
                 cell = {name: row[name] for name in key}
-                yield from _differences_of_cell(published, cell, row, exact_row, computed_row, masked)
+                yield from _differences_of_cell(published, cell, row, exact_row, computed_row, expected_row)
 
 
 def _differences_of_cell(
-    published: Table, cell: Row, row: Row, exact: Row | None, computed: Row | None, masked: bool | None
+    published: Table, cell: Row, row: Row, exact: Row | None, computed: Row | None, expected: Row | None
 ) -> Iterator[Difference]:
     first = published.key[0]
-    if not exact or exact[first] is None or not computed or computed[first] is None or masked is None:
+    if (
+        not exact
+        or exact[first] is None
+        or not computed
+        or computed[first] is None
+        or not expected
+        or expected["is_masked"] is None
+    ):
         yield Difference(cell, "cell", "published", "in no exact indicator, mask or delivered row")
         return
     for name in figures_of(published):
         if not same(exact[name], computed[name]):
             yield Difference(cell, name, exact[name], computed[name])
-        expected = None if masked else exact[name]
-        if not same(row[name], expected):
-            yield Difference(cell, f"{name} as published", row[name], expected)
-    if row["is_masked"] != masked:
-        yield Difference(cell, "is_masked", row["is_masked"], masked)
+        if not same(row[name], expected[name]):
+            yield Difference(cell, f"{name} as published", row[name], expected[name])
+    if row["is_masked"] != expected["is_masked"]:
+        yield Difference(cell, "is_masked", row["is_masked"], expected["is_masked"])
 
 
 def same(one: Any, other: Any) -> bool:

@@ -7,8 +7,10 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.editions.readable import edition, kept_version, readable_version
 from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import recomputations
+from chu_platform.storage.edition_manifest import published_edition
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.spark_sql import ALL
@@ -20,12 +22,17 @@ MAX_LISTED: Final = 20
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of a published indicator at a version. `key` holds the values of its key columns, `row` the row itself."""
+    """A row of a published indicator at a version. `key` holds the values of its key columns, `row` the row itself.
+
+    A row of a superseded edition is in the table of the editions. `name_of_version` is the version or the edition, for
+    display.
+    """
 
     table: Table
     version: int
     key: Mapping[str, Any]
     row: pa.Table
+    name_of_version: str
 
     @property
     def name(self) -> str:
@@ -39,18 +46,19 @@ class Cell:
         return values
 
 
-def find_cell(lake: Lake, name: str, conditions: Sequence[str], version: int | None) -> Cell:
-    """The cell of the table `name` that meets the conditions (`column=value`), at a version or the current one.
+def find_cell(lake: Lake, name: str, conditions: Sequence[str], as_of: int | None) -> Cell:
+    """The cell of the table `name` that meets the conditions (`column=value`), as readers see it.
 
-    Key columns without a condition are `all`, if there is such a row. Raises ChuError for a table, column or value that
-    does not exist, and when several cells meet the conditions.
+    With `as_of`, the cell in the edition of this number or, of a table outside editions, at this version. Key columns
+    without a condition are `all`, if there is such a row. Raises ChuError for a table, column or value that does not
+    exist, and when several cells meet the conditions.
     """
     table = find_table(name)
     if table.layer is not Layer.PUBLISHED or table.name not in recomputations():
         known = ", ".join(sorted(f"published/kpis/{n}" for n in recomputations()))
         raise ChuError(f"{table.folder} is not a published indicator; the published indicators are {known}")
     requested = _requested(table, conditions)
-    at = require_version(lake, table, version)
+    table, at, name_of_version = _version(lake, table, as_of)
     with duckdb.connect() as connection:
         rows = lake.relation(table, at)
         for column, value in requested.items():
@@ -62,7 +70,20 @@ def find_cell(lake: Lake, name: str, conditions: Sequence[str], version: int | N
     if not len(found):
         raise ChuError(f"{table.folder} has no row with {' '.join(f'{c}={v}' for c, v in requested.items())}")
     row = found.to_pylist()[0]
-    return Cell(table, at, {c: row[c] for c in table.key}, found)
+    return Cell(table, at, {c: row[c] for c in table.key}, found, name_of_version)
+
+
+def _version(lake: Lake, table: Table, as_of: int | None) -> tuple[Table, int, str]:
+    """The table and the version to read, and what they are called."""
+    if table.edition is None:
+        at = require_version(lake, table, as_of)
+        return table, at, f"version {at}"
+    shown = published_edition(lake.place)
+    if as_of is None or (shown and shown.number == as_of):
+        at = readable_version(lake, table)
+        return table, at, f"edition {shown.number} of {shown.date}" if shown else ""
+    past = edition(lake, as_of)
+    return table.edition, kept_version(past, table.edition), f"edition {past.number} of {past.date}"
 
 
 def _requested(table: Table, conditions: Sequence[str]) -> Mapping[str, str]:

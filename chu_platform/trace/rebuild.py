@@ -65,6 +65,9 @@ def rebuild(settings: Settings, name: str, version: int | None, report: Callable
     if table.layer is Layer.REJECTS:
         raise ChuError(f"{table.folder} is made together with its source: rebuild sources/{table.name}")
     at = require_version(lake, table, version)
+    if table.edition is not None and at != lake.version(table):
+        kept = f"{table.edition.layer}/{table.edition.name}"
+        raise ChuError(f"{table.folder} has its current version only: rebuild {kept}, which keeps the editions")
     recorded = list(data_commits(lake.place_of(table), at))
     if not recorded:
         raise ChuError(f"{table.folder}@{at} has no commit of the platform in its log: it cannot be rebuilt")
@@ -179,6 +182,8 @@ def _make(
                 f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "
                 "its files or its commit are past the retention"
             )
+    if table.rows.follows_editions and table.folder in read:
+        versions[table] = read[table.folder]
     _require_files(resources, table, commit)
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))

@@ -62,9 +62,18 @@ class CellRecomputation:
             f"FROM ({self.declaration.rows}) SEMI JOIN cell USING ({', '.join(keys)})"
         )
 
-    def figures(self) -> pa.Table:
-        """The figures of the chosen cells."""
+    def figures(self, base: pa.Table | None = None) -> pa.Table:
+        """The figures of the chosen cells. `base` has the keys of cells and the base to use instead, null for none."""
         counted = self.connection.sql(self.declaration.counts).to_arrow_table()
+        if base is not None:
+            self.connection.register("counted", counted)
+            self.connection.register("kept_base", base)
+            names = [c for c in base.column_names if c not in self.published.key]
+            kept = ", ".join(f"coalesce(b.{c}, c.{c}) AS {c}" for c in names)
+            using = ", ".join(self.published.key)
+            counted = self.connection.sql(
+                f"SELECT c.* REPLACE ({kept}) FROM counted c LEFT JOIN kept_base b USING ({using})"
+            ).to_arrow_table()
         return self.declaration.figures(counted, self.published.key)
 
 

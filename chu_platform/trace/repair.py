@@ -72,6 +72,8 @@ def _repair(
     report(f"repairing {table.layer}/{table.name}")
     partitions = _partitions(table, damage)
     made = f"partitions {partitions}" if partitions else "the whole table"
+    if table.layer is Layer.EDITIONS:
+        return Repair(table, findings, made, "what an edition showed cannot be made again: restore it from a backup")
     if inputs := [f"{t.layer}/{t.name}" for t in table.needs if t in failed]:
         return Repair(table, findings, made, f"its input {', '.join(inputs)} could not be repaired")
     try:

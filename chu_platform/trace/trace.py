@@ -3,12 +3,13 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
+from chu_platform.editions.decisions import FORMER
 from chu_platform.errors import ChuError
 from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
@@ -17,11 +18,16 @@ from chu_platform.storage.lake_format import require_known_format
 from chu_platform.storage.store import lake_root, may_read
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table, Zone
-from chu_platform.trace.comparison import Difference, differences, figures_of
+from chu_platform.trace.comparison import Difference, differences, figures_of, masked_rows
 from chu_platform.trace.delivered_lines import Deliveries, Line, RecordedFile, is_delivered_as_files, lines_or_problem
+from chu_platform.trace.edition_cells import EditionCells, edition_table_of
 from chu_platform.trace.published_cells import Cell
 from chu_platform.trace.recomputed_cells import CellRecomputation, RecomputationCache
 from chu_platform.trace.version_chain import TableVersion, VersionChain, table_version, version_chain
+
+# The inputs with the exact rows and with the masks: outside editions, and in editions.
+EXACT: Final = ("exact", "candidate")
+MASK: Final = ("mask", "decision")
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class Trace:
     """The trace of a cell at a version.
 
     `exact` are the figures of the exact indicator, `computed` those recomputed from the delivered rows; None when the
-    user may not read the zones of their tables. `reason` is the reason of the mask.
+    user may not read the zones of their tables. `reason` is the reason of the mask. If the cell shows the figures of an
+    earlier edition, the trace is that of the cell there, and `waits` says why.
     """
 
     cell: Cell
@@ -69,6 +76,7 @@ class Trace:
     computed: Mapping[str, Any] | None
     differences: Sequence[Difference]
     sources: Sequence[TracedSource]
+    waits: str | None = None
 
     @property
     def unreadable_zones(self) -> Sequence[Zone]:
@@ -101,26 +109,48 @@ class Tracer:
         """
         lake, table = self.lake, cell.table
         chain = version_chain(lake, table, cell.version)
-        exact_table, mask_table = table.reads["exact"], table.reads.get("mask")
+        edition_table = edition_table_of(table)
+        inputs = (edition_table or table).reads
+        exact_table, mask_table = inputs[EXACT[edition_table is not None]], inputs.get(MASK[edition_table is not None])
         if not all(may_read(lake.place_of(t)) for t in (exact_table, mask_table) if t):
             return Trace(cell, chain, None, None, None, [], [])
+        edition = EditionCells.of(lake, edition_table, chain) if edition_table else None
+        if edition and edition.former_version is not None:
+            state, why = edition.state(cell.key)
+            if state in FORMER:
+                return self._former(cell, edition, edition.former_version, why, rows)
         exact = _exact_row(lake, chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell) if mask_table else (False, None)
         figures = figures_of(table)
         exact_figures = {name: exact[name] for name in figures}
         if any(v.unreadable for v in chain.versions):
-            return Trace(cell, chain, reason, exact_figures, None, [], [])
+            return Trace(cell, chain, reason if masked else None, exact_figures, None, [], [])
         recomputation = self._recomputations.of(table, chain)
         recomputation.choose(cell.row, materialize=True)
         computed = recomputation.figures()
-        masks = pa.table({"cell": [cell.name], "is_masked": [masked]})
-        unequal = list(differences(table, cell.row, pa.Table.from_pylist([dict(exact)]), computed, masks))
+        exact_rows = pa.Table.from_pylist([dict(exact)])
+        if edition:
+            expected = edition.expected(cell.row, recomputation)
+        else:
+            expected = masked_rows(table, exact_rows, pa.table({"cell": [cell.name], "is_masked": [masked]}))
+        unequal = list(differences(table, cell.row, exact_rows, computed, expected))
         sources = [
             _traced_source(lake, self._deliveries, chain, recomputation, source, rows)
             for source in recomputation.declaration.sources
         ]
         values = computed.to_pylist()[0]
-        return Trace(cell, chain, reason, exact_figures, {name: values[name] for name in figures}, unequal, sources)
+        recomputed = {name: values[name] for name in figures}
+        return Trace(cell, chain, reason if masked else None, exact_figures, recomputed, unequal, sources)
+
+    def _former(self, cell: Cell, edition: EditionCells, version: int, why: str | None, rows: bool) -> Trace:
+        """The trace of a cell that shows the figures of the edition before."""
+        keys = list(cell.key)
+        before = edition.former.filter(
+            pa.array([all(row[c] == cell.key[c] for c in keys) for row in edition.former.select(keys).to_pylist()])
+        )
+        former = Cell(edition.table, version, cell.key, before, cell.name_of_version)
+        traced = self.trace(former, rows)
+        return replace(traced, cell=replace(former, row=cell.row), waits=traced.waits or why)
 
 
 def _exact_row(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> Mapping[str, Any]:

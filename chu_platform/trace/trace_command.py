@@ -21,23 +21,24 @@ def run_trace(
 ) -> bool:
     """Trace the cell that meets the conditions (`column=value`) and report it, line by line.
 
-    Returns whether its figures equal their recomputation. An earlier version `as_of` is also compared with the current
-    one. With `rows`, the access is logged and the delivered rows are shown. With `lines`, lists of line numbers are
-    complete.
+    Returns whether its figures equal their recomputation. An earlier edition or version `as_of` is also compared with
+    the current one. With `rows`, the access is logged and the delivered rows are shown. With `lines`, lists of line
+    numbers are complete.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
         cell = find_cell(lake, table, conditions, as_of)
         trace = tracer.trace(cell, rows)
         if rows:
-            command = f"chu trace {command_arguments(cell.table, cell.key)} version {cell.version}"
+            command = f"chu trace {command_arguments(cell.table, cell.key)} {cell.name_of_version}"
             log_access(lake, command, *restricted_rows(trace))
         for line in trace_lines(lake, trace, rows, lines):
             report(line)
         equal = bool(trace.equal)
-        if cell.version != lake.version(cell.table):
-            key = [f"{column}={value}" for column, value in cell.key.items()]
-            current = tracer.trace(find_cell(lake, table, key, None))
+        key = [f"{column}={value}" for column, value in cell.key.items()]
+        seen = find_cell(lake, table, key, None) if as_of is not None else cell
+        if seen.name_of_version != cell.name_of_version:
+            current = tracer.trace(seen)
             for line in difference_lines(trace, current):
                 report(line)
             equal = equal and bool(current.equal)

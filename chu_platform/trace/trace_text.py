@@ -18,6 +18,8 @@ from chu_platform.trace.trace import (
 )
 from chu_platform.trace.version_chain import TableVersion
 
+# Columns that say whether figures are shown.
+STATUS: Final = ("is_masked", "revision_pending")
 # Number of ranges of lines and keys that are listed without `--lines`.
 MAX_RANGES: Final = 40
 REASONS: Final = {
@@ -28,6 +30,12 @@ REASONS: Final = {
     "secondary": "secondary: from it, a masked figure could be computed",
     # Masks of versions before the rules on contributors and complements.
     "primary": "primary: a count behind it is from 1 to 10",
+    "correction": "correction: it differs by 1 to 10 persons from its last publication",
+    "before": "before: it was masked in an earlier edition, and has not changed since",
+}
+WAITS: Final = {
+    "correction": "A CORRECTION of less than 1 % WAITS: shown and traced is the last edition before it",
+    "growth": "THE NEXT YEAR ADDS TOO FEW: shown and traced is the last edition before it, with its end",
 }
 ROLES: Final = {
     "numerator": "rows counted",
@@ -38,7 +46,7 @@ ROLES: Final = {
 
 def trace_lines(lake: Lake, trace: Trace, rows: bool, lines: bool) -> Iterator[str]:
     """The lines of a trace; with `rows`, the delivered rows; with `lines`, all line numbers."""
-    yield f"{command_arguments(trace.cell.table, trace.cell.key)}, version {trace.cell.version}"
+    yield f"{command_arguments(trace.cell.table, trace.cell.key)}, {trace.cell.name_of_version}"
     yield from _figures(trace)
     yield ""
     yield "CHAIN, from the figure back to the deliveries"
@@ -60,7 +68,7 @@ def trace_lines(lake: Lake, trace: Trace, rows: bool, lines: bool) -> Iterator[s
 def difference_lines(earlier: Trace, current: Trace) -> Iterator[str]:
     """The differences between a cell at an earlier version and at the current version, line by line."""
     yield ""
-    yield f"WHAT DIFFERS between version {earlier.cell.version} and the current version {current.cell.version}"
+    yield f"WHAT DIFFERS between {earlier.cell.name_of_version} and the current {current.cell.name_of_version}"
     before, after = earlier.exact or {}, current.exact or {}
     figures = [n for n in before if before[n] != after.get(n)]
     for name in figures:
@@ -80,12 +88,13 @@ def _figures(trace: Trace) -> Iterator[str]:
     if values["is_masked"]:
         why = REASONS.get(trace.reason or "", "you may not read its mask")
         yield f"  MASKED: published without figures; {why}"
-    if trace.exact is None:
-        shown = {n: v for n, v in values.items() if n not in trace.cell.key and n != "is_masked"}
+    if trace.waits:
+        yield f"  {WAITS[trace.waits]}"
+    if trace.exact is None or not values["is_masked"]:
+        shown = {n: v for n, v in values.items() if n not in trace.cell.key and n not in STATUS}
     else:
         shown = dict(trace.exact)
-        if values["is_masked"]:
-            yield "  exact figures, from the pseudonymised zone: do not pass them on"
+        yield "  exact figures, from the pseudonymised zone: do not pass them on"
     for name, value in shown.items():
         if value is not None:
             yield f"  {name}: {_number(value)}"

@@ -10,20 +10,25 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.catalogue import catalogue
+from chu_platform.editions.readable import edition, kept_version, readable_version
 from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
 from chu_platform.storage.damage import Damage, damage_of, is_readable
+from chu_platform.storage.edition_manifest import ADOPTED
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import require_known_format
+from chu_platform.storage.provenance import data_commits
+from chu_platform.storage.restore import open_if_readable
 from chu_platform.storage.store import lake_root, may_read
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Layer, Table, Zone
-from chu_platform.trace.comparison import Difference, differences
+from chu_platform.trace.comparison import Difference, differences, masked_rows
 from chu_platform.trace.delivered_lines import Deliveries
+from chu_platform.trace.edition_cells import EditionCells, edition_table_of
 from chu_platform.trace.recomputed_cells import CellRecomputation, RecomputationCache
-from chu_platform.trace.version_chain import table_version, version_chain
+from chu_platform.trace.version_chain import VersionChain, table_version, version_chain
 
 # Differences of one indicator that are listed; the others are only counted.
 MAX_LISTED_DIFFERENCES: Final = 20
@@ -39,10 +44,13 @@ class VerifyResult:
     findings: list[str] = field(default_factory=list)
 
 
-def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[str], None]) -> VerifyResult:
+def verify(
+    settings: Settings, sample: int | None, seed: int, report: Callable[[str], None], as_of: int | None = None
+) -> VerifyResult:
     """Compare all delivered files, all tables, and all figures or those of `sample` random cells, drawn with `seed`.
 
-    Raises ChuError when a zone cannot be read or the lake has no table, because then nothing was compared.
+    With `as_of`, the figures of tables in editions are those of the edition of this number. Raises ChuError when a zone
+    cannot be read or the lake has no table, because then nothing was compared.
     """
     lake = Lake(lake_root(settings))
     require_known_format(lake.place)
@@ -57,7 +65,7 @@ def verify(settings: Settings, sample: int | None, seed: int, report: Callable[[
     _verify_files(lake, settings, readable, result, report)
     result.tables = len({*readable, *damage})
     result.findings += [found.finding for findings in damage.values() for found in findings]
-    _verify_figures(lake, readable, sample, seed, result, report)
+    _verify_figures(lake, _shown_tables(lake, readable, as_of), sample, seed, result, report)
     return result
 
 
@@ -113,28 +121,46 @@ def find_damage(
     return damage
 
 
+def _shown_tables(lake: Lake, readable: Sequence[Table], as_of: int | None) -> Mapping[Table, int]:
+    """The tables with published figures, and the version of each that readers see or saw."""
+    found = {}
+    past = edition(lake, as_of) if as_of is not None else None
+    for table in readable:
+        if table.layer is not Layer.PUBLISHED or table.name not in recomputations():
+            continue
+        if past and table.edition:
+            found[table.edition] = kept_version(past, table.edition)
+        else:
+            found[table] = readable_version(lake, table)
+    return found
+
+
 def _verify_figures(
     lake: Lake,
-    readable: Sequence[Table],
+    published: Mapping[Table, int],
     sample: int | None,
     seed: int,
     result: VerifyResult,
     report: Callable[[str], None],
 ) -> None:
-    """Find published figures that differ from their recomputation or from their mask."""
-    published = [t for t in readable if t.layer is Layer.PUBLISHED and t.name in recomputations()]
-    cells = {t: lake.arrow(t) for t in published}
+    """Find published figures that differ from their recomputation, from their mask or from the rule of editions."""
+    cells = {t: lake.arrow(t, version=version) for t, version in published.items()}
     if sample is not None:
         cells = _sampled(cells, sample, seed)
         report(f"a sample of {sum(map(len, cells.values()))} cells, seed {seed}")
     with closing(RecomputationCache(lake)) as recomputation_cache:
         # Sorted by input set: consecutive indicators with the same one share its input tables.
         for table in sorted((t for t in published if len(cells[t])), key=lambda t: recomputations()[t.name].input_set):
+            if _is_adopted(lake, table, published[table]):
+                report(f"{table.folder}: published before there were editions, not recomputed")
+                continue
             try:
-                chain = version_chain(lake, table, lake.version(table))
-                found = _figure_differences(
-                    lake, table, chain.version_of, cells[table], recomputation_cache.of(table, chain)
-                )
+                chain = version_chain(lake, table, published[table])
+                if edition_table_of(table) and (past := _past_retention(lake, chain)):
+                    # An edition stays for longer than the versions that it was made from.
+                    report(f"{table.folder}: not recomputed, because {past} is past the retention")
+                    continue
+                found = _figure_differences(lake, table, chain, cells[table], recomputation_cache.of(table, chain))
             except (duckdb.Error, ChuError) as error:
                 # Most often a missing file, which was already reported. DuckDB's messages may contain values of rows.
                 reason = str(error) if isinstance(error, ChuError) else type(error).__name__
@@ -147,6 +173,20 @@ def _verify_figures(
             report(f"{table.folder}: {len(cells[table])} cells, {len(found)} figures not equal")
 
 
+def _is_adopted(lake: Lake, table: Table, version: int) -> bool:
+    """Whether the rows of a version were published before there were editions, so that their origin is not recorded."""
+    return ADOPTED in next(data_commits(lake.place_of(table), version), {})
+
+
+def _past_retention(lake: Lake, chain: VersionChain) -> str | None:
+    """A replaced version of a chain that can no longer be read; None if there is none."""
+    for one in chain.versions:
+        place = lake.place_of(one.table)
+        if one.version != lake.version(one.table) and open_if_readable(place, one.version) is None:
+            return one.name
+    return None
+
+
 def _sampled(cells: Mapping[Table, pa.Table], sample: int, seed: int) -> dict[Table, pa.Table]:
     all_cells = [(table, row) for table, rows in cells.items() for row in range(len(rows))]
     chosen = random.Random(seed).sample(all_cells, min(sample, len(all_cells)))
@@ -156,12 +196,17 @@ def _sampled(cells: Mapping[Table, pa.Table], sample: int, seed: int) -> dict[Ta
 
 
 def _figure_differences(
-    lake: Lake, table: Table, version_of: Callable[[Table], int], shown: pa.Table, recomputation: CellRecomputation
+    lake: Lake, table: Table, chain: VersionChain, shown: pa.Table, recomputation: CellRecomputation
 ) -> Sequence[Difference]:
-    exact, mask = (
-        lake.relation(t, version_of(t)) if t else None for t in (table.reads["exact"], table.reads.get("mask"))
-    )
     recomputation.choose(shown, materialize=False)
+    computed = recomputation.figures()
+    if edition_table := edition_table_of(table):
+        cells = EditionCells.of(lake, edition_table, chain)
+        expected = cells.expected(shown, recomputation)
+        found = differences(table, shown, cells.candidates(shown), computed, expected)
+        return [*found, *cells.broken_rules(shown)]
+    inputs = (table.reads["exact"], table.reads.get("mask"))
+    exact, mask = (lake.relation(t, chain.version_of(t)) if t else None for t in inputs)
     with duckdb.connect() as connection:
         connection.register("shown", shown)
         keys = ", ".join(map(sql_name, table.key))
@@ -169,7 +214,7 @@ def _figure_differences(
         of_mask = f"SELECT cell, is_masked FROM {mask} WHERE indicator = {sql_text(table.name)}"
         of_public_figures = f"SELECT concat_ws('|', {keys}) AS cell, false AS is_masked FROM {exact}"
         masks = connection.sql(of_mask if mask else of_public_figures).to_arrow_table()
-    return list(differences(table, shown, exact_rows, recomputation.figures(), masks))
+    return list(differences(table, shown, exact_rows, computed, masked_rows(table, exact_rows, masks)))
 
 
 def _listed_differences(table: Table, found: Sequence[Difference]) -> Iterator[str]:

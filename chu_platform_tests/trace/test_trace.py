@@ -17,7 +17,7 @@ from chu_platform.indicators.indicator import recomputations
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.consultation import consultation
 from chu_platform.tables.table import Layer, Table
-from chu_platform.trace.comparison import differences
+from chu_platform.trace.comparison import differences, masked_rows
 from chu_platform.trace.published_cells import Cell, find_cell
 from chu_platform.trace.trace import Trace, TracedSource, Tracer
 from chu_platform.trace.trace_command import run_trace
@@ -48,7 +48,7 @@ def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
     masked = [i for i, m in enumerate(rows["is_masked"].to_pylist()) if m]
     chosen = draw.sample(range(len(rows)), CELLS - bool(masked)) + (draw.sample(masked, 1) if masked else [])
     version = tracer.lake.version(table)
-    return [Cell(table, version, {k: rows[k][i].as_py() for k in table.key}, rows.slice(i, 1)) for i in chosen]
+    return [Cell(table, version, {k: rows[k][i].as_py() for k in table.key}, rows.slice(i, 1), "now") for i in chosen]
 
 
 @pytest.fixture(scope="module")
@@ -181,16 +181,16 @@ def test_a_wrong_figure_is_reported(tracer: Tracer) -> None:
     recomputation.choose(found.row, materialize=True)
     exact = tracer.lake.arrow(found.table.reads["exact"])
 
-    def masks(masked: bool) -> pa.Table:
-        return pa.table({"cell": [found.name], "is_masked": [masked]})
+    def expected(masked: bool) -> pa.Table:
+        return masked_rows(found.table, exact, pa.table({"cell": [found.name], "is_masked": [masked]}))
 
-    (difference,) = differences(found.table, wrong, exact, recomputation.figures(), masks(False))
+    (difference,) = differences(found.table, wrong, exact, recomputation.figures(), expected(False))
     assert (difference.figure, difference.found, difference.expected) == (
         "deaths as published",
         1,
         traced.exact and traced.exact["deaths"],
     )
-    shown = differences(found.table, found.row, exact, recomputation.figures(), masks(True))
+    shown = differences(found.table, found.row, exact, recomputation.figures(), expected(True))
     assert {d.figure for d in shown} >= {"is_masked", "deaths as published"}, "a figure that should be masked"
 
 
