@@ -11,7 +11,9 @@ from deltalake.exceptions import DeltaError
 from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
+from chu_platform.storage.edition_manifest import editions
 from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import delta_table
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Earlier versions that readers of the published zone still find there.
@@ -23,7 +25,8 @@ def read_inputs(
 ) -> Inputs:
     """The published zone, the public registers, the exact tables, and earlier editions.
 
-    Earlier editions are the older versions that the published zone still holds, and those in the folders `earlier`.
+    Earlier editions are the superseded ones, older versions that the published zone still holds, and those in the
+    folders `earlier`.
     Raises ChuError when the published zone or a register is missing, because then nothing is attacked.
     """
     published = [t for t in catalogue() if t.zone is Zone.PUBLISHED and lake.open(t) is not None]
@@ -33,7 +36,7 @@ def read_inputs(
         )
     tables = {t.name: _stored(lake, t) for t in published}
     log_progress(f"{len(tables)} published tables, {sum(map(len, tables.values()))} rows")
-    exact = {t.name: lake.arrow(t.reads["exact"]) for t in published if t.name in PERSON_TABLES and "exact" in t.reads}
+    exact = {t.name: lake.arrow(e) for t in published if t.name in PERSON_TABLES and (e := _exact(t)) is not None}
     fact = lake.require(_named(Layer.FACTS, CONSULTATIONS))
     exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=["date", "professional_key", "diagnosis_key"])
     return Inputs(
@@ -41,7 +44,7 @@ def read_inputs(
         _registers(lake),
         public_sources=frozenset(t.name for t in published if t.public_source),
         exact=exact,
-        earlier=[*_older_versions(lake, published, log_progress), *map(tables_in, earlier)],
+        earlier=[*_superseded(lake), *_older_versions(lake, published, log_progress), *map(tables_in, earlier)],
         insiders=insiders,
     )
 
@@ -89,6 +92,23 @@ def _registers(lake: Lake) -> Registers:
 
 def _named(layer: Layer, name: str) -> Table:
     return next(t for t in catalogue() if t.layer is layer and t.name == name)
+
+
+def _exact(table: Table) -> Table | None:
+    """The exact rows of a published table: in editions, those of closed periods."""
+    return table.edition.reads.get("candidate") if table.edition else table.reads.get("exact")
+
+
+def _superseded(lake: Lake) -> list[Tables]:
+    """The last editions before the current one, which were published before."""
+    return [
+        {
+            name: delta_table(lake.place / folder, version).to_pyarrow_table()
+            for folder, version in edition.tables.items()
+            if (name := folder.rpartition("/")[2]) in PERSON_TABLES
+        }
+        for edition in editions(lake.place)[:-1][-MAX_EARLIER:]
+    ]
 
 
 def _older_versions(lake: Lake, published: Sequence[Table], log_progress: Callable[[str], None]) -> list[Tables]:
