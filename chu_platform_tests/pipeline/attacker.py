@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from chu_platform.catalogue import catalogue
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
-from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
 from chu_platform.sdc.relations import Relations
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Layer, Table
@@ -96,10 +95,10 @@ def table_pairs(lake: Lake) -> dict[str, TablePair]:
     """The masked tables of the indicators by name, with the exact values; without those of public figures."""
     found = {}
     for table in catalogue():
-        if table.layer is Layer.PUBLISHED and "mask" in table.reads:
-            exact = next(t for t in catalogue() if t.layer is Layer.KPIS and t.name == table.name)
-            if table.name == PROFESSIONAL:
-                exact = consultation_by_speciality
+        if table.edition and table.name.startswith("kpi_"):
+            # The exact rows of closed periods.
+            layer = Layer.CANDIDATES
+            exact = next(t for t in catalogue() if t.layer is layer and t.name == table.name)
             by_key = {tuple(r[c] for c in table.key): r for r in rows(lake, exact).to_pylist()}
             found[table.name] = TablePair(table, rows(lake, table).to_pylist(), by_key)
     return found
@@ -120,7 +119,7 @@ def systems(lake: Lake) -> list[System]:
 
 
 def _leaves(lake: Lake, name: str) -> list[Row]:
-    exact = next(t for t in catalogue() if t.layer is Layer.KPIS and t.name == name)
+    exact = next(t for t in catalogue() if t.layer is Layer.CANDIDATES and t.name == name)
     return [r for r in rows(lake, exact).to_pylist() if r["level"] == "leaf" and r["period_grain"] in ("year", "all")]
 
 

@@ -30,7 +30,7 @@ def whole(table: Table) -> PartitionRange | None:
 
 def make_what_changed(resources: RunResources) -> Mapping[Table, StepResult]:
     """The steps that a main job would run, without those of the reports."""
-    tables = [t for t in catalogue() if t.layer is not Layer.REPORTS]
+    tables = [t for t in catalogue() if t.layer is not Layer.REPORTS and not t.in_editions]
     ranges = {t.partition_scheme: t.partition_scheme.every() for t in tables if t.partition_scheme}
     return {t: run_step(resources, t, whole(t), "a run") for t in tables_to_make(resources, tables, ranges)}
 

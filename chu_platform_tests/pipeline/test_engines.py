@@ -27,16 +27,18 @@ EVENTS = "events"
 # What a task sends to the driver is metrics, and names of written files. It does not grow with the rows.
 MAX_RESULT_BYTES = 64_000
 REMOTE = os.environ.get("CHU_TEST_SPARK_REMOTE")
-# One function makes the queries of all masked tables. These three differ most: years, periods, a released form. The
-# system tier, whose server is remote, compares the others as well.
+# One function makes the queries of all masked tables, one those of all candidates. These three differ most: years,
+# periods, a released form. The system tier, whose server is remote, compares the others as well.
 MASKED = ("kpi_deaths_by_region", "kpi_hospitalisation_rate", "kpi_consultation_rate_by_professional")
 
 
 def is_compared(table: Table) -> bool:
     """Whether an engine makes the table; without those that only the system tier compares."""
     # Tables read from deliveries or computed in Python do not use an engine.
-    is_masked = table.layer is Layer.PUBLISHED and table.name.startswith("kpi_")
-    return isinstance(table.rows, Query) and (bool(REMOTE) or not is_masked or table.name in MASKED)
+    # Neither are the published tables of editions, which are copies.
+    is_of_indicator = table.layer in (Layer.PUBLISHED, Layer.CANDIDATES) and table.name.startswith("kpi_")
+    is_compared = bool(REMOTE) or not is_of_indicator or table.name.removesuffix("_of_closed_years") in MASKED
+    return isinstance(table.rows, Query) and table.edition is None and is_compared
 
 
 COMPARED = [table for table in catalogue() if is_compared(table)]

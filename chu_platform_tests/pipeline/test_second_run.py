@@ -58,7 +58,8 @@ def test_a_forced_second_run_materialises_all_tables_and_commits_nothing(made: H
     again = made.copy(tmp_path / "home")
     start = time.time()
     again.materialize("--force")
-    tables = every_table()
+    # What an edition showed is not made again.
+    tables = [t for t in every_table() if t.layer is not Layer.EDITIONS]
     with again.instance() as instance:
         events = {t: instance.get_latest_materialization_event(key_of(t)) for t in tables}
     assert [t.folder for t, event in events.items() if not event or event.timestamp < start] == []
