@@ -1,6 +1,6 @@
 """The professionals behind each cell of the consultation indicators (1, 2 and 6) that may be released.
 
-The primary rule on contributors (`sdc.primary_rules`) needs them. Exact figures of this kind are never published. Stays
+The primary rule on contributors (`sdc.primary_rules`) needs them. `all` is the closed years, as in an edition. Exact figures of this kind are never published. Stays
 have no such table, because the deliveries name no professional of a stay.
 """
 
@@ -13,6 +13,7 @@ from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.periods.closed_years import closed_years
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.sdc.primary_rules import HIDDEN
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
@@ -36,6 +37,10 @@ PLACES: Final[Mapping[str, Sequence[str]]] = {
 }
 DIAGNOSES: Final[Mapping[str, Sequence[str]]] = {"chapter": EVERY_GRAIN, "category": YEARS, "leaf": ("all",)}
 PROFESSIONS: Final[Mapping[str, Sequence[str]]] = {"profession": YEARS, "speciality": YEARS}
+# Joins the end of the closed years to the events of periods, and leaves out what an edition does not count in `all`.
+TO_RELEASE: Final = """
+            CROSS JOIN (SELECT max(period_end) AS closed_end FROM {closed} WHERE domain = 'consultation')
+            WHERE (grain <> 'all' OR date < closed_end)"""
 
 
 def released(levels: Mapping[str, Sequence[str]], grain: str = "period_grain") -> str:
@@ -48,8 +53,8 @@ def _contributors(periods: Periods) -> str:
     return f"""
         WITH worked AS (
             SELECT professional_key, grain, start, CAST(count(*) AS DECIMAL(18, 0)) AS events
-            FROM ({periods.expand("{consultation}", "professional_key")}
-            ) GROUP BY professional_key, grain, start
+            FROM ({periods.expand("{consultation}", "professional_key, date")}
+            ) {TO_RELEASE} GROUP BY professional_key, grain, start
         ),
         place AS (
             SELECT professional_key, level, code, CAST(sum(weight) AS DECIMAL(18, 12)) AS weight
@@ -86,8 +91,8 @@ def _contributors(periods: Periods) -> str:
             SELECT '{BY_DIAGNOSIS}', grain, start, level, code, events, CAST(events AS DECIMAL(38, 12))
             FROM (
                 SELECT level, code, grain, start, professional_key, CAST(count(*) AS DECIMAL(18, 0)) AS events
-                FROM ({periods.expand("placed", "level, code, professional_key")}
-                ) WHERE code IS NOT NULL AND {released({**DIAGNOSES, HIDDEN: YEARS}, "grain")}
+                FROM ({periods.expand("placed", "level, code, professional_key, date")}
+                ) {TO_RELEASE} AND code IS NOT NULL AND {released({**DIAGNOSES, HIDDEN: YEARS}, "grain")}
                 GROUP BY level, code, grain, start, professional_key
             )
         ),
@@ -132,6 +137,7 @@ consultation_contributors = Table(
         "professional": dim_professional,
         "diagnosis": dim_diagnosis,
         "period": dim_period,
+        "closed": closed_years,
     },
     rows=Query.over(_contributors),
     layout=Layout(partition_by=["period_grain", "period_start"], sorted_writes=False),

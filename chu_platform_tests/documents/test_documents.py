@@ -103,11 +103,11 @@ def test_the_dictionary_says_what_columns_tell_of_persons(folder: Path) -> None:
 
 
 def test_a_masked_column_names_its_mask_and_the_delivered_columns(folder: Path, pages: Mapping[Path, Element]) -> None:
-    page = pages[folder / "tables/published/kpi_hospitalisation_rate.html"]
+    page = pages[folder / "tables/editions/kpi_hospitalisation_rate.html"]
     row = page.one("tr#colonne-days")
     origins = {e.one("a").text: e.one(".kind").text for e in row.all("td:nth-of-type(3) li, td:nth-of-type(4) li")}
-    assert origins["kpis/kpi_hospitalisation_rate.days"] != "masquage"
-    assert origins["disclosure/stay_mask.is_masked"] == "masquage"
+    assert origins["candidates/kpi_hospitalisation_rate.days"] != "masquage"
+    assert origins["editions/stay_mask_release.state"] == "masquage"
     assert "hospitalisations.csv : Jour_Hospitalisation" in [e.text for e in row.all("td:nth-of-type(5)")]
     assert "masquage" not in page.one("tr#colonne-period_start")
 

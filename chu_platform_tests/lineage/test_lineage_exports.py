@@ -25,10 +25,10 @@ def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object
 
 
 def test_direct_origins_are_in_a_table(made: Home) -> None:
-    days = "layer = 'published' AND \"table\" = 'kpi_hospitalisation_rate' AND \"column\" = 'days'"
+    days = "layer = 'editions' AND \"table\" = 'kpi_hospitalisation_rate' AND \"column\" = 'days'"
     assert rows(made, column_lineage, "from_layer, from_table, from_column, kind, direct", days) == [
-        ("disclosure", "stay_mask", "is_masked", "mask", False),
-        ("kpis", "kpi_hospitalisation_rate", "days", "identity", True),
+        ("candidates", "kpi_hospitalisation_rate", "days", "transformation", True),
+        ("editions", "stay_mask_release", "state", "mask", False),
     ]
     delivered = "layer = 'sources' AND \"table\" = 'Patient' AND \"column\" = 'Nom'"
     assert rows(made, column_lineage, "from_layer, from_table, from_column, kind", delivered) == [
@@ -50,15 +50,15 @@ def test_the_tables_contain_names_and_no_data(made: Home) -> None:
 
 
 def test_each_materialization_has_the_column_lineage(made: Home) -> None:
-    key = dg.AssetKey(["published", "kpi_hospitalisation_rate"])
+    key = dg.AssetKey(["editions", "kpi_hospitalisation_rate"])
     with made.instance() as instance:
         event = instance.get_latest_materialization_event(key)
     assert event and event.asset_materialization
     lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
     assert isinstance(lineage, dg.TableColumnLineage)
     assert {(d.asset_key.to_user_string(), d.column_name) for d in lineage.deps_by_column["days"]} == {
-        ("kpis/kpi_hospitalisation_rate", "days"),
-        ("disclosure/stay_mask", "is_masked"),
+        ("candidates/kpi_hospitalisation_rate", "days"),
+        ("editions/stay_mask_release", "state"),
     }
 
 
@@ -92,9 +92,9 @@ def test_openlineage_events_cover_every_table_and_column(events: dict[str, dict[
 
 
 def test_openlineage_events_show_masks(events: dict[str, dict[str, Any]], made: Home) -> None:
-    (output,) = events["published/kpi_hospitalisation_rate"]["outputs"]
+    (output,) = events["editions/kpi_hospitalisation_rate"]["outputs"]
     masked = output["facets"]["columnLineage"]["fields"]["days"]["inputFields"]
     assert [(Path(i["name"]).name, i["field"], i["transformations"]) for i in masked] == [
-        ("kpi_hospitalisation_rate", "days", [{"type": "DIRECT", "subtype": "IDENTITY", "masking": False}]),
-        ("stay_mask", "is_masked", [{"type": "INDIRECT", "subtype": "CONDITIONAL", "masking": True}]),
+        ("kpi_hospitalisation_rate", "days", [{"type": "DIRECT", "subtype": "TRANSFORMATION", "masking": False}]),
+        ("stay_mask_release", "state", [{"type": "INDIRECT", "subtype": "CONDITIONAL", "masking": True}]),
     ]

@@ -459,7 +459,7 @@ def test_how_it_is_calculated_names_definition_sources_versions_and_lineage(port
     assert "selon la région du lieu de décès" in page
     assert "Sources : " in page
     assert "kpi_deaths_by_region, version 0" in page
-    assert "stay_mask version 0" in portal.page("/questions/hospitalisations")
+    assert "kpi_hospitalisation_rate version 0" in portal.page("/questions/hospitalisations")
     assert "http://127.0.0.1:1/documents/tables/published/kpi_deaths_by_region.html" in page.links
 
 
