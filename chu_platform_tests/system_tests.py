@@ -123,6 +123,11 @@ PARTS: Final = (
         java=True,
     ),
     Part(
+        "releases",
+        "releases of an edition that are killed at further moments",
+        _pytest("chu_platform_tests/editions/test_release.py"),
+    ),
+    Part(
         "landing",
         "the pack on an SFTP and an FTPS server whose connections are cut gives the lake of the folder; 10 000 files",
         _pytest("chu_platform_tests/pipeline/test_landed_pack.py"),

@@ -120,7 +120,9 @@ def _settle(resources: RunResources, run_id: str) -> dict[Table, StepResult]:
         shown = Edition(last.number, last.date, last.run, versions)
         record_published(lake.place, shown)
     for table in published:
-        keep_only(lake, table, shown.tables[table.folder])
+        # A new indicator is in no edition before the next release.
+        if (version := shown.version(table)) is not None:
+            keep_only(lake, table, version)
     return results
 
 

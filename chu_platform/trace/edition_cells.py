@@ -51,7 +51,7 @@ class EditionCells:
     @property
     def figures(self) -> Figures:
         """How the edition fills its columns."""
-        return next(i.figures for i in indicators() if i.edition is self.table)
+        return next(i.figures for i in indicators() if i.in_editions and i.edition is self.table)
 
     @property
     def decisions(self) -> str:

@@ -213,12 +213,12 @@ class Killed(BaseException):
 # tables of the edition, before and after the edition exists, between published tables, and before and after the
 # manifest is replaced.
 POINTS = [
-    ("run_step", 3, True),
-    ("record_edition", 0, False),
+    pytest.param("run_step", 3, True, marks=pytest.mark.system),
+    pytest.param("record_edition", 0, False, marks=pytest.mark.system),
     ("record_edition", 0, True),
-    ("run_step", len(edition_tables()) - 4, True),
+    pytest.param("run_step", len(edition_tables()) - 4, True, marks=pytest.mark.system),
     ("record_published", 0, False),
-    ("keep_only", len(PUBLISHED) + 2, True),
+    pytest.param("keep_only", len(PUBLISHED) + 2, True, marks=pytest.mark.system),
 ]
 
 
