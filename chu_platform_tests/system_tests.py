@@ -124,8 +124,8 @@ PARTS: Final = (
     ),
     Part(
         "releases",
-        "releases of an edition that are killed at further moments",
-        _pytest("chu_platform_tests/editions/test_release.py"),
+        "releases of an edition that are killed at every moment that differs",
+        _pytest("chu_platform_tests/editions/test_killed_releases.py"),
     ),
     Part(
         "landing",

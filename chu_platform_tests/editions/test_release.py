@@ -1,124 +1,41 @@
 """A release changes what readers see at once, and a kill leaves the old or the new edition."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from chu_platform.catalogue import catalogue
-from chu_platform.editions.readable import readable_version, released_relation, released_tables
+from chu_platform.editions.readable import released_relation, released_tables
 from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
-from chu_platform.graph import release as release_module
-from chu_platform.graph.release import edition_tables, is_settled, release
+from chu_platform.graph.release import is_settled, release
 from chu_platform.graph.restored_version import restore_table
-from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed
-from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.periods.dim_period import dim_period
-from chu_platform.settings import Settings
-from chu_platform.storage.commit import commit_written
 from chu_platform.storage.edition_manifest import EDITIONS, PUBLISHED_EDITION, editions, published_edition
-from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import record_format
 from chu_platform.storage.upgrades import upgrade_lake
-from chu_platform.tables.table import Table, Zone
+from chu_platform.tables.table import Zone
+from chu_platform_tests.editions.corrected_lake import (
+    PUBLISHED,
+    RUN,
+    STAYS,
+    correct,
+    readable_versions,
+    resources_of,
+    seen,
+    stays_of_2016,
+)
+from chu_platform_tests.editions.killed_release import KILLS, Kill, kill_and_release
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
-
-PUBLISHED = [t for t in edition_tables() if t.edition]
-STAYS = kpi_hospitalisation_rate
-RUN = "run"
-
-
-@pytest.fixture(scope="module")
-def first(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The lake with its first edition. Nobody may change it."""
-    return made.copy(tmp_path_factory.mktemp("editions") / "home")
-
-
-@pytest.fixture
-def home(first: Home, tmp_path: Path) -> Home:
-    """A lake whose next edition has other figures: 40 more stays in the first whole year."""
-    home = first.copy(tmp_path / "home")
-    correct(home.lake, 40)
-    return home
-
-
-@pytest.fixture(scope="module")
-def engine(first: Home) -> Iterator[Engine]:
-    """One engine for all releases: it takes longer to start than an edition to be made."""
-    engine = Engine(settings_of(first))
-    yield engine
-    engine.close()
-
-
-def settings_of(home: Home) -> Settings:
-    return Settings(_env_file=None, home=home.folder, sources=home.pack)
-
-
-@contextmanager
-def resources_of(home: Home, engine: Engine) -> Iterator[RunResources]:
-    with RunResources(settings_of(home), lambda _: None) as resources:
-        resources.__dict__["engine"] = engine
-        try:
-            yield resources
-        finally:
-            del resources.__dict__["engine"]
-
-
-def correct(lake: Lake, stays: int) -> None:
-    """Add stays to the year 2016 of the candidate of indicator 3, as a corrected delivery does to several tables."""
-    table = STAYS.candidate
-    changed = "period_grain = 'year' AND period_start = DATE '2016-01-01'"
-    with duckdb.connect() as connection:
-        connection.register("rows", lake.arrow(table))
-        rows = connection.sql(
-            f"SELECT * REPLACE (events + if({changed}, {stays}, 0) AS events, "
-            f"patients + if({changed}, {stays}, 0) AS patients) FROM rows"
-        ).to_arrow_table()
-    with lake.writing(table) as write:
-        rows = rows.cast(pa.schema([pa.field(c.name, c.type) for c in table.columns]))
-        name = write.new_name("{i}.parquet")
-        pq.write_to_dataset(rows, write.rows, partition_cols=list(table.partition_by), basename_template=name)
-        commit_written(lake, table, write, None, {"run": RUN, "asset": table.name, "read": {}})
-
-
-def seen(lake: Lake) -> Mapping[str, list[Any]]:
-    """All rows that readers see, by table."""
-    with duckdb.connect() as connection:
-        return {
-            t.name: connection.sql(f"SELECT * FROM {released_relation(lake, t)} ORDER BY ALL").fetchall()
-            for t in PUBLISHED
-        }
-
-
-def stays_of_2016(lake: Lake) -> tuple[float, bool]:
-    rows = lake.arrow(STAYS.masked, version=readable_version(lake, STAYS.masked)).to_pylist()
-    (found,) = (r for r in rows if r["period_grain"] == "year" and r["period_start"].year == 2016)
-    return found["events"], found["revision_pending"]
-
-
-def readable_versions(lake: Lake, table: Table) -> list[int]:
-    """The versions of a published table that a Delta reader can still read."""
-    found = []
-    for version in range(lake.version(table) + 1):
-        try:
-            files = DeltaTable(lake.path(table), version=version).file_uris()
-        except Exception:  # delta-rs raises several kinds
-            continue
-        if all(Path(f).is_file() for f in files):
-            found.append(version)
-    return found
 
 
 def test_the_first_edition_holds_closed_periods_of_all_tables(first: Home) -> None:
@@ -205,62 +122,11 @@ def test_a_published_table_is_not_restored(home: Home, engine: Engine) -> None:
                 restore_table(resources, instance, f"{table.layer}/{table.name}", 0)
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-# What is called in a release, how often before the kill, and whether the last call is still made: a kill between the
-# tables of the edition, before and after the edition exists, between published tables, and before and after the
-# manifest is replaced.
-POINTS = [
-    pytest.param("run_step", 3, True, marks=pytest.mark.system),
-    pytest.param("record_edition", 0, False, marks=pytest.mark.system),
-    ("record_edition", 0, True),
-    pytest.param("run_step", len(edition_tables()) - 4, True, marks=pytest.mark.system),
-    ("record_published", 0, False),
-    pytest.param("keep_only", len(PUBLISHED) + 2, True, marks=pytest.mark.system),
-]
-
-
-@pytest.mark.parametrize(("name", "calls", "after"), POINTS)
+@pytest.mark.parametrize("point", [KILLS[2], KILLS[4]], ids=str)
 def test_a_kill_leaves_the_old_or_the_new_edition_whole(
-    home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str, calls: int, after: bool
+    home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch, point: Kill
 ) -> None:
-    lake = home.lake
-    old = seen(lake)
-    stays, _ = stays_of_2016(lake)
-    left = calls
-    original: Callable[..., Any] = getattr(release_module, name)
-
-    def dying(*arguments: Any, **named: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0 and not after:
-            raise Killed
-        result = original(*arguments, **named)
-        if left < 0:
-            raise Killed
-        return result
-
-    with resources_of(home, engine) as resources:
-        with monkeypatch.context() as patch:
-            patch.setattr(release_module, name, dying)
-            with pytest.raises(Killed):
-                release(resources, RUN)
-        found = seen(lake)
-        is_old = found == old
-        assert is_old or stays_of_2016(lake) == (stays + 40, False)
-        decided = len(editions(lake.place))
-        finished = release(resources, RUN, only_first=True)
-        # An edition that was decided is finished by the next command; one that was not, is not made by the main job.
-        assert finished.edition.number == decided and is_settled(lake)
-        new = release(resources, RUN)
-    assert new.edition.number == 2
-    assert stays_of_2016(lake) == (stays + 40, False)
-    if not is_old:
-        assert found == seen(lake)
-    for table in PUBLISHED:
-        assert readable_versions(lake, table) == [new.edition.tables[table.folder]]
+    kill_and_release(home, engine, monkeypatch, point)
 
 
 def test_all_editions_are_listed_with_their_tables(home: Home, engine: Engine) -> None:
