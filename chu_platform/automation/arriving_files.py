@@ -23,13 +23,16 @@ from typing import Final
 import dagster as dg
 
 from chu_platform.automation.fingerprints_job import FINGERPRINTS, config_for
+from chu_platform.automation.follow_upstream import is_idle
+from chu_platform.automation.following import FOLLOWING, REPORTS_LAST, first_run
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
-from chu_platform.graph.dagster_instance import FINISHED
+from chu_platform.graph.dagster_instance import FINISHED, no_main_job
+from chu_platform.graph.outdated import LakeState, outdated
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import MAX_SKEW_SECONDS, PackScan, scan_pack
@@ -110,7 +113,8 @@ class SensorState:
 
     `files`: files that have arrived lately, by path. `requested`: key of the content last requested, by reading unit.
     `request_counts`: number of requests by reading unit. `messages`: digests of the messages of the last evaluation,
-    which are logged only once. `listing`: key of the files at the last evaluation. `hashing`: see `Hashing`.
+    which are logged only once. `listing`: key of the files at the last evaluation. `listed_at`: since when it is this
+    one. `hashing`: see `Hashing`.
 
     Dagster stores the cursor with each evaluation, so it holds no files whose fingerprint is known for long.
     """
@@ -120,6 +124,7 @@ class SensorState:
     request_counts: dict[str, int] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     listing: str = ""
+    listed_at: float = 0.0
     hashing: Hashing | None = None
 
     @staticmethod
@@ -139,6 +144,7 @@ class SensorState:
             stored.get("times", {}),
             stored.get("told", []),
             stored.get("listing", ""),
+            stored.get("listed_at", 0.0),
             Hashing(**hashing) if hashing else None,
         )
 
@@ -150,6 +156,7 @@ class SensorState:
             "times": self.request_counts,
             "told": self.messages,
             "listing": self.listing,
+            "listed_at": self.listed_at,
             "hashing": asdict(self.hashing) if self.hashing else None,
         }
         return json.dumps(stored, separators=(",", ":"))
@@ -235,12 +242,17 @@ class _Arrivals:
 
 
 def evaluate(
-    settings: Settings, state: SensorState, now: float, is_hashing: Callable[[], bool]
+    settings: Settings,
+    state: SensorState,
+    now: float,
+    is_hashing: Callable[[], bool],
+    registered_since: Callable[[float], bool | None] = lambda _moment: False,
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Run requests and messages for the current files; updates `state`.
 
-    `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress.
-    Nothing is requested while the key of the lake is missing, or is another one.
+    `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress,
+    `registered_since` whether the register of deliveries was made by a run that began later; None if a run is in
+    progress that may make it. Nothing is requested while the key of the lake is missing, or is another one.
     """
     lake = Lake(lake_root(settings))
     try:
@@ -289,13 +301,19 @@ def evaluate(
     ]
     listing = _key([f"{p} {found.fingerprints.get(files[p]) or s}" for p, s in sorted(states.items())], None)
     # Not while a file still grows: the register would hold each of its sizes.
-    at_rest, state.listing = listing == state.listing, listing
+    at_rest = listing == state.listing
+    if not at_rest:
+        state.listing, state.listed_at = listing, now
     report = delivery_report.name
-    if at_rest and state.requested.get(report) != listing and not found.to_hash and "" not in found.arriving.values():
-        state.requested[report] = listing
-        run_key = state.run_key(report)
-        keys = [key_of(t) for t in (delivery_reading, delivery_report)]
-        requests.append(dg.RunRequest(run_key, job_name=REPORTS.name, asset_selection=keys))
+    is_due = at_rest and not found.to_hash and "" not in found.arriving.values()
+    # The reports are made after each run that reads something.
+    if is_due and state.requested.get(report) != listing and not requests:
+        registered = registered_since(state.listed_at)
+        if registered is not None:
+            state.requested[report] = listing
+        if registered is False:
+            keys = [key_of(t) for t in (delivery_reading, delivery_report)]
+            requests.append(dg.RunRequest(state.run_key(report), job_name=REPORTS.name, asset_selection=keys))
     return requests, messages
 
 
@@ -443,9 +461,39 @@ def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:
     )
 
 
+def _registered_since(instance: dg.DagsterInstance, moment: float) -> bool | None:
+    """See `evaluate`."""
+    event = instance.get_latest_materialization_event(key_of(delivery_report))
+    run = instance.get_run_record_by_id(event.run_id) if event else None
+    if run and (run.start_time or 0.0) > moment:
+        return True
+    return False if is_idle(instance) else None
+
+
+def with_what_follows(
+    request: dg.RunRequest, settings: Settings, instance: dg.DagsterInstance, units: Sequence[ReadingUnit]
+) -> dg.RunRequest:
+    """The request of a run that reads a unit and makes what follows from it, instead of the reading alone.
+
+    The same request while other runs may write, or if its tables cannot be part of one run with what follows.
+    """
+    unit = next((u for u in units if request.run_key and request.run_key.startswith(f"{u.name}:")), None)
+    if unit is None or not is_idle(instance):
+        return request
+    with no_main_job(settings) as free:
+        if not free:
+            return request
+        found = outdated(LakeState(Lake(lake_root(settings))), unit.tables)
+    tables = [*unit.tables, *found.tables]
+    run = first_run(tables)
+    if not {*unit.tables} <= {*run.tables}:
+        return request
+    return run.request(request.run_key, REPORTS_LAST if len(run.tables) == len(tables) else ())
+
+
 @dg.sensor(
     name="arriving_files",
-    jobs=[CARE_DATABASE, *READING, REPORTS, FINGERPRINTS],
+    jobs=[CARE_DATABASE, *READING, *FOLLOWING, REPORTS, FINGERPRINTS],
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads each new, complete delivered file; warns of files that no source table reads.",
@@ -459,7 +507,13 @@ def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         of_job = dg.RunsFilter(job_name=FINGERPRINTS.name, statuses=unfinished)
         return bool(context.instance.get_runs(of_job, limit=1))
 
-    requests, messages = evaluate(load_settings(), state, time.time(), is_hashing)
+    def registered_since(moment: float) -> bool | None:
+        return _registered_since(context.instance, moment)
+
+    settings = load_settings()
+    requests, messages = evaluate(settings, state, time.time(), is_hashing, registered_since)
+    if len(requests) == 1:
+        requests = [with_what_follows(requests[0], settings, context.instance, reading_units(settings))]
     digests = [_key([message], None) for message in messages[:MAX_LOGGED_MESSAGES]]
     for message, digest in zip(messages, digests, strict=False):
         if digest not in state.messages:

@@ -9,9 +9,10 @@ from chu_platform.automation.clean_up import CLEAN_UP
 from chu_platform.automation.dead_runs import dead_runs
 from chu_platform.automation.failed_runs import failed_runs_again
 from chu_platform.automation.fingerprints_job import FINGERPRINTS
+from chu_platform.automation.follow_upstream import follow_upstream
+from chu_platform.automation.following import FOLLOWING
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.landing_job import arriving_on_servers, land_files
-from chu_platform.automation.reports_sensor import reports_follow_runs
 from chu_platform.automation.schedules import (
     care_database_nightly,
     clean_up_daily,
@@ -20,7 +21,6 @@ from chu_platform.automation.schedules import (
 )
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
-from chu_platform.graph.automation_conditions import follow_upstream
 from chu_platform.graph.interruption import interruptible_run
 from chu_platform.graph.maintenance_assets import maintenance_assets
 from chu_platform.graph.release_asset import release_asset
@@ -47,14 +47,13 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
             release_asset(),
             *maintenance_assets(catalogue()),
         ],
-        jobs=[*JOBS, FINGERPRINTS, CLEAN_UP, land_files],
+        jobs=[*JOBS, *FOLLOWING, FINGERPRINTS, CLEAN_UP, land_files],
         schedules=[care_database_nightly, clean_up_daily, maintenance_weekly, release_monthly],
         sensors=[
             arriving_files,
             arriving_on_servers,
             dead_runs,
             failed_runs_again,
-            reports_follow_runs,
             follow_upstream,
         ],
         resources={RUN_RESOURCES: resources or _resources_of_a_run},

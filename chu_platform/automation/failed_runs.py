@@ -24,6 +24,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG
 from chu_platform.graph.step_reporting import PERMANENT
+from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.table import Table
 
 INTERVAL_SECONDS: Final = 30
@@ -116,18 +117,22 @@ def _permanent(instance: dg.DagsterInstance, run_id: str, tables: Sequence[Table
 
 
 def _requests(failure: _Failure) -> list[dg.RunRequest]:
-    """A run for the tables of each partition scheme. Whole: the steps find out which partitions are to be made."""
-    by_scheme: Mapping[object, list[Table]] = defaultdict(list)
+    """A run for the tables of each partition scheme. Whole: the steps find out which partitions are to be made.
+
+    If there is one partition scheme, the tables without partitions are in the same run.
+    """
+    schemes = {t.partition_scheme for t in failure.curable if t.partition_scheme}
+    only = schemes.pop() if len(schemes) == 1 else None
+    by_scheme: Mapping[PartitionScheme | None, list[Table]] = defaultdict(list)
     for table in failure.curable:
-        by_scheme[table.partition_scheme].append(table)
+        by_scheme[table.partition_scheme or only].append(table)
     return [
         dg.RunRequest(
             f"{failure.run_id}:{failure.attempt + 1}:{scheme.name if scheme else '-'}",
             asset_selection=[key_of(made) for t in tables for made in t.outputs],
             tags={ATTEMPT_TAG: str(failure.attempt + 1), **partition_range_tags(scheme.every() if scheme else None)},
         )
-        for tables in by_scheme.values()
-        for scheme in [tables[0].partition_scheme]
+        for scheme, tables in by_scheme.items()
     ]
 
 

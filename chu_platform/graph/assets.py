@@ -10,7 +10,6 @@ import dagster as dg
 from chu_platform.catalogue import declared_at
 from chu_platform.compat.run_tags import PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.asset_keys import key_of
-from chu_platform.graph.automation_conditions import FOLLOWS
 from chu_platform.graph.check_events import check_events, check_specs
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partitions_definition import partitions_definition
@@ -30,6 +29,10 @@ RUN_RESOURCES: Final = "platform"
 
 # Pool and name of the step of the release, which writes all tables of the editions.
 EDITIONS_POOL: Final = "editions__release"
+
+
+# Tag of the steps of reports: they describe the other steps of their run, on which they do not depend.
+LAST: Final = {"dagster/priority": "-1"}
 
 
 def pool_of(table: Table) -> str:
@@ -58,6 +61,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         required_resource_keys={RUN_RESOURCES},
         hooks={failure_notice},
         pool=pool_of(table),
+        op_tags=LAST if table.layer is Layer.REPORTS else None,
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         resources: RunResources = context.resources.platform
@@ -122,12 +126,10 @@ def _add_partition_metadata(
 class _SpecByKind:
     """Properties of an asset that depend on the kind of its rows.
 
-    `icon` is the icon of the asset in the UI. If `follows`, the table is made again after an update of a table that it
-    needs.
+    `icon` is the icon of the asset in the UI.
     """
 
     icon: str
-    follows: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -136,15 +138,15 @@ class _SpecsByKind:
 
     def visit_query(self, rows: Query) -> _SpecByKind:
         """See `RowsVisitor`."""
-        return _SpecByKind("sparksql", True, {"query": dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")})
+        return _SpecByKind("sparksql", {"query": dg.MetadataValue.md(f"```sql\n{rows.sql}\n```")})
 
     def visit_computed(self, _rows: Computed) -> _SpecByKind:
         """See `RowsVisitor`."""
-        return _SpecByKind("python", True)
+        return _SpecByKind("python")
 
     def visit_delivered(self, _rows: DeliveredRows) -> _SpecByKind:
         """See `RowsVisitor`."""
-        return _SpecByKind("python", False)
+        return _SpecByKind("python")
 
 
 _SPEC_BY_KIND: Final = _SpecsByKind()
@@ -186,10 +188,6 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=step_table.freshness.fail, warn_window=step_table.freshness.warn
         ),
-        # Delivered tables, reports and editions have no condition: schedules and sensors start their runs.
-        automation_condition=FOLLOWS
-        if by_kind.follows and table.layer is not Layer.REPORTS and not table.in_editions
-        else None,
     )
 
 
@@ -237,6 +235,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         "slices_changed" if table.partition_scheme else "partitions_changed": len(commit.changed),
         "run_seconds": round(result.seconds, 2),
         "up_to_date": result.up_to_date,
+        **({"left_as_it_was": result.waits} if result.waits else {}),
         # Not `dagster/uri`: the UI does not show that key on the page of the asset.
         "location": dg.MetadataValue.path(str(resources.lake.place_of(table))),
     }
@@ -284,6 +283,8 @@ def step_line(table: Table, result: StepResult) -> str:
         counts = f"{delivery.rows_in:,} rows in = {delivery.kept:,} kept + {delivery.rejected:,} rejected"
         if delivered_rows(table).withdrawals:
             counts += f" + {delivery.withdrawn:,} withdrawn"
+    if result.waits:
+        return f"{table.layer}/{table.name}: left as it was: {result.waits}"
     if result.up_to_date:
         return f"{table.layer}/{table.name}: {counts.replace(',', ' ')}, up to date"
     what = ""

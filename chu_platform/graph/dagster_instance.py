@@ -142,11 +142,9 @@ def exclusive(settings: Settings) -> Iterator[None]:
 @contextmanager
 def no_main_job(settings: Settings) -> Iterator[bool]:
     """Whether no main job runs on CHU_HOME. If so, none starts before the end of the context."""
-    file = settings.home.resolve() / LOCK
-    if not file.exists():
-        yield False
-        return
-    with file.open("rb") as lock:
+    with _writing_home(settings):
+        lock = (settings.home.resolve() / LOCK).open("ab")
+    with lock:
         yield _locked(lock, fcntl.LOCK_SH)
 
 

@@ -62,7 +62,7 @@ class LineageEvents:
         (result,) = results
         written = {
             made: openlineage.Written(commit.version)
-            if result.up_to_date
+            if result.up_to_date or result.waits
             else openlineage.Written(commit.version, commit.table_rows, commit.table_size, commit.table_files)
             for made, commit in result.commits.items()
         }

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,12 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError, PermanentError, known_cause, without_values
+from chu_platform.errors import ChuError, PermanentError, TransientError, known_cause, without_values
+from chu_platform.graph.inputs_agree import disagreement
 from chu_platform.graph.progress import StepProgress, report_progress
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.shrinkage import Shrinkage
 from chu_platform.graph.step_result import DeliverySummary, StepResult
-from chu_platform.graph.up_to_date import MAX_SHARE, inputs_of, measured_outside, remember, touched_partitions
+from chu_platform.graph.up_to_date import (
+    MAX_SHARE,
+    inputs_after,
+    inputs_of,
+    last_result,
+    measured_outside,
+    remember,
+    touched_partitions,
+)
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
 from chu_platform.ingest.files import latest_credible
 from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, Watch, read, watch_nothing
@@ -75,6 +84,7 @@ def run_step(
 ) -> StepResult:
     """Make the table, or the partitions of `partition_range`, in the Dagster run `run_id`, unless it is up to date.
 
+    It is left as it was if its inputs were made from different rows of the same table (`StepResult.waits`).
     `instance` is the Dagster instance of the run; only the reports read it. Raises ChuError if the table cannot be
     made; then nothing is committed.
     """
@@ -89,6 +99,9 @@ def run_step(
         if not touched.recorded:
             remember(lake, table, inputs, touched.last)
         return touched.last
+    if not resources.force and (reason := disagreement(lake, table, versions)):
+        return _waiting(lake, table, reason)
+    recorded = inputs_after(lake, table, partition_range, inputs)
     for output in table.outputs:
         if damaged := lake.recover(output):
             resources.warn(f"{output.folder}: {', '.join(damaged)} was unreadable and is set aside")
@@ -160,8 +173,16 @@ def run_step(
     if delivery:
         HeldDeliveries(lake).release(table.name)
     result = StepResult(commits, of_tables, time.monotonic() - begun, delivery, partial=partitions is not None)
-    remember(lake, table, inputs, result)
+    remember(lake, table, recorded, result)
     return result
+
+
+def _waiting(lake: Lake, table: Table, reason: str) -> StepResult:
+    """The result of a step that leaves its table as it was. Raises TransientError if it was not made yet."""
+    last = last_result(lake, table)
+    if last is None:
+        raise TransientError(f"{table.layer}/{table.name} is not made: {reason}")
+    return replace(last, up_to_date=False, waits=reason)
 
 
 def _progress(lake: Lake, table: Table, write: Write, last_commit: Mapping[str, Any], is_whole: bool) -> StepProgress:

@@ -47,7 +47,8 @@ class StepResult:
     """Commits and check results of a step, for the table and, if it is delivered, for its rejects.
 
     `seconds` is the duration of the step. If the table was `up_to_date`, nothing was read, and the result is that of
-    the last step. If it is `partial`, only the partitions were made that changed inputs touch.
+    the last step. If it is `partial`, only the partitions were made that changed inputs touch. `waits` is the reason
+    why the table was left as it was, although it is not up to date.
     """
 
     commits: Mapping[Table, CommitResult]
@@ -56,3 +57,4 @@ class StepResult:
     delivery: DeliverySummary | None = None
     up_to_date: bool = False
     partial: bool = False
+    waits: str = ""

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from chu_platform.catalogue import catalogue
@@ -34,6 +35,8 @@ from chu_platform.version import PACKAGE_VERSION
 FOLDER: Final = ".made"
 # Key of a record whose check results are those of the whole table. Earlier versions recorded those of the range.
 OF_TABLE: Final = "checks_of_table"
+# Key of a record that says whether the whole table is made of the recorded inputs. Without it, it is.
+WHOLE: Final = "whole"
 # Share of the partitions of an input above which the whole table is made: one query over everything is then cheaper.
 MAX_SHARE: Final = 0.5
 ONLY_THIS_USER: Final = 0o700
@@ -52,12 +55,16 @@ def inputs_of(
         "package": PACKAGE_VERSION,
         "code": table.code_version,
         "checks": _digest([_check_text(c) for made in table.outputs for c in made.all_checks]),
-        "partitions": f"{partition_range.first}...{partition_range.last}" if partition_range else None,
+        "partitions": _text(partition_range) if partition_range else None,
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
         "delivered": _delivered(resources, table) if is_delivered(table) else None,
         "lists": _lists(resources, table) if is_delivered(table) else None,
         "key": fingerprint_of(resources.key) if table.rows.uses_key else None,
     }
+
+
+def _text(partition_range: PartitionRange) -> str:
+    return f"{partition_range.first}...{partition_range.last}"
 
 
 def _delivered(resources: RunResources, table: Table) -> Sequence[Sequence[str]]:
@@ -94,14 +101,36 @@ def _digest(texts: Sequence[str]) -> str:
     return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()[:16]
 
 
-def _last_step(lake: Lake, table: Table) -> Mapping[str, Any] | None:
-    """The record of the last step of the table; None if there is none, or if its tables are not as it left them."""
+def recorded_step(lake: Lake, table: Table) -> Mapping[str, Any] | None:
+    """The record of the last step of the table: its inputs, the rows that it read, its commits. None without one."""
+    file = _file(lake, table)
     try:
-        made: Mapping[str, Any] = json.loads(_file(lake, table).read_text(encoding="utf-8"))
-        commits = made["commits"]
+        return _recorded(file, file.stat().st_mtime)
     except (OSError, ValueError, KeyError):
         return None
-    return made if all(_intact(lake, t, commits.get(t.folder)) for t in table.outputs) else None
+
+
+@lru_cache(maxsize=256)
+def _recorded(file: LakePath, _written: float) -> Mapping[str, Any]:
+    """See `recorded_step`. A record is replaced as a whole, and then has another time of writing."""
+    made: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if not {"inputs", "commits", "checks", "delivery"} <= made.keys():
+        raise KeyError(str(file))
+    return made
+
+
+def _last_step(lake: Lake, table: Table) -> Mapping[str, Any] | None:
+    """The record of the last step of the table; None if there is none, or if its tables are not as it left them."""
+    made = recorded_step(lake, table)
+    if made is None:
+        return None
+    return made if all(_intact(lake, t, made["commits"].get(t.folder)) for t in table.outputs) else None
+
+
+def last_result(lake: Lake, table: Table) -> StepResult | None:
+    """The result of the last step of the table, without changes; None if its tables are not as it left them."""
+    made = _last_step(lake, table)
+    return _result(table, made) if made else None
 
 
 def _result(table: Table, made: Mapping[str, Any]) -> StepResult:
@@ -187,6 +216,27 @@ def measured_outside(lake: Lake, table: Table, inputs: Mapping[str, Any] | None)
     return {c.name: measured[c.name] for c in table.all_checks if same_inputs or c.breaks is not None}
 
 
+def inputs_after(
+    lake: Lake, table: Table, partition_range: PartitionRange | None, inputs: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """The inputs to record after a step: of the whole table, if all else is made of the same inputs.
+
+    So a backfill of some partitions leaves a table up to date that was, or whose other partitions are. Call it before
+    the step commits.
+    """
+    if inputs is None or partition_range is None or partition_range.whole:
+        return inputs
+    every = partition_range.partition_scheme.every()
+    of_table = {**inputs, "partitions": _text(every)}
+    touched = touched_partitions(lake, table, every, of_table)
+    column = partition_range.partition_scheme.column
+    if touched is None or not all(
+        column in dict(values) and partition_range.holds(dict(values)[column]) for values in touched.partitions.values
+    ):
+        return inputs
+    return of_table
+
+
 def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
     """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
     if inputs is None:
@@ -205,6 +255,7 @@ def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result:
         },
         "delivery": asdict(result.delivery) if result.delivery else None,
         OF_TABLE: True,
+        WHOLE: table.partition_scheme is None or inputs["partitions"] == _text(table.partition_scheme.every()),
     }
     write_text(_file(lake, table), json.dumps(made, ensure_ascii=False), ONLY_THIS_USER)
 

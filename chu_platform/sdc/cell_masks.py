@@ -13,9 +13,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from chu_platform.errors import ChuError
 from chu_platform.sdc.primary_rules import Reason
 from chu_platform.sdc.relations import Relations, relations_by_key
-from chu_platform.sdc.suppression import protect
+from chu_platform.sdc.suppression import BrokenRelations, protect
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column
 
 MASK_COLUMNS: Final[Sequence[Column]] = (
@@ -54,6 +55,8 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
     measures of the systems. `unsafe` is the primary rule that masks the cell (`PrimaryRules.reason`), or null. Rows of
     level `hidden` are protected, but not part of the result. The SQL of a relation
     returns pairs of (parent, child) cell numbers, which are in the column `id` of the table `cell`.
+
+    Raises ChuError if a relation does not hold.
     """
     with duckdb.connect() as connection:
         for name, table in inputs.items():
@@ -72,7 +75,7 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
         while True:
             before = masked.copy()
             for values, relations in built:
-                masked = masked | protect(values, masked, relations)
+                masked = masked | _protected(values, masked, relations, group)
             if (masked == before).all():
                 break
         connection.register("masked", pa.table({"id": np.arange(len(masked)), "is_masked": masked}))
@@ -84,6 +87,22 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
             """
         ).to_arrow_table()
         return result
+
+
+def _protected(
+    values: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
+    masked: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
+    relations: Relations,
+    group: Measures,
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    try:
+        return protect(values, masked, relations)
+    except BrokenRelations as broken:
+        raise ChuError(
+            f"{broken.number} totals of {', '.join(group.columns)} are not the sums of their parts: the indicators "
+            "that are masked together were made from different rows, or one of them is wrong; make what the mask "
+            "reads again, from the facts on"
+        ) from None
 
 
 def _array(connection: duckdb.DuckDBPyConnection, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

@@ -23,6 +23,14 @@ _MAX_PROGRAM_SIZE = 50_000
 _MAX_RETRIED_CELLS = 100
 
 
+class BrokenRelations(ValueError):
+    """Parents that are not the sums of their children, and their number."""
+
+    def __init__(self, number: int, message: str) -> None:
+        self.number = number
+        super().__init__(message)
+
+
 def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Relations) -> NDArray[np.bool_]:
     """The mask of the cells that are not published: all of `small`, and the cells that protect them; shape (n,).
 
@@ -46,7 +54,8 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
     test does not include other releases, earlier versions of the same tables, or what counted persons know about
     themselves. A cell stays without protection if all cells connected with it are masked already.
 
-    Raises ValueError when shapes differ, a value is negative or not finite, or a relation does not hold.
+    Raises ValueError when shapes differ, or a value is negative or not finite, and BrokenRelations when a relation does
+    not hold.
     """
     measures = np.asarray(values, np.float64)
     measures = measures[:, None] if measures.ndim == 1 else measures
@@ -99,7 +108,8 @@ def _validate(measures: NDArray[np.float64], small: NDArray[np.bool_], relations
     broken = np.flatnonzero(~np.isclose(sums, parents, rtol=1e-9, atol=TOLERANCE).all(axis=1))
     if len(broken):
         r = broken[0]
-        raise ValueError(
+        raise BrokenRelations(
+            len(broken),
             f"{len(broken)} relations do not hold; the first, of parent cell {relations.parents[r]}: "
-            f"parent {parents[r]}, sum of children {sums[r]}"
+            f"parent {parents[r]}, sum of children {sums[r]}",
         )

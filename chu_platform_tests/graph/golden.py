@@ -15,7 +15,7 @@ GOLDEN: Final = Path(__file__).with_name("golden.json")
 
 
 def graph() -> dict[str, Any]:
-    """Keys, dependencies, partitions and automation of the assets; jobs, schedules and sensors."""
+    """Keys, dependencies, and partitions of the assets; jobs, schedules and sensors."""
     defs = build_defs()
     assets = defs.resolve_asset_graph()
     repository = defs.get_repository_def()
@@ -24,7 +24,6 @@ def graph() -> dict[str, Any]:
             node.key.to_user_string(): {
                 "needs": sorted(key.to_user_string() for key in node.parent_keys),
                 "partitions": _partitions(node.partitions_def),
-                "follows_upstream": node.automation_condition is not None,
                 "backfill": node.backfill_policy.policy_type.value if node.backfill_policy else None,
                 "pools": sorted(node.pools or ()),
             }
