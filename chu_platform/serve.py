@@ -1,4 +1,4 @@
-"""Serving the Dagster UI, the portal and the daemon, as child processes that end with this process.
+"""Serving the Dagster UI, the portal, the daemon and their code server, as child processes that end with this process.
 
 A guard process starts each child; the guard is this file run as a module. The standard input of the guard is a pipe
 from the serving process. When the serving process ends for any reason, the kernel closes the pipe; the guard then ends
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Final
 
 from chu_platform.errors import ChuError
@@ -24,6 +25,7 @@ from chu_platform.settings import Settings
 from chu_platform.urls import DOCUMENTS_ROOT
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
+SOCKET: Final = "code"
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
@@ -72,7 +74,6 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     logs.mkdir(parents=True, exist_ok=True)
     # What the portal and the documents show tables by.
     current_text(lake_root(settings), settings.work_folder)
-    workspace = ("-w", str(WORKSPACE))
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")
         if read_only
@@ -81,11 +82,16 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
     with ExitStack() as stack:
         # Children that were stopped by a signal leave their copies of the lake's files.
         stack.callback(delete_abandoned, settings.copies_folder)
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
+        code, shared = _code_server(WORKSPACE, folder, logs)
+        children = [stack.enter_context(code)]
+        _wait_for_socket(code, folder / SOCKET)
+        workspace = ("-w", str(shared))
         address = f"http://{HOST}:{port}"
         ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
         portal_command = ("chu_platform.portal", str(portal_port), address)
         portal = stack.enter_context(_Child("portal", portal_command, logs))
-        children = [ui, portal]
+        children += [ui, portal]
         _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
         if not read_only:
             # Started after the webserver, because in a new DAGSTER_HOME both would create the same files.
@@ -101,6 +107,42 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         while True:
             _require_alive(children)
             time.sleep(0.5)
+
+
+def _code_server(workspace: Path, folder: Path, logs: Path) -> tuple["_Child", Path]:
+    """A code server for the module that a workspace file names, and a workspace file for all that use it.
+
+    Without it, webserver and daemon each start one, and the daemon starts a new one every minute. Its socket is in
+    `folder`, which only this user may enter: whoever reaches it can start runs.
+    """
+    import yaml  # every guard imports this module
+
+    (location,) = yaml.safe_load(workspace.read_text(encoding="utf-8"))["load_from"]
+    module, name = location["python_module"]["module_name"], location["python_module"]["location_name"]
+    command = ("dagster", "api", "grpc", "--socket", str(folder / SOCKET), "--location-name", name, "-m", module)
+    shared = folder / "workspace.yaml"
+    server = {"grpc_server": {"socket": str(folder / SOCKET), "location_name": name}}
+    shared.write_text(yaml.safe_dump({"load_from": [server]}), encoding="utf-8")
+    return _Child("code-server", command, logs), shared
+
+
+def _wait_for_socket(child: "_Child", path: Path) -> None:
+    """Wait until a child listens on a socket. Raises ChuError if it ends, or after START_TIMEOUT."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while not _listens(path):
+        _require_alive([child])
+        if time.monotonic() > deadline:
+            raise ChuError(f"{child.name} does not answer: see {child.log}")
+        time.sleep(0.1)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 class _Child:

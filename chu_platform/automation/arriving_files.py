@@ -303,7 +303,9 @@ def evaluate(
     # Not while a file still grows: the register would hold each of its sizes.
     at_rest = listing == state.listing
     if not at_rest:
-        state.listing, state.listed_at = listing, now
+        # The first evaluation does not see a change, but the files as they are.
+        last_change = max((s.changed_ns for s in states.values()), default=0) / 1e9
+        state.listing, state.listed_at = listing, now if state.listing else last_change
     report = delivery_report.name
     is_due = at_rest and not found.to_hash and "" not in found.arriving.values()
     # The reports are made after each run that reads something.
