@@ -4,9 +4,10 @@
 Dagster's own storage, so both can be used one after the other.
 
 For each event, Dagster opens several connections, asks the database which tables and columns it has, commits several
-transactions, and creates a SQLAlchemy engine, which compiles all statements again. This storage keeps engines,
-connections and what it knows about the tables, and writes a batch of events in one transaction. `event_batches` names
-the public issues on batches. We know of no public issue on the connections and the look-ups of tables.
+transactions, and creates a SQLAlchemy engine, which compiles all statements again. For each instance, it loads all its
+migrations to find out whether the tables are of its version. This storage keeps engines, connections and what it knows
+about the tables, and writes a batch of events in one transaction. `event_batches` names the public issues on batches.
+We know of no public issue on the connections and the look-ups of tables.
 """
 
 import os
@@ -14,18 +15,20 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, cached_property
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
@@ -60,12 +63,38 @@ def _open(url: str) -> Engine:
     return engine
 
 
+@cache
+def _engine_of(url: str) -> Engine:
+    """The engine of a file that all instances of this process share, so that statements are compiled once."""
+    return _open(url)
+
+
 def _no_flush(connection: sqlite3.Connection, _record: object) -> None:
     """Disable the flush to disk after each event.
 
     A killed process loses nothing without the flush; only a power failure could lose the last seconds of the log.
     """
     connection.execute("PRAGMA synchronous = OFF")
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where a storage has its files: addresses of runs and schedules, folder of the events."""
+
+    runs: str
+    events: str
+    schedules: str
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The files, without those of single runs."""
+        index = Path(self.events) / f"{INDEX_SHARD_NAME}.db"
+        return [str(index), *(str(make_url(address).database) for address in (self.runs, self.schedules))]
+
+
+# The storages that this process has opened, by their folder, and the folders of events whose index it has initialised.
+_FILES: Final[dict[str, _Files]] = {}
+_INDEXED: Final[set[str]] = set()
 
 
 class EventLog(BatchedEventLog, SqliteEventLogStorage):
@@ -75,6 +104,8 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
         # By shard, the least recently used first.
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         super().__init__(base_dir, inst_data)
+        if self._base_dir in _INDEXED:
+            self._initialized_dbs.add(INDEX_SHARD_NAME)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -87,6 +118,8 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
+                if shard == INDEX_SHARD_NAME:
+                    _INDEXED.add(self._base_dir)
             with engine.connect() as connection, connection.begin():
                 yield connection
 
@@ -132,33 +165,52 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
             self._index(batch, insert(connection, batch.rows))
 
 
-class Runs(SqliteRunStorage):
-    """The runs: one file."""
+class _OneFile:
+    """A storage of one file, with connections that are kept; put before Dagster's class of the storage."""
 
-    @cached_property
+    _conn_string: str
+
+    @property
     def _engine(self) -> Engine:
-        return _open(self._conn_string)
+        return _engine_of(self._conn_string)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection to the file of the runs. Equal to Dagster's method, except for the engine."""
+        """A connection to the file. Equal to Dagster's method, except for the engine."""
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
     def dispose(self) -> None:
         """Close the file."""
-        super().dispose()
         self._engine.dispose()
 
 
+class Runs(_OneFile, SqliteRunStorage):
+    """The runs: one file."""
+
+
+class Schedules(_OneFile, SqliteScheduleStorage):
+    """The schedules and sensors with their ticks: one file."""
+
+
 class SqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage, with the storages of runs and events of this module."""
+    """Dagster's SQLite storage, with the storages of this module."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        # Creates missing files. The storage of schedules is not replaced, because it is written only twice a minute.
-        super().__init__(base_dir, inst_data)
-        self._run_storage = Runs(self._run_storage._conn_string)
-        self._event_log_storage = EventLog(self._event_log_storage._base_dir)
+        # A code server makes an instance for each tick of a sensor. Whether the files have the tables of this version,
+        # which Dagster finds out by loading all its migrations, is asked once in a process.
+        if base_dir not in _FILES or not all(map(os.path.exists, _FILES[base_dir].paths)):
+            super().__init__(base_dir, inst_data)  # creates missing files
+            _FILES[base_dir] = _Files(
+                self._run_storage._conn_string, self._event_log_storage._base_dir, self._schedule_storage._conn_string
+            )
+        else:
+            self.base_dir, self._inst_data = base_dir, inst_data
+            super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
+        files = _FILES[base_dir]
+        self._run_storage = Runs(files.runs)
+        self._event_log_storage = EventLog(files.events)
+        self._schedule_storage = Schedules(files.schedules)
 
     @classmethod
     def from_config_value(

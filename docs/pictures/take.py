@@ -91,7 +91,7 @@ def backfill_result(page: Page) -> None:
 
 def automation(page: Page) -> None:
     """Schedules and sensors, and which of them run."""
-    go(page, "/automation", "reports_follow_runs")
+    go(page, "/automation", "follow_upstream")
 
 
 def maintenance(page: Page) -> None:
