@@ -3,17 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+TESTS_STAMP := $(VENV)/.installed-tests
+# The standard way to build what comes as source (PySpark): pip warns of its own way, which ends with a later pip.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --use-pep517
 # Which files start first: chu_platform_tests/scheduling.py.
 PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast test-system lint cli-reference lock clean
+.PHONY: help install install-tests run test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the environment in .venv (the other commands call it)
+
+install-tests: $(TESTS_STAMP) ## add the tools of tests and checks to it (the commands that need them call it)
 
 # setuptools first: PySpark comes as source, and is built by the pinned version instead of whatever is newest.
 $(STAMP): requirements.lock setup.py
@@ -27,32 +31,41 @@ $(STAMP): requirements.lock setup.py
 	@$(PIP) --no-build-isolation -e .
 	@touch $@
 
+$(TESTS_STAMP): requirements-test.lock $(STAMP)
+	@echo "adding the tools of tests and checks to $(VENV) (once)"
+	@$(PIP) -r requirements-test.lock
+	@touch $@
+
 run: install ## make the whole graph (of a demonstration pack if CHU_SOURCES is unset), then serve it
 	@$(BIN)/chu run
 
-test-fast: install ## run the unit tests (under a minute)
+test-fast: install-tests ## run the unit tests (under a minute)
 	@$(BIN)/python -m pytest -n 2 --dist load -m unit
 
-test: install ## run the unit and the integration tests
+test: install-tests ## run the unit and the integration tests
 	@$(BIN)/python -m pytest $(PROCESSES)
 
-test-system: install ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
+test-system: install-tests ## run the system tests part by part (up to an hour each), or PARTS="attack ..."
 	@$(BIN)/python -m chu_platform_tests.system_tests $(PARTS)
 
-lint: install ## check style, types and the direction of imports; warn of missing, failed and old system tests
+lint: install-tests ## check style, types and the direction of imports; warn of missing, failed and old system tests
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m chu_platform_tests.system_tests --check
 
-cli-reference: install ## write docs/cli.md, the reference of the commands, from the commands
+cli-reference: install-tests ## write docs/cli.md, the reference of the commands, from the commands
 	@$(BIN)/python docs/cli_reference.py
 
-lock: install ## resolve setup.py anew into requirements.lock (needs uv)
+lock: install-tests ## resolve setup.py anew into the lock files (needs uv)
 	@printf 'edsnlp==0.23.0\npycanon==1.3.6\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
 		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command 'make lock' setup.py - --output-file requirements.lock
+		--custom-compile-command 'make lock' setup.py - --output-file requirements-test.lock
+	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
+		--python-version 3.11 --extra deployment --constraints requirements-test.lock --generate-hashes --no-annotate \
+		--upgrade --custom-compile-command 'make lock' setup.py - --output-file requirements.lock
+	@$(BIN)/python docs/only_tests.py requirements-test.lock requirements.lock
 	@printf 'dagster-k8s>=0.29.27,<0.30\n' | uv pip compile --quiet --universal --python-version 3.11 \
 		--constraints requirements.lock --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' - --output-file docker/kubernetes.lock

@@ -27,7 +27,8 @@ from chu_platform.graph.step_reporting import PERMANENT
 from chu_platform.tables.partitions import PartitionScheme
 from chu_platform.tables.table import Table
 
-INTERVAL_SECONDS: Final = 30
+# It reads the last events of all tables.
+INTERVAL_SECONDS: Final = 60
 ATTEMPT_TAG: Final = "chu/attempt"
 
 

@@ -13,16 +13,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from chu_platform.automation import follow_upstream
 from chu_platform.automation.arriving_files import INTERVAL_SECONDS, arriving_files
 from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
+from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.reports.delivery import delivery
 from chu_platform.sources.deces import deces
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.storage.lake import Lake
-from chu_platform.tables.table import Layer
+from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.automation.test_interrupts import LAUNCH, graphql
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import digest, digests, every_table, rows
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
@@ -35,8 +38,8 @@ pytestmark = [
 WAIT_TIMEOUT_SECONDS = 600
 # Dagster's names of the tags of a run that was requested by a sensor.
 SENSOR_NAME_TAG, RUN_KEY_TAG = "dagster/sensor_name", "dagster/run_key"
-# Two intervals of the sensor of files.
-QUIET_SECONDS = 2 * INTERVAL_SECONDS
+# Two intervals of the slowest of the sensors that start runs of changed tables.
+QUIET_SECONDS = 2 * max(INTERVAL_SECONDS, follow_upstream.INTERVAL_SECONDS)
 END_TIMEOUT_SECONDS = 20
 STAYS, DEATHS = "Hospitalisation/Hospitalisations.csv", "DECES EN FRANCE/deces.csv"
 SURVEY = "Satisfaction/2019/resultats-esatis48h-mco-open-data-2019.csv"
@@ -72,14 +75,18 @@ class Transfer(threading.Thread):
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[None]:
-    """Run `chu serve` and wait until it is ready; at the end it is killed, and all its processes must end."""
-    process = home.start("serve", "--port", str(free_port()), "--portal-port", str(free_port()))
+def serving(home: Home) -> Iterator[int]:
+    """Run `chu serve` and wait until it is ready; at the end it is killed, and all its processes must end.
+
+    Gives the port of the webserver.
+    """
+    port = free_port()
+    process = home.start("serve", "--port", str(port), "--portal-port", str(free_port()))
     assert process.stdout
     started: set[tuple[int, str]] = set()
     try:
         assert any(line.startswith("Ctrl-C") for line in process.stdout), "it did not start"
-        yield
+        yield port
         started = processes_of(process.pid, home.folder)
     finally:
         process.kill()
@@ -115,7 +122,7 @@ def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_pa
     fewer = b"".join(lines[: len(lines) * 19 // 20])
     reports = {t.folder for t in every_table() if t.layer is Layer.REPORTS}
     before = digests(made.lake)
-    expected = digests(made_by_one_run(made, {DEATHS: more, SURVEY: fewer}, tmp_path / "plain"))
+    expected = digests(made_by_one_run(made, {DEATHS: more, SURVEY: fewer}, tmp_path / "plain", deces, esatis48h_mco))
     changed = {folder for folder, content in expected.items() if content != before[folder] and folder not in reports}
     assert {kpi_deaths_by_region.exact.folder, kpi_satisfaction_by_region.exact.folder} < changed, (
         "otherwise the test is empty"
@@ -164,14 +171,67 @@ def test_files_that_arrive_are_handled_once_through_a_restart(made: Home, tmp_pa
     assert [folder for folder in found if found[folder] != expected[folder] and folder not in reports] == []
 
 
-def made_by_one_run(made: Home, changes: Mapping[str, bytes], folder: Path) -> Lake:
-    """The lake that one run without interruption makes from the changed files."""
+def test_a_changed_digit_is_one_run_and_an_unchanged_table_none(made: Home, tmp_path: Path) -> None:
+    """With the real daemon. The figures are those that `chu materialize` makes of the same files."""
+    pack = tmp_path / "pack"
+    shutil.copytree(made.pack, pack)
+    home = made.copy(tmp_path / "home", pack)
+    changed = with_other_digit((pack / STAYS).read_bytes())
+    expected = digests(made_by_one_run(made, {STAYS: changed}, tmp_path / "plain", hospitalisations))
+    before = digests(made.lake)
+    reports = {t.folder for t in every_table() if t.layer is Layer.REPORTS}
+    follow = {folder for folder, content in expected.items() if content != before[folder] and folder not in reports}
+    assert kpi_hospitalisation_rate.exact.folder in follow, "otherwise the test is empty"
+
+    def settle() -> None:
+        """Wait for the looks of the sensors that come after the end of all runs."""
+        time.sleep(QUIET_SECONDS)
+        wait_for(lambda: not unfinished_runs(instance), "runs are still under way")
+        time.sleep(QUIET_SECONDS)
+
+    with home.instance() as instance, serving(home) as port:
+        settle()
+        known = {run.run_id for run in instance.get_runs()}
+        (pack / STAYS).write_bytes(changed)
+        wait_for(lambda: all(digest(home.lake.root / f) == expected[f] for f in follow), "figures do not follow")
+        settle()
+        runs = [run for run in instance.get_runs() if run.run_id not in known]
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert len(runs) <= 2, [run.job_name for run in runs]
+
+        known |= {run.run_id for run in runs}
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "chu_platform",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": ["references", "region"]}],
+        }
+        graphql(port, LAUNCH, {"params": {"selector": selector, "runConfigData": {}}})
+        wait_for(lambda: {run.run_id for run in instance.get_runs()} > known, "the run is not launched")
+        settle()
+        assert len({run.run_id for run in instance.get_runs()} - known) == 1, "an unchanged table starts a run"
+    found = digests(home.lake)
+    assert [folder for folder in found if found[folder] != expected[folder] and folder not in reports] == []
+
+
+def with_other_digit(stays: bytes) -> bytes:
+    """The stays, of which one has another number of days."""
+    lines = stays.split(b"\n")
+    place = lines[0].rstrip(b"\r").split(b";").index(b"Jour_Hospitalisation")
+    fields = lines[5].split(b";")
+    fields[place] = b"%d%b" % (int(fields[place]) % 9 + 1, b"\r" if fields[place].endswith(b"\r") else b"")
+    lines[5] = b";".join(fields)
+    return b"\n".join(lines)
+
+
+def made_by_one_run(made: Home, changes: Mapping[str, bytes], folder: Path, *sources: Table) -> Lake:
+    """The lake that one run without interruption makes from the changed files of these sources."""
     pack = folder / "pack"
     shutil.copytree(made.pack, pack)
     for name, content in changes.items():
         (pack / name).write_bytes(content)
     plain = made.copy(folder / "home", pack)
-    follows = f"key:sources/{deces.name}+ or key:sources/{esatis48h_mco.name}+"
+    follows = " or ".join(f"key:sources/{source.name}+" for source in sources)
     plain.materialize("--select", f"({follows}) and not group:maintenance and not group:reports")
     return plain.lake
 
