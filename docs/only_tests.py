@@ -1,4 +1,4 @@
-"""Remove from a lock file what another one has: `python docs/only_tests.py requirements-test.lock requirements.lock`."""
+"""Remove from a lock file what another one has: `only_tests.py requirements-test.lock requirements.lock`."""
 
 import re
 import sys
