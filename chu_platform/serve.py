@@ -31,6 +31,10 @@ DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
 START_TIMEOUT: Final = 120.0
 STOP_TIMEOUT: Final = 10.0
+# Seconds before a part that has ended is started again; doubled each time that it ends within STABLE_SECONDS.
+FIRST_RESTART_SECONDS: Final = 1.0
+MAX_RESTART_SECONDS: Final = 60.0
+STABLE_SECONDS: Final = 60.0
 
 
 def require_free_port(port: int, option: str = "--port") -> None:
@@ -60,8 +64,8 @@ def portal_port_of(port: int, chosen: int | None) -> int:
 def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], None], read_only: bool = False) -> None:
     """Serve the Dagster UI and the portal until this process is interrupted. `read_only` serves without the daemon.
 
-    DAGSTER_HOME must be prepared and set in the environment. Raises ChuError if a port is taken, or if a child process
-    does not start or ends.
+    A child process that ends is started again; the others are not concerned. DAGSTER_HOME must be prepared and set in
+    the environment. Raises ChuError if a port is taken, or if the UI or the portal does not start.
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
@@ -105,7 +109,8 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")
         while True:
-            _require_alive(children)
+            for child in children:
+                child.keep_running(say)
             time.sleep(0.5)
 
 
@@ -152,12 +157,19 @@ class _Child:
         self.name = name
         self.log = logs / f"{name}.log"
         self.log.write_bytes(b"")
-        # Appended to, so that it can be shortened.
+        self._command = command
+        self._waits = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._ended: float | None = None
+        self._started = time.monotonic()
+        # Appended to, so that it can be shortened, and has the reason of an earlier end.
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "chu_platform.serve", *command],
+                [sys.executable, "-m", "chu_platform.serve", *self._command],
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=subprocess.PIPE,  # the number of the process that it guards
                 stderr=log,
                 start_new_session=True,  # so that Ctrl-C only interrupts this process
             )
@@ -166,12 +178,35 @@ class _Child:
     def alive(self) -> bool:
         return self._guard.poll() is None
 
+    def keep_running(self, say: Callable[[str], None]) -> None:
+        """Start the module again after it has ended: at once, or after a wait that grows if it ends again and again."""
+        now = time.monotonic()
+        if self.alive:
+            return
+        if self._ended is None:
+            self._ended = now
+            brief = now - self._started < STABLE_SECONDS
+            self._waits = min(2 * self._waits, MAX_RESTART_SECONDS) if brief and self._waits else FIRST_RESTART_SECONDS
+            say(f"{self.name} ended, and is started again in {self._waits:.0f} s; its log is {self.log}")
+        elif now - self._ended >= self._waits:
+            self._close()
+            self._start()
+
+    def _close(self) -> None:
+        """End the guard and what it guards, also if the guard was killed and could not do so."""
+        _close(self._guard.stdin)
+        self._guard.wait()
+        if self._guard.stdout and not self._guard.stdout.closed:
+            guarded = self._guard.stdout.readline()
+            self._guard.stdout.close()
+            if self._guard.returncode and guarded:
+                _signal_group(int(guarded), signal.SIGKILL)
+
     def __enter__(self) -> "_Child":
         return self
 
     def __exit__(self, *_: object) -> None:
-        _close(self._guard.stdin)
-        self._guard.wait()
+        self._close()
 
 
 def _require_alive(children: Sequence[_Child]) -> None:
@@ -210,7 +245,8 @@ def _close(stream: IO[bytes] | None) -> None:
 @contextmanager
 def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run the command in a new process group. At the end, stop the group with SIGTERM, then with SIGKILL."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    # Standard output of a guard is for the serving process.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
     try:
         yield child
     finally:
@@ -240,6 +276,7 @@ def _guard(command: Sequence[str]) -> None:
     """Run the command until it ends or standard input closes."""
     ended = threading.Event()
     with _group(command) as child:
+        print(child.pid, flush=True)
         threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
         while child.poll() is None and not ended.wait(0.1):
             pass

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,16 +64,21 @@ def serving(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
-def processes_of(home: Path) -> list[str]:
-    """Commands of the processes that have this CHU_HOME in their environment."""
-    found = []
+def pids_of(home: Path) -> dict[int, str]:
+    """The processes that have this CHU_HOME in their environment: number and command."""
+    found = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and f"CHU_HOME={home}\0".encode() in (entry / "environ").read_bytes():
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
+                found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
+
+
+def processes_of(home: Path) -> list[str]:
+    """Commands of the processes that have this CHU_HOME in their environment."""
+    return list(pids_of(home).values())
 
 
 def gone(home: Path) -> bool:
@@ -200,11 +206,57 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
-def test_serve_leaves_nothing_running(sign: signal.Signals, tmp_path: Path) -> None:
-    with serving(tmp_path, free_port()) as process:
-        assert len(processes_of(tmp_path)) > 2
+@pytest.mark.parametrize(
+    ("killed", "sign"),
+    # The second one ends a guard process; what it guards holds the port of the portal.
+    [("chu_platform.dagster_daemon", signal.SIGINT), ("chu_platform.serve chu_platform.portal", signal.SIGKILL)],
+)
+def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
+    killed: str, sign: signal.Signals, tmp_path: Path
+) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert process.stdout
+        webservers = started(tmp_path, "chu_platform.webserver")
+        before = started(tmp_path, killed)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        name = "portal" if "portal" in killed else "dagster-daemon"
+        assert process.stdout.readline().startswith(f"{name} ended, and is started again in 1 s; its log is {tmp_path}")
+        assert not before & started(tmp_path, killed)
+        wait_for_answer(port, "/server_info", PATIENCE)
+        if name == "portal":
+            wait_for_answer(port_of_portal(process), "/sante", PATIENCE)
+        assert webservers <= pids_of(tmp_path).keys(), "the UI was concerned"
         process.send_signal(sign)
         status = process.wait(PATIENCE)
     assert status == (0 if sign is signal.SIGINT else -signal.SIGKILL)
     assert gone(tmp_path), processes_of(tmp_path)
+
+
+def started(home: Path, module: str) -> set[int]:
+    """Wait until processes of this home run the module, with its first arguments; returns their numbers."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := {pid for pid, command in pids_of(home).items() if f" -m {module} " in command}):
+        assert time.monotonic() < deadline, f"{module} is not started"
+        time.sleep(0.1)
+    return found
+
+
+def port_of_portal(process: subprocess.Popen[str]) -> int:
+    """The port of the portal of `serving`."""
+    assert isinstance(process.args, list)
+    return int(process.args[-1])
+
+
+def wait_for_answer(port: int, path: str, seconds: float) -> None:
+    """Wait until a server of this machine answers with 200."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=seconds) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            assert time.monotonic() < deadline, f"{path} does not answer"
+            time.sleep(0.1)
