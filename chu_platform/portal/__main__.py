@@ -1,7 +1,7 @@
 """The portal as a process: `python -m chu_platform.portal PORT [UI]`."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvicorn
@@ -9,9 +9,13 @@ import uvicorn
 from chu_platform.description.file import read_catalogue
 from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
+from chu_platform.portal.connections import LimitedConnection
 from chu_platform.portal.reader import Reader
 from chu_platform.settings import load_settings
 from chu_platform.storage.store import lake_root
+
+# Seconds that readers have to receive their answers when the portal stops.
+STOP_SECONDS: Final = 5
 
 
 def main(
@@ -25,12 +29,25 @@ def main(
     reader = Reader(root, read_catalogue(root, settings.work_folder), settings.logs_folder)
     reader.follow()
     app = make_app(reader, ui, settings.logs_folder)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, limit_concurrency=200)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        http=LimitedConnection,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Serve the portal as the arguments of this process say. A user's mistake is one line."""
     try:
         typer.run(main)
     except ChuError as error:
         print(f"portal: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -5,6 +5,7 @@ made says so in French.
 """
 
 import hashlib
+from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,11 @@ from chu_platform.portal.reader import Reader
 
 STATIC_FILES: Final = Path(__file__).parent / "static"
 MAX_URL_LENGTH: Final = 2000
+# Numbers of requests that are answered at the same time: of one client, and of all.
+MAX_REQUESTS_OF_CLIENT: Final = 128
+MAX_REQUESTS: Final = 256
+# Seconds after which a refused client may try again.
+RETRY_AFTER: Final = "2"
 # No inline script or style, nothing from elsewhere; images also from the page itself, for PNG made in the browser.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -48,6 +54,8 @@ TEXTS: Final = {
     HTTPStatus.NOT_FOUND: "Cette page n’existe pas.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Le portail se lit seulement : rien ne peut y être envoyé.",
     HTTPStatus.REQUEST_URI_TOO_LONG: "Cette adresse est trop longue.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Trop de demandes viennent à la fois de cette adresse : réessayez dans un instant.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Le portail reçoit trop de demandes à la fois : réessayez dans un instant.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Une erreur est survenue. Elle est notée dans le journal du portail.",
 }
 
@@ -58,6 +66,7 @@ class Guard:
     def __init__(self, app: ASGIApp, pages: Pages) -> None:
         self._app = app
         self._pages = pages
+        self._requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -75,18 +84,32 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
-        refusal = None
-        if scope["method"] not in ("GET", "HEAD"):
-            refusal = HTTPStatus.METHOD_NOT_ALLOWED
-        elif len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_LENGTH:
-            refusal = HTTPStatus.REQUEST_URI_TOO_LONG
-        if refusal:
+        client = scope["client"][0] if scope["client"] else ""
+        if refusal := self._refusal(scope, client):
             answer = self._pages.error(refusal, TEXTS[refusal])
             if refusal is HTTPStatus.METHOD_NOT_ALLOWED:
                 answer.headers["Allow"] = "GET, HEAD"
+            elif refusal in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+                answer.headers["Retry-After"] = RETRY_AFTER
             await answer(scope, receive, send_guarded)
-        else:
+            return
+        self._requests[client] += 1
+        try:
             await self._app(scope, receive, send_guarded)
+        finally:
+            self._requests[client] -= 1
+            if not self._requests[client]:
+                del self._requests[client]
+
+    def _refusal(self, scope: Scope, client: str) -> HTTPStatus | None:
+        """Why a request of a client is refused; None if it is not."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return HTTPStatus.METHOD_NOT_ALLOWED
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_LENGTH:
+            return HTTPStatus.REQUEST_URI_TOO_LONG
+        if self._requests[client] >= MAX_REQUESTS_OF_CLIENT:
+            return HTTPStatus.TOO_MANY_REQUESTS
+        return HTTPStatus.SERVICE_UNAVAILABLE if self._requests.total() >= MAX_REQUESTS else None
 
 
 def _within(location: str) -> str:

@@ -18,6 +18,10 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
+UNREADABLE: Final = (
+    "Les chiffres de cette question ne peuvent pas être lus : leur table publiée est endommagée. "
+    "Les autres questions ne sont pas concernées."
+)
 
 
 class Refused(Exception):
@@ -79,6 +83,8 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
     question = snapshot.question(slug)
     if question is None:
         raise Refused("Cette question n’existe pas.", HTTPStatus.NOT_FOUND)
+    if question.table.name in snapshot.unreadable:
+        raise Refused(UNREADABLE, HTTPStatus.SERVICE_UNAVAILABLE)
     names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
     asked = single(given, names)
     measure = question.measure(asked.get(MEASURE))

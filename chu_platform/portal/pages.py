@@ -94,8 +94,10 @@ class Pages:
         return self._cached(request, self._renderer.story)
 
     def health(self, _request: Request) -> Response:
-        """That the portal answers, and which versions it serves."""
-        return PlainTextResponse(f"ok {self._reader.snapshot.identity}\n")
+        """That the portal answers, which versions it serves, and in a second line which tables it cannot read."""
+        snapshot = self._reader.snapshot
+        damaged = f"unreadable: {', '.join(sorted(snapshot.unreadable))}\n" if snapshot.unreadable else ""
+        return PlainTextResponse(f"ok {snapshot.identity}\n{damaged}")
 
     def _cached(self, request: Request, render: Callable[[Snapshot], str]) -> Response:
         """A page without parameters."""

@@ -3,7 +3,8 @@
 A snapshot is a set of Delta versions of the published tables: those of one edition, which its manifest names, and the
 current versions of the tables that are outside editions. They are loaded into a separate DuckDB database, which cannot
 read files afterwards. Each page uses one snapshot. After the manifest or a table has changed, the reader loads a new
-snapshot and replaces the old one with it. If loading fails, the portal keeps the last good snapshot.
+snapshot and replaces the old one with it. A snapshot that lacks a table which the old one has does not replace it. At
+the start there is no old one: a table that cannot be read is then empty, and named in the snapshot.
 """
 
 import threading
@@ -18,7 +19,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
-from chu_platform.errors import log_traceback
+from chu_platform.errors import ChuError, log_traceback
 from chu_platform.portal.questions import BREAKDOWNS, Question, questions_of
 from chu_platform.storage.commit_log import commits, log_of
 from chu_platform.storage.edition_manifest import Edition, published_edition
@@ -29,8 +30,9 @@ from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Zone
 
-# Seconds between two checks of the logs of the tables.
+# Seconds between two checks of the logs of the tables; after a failure each wait is twice as long, up to the maximum.
 INTERVAL: Final = 1.0
+MAX_INTERVAL: Final = 60.0
 # Number of cached pages of a snapshot. A page has about 100 kB.
 MAX_CACHED_PAGES: Final = 300
 # Tables by year get the columns of tables by period, so that one kind of query reads both.
@@ -54,13 +56,15 @@ class Version:
 class Snapshot:
     """The published tables at one set of versions. Tables that were never made are empty and have no version.
 
-    `edition` is the edition that they belong to; None before the first one. Safe to use from several threads.
+    `edition` is the edition that they belong to; None before the first one. `unreadable` are the names of the tables
+    that exist and cannot be read: they have no rows here. Safe to use from several threads.
     """
 
     catalogue: DescribedCatalogue
     edition: Edition | None
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
+    unreadable: frozenset[str] = frozenset()
     _values: dict[object, Any] = field(default_factory=dict)
     _pages: dict[object, Any] = field(default_factory=dict)
     _page_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -121,18 +125,28 @@ class Snapshot:
         return "-".join(f"{self.versions[n].number if n in self.versions else ''}" for n in names)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The tables that exist, opened at the versions to serve, and the names of those that cannot be opened."""
+
+    edition: Edition | None
+    tables: Mapping[str, DeltaTable]
+    unreadable: frozenset[str]
+
+
 class Reader:
     """Serves a snapshot, and replaces it when the tables have changed."""
 
     def __init__(self, root: LakePath, catalogue: DescribedCatalogue, logs: Path | None = None) -> None:
-        """`catalogue` describes the tables of the lake; `logs` is the folder for tracebacks of failed refreshes."""
+        """`catalogue` describes the tables of the lake; `logs` is the folder for tracebacks of failures."""
         self._catalogue = catalogue
         self._published = published_tables(catalogue)
         self._lake = Lake(root)
         self._logs = logs
+        self._noted: set[str] = set()
         self._ended = threading.Event()
         self._state = self._current_state()
-        self._snapshot = self._load(*self._open())
+        self._snapshot = self._load(self._open())
 
     @property
     def snapshot(self) -> Snapshot:
@@ -147,78 +161,127 @@ class Reader:
         """Stop checking for new versions."""
         self._ended.set()
 
-    def refresh(self) -> None:
-        """Load the current versions if they have changed."""
-        try:
-            state = self._current_state()
-            if state == self._state:
-                return
-            edition, opened = self._open()
-            numbers = {name: delta.version() for name, delta in opened.items()}
-            same_edition = edition == self._snapshot.edition
-            if not same_edition or numbers != {name: v.number for name, v in self._snapshot.versions.items()}:
-                loaded = self._load(edition, opened)
-                # If a commit came while the tables were loaded, try again at the next refresh.
-                if self._current_state() != state:
-                    return
-                self._snapshot = loaded
+    def refresh(self) -> bool:
+        """Load the current versions if they have changed. Returns whether everything that exists is served."""
         # The libraries may raise any error for a table that is being rewritten, restored or cleaned up. Keep the last
         # good snapshot; the next refresh tries again.
+        try:
+            return self._refreshed()
         except Exception as error:
-            if self._logs:
-                log_traceback(error, self._logs)
-            return
+            self._note(error)
+            return False
+
+    def _refreshed(self) -> bool:
+        served, state = self._snapshot, self._current_state()
+        if state == self._state and not served.unreadable:
+            return True
+        opened = self._open()
+        numbers = {name: delta.version() for name, delta in opened.tables.items()}
+        if (opened.edition, numbers) == (served.edition, {name: v.number for name, v in served.versions.items()}):
+            self._state = state
+            return not served.unreadable
+        loaded = self._load(opened)
+        # If a commit came while the tables were loaded, or a table is lost, try again at the next refresh.
+        if self._current_state() != state or loaded.unreadable - served.unreadable:
+            return False
+        if (loaded.edition, loaded.versions) != (served.edition, served.versions):
+            self._snapshot = loaded
         self._state = state
+        return not loaded.unreadable
 
     def _follow(self) -> None:
-        while not self._ended.wait(INTERVAL):
-            self.refresh()
+        wait = INTERVAL
+        while not self._ended.wait(wait):
+            wait = INTERVAL if self.refresh() else min(2 * wait, MAX_INTERVAL)
 
-    def _current_state(self) -> tuple[Edition | None, Mapping[str, int]]:
+    def _note(self, error: Exception) -> None:
+        """Write the traceback of an error to the log, once."""
+        if self._logs and repr(error) not in self._noted:
+            self._noted.add(repr(error))
+            log_traceback(error, self._logs)
+
+    def _current_state(self) -> tuple[Edition | str | None, Mapping[str, int | None]]:
         """The edition, and for each table outside editions a number of its log that changes with each commit."""
         outside = {name: table for name, table in self._published.items() if not table.in_editions}
-        stamps = {name: log_stamp(log_of(self._lake.place_of(table))) for name, table in outside.items()}
-        return published_edition(self._lake.place), stamps
+        stamps = {name: self._stamp(table) for name, table in outside.items()}
+        try:
+            return published_edition(self._lake.place), stamps
+        except (ChuError, OSError) as error:
+            return str(error), stamps
 
-    def _open(self) -> tuple[Edition | None, Mapping[str, DeltaTable]]:
-        """The edition, and the tables that exist: those of the edition at its versions, the others as they are."""
-        edition = published_edition(self._lake.place)
-        opened = {}
+    def _stamp(self, table: DescribedTable) -> int | None:
+        try:
+            return log_stamp(log_of(self._lake.place_of(table)))
+        except OSError:
+            return None
+
+    def _open(self) -> _Opened:
+        """The edition, and the tables that exist: those of the edition at its versions, the others as they are.
+
+        If the manifest is damaged, no table of an edition can be opened.
+        """
+        edition, opened = None, {}
+        unreadable: set[str] = set()
+        try:
+            edition = published_edition(self._lake.place)
+        except (ChuError, OSError) as error:
+            self._note(error)
+            unreadable = {name for name, table in self._published.items() if table.in_editions}
         for name, table in self._published.items():
             version = edition.version(table) if edition and table.in_editions else None
-            if version is not None or not table.in_editions:
+            if table.in_editions and version is None:
+                continue
+            try:
                 delta = self._lake.open(table, version)
-                if delta is not None:
-                    opened[name] = delta
-        return edition, opened
+            except Exception as error:
+                self._note(error)
+                unreadable.add(name)
+                continue
+            if delta is not None:
+                opened[name] = delta
+            elif version is not None:
+                unreadable.add(name)
+        return _Opened(edition, opened, frozenset(unreadable))
 
-    def _load(self, edition: Edition | None, opened: Mapping[str, DeltaTable]) -> Snapshot:
+    def _load(self, opened: _Opened) -> Snapshot:
         connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
+        versions, unreadable = {}, set(opened.unreadable)
         for name, table in self._published.items():
-            files: Sequence[LakePath] = []
-            written = table
-            if name in opened:
-                files = active_paths(self._lake.place_of(table), opened[name])
-                written = table.with_columns({field.name for field in opened[name].schema().fields})
-            order = ", ".join(sql_name(c) for c in table.key) or "ALL"
-            columns = {c.name for c in table.columns}
-            rows = "SELECT *"
-            if "year" in columns:
-                # A table without the column has whole years only.
-                rows = YEARS if "is_partial" in columns else f"{YEARS}, false AS is_partial"
-            # A lake that older code wrote does not have columns that were added later.
-            added = "".join(
-                f", CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}"
-                for c in table.columns
-                if c not in written.columns
-            )
-            connection.execute(
-                f"CREATE TABLE {sql_name(name)} AS {rows}{added} FROM {files_relation(written, files)} ORDER BY {order}"
-            )
+            delta = opened.tables.get(name)
+            try:
+                connection.execute(_creation(table, self._lake.place_of(table), delta))
+                if delta is not None:
+                    versions[name] = _version(self._lake.place_of(table), delta)
+            except Exception as error:
+                self._note(error)
+                unreadable.add(name)
+                connection.execute(f"DROP TABLE IF EXISTS {sql_name(name)}")
+                connection.execute(_creation(table, self._lake.place_of(table), None))
         # From here on, no query can read files or change these settings.
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        versions = {name: _version(self._lake.place_of(self._published[name]), delta) for name, delta in opened.items()}
-        return Snapshot(self._catalogue, edition, versions, connection)
+        return Snapshot(self._catalogue, opened.edition, versions, connection, frozenset(unreadable))
+
+
+def _creation(table: DescribedTable, place: LakePath, delta: DeltaTable | None) -> str:
+    """The statement that loads a table of the folder `place`; without `delta`, the table has no rows."""
+    files: Sequence[LakePath] = []
+    written = table
+    if delta is not None:
+        files = active_paths(place, delta)
+        written = table.with_columns({field.name for field in delta.schema().fields})
+    order = ", ".join(sql_name(c) for c in table.key) or "ALL"
+    columns = {c.name for c in table.columns}
+    rows = "SELECT *"
+    if "year" in columns:
+        # A table without the column has whole years only.
+        rows = YEARS if "is_partial" in columns else f"{YEARS}, false AS is_partial"
+    # A lake that older code wrote does not have columns that were added later.
+    added = "".join(
+        f", CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in table.columns if c not in written.columns
+    )
+    return (
+        f"CREATE TABLE {sql_name(table.name)} AS {rows}{added} FROM {files_relation(written, files)} ORDER BY {order}"
+    )
 
 
 def published_tables(catalogue: DescribedCatalogue) -> Mapping[str, DescribedTable]:

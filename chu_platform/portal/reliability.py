@@ -99,6 +99,7 @@ class Reliability:
         failed_at: When the last calculation of one of these tables failed; None if none did.
         problems: The checks that failed or were not run.
         finest: Level, grain and visible share where the indicator has the most cells.
+        readable: Whether the published table can be read.
     """
 
     cells: int
@@ -115,6 +116,7 @@ class Reliability:
     problems: Sequence[MeasuredCheck]
     failed_at: datetime | None = None
     finest: tuple[str, str, float] | None = None
+    readable: bool = True
 
     @property
     def masked_share(self) -> float:
@@ -144,7 +146,7 @@ class Reliability:
     @property
     def state(self) -> State:
         """The state of the indicator. An indicator without checks is unchecked."""
-        if self.failed or self.failed_at:
+        if self.failed or self.failed_at or not self.readable:
             return State.FAILED
         if self.late:
             return State.LATE
@@ -207,6 +209,7 @@ def _measured(snapshot: Snapshot, question: Question) -> Mapping[str, Any]:
         "made": max(evaluated) if evaluated else None,
         "failed_at": max(failures) if failures else None,
         "version": snapshot.versions.get(table.name),
+        "readable": table.name not in snapshot.unreadable,
         "checks": len(rows),
         "passed": sum(r["status"] == "passed" for r in rows),
         "problems": [_check(tables, r) for r in rows if r["status"] != "passed"],

@@ -25,7 +25,7 @@ from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
 from chu_platform.portal.story import story_of
 from chu_platform.portal.views import View, columns_of, linked_map, row_of, unit_and_title, view_of
-from chu_platform.tables.table import Layer
+from chu_platform.tables.table import Layer, Zone
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SEARCHED: Final = {
@@ -73,7 +73,7 @@ class Renderer:
             snapshot,
             here="home",
             cards=cards,
-            missing=len(snapshot.questions) - len(cards),
+            missing=len([q for q in snapshot.questions if q.table.name not in snapshot.unreadable]) - len(cards),
             state=sentences.overall((c.question, c.reliability) for c in cards),
         )
 
@@ -136,11 +136,17 @@ class Renderer:
 
     def _page(self, template: str, snapshot: Snapshot | None, here: str = "", **context: Any) -> str:
         """A page of a template; `here` is its entry in the navigation, if it has one."""
-        edition = snapshot.edition if snapshot else None
         page = (
             _environment()
             .get_template(template)
-            .render(here=here, addresses=self._addresses, notice=self._notice, edition=edition, **context)
+            .render(
+                here=here,
+                addresses=self._addresses,
+                notice=self._notice,
+                edition=snapshot.edition if snapshot else None,
+                unreadable=_unreadable(snapshot) if snapshot else [],
+                **context,
+            )
         )
         return french.typeset(page)
 
@@ -254,6 +260,11 @@ def _environment() -> Environment:
     )
     environment.filters["moment"] = _moment
     return environment
+
+
+def _unreadable(snapshot: Snapshot) -> Sequence[str]:
+    """Labels of the tables that cannot be read."""
+    return [t.label for t in snapshot.catalogue.tables if t.name in snapshot.unreadable and t.zone is Zone.PUBLISHED]
 
 
 def _card(snapshot: Snapshot, question: Question) -> Card | None:

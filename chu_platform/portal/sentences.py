@@ -38,7 +38,7 @@ CRITERIA: Final = {
     State.REMARK: "aucun contrôle bloquant n’a échoué, mais un autre a une remarque sur les données : elle est à lire avec le chiffre.",
     State.UNCHECKED: "un contrôle au moins n’est pas encore évalué, ou aucun n’est publié : rien ne dit encore que le chiffre est juste.",
     State.LATE: "l’indicateur n’a pas été recalculé dans le délai prévu : le chiffre montré est le dernier calculé.",
-    State.FAILED: "le dernier calcul a échoué, ou un contrôle bloquant : la dernière version valable est montrée, à lire avec prudence.",
+    State.FAILED: "le dernier calcul a échoué, ou un contrôle bloquant : la dernière version valable est montrée, à lire avec prudence ; ou la table publiée est endommagée, et aucun chiffre n’est montré.",
 }
 NO_STATE: Final = (
     "La date où s’arrêtent les données et la part masquée n’entrent pas dans l’étiquette : ce sont des faits de chaque chiffre, "

@@ -3,7 +3,7 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -59,19 +59,26 @@ class Served:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask for a path, as it is: nothing is normalised."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, headers=headers)
-            answer = connection.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
+        return answer_of(self.port, path, method, headers)
 
     def page(self, path: str) -> Element:
         """A page that must be there."""
         answer = self.get(quote(path, safe="/?=&:|%+"))
         assert answer.status == 200, f"{path}: {answer.status}"
         return parsed(answer.body.decode())
+
+
+def answer_of(
+    port: int, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, source: str = "127.0.0.1"
+) -> Answer:
+    """What a portal answers to a request from the address `source`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
+    try:
+        connection.request(method, path, headers=dict(headers or {}))
+        answer = connection.getresponse()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
 
 
 @contextmanager
