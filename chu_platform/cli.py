@@ -54,10 +54,22 @@ def options(
 
 @app.command(short_help="Make the whole graph, then serve it.")
 def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
-    """Make the whole graph, then start the servers. Without a given pack, write a demonstration pack first."""
+    """Make the whole graph, then start the servers. Without a given pack, write a demonstration pack first.
+
+    If something is published already, it is served at once, and refreshed meanwhile.
+    """
     from chu_platform.graph.dagster_instance import exclusive
+    from chu_platform.storage.edition_manifest import published_edition
+    from chu_platform.storage.store import lake_root
 
     settings = load_settings()
+
+    def print_figures() -> None:
+        from chu_platform.storage.lake import Lake
+        from chu_platform.terminal_tables import print_indicators
+
+        print_indicators(Lake(lake_root(settings)))
+
     log_progress = _progress_printer()
     require_free_port(port)
     require_free_port(portal_port_of(port, portal_port), "--portal-port")
@@ -67,13 +79,11 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
 
             log_progress("no pack is given: writing a small synthetic pack (set CHU_SOURCES to use your own)")
             write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, log_progress)
-        _materialize(settings, "*", None, log_progress)
-    from chu_platform.storage.lake import Lake
-    from chu_platform.storage.store import lake_root
-    from chu_platform.terminal_tables import print_indicators
-
-    print_indicators(Lake(lake_root(settings)))
-    _serve(settings, port, portal_port)
+        is_published = published_edition(lake_root(settings)) is not None
+        if not is_published:
+            _materialize(settings, "*", None, log_progress)
+            print_figures()
+    _serve(settings, port, portal_port, refreshed=print_figures if is_published else None)
 
 
 @app.command(short_help="Make the whole graph or a part of it.")
@@ -540,7 +550,13 @@ def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:
     return len(result.failures) + sum(done.failure is not None for done in result.repairs)
 
 
-def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bool = False) -> None:
+def _serve(
+    settings: Settings,
+    port: int,
+    portal_port: int | None,
+    read_only: bool = False,
+    refreshed: Callable[[], None] | None = None,
+) -> None:
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
     from chu_platform.serve import serve as serve_until_interrupted
     from chu_platform.storage.lake import Lake
@@ -558,7 +574,9 @@ def _serve(settings: Settings, port: int, portal_port: int | None, read_only: bo
         if not read_only and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} unfinished run(s) of killed servers as failed", flush=True)
     try:
-        serve_until_interrupted(settings, port, chosen_portal_port, lambda line: print(line, flush=True), read_only)
+        serve_until_interrupted(
+            settings, port, chosen_portal_port, lambda line: print(line, flush=True), read_only, refreshed
+        )
     except KeyboardInterrupt:
         print("stopped")
 

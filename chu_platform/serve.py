@@ -61,11 +61,19 @@ def portal_port_of(port: int, chosen: int | None) -> int:
     return chosen or port + 1
 
 
-def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], None], read_only: bool = False) -> None:
+def serve(
+    settings: Settings,
+    port: int,
+    portal_port: int,
+    say: Callable[[str], None],
+    read_only: bool = False,
+    refreshed: Callable[[], None] | None = None,
+) -> None:
     """Serve the Dagster UI and the portal until this process is interrupted. `read_only` serves without the daemon.
 
-    A child process that ends is started again; the others are not concerned. DAGSTER_HOME must be prepared and set in
-    the environment. Raises ChuError if a port is taken, or if the UI or the portal does not start.
+    With `refreshed`, `chu materialize` runs beside the servers; then `refreshed` is called, and the daemon starts. A
+    child process that ends is started again; the others are not concerned. DAGSTER_HOME must be prepared and set in the
+    environment. Raises ChuError if a port is taken, or if the UI or the portal does not start.
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
@@ -97,10 +105,15 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         portal = stack.enter_context(_Child("portal", portal_command, logs))
         children += [ui, portal]
         _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
-        if not read_only:
+
+        def start_daemon() -> None:
             # Started after the webserver, because in a new DAGSTER_HOME both would create the same files.
             daemon = _Child("dagster-daemon", ("chu_platform.dagster_daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
+
+        refresh = stack.enter_context(_materializing()) if refreshed else None
+        if not (read_only or refresh):
+            start_daemon()
         say(f"portal      http://{HOST}:{portal_port}")
         say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")
         say(f"documents   {address}{DOCUMENTS_ROOT}")
@@ -109,6 +122,10 @@ def serve(settings: Settings, port: int, portal_port: int, say: Callable[[str], 
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")
         while True:
+            if refreshed and refresh and refresh.poll() is not None:
+                refresh = None
+                refreshed()
+                start_daemon()
             for child in children:
                 child.keep_running(say)
             time.sleep(0.5)
@@ -207,6 +224,23 @@ class _Child:
 
     def __exit__(self, *_: object) -> None:
         self._close()
+
+
+@contextmanager
+def _materializing() -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `chu materialize` under a guard, with its output on that of this process, and end it at the end."""
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "chu_platform.serve", "chu_platform.cli", "materialize"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # the number of the process that it guards
+        stderr=sys.stdout,
+        start_new_session=True,
+    )
+    try:
+        yield guard
+    finally:
+        _close(guard.stdin)
+        guard.wait()
 
 
 def _require_alive(children: Sequence[_Child]) -> None:

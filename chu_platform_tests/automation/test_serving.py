@@ -1,13 +1,17 @@
 """Files arrive while `chu serve` runs, is killed and is started again: each file is handled once."""
 
+import itertools
 import os
 import shutil
 import socket
+import subprocess
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -41,6 +45,8 @@ SENSOR_NAME_TAG, RUN_KEY_TAG = "dagster/sensor_name", "dagster/run_key"
 # Two intervals of the slowest of the sensors that start runs of changed tables.
 QUIET_SECONDS = 2 * max(INTERVAL_SECONDS, follow_upstream.INTERVAL_SECONDS)
 END_TIMEOUT_SECONDS = 20
+REST_SECONDS = 120
+MAX_SHARE_AT_REST, MAX_BYTES_AT_REST = 0.03, 10**9
 STAYS, DEATHS = "Hospitalisation/Hospitalisations.csv", "DECES EN FRANCE/deces.csv"
 SURVEY = "Satisfaction/2019/resultats-esatis48h-mco-open-data-2019.csv"
 
@@ -74,19 +80,27 @@ class Transfer(threading.Thread):
         self.join()
 
 
-@contextmanager
-def serving(home: Home) -> Iterator[int]:
-    """Run `chu serve` and wait until it is ready; at the end it is killed, and all its processes must end.
+@dataclass(frozen=True)
+class Served:
+    """A command that serves, the ports of webserver and portal, and what it has printed until it was ready."""
 
-    Gives the port of the webserver.
-    """
-    port = free_port()
-    process = home.start("serve", "--port", str(port), "--portal-port", str(free_port()))
+    process: "subprocess.Popen[str]"
+    port: int
+    portal_port: int
+    printed: Sequence[str]
+
+
+@contextmanager
+def serving(home: Home, command: str = "serve") -> Iterator["Served"]:
+    """Run `chu serve` or `chu run`, and wait until it is ready. At the end it is killed, and all its processes end."""
+    port, portal_port = free_port(), free_port()
+    process = home.start(command, "--port", str(port), "--portal-port", str(portal_port))
     assert process.stdout
     started: set[tuple[int, str]] = set()
     try:
-        assert any(line.startswith("Ctrl-C") for line in process.stdout), "it did not start"
-        yield port
+        printed = list(itertools.takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
+        assert process.poll() is None, printed
+        yield Served(process, port, portal_port, printed)
         started = processes_of(process.pid, home.folder)
     finally:
         process.kill()
@@ -189,7 +203,7 @@ def test_a_changed_digit_is_one_run_and_an_unchanged_table_none(made: Home, tmp_
         wait_for(lambda: not unfinished_runs(instance), "runs are still under way")
         time.sleep(QUIET_SECONDS)
 
-    with home.instance() as instance, serving(home) as port:
+    with home.instance() as instance, serving(home) as served:
         settle()
         known = {run.run_id for run in instance.get_runs()}
         (pack / STAYS).write_bytes(changed)
@@ -206,12 +220,58 @@ def test_a_changed_digit_is_one_run_and_an_unchanged_table_none(made: Home, tmp_
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": ["references", "region"]}],
         }
-        graphql(port, LAUNCH, {"params": {"selector": selector, "runConfigData": {}}})
+        graphql(served.port, LAUNCH, {"params": {"selector": selector, "runConfigData": {}}})
         wait_for(lambda: {run.run_id for run in instance.get_runs()} > known, "the run is not launched")
         settle()
         assert len({run.run_id for run in instance.get_runs()} - known) == 1, "an unchanged table starts a run"
     found = digests(home.lake)
     assert [folder for folder in found if found[folder] != expected[folder] and folder not in reports] == []
+
+
+def test_a_second_start_serves_at_once_and_makes_only_what_is_new(made: Home, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(made.pack, pack)
+    home = made.copy(tmp_path / "home", pack)
+    (pack / STAYS).write_bytes(with_other_digit((pack / STAYS).read_bytes()))
+    with serving(home, "run") as served:
+        assert not any("run 1 of" in line for line in served.printed), "the tables are made first"
+        with urllib.request.urlopen(f"http://127.0.0.1:{served.portal_port}/", timeout=60) as answer:
+            assert answer.status == 200
+        assert served.process.stdout
+        refresh = list(itertools.takewhile(lambda line: "done; the lake is" not in line, served.process.stdout))
+    assert any("up to date: " in line for line in refresh)
+    made_again = {line.split("] ")[1].split(":")[0] for line in refresh if " rows" in line}
+    assert f"sources/{hospitalisations.name}" in made_again
+    assert not any(name in made_again for name in (f"sources/{deces.name}", "sources/Consultation")), made_again
+
+
+def test_servers_at_rest_are_light(made: Home, tmp_path: Path) -> None:
+    """CPU time and memory of all processes of `chu serve`: webserver, daemon, code server, portal, and their guards."""
+    home = made.copy(tmp_path / "home")
+    with serving(home) as served, home.instance() as instance:
+        time.sleep(2 * QUIET_SECONDS)
+        wait_for(lambda: not unfinished_runs(instance), "runs are under way")
+        pids = {pid for pid, _ in processes_of(served.process.pid, home.folder)}
+        before = sum(map(cpu_seconds, pids))
+        time.sleep(REST_SECONDS)
+        used = sum(map(cpu_seconds, pids)) - before
+        memory = sum(map(proportional_bytes, pids))
+        assert pids == {pid for pid, _ in processes_of(served.process.pid, home.folder)}, "a process is started anew"
+    print(f"{used / REST_SECONDS:.1%} of a core, {memory / 2**20:.0f} MB in {len(pids)} processes")
+    assert used < MAX_SHARE_AT_REST * REST_SECONDS
+    assert memory < MAX_BYTES_AT_REST
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def proportional_bytes(pid: int) -> int:
+    """Memory of a process; what several processes share counts in parts."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def with_other_digit(stays: bytes) -> bytes:
