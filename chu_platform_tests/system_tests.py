@@ -98,7 +98,7 @@ PARTS: Final = (
     ),
     Part(
         "serving",
-        "files arrive before the real servers, which are restarted in the middle",
+        "files arrive before the real servers, which are restarted; a changed digit; a second start; servers at rest",
         _pytest("chu_platform_tests/automation/test_serving.py"),
     ),
     Part(
