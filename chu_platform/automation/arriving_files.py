@@ -31,7 +31,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
-from chu_platform.graph.dagster_instance import FINISHED, no_main_job
+from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.graph.outdated import LakeState, outdated
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
@@ -463,13 +463,13 @@ def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:
     )
 
 
-def _registered_since(instance: dg.DagsterInstance, moment: float) -> bool | None:
+def _registered_since(instance: dg.DagsterInstance, settings: Settings, moment: float) -> bool | None:
     """See `evaluate`."""
     event = instance.get_latest_materialization_event(key_of(delivery_report))
     run = instance.get_run_record_by_id(event.run_id) if event else None
     if run and (run.start_time or 0.0) > moment:
         return True
-    return False if is_idle(instance) else None
+    return False if is_idle(instance, settings) else None
 
 
 def with_what_follows(
@@ -480,12 +480,9 @@ def with_what_follows(
     The same request while other runs may write, or if its tables cannot be part of one run with what follows.
     """
     unit = next((u for u in units if request.run_key and request.run_key.startswith(f"{u.name}:")), None)
-    if unit is None or not is_idle(instance):
+    if unit is None or not is_idle(instance, settings):
         return request
-    with no_main_job(settings) as free:
-        if not free:
-            return request
-        found = outdated(LakeState(Lake(lake_root(settings))), unit.tables)
+    found = outdated(LakeState(Lake(lake_root(settings))), unit.tables)
     tables = [*unit.tables, *found.tables]
     run = first_run(tables)
     if not {*unit.tables} <= {*run.tables}:
@@ -509,10 +506,11 @@ def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         of_job = dg.RunsFilter(job_name=FINGERPRINTS.name, statuses=unfinished)
         return bool(context.instance.get_runs(of_job, limit=1))
 
-    def registered_since(moment: float) -> bool | None:
-        return _registered_since(context.instance, moment)
-
     settings = load_settings()
+
+    def registered_since(moment: float) -> bool | None:
+        return _registered_since(context.instance, settings, moment)
+
     requests, messages = evaluate(settings, state, time.time(), is_hashing, registered_since)
     if len(requests) == 1:
         requests = [with_what_follows(requests[0], settings, context.instance, reading_units(settings))]

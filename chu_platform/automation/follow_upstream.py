@@ -32,9 +32,12 @@ MAX_RUNS: Final = 20
 MAX_LISTED: Final = 10
 
 
-def is_idle(instance: dg.DagsterInstance) -> bool:
-    """Whether no run waits or is in progress."""
-    return not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
+def is_idle(instance: dg.DagsterInstance, settings: Settings) -> bool:
+    """Whether no run waits or is in progress, and no `chu materialize`, which has pauses between its runs."""
+    if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+        return False
+    with no_main_job(settings) as free:
+        return free
 
 
 def evaluate(instance: dg.DagsterInstance, settings: Settings) -> tuple[dg.RunRequest | None, str]:
@@ -139,10 +142,9 @@ def follow_upstream(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if not ended or ended == seen:
         return dg.SensorResult(skip_reason=dg.SkipReason(told or "there was no run yet"))
     settings = load_settings()
-    with no_main_job(settings) as free:
-        if not (is_idle(context.instance) and free):
-            return dg.SensorResult(skip_reason=dg.SkipReason("runs are in progress"))
-        request, told = evaluate(context.instance, settings)
+    if not is_idle(context.instance, settings):
+        return dg.SensorResult(skip_reason=dg.SkipReason("runs are in progress"))
+    request, told = evaluate(context.instance, settings)
     return dg.SensorResult(
         run_requests=[request] if request else [],
         skip_reason=None if request else dg.SkipReason(told),

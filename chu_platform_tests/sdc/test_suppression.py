@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from chu_platform.errors import ChuError
 from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
+from chu_platform.sdc.cell_masks import Measures, mask
 from chu_platform_tests.sdc.synthetic_tables import grid
 
 pytestmark = pytest.mark.unit
@@ -145,3 +148,20 @@ def test_inconsistent_input_is_rejected() -> None:
         protect(np.array([np.nan, 2.0, 3.0]), small, relations)
     with pytest.raises(ValueError, match="does not exist"):
         protect(np.array([5.0, 5.0]), small[:2], Relations.of((0, [2])))
+
+
+def test_a_mask_of_indicators_that_do_not_fit_together_names_the_cause_and_no_figure() -> None:
+    """As when one of them was made from other facts: the whole is not the sum of its parts."""
+    parts = pa.table({"code": ["whole", "a", "b"], "events": [4711.0, 2000.0, 1000.0]})
+    cells = """
+        SELECT 'kpi' AS indicator, code AS cell, 'all' AS grain, NULL AS start, 'level' AS level, code,
+               NULL AS unsafe, events AS weight, events
+        FROM parts
+    """
+    sums = "SELECT p.id, c.id FROM cell p JOIN cell c ON p.code = 'whole' AND c.code <> 'whole'"
+    with pytest.raises(ChuError) as raised:
+        mask({"parts": parts}, cells, [Measures(["events"], [sums])])
+    message = str(raised.value)
+    assert message.startswith("1 totals of events are not the sums of their parts: the indicators that are masked ")
+    assert "4711" not in message
+    assert "3000" not in message
