@@ -240,7 +240,7 @@ def test_a_second_start_serves_at_once_and_makes_only_what_is_new(made: Home, tm
         assert served.process.stdout
         refresh = list(itertools.takewhile(lambda line: "done; the lake is" not in line, served.process.stdout))
     assert any("up to date: " in line for line in refresh)
-    made_again = {line.split("] ")[1].split(":")[0] for line in refresh if " rows" in line}
+    made_again = {line.split("] ")[1].split(":")[0] for line in refresh if line.startswith("[") and " rows" in line}
     assert f"sources/{hospitalisations.name}" in made_again
     assert not any(name in made_again for name in (f"sources/{deces.name}", "sources/Consultation")), made_again
 
