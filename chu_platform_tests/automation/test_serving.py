@@ -249,8 +249,14 @@ def test_servers_at_rest_are_light(made: Home, tmp_path: Path) -> None:
     """CPU time and memory of all processes of `chu serve`: webserver, daemon, code server, portal, and their guards."""
     home = made.copy(tmp_path / "home")
     with serving(home) as served, home.instance() as instance:
-        time.sleep(2 * QUIET_SECONDS)
-        wait_for(lambda: not unfinished_runs(instance), "runs are under way")
+
+        def are_the_same() -> bool:
+            """Whether no run is in progress, and no process begins or ends for a while."""
+            before = processes_of(served.process.pid, home.folder)
+            time.sleep(2 * QUIET_SECONDS)
+            return not unfinished_runs(instance) and processes_of(served.process.pid, home.folder) == before
+
+        wait_for(are_the_same, "processes begin and end")
         pids = {pid for pid, _ in processes_of(served.process.pid, home.folder)}
         before = sum(map(cpu_seconds, pids))
         time.sleep(REST_SECONDS)
