@@ -122,11 +122,11 @@ def _requests(failure: _Failure) -> list[dg.RunRequest]:
 
     If there is one partition scheme, the tables without partitions are in the same run.
     """
-    schemes = {t.partition_scheme for t in failure.curable if t.partition_scheme}
+    schemes = {t.asset_scheme for t in failure.curable if t.asset_scheme}
     only = schemes.pop() if len(schemes) == 1 else None
     by_scheme: Mapping[PartitionScheme | None, list[Table]] = defaultdict(list)
     for table in failure.curable:
-        by_scheme[table.partition_scheme or only].append(table)
+        by_scheme[table.asset_scheme or only].append(table)
     return [
         dg.RunRequest(
             f"{failure.run_id}:{failure.attempt + 1}:{scheme.name if scheme else '-'}",

@@ -29,7 +29,7 @@ FOLLOWING: Final = [
             *(
                 key_of(made)
                 for table in catalogue()
-                if table.partition_scheme in (None, partition_scheme) and not table.in_editions
+                if table.asset_scheme in (None, partition_scheme) and not table.in_editions
                 for made in table.outputs
             )
         ),
@@ -60,7 +60,7 @@ class FollowingRun:
 
 def first_run(tables: Sequence[Table]) -> FollowingRun:
     """The run that makes most of the tables, which are sorted by dependency, before all others."""
-    schemes = dict.fromkeys(t.partition_scheme for t in tables if t.partition_scheme)
+    schemes = dict.fromkeys(t.asset_scheme for t in tables if t.asset_scheme)
     return max((_run(tables, scheme) for scheme in (*schemes, None)), key=lambda run: len(run.tables))
 
 
@@ -68,7 +68,7 @@ def _run(tables: Sequence[Table], partition_scheme: PartitionScheme | None) -> F
     left = set(tables)
     taken = []
     for table in tables:
-        if table.partition_scheme in (None, partition_scheme) and left.isdisjoint(table.needs):
+        if table.asset_scheme in (None, partition_scheme) and left.isdisjoint(table.needs):
             taken.append(table)
             left.remove(table)
     return FollowingRun(taken, partition_scheme)

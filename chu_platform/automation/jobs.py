@@ -1,4 +1,4 @@
-"""Jobs that schedules and sensors start. All assets of a Dagster job have the same partitions definition."""
+"""Jobs of assets. All assets of a Dagster job that have partitions have the same partitions definition."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,6 +7,7 @@ import dagster as dg
 
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB
 from chu_platform.graph.maintenance_assets import GROUP
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
@@ -28,6 +29,27 @@ def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
     return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
 
 
+def main_job_name(partition_scheme: PartitionScheme | None) -> str:
+    """Name of the job of the main job's runs that make tables of this partition scheme, and tables without partitions.
+
+    With None, only tables without partitions.
+    """
+    return f"{MAIN_JOB}_by_{partition_scheme.name}" if partition_scheme else MAIN_JOB
+
+
+def _with(partition_scheme: PartitionScheme | None) -> str:
+    return f"by {partition_scheme.name} and without partitions" if partition_scheme else "without partitions"
+
+
+MAIN_JOBS: Final = [
+    dg.define_asset_job(
+        main_job_name(partition_scheme),
+        selection=_assets([t for t in catalogue() if t.asset_scheme in (None, partition_scheme)]),
+        description=f"Runs of `chu materialize` for tables {_with(partition_scheme)}. Those of one command have "
+        f"the same tag {GROUP_TAG}.",
+    )
+    for partition_scheme in (None, *PARTITION_SCHEMES)
+]
 CARE_DATABASE: Final = dg.define_asset_job(
     CARE_DATABASE_NAME,
     selection=_assets(tables_read_from(CARE_DATABASE_NAME)),
@@ -57,4 +79,4 @@ MAINTENANCE: Final = dg.define_asset_job(
     selection=dg.AssetSelection.groups(GROUP),
     description="Maintenance that is due for the tables of the lake.",
 )
-JOBS: Final = [CARE_DATABASE, *READING, REPORTS, RELEASE, MAINTENANCE]
+JOBS: Final = [*MAIN_JOBS, CARE_DATABASE, *READING, REPORTS, RELEASE, MAINTENANCE]

@@ -1,7 +1,8 @@
 """The main job: makes all or some tables, as a few Dagster runs in this process.
 
 A Dagster run can only have one partitions definition. So the graph is divided into runs: each run makes as many tables
-as possible with one partition scheme, after the runs before it.
+as possible of one partition scheme and without partitions, after the runs before it. All runs of one main job have the
+same tag.
 """
 
 import logging
@@ -9,19 +10,21 @@ import re
 import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
 import dagster as dg
 
 from chu_platform.automation.build_definitions import build_defs
+from chu_platform.automation.jobs import MAINTENANCE, RELEASE, main_job_name
 from chu_platform.automation.landing_job import land_files
 from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import keep_described
 from chu_platform.errors import ChuError, cause_in_text
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
-from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, RELEASE_TAG, home_identifier
+from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB_TAG, home_identifier
 from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
@@ -39,7 +42,7 @@ PERIOD: Final = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A planned Dagster run: the tables that it makes, all of the same partition scheme."""
+    """A planned Dagster run: the tables that it makes, those with partitions all of the same scheme."""
 
     partition_scheme: PartitionScheme | None
     tables: Sequence[Table]
@@ -62,17 +65,61 @@ def plan_runs(tables: Sequence[Table]) -> Sequence[PlannedRun]:
         done, planned = queue.popleft()
         if done == wanted:
             return planned
-        for partition_scheme in dict.fromkeys(t.partition_scheme for t in tables if t not in done):
+        for partition_scheme in dict.fromkeys(t.asset_scheme for t in tables if t not in done):
             taken: list[Table] = []
             for table in tables:
                 ready = all(n in done or n in taken or n not in wanted for n in table.needs)
-                if table not in done and table.partition_scheme is partition_scheme and ready:
+                if table not in done and table.asset_scheme in (None, partition_scheme) and ready:
                     taken.append(table)
             after = done.union(taken)
-            if taken and after not in seen:
+            if any(t.asset_scheme is partition_scheme for t in taken) and after not in seen:
                 seen.add(after)
                 queue.append((after, (*planned, PlannedRun(partition_scheme, taken))))
     raise AssertionError("the catalogue refuses cyclic dependencies of tables")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The Dagster runs of one command. They share `resources` and a tag with the identifier of this group."""
+
+    resources: RunResources
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    identifier: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    @staticmethod
+    def of(resources: RunResources, instance: dg.DagsterInstance) -> "_Group":
+        """A group without runs."""
+        return _Group(resources, instance, build_defs(resources))
+
+    def run(
+        self,
+        job: str,
+        selected: Collection[dg.AssetKey] | None = None,
+        partition_range: PartitionRange | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job, or some of its assets, in this process. Raises KeyboardInterrupt after an interrupted run.
+
+        Dagster itself takes no notice of an interrupt at the end of a run.
+        """
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        result = self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            asset_selection=None if selected is None else list(selected),
+            tags={
+                MAIN_JOB_TAG: home_identifier(self.resources.settings),
+                GROUP_TAG: self.identifier,
+                **partition_range_tags(partition_range),
+            },
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        if self.resources.interrupted:
+            run = self.instance.get_run_by_id(result.run_id)
+            if run and run.status is dg.DagsterRunStatus.FAILURE:  # it ended before it was marked as canceling
+                self.instance.report_run_canceled(run)
+            raise KeyboardInterrupt
+        return result
 
 
 def run_all(
@@ -91,12 +138,12 @@ def run_all(
     New files are copied from servers first. Raises ChuError if the selection or the partitions match nothing, if the
     list of places is not valid, or if the key of the pseudonyms is not that of the lake.
     """
-    defs = build_defs(resources)
-    keys = _selected(defs, selection)
+    group = _Group.of(resources, instance)
+    keys = _selected(group.defs, selection)
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
         log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
-        return _failures(_run(defs, resources, instance, keys, None))
+        return _failures(group.run(MAINTENANCE.name, keys))
     _ = resources.key  # a missing key ends the job before anything is made
     ranges = _partition_ranges(tables, partitions)
     if partitions:
@@ -105,7 +152,7 @@ def run_all(
     places = resources.settings.sources_list
     if places and any(_reads_files(t, resources.settings) for t in delivered_tables(tables)):
         load_places(places)  # a mistake in the list ends the job
-        failed += _land(defs, resources, instance)
+        failed += _failures(group.run(land_files.name))  # after a failure, the copies that are there are read
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
     edition: Sequence[Table] = [t for t in tables if t.in_editions]
@@ -134,8 +181,9 @@ def run_all(
         what = f" by {run.partition_scheme.name}" if run.partition_scheme else ""
         log_progress(f"run {number} of {len(plan)}: {len(possible)} table{'s' if len(possible) > 1 else ''}{what}")
         selected = [key_of(made) for t in possible for made in t.outputs]
-        partition_range = ranges.get(run.partition_scheme) if run.partition_scheme else None
-        result = _run(defs, resources, instance, selected, partition_range)
+        scheme = run.partition_scheme
+        partition_range = ranges.get(scheme, scheme.every()) if scheme else None
+        result = group.run(main_job_name(run.partition_scheme), selected, partition_range)
         failures = _failures(result)
         failed += failures
         made = {event.step_key for event in result.all_events if event.is_step_success}
@@ -195,7 +243,7 @@ def release_next(
         raise ChuError(f"{missing.folder} is not in the lake yet: run `chu materialize` first")
     log_progress(f"releasing {len(tables)} tables")
     keys = [key_of(t) for t in tables]
-    return _failures(_run(build_defs(resources), resources, instance, keys, None, {RELEASE_TAG: "true"}))
+    return _failures(_Group.of(resources, instance).run(RELEASE.name, keys))
 
 
 def _skip(table: Table, not_made: set[Table], log_progress: Callable[[str], None]) -> None:
@@ -222,7 +270,7 @@ def _selected(defs: dg.Definitions, selection: str) -> Collection[dg.AssetKey]:
 
 
 def _partition_ranges(tables: Sequence[Table], partitions: str | None) -> Mapping[PartitionScheme, PartitionRange]:
-    schemes = list(dict.fromkeys(t.partition_scheme for t in tables if t.partition_scheme))
+    schemes = list(dict.fromkeys(t.asset_scheme for t in tables if t.asset_scheme))
     if partitions is None:
         return {s: s.every() for s in schemes}
     if not schemes:
@@ -241,11 +289,11 @@ def _partition_ranges(tables: Sequence[Table], partitions: str | None) -> Mappin
 
 
 def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, PartitionRange]) -> list[Table]:
-    """The tables with these partitions, the tables without partitions that depend on them, and the reports."""
+    """The tables with these partitions, those without or over periods that depend on them, and the reports."""
     taken: list[Table] = []
     for table in tables:  # sorted by dependency
         depends = table.layer is Layer.REPORTS or any(n in taken for n in table.needs)
-        if table.partition_scheme in ranges or (table.partition_scheme is None and depends):
+        if table.asset_scheme in ranges or (table.partition_scheme is None and depends):
             taken.append(table)
     return taken
 
@@ -253,51 +301,6 @@ def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, P
 def _reads_files(table: Table, settings: Settings) -> bool:
     """Whether a delivered table is read from files, the dump included."""
     return delivered_rows(table).reader.database is None or settings.postgres_url is None
-
-
-def _land(defs: dg.Definitions, resources: RunResources, instance: dg.DagsterInstance) -> Sequence[FailedAsset]:
-    """Copy new files from the servers. After a failure, tables are made of the copies that are there."""
-    result = _execute(defs.resolve_job_def(land_files.name), resources, instance, {})
-    return _failures(result)
-
-
-def _run(
-    defs: dg.Definitions,
-    resources: RunResources,
-    instance: dg.DagsterInstance,
-    selected: Collection[dg.AssetKey],
-    partition_range: PartitionRange | None,
-    more_tags: Mapping[str, str] | None = None,
-) -> dg.ExecuteInProcessResult:
-    tags = {**partition_range_tags(partition_range), **(more_tags or {})}
-    return _execute(defs.resolve_implicit_global_asset_job_def(), resources, instance, tags, selected)
-
-
-def _execute(
-    job: dg.JobDefinition,
-    resources: RunResources,
-    instance: dg.DagsterInstance,
-    tags: Mapping[str, str],
-    selected: Collection[dg.AssetKey] | None = None,
-) -> dg.ExecuteInProcessResult:
-    """Run a job, or some of its assets, in this process. Raises KeyboardInterrupt after an interrupted run.
-
-    Dagster itself takes no notice of an interrupt at the end of a run.
-    """
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=None if selected is None else list(selected),
-        tags={MAIN_JOB_TAG: home_identifier(resources.settings), **tags},
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    if resources.interrupted:
-        run = instance.get_run_by_id(result.run_id)
-        if run and run.status is dg.DagsterRunStatus.FAILURE:  # it ended before it was marked as canceling
-            instance.report_run_canceled(run)
-        raise KeyboardInterrupt
-    return result
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Sequence[FailedAsset]:

@@ -9,6 +9,10 @@ batches, or those of planned events, event by event; batches for all events were
 A run of many partitions plans a table with one event, not with one for each partition. Dagster has this as an option
 (`supports_partition_subset_in_asset_materialization_planned_events`), but then its storages do not know which
 partitions failed or are in progress. The event log of this module finds that out.
+
+A step reports a materialisation of each partition of its run. Those of partitions that have no rows yet would be shown
+as made, so the step marks them, and they are not stored: a step cannot leave out partitions of its run
+(https://github.com/dagster-io/dagster/issues/32182, https://github.com/dagster-io/dagster/issues/17836).
 """
 
 import threading
@@ -25,6 +29,7 @@ from dagster._core.storage.event_log.base import PlannedMaterializationInfo
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._serdes import serialize_value
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 PLANNED: Final = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
@@ -33,6 +38,8 @@ CHECK_PLANNED: Final = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 # Events that repeat other events of the same step. The output of a step is also an event about an asset or an asset
 # check; its value is always None, because steps hand their rows over in the lake. A hook that waits for a failure is
 # reported after each success.
+# Metadata key of a materialisation that is not stored.
+LEFT_OUT: Final = "left_out"
 NOT_STORED: Final = frozenset({DagsterEventType.STEP_OUTPUT, DagsterEventType.HOOK_SKIPPED})
 
 
@@ -53,6 +60,8 @@ class _Batch:
 
 def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
     """Insert rows into the table of events with one statement; returns their numbers."""
+    if not rows:
+        return []
     number = SqlEventLogStorageTable.c.id
     statement = SqlEventLogStorageTable.insert().returning(number, sort_by_parameter_order=True)
     return connection.execute(statement, rows).scalars().all()
@@ -95,7 +104,7 @@ class BatchedEventLog(SqlEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event, unless it repeats others."""
-        if event.dagster_event_type not in NOT_STORED:
+        if event.dagster_event_type not in NOT_STORED and not _is_left_out(event):
             super().store_event(event)
 
     def _batch(self, events: Sequence[EventLogEntry]) -> "_Batch":
@@ -106,7 +115,7 @@ class BatchedEventLog(SqlEventLogStorage):
         planned = {e.get_dagster_event().asset_key for e in events if e.dagster_event_type is PLANNED}
         with_row: list[EventLogEntry] = []
         checks: list[EventLogEntry] = []
-        for e in events:
+        for e in (e for e in events if not _is_left_out(e)):
             (checks if e.dagster_event_type is CHECK_PLANNED and _checked(e) in planned else with_row).append(e)
         return _Batch(with_row, checks, [self._event_to_row(e) for e in with_row])
 
@@ -151,7 +160,8 @@ class BatchedEventLog(SqlEventLogStorage):
     ) -> Mapping[str, tuple[str, int]]:
         """Run and number of the last planned event of each partition that was not made since.
 
-        Dagster's method finds planned events of single partitions only. This one also finds those of several.
+        Dagster's method finds planned events of single partitions only. This one also finds those of several. A step
+        makes all partitions of its run together: if a run has made some, it has left out the others.
         """
         method = super().get_latest_asset_partition_materialization_attempts_without_materializations
         attempts = dict(method(asset_key, after_storage_id))
@@ -160,7 +170,21 @@ class BatchedEventLog(SqlEventLogStorage):
                 if key not in attempts or attempts[key][1] < record.storage_id:
                     attempts[key] = (record.run_id, record.storage_id)
         made = self.get_latest_storage_id_by_partition(asset_key, MADE, after_cursor=after_storage_id)
-        return {key: attempt for key, attempt in attempts.items() if attempt[1] > made.get(key, 0)}
+        open_ = {key: attempt for key, attempt in attempts.items() if attempt[1] > made.get(key, 0)}
+        done = {run for run in {run for run, _ in open_.values()} if self._has_made(asset_key, run)}
+        return {key: attempt for key, attempt in open_.items() if attempt[0] not in done}
+
+    def _has_made(self, asset_key: AssetKey, run_id: str) -> bool:
+        """Whether a run has made an asset, or some of its partitions."""
+        events = SqlEventLogStorageTable.c
+        query = (
+            select(events.id)
+            .where(events.run_id == run_id, events.asset_key == asset_key.to_string())
+            .where(events.dagster_event_type == MADE.value)
+            .limit(1)
+        )
+        with self.index_connection() as connection:
+            return connection.execute(query).first() is not None
 
     def get_latest_planned_materialization_info(
         self, asset_key: AssetKey, partition: str | None = None
@@ -192,6 +216,14 @@ class BatchedEventLog(SqlEventLogStorage):
         if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
             self._columns.add(column_name)
         return column_name in self._columns
+
+
+def _is_left_out(event: EventLogEntry) -> bool:
+    """Whether a step has marked this materialisation."""
+    return (
+        event.dagster_event_type is MADE
+        and LEFT_OUT in event.get_dagster_event().step_materialization_data.materialization.metadata
+    )
 
 
 def _checked(planned: EventLogEntry) -> AssetKey:

@@ -5,6 +5,7 @@ from typing import Final
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
     GRPC_INFO_TAG,
 )
 
@@ -13,6 +14,8 @@ from dagster._core.storage.tags import (
 # (https://github.com/dagster-io/dagster/pull/10441).
 PARTITION_RANGE_START: Final = ASSET_PARTITION_RANGE_START_TAG
 PARTITION_RANGE_END: Final = ASSET_PARTITION_RANGE_END_TAG
+# Tag of the runs of a backfill, with its identifier. No public field of a run has it.
+BACKFILL: Final = BACKFILL_ID_TAG
 # Tag with the address of the code server that executes the run. The default launcher adds it to each run; a run in this
 # process does not have it. No public field of a run tells how it was launched
 # (https://github.com/dagster-io/dagster/issues/8719).

@@ -46,6 +46,7 @@ def of_closed_years(table: Table, domain: str) -> Table:
         checks=(),
         layout=Layout(),
         derives_from=(),
+        period_scheme=None,
     )
 
 

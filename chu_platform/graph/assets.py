@@ -8,10 +8,12 @@ from typing import Any, Final
 import dagster as dg
 
 from chu_platform.catalogue import declared_at
-from chu_platform.compat.run_tags import PARTITION_RANGE_END, PARTITION_RANGE_START
+from chu_platform.compat.event_batches import LEFT_OUT
+from chu_platform.compat.run_tags import BACKFILL, PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.check_events import check_events, check_specs
 from chu_platform.graph.failure_notice import failure_notice
+from chu_platform.graph.partition_figures import NOTHING, PartitionFigures, figures_by_partition, until_last_rows
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
@@ -57,7 +59,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         name=pool_of(table),
         specs=[spec_of(t, table) for t in tables],
         check_specs=[spec for t in tables for spec in check_specs(t)],
-        backfill_policy=dg.BackfillPolicy.single_run() if table.partition_scheme else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if table.asset_scheme else None,
         required_resource_keys={RUN_RESOURCES},
         hooks={failure_notice},
         pool=pool_of(table),
@@ -79,7 +81,8 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
                 raise
         log_line(resources, context, step_line(table, result))
         if partition_range:
-            _add_partition_metadata(context, table, partition_range, result.commits[table])
+            figures = figures_by_partition(resources.lake, table, partition_range, result.commits[table])
+            _add_partition_metadata(context, table, partition_range, figures)
         yield from check_events(result.check_results)
         for made in result.commits:
             yield materialize_result(resources, made, result)
@@ -98,28 +101,38 @@ def materialize_result(resources: RunResources, table: Table, result: StepResult
 
 
 def _partition_range(table: Table, context: dg.AssetExecutionContext) -> PartitionRange | None:
-    if table.partition_scheme is None:
+    if table.asset_scheme is None:
         return None
     keys = context.partition_keys
-    return table.partition_scheme.between(keys[0], keys[-1])
+    return table.asset_scheme.between(keys[0], keys[-1])
 
 
 def _add_partition_metadata(
-    context: dg.AssetExecutionContext, table: Table, partition_range: PartitionRange, commit: CommitResult
+    context: dg.AssetExecutionContext,
+    table: Table,
+    partition_range: PartitionRange,
+    figures: Mapping[str, PartitionFigures],
 ) -> None:
     """Add the metadata of single partitions to their events. The events of a run share all other metadata.
 
-    The last event gets the column lineage, which is long: the UI reads it from the last event of an asset.
+    Partitions after the last one with rows or changes are not shown as made, unless a backfill asked for them: Dagster
+    would count them as failed. The last event gets the column lineage, which is long: the UI reads it from the last
+    event of an asset.
     """
-    for partition in partition_range.keys:
+    shown = partition_range.keys if BACKFILL in context.run.tags else until_last_rows(partition_range, figures)
+    for partition in shown:
+        found = figures.get(partition, NOTHING)
         metadata: dict[str, Any] = {
-            "dagster/partition_row_count": commit.rows_by_partition.get(partition, 0),
-            "partition_bytes": commit.size_by_partition.get(partition, 0),
-            "partition_changed": partition in commit.changed,
+            "dagster/partition_row_count": found.rows,
+            "partition_bytes": found.size,
+            "partition_changed": found.changed,
         }
-        if partition == partition_range.last:
+        if partition == shown[-1]:
             metadata |= _column_lineage(table)
         context.add_asset_metadata(metadata, asset_key=key_of(table), partition_key=partition)
+    for partition in partition_range.keys[len(shown) :]:
+        for made in table.outputs:
+            context.add_asset_metadata({LEFT_OUT: True}, asset_key=key_of(made), partition_key=partition)
 
 
 @dataclass(frozen=True)
@@ -174,8 +187,8 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
         key_of(table),
         # Rejects get the same partitions, although each run writes all of them. Dagster cannot backfill a step whose
         # assets have different partitions.
-        partitions_def=partitions_definition(step_table.partition_scheme) if step_table.partition_scheme else None,
-        deps=[key_of(t) for t in step_table.needs] if table is step_table else [key_of(step_table)],
+        partitions_def=partitions_definition(step_table.asset_scheme) if step_table.asset_scheme else None,
+        deps=[_dependency(table, t) for t in step_table.needs] if table is step_table else [key_of(step_table)],
         group_name=table.layer.value,
         description=table.full_description,
         kinds={"deltalake", by_kind.icon},
@@ -189,6 +202,17 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
             fail_window=step_table.freshness.fail, warn_window=step_table.freshness.warn
         ),
     )
+
+
+def _dependency(table: Table, needed: Table) -> dg.AssetDep:
+    """The dependency of an asset on another one. A year of indicators may be before the first year of the facts."""
+    if table.period_scheme is None or needed.asset_scheme is None:
+        return dg.AssetDep(key_of(needed))
+    with warnings.catch_warnings():
+        # The parameter is in beta.
+        warnings.filterwarnings("ignore", message="Parameter `allow_nonexistent_upstream_partitions`")
+        mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    return dg.AssetDep(key_of(needed), partition_mapping=mapping)
 
 
 def _code_reference(table: Table) -> dg.CodeReferencesMetadataValue:
@@ -239,7 +263,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         # Not `dagster/uri`: the UI does not show that key on the page of the asset.
         "location": dg.MetadataValue.path(str(resources.lake.place_of(table))),
     }
-    if table.partition_scheme is None:
+    if table.asset_scheme is None:
         metadata |= _column_lineage(table)
     if table.preview:
         metadata["preview"] = dg.MetadataValue.md(resources.lake.markdown(table, table.preview))

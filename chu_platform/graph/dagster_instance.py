@@ -19,8 +19,10 @@ from chu_platform.settings import Settings
 # Tag of all runs of the main job, with the identifier of its CHU_HOME. Under the lock of this CHU_HOME, an unfinished
 # run with this tag belongs to a dead process.
 MAIN_JOB_TAG: Final = "chu/main_job"
-# Tag of a run that makes the next edition; without it, the main job makes the first one only.
-RELEASE_TAG: Final = "chu/release"
+# Tag of the runs that one command has started, with an identifier that only they have.
+GROUP_TAG: Final = "chu/group"
+# Name of the job of the main job, and prefix of the names of its jobs of a partition scheme.
+MAIN_JOB: Final = "main_job"
 # A sensor holds the lock for a moment.
 LOCK_WAIT_SECONDS: Final = 5.0
 LOCK: Final = "main_job.lock"

@@ -13,7 +13,7 @@ from chu_platform.graph.assets import (
     step_line,
 )
 from chu_platform.graph.check_events import check_events, check_specs
-from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, RELEASE_TAG
+from chu_platform.graph.dagster_instance import MAIN_JOB
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.release import edition_tables, release, require_up_to_date
 from chu_platform.graph.run_resources import RunResources
@@ -40,8 +40,7 @@ def release_asset() -> dg.AssetsDefinition:
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         resources: RunResources = context.resources.platform
         run = context.run
-        tags = run.tags
-        only_first = MAIN_JOB_TAG in tags and RELEASE_TAG not in tags
+        only_first = run.job_name.startswith(MAIN_JOB)
         with as_dagster_failures(resources, context):
             try:
                 if not only_first:

@@ -1,13 +1,17 @@
 """Restore of a table by name, recorded as an event in Dagster."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.partition_figures import figures_by_partition, until_last_rows
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.storage.lake import Lake
 from chu_platform.storage.restore import restore
-from chu_platform.tables.table import Zone
+from chu_platform.tables.table import Table, Zone
 
 
 def restore_table(resources: RunResources, instance: dg.DagsterInstance, name: str, version: int) -> int:
@@ -29,8 +33,16 @@ def restore_table(resources: RunResources, instance: dg.DagsterInstance, name: s
     now = restore(resources.lake, table, version, "chu restore", resources.operations)
     metadata = {"restored_version": version, "delta_version": now}
     # Dagster ignores an event without a partition for an asset with partitions.
-    for partition in table.partition_scheme.keys if table.partition_scheme else (None,):
+    for partition in _partitions(resources.lake, table):
         instance.report_runless_asset_event(
             dg.AssetMaterialization(key_of(table), metadata=metadata, partition=partition)
         )
     return now
+
+
+def _partitions(lake: Lake, table: Table) -> Sequence[str | None]:
+    """The partitions of the asset that are shown as made; only None if it has no partitions."""
+    if table.asset_scheme is None:
+        return (None,)
+    every = table.asset_scheme.every()
+    return until_last_rows(every, figures_by_partition(lake, table, every))

@@ -37,7 +37,7 @@ from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
 from chu_platform.storage.edition_manifest import released_version
 from chu_platform.storage.held_deliveries import HeldDeliveries
-from chu_platform.storage.lake import Lake, Write, size_of
+from chu_platform.storage.lake import Lake, Write, active_files, partition_of, size_of
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -85,16 +85,23 @@ def run_step(
     """Make the table, or the partitions of `partition_range`, in the Dagster run `run_id`, unless it is up to date.
 
     It is left as it was if its inputs were made from different rows of the same table (`StepResult.waits`).
+    A table over periods is made in any case as far as its inputs have changed, and in the years of `partition_range`.
     `instance` is the Dagster instance of the run; only the reports read it. Raises ChuError if the table cannot be
     made; then nothing is committed.
     """
     begun = time.monotonic()
     lake = resources.lake
+    years = None
+    if table.period_scheme is not None:
+        partition_range, years = None, partition_range
     versions = {t: lake.version(t) for t in table.needs}
     if table.rows.follows_editions and (released := released_version(lake.place, table)) is not None:
         versions[table] = released
     inputs = inputs_of(resources, table, partition_range, versions)
     touched = None if resources.force else touched_partitions(lake, table, partition_range, inputs)
+    if touched is not None and years is not None and not years.whole:
+        committed = map(partition_of, active_files(lake.require(table)))
+        touched = replace(touched, partitions=touched.partitions | table.partitions_in(years, committed))
     if touched is not None and not touched.partitions:
         if not touched.recorded:
             remember(lake, table, inputs, touched.last)

@@ -44,6 +44,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.sdc.primary_rules import PrimaryRules
 from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -88,6 +89,7 @@ EXACT = Table(
     checks=[NUMERATOR_IN_BASE],
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
     derives_from=["event"],
+    period_scheme=YEARS,
 )
 
 # The recomputation by `chu trace` and `chu verify`.

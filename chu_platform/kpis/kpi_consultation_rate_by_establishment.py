@@ -47,6 +47,7 @@ from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import holds, mostly_found, none_in
 from chu_platform.tables.columns import LONG, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Parameter
+from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -158,6 +159,7 @@ EXACT = Table(
     ],
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["level", "code"], sorted_writes=False),
     derives_from=["consultation"],
+    period_scheme=YEARS,
 )
 
 # The recomputation by `chu trace` and `chu verify`.

@@ -22,6 +22,7 @@ from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import WHOLE_PROFESSION
@@ -114,6 +115,7 @@ EXACT = Table(
     rows=Query.over(_of_professionals),
     layout=Layout(partition_by=["period_grain", "period_start"], z_order_by=["professional_key"], sorted_writes=False),
     derives_from=["consultation"],
+    period_scheme=YEARS,
 )
 
 

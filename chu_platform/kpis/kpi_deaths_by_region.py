@@ -18,6 +18,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation, So
 from chu_platform.tables.checks import none_in, sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN
@@ -141,6 +142,7 @@ EXACT = Table(
     ],
     layout=Layout(partition_by=["year"], z_order_by=["region_code"]),
     derives_from=["death"],
+    period_scheme=DEATH_YEARS,
     public_source="Insee",
 )
 

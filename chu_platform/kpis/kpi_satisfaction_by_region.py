@@ -18,10 +18,11 @@ from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
-from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_satisfaction_by_region"
 # The mean of fewer scored sites has no interval.
@@ -138,8 +139,12 @@ EXACT = Table(
             "regions_sum_to_france",
             "SELECT count(*) FROM (SELECT sum(CASE region_code WHEN 'all' THEN -sites ELSE sites END) AS gap FROM {this} GROUP BY year, survey HAVING gap <> 0)",
             "la somme des sites des régions est le nombre de sites de la France",
+            by_partition=True,
         )
     ],
+    layout=Layout(partition_by=["year"]),
+    derives_from=["satisfaction"],
+    period_scheme=YEARS,
     public_source="HAS",
 )
 

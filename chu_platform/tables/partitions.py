@@ -147,9 +147,13 @@ class TouchedPartitions:
         return " OR ".join(f"({a})" for a in alternatives) or "false"
 
 
+NO_PARTITIONS: Final = TouchedPartitions.of(())
 # Consultations and hospital stays start in June 2015. The first key is January: so every year has all its months.
 MONTHLY: Final = PartitionScheme("month", "month", first="2015-01")
 # INSEE's register is almost complete from 1971 on. The key before, 1970, collects the few earlier and undated deaths.
 DEATH_YEARS: Final = PartitionScheme("death_year", "death_year", first="1970")
-CAMPAIGNS: Final = PartitionScheme("campaign_year", "campaign_year", first="2014")
+# Campaigns of HAS files. It is also the scheme of the years of indicators: Dagster can make assets with the same
+# partitions in one backfill.
+CAMPAIGNS: Final = PartitionScheme("year", "campaign_year", first="2014")
+YEARS: Final = CAMPAIGNS
 PARTITION_SCHEMES: Final = (MONTHLY, DEATH_YEARS, CAMPAIGNS)

@@ -165,6 +165,10 @@ class TouchedYears(CalendarPeriods):
 
     def within_years(self, column: str, event_date: str) -> str:  # noqa: ARG002 - every event lies in its year
         """See `Periods`: only for these years."""
+        return self.campaigns(column)
+
+    def campaigns(self, column: str) -> str:
+        """See `Periods`: only for these years."""
         return f"{column} IN ({', '.join(repr(year) for year in sorted(self.years))})"
 
 

@@ -15,7 +15,7 @@ from chu_platform.tables.checks import Check, not_null, steady_row_count, unique
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.maintenance_policy import STANDARD, Policy
-from chu_platform.tables.partitions import PartitionScheme, TouchedPartitions
+from chu_platform.tables.partitions import NO_PARTITIONS, PartitionRange, PartitionScheme, TouchedPartitions
 from chu_platform.tables.period_sql import YEAR, TouchedPeriods
 from chu_platform.tables.rows import Rows
 from chu_platform.tables.source_code import source_texts
@@ -104,6 +104,9 @@ class Table(DeclaresTables):
     the same partition of these inputs or, in a table over periods, from rows of months or years that its period
     contains. So a change in one partition of such an input touches only some partitions (`touched_by`). A computed
     table with a partition scheme is made from rows of the partitions to make only, and names all its inputs.
+    `period_scheme` gives the asset of a table over periods its partitions in Dagster: years. A step of some years makes
+    their periods, the longer periods that contain them, and all others that changed inputs touch. So the rows of all
+    periods always stem from the same rows of `derives_from`.
     `public_source` names the body that publishes the figures of the table itself, so that nothing in it is masked; None
     for a table with figures of the group's own data.
     `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
@@ -123,6 +126,7 @@ class Table(DeclaresTables):
     layout: Layout = Layout()
     partition_scheme: PartitionScheme | None = None
     derives_from: Sequence[str] = ()
+    period_scheme: PartitionScheme | None = None
     maintenance: Policy = STANDARD
     preview: str | None = None
     public_source: str | None = None
@@ -189,6 +193,25 @@ class Table(DeclaresTables):
         if self.partition_by == [YEAR]:
             return TouchedPartitions.of({YEAR: str(int(year))} for year in dated)
         return TouchedPeriods(frozenset(date.fromisoformat(f"{month}-01") for month in dated)).partitions
+
+    @property
+    def asset_scheme(self) -> PartitionScheme | None:
+        """The scheme of the partitions that the asset has in Dagster."""
+        return self.partition_scheme or self.period_scheme
+
+    def year_of(self, partition: Mapping[str, str | None]) -> str | None:
+        """The year of a Delta partition of a table over periods; None for the period `all`."""
+        if YEAR in partition:
+            return str(partition[YEAR])
+        return None if partition["period_grain"] == "all" else str(partition["period_start"])[:4]
+
+    def partitions_in(self, years: PartitionRange, committed: Iterable[Mapping[str, str | None]]) -> TouchedPartitions:
+        """Those of the `committed` Delta partitions of a table over periods that have days in these years."""
+        found = [p for p in committed if (year := self.year_of(p)) and years.holds(year)]
+        if self.partition_by == [YEAR]:
+            return TouchedPartitions.of(found)
+        months = [str(p["period_start"]) for p in found if p["period_grain"] == "month"]
+        return TouchedPeriods(frozenset(map(date.fromisoformat, months))).partitions if months else NO_PARTITIONS
 
     @property
     def in_editions(self) -> bool:

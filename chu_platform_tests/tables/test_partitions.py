@@ -18,7 +18,7 @@ from chu_platform.tables.partitions import (
 
 pytestmark = pytest.mark.unit
 
-FIRST_KEYS = {"month": "2015-01", "death_year": "1970", "campaign_year": "2014"}
+FIRST_KEYS = {"month": "2015-01", "death_year": "1970", "year": "2014"}
 # Values around the edges of every scheme; those of months serve for years as well, which are compared as texts.
 VALUES: Final[Sequence[str | None]] = (
     *(None, "", "0001", "1899", "1969", "1970", "1971", "2013", "2014", "2014-12", "2015", "2015-01", "2015-02"),

@@ -102,3 +102,30 @@ def period_of(day: date, grain: str) -> date:
     """First day of the month, quarter or year of a day."""
     month = {"month": day.month, "quarter": 3 * ((day.month - 1) // 3) + 1, "year": 1}[grain]
     return date(day.year, month, 1)
+
+
+@pytest.mark.parametrize("table", [t for t in catalogue() if t.period_scheme], ids=lambda t: t.name)
+def test_the_years_of_an_indicator_are_those_of_its_partitions(table: Table) -> None:
+    assert table.period_scheme
+    years = table.period_scheme.between("2018", "2019")
+    if table.partition_by == ["year"]:
+        committed: list[dict[str, str | None]] = [{"year": str(year)} for year in range(2016, 2021)]
+        expected: list[dict[str, str | None]] = [{"year": "2018"}, {"year": "2019"}]
+        everything = expected
+    else:
+        committed = [{"period_grain": "all", "period_start": "2017-03-01"}]
+        committed += [{"period_grain": "year", "period_start": f"{year}-01-01"} for year in range(2017, 2021)]
+        committed += [{"period_grain": "month", "period_start": f"{year}-02-01"} for year in range(2017, 2021)]
+        expected = [p for p in committed if str(p["period_start"])[:4] in ("2018", "2019")]
+        everything = [*expected, committed[0]]
+    found = table.partitions_in(years, committed)
+    assert [p for p in committed if found.holds(p)] == sorted(everything, key=committed.index)
+    assert [table.year_of(p) for p in committed if found.holds(p) and table.year_of(p)] == [
+        table.year_of(p) for p in expected
+    ]
+    # The query of these partitions is that of the same periods.
+    assert touched_periods(found).campaigns("y") == (
+        "y IN ('2018', '2019')" if table.partition_by == ["year"] else "true"
+    )
+    empty = table.period_scheme.between("2021", "2021")
+    assert not table.partitions_in(empty, committed)
