@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     run_retention_days: int = Field(
         30, ge=0, description="days that Dagster's storage keeps ended runs with their events; 0 keeps all"
     )
+    rolling_months: int = Field(
+        3, ge=1, le=120, description="months that `rolling_backfill` makes again, the current one included"
+    )
     smtp_url: SecretStr = Field(SecretStr("smtp://localhost"), description="smtp(s)://user:password@host:port")
 
     @field_validator("*")

@@ -13,6 +13,7 @@ from chu_platform.automation.follow_upstream import follow_upstream
 from chu_platform.automation.following import FOLLOWING
 from chu_platform.automation.jobs import JOBS
 from chu_platform.automation.landing_job import arriving_on_servers, land_files
+from chu_platform.automation.rolling_backfill import ROLLING_BACKFILL, rolling_backfill_nightly
 from chu_platform.automation.schedules import (
     care_database_nightly,
     clean_up_daily,
@@ -47,8 +48,14 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
             release_asset(),
             *maintenance_assets(catalogue()),
         ],
-        jobs=[*JOBS, *FOLLOWING, FINGERPRINTS, CLEAN_UP, land_files],
-        schedules=[care_database_nightly, clean_up_daily, maintenance_weekly, release_monthly],
+        jobs=[*JOBS, *FOLLOWING, FINGERPRINTS, CLEAN_UP, ROLLING_BACKFILL, land_files],
+        schedules=[
+            care_database_nightly,
+            clean_up_daily,
+            maintenance_weekly,
+            release_monthly,
+            rolling_backfill_nightly,
+        ],
         sensors=[
             arriving_files,
             arriving_on_servers,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
+from chu_platform.compat.event_batches import LEFT_OUT
+
 
 @dg.asset
 def three() -> dg.MaterializeResult[None]:
@@ -86,6 +88,33 @@ def check_states_of_moody(instance: dg.DagsterInstance) -> None:
     assert states_of_moody(instance) == ({"2018"}, runs, runs)
     last = make_moody(instance, "2017", "2019", fails=False)
     assert states_of_moody(instance) == ({"2017", "2018", "2019"}, {}, dict.fromkeys(runs, last))
+
+
+@dg.asset(partitions_def=YEARS, backfill_policy=dg.BackfillPolicy.single_run())
+def sparse(context: dg.AssetExecutionContext) -> None:
+    """It has no rows of 2019 yet."""
+    if "2019" in context.partition_keys:
+        context.add_asset_metadata({LEFT_OUT: True}, partition_key="2019")
+
+
+@dg.asset(deps=[sparse])
+def fails() -> None:
+    raise dg.Failure("as told")
+
+
+def check_left_out(instance: dg.DagsterInstance) -> None:
+    """A partition that a step leaves out is not made, and not failed, although its run has failed elsewhere."""
+    tags = {"dagster/asset_partition_range_start": "2017", "dagster/asset_partition_range_end": "2019"}
+    run = dg.materialize([sparse, fails], instance=instance, tags=tags, raise_on_error=False)
+    assert not run.success
+    assert instance.get_materialized_partitions(sparse.key) == {"2017", "2018"}
+    log = instance.event_log_storage
+    assert log.get_latest_asset_partition_materialization_attempts_without_materializations(sparse.key) == {}
+    events = instance.fetch_materializations(sparse.key, limit=10).records
+    assert {r.partition_key for r in events} == {"2017", "2018"}
+    # Alone, it is not stored either.
+    assert dg.materialize([sparse], instance=instance, tags={"dagster/partition": "2019"}).success
+    assert instance.get_materialized_partitions(sparse.key) == {"2017", "2018"}
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("sound", asset="before", blocking=True)])

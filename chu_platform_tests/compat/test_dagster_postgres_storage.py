@@ -17,6 +17,7 @@ from chu_platform.compat.dagster_postgres_storage import KEPT_CONNECTIONS, Event
 from chu_platform.settings import PROJECT
 from chu_platform_tests.compat.example_assets import (
     Rows,
+    check_left_out,
     check_states_of_moody,
     has_all_events_of_two,
     made,
@@ -106,6 +107,11 @@ def test_batches_leave_what_dagsters_own_storage_leaves(
 def test_the_state_of_each_partition_is_known(database: Database, ours: bool) -> None:
     with database.instance(ours=ours) as instance:
         check_states_of_moody(instance)
+
+
+def test_a_partition_that_is_left_out_is_neither_made_nor_failed(database: Database) -> None:
+    with database.instance(ours=True) as instance:
+        check_left_out(instance)
 
 
 def test_connections_are_kept_until_the_instance_is_closed(database: Database) -> None:

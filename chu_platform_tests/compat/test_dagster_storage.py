@@ -13,6 +13,7 @@ from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance, pr
 from chu_platform.settings import Settings
 from chu_platform_tests.compat.example_assets import (
     Rows,
+    check_left_out,
     check_retry_from_failure,
     check_states_of_moody,
     has_all_events_of_two,
@@ -90,6 +91,11 @@ def test_the_state_of_each_partition_is_known(settings: Settings, ours: bool) ->
         (settings.dagster_home / "dagster.yaml").write_text(EARLIER)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         check_states_of_moody(instance)
+
+
+def test_a_partition_that_is_left_out_is_neither_made_nor_failed(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        check_left_out(instance)
 
 
 def test_a_run_can_be_started_again_from_its_failure(settings: Settings) -> None:

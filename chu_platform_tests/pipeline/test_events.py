@@ -8,7 +8,9 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.asset_keys import key_of
+from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import EXACT
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
 
@@ -19,15 +21,26 @@ pytestmark = pytest.mark.integration
 MAX_OTHER_EVENTS_OF_A_TABLE = 7
 
 
+def shown(home: Home, table: Table) -> set[str]:
+    """The partitions of an asset that are shown as made: those until the last one with rows, and at least the first."""
+    if table.asset_scheme is None:
+        return set()
+    keys, stored = list(table.asset_scheme.keys), rows(home.lake, table)
+    if table.partition_scheme:
+        found = {table.partition_scheme.every().key_of(v) for v in stored[table.partition_scheme.column].to_pylist()}
+    elif "year" in stored.column_names:
+        found = {str(year) for year in stored["year"].to_pylist()}
+    else:
+        periods = zip(stored["period_grain"].to_pylist(), stored["period_start"].to_pylist(), strict=True)
+        found = {str(start.year) for grain, start in periods if grain != "all"}
+    return {*keys[: max((keys.index(key) for key in found), default=0) + 1]}
+
+
 def test_a_main_job_stores_few_events(made: Home) -> None:
     with made.instance() as instance:
         events = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     kinds = Counter(entry.dagster_event_type for entry in events)
-    partitions = {
-        made_table: len(t.partition_scheme.keys) if t.partition_scheme else 1
-        for t in catalogue()
-        for made_table in t.outputs
-    }
+    partitions = {made_table: len(shown(made, t)) or 1 for t in catalogue() for made_table in t.outputs}
     materialized = kinds.pop(dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert materialized == sum(partitions.values())
     assert kinds[dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED] == len(partitions)
@@ -38,12 +51,31 @@ def test_each_partition_is_shown_with_its_rows(made: Home) -> None:
     stored = Counter(rows(made.lake, fact_death)["death_year"].to_pylist())
     with made.instance() as instance:
         for table in catalogue():
-            expected = set(table.partition_scheme.keys) if table.partition_scheme else set()
-            assert instance.get_materialized_partitions(key_of(table)) == expected, table.folder
+            expected = shown(made, table)
+            for output in table.outputs:
+                assert instance.get_materialized_partitions(key_of(output)) == expected, output.folder
         wanted = dg.AssetRecordsFilter(key_of(fact_death), asset_partitions=["2019"])
         (record,) = instance.fetch_materializations(wanted, limit=10).records
-    assert record.asset_materialization is not None
+        of_indicator = dg.AssetRecordsFilter(key_of(EXACT), asset_partitions=["2019"])
+        (of_year,) = instance.fetch_materializations(of_indicator, limit=10).records
+    assert record.asset_materialization is not None and of_year.asset_materialization is not None
+    years = [
+        (grain, start.year)
+        for grain, start in zip(
+            *(rows(made.lake, EXACT)[c].to_pylist() for c in ("period_grain", "period_start")), strict=True
+        )
+    ]
+    expected_rows = sum(year == 2019 and grain != "all" for grain, year in years)
+    assert of_year.asset_materialization.metadata["dagster/partition_row_count"].value == expected_rows > 0
     assert record.asset_materialization.metadata["dagster/partition_row_count"].value == stored["2019"] > 0
+
+
+def test_partitions_without_rows_yet_are_neither_made_nor_failed(made: Home) -> None:
+    log_of = "get_latest_asset_partition_materialization_attempts_without_materializations"
+    with made.instance() as instance:
+        for table in (t for t in catalogue() if t.asset_scheme):
+            assert table.asset_scheme and shown(made, table) < {*table.asset_scheme.keys}, "otherwise nothing is tested"
+            assert getattr(instance.event_log_storage, log_of)(key_of(table)) == {}, table.folder
 
 
 def test_checks_of_a_table_with_partitions_are_not_left_as_planned(made: Home) -> None:

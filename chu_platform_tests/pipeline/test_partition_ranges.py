@@ -9,6 +9,11 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform.facts.fact_death import fact_death
+from chu_platform.graph.asset_keys import key_of
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.step import run_step
+from chu_platform.kpis.kpi_deaths_by_region import EXACT as DEATHS
+from chu_platform.settings import Settings
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.deces import deces
 from chu_platform.storage.lake import Lake
@@ -63,6 +68,34 @@ def test_only_the_requested_years_are_written_again(made: Home, tmp_path: Path) 
     assert {path.split("/")[0] for _, path in done} == {"death_year=2018", "death_year=2019"}
     counts = [Counter(rows(h.lake, fact_death)["death_year"].to_pylist()) for h in (made, home)]
     assert counts[1] - counts[0] == {"2018": 1, "2019": 1}
+    make_a_year_of_the_indicator(home, made)
+
+
+def make_a_year_of_the_indicator(home: Home, made: Home) -> None:
+    """One year is asked for. The other year whose deaths have changed is made too, so that the years fit together."""
+    home.materialize("--select", "key:kpis/kpi_deaths_by_region", "--partitions", "2019")
+    assert home.lake.provenance(DEATHS)["made_partitions"] == "(year = '2018') OR (year = '2019')"
+    assert deaths_by_year(home) - deaths_by_year(made) == {2018: 1, 2019: 1}
+    with home.instance() as instance:
+        last = instance.get_runs(limit=1)[0]
+        found = instance.fetch_materializations(key_of(DEATHS), limit=1000).records
+    assert [r.partition_key for r in found if r.run_id == last.run_id] == ["2019"]
+    # A year that has not changed is computed again, and its rows are the same.
+    version = home.lake.version(DEATHS)
+    settings = Settings(_env_file=None, home=home.folder, sources=home.pack)
+    with RunResources(settings, lambda _: None) as resources:
+        assert run_step(resources, DEATHS, DEATH_YEARS.every(), "a run").up_to_date
+        again = run_step(resources, DEATHS, DEATH_YEARS.between("2016", "2016"), "a run")
+    assert again.partial and not again.up_to_date and home.lake.version(DEATHS) == version
+
+
+def deaths_by_year(home: Home) -> Counter[int]:
+    """The deaths of all ages and both sexes in all places."""
+    found: Counter[int] = Counter()
+    for row in rows(home.lake, DEATHS).to_pylist():
+        if (row["sex"], row["age_band"]) == ("all", "all") and row["region_code"] != "all":
+            found[row["year"]] += row["deaths"]
+    return found
 
 
 @pytest.mark.parametrize("keys", ["1492", "2018...1492", "2019-13", "nothing"])
