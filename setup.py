@@ -15,6 +15,7 @@ setup(
             "workspace.yaml",
             "building_blocks/data/*.csv",
             "documents/templates/*",
+            "graph/data/*.json",
             "portal/templates/*.html",
             "portal/static/*",
             "portal/static/fonts/*",

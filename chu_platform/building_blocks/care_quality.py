@@ -13,7 +13,7 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.identifiers import FINESS
 from chu_platform.ingest.number_forms import COUNT, RESULT
-from chu_platform.tables.checks import Check, CheckType
+from chu_platform.tables.checks import Check, CheckType, Unit
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
@@ -244,6 +244,8 @@ def gives_results(has_result: str, of_each: str | None = None) -> Check:
             f"SELECT count(*) FILTER (results = 0) FROM (SELECT count(*) FILTER ({has_result}) AS results "
             f"FROM {s.written} {grouped})"
         ),
+        english="each file gives at least one result",
+        unit=Unit.FILES,
     )
 
 

@@ -12,6 +12,7 @@ from chu_platform.compat.event_batches import LEFT_OUT
 from chu_platform.compat.run_tags import BACKFILL, PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.check_events import check_events, check_specs
+from chu_platform.graph.english import english_column, english_table
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partition_figures import NOTHING, PartitionFigures, figures_by_partition, until_last_rows
 from chu_platform.graph.partitions_definition import partitions_definition
@@ -174,8 +175,9 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
         "dagster/code_references": _code_reference(step_table),
         "zone": table.zone.value,
         "folder": table.folder,
-        "grain": table.grain,
-        "label": table.label,
+        "label_fr": table.label,
+        "grain_fr": table.grain,
+        "columns_fr": dg.MetadataValue.json({c.name: c.full_description for c in table.columns}),
         "partition_by": ", ".join(table.partition_by) or "-",
         "z_order_by": ", ".join(table.layout.z_order_by) or "-",
         "lineage_page": dg.MetadataValue.url(DOCUMENTS_ROOT + page_of(table)),
@@ -190,7 +192,7 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
         partitions_def=partitions_definition(step_table.asset_scheme) if step_table.asset_scheme else None,
         deps=[_dependency(table, t) for t in step_table.needs] if table is step_table else [key_of(step_table)],
         group_name=table.layer.value,
-        description=table.full_description,
+        description=english_table(table, step_table),
         kinds={"deltalake", by_kind.icon},
         owners=[table.owner],
         tags={"zone": table.zone.value},
@@ -231,13 +233,13 @@ def _column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 c.name,
                 sql_type(c.type),
-                description=c.full_description,
+                description=english_column(c),
                 tags={"sensitivity": _sensitivity(table, c)},
                 constraints=dg.TableColumnConstraints(nullable=not c.required, unique=[c.name] == table.key),
             )
             for c in table.columns
         ],
-        constraints=dg.TableConstraints(other=[check.description for check in table.all_checks if check.blocking]),
+        constraints=dg.TableConstraints(other=[check.condition for check in table.all_checks if check.blocking]),
     )
 
 

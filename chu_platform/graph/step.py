@@ -43,10 +43,8 @@ from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import (
     COLUMNS_DECLARED,
-    NOT_SHRUNK,
     ONE_ENCODING,
     VALUES_UNDERSTOOD,
-    CheckType,
     DeliveryCounts,
 )
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
@@ -205,11 +203,8 @@ def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:
     descriptions = []
     for check_result in check_results:
         check = check_result.check
-        counted = {NOT_SHRUNK: "files", ONE_ENCODING: "lines"}.get(check.name, "rows")
-        if check.kind is CheckType.DRIFT:
-            counted = "columns"
-        deviation = f" {counted} break it" if check.maximum == 0 else f", not {check.minimum:g} to {check.maximum:g}"
-        descriptions.append(f"« {check.description} »: {check_result.measured or 0:g}{deviation}")
+        deviation = f" {check.unit} break it" if check.maximum == 0 else f", not {check.allowed}"
+        descriptions.append(f'"{check.condition}": {check_result.measured or 0:g}{deviation}')
     return f"{table.layer}/{table.name}: {'; '.join(descriptions)}" if descriptions else ""
 
 

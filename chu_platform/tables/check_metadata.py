@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-# Metadata key with the names of the failed checks; the other keys are names of checks.
+# Metadata keys with the names of the failed checks, and with what each check measured, its unit and its bounds. The
+# other keys are names of checks.
 FAILED: Final = "failed checks"
+RESULTS: Final = "results"
 NOTHING_MEASURED: Final = "nothing to measure"
 
 
@@ -31,5 +33,5 @@ def from_metadata(metadata: Mapping[str, object]) -> Mapping[str, Outcome]:
     return {
         name: Outcome(name not in failed, float(value) if isinstance(value, int | float) else None)
         for name, value in metadata.items()
-        if name != FAILED
+        if name not in (FAILED, RESULTS)
     }

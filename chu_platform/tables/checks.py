@@ -36,6 +36,8 @@ MAX_MISUNDERSTOOD: Final = 0.1
 
 # Name of the check that no delivered file has shrunk. It counts files.
 NOT_SHRUNK: Final = "delivery_has_not_shrunk"
+# Name of the check of the change of the row count. It measures a share.
+ROW_COUNT_STEADY: Final = "row_count_is_steady"
 # Name of the check that the lines of each delivered file have one encoding. It counts lines.
 ONE_ENCODING: Final = "one_encoding"
 # Name of the check that all delivered columns are declared. It counts columns.
@@ -54,6 +56,25 @@ class CheckCategory(StrEnum):
     COMPLETENESS = "completeness"
     CONFORMANCE = "conformance"
     PLAUSIBILITY = "plausibility"
+
+
+# What a group of checks says of a table: its name in Dagster.
+_GROUPS: Final[Mapping[CheckCategory, str]] = {
+    CheckCategory.COMPLETENESS: "no_value_or_row_is_missing",
+    CheckCategory.CONFORMANCE: "keys_codes_and_columns_are_as_declared",
+    CheckCategory.PLAUSIBILITY: "values_and_counts_are_plausible",
+}
+
+
+class Unit(StrEnum):
+    """What a check counts or measures."""
+
+    ROWS = "rows"
+    SHARE = "share, 0 to 1"
+    COLUMNS = "columns"
+    FILES = "files"
+    LINES = "lines"
+    DAYS = "days"
 
 
 class CheckType(StrEnum):
@@ -138,8 +159,9 @@ class CheckInputs:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. `name` is unique within its table. `description` states the condition, in French.
+    """One check. `name` is unique within its table. `description` states the condition in French, `english` in English.
 
+    Without `english`, the name says the condition. `unit` is that of the measured number.
     The check passes if the measured number lies between `minimum` and `maximum`, both included, or is null. It is the
     number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
@@ -163,6 +185,18 @@ class Check:
     by_partition: bool = False
     of_rows: bool = False
     each_partition: bool = False
+    english: str = ""
+    unit: Unit = Unit.ROWS
+
+    @property
+    def condition(self) -> str:
+        """The condition, in English."""
+        return self.english or self.name.replace("_", " ")
+
+    @property
+    def allowed(self) -> str:
+        """The bounds, in English notation."""
+        return f"{self.maximum:g}" if self.minimum == self.maximum else f"{self.minimum:g} to {self.maximum:g}"
 
     @property
     def adds_up(self) -> bool:
@@ -171,8 +205,8 @@ class Check:
 
     @property
     def group(self) -> str:
-        """Name of the group of checks of one table that are reported together: their category, warnings apart."""
-        return self.kind.category.value + ("" if self.blocking else "_warnings")
+        """Name of the group of checks of one table that are reported together: of one category, warnings apart."""
+        return _GROUPS[self.kind.category] + ("" if self.blocking else "_warning")
 
     @property
     def threshold(self) -> str:
@@ -202,6 +236,7 @@ def not_null(column: str) -> Check:
         f"{column} est toujours renseigné",
         f'"{column}" IS NULL',
         column=column,
+        english=f"{column} is never null",
     )
 
 
@@ -212,9 +247,10 @@ def unique(*columns: str, by_partition: bool = False) -> Check:
     """
     names = ", ".join(f'"{c}"' for c in columns)
     return Check(
-        f"unique_{columns[0]}",
+        f"unique_{'_'.join(columns)}",
         CheckType.UNIQUE,
         f"({', '.join(columns)}) est unique",
+        english=f"({', '.join(columns)}) is unique",
         query=lambda s: (
             "SELECT coalesce(sum(n - 1), 0)::BIGINT "
             f"FROM (SELECT count(*) n FROM {s.after} GROUP BY {names} HAVING n > 1)"
@@ -231,6 +267,7 @@ def foreign_key(column: str, table: "Table", referred: str | None = None) -> Che
         f"foreign_key_{column}",
         CheckType.FOREIGN_KEY,
         f"toute valeur de {column} existe dans {table.name}.{target}",
+        english=f"every value of {column} exists in {table.name}.{target}",
         query=lambda s: (
             "SELECT coalesce(sum(n), 0)::BIGINT "
             f'FROM (SELECT "{column}" v, count(*) n FROM {s.written} GROUP BY 1) '
@@ -266,6 +303,9 @@ def attached(
         column=column,
         maximum=1 - floor,
         blocking=blocking,
+        english=f"at most {100 * (1 - floor):g} % of the rows have no row of {table.name} ({column} = {unknown})"
+        f"{', in total and in each partition' if each_partition else ''}",
+        unit=Unit.SHARE,
         of_rows=True,
         each_partition=each_partition,
     )
@@ -304,6 +344,9 @@ def region_of_each_survey() -> "Sequence[Check]":
             column="region_key",
             maximum=maximum,
             blocking=blocking,
+            english=f"in each campaign of a survey, at most {100 * maximum:g} % of the rows have no region "
+            f"(region_key = {UNKNOWN})",
+            unit=Unit.SHARE,
         )
         for maximum, blocking in ((WITHOUT_REGION_WARNING, False), (MAX_WITHOUT_REGION, True))
     ]
@@ -340,6 +383,9 @@ def mostly_found(
             "GROUP BY GROUPING SETS ((), (part)) "
             f"HAVING count(v.value) >= if(grouping(part) = 1, {MIN_ROWS_OF_SHARE}, {MIN_ROWS_OF_PART}))"
         ),
+        english=f"at most {100 * (1 - floor):g} % of the values {value} of {of.name} do not exist in "
+        f"{table.name}.{referred}{f', in total and for each value of {each}' if each else ''}",
+        unit=Unit.SHARE,
         maximum=1 - floor,
         blocking=blocking,
         refers_to=of,
@@ -355,6 +401,7 @@ def one_of(column: str, values: Sequence[str]) -> Check:
         f"{column} prend l’une des valeurs {', '.join(values)}",
         f'"{column}" NOT IN ({listed})',
         column=column,
+        english=f"{column} is one of {', '.join(values)}",
     )
 
 
@@ -366,6 +413,7 @@ def between(column: str, low: float, high: float, *, blocking: bool = True) -> C
         f"{column} est compris entre {low:g} et {high:g}",
         f'"{column}" NOT BETWEEN {low} AND {high}',
         column=column,
+        english=f"{column} is between {low:g} and {high:g}",
         blocking=blocking,
     )
 
@@ -402,6 +450,7 @@ def same_row_count_as(table: "Table") -> Check:
         f"as_many_as_{table.name}",
         CheckType.RECONCILIATION,
         f"autant de lignes que dans {table.layer}/{table.name}",
+        english=f"as many rows as in {table.layer}/{table.name}",
         query=lambda s: (
             f"SELECT abs({s.rows} - (SELECT count(*) FROM {other}))::BIGINT"
             if (other := s.same_partitions(table))
@@ -431,6 +480,7 @@ def rows_kept_or_rejected() -> Check:
         "rows_in_are_kept_or_rejected",
         CheckType.RECONCILIATION,
         "lignes livrées = lignes gardées + lignes rejetées + lignes retirées",
+        english="delivered rows = kept rows + rejected rows + withdrawn rows",
         query=lambda s: f"SELECT {s.counts.delivered - s.counts.kept - s.counts.rejected - s.counts.withdrawn}",
     )
 
@@ -441,6 +491,8 @@ def columns_declared() -> Check:
         COLUMNS_DECLARED,
         CheckType.DRIFT,
         "toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine",
+        english="every delivered column is declared; otherwise it goes to quarantine",
+        unit=Unit.COLUMNS,
         query=lambda s: f"SELECT {s.counts.undeclared}",
         blocking=False,
     )
@@ -452,6 +504,8 @@ def one_encoding() -> Check:
         ONE_ENCODING,
         CheckType.CONSISTENCY,
         "les lignes d’un fichier livré ont le même codage ; sinon, chacune est lue dans le sien",
+        english="the lines of a delivered file have one encoding; otherwise each is read in its own",
+        unit=Unit.LINES,
         query=lambda s: f"SELECT {s.counts.in_other_encoding}",
         blocking=False,
     )
@@ -463,6 +517,8 @@ def columns_understood() -> Check:
         "columns_are_understood",
         CheckType.DRIFT,
         f"dans toute colonne livrée, au plus {100 * MAX_MISUNDERSTOOD:g} % des valeurs ne sont pas comprises",
+        english=f"in each delivered column, at most {100 * MAX_MISUNDERSTOOD:g} % of the values are not understood",
+        unit=Unit.COLUMNS,
         query=lambda s: f"SELECT {s.counts.not_understood}",
     )
 
@@ -473,6 +529,8 @@ def values_understood() -> Check:
         VALUES_UNDERSTOOD,
         CheckType.DRIFT,
         f"dans toute colonne livrée, au plus {100 * MISUNDERSTOOD_WARNING:g} % des valeurs ne sont pas comprises",
+        english=f"in each delivered column, at most {100 * MISUNDERSTOOD_WARNING:g} % of the values are not understood",
+        unit=Unit.COLUMNS,
         query=lambda s: f"SELECT {s.counts.partly_understood}",
         blocking=False,
     )
@@ -485,6 +543,9 @@ def delivery_has_not_shrunk(max_decrease: float) -> Check:
         CheckType.ROW_COUNT,
         f"aucun fichier livré n’a disparu ni perdu plus de {100 * max_decrease:g} % de ses lignes, sauf accord donné "
         "par « chu accept »",
+        english=f"no delivered file is gone or has lost more than {100 * max_decrease:g} % of its rows, unless it was "
+        "accepted by `chu accept`",
+        unit=Unit.FILES,
         query=lambda s: f"SELECT {s.counts.shrunk}",
     )
 
@@ -498,6 +559,7 @@ def open_rejects_match_delivery(corrected_by: str) -> Check:
         "open_rejects_are_those_of_the_delivery",
         CheckType.RECONCILIATION,
         "autant de rejets ouverts que de lignes rejetées",
+        english="as many open rejects as rejected rows",
         query=lambda s: (
             f'SELECT abs(count(*) FILTER ("{corrected_by}" IS NULL) - {s.counts.rejected})::BIGINT FROM {s.written}'
         ),
@@ -508,9 +570,11 @@ def open_rejects_match_delivery(corrected_by: str) -> Check:
 def rejected_share(maximum: float) -> Check:
     """At most the share `maximum` of the delivered rows was rejected."""
     return Check(
-        "rejected_share",
+        "rejected_share_is_small",
         CheckType.RECONCILIATION,
         f"au plus {100 * maximum:g} % des lignes livrées sont rejetées",
+        english=f"at most {100 * maximum:g} % of the delivered rows are rejected",
+        unit=Unit.SHARE,
         query=lambda s: f"SELECT {s.counts.rejected} / nullif({s.counts.delivered}, 0)",
         maximum=maximum,
     )
@@ -519,10 +583,13 @@ def rejected_share(maximum: float) -> Check:
 def steady_row_count() -> Check:
     """The row count of the partitions changed within fixed bounds since the last version. A warning."""
     return Check(
-        "row_count",
+        ROW_COUNT_STEADY,
         CheckType.ROW_COUNT,
         f"depuis la dernière version, le nombre de lignes ne baisse pas de plus de {100 * MAX_DECREASE:g} % "
         f"et n’augmente pas de plus de {100 * MAX_INCREASE:g} %",
+        english=f"since the last version, the number of rows has not fallen by more than {100 * MAX_DECREASE:g} % nor "
+        f"risen by more than {100 * MAX_INCREASE:g} %",
+        unit=Unit.SHARE,
         query=lambda s: f"SELECT {s.rows} / nullif({s.rows_before or 0}, 0) - 1",
         minimum=-MAX_DECREASE,
         maximum=MAX_INCREASE,
@@ -533,9 +600,11 @@ def steady_row_count() -> Check:
 def last_event(column: str, days: int, as_date: str | None = None) -> Check:
     """The last event is at most `days` old. A warning. `as_date` is SQL that converts the column to a date."""
     return Check(
-        "last_event",
+        "last_event_is_recent",
         CheckType.FRESHNESS,
         f"au plus {days} jours depuis la dernière valeur de {column}",
+        english=f"at most {days} days since the last value of {column}",
+        unit=Unit.DAYS,
         # Other checks find events in the future.
         query=lambda s: f"SELECT greatest(date_diff('day', max({as_date or column}), current_date), 0) FROM {s.after}",
         column=column,

@@ -240,9 +240,9 @@ def test_identifiers_of_professionals_are_joined(make: Make, tmp_path: Path) -> 
             "10000000{n:03}",
             "E69000{n:04}",
             bridge_professional_establishment,
-            "identifiant_organisation de activite_professionnel_sante",
+            "identifiant_organisation of activite_professionnel_sante",
         ),
-        ("P{n:03}", "F69000{n:04}", dim_professional, "identifiant de activite_professionnel_sante"),
+        ("P{n:03}", "F69000{n:04}", dim_professional, "identifiant of activite_professionnel_sante"),
     ],
 )
 def test_a_join_that_finds_nothing_is_not_committed(
@@ -257,7 +257,7 @@ def test_a_join_that_finds_nothing_is_not_committed(
     write_professionals(pack, ["10000000000", *known], [("10000000000", "F690000000"), *activities])
     with pytest.raises(BlockingCheckFailed) as error:
         make(pack, table)
-    assert f"{table.layer}/{table.name}: « au plus 90 % des valeurs {message} n’existent pas dans" in str(error.value)
+    assert f'{table.layer}/{table.name}: "at most 90 % of the values {message} do not exist in' in str(error.value)
     assert ": 0.95, not 0 to 0.9" in str(error.value)
     assert "0000000" not in str(error.value), "no value of a row"
 

@@ -268,6 +268,6 @@ def test_a_file_without_a_result_is_not_committed(
     file.write_text("\n".join([header, *lines]) + "\n", encoding="cp1252")
     with RunResources(Settings(home=tmp_path / "home", sources=tmp_path / "pack"), lambda _: None) as resources:
         every = table.partition_scheme.every() if table.partition_scheme else None
-        with pytest.raises(ChuError, match="« tout fichier livré donne au moins un résultat »: 1 rows break it"):
+        with pytest.raises(ChuError, match='"each file gives at least one result": 1 files break it'):
             run_step(resources, table, every, "test")
         assert resources.lake.open(table) is None

@@ -10,6 +10,7 @@ from chu_platform.graph.step import run_step
 from chu_platform.graph.step_result import StepResult
 from chu_platform.graph.up_to_date import tables_to_make
 from chu_platform.settings import Settings
+from chu_platform.tables.checks import ROW_COUNT_STEADY
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
@@ -50,6 +51,6 @@ def differing(step: StepResult, forced: StepResult) -> list[str]:
         found += [f"{name} of {table.folder}" for name in names if getattr(commit, name) != getattr(again, name)]
         for one, other in zip(step.check_results[table], forced.check_results[table], strict=True):
             # The row count is compared with that of the version before.
-            if one.measured != other.measured and one.check.name != "row_count":
+            if one.measured != other.measured and one.check.name != ROW_COUNT_STEADY:
                 found.append(f"{one.check.name} of {table.folder}: {one.measured}, {other.measured}")
     return found

@@ -49,15 +49,15 @@ FAILED_CHECKS = [
     FailedCheck(
         fact_hospitalisation,
         "attached_patient_key",
-        "facts/fact_hospitalisation: « au plus 90 % des lignes n’ont pas de ligne de dim_patient "
-        "(patient_key = inconnu), en tout et par partition »: 1, not 0 to 0.9",
+        'facts/fact_hospitalisation: "at most 90 % of the rows have no row of dim_patient '
+        '(patient_key = inconnu), in total and in each partition": 1, not 0 to 0.9',
         kpi_hospitalisation_rate.exact,
     ),
     FailedCheck(
         fact_hospitalisation,
         "found_establishment",
-        "de Hospitalisations n’existent pas dans dim_establishment.establishment_key, en tout et pour chaque valeur de "
-        "month »: 1, not 0 to 0.9",
+        "of Hospitalisations do not exist in dim_establishment.establishment_key, in total and for each value of "
+        'month": 1, not 0 to 0.9',
         kpi_hospitalisation_rate.exact,
     ),
 ]

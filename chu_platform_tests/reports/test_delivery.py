@@ -202,7 +202,7 @@ def test_an_added_column_is_reported_and_only_in_quarantine(house: House) -> Non
     )
     warned = [line for line in after.log if line.startswith("WARNING sources/activite_professionnel_sante")]
     assert [
-        "« toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine »: 1 columns break it" in line
+        '"every delivered column is declared; otherwise it goes to quarantine": 1 columns break it' in line
         and line.endswith(": 'telephone'")
         for line in warned
     ] == [True]

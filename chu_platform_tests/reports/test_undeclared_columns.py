@@ -20,7 +20,7 @@ WRONG = 5
 FILE = "rcp-mco-recueil2018-donnee2017-donnees.csv"
 ADDED = [f"rcp{number}_c3_etbt" for number in range(3, 15)]
 WARNING = (
-    f"WARNING sources/{SOURCE}: « toute colonne livrée est déclarée ; sinon, elle est mise en quarantaine »: "
+    f'WARNING sources/{SOURCE}: "every delivered column is declared; otherwise it goes to quarantine": '
     f"12 columns break it: {', '.join(map(repr, ADDED[:10]))}, and 2 more"
 )
 
@@ -43,7 +43,7 @@ def test_the_last_lines_of_a_run_and_the_quality_report_warn(pack: Path, tmp_pat
     assert 1 < share < 10
     undeclared, misread = done.stdout.splitlines()[-3:-1]
     assert undeclared == WARNING
-    assert misread.startswith(f"WARNING sources/{SOURCE}: « dans toute colonne livrée, au plus 1 % des valeurs")
+    assert misread.startswith(f'WARNING sources/{SOURCE}: "in each delivered column, at most 1 % of the values')
     assert misread.endswith(
         f"{FILE}: {WRONG} of the {len(numbers)} values ({share:.1f} %) of the column 'rcp2_c2_etbt' are not understood "
         "(not_a_number, shape 9a%)"

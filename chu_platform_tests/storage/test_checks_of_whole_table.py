@@ -9,7 +9,7 @@ import pytest
 
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.run_checks import CheckResult, examine
-from chu_platform.tables.checks import attached, between, foreign_key, holds, none_in, unique
+from chu_platform.tables.checks import ROW_COUNT_STEADY, attached, between, foreign_key, holds, none_in, unique
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Table
 from chu_platform_tests.storage.small_table import put, rows_of, visits, written
@@ -38,7 +38,7 @@ YEARS = ("2015", "2016", "2018", "2019")
 
 def measured(results: Sequence[CheckResult]) -> Mapping[str, float | None]:
     # The row count is compared with the version before, which the two lakes do not share.
-    return {r.check.name: r.measured for r in results if r.check.name != "row_count"}
+    return {r.check.name: r.measured for r in results if r.check.name != ROW_COUNT_STEADY}
 
 
 def draw(seed: random.Random, letters: str) -> dict[str, list[str]]:

@@ -332,9 +332,9 @@ def rows_with(column: str, value: object) -> pa.Table:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("number", -4711, "a number is not negative »: 1 rows break it"),
-        ("code", "a", r"\(code\) est unique »: 1 rows break it"),
-        ("code", None, "code est toujours renseigné »: 1 rows break it"),
+        ("number", -4711, 'number not negative": 1 rows break it'),
+        ("code", "a", r'\(code\) is unique": 1 rows break it'),
+        ("code", None, 'code is never null": 1 rows break it'),
     ],
 )
 def test_rows_that_fail_a_check_do_not_change_the_table(
@@ -373,7 +373,7 @@ def test_the_checks_count_the_rows_that_fail_them(lake: Lake) -> None:
         "foreign_key_code": 4,
         "domain_campaign_year": 3,
         "unique_day": 0,
-        "row_count": 0,
+        "row_count_is_steady": 0,
     }
 
 

@@ -56,7 +56,7 @@ def partitions(page: Page) -> None:
 def checks(page: Page) -> None:
     """The groups of checks of a table, and what the checks of one measured."""
     go(page, "/assets/dimensions/bridge_professional_establishment?view=checks", "Plots")
-    page.get_by_text("completeness", exact=True).first.click()
+    page.get_by_text("no_value_or_row_is_missing", exact=True).first.click()
     page.wait_for_timeout(SETTLE_MS)
 
 
