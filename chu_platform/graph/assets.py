@@ -12,6 +12,7 @@ from chu_platform.compat.event_batches import LEFT_OUT
 from chu_platform.compat.run_tags import BACKFILL, PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.check_events import check_events, check_specs
+from chu_platform.graph.checks_alone import can_run_alone, run_selected
 from chu_platform.graph.english import english_column, english_table
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partition_figures import NOTHING, PartitionFigures, figures_by_partition, until_last_rows
@@ -60,6 +61,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
         name=pool_of(table),
         specs=[spec_of(t, table) for t in tables],
         check_specs=[spec for t in tables for spec in check_specs(t)],
+        can_subset=can_run_alone(table),
         backfill_policy=dg.BackfillPolicy.single_run() if table.asset_scheme else None,
         required_resource_keys={RUN_RESOURCES},
         hooks={failure_notice},
@@ -68,6 +70,11 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         resources: RunResources = context.resources.platform
+        checks = {*context.selected_asset_check_keys}
+        if not context.selected_asset_keys:
+            with as_dagster_failures(resources, context):
+                yield from run_selected(resources, tables, checks)
+            return
         partition_range = _partition_range(table, context)
         run = context.run
         with (
@@ -78,13 +85,13 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
                 result = run_step(resources, table, partition_range, run.run_id, context.instance)
                 done(result)
             except BlockingCheckFailed as failure:
-                yield from check_events(failure.check_results)
+                yield from check_events(failure.check_results, checks)
                 raise
         log_line(resources, context, step_line(table, result))
         if partition_range:
             figures = figures_by_partition(resources.lake, table, partition_range, result.commits[table])
             _add_partition_metadata(context, table, partition_range, figures)
-        yield from check_events(result.check_results)
+        yield from check_events(result.check_results, checks)
         for made in result.commits:
             yield materialize_result(resources, made, result)
 

@@ -4,7 +4,7 @@ The metadata of the result of a group have the measured number of each of its ch
 units and bounds, and the names of the failed ones.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import dagster as dg
@@ -42,10 +42,14 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
     ]
 
 
-def check_events(check_results: Mapping[Table, Sequence[CheckResult]]) -> Iterator[dg.AssetCheckResult]:
-    """The results of the asset checks of these tables."""
+def check_events(
+    check_results: Mapping[Table, Sequence[CheckResult]], selected: Collection[dg.AssetCheckKey] | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the asset checks of these tables, or of the `selected` ones."""
     for table, results in check_results.items():
         for group, members in _grouped(results, lambda result: result.check.group):
+            if selected is not None and dg.AssetCheckKey(key_of(table), group) not in selected:
+                continue
             failed = [m for m in members if not m.passed]
             blocking = members[0].check.blocking
             yield dg.AssetCheckResult(

@@ -13,6 +13,7 @@ from chu_platform.graph.assets import (
     step_line,
 )
 from chu_platform.graph.check_events import check_events, check_specs
+from chu_platform.graph.checks_alone import run_selected
 from chu_platform.graph.dagster_instance import MAIN_JOB
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.release import edition_tables, release, require_up_to_date
@@ -39,6 +40,11 @@ def release_asset() -> dg.AssetsDefinition:
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         resources: RunResources = context.resources.platform
+        checks = {*context.selected_asset_check_keys}
+        if not context.selected_asset_keys:
+            with as_dagster_failures(resources, context):
+                yield from run_selected(resources, tables, checks)
+            return
         run = context.run
         only_first = run.job_name.startswith(MAIN_JOB)
         with as_dagster_failures(resources, context):
@@ -47,7 +53,7 @@ def release_asset() -> dg.AssetsDefinition:
                     require_up_to_date(resources)
                 released = release(resources, run.run_id, only_first)
             except BlockingCheckFailed as failure:
-                yield from check_events(failure.check_results)
+                yield from check_events(failure.check_results, checks)
                 raise
         edition = released.edition
         news = "new" if released.is_new else "nothing has changed since"
@@ -58,7 +64,7 @@ def release_asset() -> dg.AssetsDefinition:
             with resources.lineage_events.step(table, run.run_id, run.job_name, context.retry_number) as done:
                 done(result)
             log_line(resources, context, step_line(table, result))
-            yield from check_events(result.check_results)
+            yield from check_events(result.check_results, checks)
             yield materialize_result(resources, table, result)
 
     return step

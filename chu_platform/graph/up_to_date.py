@@ -237,6 +237,13 @@ def inputs_after(
     return of_table
 
 
+def measured_last(lake: Lake, table: Table) -> Mapping[str, float | None]:
+    """What each check of the table measured at its last step, by name; empty if the table is not as it left it."""
+    made = _last_step(lake, table)
+    found: Mapping[str, float | None] = made["checks"][table.folder] if made else {}
+    return found
+
+
 def remember(lake: Lake, table: Table, inputs: Mapping[str, Any] | None, result: StepResult) -> None:
     """Record the inputs and the result of a successful step, unless a delivery was replaced before it was read."""
     if inputs is None:

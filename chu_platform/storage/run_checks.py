@@ -8,8 +8,9 @@ from typing import Any, Final
 import duckdb
 
 from chu_platform.storage.duckdb_session import bounded_connection
-from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of
+from chu_platform.storage.lake import Lake, Write, active_files, files_relation, partition_of, size_of
 from chu_platform.storage.row_identity import Partition, aggregate_partitions
+from chu_platform.storage.scratch_folder import scratch
 from chu_platform.tables.checks import Check, CheckInputs, DeliveryCounts
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
@@ -149,6 +150,39 @@ def examine(
             return CheckResult(check, _first_value(connection, check.query(of_whole)))
 
         return Examination(results, partitions, inputs.rows, [of_table(result) for result in results])
+
+
+def examine_committed(
+    lake: Lake, table: Table, versions: Mapping[Table, int], measured_before: Mapping[str, float | None]
+) -> Sequence[CheckResult]:
+    """Run the checks of a table over its committed rows. It writes nothing.
+
+    Other tables are read at their version in `versions`. Checks that only the step can measure have what was
+    `measured_before`, by name of the check.
+    """
+    with scratch(lake, table.zone) as folder, bounded_connection(folder, size_of(lake.require(table))) as connection:
+        connection.execute(f"CREATE TEMP VIEW made AS SELECT * FROM {lake.relation(table)}")
+        counted = [check for check in table.all_checks if check.breaks is not None]
+        listed = ", ".join(["count(*)", *(f"count(*) FILTER ({check.breaks})" for check in counted)])
+        by = ", ".join(f'"{column}"' for column in table.partition_by) or "()"
+        partitions = connection.execute(f"SELECT {listed} FROM made GROUP BY {by}").fetchall()
+        rows = sum(numbers[0] for numbers in partitions)
+
+        def current(other: Table) -> str:
+            return lake.relation(other, versions.get(other))
+
+        inputs = CheckInputs("made", rows, "made", current, current, None, NOTHING_DELIVERED)
+
+        def measured(check: Check) -> float | None:
+            if check.of_step:
+                return measured_before.get(check.name)
+            if check.breaks is None:
+                return _first_value(connection, check.query(inputs))
+            place = 1 + counted.index(check)
+            of_partitions = [(numbers[place], numbers[0]) for numbers in partitions]
+            return check.measured(sum(broken for broken, _ in of_partitions), rows, of_partitions)
+
+        return [CheckResult(check, measured(check)) for check in table.all_checks]
 
 
 def _outside(lake: Lake, table: Table, partition_range: PartitionRange | None) -> list[dict[str, Any]]:

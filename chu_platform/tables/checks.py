@@ -161,7 +161,8 @@ class CheckInputs:
 class Check:
     """One check. `name` is unique within its table. `description` states the condition in French, `english` in English.
 
-    Without `english`, the name says the condition. `unit` is that of the measured number.
+    Without `english`, the name says the condition. `unit` is that of the measured number. If `of_step`, only the step
+    that makes the rows can measure it, not a later look at the table.
     The check passes if the measured number lies between `minimum` and `maximum`, both included, or is null. It is the
     number of written rows that meet `breaks`, a DuckDB condition, or else the result of `query`. The conditions of all
     checks of a table are counted in one scan of the rows, so prefer them to queries.
@@ -187,6 +188,7 @@ class Check:
     each_partition: bool = False
     english: str = ""
     unit: Unit = Unit.ROWS
+    of_step: bool = False
 
     @property
     def condition(self) -> str:
@@ -590,6 +592,7 @@ def steady_row_count() -> Check:
         english=f"since the last version, the number of rows has not fallen by more than {100 * MAX_DECREASE:g} % nor "
         f"risen by more than {100 * MAX_INCREASE:g} %",
         unit=Unit.SHARE,
+        of_step=True,
         query=lambda s: f"SELECT {s.rows} / nullif({s.rows_before or 0}, 0) - 1",
         minimum=-MAX_DECREASE,
         maximum=MAX_INCREASE,
