@@ -199,7 +199,7 @@ def spec_of(table: Table, step_table: Table) -> dg.AssetSpec:
         partitions_def=partitions_definition(step_table.asset_scheme) if step_table.asset_scheme else None,
         deps=[_dependency(table, t) for t in step_table.needs] if table is step_table else [key_of(step_table)],
         group_name=table.layer.value,
-        description=english_table(table, step_table),
+        description=english_table(table, declared_at(step_table)[0]),
         kinds={"deltalake", by_kind.icon},
         owners=[table.owner],
         tags={"zone": table.zone.value},

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
-from chu_platform.catalogue import declared_at
 from chu_platform.tables.columns import Column
 from chu_platform.tables.table import Layer, Table
 
@@ -46,9 +46,9 @@ _ALIKE: Final = (
 )
 
 
-def english_table(table: Table, step_table: Table) -> str:
-    """What a table is; `step_table` is the source table of rejects, otherwise the table itself."""
-    documented = (_docstrings().get(str(declared_at(step_table)[0])) or "").split("\n\n")[0]
+def english_table(table: Table, module: Path) -> str:
+    """What a table is, which the module declares; that of rejects declares their source."""
+    documented = (_docstrings().get(str(module)) or "").split("\n\n")[0]
     closed = "Of the closed years only." if table.name.endswith("_of_closed_years") else None
     return " ".join(filter(None, [*documented.split(), _LAYERS.get(table.layer), closed]))
 

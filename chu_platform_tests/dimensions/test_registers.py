@@ -174,7 +174,7 @@ def test_shared_case_of_establishments(make: Make, tmp_path: Path) -> None:
     rejects = rows(resources.lake, rejects_of(etablissement_sante)).to_pylist()
     assert [(r["line"], r["reason"]) for r in rejects] == [(24, "unterminated_quote")]
     (warning,) = (w for w in resources.warnings if "etablissement_sante" in w)
-    assert "même codage" in warning
+    assert "one encoding" in warning
     assert warning.endswith(": 1 lines break it: etablissement_sante.csv (1 lines are not UTF-8)")
 
 
