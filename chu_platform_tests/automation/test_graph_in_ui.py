@@ -35,7 +35,8 @@ RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status jobName
     eventConnection(limit: 1000) { events { __typename ... on MessageEvent { message } } } } } }"""
 PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
     assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
-CHECK = """query($key: AssetKeyInput!, $name: String!) { assetCheckExecutions(assetKey: $key, checkName: $name, limit: 1) {
+CHECK = """query($key: AssetKeyInput!, $name: String!) {
+    assetCheckExecutions(assetKey: $key, checkName: $name, limit: 1) {
     runId status evaluation { success metadataEntries { label ... on TableMetadataEntry { table { records } } } } } }"""
 
 
@@ -73,7 +74,8 @@ class Ui:
             run: dict[str, Any] = self.ask(RUN, {"id": launched["run"]["runId"]})["runOrError"]
             return {**run, **launched["run"]} if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
-        return wait_for(ended)
+        done: dict[str, Any] = wait_for(ended)
+        return done
 
     @property
     def location(self) -> str:
