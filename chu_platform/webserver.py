@@ -5,6 +5,7 @@ It has no access control; a proxy in front of it must provide that.
 
 import signal
 import sys
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -51,9 +52,13 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
             *routes,
         ]
 
+    def load_documents(self) -> None:
+        """Load the description of the tables, so that the first document does not wait for it."""
+        _ = self._site
+
     @cached_property
     def _site(self) -> "Site":
-        # Imported on first use, because loading the description of the tables delays the UI.
+        # Imported here, because loading the description of the tables delays the UI.
         from chu_platform.description.file import current_catalogue
         from chu_platform.documents.site import Site
         from chu_platform.storage.lake import Lake
@@ -80,7 +85,9 @@ def host(server: type[Webserver], workspace: Path, address: str, port: int, read
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
         with WorkspaceProcessContext(instance, target, version=__version__, read_only=read_only) as context:
-            app: Any = server(context, live_data_poll_rate=POLL_RATE).create_asgi_app()
+            webserver = server(context, live_data_poll_rate=POLL_RATE)
+            app: Any = webserver.create_asgi_app()
+            threading.Thread(target=webserver.load_documents, daemon=True).start()
             uvicorn.run(app, host=address, port=port, log_level="warning")
 
 

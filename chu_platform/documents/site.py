@@ -256,6 +256,7 @@ def _ends(ends: frozenset[End[str]]) -> Sequence[str]:
     return sorted({f"{e.source.name} : {e.source.column}" if e.source.column else e.source.name for e in ends})
 
 
+@cache
 def _relative(path: str, target: str) -> str:
     """A link from one document to another, the same in a folder of files and on a server."""
     return relpath(target or ".", dirname(path) or ".") + ("" if target else "/")
