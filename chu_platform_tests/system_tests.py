@@ -102,6 +102,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/automation/test_serving.py"),
     ),
     Part(
+        "graph",
+        "what an engineer does in the UI: a year of the indicators, the last months, a check alone",
+        _pytest("chu_platform_tests/automation/test_graph_in_ui.py"),
+    ),
+    Part(
         "interrupts",
         "commands and launched runs that are interrupted, whatever their step waits for",
         _pytest("chu_platform_tests/automation/test_interrupts.py"),
