@@ -78,6 +78,17 @@ def test_partitions_without_rows_yet_are_neither_made_nor_failed(made: Home) -> 
             assert getattr(instance.event_log_storage, log_of)(key_of(table)) == {}, table.folder
 
 
+def test_the_last_event_of_each_asset_has_its_column_lineage(made: Home) -> None:
+    """The UI shows it from there."""
+    with made.instance() as instance:
+        for table in (output for t in catalogue() for output in t.outputs):
+            event = instance.get_latest_materialization_event(key_of(table))
+            assert event and event.asset_materialization
+            lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+            assert isinstance(lineage, dg.TableColumnLineage), table.folder
+            assert {*lineage.deps_by_column} == {c.name for c in table.columns}
+
+
 def test_checks_of_a_table_with_partitions_are_not_left_as_planned(made: Home) -> None:
     table = next(t for t in catalogue() if t.partition_scheme is MONTHLY)
     with made.instance() as instance:
