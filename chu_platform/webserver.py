@@ -54,7 +54,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
     def load_documents(self) -> None:
         """Load the description of the tables, so that the first document does not wait for it."""
-        _ = self._site
+        self._site.prepare()
 
     @cached_property
     def _site(self) -> "Site":

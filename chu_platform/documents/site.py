@@ -110,6 +110,10 @@ class Site:
         every = sorted(self._catalogue.tables, key=lambda t: (order.index(t.layer), t.name.lower()))
         return {urls.page_of(table): table for table in every}
 
+    def prepare(self) -> None:
+        """Compute what the dictionary shows of the declarations, so that its first reader does not wait for it."""
+        _ = self._dictionary_columns
+
     def paths(self) -> Sequence[str]:
         """The paths of all documents."""
         whole = (urls.DICTIONARY, urls.QUALITY, urls.DICTIONARY_TEXT, urls.QUALITY_TEXT, urls.STYLE)
@@ -174,9 +178,12 @@ class Site:
         checks = state.checks
         rows = {table: state.rows(table) for table in self.tables.values()}
         layers = {layer: [t for t in rows if t.layer is layer] for layer in french_labels.LAYERS}
-        columns = {table: list(self._columns(table, urls.DICTIONARY)) for table in rows}
         shown = {table: self._checks(table, checks) for table in rows}
-        return {"layers": layers, "rows": rows, "columns": columns, "checks": shown}
+        return {"layers": layers, "rows": rows, "columns": self._dictionary_columns, "checks": shown}
+
+    @cached_property
+    def _dictionary_columns(self) -> Mapping[DescribedTable, Sequence[ColumnShown]]:
+        return {table: list(self._columns(table, urls.DICTIONARY)) for table in self.tables.values()}
 
     def _quality(self, state: State) -> dict[str, Any]:
         checks = state.checks
