@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.editions.decisions import FORMER, State
+from chu_platform.sdc.primary_rules import Quantiles
 from chu_platform.tables.columns import BOOLEAN, Column
 
 MASKED: Final = Column("is_masked", BOOLEAN, "vrai si les chiffres sont masqués", "Masqué", nullable=False)
@@ -31,7 +32,8 @@ class Figures:
 
     `shown` are the keys and texts, which masked rows have too; `counts` what is counted; `base` the denominators;
     `others` all other figures. `finish` computes some of `others` from counts and base; `made_from` says of each of
-    these from which columns of the query.
+    these from which columns of the query. `quantiles` says which of `others` a visible row shows only if enough
+    contributors stand behind them.
     """
 
     indicator: str
@@ -42,6 +44,7 @@ class Figures:
     others: Sequence[str]
     finish: Callable[[pa.Table], pa.Table] | None
     made_from: Mapping[str, Sequence[str]]
+    quantiles: Quantiles | None = None
 
     @property
     def all(self) -> Sequence[str]:
@@ -58,6 +61,10 @@ class Figures:
         """The figures that can be computed again from the counts and the base of one row."""
         known = {*self.all} - {*self.others}
         return [name for name in self.others if name in self.made_from and {*self.made_from[name]} <= known]
+
+    def publishable(self, rows: str) -> str:
+        """SQL of the `rows` (a query), without the figures that visible rows must not show."""
+        return self.quantiles.shown(rows) if self.quantiles else rows
 
 
 def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, released: pa.Table) -> pa.Table:
@@ -94,7 +101,7 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
         ]
         same = " AND ".join(f"f.{c} = k.{c}" for c in figures.key)
         rows: pa.Table = connection.sql(
-            f"SELECT {', '.join(columns)} FROM listed k LEFT JOIN released f ON {same}"
+            figures.publishable(f"SELECT {', '.join(columns)} FROM listed k LEFT JOIN released f ON {same}")
         ).to_arrow_table()
         return rows
 

@@ -82,6 +82,9 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
     def rows(candidate: pa.Table, decision: pa.Table, released: pa.Table) -> pa.Table:
         return edition_rows(figures, candidate, decision, released)
 
+    quantiles = figures.quantiles
+    contributors = {c: f"candidate.{quantiles.over}" for c in quantiles.shares} if quantiles else {}
+
     return Table(
         name=figures.indicator,
         layer=Layer.EDITIONS,
@@ -97,7 +100,11 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
             given=("released",),
             from_columns={
                 **{
-                    c.name: [f"candidate.{c.name}", *([] if c.name in figures.shown else ["decision.state"])]
+                    c.name: [
+                        f"candidate.{c.name}",
+                        *([contributors[c.name]] if c.name in contributors else []),
+                        *([] if c.name in figures.shown else ["decision.state"]),
+                    ]
                     for c in columns
                 },
                 **{c.name: ["decision.state"] for c in STATUS_COLUMNS},

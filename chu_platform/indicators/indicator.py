@@ -278,6 +278,7 @@ class Indicator(DeclaresTables):
             others=[c for c in names if c not in {*shown, *counts, *BASE}],
             finish=finish,
             made_from=made_from,
+            quantiles=self._own.rules.quantiles,
         )
 
     @cached_property

@@ -17,7 +17,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD
 from chu_platform.recomputation.recomputation import UNKNOWN, InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import same_period
-from chu_platform.sdc.primary_rules import PrimaryRules
+from chu_platform.sdc.primary_rules import PrimaryRules, Quantiles
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
@@ -31,7 +31,10 @@ from chu_platform.tables.table import Layer, Layout, Table, Zone
 NAME: Final = BY_PROFESSIONAL
 # More than ten professionals, which is stricter than the rule on contributors asks for.
 RULES: Final = PrimaryRules(
-    counts=["events", "patients", "professionals"], repeats=[("patients", "events")], contributors=True
+    counts=["events", "patients", "professionals"],
+    repeats=[("patients", "events")],
+    contributors=True,
+    quantiles=Quantiles("professionals", {"median": 0.5, "p20": 0.2, "p80": 0.8}),
 )
 # Columns of professionals, and of professions and specialities.
 EVENTS_PER_ACTIVE_YEAR: Final = Column(
@@ -337,6 +340,7 @@ kpi_consultation_rate_by_professional = Indicator(
                 "le nombre médian de consultations d’un professionnel est de {value}{where}",
                 1,
                 "de P20 à P80",
+                "moins de trois professionnels sont en dessous ou au-dessus",
             ),
             Measure(
                 "moyenne",

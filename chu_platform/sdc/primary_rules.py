@@ -4,9 +4,10 @@ A cell is a row of a released table. Each indicator declares its rules (`Release
 (no count from 1 to 10) and of INSEE and CASD (at least 3 contributors, none above 85 %).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import Final
 
 from chu_platform.sdc.suppression_rules import SMALL_CELL
@@ -33,6 +34,29 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
+class Quantiles:
+    """Quantiles over contributors. Each is published only if enough contributors are on each side of it.
+
+    Attributes:
+        over: The column with the number of contributors.
+        shares: The share of the contributors below each quantile, by the column of the quantile.
+    """
+
+    over: str
+    shares: Mapping[str, float]
+
+    def fewest(self, column: str) -> int:
+        """The least number of contributors with which a quantile is published."""
+        outer = min(self.shares[column], 1 - self.shares[column])
+        return ceil(round(FEWEST_CONTRIBUTORS / outer, 6))
+
+    def shown(self, rows: str) -> str:
+        """DuckDB SQL of the `rows` (a query), in which the quantiles that must not be published are null."""
+        tested = (f"CASE WHEN {self.over} >= {self.fewest(c)} THEN {c} END AS {c}" for c in self.shares)
+        return f"SELECT * REPLACE ({', '.join(tested)}) FROM ({rows})"
+
+
+@dataclass(frozen=True)
 class PrimaryRules:
     """The primary rules of an indicator, by the columns that they test.
 
@@ -46,6 +70,7 @@ class PrimaryRules:
         contributors: Whether professionals contribute the events. The rows then have the columns `professionals` and
             `largest_share`: fewer than 3, or one with more than 85 % of the events, is unsafe (`contributors`), and so
             is a row for which they are not known.
+        quantiles: The quantiles over contributors; these are masked alone, not with their row.
     """
 
     counts: Sequence[str]
@@ -53,6 +78,7 @@ class PrimaryRules:
     repeats: Sequence[tuple[str, str]] = ()
     repeats_where: str = "true"
     contributors: bool = False
+    quantiles: Quantiles | None = None
 
     @property
     def columns(self) -> Sequence[str]:

@@ -95,9 +95,11 @@ class EditionCells:
                 for c, value in self._present()
             ]
             found: pa.Table = connection.sql(
-                f"SELECT {', '.join(f's.{c}' for c in figures.key)}, {', '.join(columns)}, d.is_masked "
-                f"FROM shown s LEFT JOIN {self.decisions} d ON d.cell = concat_ws('|', {cell}) "
-                f"LEFT JOIN former f USING ({key}) LEFT JOIN present p USING ({key})"
+                figures.publishable(
+                    f"SELECT {', '.join(f's.{c}' for c in figures.key)}, {', '.join(columns)}, d.is_masked "
+                    f"FROM shown s LEFT JOIN {self.decisions} d ON d.cell = concat_ws('|', {cell}) "
+                    f"LEFT JOIN former f USING ({key}) LEFT JOIN present p USING ({key})"
+                )
             ).to_arrow_table()
         return found
 

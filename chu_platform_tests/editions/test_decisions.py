@@ -3,7 +3,7 @@
 import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from chu_platform.editions.decisions import Member, decide, decision_columns
 from chu_platform.editions.edition_rows import Figures, edition_rows
 from chu_platform.sdc.cell_masks import Measures, mask, over_time, same_period
-from chu_platform.sdc.primary_rules import PrimaryRules
+from chu_platform.sdc.primary_rules import PrimaryRules, Quantiles
 from chu_platform.tables.columns import arrow_schema
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
 
@@ -249,6 +249,44 @@ def test_new_patients_change_no_released_rate() -> None:
     )
     assert {r["base_patients"] for r in third.values()} == {5000}
     assert [r["rate"] for r in third.values()] == pytest.approx([420.0, 240.0, 170.0, 10.0])
+
+
+def test_a_quantile_over_few_professionals_is_in_no_row() -> None:
+    """Also not in a row that stays as it was: an edition before the rule showed it."""
+    candidates = [row("region", "84", 3000), row("department", "69", 1800), row("department", "01", 1200)]
+    table = rate(pa.Table.from_pylist(candidates))
+    professionals = {"84": 29, "69": 15, "01": 14}
+    for name, values in (
+        ("professionals", [professionals[r["code"]] for r in candidates]),
+        ("p20", [2.5, 3.5, 4.5]),
+        ("mean", [12.0, 13.0, 14.0]),
+    ):
+        table = table.append_column(name, pa.array(values))
+    figures = replace(
+        FIGURES,
+        counts=[*FIGURES.counts, "professionals"],
+        others=[*FIGURES.others, "p20", "mean"],
+        quantiles=Quantiles("professionals", {"p20": 0.2}),
+    )
+    decision = decide(
+        {"uses": table}, mask({"uses": table}, CELLS, [SYSTEM]), DECISIONS.empty_table(), [MEMBER], [SYSTEM]
+    )
+    first = edition_rows(figures, table, decision, table.slice(0, 0))
+    assert {r["code"]: (r["p20"], r["mean"]) for r in first.to_pylist()} == {
+        "84": (2.5, 12.0),
+        "69": (3.5, 13.0),
+        "01": (None, 14.0),
+    }
+    waiting = rate(pa.Table.from_pylist([row("region", "84", 3003), row("department", "69", 1803), candidates[2]]))
+    for name in ("professionals", "p20", "mean"):
+        waiting = waiting.append_column(name, table[name])
+    later = decide({"uses": waiting}, mask({"uses": waiting}, CELLS, [SYSTEM]), decision, [MEMBER], [SYSTEM])
+    shown = edition_rows(figures, waiting, later, table).to_pylist()
+    assert {r["code"]: (r["revision_pending"], r["p20"]) for r in shown} == {
+        "84": (True, 2.5),
+        "69": (True, 3.5),
+        "01": (False, None),
+    }
 
 
 def months_until(last: date, monthly: Mapping[str, Sequence[int]], base: int) -> Sequence[Row]:

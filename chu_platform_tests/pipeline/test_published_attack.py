@@ -167,7 +167,11 @@ def test_published_figures_are_exact_or_null(tables: Mapping[str, TablePair], na
             assert all(row[c] == exact[c] for c in shared if c not in figures)
         else:
             # A number that is the same in a whole file is read from its statistics by the embedded engine: rounded.
-            assert [(c, row[c], exact[c]) for c in shared if not same(row[c], exact[c], 1e-14)] == []
+            # A fifth of the professionals are outside of P20 and of P80: fewer than three are too few.
+            hidden = ["p20", "p80"] if "p20" in row and row["professionals"] // 5 < 3 else []
+            assert [row[c] for c in hidden if row[c] is not None] == []
+            compared = [c for c in shared if c not in hidden]
+            assert [(c, row[c], exact[c]) for c in compared if not same(row[c], exact[c], 1e-14)] == []
             assert [f for f in COUNTS if f in row and 0 < row[f] <= SMALL] == []
             events = row.get("consultations", row["events"])
             assert "base_patients" not in row or not row["patients"] or row["base_patients"] - row["patients"] > SMALL

@@ -11,7 +11,7 @@ from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consult
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.sdc.cell_masks import Measures, mask
-from chu_platform.sdc.primary_rules import PrimaryRules, Reason
+from chu_platform.sdc.primary_rules import PrimaryRules, Quantiles, Reason
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
 
 pytestmark = pytest.mark.unit
@@ -123,6 +123,32 @@ def test_a_profession_needs_more_than_ten_professionals() -> None:
     assert reason(PROFESSIONS, **row, professionals=10) == Reason.SIZE
     assert reason(PROFESSIONS, **row, professionals=11) is None
     assert reason(PROFESSIONS, **{**row, "largest_share": 0.9}, professionals=11) == Reason.CONTRIBUTORS
+
+
+@pytest.mark.parametrize("professionals", range(6, 26))
+def test_three_professionals_are_on_each_side_of_a_published_quantile(professionals: int) -> None:
+    """A fifth of n professionals, rounded down, are outside of P20 and of P80; half of them outside of the median."""
+    assert PROFESSIONS.quantiles
+    row = f"SELECT {professionals} AS professionals, 3.5 AS p20, 5.0 AS median, 8.5 AS p80, 6.0 AS mean"
+    found = duckdb.connect().sql(PROFESSIONS.quantiles.shown(row)).fetchall()
+    outside = professionals // 5 >= 3
+    assert found == [(professionals, 3.5 if outside else None, 5.0, 8.5 if outside else None, 6.0)]
+
+
+def test_a_quantile_of_a_tenth_needs_thirty_contributors() -> None:
+    quantiles = Quantiles("who", {"p10": 0.1, "p90": 0.9, "third": 1 / 3})
+    assert [quantiles.fewest(c) for c in ("p10", "p90", "third")] == [30, 30, 9]
+
+
+def test_every_published_quantile_is_declared() -> None:
+    """Columns that are quantiles by their name, and the limits of a published measure that are quantiles."""
+    for indicator in indicators():
+        if not indicator.release:
+            continue
+        columns = {c.name for c in indicator.masked.columns}
+        named = {c for c in columns if c == "median" or (c[0] == "p" and c[1:].isdigit())}
+        declared = indicator.release.rules.quantiles
+        assert named == (set(declared.shares) if declared else set()), indicator.name
 
 
 def test_every_count_of_persons_of_an_indicator_is_tested() -> None:
