@@ -17,7 +17,7 @@ from chu_platform.editions.edition_rows import MASKED, Figures
 from chu_platform.editions.tables import decision_table, edition_table, published_from
 from chu_platform.recomputation.recomputation import Recomputation
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
-from chu_platform.sdc.primary_rules import CELL, PrimaryRules
+from chu_platform.sdc.primary_rules import CELL, CONTRIBUTORS, PrimaryRules
 from chu_platform.tables.columns import DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.indicator_questions import IndicatorQuestion
@@ -28,7 +28,7 @@ INDICATORS: Final = "chu_platform.kpis"
 # Partition column of masked tables with several grains of periods.
 GRAIN: Final = "period_grain"
 # The columns of the professionals behind a cell, in the SQL of masks (`PrimaryRules.contributors`).
-CONTRIBUTOR_COLUMNS: Final = [f"contributors.{c}" for c in ("indicator", *CELL, "professionals", "largest_share")]
+CONTRIBUTOR_COLUMNS: Final = [f"contributors.{c}" for c in ("indicator", *CELL, *CONTRIBUTORS)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,10 @@
 
 The primary rule on contributors (`sdc.primary_rules`) needs them. `all` is the closed years, as in an edition. Exact figures of this kind are never published. Stays
 have no such table, because the deliveries name no professional of a stay.
+
+A place publishes two figures: whole consultations, and shares of them. The register says which share each professional
+gives. So both figures together tell the consultations of a part of the professionals: of those with one of two shares,
+or, with more than two shares, nearly those of all who also work elsewhere. Each part counts as a cell of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,17 +82,16 @@ def _contributors(periods: Periods) -> str:
                          '{HIDDEN}', CASE d.category_code WHEN '{UNKNOWN}' THEN d.chapter_code END) AS (level, code)
             FROM {{consultation}} c JOIN {{diagnosis}} d ON d.diagnosis_key = c.diagnosis_key
         ),
-        -- The events of each professional in each cell: whole, and the share of the place.
+        -- The events of each professional in each cell, and the share of the place in them.
         part AS (
-            SELECT '{BY_PLACE}' AS indicator, k.grain, k.start, l.level, l.code, k.events,
-                   CAST(k.events * l.weight AS DECIMAL(38, 12)) AS shares
+            SELECT '{BY_PLACE}' AS indicator, k.grain, k.start, l.level, l.code, l.weight, k.events
             FROM worked k JOIN place l ON l.professional_key = k.professional_key WHERE {released(PLACES, "grain")}
             UNION ALL
-            SELECT '{BY_PROFESSIONAL}', k.grain, k.start, s.level, s.code, k.events, CAST(k.events AS DECIMAL(38, 12))
+            SELECT '{BY_PROFESSIONAL}', k.grain, k.start, s.level, s.code, CAST(1 AS DECIMAL(18, 12)), k.events
             FROM worked k JOIN speciality s ON s.professional_key = k.professional_key
             WHERE {released(PROFESSIONS, "grain")}
             UNION ALL
-            SELECT '{BY_DIAGNOSIS}', grain, start, level, code, events, CAST(events AS DECIMAL(38, 12))
+            SELECT '{BY_DIAGNOSIS}', grain, start, level, code, CAST(1 AS DECIMAL(18, 12)), events
             FROM (
                 SELECT level, code, grain, start, professional_key, CAST(count(*) AS DECIMAL(18, 0)) AS events
                 FROM ({periods.expand("placed", "level, code, professional_key, date")}
@@ -96,13 +99,28 @@ def _contributors(periods: Periods) -> str:
                 GROUP BY level, code, grain, start, professional_key
             )
         ),
+        weighted AS (
+            SELECT indicator, grain, start, level, code, weight, count(*) AS professionals, sum(events) AS events,
+                   max(events) AS most, max(CAST(events * weight AS DECIMAL(38, 12))) AS most_shared,
+                   sum(CAST(events * weight AS DECIMAL(38, 12))) AS shared,
+                   count(*) OVER (PARTITION BY indicator, grain, start, level, code) AS weights
+            FROM part GROUP BY indicator, grain, start, level, code, weight
+        ),
+        computable AS (
+            SELECT indicator, grain, start, level, code, sum(professionals) AS professionals, sum(events) AS events,
+                   greatest(CAST(max(most) AS DOUBLE) / CAST(sum(events) AS DOUBLE),
+                            CAST(max(most_shared) AS DOUBLE) / CAST(sum(shared) AS DOUBLE)) AS largest_share
+            FROM weighted
+            GROUP BY indicator, grain, start, level, code,
+                     CASE WHEN weights = 2 THEN weight WHEN weight < 1 THEN 0 ELSE 1 END
+        ),
         counted AS (
-            SELECT indicator, grain, start, level, code, count(*) AS professionals,
-                   greatest(CAST(max(events) AS DOUBLE) / CAST(sum(events) AS DOUBLE),
-                            CAST(max(shares) AS DOUBLE) / CAST(sum(shares) AS DOUBLE)) AS largest_share
-            FROM part GROUP BY indicator, grain, start, level, code
+            SELECT indicator, grain, start, level, code, min(professionals) AS professionals,
+                   max(largest_share) AS largest_share, min(CAST(events AS BIGINT)) AS computable_events
+            FROM computable GROUP BY indicator, grain, start, level, code
         )
-        SELECT n.indicator, p.period_grain, p.period_start, n.level, n.code, n.professionals, n.largest_share
+        SELECT n.indicator, p.period_grain, p.period_start, n.level, n.code, n.professionals, n.largest_share,
+               n.computable_events
         FROM counted n JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
         """
 
@@ -120,13 +138,26 @@ consultation_contributors = Table(
         Column("level", STRING, "niveau de la cellule", "Niveau", key=True),
         Column("code", STRING, "code à ce niveau", "Code", key=True),
         Column(
-            "professionals", LONG, "nombre de professionnels ayant des consultations", "Professionnels", nullable=False
+            "professionals",
+            LONG,
+            "nombre de professionnels ayant des consultations ; dans la partie de la cellule qui en a le moins, si les "
+            "consultations entières et réparties donnent ensemble celles de chaque partie",
+            "Professionnels",
+            nullable=False,
         ),
         Column(
             "largest_share",
             DOUBLE,
-            "part des consultations, entières ou réparties, du professionnel qui en a le plus, de 0 à 1",
+            "part des consultations, entières ou réparties, du professionnel qui en a le plus, de 0 à 1 ; la plus grande "
+            "de toutes les parties",
             "Plus grande part",
+            nullable=False,
+        ),
+        Column(
+            "computable_events",
+            LONG,
+            "nombre de consultations entières de la plus petite partie qui se calcule",
+            "Consultations de la plus petite partie",
             nullable=False,
         ),
     ],

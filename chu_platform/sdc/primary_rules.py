@@ -19,6 +19,9 @@ LARGEST_SHARE: Final = 0.85
 ROUNDING: Final = 1e-6
 # The columns that identify a cell of one indicator.
 CELL: Final = ("period_grain", "period_start", "level", "code")
+# The professionals behind a cell: their number, the largest share of one, and the events of the smallest part of them
+# whose events follow from the published figures of the cell.
+CONTRIBUTORS: Final = ("professionals", "largest_share", "computable_events")
 # The level of cells that are not released, but can be computed from released cells.
 HIDDEN: Final = "hidden"
 
@@ -67,9 +70,9 @@ class PrimaryRules:
         repeats: Pairs of persons and whole events: with one event more than persons, one person had two
             (`complement`).
         repeats_where: SQL: the rows in which the persons are those of the events.
-        contributors: Whether professionals contribute the events. The rows then have the columns `professionals` and
-            `largest_share`: fewer than 3, or one with more than 85 % of the events, is unsafe (`contributors`), and so
-            is a row for which they are not known.
+        contributors: Whether professionals contribute the events. The rows then have the columns of CONTRIBUTORS: fewer
+            than 3, one with more than 85 % of the events, or 10 events or fewer in a part that can be computed, is
+            unsafe (`contributors`), and so is a row for which they are not known.
         quantiles: The quantiles over contributors; these are masked alone, not with their row.
     """
 
@@ -95,7 +98,7 @@ class PrimaryRules:
             return rows
         return f"""(
             FROM {rows} LEFT JOIN (
-                SELECT {", ".join(f"contributors.{c}" for c in (*CELL, "professionals", "largest_share"))}
+                SELECT {", ".join(f"contributors.{c}" for c in (*CELL, *CONTRIBUTORS))}
                 FROM contributors WHERE contributors.indicator = '{indicator}'
             ) USING ({", ".join(CELL)})
         )"""
@@ -108,6 +111,7 @@ class PrimaryRules:
             Reason.CONTRIBUTORS: [
                 f"coalesce(professionals, 0) < {FEWEST_CONTRIBUTORS}",
                 f"coalesce(largest_share, 1) > {LARGEST_SHARE}",
+                f"coalesce(computable_events, 0) <= {SMALL_CELL}",
             ]
             * self.contributors,
             Reason.UNANIMITY: [f"({part} > 0 AND {part} = {whole})" for part, whole in self.parts],

@@ -83,22 +83,27 @@ def test_stays(events: int, patients: int, base: int, expected: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("professionals", "largest", "expected"),
+    ("professionals", "largest", "computable", "expected"),
     [
-        (1, 1.0, "contributors"),
-        (2, 0.86, "contributors"),
-        (2, 0.5, "contributors"),
-        (3, 0.9, "contributors"),
-        (3, 0.86, "contributors"),
-        (3, 0.85, None),
-        (1000, 0.851, "contributors"),
-        (40, 0.1, None),
-        (None, None, "contributors"),
+        (1, 1.0, 100, "contributors"),
+        (2, 0.86, 100, "contributors"),
+        (2, 0.5, 100, "contributors"),
+        (3, 0.9, 100, "contributors"),
+        (3, 0.86, 100, "contributors"),
+        (3, 0.85, 100, None),
+        (1000, 0.851, 100, "contributors"),
+        (40, 0.1, 100, None),
+        (40, 0.1, 11, None),
+        (40, 0.1, 10, "contributors"),
+        (None, None, None, "contributors"),
     ],
 )
-def test_professionals_behind_a_place(professionals: int | None, largest: float | None, expected: str | None) -> None:
+def test_professionals_behind_a_place(
+    professionals: int | None, largest: float | None, computable: int | None, expected: str | None
+) -> None:
     row = {"events": 60.5, "consultations": 100, "patients": 60, "base_patients": 3000}
-    assert reason(PLACES, **row, professionals=professionals, largest_share=largest) == expected
+    contributors = {"professionals": professionals, "largest_share": largest, "computable_events": computable}
+    assert reason(PLACES, **row, **contributors) == expected
 
 
 @pytest.mark.parametrize(
@@ -113,13 +118,13 @@ def test_professionals_behind_a_place(professionals: int | None, largest: float 
     ],
 )
 def test_shared_consultations(events: float, consultations: int, patients: int, expected: str | None) -> None:
-    contributors = {"professionals": 12, "largest_share": 0.3}
+    contributors = {"professionals": 12, "largest_share": 0.3, "computable_events": 20}
     row = {"events": f"{events}::DOUBLE", "consultations": consultations, "patients": patients}
     assert reason(PLACES, **row, base_patients=3000, **contributors) == expected
 
 
 def test_a_profession_needs_more_than_ten_professionals() -> None:
-    row = {"events": 100, "patients": 60, "largest_share": 0.2}
+    row = {"events": 100, "patients": 60, "largest_share": 0.2, "computable_events": 100}
     assert reason(PROFESSIONS, **row, professionals=10) == Reason.SIZE
     assert reason(PROFESSIONS, **row, professionals=11) is None
     assert reason(PROFESSIONS, **{**row, "largest_share": 0.9}, professionals=11) == Reason.CONTRIBUTORS
@@ -165,7 +170,8 @@ def test_a_row_without_known_contributors_is_masked() -> None:
     others = pa.table(
         {"indicator": ["other"], "period_grain": ["all"], "period_start": ["x"], "level": ["leaf"], "code": ["A"]}
     )
-    others = others.append_column("professionals", pa.array([9])).append_column("largest_share", pa.array([0.2]))
+    for name, value in (("professionals", 9), ("largest_share", 0.2), ("computable_events", 50)):
+        others = others.append_column(name, pa.array([value]))
     with duckdb.connect() as connection:
         connection.register("given", rows)
         connection.register("contributors", others)
