@@ -43,7 +43,6 @@ def _together(knowledge: Knowledge, before: Figures) -> list[Finding]:
 
 def _known(system: System) -> set[Figure]:
     """The unknown figures of a system that have one possible value, not 0."""
-    figures = system.figures
     try:
         intervals = Intervals(system)
         intervals.settle()
@@ -52,4 +51,4 @@ def _known(system: System) -> set[Figure]:
         # A correction between the editions: what the equations determine is known about.
         low, high = system.row_bounds
         fixed = determined(system.matrix[high - low < 1e-4])
-    return {figures[c] for c in range(len(figures)) if fixed[c]}
+    return {figure for figure, column in system.unknown.items() if fixed[column]}

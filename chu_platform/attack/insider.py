@@ -1,8 +1,6 @@
 """Attack 10: the head of an establishment, who knows its exact figures."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 from chu_platform.attack.figures import SMALL, Cell, Figure, Figures, finding, is_small
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import TOTAL
-from chu_platform.attack.hierarchies import Place
 from chu_platform.attack.inputs import PLACES
 from chu_platform.attack.intervals import Intervals, propagate
 from chu_platform.attack.knowledge import Knowledge
@@ -27,13 +24,6 @@ _DIRECTIONS: Final = 5
 _PARALLEL: Final = 1e-4
 
 
-@dataclass
-class Neighbours:
-    """The establishments with consultations of each place."""
-
-    of_place: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-
 def insiders(knowledge: Knowledge) -> Result:
     """What each of some heads of establishments learns of others, given all exact figures of the own establishment.
 
@@ -42,36 +32,16 @@ def insiders(knowledge: Knowledge) -> Result:
     title = "insiders"
     if PLACES not in knowledge.inputs.exact:
         return Result.of(10, title, 0, (), [f"without the exact table {PLACES}, no insider can attack"])
-    neighbours = _neighbours(knowledge)
-    chosen = _chosen(knowledge, neighbours)
+    chosen = knowledge.insiders
     own = _own_figures(knowledge, chosen)
     found: list[Finding] = []
     for establishment in chosen:
         found += _remainders(knowledge, own[establishment])
-        found += _only_neighbours(knowledge, neighbours, establishment, own[establishment])
+        found += _only_neighbours(knowledge, establishment, own[establishment])
     if knowledge.intervals is not None:
         found += _system(knowledge, knowledge.intervals, own)
     left_out = [] if knowledge.intervals else ["the published figures contradict each other: the system was left out"]
     return Result.of(10, title, len(chosen), found, left_out)
-
-
-def _neighbours(knowledge: Knowledge) -> Neighbours:
-    neighbours = Neighbours()
-    for cell in knowledge.figures.ends:
-        if cell[0] == PLACES and cell[3][0] == "establishment" and cell[3][1] in knowledge.hierarchies.department:
-            for place in knowledge.hierarchies.places_of(cell[3][1])[1:]:
-                neighbours.of_place[place].append(cell[3][1])
-    return neighbours
-
-
-def _chosen(knowledge: Knowledge, neighbours: Neighbours) -> Sequence[str]:
-    department = knowledge.hierarchies.department
-    everyone = sorted(e for place, inside in neighbours.of_place.items() if place[0] == "department" for e in inside)
-    number = min(knowledge.inputs.insiders, len(everyone))
-    lonely = sorted(everyone, key=lambda e: (len(neighbours.of_place["department", department[e]]), e))[: number // 2]
-    others = sorted(set(everyone) - set(lonely))
-    drawn = np.random.default_rng(0).permutation(len(others))[: number - len(lonely)]
-    return [*lonely, *(others[i] for i in drawn)]
 
 
 def _own_figures(knowledge: Knowledge, chosen: Sequence[str]) -> Mapping[str, dict[Figure, float]]:
@@ -97,12 +67,10 @@ def _remainders(knowledge: Knowledge, own: Mapping[Figure, float]) -> Iterator[F
                 yield finding(wider, f"{measure} outside of {cell[3][1]}")
 
 
-def _only_neighbours(
-    knowledge: Knowledge, neighbours: Neighbours, establishment: str, own: Mapping[Figure, float]
-) -> Iterator[Finding]:
+def _only_neighbours(knowledge: Knowledge, establishment: str, own: Mapping[Figure, float]) -> Iterator[Finding]:
     """The other establishment of a place with two: its figure is the visible one of the place minus the own one."""
     for place in knowledge.hierarchies.places_of(establishment)[1:]:
-        others = [e for e in neighbours.of_place[place] if e != establishment]
+        others = [e for e in knowledge.neighbours[place] if e != establishment]
         if len(others) != 1:
             continue
         for (cell, measure), whole in knowledge.figures.visible.items():
@@ -117,19 +85,19 @@ def _only_neighbours(
 def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[Figure, float]]) -> Iterator[Finding]:
     """Masked figures of others that the system of published figures gives to those who know their own."""
     system = knowledge.system
-    figures = system.figures
     fixed = intervals.is_fixed
-    columns_of = {
-        e: np.array([system.unknown[f] for f in mine if f in system.unknown and not fixed[system.unknown[f]]], np.int64)
+    # The own establishments are apart in the system: no column answers for two figures.
+    learned_of = {
+        e: {system.unknown[f]: v for f, v in mine.items() if f in system.unknown and not fixed[system.unknown[f]]}
         for e, mine in own.items()
     }
+    columns_of = {e: np.array(list(known), np.int64) for e, known in learned_of.items()}
     parallel = _Parallel(intervals, columns_of)
-    for number, (establishment, mine) in enumerate(own.items(), 1):
-        columns = columns_of[establishment]
+    for number, (establishment, columns) in enumerate(columns_of.items(), 1):
         if not len(columns):
             continue
         low, high = intervals.low.copy(), intervals.high.copy()
-        low[columns] = high[columns] = [mine[figures[c]] for c in columns]
+        low[columns] = high[columns] = list(learned_of[establishment].values())
         after = propagate(intervals.matrix, intervals.rows, low, high, intervals.steps)
         if after.broken:
             continue
@@ -137,13 +105,12 @@ def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[F
         known |= parallel.known_with(columns)
         narrow = (after.high < SMALL + 1 - 1e-6) & (after.low > 1e-3) & (intervals.high >= SMALL + 1 - 1e-6)
         learned = (known | narrow) & ~fixed
-        for column in np.flatnonzero(learned):
-            cell, measure = figures[column]
+        for cell, measure in system.figures_of(np.flatnonzero(learned).tolist()):
             if cell[3] == ("establishment", establishment):
                 continue
             yield finding(cell, f"{measure}, by {establishment}")
         if number % 10 == 0:
-            knowledge.log_progress(f"insiders: {number} of {len(own)}")
+            knowledge.log_progress(f"insiders: {number} of {len(columns_of)}")
 
 
 class _Parallel:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chu_platform.attack.figures import Cell, Figure, Figures
 from chu_platform.attack.groups import NO_CATEGORY, Group, groups_of, is_by_diagnosis
-from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies
-from chu_platform.attack.inputs import CONSULTATIONS, Inputs
+from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies, Place
+from chu_platform.attack.inputs import CONSULTATIONS, PLACES, Inputs
 from chu_platform.attack.intervals import Contradiction, Intervals
 from chu_platform.attack.system import System, build, true_values
 
@@ -41,7 +42,9 @@ class Knowledge:
     @cached_property
     def system(self) -> System:
         """The system of the masked figures."""
-        system = build(self.figures, self.hierarchies)
+        own = set(self.insiders)
+        apart = [c for c in self.figures.ends if c[0] == PLACES and c[3][0] == "establishment" and c[3][1] in own]
+        system = build(self.figures, self.hierarchies, frozenset(apart))
         self.log_progress(f"{len(system.unknown)} unknown figures in {system.rows} rows")
         return system
 
@@ -54,6 +57,27 @@ class Knowledge:
         except Contradiction:
             return None
         return intervals
+
+    @cached_property
+    def neighbours(self) -> Mapping[Place, Sequence[str]]:
+        """The establishments with consultations of each department and region."""
+        found: dict[Place, list[str]] = defaultdict(list)
+        for cell in self.figures.ends:
+            if cell[0] == PLACES and cell[3][0] == "establishment" and cell[3][1] in self.hierarchies.department:
+                for place in self.hierarchies.places_of(cell[3][1])[1:]:
+                    found[place].append(cell[3][1])
+        return found
+
+    @cached_property
+    def insiders(self) -> Sequence[str]:
+        """The establishments whose heads attack: half of them in the departments with the fewest establishments."""
+        department = self.hierarchies.department
+        everyone = sorted(e for place, inside in self.neighbours.items() if place[0] == "department" for e in inside)
+        number = min(self.inputs.insiders, len(everyone))
+        lonely = sorted(everyone, key=lambda e: (len(self.neighbours["department", department[e]]), e))[: number // 2]
+        others = sorted(set(everyone) - set(lonely))
+        drawn = np.random.default_rng(0).permutation(len(others))[: number - len(lonely)]
+        return [*lonely, *(others[i] for i in drawn)]
 
     @cached_property
     def exact(self) -> Figures:

@@ -40,8 +40,8 @@ def narrow_intervals(knowledge: Knowledge) -> Result:
         primary += [f for f in work if not is_small(truth.get(f, 1))]
     if intervals is None:
         return Result.of(7, title, len(primary), (), [_CONTRADICTION])
-    columns = np.array([system.unknown[f] for f in primary], np.int64)
+    columns = np.array(list(dict.fromkeys(system.unknown[f] for f in primary)), np.int64)
     exposed = intervals.narrow(columns, float(SMALL), SMALL + 1.0)
-    figures = system.figures
-    found = [finding(figures[c][0], f"interval of {figures[c][1]}") for c in np.flatnonzero(exposed)]
+    narrow = [figure for figure in primary if exposed[system.unknown[figure]]]
+    found = [finding(cell, f"interval of {measure}") for cell, measure in narrow]
     return Result.of(7, title, len(primary), found)

@@ -85,8 +85,7 @@ def _coverage(knowledge: Knowledge, rows: list[Row]) -> Iterator[Finding]:
         return
     known = (after.high - after.low < 1e-3) & (before.high - before.low >= 1e-3)
     small = (after.high < SMALL + 1) & (before.high >= SMALL + 1)
-    for column in np.flatnonzero((known | small) & (after.low > 1e-3)):
-        cell, measure = system.figures[column]
+    for cell, measure in system.figures_of(np.flatnonzero((known | small) & (after.low > 1e-3)).tolist()):
         yield finding(cell, f"{measure} from the coverage")
 
 

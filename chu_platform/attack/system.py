@@ -1,7 +1,7 @@
 """The system of equations and inequalities that the unknown figures satisfy."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from chu_platform.attack.groups import (
     groups_of,
     hidden_cells,
     is_by_age,
+    is_by_diagnosis,
     is_place_table,
     kinds_that_hold,
 )
@@ -38,20 +39,28 @@ Rule = tuple[str, Sequence[tuple[Figure, float]], float, float]
 class System:
     """Unknown figures with bounds, and rows `low <= sum of coefficient x figure <= high` between them.
 
+    Cells that nothing tells apart (`add_alike`) have two columns for each measure: the first of them, which answers for
+    all, and the mean of the others.
+
     Attributes:
-        unknown: The unknown figures, by number of their column.
-        low, high: The bounds of each.
-        steps: 1/n if the figure is a multiple of 1/n, 0 if it may be any number.
+        unknown: The unknown figures, by number of the column that answers for them.
+        low, high: The bounds of each column.
+        steps: 1/n if the figure of a column is a multiple of 1/n, 0 if it may be any number.
         visible: The known figures.
         left_out: The relations that the visible figures contradict.
+        repeats: The cells whose rows would be those of another cell.
     """
 
     visible: dict[Figure, float]
     unknown: dict[Figure, int] = field(default_factory=dict)
+    repeats: set[Cell] = field(default_factory=set)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    # The first figure of each column, and the columns of figures that are part of a mean.
+    _figures: list[Figure] = field(default_factory=list)
+    _means: dict[Figure, int] = field(default_factory=dict)
     _columns: list[int] = field(default_factory=list)
     _coefficients: list[float] = field(default_factory=list)
     _starts: list[int] = field(default_factory=lambda: [0])
@@ -60,34 +69,50 @@ class System:
 
     def add_unknown(self, figure: Figure, low: float, step: float) -> None:
         """Add an unknown figure."""
-        self.unknown[figure] = len(self.low)
+        self.unknown[figure] = self._add_column(figure, low, step)
+
+    def add_alike(self, cells: Sequence[Cell], measure: str, low: float, step: float) -> None:
+        """Add a measure of cells that nothing tells apart: they have the same bounds, and stand in equal rows.
+
+        With any values of the others, their mean for each of them satisfies the same rows: so the two columns hold for
+        every linear statement about one of them. Only that each of the others is a whole number is not used.
+        """
+        first, *others = cells
+        self.add_unknown((first, measure), low, step)
+        if not others:
+            return
+        mean = self._add_column((others[0], measure), low, step / len(others))
+        for cell in others:
+            self.unknown[cell, measure] = self.unknown[first, measure]
+            self._means[cell, measure] = mean
+        self.repeats.update(others[1:])
+
+    def _add_column(self, figure: Figure, low: float, step: float) -> int:
+        self._figures.append(figure)
         self.low.append(low)
         self.high.append(INFINITE)
         self.steps.append(step)
+        return len(self.low) - 1
 
     def add_row(self, terms: Iterable[tuple[Figure, float]], low: float, high: float) -> None:
         """Add a row. Visible figures become constants; figures that do not exist are 0."""
-        constant, entries = 0.0, []
+        constant = 0.0
+        entries: dict[int, float] = {}
         for figure, coefficient in terms:
             if coefficient == 0:
                 continue
-            column = self.unknown.get(figure)
+            column = self._means.get(figure, self.unknown.get(figure))
             if column is not None:
-                entries.append((column, coefficient))
+                entries[column] = entries.get(column, 0.0) + coefficient
             else:
                 constant += coefficient * self.visible.get(figure, 0.0)
         if not entries:
             return
-        self._columns += [c for c, _ in entries]
-        self._coefficients += [a for _, a in entries]
+        self._columns += entries.keys()
+        self._coefficients += entries.values()
         self._starts.append(len(self._columns))
         self._row_low.append(low - constant)
         self._row_high.append(high - constant)
-
-    def know(self, figure: Figure, value: float) -> None:
-        """Fix an unknown figure at a value."""
-        column = self.unknown[figure]
-        self.low[column] = self.high[column] = value
 
     @property
     def rows(self) -> int:
@@ -103,22 +128,26 @@ class System:
     def blocks(self) -> Numbers:
         """The cell of each unknown of the finest level (establishment, leaf) by number, -1 for the others."""
         numbers: dict[Cell, int] = {}
-        found = [
-            numbers.setdefault(cell, len(numbers)) if cell[3][:1] in (("establishment",), ("leaf",)) else -1
-            for cell, _ in self.unknown
-        ]
+        found = [numbers.setdefault(cell, len(numbers)) if is_finest(cell) else -1 for cell, _ in self._figures]
         return np.array(found, np.int64)
 
     @property
     def measures(self) -> Numbers:
         """The measure of each unknown by number."""
         numbers: dict[str, int] = {}
-        return np.array([numbers.setdefault(measure, len(numbers)) for _, measure in self.unknown], np.int64)
+        return np.array([numbers.setdefault(measure, len(numbers)) for _, measure in self._figures], np.int64)
 
-    @property
-    def figures(self) -> list[Figure]:
-        """The unknown figures, in the order of their columns."""
-        return list(self.unknown)
+    def figures_of(self, columns: Iterable[int]) -> list[Figure]:
+        """The unknown figures for which some columns answer."""
+        wanted = set(columns)
+        return [figure for figure, column in self.unknown.items() if column in wanted]
+
+    def values(self, figures: Mapping[Figure, float]) -> Floats:
+        """The value of each column for some values of the figures; those that are missing are 0."""
+        members: dict[int, list[Figure]] = defaultdict(list)
+        for figure, column in self.unknown.items():
+            members[self._means.get(figure, column)].append(figure)
+        return np.array([np.mean([figures.get(f, 0.0) for f in members[c]]) for c in range(len(self.low))])
 
     @property
     def matrix(self) -> "csr_array":
@@ -139,14 +168,14 @@ class System:
         return np.array(self.low, np.float64), np.array(self.high, np.float64)
 
 
-def build(figures: Figures, hierarchies: Hierarchies) -> System:
-    """The system of all tables together."""
+def build(figures: Figures, hierarchies: Hierarchies, apart: Collection[Cell] = ()) -> System:
+    """The system of all tables together. Cells `apart` have columns of their own."""
     system = System(figures.visible)
     groups = list(groups_of(figures, hierarchies))
     hold, system.left_out = kinds_that_hold(groups, figures.visible)
-    for cell, measure in figures.masked:
-        low, step = _least(cell, measure, hierarchies)
-        system.add_unknown((cell, measure), low, step)
+    for cells, masked in _alike(figures, hierarchies, apart):
+        for measure in masked:
+            system.add_alike(cells, measure, *_least(cells[0], measure, hierarchies))
     measures: dict[str, set[str]] = defaultdict(set)
     for cell, measure in (*figures.masked, *figures.visible):
         measures[cell[0]].add(measure)
@@ -164,8 +193,44 @@ def build(figures: Figures, hierarchies: Hierarchies) -> System:
     return system
 
 
+def _alike(
+    figures: Figures, hierarchies: Hierarchies, apart: Collection[Cell]
+) -> Iterable[tuple[Sequence[Cell], Sequence[str]]]:
+    """The cells with masked figures, with these: those that nothing tells apart together.
+
+    Nothing tells apart establishments or leaves of one period without any visible figure, if they have the same parent
+    and (establishments) the same weights.
+    """
+    masked: dict[Cell, list[str]] = defaultdict(list)
+    for cell, measure in figures.masked:
+        masked[cell].append(measure)
+    shown = {cell for cell, _ in figures.visible if is_finest(cell)}
+    periods = Counter((cell[0], cell[3]) for cell in figures.ends if is_finest(cell))
+    classes: dict[object, list[Cell]] = defaultdict(list)
+    for cell, measures in masked.items():
+        kind: object = cell
+        if is_finest(cell) and cell not in shown and cell not in apart and periods[cell[0], cell[3]] == 1:
+            kind = (cell[:3], tuple(measures), _surroundings(cell, hierarchies))
+        classes[kind].append(cell)
+    return [(cells, masked[cells[0]]) for cells in classes.values()]
+
+
+def is_finest(cell: Cell) -> bool:
+    """Whether a cell is an establishment or a leaf."""
+    return cell[3][:1] in (("establishment",), ("leaf",))
+
+
+def _surroundings(cell: Cell, hierarchies: Hierarchies) -> object:
+    """What the hierarchies say about an establishment or a leaf."""
+    level, code = cell[3]
+    if is_by_diagnosis(cell):
+        return hierarchies.category(code), hierarchies.chapter(code)
+    return hierarchies.parent_place((level, code)), hierarchies.weights.get((level, code))
+
+
 def _with_unknowns(system: System) -> list[Cell]:
-    return list(dict.fromkeys(cell for cell, _ in system.unknown))
+    """The cells with unknown figures whose rows are not those of another cell."""
+    return list(dict.fromkeys(cell for cell, _ in system.unknown if cell not in system.repeats))
 
 
 def _least(cell: Cell, measure: str, hierarchies: Hierarchies) -> tuple[float, float]:
@@ -194,7 +259,7 @@ def _add_group(system: System, group: Group) -> None:
         else:
             system.add_row([*terms, (whole, -1.0)], 0.0, INFINITE)
             for part in parts:
-                if part in system.unknown or whole in system.unknown:
+                if part[0] not in system.repeats and (part in system.unknown or whole in system.unknown):
                     system.add_row([(whole, 1.0), (part, -1.0)], 0.0, INFINITE)
 
 

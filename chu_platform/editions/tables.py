@@ -83,7 +83,7 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
         return edition_rows(figures, candidate, decision, released)
 
     quantiles = figures.quantiles
-    contributors = {c: f"candidate.{quantiles.over}" for c in quantiles.shares} if quantiles else {}
+    contributors = dict.fromkeys(quantiles.shares, f"candidate.{quantiles.over}") if quantiles else {}
 
     return Table(
         name=figures.indicator,

@@ -25,7 +25,7 @@ def knowledge() -> Knowledge:
 @pytest.fixture(scope="module")
 def truth(knowledge: Knowledge) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """The true values of the unknowns. A code without category that no year has is 0."""
-    return np.array([knowledge.truth.get(figure, 0.0) for figure in knowledge.system.unknown])
+    return knowledge.system.values(knowledge.truth)
 
 
 def test_the_truth_satisfies_every_relation(
@@ -38,7 +38,8 @@ def test_the_truth_satisfies_every_relation(
     sums = system.matrix @ truth
     assert np.all((sums >= system.row_bounds[0] - 1e-6) & (sums <= system.row_bounds[1] + 1e-6))
     assert system.left_out == []
-    assert system.rows > 100_000
+    assert len(system.unknown) > 60_000
+    assert system.rows > 50_000
 
 
 def test_what_has_one_possible_value_is_true(
