@@ -16,11 +16,14 @@ from chu_platform.attack.inputs import Tables
 SMALL: Final = 10
 TOLERANCE: Final = 1e-6
 ALL: Final = "all"
+# Rows that are Python objects at once.
+_BATCH: Final = 10_000
 # Table, grain of the period, first day of the period (None for the grain `all`), key of the row.
 Cell = tuple[str, str, date | None, tuple[str, ...]]
 # Cell and measure.
 Figure = tuple[Cell, str]
 
+PERIOD_COLUMNS: Final = ("period_grain", "period_start", "period_end")
 KEY_COLUMNS: Final = ("level", "code", "sex", "age_band", "profession", "speciality")
 MEASURES: Final = ("events", "consultations", "days", "patients", "professionals", "active_years")
 # Only rows by sex and age have a base of their own; in other tables it is the whole base of the period.
@@ -94,12 +97,15 @@ def measures_of(table: pa.Table) -> list[str]:
 
 
 def rows_of(name: str, table: pa.Table) -> Iterator[tuple[Cell, Mapping[str, Any]]]:
-    """The rows of a table of periods, each with its cell."""
+    """The rows of a table of periods, each with its cell; without texts that are not part of the key."""
     keys = [c for c in KEY_COLUMNS if c in table.column_names]
-    for row in table.to_pylist():
-        grain = row["period_grain"]
-        start = None if grain == ALL else row["period_start"]
-        yield (name, grain, start, tuple(row[k] for k in keys)), row
+    texts = [f.name for f in table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    read = table.drop_columns([c for c in texts if c not in {*keys, "period_grain"}])
+    for batch in read.to_batches(max_chunksize=_BATCH):
+        for row in batch.to_pylist():
+            grain = row["period_grain"]
+            start = None if grain == ALL else row["period_start"]
+            yield (name, grain, start, tuple(row[k] for k in keys)), row
 
 
 def key_names(cell: Cell) -> Sequence[str]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS
 from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
@@ -18,6 +19,8 @@ from chu_platform.tables.table import Layer, Table, Zone
 
 # Earlier versions that readers of the published zone still find there.
 MAX_EARLIER: Final = 3
+# Columns of exact tables that the attacks read.
+_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE))
 
 
 def read_inputs(
@@ -36,7 +39,11 @@ def read_inputs(
         )
     tables = {t.name: _stored(lake, t) for t in published}
     log_progress(f"{len(tables)} published tables, {sum(map(len, tables.values()))} rows")
-    exact = {t.name: lake.arrow(e) for t in published if t.name in PERSON_TABLES and (e := _exact(t)) is not None}
+    exact = {
+        t.name: lake.arrow(e, [c.name for c in e.columns if c.name in _READ])
+        for t in published
+        if t.name in PERSON_TABLES and (e := _exact(t)) is not None
+    }
     fact = lake.require(_named(Layer.FACTS, CONSULTATIONS))
     exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=["date", "professional_key", "diagnosis_key"])
     return Inputs(

@@ -24,8 +24,8 @@ STATUS: Final = ("is_masked", "revision_pending")
 MAX_RANGES: Final = 40
 REASONS: Final = {
     "size": "size: a count behind it is from 1 to 10",
-    "contributors": "contributors: it, or a part of it that can be computed, rests on fewer than 3 professionals, or on "
-    "one for more than 85 % of the events",
+    "contributors": "contributors: it, or a part that can be computed, rests on fewer than 3 professionals, or on one "
+    "for more than 85 % of the events",
     "unanimity": "unanimity: all patients of the base are counted",
     "complement": "complement: all patients of the base but 1 to 10 are counted, or one of them has two events",
     "secondary": "secondary: from it, a masked figure could be computed",

@@ -1,8 +1,12 @@
 """Which unknowns stand for others: those that can be exchanged."""
 
+import numpy as np
 import pytest
 
+from chu_platform.attack import Inputs
+from chu_platform.attack.intervals import Intervals
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.system import build
 from chu_platform.attack.twins import twin_classes
 from chu_platform_tests.attack.zone import DIAGNOSES, PLACES, place, table, zone
 
@@ -40,3 +44,44 @@ def test_establishments_are_twins_if_their_doctors_are_alike() -> None:
     found = classes(Knowledge(zone((PLACES, rows), doctors={"c": "C", "d": "DE", "f": "F", "g": "G"})))
     assert found["C", "events"] == found["F", "events"] == found["G", "events"]
     assert found["D", "events"] == found["E", "events"] != found["C", "events"]
+
+
+def houses_and_leaves(seed: int) -> Inputs:
+    """Random consultations: visible departments and categories, most houses and leaves masked."""
+    random = np.random.default_rng(seed)
+    doctors = dict(zip("abcdefghij", ["A", "B", "C", "D", "E", "F", "G", "CD", "EF", "FG"], strict=True))
+    leaves = ("A000", "A001", "A002", "A003", "A010", "A011", "A012")
+    most = int(random.integers(2, 9))
+    made = {who: int(random.integers(1, most)) for who in doctors}
+    houses = {e: [(n / len(doctors[w]), n) for w, n in made.items() if e in doctors[w]] for e in "ABCDEFG"}
+    departments = {"01": "AB", "69": "CDEFG"}
+    of_leaf = {leaf: int(random.integers(1, most)) for leaf in leaves}
+    rows = [
+        place("department", d, events=sum(s for e in inside for s, _ in houses[e])) for d, inside in departments.items()
+    ]
+    for e, parts in houses.items():
+        figures = {"events": sum(s for s, _ in parts), "consultations": sum(n for _, n in parts)}
+        rows.append(place("establishment", e, **(figures if random.random() < 0.15 else {})))
+    codes = [
+        place("category", c, events=sum(n for leaf, n in of_leaf.items() if leaf[:3] == c)) for c in ("A00", "A01")
+    ]
+    codes += [place("leaf", leaf, **({"events": n} if random.random() < 0.15 else {})) for leaf, n in of_leaf.items()]
+    return zone((PLACES, table(PLACES, *rows)), (DIAGNOSES, table(DIAGNOSES, *codes)), doctors=doctors, insiders=0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_cells_solved_together_have_the_intervals_that_each_has_alone(seed: int) -> None:
+    knowledge = Knowledge(houses_and_leaves(seed))
+    together = knowledge.system
+    alone = build(knowledge.figures, knowledge.hierarchies, apart=frozenset(knowledge.figures.ends))
+    assert len(together.low) < len(alone.low) == len(alone.unknown) == len(together.unknown)
+    found = []
+    for system in (together, alone):
+        intervals = Intervals(system)
+        intervals.settle()
+        columns = np.unique(list(system.unknown.values()))
+        fixed, narrow = intervals.is_fixed, intervals.narrow(columns, 10.0, 11.0)
+        found.append(
+            {f: (fixed[c], narrow[c], fixed[c] and round(intervals.low[c], 6)) for f, c in system.unknown.items()}
+        )
+    assert found[0] == found[1]
