@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 
+from chu_platform.attack.contributors import FEWEST
 from chu_platform.attack.figures import ALL, Cell, finding
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import TOTAL, WHOLE_PROFESSION
@@ -35,7 +36,7 @@ class Equations:
 
 
 def public_incidence(knowledge: Knowledge) -> Result:
-    """Professionals whose number of consultations in a year, or in all years, can be computed.
+    """Professionals whose consultations in a year, or in all years, can be computed: of one, or of two together.
 
     A row exists for each place with consultations, so professionals of a place without a row have none.
     """
@@ -52,8 +53,8 @@ def public_incidence(knowledge: Knowledge) -> Result:
         for kind, number in kinds.items():
             if _may_work(kind, period, levels, listed):
                 tried += number
-                # Two professionals of one kind stand for any number: no equation tells them apart.
-                patterns[_pattern(kind, equations)] += [kind] * min(number, 2)
+                # Three professionals of one kind stand for any number: no equation tells them apart.
+                patterns[_pattern(kind, equations)] += [kind] * min(number, FEWEST)
         found += _determined(patterns, equations, period)
         knowledge.log_progress(f"professionals in {period[0]} {period[1] or ''}: {len(found)} places found")
     return Result.of(3, "public incidence of professionals", tried, found)
@@ -72,7 +73,7 @@ def _kinds(knowledge: Knowledge) -> Mapping[Kind, int]:
             for place in hierarchies.places_of(establishment):
                 shares[place] += 1 / len(organisations)
         # The unknown professional stands for all who are in no register.
-        number = 2 if who == UNKNOWN else 1
+        number = FEWEST if who == UNKNOWN else 1
         kinds[tuple(sorted(shares.items())) or ((UNATTACHED, 1.0),), profession, speciality] += number
     return kinds
 
@@ -120,7 +121,7 @@ def _pattern(kind: Kind, equations: Equations) -> Pattern:
 
 
 def _determined(patterns: Mapping[Pattern, list[Kind]], equations: Equations, period: Period) -> Iterator[Finding]:
-    """The places of professionals who are alone in their pattern, and have only one possible number, not 0."""
+    """The places of one or two professionals of a pattern whose consultations have only one possible number, not 0."""
     from scipy.sparse import csr_array
 
     used = [p for p in patterns if p]
@@ -145,7 +146,7 @@ def _determined(patterns: Mapping[Pattern, list[Kind]], equations: Equations, pe
         values[rest] = np.where(algebra, solution(part, constants - matrix[:, fixed] @ values[fixed]), 0.0)
         fixed[rest[algebra]] = True
     for column in np.flatnonzero(fixed & (values > _NEAR_ZERO)):
-        if len(patterns[used[column]]) == 1:
+        if len(patterns[used[column]]) < FEWEST:
             yield _finding(patterns[used[column]][0], period)
 
 
@@ -153,5 +154,5 @@ def _finding(kind: Kind, period: Period) -> Finding:
     places, profession, speciality = kind
     establishment = next((place for place, _ in places if place[0] == "establishment"), None)
     if establishment is None:
-        return finding((SPECIALITIES, *period, (profession, speciality)), "consultations of one professional")
-    return finding((PLACES, *period, establishment), "consultations of one professional")
+        return finding((SPECIALITIES, *period, (profession, speciality)), "consultations of one or two professionals")
+    return finding((PLACES, *period, establishment), "consultations of one or two professionals")

@@ -156,14 +156,14 @@ def test_a_doctor_alone_in_a_visible_establishment() -> None:
         place("establishment", "C", events=60, consultations=60),
     )
     inputs = zone((PLACES, places), doctors={"one": "A", "x": "C", "y": "C", "z": "C"})
-    assert attacked(3, inputs) == {("establishment", "A", "consultations of one professional")}
+    assert attacked(3, inputs) == {("establishment", "A", "consultations of one or two professionals")}
 
 
 def test_colleagues_of_an_establishment_without_row_do_not_hide_a_doctor() -> None:
     """A colleague also works in B, and B has no row: the colleague made no consultation."""
     places = table(PLACES, place("establishment", "A", events=40, consultations=40))
     hidden = zone((PLACES, places), doctors={"one": "A", "other": "AB"})
-    assert attacked(3, hidden) == {("establishment", "A", "consultations of one professional")}
+    assert attacked(3, hidden) == {("establishment", "A", "consultations of one or two professionals")}
     listed = table(PLACES, place("establishment", "A", events=40), place("establishment", "B"))
     assert attacked(3, zone((PLACES, listed), doctors={"one": "A", "other": "AB"})) == set()
 
@@ -174,9 +174,18 @@ def test_whole_consultations_and_shares_are_two_equations() -> None:
     shares = table(PLACES, place("establishment", "A", events=40), place("establishment", "B"))
     doctors = {"x": "A", "y": "AB"}
     assert attacked(3, zone((PLACES, both), doctors=doctors)) == {
-        ("establishment", "A", "consultations of one professional")
+        ("establishment", "A", "consultations of one or two professionals")
     }
     assert attacked(3, zone((PLACES, shares), doctors=doctors)) == set()
+
+
+@pytest.mark.parametrize(("others", "is_found"), [("y", True), ("yz", True), ("yzt", False)])
+def test_the_doctors_who_work_half_in_a_place(others: str, is_found: bool) -> None:
+    """Four doctors work in A only. The others also work in B, which has a row: 40 = n + m / 2, and 50 = n + m."""
+    places = table(PLACES, place("establishment", "A", events=40, consultations=50), place("establishment", "B"))
+    doctors = {**dict.fromkeys("abcd", "A"), **dict.fromkeys(others, "AB")}
+    expected = {("establishment", "A", "consultations of one or two professionals")} if is_found else set()
+    assert attacked(3, zone((PLACES, places), doctors=doctors)) == expected
 
 
 # 4: complements.
