@@ -1,138 +1,170 @@
 """Attack 3: published places and specialities are equations over the professionals of the public register."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, Any, Final
 
+import duckdb
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from chu_platform.attack.contributors import FEWEST
-from chu_platform.attack.figures import ALL, Cell, finding
+from chu_platform.attack.figures import ALL, finding
 from chu_platform.attack.findings import Finding, Result
-from chu_platform.attack.groups import TOTAL, WHOLE_PROFESSION
-from chu_platform.attack.hierarchies import UNKNOWN, Place
+from chu_platform.attack.groups import WHOLE_PROFESSION
+from chu_platform.attack.hierarchies import UNKNOWN
 from chu_platform.attack.inputs import PLACES, SPECIALITIES
 from chu_platform.attack.intervals import propagate
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.null_space import determined, solution
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Period = tuple[str, date | None]
-# Professionals whom the register does not tell apart: their places, with the share of each, and their speciality.
-Kind = tuple[tuple[tuple[Place, float], ...], str, str]
-# The equations of a professional: their numbers and coefficients.
-Pattern = tuple[tuple[int, float], ...]
-UNATTACHED: Place = ("unattached", "unattached")
-_NEAR_ZERO = 1e-3
+_NEAR_ZERO: Final = 1e-3
+_WHAT: Final = "consultations of one or two professionals"
+# The places of each professional of the register, with the share of each consultation. A consultation of those without
+# a known organisation is unattached.
+_PLACED: Final = f"""
+    CREATE TABLE person AS SELECT row_number() OVER (ORDER BY professional_key) AS who,
+        professional_key, profession_label, speciality_label, professional_key = '{UNKNOWN}' AS is_unknown
+    FROM profession;
+    CREATE TABLE placed AS
+    WITH attached AS (
+        SELECT who, establishment_key, department_code, region_key, 1.0 / count(*) OVER (PARTITION BY who) AS share
+        FROM (SELECT DISTINCT professional_key, establishment_key FROM practice)
+        JOIN establishment USING (establishment_key) JOIN person USING (professional_key)
+    )
+    SELECT who, level, code, round(sum(share), 9) AS share FROM (
+        SELECT who, share, unnest(['establishment', 'department', 'region']) AS level,
+               unnest([establishment_key, department_code, region_key]) AS code FROM attached
+    ) GROUP BY ALL
+    UNION ALL
+    SELECT who, 'unattached', 'unattached', 1.0 FROM person ANTI JOIN attached USING (who)
+    """
+# A row exists for each place with consultations: a professional of a place without a row made none.
+_IDLE: Final = """
+    SELECT DISTINCT who FROM placed SEMI JOIN (FROM listed WHERE {period}) USING (level)
+    ANTI JOIN (FROM listed WHERE {period}) USING (level, code)
+    """
+# The equations of each professional: their numbers and coefficients.
+_ENTRIES: Final = f"""
+    CREATE OR REPLACE TEMP TABLE entry AS
+    SELECT who, number, coefficient FROM (
+        SELECT who, number, if(is_shared, share, 1.0) AS coefficient FROM placed
+        JOIN equation USING (level, code)
+        UNION ALL
+        SELECT who, number, 1.0 FROM person, equation WHERE level = 'total'
+        UNION ALL
+        SELECT who, number, 1.0 FROM person
+        JOIN equation ON level = profession_label AND code IN (speciality_label, '{WHOLE_PROFESSION}')
+    ) ANTI JOIN idle USING (who)
+    """
+# Professionals with the same equations cannot be told apart: one of them stands for all. The unknown professional
+# stands for all who are in no register.
+_PATTERNS: Final = f"""
+    CREATE OR REPLACE TEMP TABLE pattern AS
+    SELECT row_number() OVER (ORDER BY who) - 1 AS pattern, * FROM (
+        SELECT min(who) AS who, sum(if(is_unknown, {FEWEST}, 1)) AS professionals
+        FROM (SELECT who, sum(hash(number, coefficient)::HUGEINT) AS same FROM entry GROUP BY 1) JOIN person USING (who)
+        GROUP BY same
+    )
+    """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Equations:
-    """The equations of one period: published figures as sums over professionals."""
+    """The equations of one period: published figures as sums over the patterns of professionals.
 
-    constants: list[float] = field(default_factory=list)
-    of_place: dict[Place, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
-    of_group: dict[tuple[str, str], int] = field(default_factory=dict)
+    `professionals` has the number of each pattern.
+    """
+
+    matrix: "csr_array"
+    constants: NDArray[np.float64]
+    professionals: NDArray[np.int64]
 
 
 def public_incidence(knowledge: Knowledge) -> Result:
-    """Professionals whose consultations in a year, or in all years, can be computed: of one, or of two together.
-
-    A row exists for each place with consultations, so professionals of a place without a row have none.
-    """
+    """Professionals whose consultations in a year, or in all years, can be computed: of one, or of two together."""
     tried = 0
     found: list[Finding] = []
-    kinds = _kinds(knowledge)
-    levels, listed = _listed(knowledge)
-    for period in sorted({c[1:3] for c in knowledge.figures.ends if c[0] == PLACES}, key=str):
+    registers = knowledge.inputs.registers
+    with duckdb.connect() as connection:
+        # Nothing of the registers is written to a folder.
+        connection.execute("SET temp_directory = ''")
+        connection.register("practice", registers.practices)
+        connection.register("establishment", registers.establishments)
+        connection.register("profession", registers.professions)
+        connection.register("listed", _listed(knowledge))
+        connection.execute(_PLACED)
+        idle_of_all = _IDLE.format(period=_is((ALL, None)))
         # Rows of months and quarters are of whole regions only.
-        if period[0] not in ("year", ALL):
-            continue
-        equations = _equations(knowledge, period)
-        patterns: dict[Pattern, list[Kind]] = defaultdict(list)
-        for kind, number in kinds.items():
-            if _may_work(kind, period, levels, listed):
-                tried += number
-                # Three professionals of one kind stand for any number: no equation tells them apart.
-                patterns[_pattern(kind, equations)] += [kind] * min(number, FEWEST)
-        found += _determined(patterns, equations, period)
-        knowledge.log_progress(f"professionals in {period[0]} {period[1] or ''}: {len(found)} places found")
+        periods = {c[1:3] for c in knowledge.figures.ends if c[0] == PLACES and c[1] in ("year", ALL)}
+        for period in sorted(periods, key=str):
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE idle AS {idle_of_all} UNION {_IDLE.format(period=_is(period))}"
+            )
+            number = "SELECT count(*) FROM person ANTI JOIN idle USING (who)"
+            tried += connection.sql(number).fetchall()[0][0]
+            if equations := _equations(connection, knowledge, period):
+                few = np.flatnonzero(_known(equations) & (equations.professionals < FEWEST))
+                found += _findings(connection, few, period)
+            knowledge.log_progress(f"professionals in {period[0]} {period[1] or ''}: {len(found)} places found")
     return Result.of(3, "public incidence of professionals", tried, found)
 
 
-def _kinds(knowledge: Knowledge) -> Mapping[Kind, int]:
-    """The professionals of the registers by kind."""
-    hierarchies = knowledge.hierarchies
-    table = knowledge.inputs.registers.professions
-    columns = (table[c].to_pylist() for c in ("professional_key", "profession_label", "speciality_label"))
-    kinds: Counter[Kind] = Counter()
-    for who, profession, speciality in zip(*columns, strict=True):
-        organisations = hierarchies.organisations.get(who, [])
-        shares: dict[Place, float] = defaultdict(float)
-        for establishment in organisations:
-            for place in hierarchies.places_of(establishment):
-                shares[place] += 1 / len(organisations)
-        # The unknown professional stands for all who are in no register.
-        number = FEWEST if who == UNKNOWN else 1
-        kinds[tuple(sorted(shares.items())) or ((UNATTACHED, 1.0),), profession, speciality] += number
-    return kinds
+def _is(period: Period) -> str:
+    """SQL: whether a row of `listed` is of a period."""
+    grain, start = period
+    return f"grain = '{grain}'" + (f" AND start = DATE '{start}'" if start else "")
 
 
-def _listed(knowledge: Knowledge) -> tuple[set[tuple[Period, str]], set[Cell]]:
-    """The levels that each period lists, and the listed cells."""
-    listed = {c for c in knowledge.figures.ends if c[0] == PLACES}
-    return {(c[1:3], c[3][0]) for c in listed}, listed
+def _listed(knowledge: Knowledge) -> pa.Table:
+    """The rows of places of each period."""
+    rows = [(grain, start, *keys) for table, grain, start, keys in knowledge.figures.ends if table == PLACES]
+    types = {"grain": pa.string(), "start": pa.date32(), "level": pa.string(), "code": pa.string()}
+    return _table(rows, types)
 
 
-def _may_work(kind: Kind, period: Period, levels: set[tuple[Period, str]], listed: set[Cell]) -> bool:
-    """Whether all places of a kind have a row, in the period and in all years."""
-    return all(
-        (at, place[0]) not in levels or (PLACES, *at, place) in listed
-        for at in {period, (ALL, None)}
-        for place, _ in kind[0]
-    )
+def _table(rows: list[tuple[Any, ...]], types: dict[str, pa.DataType]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(types)
+    return pa.table([pa.array(c, t) for c, t in zip(columns, types.values(), strict=True)], names=list(types))
 
 
-def _equations(knowledge: Knowledge, period: Period) -> Equations:
-    equations = Equations()
-    for (cell, measure), value in knowledge.figures.visible.items():
-        if cell[1:3] != period:
-            continue
-        number = len(equations.constants)
-        if cell[0] == PLACES and measure in ("events", "consultations"):
-            equations.of_place[cell[3][0], cell[3][1]].append((number, measure == "events"))
-        elif cell[0] == SPECIALITIES and measure == "events":
-            equations.of_group[cell[3][0], cell[3][1]] = number
-        else:
-            continue
-        equations.constants.append(value)
-    return equations
-
-
-def _pattern(kind: Kind, equations: Equations) -> Pattern:
-    places, profession, speciality = kind
-    entries: list[tuple[int, float]] = []
-    for place, share in (*places, (TOTAL, 1.0)):
-        for number, is_shared in equations.of_place.get(place, ()):
-            entries.append((number, round(share, 9) if is_shared else 1.0))
-    groups = ((profession, speciality), (profession, WHOLE_PROFESSION))
-    entries += [(equations.of_group[group], 1.0) for group in groups if group in equations.of_group]
-    return tuple(sorted(entries))
-
-
-def _determined(patterns: Mapping[Pattern, list[Kind]], equations: Equations, period: Period) -> Iterator[Finding]:
-    """The places of one or two professionals of a pattern whose consultations have only one possible number, not 0."""
+def _equations(connection: duckdb.DuckDBPyConnection, knowledge: Knowledge, period: Period) -> Equations | None:
+    """The equations of a period; None if no published figure has any. The table `pattern` has the patterns."""
     from scipy.sparse import csr_array
 
-    used = [p for p in patterns if p]
-    entries = [(number, column, a) for column, pattern in enumerate(used) for number, a in pattern]
-    if not entries:
-        return
-    numbers, columns, coefficients = (np.array(values) for values in zip(*entries, strict=True))
-    matrix = csr_array((coefficients, (numbers, columns)), shape=(len(equations.constants), len(used)))
-    with_entries = np.flatnonzero(np.diff(matrix.indptr))
-    matrix, constants = matrix[with_entries], np.array(equations.constants)[with_entries]
-    n = len(used)
+    rows: list[tuple[Any, ...]] = []
+    constants: list[float] = []
+    for (cell, measure), value in knowledge.figures.visible.items():
+        is_place = cell[0] == PLACES and measure in ("events", "consultations")
+        if cell[1:3] == period and (is_place or (cell[0] == SPECIALITIES and measure == "events")):
+            rows.append((len(constants), *cell[3], is_place and measure == "events"))
+            constants.append(value)
+    types = {"number": pa.int64(), "level": pa.string(), "code": pa.string(), "is_shared": pa.bool_()}
+    connection.register("equation", _table(rows, types))
+    connection.execute(_ENTRIES)
+    connection.execute(_PATTERNS)
+    entries = connection.sql(
+        "SELECT number, pattern, coefficient FROM entry JOIN pattern USING (who) ORDER BY ALL"
+    ).fetchnumpy()
+    if not len(entries["number"]):
+        return None
+    professionals = connection.sql("SELECT professionals::BIGINT AS n FROM pattern ORDER BY pattern").fetchnumpy()["n"]
+    at = entries["number"].astype(np.int64), entries["pattern"].astype(np.int64)
+    matrix = csr_array((entries["coefficient"].astype(np.float64), at), shape=(len(constants), len(professionals)))
+    used = np.flatnonzero(np.diff(matrix.indptr))
+    return Equations(matrix[used], np.array(constants)[used], professionals.astype(np.int64))
+
+
+def _known(equations: Equations) -> NDArray[np.bool_]:
+    """The patterns whose consultations have only one possible number, not 0."""
+    matrix, constants = equations.matrix, equations.constants
+    n = matrix.shape[1]
     bounds = propagate(matrix, (constants - 1e-6, constants + 1e-6), np.zeros(n), np.full(n, np.inf), np.ones(n))
     if bounds.broken:
         # Consultations of professionals who are in no register: the equations hold without whole numbers only.
@@ -145,14 +177,22 @@ def _determined(patterns: Mapping[Pattern, list[Kind]], equations: Equations, pe
         algebra = determined(part)
         values[rest] = np.where(algebra, solution(part, constants - matrix[:, fixed] @ values[fixed]), 0.0)
         fixed[rest[algebra]] = True
-    for column in np.flatnonzero(fixed & (values > _NEAR_ZERO)):
-        if len(patterns[used[column]]) < FEWEST:
-            yield _finding(patterns[used[column]][0], period)
+    return np.asarray(fixed & (values > _NEAR_ZERO), np.bool_)
 
 
-def _finding(kind: Kind, period: Period) -> Finding:
-    places, profession, speciality = kind
-    establishment = next((place for place, _ in places if place[0] == "establishment"), None)
-    if establishment is None:
-        return finding((SPECIALITIES, *period, (profession, speciality)), "consultations of one or two professionals")
-    return finding((PLACES, *period, establishment), "consultations of one or two professionals")
+def _findings(connection: duckdb.DuckDBPyConnection, patterns: NDArray[np.int64], period: Period) -> Iterator[Finding]:
+    """The first establishment of the professional of each pattern, or the speciality."""
+    connection.register("few", pa.table({"pattern": patterns}))
+    rows = connection.sql(
+        """
+        SELECT min(p.code), any_value(profession_label), any_value(speciality_label)
+        FROM pattern SEMI JOIN few USING (pattern) JOIN person USING (who)
+        LEFT JOIN placed p ON p.who = pattern.who AND p.level = 'establishment'
+        GROUP BY pattern
+        """
+    ).fetchall()
+    for establishment, profession, speciality in rows:
+        if establishment is None:
+            yield finding((SPECIALITIES, *period, (profession, speciality)), _WHAT)
+        else:
+            yield finding((PLACES, *period, ("establishment", establishment)), _WHAT)

@@ -99,12 +99,16 @@ def _contributors(periods: Periods) -> str:
                 GROUP BY level, code, grain, start, professional_key
             )
         ),
+        -- Three thirds are nearly 1: weights are compared by six decimals.
         weighted AS (
             SELECT indicator, grain, start, level, code, weight, count(*) AS professionals, sum(events) AS events,
-                   max(events) AS most, max(CAST(events * weight AS DECIMAL(38, 12))) AS most_shared,
-                   sum(CAST(events * weight AS DECIMAL(38, 12))) AS shared,
+                   max(events) AS most, max(shares) AS most_shared, sum(shares) AS shared,
                    count(*) OVER (PARTITION BY indicator, grain, start, level, code) AS weights
-            FROM part GROUP BY indicator, grain, start, level, code, weight
+            FROM (
+                SELECT indicator, grain, start, level, code, events, CAST(weight AS DECIMAL(9, 6)) AS weight,
+                       CAST(events * weight AS DECIMAL(38, 12)) AS shares
+                FROM part
+            ) GROUP BY indicator, grain, start, level, code, weight
         ),
         computable AS (
             SELECT indicator, grain, start, level, code, sum(professionals) AS professionals, sum(events) AS events,
