@@ -77,8 +77,12 @@ PARTS: Final = (
     ),
     Part(
         "attackers",
-        "the attackers that solve linear programs, on the published zone with leaks",
-        _pytest("chu_platform_tests/attack/test_whole_zone.py"),
+        "the attackers on the published zone with leaks, on two editions, and on 200 000 establishments",
+        _pytest(
+            "chu_platform_tests/attack/test_whole_zone.py",
+            "chu_platform_tests/attack/test_two_editions.py",
+            "chu_platform_tests/attack/test_large_zone.py",
+        ),
     ),
     Part(
         "cluster",
