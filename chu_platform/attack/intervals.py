@@ -5,7 +5,8 @@ programs (HiGHS) give solutions: the smallest and the largest value of a figure 
 one solution can prove many figures to be uncertain. Figures that neither settles get linear programs of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -108,13 +109,30 @@ class Intervals:
         self._random = np.random.default_rng(0)
         self._reduce()
 
-    def settle(self) -> None:
-        """Find the unknowns that have only one possible value (`is_fixed`).
+    def knowing(self, values: Mapping[int, float]) -> "Intervals":
+        """The possible values of the unknowns when some columns are known, settled. Raises Contradiction."""
+        known = copy(self)
+        columns = np.array(list(values), np.int64)
+        low, high = self.low.copy(), self.high.copy()
+        low[columns] = high[columns] = list(values.values())
+        found = propagate(self.matrix, self.rows, low, high, self.steps)
+        if found.broken:
+            raise Contradiction
+        known.low, known.high = found.low, found.high
+        known.seen_low, known.seen_high = np.full(len(low), np.inf), np.full(len(low), -np.inf)
+        known._solution = found.low.copy()
+        touched = np.isin(self.components, np.unique(self.components[columns]))
+        known._reduce()
+        known.settle(touched)
+        return known
+
+    def settle(self, only: NDArray[np.bool_] | None = None) -> None:
+        """Find the unknowns that have only one possible value (`is_fixed`), all or those in `only`.
 
         A random weighted sum of figures has one value in all solutions only if each of the figures has: so one largest
         and one smallest sum settle all figures of a component that cannot move.
         """
-        left = np.flatnonzero(~self.is_fixed)
+        left = np.flatnonzero(~self.is_fixed if only is None else ~self.is_fixed & only)
         if len(left):
             self._solve(left, self._random.uniform(0.5, 1.5, len(left)))
         left = left[self.seen_high[left] - self.seen_low[left] <= _MOVED]

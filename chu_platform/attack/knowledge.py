@@ -30,6 +30,11 @@ class Knowledge:
         return Figures.of(self.inputs.tables_of_persons())
 
     @cached_property
+    def earlier(self) -> Sequence[Figures]:
+        """The figures of the earlier editions."""
+        return [Figures.of(self.inputs.tables_of_persons(tables)) for tables in self.inputs.earlier]
+
+    @cached_property
     def hierarchies(self) -> Hierarchies:
         """The public hierarchies."""
         return Hierarchies(self.inputs.registers)
@@ -43,8 +48,10 @@ class Knowledge:
     def system(self) -> System:
         """The system of the masked figures."""
         own = set(self.insiders)
-        apart = [c for c in self.figures.ends if c[0] == PLACES and c[3][0] == "establishment" and c[3][1] in own]
-        system = build(self.figures, self.hierarchies, frozenset(apart))
+        apart = {c for c in self.figures.ends if c[0] == PLACES and c[3][0] == "establishment" and c[3][1] in own}
+        for before in self.earlier:
+            apart |= {cell for cell, measure in self.figures.masked if (cell, measure) in before.visible}
+        system = build(self.figures, self.hierarchies, apart)
         self.log_progress(f"{len(system.unknown)} unknown figures in {system.rows} rows")
         return system
 

@@ -8,7 +8,7 @@ attacker who has all editions.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -196,12 +196,26 @@ def _compare(members: Sequence[Member], counts: Sequence[str]) -> str:
         """
 
 
+@dataclass
+class _Joint:
+    """The relations of one measure, and what is not to be known of it.
+
+    `unknown` are the cells of which an attacker does not know the measure; `unknown_if_masked` would be unknown if they
+    were masked: those whose present value was not released before. `secret` must not be computed.
+    """
+
+    relations: Relations
+    unknown: NDArray[np.bool_]
+    unknown_if_masked: NDArray[np.bool_]
+    secret: NDArray[np.bool_]
+
+
 def _test_together(
     connection: duckdb.DuckDBPyConnection, members: Sequence[Member], systems: Sequence[Measures]
 ) -> None:
     """Mask or keep further cells of the table `decision`, until nothing that must not be known can be computed.
 
-    The unknowns are the cells that are masked or show former counts, except for those whose present counts were
+    The unknowns are the measures of cells that are masked or show former counts, except for those that are as they were
     released before. What remains computable is marked as exposed.
     """
     cells = " UNION ALL ".join(f"({m.cells})" for m in members)
@@ -209,40 +223,38 @@ def _test_together(
         "CREATE TABLE cell AS SELECT row_number() OVER (ORDER BY indicator, cell) - 1 AS id, * "
         f"FROM ({cells}) ORDER BY id"
     )
-    # Hidden cells are in no mask and in no edition.
     found = connection.execute(
         f"""
-        SELECT coalesce(d.state IN ({_listed((State.MASKED, *FORMER))}), true)
-                   AND coalesce(d.differs OR d.moved OR NOT d.was_released, true) AS is_unknown,
-               CASE WHEN d.cell IS NULL THEN c.unsafe IS NOT NULL
-                    ELSE coalesce(d.to_mask AND d.mask_reason <> 'secondary', false) OR (d.was_released AND d.is_small) END AS is_secret,
-               coalesce(d.state IN ('{State.NEW}', '{State.CHANGED}'), false) AS may_be_masked,
+        SELECT coalesce(d.state IN ('{State.NEW}', '{State.CHANGED}'), false) AS may_be_masked,
                coalesce(d.moved AND d.was_shown, false) AS may_be_kept,
                coalesce(c.weight, 0)::DOUBLE AS weight
         FROM cell c LEFT JOIN decision d USING (indicator, cell) ORDER BY c.id
         """
     ).fetchnumpy()
-    flags: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in found.items()}
-    unknown, secret, may_be_masked = (flags[n].astype(bool) for n in ("is_unknown", "is_secret", "may_be_masked"))
-    relations = [relations_of(connection, system.relations) for system in systems]
+    may_be_masked = np.asarray(found["may_be_masked"]).astype(bool)
+    weight = np.asarray(found["weight"])
+    counts = counts_of(members)
+    joint = [_joint(connection, s, c if c in counts else None) for s in systems for c in dict.fromkeys(s.columns)]
     added: set[int] = set()
     while True:
-        known = {int(cell) for r in relations for cell in determined_cells(r, unknown)}
-        exposed = {cell for cell in known if secret[cell]}
-        allowed = may_be_masked & ~unknown
-        more = {
-            cell
-            for r in relations
-            for e in exposed
-            for cell in _protecting(r, e, unknown, known, allowed, flags["weight"])
-        }
+        exposed: set[int] = set()
+        more: set[int] = set()
+        for one in joint:
+            known = {int(cell) for cell in determined_cells(one.relations, one.unknown)}
+            allowed = may_be_masked & one.unknown_if_masked & ~one.unknown
+            for cell in known:
+                if one.secret[cell]:
+                    exposed.add(cell)
+                    more |= {*_protecting(one.relations, cell, one.unknown, known, allowed, weight)}
         if not more:
             break
         added |= more
-        unknown[list(more)] = True
+        for one in joint:
+            chosen = list(more)
+            one.unknown[chosen] |= one.unknown_if_masked[chosen]
     connection.register("added", pa.table({"id": np.array(sorted(added), np.int64)}))
     connection.register("exposed", pa.table({"id": np.array(sorted(exposed), np.int64)}))
-    kept = flags["may_be_kept"].astype(bool)
+    kept = np.asarray(found["may_be_kept"]).astype(bool)
     connection.register("kept", pa.table({"id": np.flatnonzero(kept)}))
     connection.execute(
         f"""
@@ -255,6 +267,27 @@ def _test_together(
         FROM cell WHERE cell.indicator = decision.indicator AND cell.cell = decision.cell AND id IN (FROM exposed)
         """
     )
+
+
+def _joint(connection: duckdb.DuckDBPyConnection, system: Measures, count: str | None) -> _Joint:
+    """What is not to be known of one measure of a system: a count, or (None) a base, which stays as it was released."""
+    change = f"coalesce(abs(d.{count} - d.released_{count}), 0)" if count else "0"
+    differs, small = f"{change} > {EQUAL}", f"{change} > {EQUAL} AND {change} <= {MOST}"
+    # Hidden cells are in no mask and in no edition.
+    found = connection.execute(
+        f"""
+        SELECT d.cell IS NULL OR d.moved OR NOT d.was_released OR {differs} AS unknown_if_masked,
+               d.cell IS NULL OR d.state IN ({_listed((State.MASKED, *FORMER))}) AS is_hidden,
+               CASE WHEN d.cell IS NULL THEN c.unsafe IS NOT NULL
+                    ELSE coalesce(d.to_mask AND d.mask_reason <> 'secondary', false) OR (d.was_released AND ({small})) END
+                   AS is_secret
+        FROM cell c LEFT JOIN decision d USING (indicator, cell) ORDER BY c.id
+        """
+    ).fetchnumpy()
+    possible, hidden, secret = (
+        np.asarray(found[n]).astype(bool) for n in ("unknown_if_masked", "is_hidden", "is_secret")
+    )
+    return _Joint(relations_of(connection, system.relations), possible & hidden, possible, secret)
 
 
 def _protecting(

@@ -183,6 +183,24 @@ def test_a_small_change_is_not_the_difference_of_two_large_ones() -> None:
     assert not any(r["is_exposed"] for r in made.decision.to_pylist())
 
 
+def test_a_measure_that_has_not_changed_is_no_secret() -> None:
+    """Department 69 loses a patient and no event: its events follow from the others, and were released."""
+    made = Editions()
+    region, other = row("region", "84", 3000, 2000), row("department", "01", 1200, 900)
+    made.release([region, row("department", "69", 1800, 1200), other])
+    second = made.release([region, row("department", "69", 1800, 1199), other])
+    assert {k[3]: (r["patients"], r["revision_pending"]) for k, r in second.items()} == {
+        "84": (2000, False),
+        "69": (1200, True),
+        "01": (900, False),
+    }
+    assert not any(r["is_exposed"] for r in made.decision.to_pylist())
+    # An event more is a secret: the region has it too, and waits.
+    third = made.release([row("region", "84", 3001, 2000), row("department", "69", 1801, 1199), other])
+    assert {k[3] for k, r in third.items() if r["revision_pending"]} == {"84", "69"}
+    assert not any(r["is_exposed"] for r in made.decision.to_pylist())
+
+
 def test_a_masked_cell_is_shown_later_only_with_another_figure() -> None:
     made = Editions()
     made.release([row("region", "84", 2000), row("department", "69", 1200), row("department", "01", 800)])
