@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from chu_platform.attack.figures import Cell, finding, is_small
+from chu_platform.attack.figures import ALL, Cell, finding, is_small
 from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
 from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES
@@ -22,13 +22,14 @@ Place = tuple[str, date | None, tuple[str, ...]]
 LARGEST_SHARE = 0.85
 
 
-# The events of each professional in each period.
+# The events of each professional in each period; `all` ends where the published rows end.
 _DATED: Final = """
     CREATE TABLE dated AS
     SELECT professional_key, diagnosis_key, grain,
            CASE grain WHEN 'month' THEN date_trunc('month', date) WHEN 'quarter' THEN date_trunc('quarter', date)
                       WHEN 'year' THEN date_trunc('year', date) END::DATE AS start, count(*) AS events
-    FROM consultation, (SELECT unnest(['month', 'quarter', 'year', 'all']) AS grain) GROUP BY ALL
+    FROM consultation, (SELECT unnest(['month', 'quarter', 'year', 'all']) AS grain)
+    WHERE grain <> 'all' OR date < $end GROUP BY ALL
     """
 _ATTACHED: Final = """
     CREATE TABLE attached AS
@@ -109,7 +110,8 @@ def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:
         connection.register("practice", registers.practices)
         connection.register("establishment", registers.establishments)
         connection.register("profession", registers.professions)
-        connection.execute(_DATED)
+        ends = (end for (table, grain, *_), end in knowledge.figures.ends.items() if table in _PARTS and grain == ALL)
+        connection.execute(_DATED, {"end": max(ends, default=date.max)})
         connection.execute(_ATTACHED)
         codes = [code for (code,) in connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()]
         above = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 import pyarrow as pa
 import pytest
@@ -129,6 +130,20 @@ def test_one_doctor_above_85_percent(largest: int, is_found: bool) -> None:
     made = {"x": largest, "y": 7, "z": 100 - largest - 7}
     inputs = zone((PLACES, places), doctors=dict.fromkeys("xyz", "C"), exact={"fact_consultation": consultations(made)})
     assert attacked(2, inputs) == ({("establishment", "C", "professionals")} if is_found else set())
+
+
+def test_doctors_who_came_after_all_closed_years_are_not_behind_their_figure() -> None:
+    """The row ends with 2020: who works in 2021 only is behind no figure."""
+    places = table(PLACES, place("establishment", "C", events=100, patients=50))
+    doctors = dict.fromkeys("xyzt", "C")
+    inside, after = consultations({"x": 40, "y": 40}), consultations({"z": 30, "t": 30})
+    after = after.set_column(0, "date", pa.array([date(2021, 3, 1)] * len(after), pa.date32()))
+    for made, is_found in (
+        (pa.concat_tables([inside, after]), True),
+        (consultations({"x": 40, "y": 40, "z": 20}), False),
+    ):
+        found = attacked(2, zone((PLACES, places), doctors=doctors, exact={"fact_consultation": made}))
+        assert found == ({("establishment", "C", "professionals")} if is_found else set())
 
 
 def test_doctors_with_two_establishments_count_by_their_share() -> None:
