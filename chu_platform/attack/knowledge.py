@@ -31,8 +31,13 @@ class Knowledge:
 
     @cached_property
     def earlier(self) -> Sequence[Figures]:
-        """The figures of the earlier editions."""
-        return [Figures.of(self.inputs.tables_of_persons(tables)) for tables in self.inputs.earlier]
+        """The visible figures of the earlier editions, with the ends of their periods."""
+        found = []
+        for tables in self.inputs.earlier:
+            figures = Figures.of(self.inputs.tables_of_persons(tables))
+            ends = {cell: figures.ends[cell] for cell, _ in figures.visible}
+            found.append(Figures(figures.visible, ends=ends))
+        return found
 
     @cached_property
     def hierarchies(self) -> Hierarchies:
