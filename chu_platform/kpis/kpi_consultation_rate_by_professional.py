@@ -204,14 +204,16 @@ consultation_by_speciality = Table(
         Column(
             "p20",
             DOUBLE,
-            "20e centile, parmi les professionnels, des consultations par année d’activité",
+            "20e centile, parmi les professionnels, des consultations par année d’activité ; publié si au moins trois "
+            "professionnels sont de chaque côté",
             "P20",
             nullable=False,
         ),
         Column(
             "p80",
             DOUBLE,
-            "80e centile, parmi les professionnels, des consultations par année d’activité",
+            "80e centile, parmi les professionnels, des consultations par année d’activité ; publié si au moins trois "
+            "professionnels sont de chaque côté",
             "P80",
             nullable=False,
         ),
