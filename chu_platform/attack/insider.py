@@ -83,7 +83,10 @@ def _only_neighbours(knowledge: Knowledge, establishment: str, own: Mapping[Figu
 
 
 def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[Figure, float]]) -> Iterator[Finding]:
-    """Masked figures of others that the system of published figures gives to those who know their own."""
+    """Masked figures of others that the system of published figures gives to those who know their own.
+
+    The figures of a place without another establishment are the own ones.
+    """
     system = knowledge.system
     fixed = intervals.is_fixed
     # The own establishments are apart in the system: no column answers for two figures.
@@ -106,8 +109,11 @@ def _system(knowledge: Knowledge, intervals: Intervals, own: Mapping[str, dict[F
         narrow = (after.high < SMALL + 1 - 1e-6) & (after.low > 1e-3) & (intervals.high >= SMALL + 1 - 1e-6)
         learned = (known | narrow) & ~fixed
         for cell, measure in system.figures_of(np.flatnonzero(learned).tolist()):
-            if cell[3] == ("establishment", establishment):
-                continue
+            if cell[0] == PLACES:
+                level, code = cell[3]
+                inside = [code] if level == "establishment" else knowledge.neighbours.get((level, code))
+                if inside == [establishment]:
+                    continue
             yield finding(cell, f"{measure}, by {establishment}")
         if number % 10 == 0:
             knowledge.log_progress(f"insiders: {number} of {len(columns_of)}")

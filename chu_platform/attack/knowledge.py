@@ -72,12 +72,16 @@ class Knowledge:
 
     @cached_property
     def neighbours(self) -> Mapping[Place, Sequence[str]]:
-        """The establishments with consultations of each department and region."""
+        """The establishments with consultations of each department and region, whether their rows are listed or not."""
         found: dict[Place, list[str]] = defaultdict(list)
-        for cell in self.figures.ends:
-            if cell[0] == PLACES and cell[3][0] == "establishment" and cell[3][1] in self.hierarchies.department:
-                for place in self.hierarchies.places_of(cell[3][1])[1:]:
-                    found[place].append(cell[3][1])
+        table = self.inputs.exact.get(PLACES)
+        if table is None:
+            return found
+        establishments = table.filter(pc.equal(table["level"], "establishment"))["code"].unique().to_pylist()
+        for establishment in sorted(establishments):
+            if establishment in self.hierarchies.department:
+                for place in self.hierarchies.places_of(establishment)[1:]:
+                    found[place].append(establishment)
         return found
 
     @cached_property

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Period = tuple[str, date | None]
 _NEAR_ZERO: Final = 1e-3
+# Corrections that wait are smaller than this share of a whole.
+_UNEXPLAINED: Final = 0.01
 _WHAT: Final = "consultations of one or two professionals"
 # The places of each professional of the register, with the share of each consultation. A consultation of those without
 # a known organisation is unattached.
@@ -45,7 +47,8 @@ _PLACED: Final = f"""
     UNION ALL
     SELECT who, 'unattached', 'unattached', 1.0 FROM person ANTI JOIN attached USING (who)
     """
-# A row exists for each place with consultations: a professional of a place without a row made none.
+# Where masked rows are listed, a row exists for each place with consultations: a professional of a place without a row
+# made none.
 _IDLE: Final = """
     SELECT DISTINCT who FROM placed SEMI JOIN (FROM listed WHERE {period}) USING (level)
     ANTI JOIN (FROM listed WHERE {period}) USING (level, code)
@@ -123,10 +126,30 @@ def _is(period: Period) -> str:
 
 
 def _listed(knowledge: Knowledge) -> pa.Table:
-    """The rows of places of each period."""
-    rows = [(grain, start, *keys) for table, grain, start, keys in knowledge.figures.ends if table == PLACES]
+    """The rows of places of each period, of the levels of which all rows are listed."""
+    left_out = _left_out(knowledge)
+    rows = [
+        (grain, start, *keys)
+        for table, grain, start, keys in knowledge.figures.ends
+        if table == PLACES and ((grain, start), keys[0]) not in left_out
+    ]
     types = {"grain": pa.string(), "start": pa.date32(), "level": pa.string(), "code": pa.string()}
     return _table(rows, types)
+
+
+def _left_out(knowledge: Knowledge) -> set[tuple[Period, str]]:
+    """The levels of which masked rows are left out: none is listed, and visible ones do not add up to the whole."""
+    figures = knowledge.figures
+    masked = {(cell[1:3], cell[3][0]) for cell, measure in figures.masked if cell[0] == PLACES and measure == "events"}
+    found = set()
+    for group in knowledge.groups:
+        whole = figures.value(group.whole, "events")
+        if not group.kind.startswith("places") or whole is None:
+            continue
+        gap = whole - sum(figures.value(part, "events") or 0.0 for part in group.parts)
+        if gap > _UNEXPLAINED * whole:
+            found |= {(group.whole[1:3], part[3][0]) for part in group.parts}
+    return found - masked
 
 
 def _table(rows: list[tuple[Any, ...]], types: dict[str, pa.DataType]) -> pa.Table:

@@ -183,6 +183,19 @@ def test_colleagues_of_an_establishment_without_row_do_not_hide_a_doctor() -> No
     assert attacked(3, zone((PLACES, listed), doctors={"one": "A", "other": "AB"})) == set()
 
 
+def test_colleagues_of_an_establishment_whose_row_may_be_left_out_hide_a_doctor() -> None:
+    """The department has 30 consultations more than A, and no masked row: masked rows are not listed."""
+
+    def found(*more: dict[str, object]) -> set[tuple[str, ...]]:
+        rows = [place("department", "01", events=70), place("establishment", "A", events=40), *more]
+        return attacked(3, zone((PLACES, table(PLACES, *rows)), doctors={"one": "A", "other": "AB", "third": "B"}))
+
+    of_a = ("establishment", "A", "consultations of one or two professionals")
+    assert of_a not in found()
+    # A masked row of another department is listed: B would be.
+    assert of_a in found(place("establishment", "H"))
+
+
 def test_whole_consultations_and_shares_are_two_equations() -> None:
     """x + y / 2 = 40 and x + y = 50."""
     both = table(PLACES, place("establishment", "A", events=40, consultations=50), place("establishment", "B"))
@@ -429,6 +442,17 @@ def test_the_head_of_one_of_two_establishments() -> None:
     measures = ("events", "consultations")
     learned = {("establishment", e, f"{m}, by {by}") for e, by in ("AB", "BA") for m in measures}
     assert attacked(10, inputs) == learned
+
+
+def test_a_place_with_one_establishment_is_known_to_its_head() -> None:
+    """H is alone in department 75 and in region 11: the masked figures of both are its own."""
+    figures = {"C": 40.0, "D": 70.0, "E": 50.0, "H": 60.0}
+    shown = [place("total", "total", **both(220.0)), place("region", "84"), place("region", "11")]
+    shown += [place("department", d) for d in ("69", "75")] + [place("establishment", e) for e in figures]
+    inputs = zone((PLACES, table(PLACES, *shown)), exact=exact_houses(figures), doctors={e: e for e in figures})
+    # What H learns is the sum of the three others, of region 84 and department 69.
+    others = {("region", "84"), ("department", "69")}
+    assert {key[:2] for key in attacked(10, inputs) if key[2].endswith("by H")} == others
 
 
 def test_the_head_of_one_of_five_establishments() -> None:
