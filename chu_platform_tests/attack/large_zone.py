@@ -1,11 +1,14 @@
 """An invented published zone with as many establishments as the real one has: nearly all of them are masked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chu_platform.attack import Inputs, Registers
@@ -104,8 +107,63 @@ def large_zone(establishments: int, doctors: int, events: int, seed: int = 0) ->
             pa.table({"code": categories, "category_code": categories}),
             pa.table({"chapter_code": ["I"], "first_category": ["A00"], "last_category": ["Z99"]}),
         ),
-        exact={PLACES: pa.concat_tables([p.table(np.ones(len(p.codes), np.bool_)) for p in places])},
+        exact={
+            PLACES: pa.concat_tables([p.table(np.ones(len(p.codes), np.bool_)) for p in places]),
+            "fact_consultation": _consultations(people, made),
+        },
     )
+
+
+def _consultations(people: NDArray[np.str_], made: Floats) -> pa.Table:
+    """One row for each consultation."""
+    who = np.repeat(people, made.astype(np.int64))
+    days = pa.array([date(2019, 3, 1)] * len(who), pa.date32())
+    return pa.table({"date": days, "professional_key": who, "diagnosis_key": ["A00"] * len(who)})
+
+
+def with_safe_parts(inputs: Inputs) -> Inputs:
+    """The zone without the places in which a part of the professionals is too small.
+
+    A part are those who give the same share of their consultations to the place, if there are two such shares; else
+    those who work there only, and those who also work elsewhere.
+    """
+    shown = inputs.published[PLACES]
+    with duckdb.connect() as connection:
+        connection.register("practice", inputs.registers.practices)
+        connection.register("establishment", inputs.registers.establishments)
+        connection.register("consultation", inputs.exact["fact_consultation"])
+        rows = connection.sql(
+            """
+            WITH made AS (SELECT professional_key, count(*) AS n FROM consultation GROUP BY ALL),
+            place AS (
+                SELECT professional_key, unnest(['establishment', 'department', 'region']) AS level,
+                    unnest([establishment_key, department_code, region_key]) AS code,
+                    1 / count(*) OVER (PARTITION BY professional_key) AS share
+                FROM practice JOIN establishment USING (establishment_key)
+            ),
+            worker AS (
+                SELECT level, code, round(sum(share), 6) AS share, any_value(n) AS n
+                FROM place JOIN made USING (professional_key) GROUP BY level, code, professional_key
+            ),
+            numbered AS (SELECT *, dense_rank() OVER (PARTITION BY level, code ORDER BY share) AS rank FROM worker),
+            parted AS (
+                SELECT *, max(rank) OVER (PARTITION BY level, code) AS shares FROM numbered
+            ),
+            part AS (
+                SELECT level, code, count(*) AS people, sum(n) AS n, max(n) / sum(n) AS largest FROM parted
+                GROUP BY level, code, CASE WHEN shares = 2 THEN rank ELSE (share = 1)::INT END
+            )
+            SELECT level, code FROM part GROUP BY ALL
+            HAVING min(people) >= 3 AND min(n) > 10 AND max(largest) <= 0.85
+            """
+        ).fetchall()
+    safe = {*rows, ("total", "total")}
+    places = zip(shown["level"].to_pylist(), shown["code"].to_pylist(), strict=True)
+    keep = pa.array([place in safe for place in places])
+    for name in ("events", "consultations", "patients"):
+        figures = pc.if_else(keep, shown[name], pa.scalar(None, pa.float64()))
+        shown = shown.set_column(shown.column_names.index(name), name, figures)
+    return replace(inputs, published={**inputs.published, PLACES: shown})
 
 
 def _category(number: int) -> str:
