@@ -24,7 +24,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
 from chu_platform.tables.table import Layer, Table
 
-INTERVAL_SECONDS: Final = 15
+INTERVAL_SECONDS: Final = 20
 UNFINISHED: Final = [s for s in dg.DagsterRunStatus if s not in FINISHED]
 UNSUCCESSFUL: Final = [s for s in FINISHED if s is not dg.DagsterRunStatus.SUCCESS]
 # The latest unsuccessful runs that are searched for one that is not of reports alone.

@@ -5,10 +5,15 @@ Every minute, the daemon loads the description of all assets and jobs again from
 that somebody else has started, a thread of Dagster already watches whether it is another one, and then loads it.
 """
 
+import os
 from importlib.metadata import entry_points
+from typing import Final
 
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
+
+# Tables are expected daily at the most: whether one is late is asked every five minutes, instead of every 30 seconds.
+FRESHNESS_SECONDS: Final = 300
 
 _refresh = WorkspaceProcessContext.refresh_workspace
 
@@ -25,6 +30,7 @@ def run_daemon() -> None:
 
     The script may not be in the environment's folder of scripts, and it may not find the package in a checkout.
     """
+    os.environ.setdefault("FRESHNESS_DAEMON_INTERVAL_SECONDS", str(FRESHNESS_SECONDS))
     WorkspaceProcessContext.refresh_workspace = _refresh_unwatched  # type: ignore[method-assign, assignment]
     (script,) = entry_points(group="console_scripts", name="dagster-daemon")
     script.load()()

@@ -95,6 +95,8 @@ class _Files:
 # The storages that this process has opened, by their folder, and the folders of events whose index it has initialised.
 _FILES: Final[dict[str, _Files]] = {}
 _INDEXED: Final[set[str]] = set()
+# Addresses of files of schedules that are known to have the table of their states.
+_WITH_INSTIGATORS: Final[set[str]] = set()
 
 
 class EventLog(BatchedEventLog, SqliteEventLogStorage):
@@ -191,6 +193,12 @@ class Runs(_OneFile, SqliteRunStorage):
 
 class Schedules(_OneFile, SqliteScheduleStorage):
     """The schedules and sensors with their ticks: one file."""
+
+    def _has_instigators_table(self, conn: Connection) -> bool:
+        """Whether the file has the table of this version. Asked once in a process, because tables are not removed."""
+        if self._conn_string not in _WITH_INSTIGATORS and super()._has_instigators_table(conn):
+            _WITH_INSTIGATORS.add(self._conn_string)
+        return self._conn_string in _WITH_INSTIGATORS
 
 
 class SqliteStorage(DagsterSqliteStorage):
