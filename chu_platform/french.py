@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from babel import Locale
@@ -24,6 +24,8 @@ NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
 BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
 AFTER: Final = re.compile(r"(?<=«) ")
+# A page has a number several times: in charts of two widths and in a table.
+CACHED_NUMBERS: Final = 50_000
 MASKED: Final = "masqué"
 SEXES: Final = {"F": "Femmes", "M": "Hommes", "all": "Femmes et hommes"}
 
@@ -40,6 +42,7 @@ def _formatted(value: float, digits: int, pattern: NumberPattern) -> str:
     return text.replace("-", MINUS)
 
 
+@lru_cache(maxsize=CACHED_NUMBERS)
 def number(value: float, digits: int = 0) -> str:
     """A number with `digits` after the comma: 1234.5 as "1 234,5", the space narrow and unbreakable."""
     return _formatted(value, digits, _pattern("0" * digits))

@@ -111,6 +111,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/automation/test_graph_in_ui.py"),
     ),
     Part(
+        "portal-load",
+        "response times of the portal: after its start, with 4 readers, with 32 while the lake is made again",
+        _pytest("chu_platform_tests/portal/test_load.py"),
+    ),
+    Part(
         "interrupts",
         "commands and launched runs that are interrupted, whatever their step waits for",
         _pytest("chu_platform_tests/automation/test_interrupts.py"),

@@ -10,12 +10,15 @@ from chu_platform.description.file import read_catalogue
 from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
 from chu_platform.portal.connections import LimitedConnection
+from chu_platform.portal.pages import Pages
 from chu_platform.portal.reader import Reader
 from chu_platform.settings import load_settings
 from chu_platform.storage.store import lake_root
 
 # Seconds that readers have to receive their answers when the portal stops.
 STOP_SECONDS: Final = 5
+# Python's threads take turns: pages that are kept must not wait 5 ms, the default, for one that is being made.
+SWITCH_SECONDS: Final = 0.0005
 
 
 def main(
@@ -27,8 +30,11 @@ def main(
     settings = load_settings()
     root = lake_root(settings)
     reader = Reader(root, read_catalogue(root, settings.work_folder), settings.logs_folder)
+    pages = Pages(reader, ui)
+    reader.prepare_with(pages.prepare)
     reader.follow()
-    app = make_app(reader, ui, settings.logs_folder)
+    app = make_app(pages, settings.logs_folder)
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
         app,
         host=host,

@@ -6,12 +6,14 @@ made says so in French.
 
 import hashlib
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -26,8 +28,8 @@ from chu_platform.errors import log_traceback
 from chu_platform.portal.addresses import STATIC
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG
-from chu_platform.portal.pages import HANDLERS, Handler, Pages
-from chu_platform.portal.reader import Reader
+from chu_platform.portal.kept_pages import Asked
+from chu_platform.portal.pages import FILES, PAGES, Handler, Pages
 
 STATIC_FILES: Final = Path(__file__).parent / "static"
 MAX_URL_LENGTH: Final = 2000
@@ -118,9 +120,8 @@ def _within(location: str) -> str:
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 
 
-def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) -> Starlette:
-    """The application over a reader; `ui` is the address of the Dagster UI, `logs` the folder for traces of errors."""
-    pages = Pages(reader, ui)
+def make_app(pages: Pages, logs: Path | None = None) -> Starlette:
+    """The application over the pages; `logs` is the folder for traces of errors."""
 
     def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -133,12 +134,33 @@ def make_app(reader: Reader, ui: str | None = None, logs: Path | None = None) ->
 
     return Starlette(
         routes=[
-            *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in HANDLERS),
+            *(Route(path, _page(pages, kind, logs), methods=["GET"]) for path, kind in PAGES),
+            *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in FILES),
             Mount(STATIC.rstrip("/"), StaticFiles(directory=STATIC_FILES), name="static"),
         ],
         middleware=[Middleware(Guard, pages=pages), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
         exception_handlers={Refused: refused, HTTPException: http_error},
     )
+
+
+def _page(pages: Pages, kind: str, logs: Path | None) -> Callable[[Request], Awaitable[Response]]:
+    """The handler of a kind of page. A page that is kept is answered at once, others are made in a thread."""
+
+    def make(asked: Asked) -> Handler:
+        def made(request: Request) -> Response:
+            page = pages.page(asked)
+            return page if isinstance(page, Response) else page.answer(request)
+
+        return made
+
+    async def answer(request: Request) -> Response:
+        query = request.scope["query_string"].decode("latin-1")
+        asked = Asked(kind, request.path_params.get("name", ""), query)
+        if page := pages.kept(asked):
+            return page.answer(request)
+        return await run_in_threadpool(_answer(pages, make(asked), logs), request)
+
+    return answer
 
 
 def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
@@ -153,7 +175,7 @@ def _answer(pages: Pages, handler: Handler, logs: Path | None) -> Handler:
             if logs:
                 log_traceback(error, logs)
             return pages.error(HTTPStatus.INTERNAL_SERVER_ERROR, TEXTS[HTTPStatus.INTERNAL_SERVER_ERROR])
-        if made.status_code == HTTPStatus.OK:
+        if made.status_code == HTTPStatus.OK and "etag" not in made.headers:
             tag = f'"{hashlib.sha256(made.body).hexdigest()[:20]}"'
             if request.headers.get("if-none-match") == tag:
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})

@@ -221,45 +221,96 @@ class Peers:
         return len(self.cells) == self.shown + self.masked + self.absent
 
 
+@dataclass(frozen=True)
+class _PeerGroup:
+    """The peers that all cells of a group have in common: see `Peers`. `rows` and `cells` are cut after `most` + 1."""
+
+    rows: Sequence[Row]
+    cells: Sequence[Cell]
+    shown: int
+    masked: int
+    whole: int
+    quantiles: Sequence[float] | None
+
+
 def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> Peers:
     """The peers of a cell."""
     condition, parameters, title, natural = peer_condition(question, own)
+    most = MAX_PERIODS if natural else MAX_PEERS
+    key = (question.slug, measure.key, condition, *sorted(parameters.items()))
+
+    def find_group() -> _PeerGroup:
+        return _peer_group(snapshot, question, measure, (condition, parameters), natural)
+
+    def find_limits() -> tuple[Any, Any]:
+        return _sorted_limits(snapshot, question, measure, condition, parameters)
+
+    group = snapshot.kept(("peers", *key), find_group)
+    found = list(group.cells)
+    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
+    ranks = None
+    if measure.ranked and own.low is not None and belongs and not natural:
+        lows, highs = snapshot.kept(("limits", *key), find_limits)
+        above = len(lows) - int(lows.searchsorted(own.high, "right"))
+        ranks = (above + 1, group.shown - int(highs.searchsorted(own.low, "left")))
+    if len(found) > most:
+        # There are too many peers to show: leave out those without a figure.
+        found = [c for c in found[:most] if c.shown]
+        if belongs and not natural and all(c.x != own.x for c in found):
+            found.append(own)
+    enough = group.quantiles is not None and group.shown >= MIN_VALUES_FOR_QUANTILES
+    p20, median, p80 = group.quantiles if enough and group.quantiles else (None, None, None)
+    return Peers(
+        title,
+        sorted(found, key=_natural) if natural else found,
+        natural,
+        group.shown,
+        group.masked,
+        group.whole - group.shown - group.masked,
+        p20,
+        median,
+        p80,
+        ranks,
+        group.rows,
+    )
+
+
+def _peer_group(
+    snapshot: Snapshot,
+    question: Question,
+    measure: Measure,
+    where: tuple[str, Mapping[str, object]],
+    natural: bool,
+) -> _PeerGroup:
+    condition, parameters = where
     value = sql_name(measure.value)
     most = MAX_PERIODS if natural else MAX_PEERS
     order = "period_start" if natural else f"{value} DESC NULLS LAST, {', '.join(question.columns)}"
     rows = snapshot.rows(
         f"SELECT * FROM {relation(question)} WHERE {condition} ORDER BY {order} LIMIT {most + 1}", parameters
     )
-    found = [as_cell(question, measure, row) for row in rows]
-    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
-    ranked = measure.ranked and own.low is not None and belongs and not natural
-    low, high = sql_name(measure.low or measure.value), sql_name(measure.high or measure.value)
     summary = snapshot.rows(
         f"SELECT count({value}) AS shown, count(*) FILTER (is_masked) AS masked, count(*) AS whole, "
-        f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles, count(*) FILTER ({low} > $high) AS above, "
-        f"count(*) FILTER ({high} < $low) AS below FROM {relation(question)} WHERE {condition}",
-        {**parameters, "low": own.low, "high": own.high},
+        f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles FROM {relation(question)} WHERE {condition}",
+        parameters,
     )[0]
-    if len(found) > most:
-        # There are too many peers to show: leave out those without a figure.
-        found = [c for c in found[:most] if c.shown]
-        if belongs and not natural and all(c.x != own.x for c in found):
-            found.append(own)
-    shown = summary["shown"]
-    p20, median, p80 = summary["quantiles"] if shown >= MIN_VALUES_FOR_QUANTILES else (None, None, None)
-    return Peers(
-        title,
-        sorted(found, key=_natural) if natural else found,
-        natural,
-        shown,
-        summary["masked"],
-        summary["whole"] - shown - summary["masked"],
-        p20,
-        median,
-        p80,
-        (summary["above"] + 1, shown - summary["below"]) if ranked else None,
-        rows,
+    return _PeerGroup(rows, [as_cell(question, measure, row) for row in rows], **summary)
+
+
+def _sorted_limits(
+    snapshot: Snapshot, question: Question, measure: Measure, condition: str, parameters: Mapping[str, object]
+) -> tuple[Any, Any]:
+    """The lower and the upper limits of the peers, each sorted, as arrays."""
+    limits = (sql_name(measure.low or measure.value), sql_name(measure.high or measure.value))
+    lows, highs = (
+        snapshot.table(
+            f"SELECT CAST({limit} AS DOUBLE) AS found FROM {relation(question)} "
+            f"WHERE {condition} AND {limit} IS NOT NULL ORDER BY 1",
+            parameters,
+        )["found"].to_numpy()
+        for limit in limits
     )
+    return lows, highs
 
 
 def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object], str, bool]:
@@ -359,11 +410,15 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     for number, one in enumerate(wanted):
         conditions.append(" AND ".join(f"{sql_name(c)} = ${c}{number}" for c in one))
         parameters.update({f"{c}{number}": value for c, value in one.items()})
-    rows = snapshot.rows(
-        f"SELECT * FROM {relation(question)} WHERE period_grain = $grain AND period_start = $start "
-        f"AND (({') OR ('.join(conditions)}))",
-        parameters,
-    )
+
+    def find() -> Sequence[Row]:
+        return snapshot.rows(
+            f"SELECT * FROM {relation(question)} WHERE period_grain = $grain AND period_start = $start "
+            f"AND (({') OR ('.join(conditions)}))",
+            parameters,
+        )
+
+    rows = snapshot.kept(("context", question.slug, *parameters.items()), find)
     found = [as_cell(question, measure, row) for row in rows]
     return sorted(found, key=lambda c: wanted.index(c.x))
 

@@ -1,9 +1,12 @@
 """The answers of the portal: what each route gives for a request."""
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -11,37 +14,58 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from chu_platform.portal import addresses, downloads, search
 from chu_platform.portal.addresses import ServedAddresses, question_address
 from chu_platform.portal.choices import Refused, choose, single
+from chu_platform.portal.inputs import inputs_of
+from chu_platform.portal.kept_pages import Asked, KeptPage, KeptPages
 from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import SEARCHED, Renderer
 from chu_platform.portal.views import view_of
 
 Handler = Callable[[Request], Response]
+# What was asked for last is made of a new snapshot before it is served: so many pages, about 10 ms of CPU time each.
+MAX_PREPARED: Final = 300
+HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
+# Paths of the pages; what they name is the name of `Asked`.
+PAGES: Final[Sequence[tuple[str, str]]] = (
+    (addresses.HOME, HOME),
+    (f"{addresses.QUESTIONS}{{name}}", QUESTION),
+    (f"{addresses.SEARCHES}{{name}}", SEARCH),
+    (addresses.STORY, STORY),
+    (addresses.METHOD, METHOD),
+    (addresses.QUALITY, QUALITY),
+)
 
 
 class Pages:
-    """The handlers of the routes; `ui` is the address of the Dagster UI, when there is one."""
+    """The pages and files of a reader's tables; `ui` is the address of the Dagster UI, when there is one."""
 
     def __init__(self, reader: Reader, ui: str | None = None) -> None:
         self._reader = reader
         self._renderer = Renderer(ServedAddresses(ui))
+        self._kept = KeptPages()
+        # One page is made at a time. Several threads would wait for each other after every query, because only one runs
+        # Python code at a time, and two requests for the same page would make it twice.
+        self._lock = threading.Lock()
 
     def error(self, status: HTTPStatus, message: str) -> HTMLResponse:
         """A page that says what is wrong and where to go on."""
         return HTMLResponse(self._renderer.error(status.value, message), status)
 
-    def home(self, request: Request) -> Response:
-        """The eight questions, each with its figure, trend and reliability."""
-        return self._cached(request, self._renderer.home)
+    def kept(self, asked: Asked) -> KeptPage | None:
+        """A page that was made already; None if it has to be made. Takes no time."""
+        return self._kept.get(asked, _inputs(self._reader.snapshot, asked))
 
-    def question(self, request: Request) -> Response:
-        """A question, for an X and a Y."""
-        snapshot = self._reader.snapshot
+    def page(self, asked: Asked) -> KeptPage | Response:
+        """A page, or where to go instead. Raises Refused for what the portal does not show."""
+        return self._made(self._reader.snapshot, asked)
 
-        def make() -> HTMLResponse:
-            choice = choose(snapshot, request.path_params["slug"], request.query_params.multi_items())
-            return HTMLResponse(self._renderer.question(snapshot, view_of(snapshot, choice)))
-
-        return self._from_cache(snapshot, request, make)
+    def prepare(self, snapshot: Snapshot) -> None:
+        """Make the pages that readers see first, and those that they asked for last, before a snapshot is served."""
+        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY)]
+        first += [Asked(QUESTION, q.slug) for q in snapshot.questions]
+        for asked in dict.fromkeys([*first, *self._kept.last_asked(MAX_PREPARED)]):
+            # Whoever asks for a page that cannot be made is told so, and the log then has the reason.
+            with suppress(Exception):
+                self._made(snapshot, asked)
 
     def download(self, request: Request) -> Response:
         """The rows or the chart of a part of a question's page."""
@@ -51,16 +75,42 @@ class Pages:
         headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.content, media_type=file.media, headers=headers)
 
-    def search(self, request: Request) -> Response:
+    def health(self, _request: Request) -> Response:
+        """That the portal answers, which versions it serves, and in a second line which tables it cannot read."""
+        snapshot = self._reader.snapshot
+        damaged = f"unreadable: {', '.join(sorted(snapshot.unreadable))}\n" if snapshot.unreadable else ""
+        return PlainTextResponse(f"ok {snapshot.identity}\n{damaged}")
+
+    def _made(self, snapshot: Snapshot, asked: Asked) -> KeptPage | Response:
+        with self._lock:
+            inputs = _inputs(snapshot, asked)
+            if found := self._kept.get(asked, inputs):
+                return found
+            made = self._rendered(snapshot, asked)
+            if isinstance(made, Response):
+                return made
+            page = KeptPage.of(made.encode())
+            self._kept.put(asked, inputs, page)
+            return page
+
+    def _rendered(self, snapshot: Snapshot, asked: Asked) -> str | Response:
+        given = parse_qsl(asked.query, keep_blank_values=True)
+        if asked.kind == QUESTION:
+            return self._renderer.question(snapshot, view_of(snapshot, choose(snapshot, asked.name, given)))
+        if asked.kind == SEARCH:
+            return self._search(snapshot, asked.name, given)
+        if asked.kind == QUALITY:
+            return self._renderer.quality(snapshot, _words(single(given, ("q",))))
+        single(given, ())
+        render = {HOME: self._renderer.home, STORY: self._renderer.story, METHOD: self._renderer.method}
+        return render[asked.kind](snapshot)
+
+    def _search(self, snapshot: Snapshot, kind: str, given: Sequence[tuple[str, str]]) -> str | Response:
         """Establishments or diagnoses by words; one that is named by its code leads straight to its page."""
-        kind = request.path_params["kind"]
         if kind not in SEARCHED:
             raise Refused("Cette recherche n’existe pas.", HTTPStatus.NOT_FOUND)
-        asked = single(request.query_params.multi_items(), ("q", "question"))
-        words = asked.get("q", "").strip()
-        if len(words) > search.MAX_LENGTH:
-            raise Refused(f"La recherche prend au plus {search.MAX_LENGTH} caractères.")
-        snapshot = self._reader.snapshot
+        asked = single(given, ("q", "question"))
+        words = _words(asked)
         possible = [q for q in snapshot.questions if q.search == kind]
         asked_slug = asked.get("question", possible[0].slug)
         question = next((q for q in possible if q.slug == asked_slug), None)
@@ -74,53 +124,23 @@ class Pages:
             )
         if results and results.count == 1:
             return RedirectResponse(question_address(question, {"x": results.found[0].x}), HTTPStatus.SEE_OTHER)
-        return HTMLResponse(self._renderer.search(snapshot, kind, question, words, results))
-
-    def method(self, request: Request) -> Response:
-        """How everything is calculated, and the state of the data."""
-        single(request.query_params.multi_items(), ())
-        return HTMLResponse(self._renderer.method(self._reader.snapshot))
-
-    def quality(self, request: Request) -> Response:
-        """Care-quality results: of one site, of the sites that hold some words, or of all sites together."""
-        words = single(request.query_params.multi_items(), ("q",)).get("q", "").strip()
-        if len(words) > search.MAX_LENGTH:
-            raise Refused(f"La recherche prend au plus {search.MAX_LENGTH} caractères.")
-        snapshot = self._reader.snapshot
-        return self._from_cache(snapshot, request, lambda: HTMLResponse(self._renderer.quality(snapshot, words)))
-
-    def story(self, request: Request) -> Response:
-        """The story, from the tables that are served."""
-        return self._cached(request, self._renderer.story)
-
-    def health(self, _request: Request) -> Response:
-        """That the portal answers, which versions it serves, and in a second line which tables it cannot read."""
-        snapshot = self._reader.snapshot
-        damaged = f"unreadable: {', '.join(sorted(snapshot.unreadable))}\n" if snapshot.unreadable else ""
-        return PlainTextResponse(f"ok {snapshot.identity}\n{damaged}")
-
-    def _cached(self, request: Request, render: Callable[[Snapshot], str]) -> Response:
-        """A page without parameters."""
-        single(request.query_params.multi_items(), ())
-        snapshot = self._reader.snapshot
-        return self._from_cache(snapshot, request, lambda: HTMLResponse(render(snapshot)))
-
-    @staticmethod
-    def _from_cache(snapshot: Snapshot, request: Request, make: Callable[[], HTMLResponse]) -> Response:
-        """A page that depends on nothing but its address, the versions served, and (what is late) the hour."""
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        cached = snapshot.page((request.url.path, request.url.query, hour), make)
-        # Headers are added to what is sent, not to what is kept.
-        return Response(cached.body, cached.status_code, cached.headers)
+        return self._renderer.search(snapshot, kind, question, words, results)
 
 
-HANDLERS: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
-    (addresses.HOME, lambda pages: pages.home),
-    (f"{addresses.QUESTIONS}{{slug}}", lambda pages: pages.question),
+def _words(asked: dict[str, str]) -> str:
+    words = asked.get("q", "").strip()
+    if len(words) > search.MAX_LENGTH:
+        raise Refused(f"La recherche prend au plus {search.MAX_LENGTH} caractères.")
+    return words
+
+
+def _inputs(snapshot: Snapshot, asked: Asked) -> str:
+    """What a page depends on beside what is asked for: of a question its inputs, else the snapshot and the hour."""
+    question = snapshot.question(asked.name) if asked.kind == QUESTION else None
+    return inputs_of(snapshot, question) if question else f"{snapshot.number} {datetime.now(UTC):%Y-%m-%d %H}"
+
+
+FILES: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
     (f"{addresses.QUESTIONS}{{slug}}/{{file}}", lambda pages: pages.download),
-    (f"{addresses.SEARCHES}{{kind}}", lambda pages: pages.search),
-    (addresses.STORY, lambda pages: pages.story),
-    (addresses.METHOD, lambda pages: pages.method),
-    (addresses.QUALITY, lambda pages: pages.quality),
     (addresses.HEALTH, lambda pages: pages.health),
 )

@@ -7,6 +7,7 @@ snapshot and replaces the old one with it. A snapshot that lacks a table which t
 the start there is no old one: a table that cannot be read is then empty, and named in the snapshot.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +34,8 @@ from chu_platform.tables.table import Zone
 # Seconds between two checks of the logs of the tables; after a failure each wait is twice as long, up to the maximum.
 INTERVAL: Final = 1.0
 MAX_INTERVAL: Final = 60.0
-# Number of cached pages of a snapshot. A page has about 100 kB.
-MAX_CACHED_PAGES: Final = 300
+# Number of values of a snapshot that are kept for pages with something in common, such as the peers of a cell.
+MAX_KEPT: Final = 500
 # Tables by year get the columns of tables by period, so that one kind of query reads both.
 YEARS: Final = (
     "SELECT 'year' AS period_grain, make_date(year, 1, 1) AS period_start, make_date(year + 1, 1, 1) AS period_end, *"
@@ -57,7 +58,8 @@ class Snapshot:
     """The published tables at one set of versions. Tables that were never made are empty and have no version.
 
     `edition` is the edition that they belong to; None before the first one. `unreadable` are the names of the tables
-    that exist and cannot be read: they have no rows here. Safe to use from several threads.
+    that exist and cannot be read: they have no rows here. `number` is another one for each snapshot of this process.
+    Safe to use from several threads.
     """
 
     catalogue: DescribedCatalogue
@@ -65,9 +67,10 @@ class Snapshot:
     versions: Mapping[str, Version]
     connection: duckdb.DuckDBPyConnection
     unreadable: frozenset[str] = frozenset()
+    number: int = field(default_factory=itertools.count(1).__next__)
     _values: dict[object, Any] = field(default_factory=dict)
-    _pages: dict[object, Any] = field(default_factory=dict)
-    _page_lock: threading.Lock = field(default_factory=threading.Lock)
+    _kept: dict[object, Any] = field(default_factory=dict)
+    _kept_lock: threading.Lock = field(default_factory=threading.Lock)
     _value_lock: threading.RLock = field(default_factory=threading.RLock)
 
     @cached_property
@@ -105,17 +108,15 @@ class Snapshot:
         made: Made = self._values[key]
         return made
 
-    def page(self, key: object, make: Callable[[], Made]) -> Made:
-        """The page that `make` returns. The last `MAX_CACHED_PAGES` requested pages are cached.
-
-        One page is made at a time. Several threads would wait for each other after every query, because only one runs
-        Python code at a time, and two requests for the same page would make it twice.
-        """
-        with self._page_lock:
-            made: Made = self._pages.pop(key) if key in self._pages else make()
-            self._pages[key] = made
-            while len(self._pages) > MAX_CACHED_PAGES:
-                del self._pages[next(iter(self._pages))]
+    def kept(self, key: object, make: Callable[[], Made]) -> Made:
+        """The value that `make` returns, or has returned lately: of the keys, the last `MAX_KEPT` are kept."""
+        with self._kept_lock:
+            found = self._kept.pop(key) if key in self._kept else None
+        made: Made = make() if found is None else found
+        with self._kept_lock:
+            self._kept[key] = made
+            while len(self._kept) > MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
         return made
 
     @cached_property
@@ -145,6 +146,7 @@ class Reader:
         self._logs = logs
         self._noted: set[str] = set()
         self._ended = threading.Event()
+        self._prepare: Callable[[Snapshot], None] = lambda _: None
         self._state = self._current_state()
         self._snapshot = self._load(self._open())
 
@@ -152,6 +154,11 @@ class Reader:
     def snapshot(self) -> Snapshot:
         """The snapshot that is served now. A page must read this property only once."""
         return self._snapshot
+
+    def prepare_with(self, prepare: Callable[[Snapshot], None]) -> None:
+        """Call `prepare` with this snapshot, and with each later one before it is served."""
+        prepare(self._snapshot)
+        self._prepare = prepare
 
     def follow(self) -> None:
         """Check for new versions in a background thread until `close`."""
@@ -185,6 +192,7 @@ class Reader:
         if self._current_state() != state or loaded.unreadable - served.unreadable:
             return False
         if (loaded.edition, loaded.versions) != (served.edition, served.versions):
+            self._prepare(loaded)
             self._snapshot = loaded
         self._state = state
         return not loaded.unreadable

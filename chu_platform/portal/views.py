@@ -165,7 +165,8 @@ def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | 
     if "region_code" in choice.x:
         if measure.numerator and measure.numerator.column == measure.value:
             return None  # the number of all regions is no reference for the number of one
-        rows = history(snapshot, question, {**choice.x, "region_code": ALL})
+        x = {**choice.x, "region_code": ALL}
+        rows = snapshot.kept(("history", question.slug, *x.items()), lambda: history(snapshot, question, x))
         whole = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
         return Reference("France", whole[0].value) if whole and whole[0].value is not None else None
     if found.natural or found.median is None:

@@ -16,6 +16,7 @@ from chu_platform.describe_catalogue import describe, described_catalogue
 from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.indicators.indicator import indicators
 from chu_platform.portal.app import make_app
+from chu_platform.portal.pages import Pages
 from chu_platform.portal.questions import questions_of
 from chu_platform.portal.reader import Reader
 from chu_platform_tests.html import Element, parsed
@@ -52,6 +53,7 @@ class Served:
 
     port: int
     reader: Reader
+    pages: Pages
 
     @property
     def address(self) -> str:
@@ -85,14 +87,15 @@ def answer_of(
 def serving(lake: Path) -> Iterator[Served]:
     """The portal over a lake, until the end of the block; it does not look for new versions by itself."""
     reader = Reader(lake, full_catalogue())
-    config = uvicorn.Config(make_app(reader, UI), host="127.0.0.1", port=0, log_level="warning", server_header=False)
+    pages = Pages(reader, UI)
+    config = uvicorn.Config(make_app(pages), host="127.0.0.1", port=0, log_level="warning", server_header=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield Served(server.servers[0].sockets[0].getsockname()[1], reader)
+        yield Served(server.servers[0].sockets[0].getsockname()[1], reader, pages)
     finally:
         server.should_exit = True
         thread.join()

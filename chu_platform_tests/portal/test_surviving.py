@@ -161,13 +161,13 @@ def test_a_damaged_manifest_leaves_what_is_outside_editions(made: Home, tmp_path
 def test_one_client_with_many_requests_leaves_room_for_others(portal: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chu_platform.portal.app.MAX_REQUESTS_OF_CLIENT", 1)
     waiting = threading.Thread(target=portal.get, args=("/questions/deces-region?periode=tout",))
-    with portal.reader.snapshot._page_lock:
+    with portal.pages._lock:
         waiting.start()
-        while portal.get("/methode").status == 200:
+        while portal.get("/sante").status == 200:
             time.sleep(0.01)
-        answer = portal.get("/methode")
+        answer = portal.get("/sante")
         assert (answer.status, answer.headers["retry-after"]) == (429, "2")
         assert "Trop de demandes" in answer.text
-        assert answer_of(portal.port, "/methode", source="127.0.0.2").status == 200
+        assert answer_of(portal.port, "/sante", source="127.0.0.2").status == 200
     waiting.join()
     assert portal.get("/methode").status == 200

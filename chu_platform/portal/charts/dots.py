@@ -16,6 +16,7 @@ from chu_platform.portal.charts.drawing import (
     Reference,
     Scale,
     Size,
+    cut,
     drawn_width,
     element,
     framed,
@@ -196,7 +197,7 @@ def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: 
     style = "strong" if row.chosen else "ink"
     # A label is cut where figures begin; the table beside the chart has it whole.
     room = size.width - 24 - drawn_width(_figures(chart, placed)) if size.is_narrow else x.start - 16
-    yield words(8, baseline, _cut(row.label, room), style)
+    yield words(8, baseline, cut(row.label, room), style)
     yield words(size.width - 8, baseline, _figures(chart, placed), "soft" if row.value is None else style, "end")
     if row.value is None:
         yield withheld(x.start, middle - 6, x.end - x.start, 12, hatch, f"{row.label} : {WHY_MASKED}")
@@ -240,13 +241,6 @@ def _value(chart: Dots, row: Row) -> str:
 
 def _reference_text(chart: Dots, reference: Reference) -> str:
     return f"{reference.label} : {french.amount(reference.value, chart.unit, chart.digits)}"
-
-
-def _cut(text: str, room: float) -> str:
-    if drawn_width(text) <= room:
-        return text
-    kept = next(n for n in range(len(text), -1, -1) if drawn_width(f"{text[:n]}…") <= room or n == 0)
-    return f"{text[:kept].rstrip()}…"
 
 
 def _is_cut(x: Scale, row: Row) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from itertools import accumulate
 from typing import Final
 
 from markupsafe import Markup
@@ -105,10 +106,25 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 
 def drawn_width(text: str, size: float = FONT_SIZE) -> float:
     """How wide a text is at most, letter by letter, where `text_width` would take room from it in vain."""
-    return size * sum(
-        0.34 if c in "fijlrt.,;:'’!()[]|·- \u00a0\u202f" else 0.86 if c in "mwMW%‰" else 0.62 if c.isupper() else 0.54
-        for c in text
-    )
+    return size * sum(map(_letter, text))
+
+
+def cut(text: str, room: float) -> str:
+    """The text, or as much of it as is drawn within `room` pixels, with an ellipsis."""
+    *before, whole = (FONT_SIZE * width for width in accumulate(map(_letter, text), initial=0.0))
+    if whole <= room:
+        return text
+    ellipsis = drawn_width("…")
+    kept = next((n for n in range(len(before) - 1, 0, -1) if before[n] + ellipsis <= room), 0)
+    return f"{text[:kept].rstrip()}…"
+
+
+@cache
+def _letter(letter: str) -> float:
+    """How wide a letter is, in sizes of the font."""
+    if letter in "fijlrt.,;:'’!()[]|·- \u00a0\u202f":
+        return 0.34
+    return 0.86 if letter in "mwMW%‰" else 0.62 if letter.isupper() else 0.54
 
 
 @dataclass(frozen=True)
