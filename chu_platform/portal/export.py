@@ -5,34 +5,61 @@ these pages link to or offer in lists, except those of months and quarters, whic
 place and diagnosis with a figure, it contains the first view of its page. A view has one file, also if it has several
 addresses: two addresses with the same permanent link are the same view. A link to a view that is not in the copy is
 replaced by a text that says so.
+
+A copy can be brought up to date: files whose inputs, code and links are the same stay as they are. The pages that a
+copy begins with are always made, because they lead to the others. Many files are made by several processes, each of
+which loads the tables itself.
 """
 
 import hashlib
+import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chu_platform import french
+from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.errors import ChuError
 from chu_platform.portal import addresses, downloads
 from chu_platform.portal.addresses import Addresses, CopiedAddresses, question_address
 from chu_platform.portal.app import STATIC_FILES
 from chu_platform.portal.choices import Choice, Refused, choose
+from chu_platform.portal.export_record import (
+    Recorded,
+    delete_others,
+    hash_of,
+    is_as_recorded,
+    read_record,
+    write_record,
+    write_whole,
+)
+from chu_platform.portal.inputs import inputs_of
 from chu_platform.portal.readable_periods import is_short
-from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import Renderer
 from chu_platform.portal.views import view_of, with_figure
+from chu_platform.storage.store import LakePath
 from chu_platform.tables.duckdb_sql import sql_name
 
 INDEX: Final = "index.html"
 HTML: Final = ".html"
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
 MAX_VIEWS: Final = 1000
+# Another process has to save more time than it takes to load the tables.
+MIN_FILES_OF_PROCESS: Final = 100
+CHUNK: Final = 20
+INTERVAL_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,10 +72,11 @@ class OpeningViews:
 
 @dataclass(frozen=True)
 class Exported:
-    """How much was written."""
+    """How many pages and files a copy has, and how many of both were made; the others were as they should be."""
 
     pages: int
     files: int
+    made: int
 
 
 @dataclass(frozen=True)
@@ -132,17 +160,20 @@ def export(
     now: datetime,
     start: Sequence[str],
     opening: OpeningViews | None = None,
+    lake: LakePath | None = None,
+    log_progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write the copy of the pages `start`, of all they offer, and of the opening views; `now` is the day it names.
 
-    Raises ChuError when the folder holds something already: nothing is written then.
+    `lake` is the root of the lake of the snapshot: with it, several processes work if there is much to do. Raises
+    ChuError when the folder holds something that is no copy: nothing is written then.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ChuError(f"{folder} exists and is not an empty folder: nothing was written")
+    before = read_record(folder)
     opening = opening or OpeningViews()
-    targets = {address: target for address in start if (target := _target(snapshot, address))}
+    first = {address: target for address in start if (target := _target(snapshot, address))}
+    targets = dict(first)
     offered: dict[str, None] = {}
-    for target in list(targets.values()):
+    for target in first.values():
         recorded = _RecordedAddresses()
         _page(Renderer(recorded), snapshot, target)
         offered |= dict.fromkeys(recorded.offered)
@@ -152,20 +183,158 @@ def export(
     # Of several addresses of a view the first names the file.
     file_of_view: dict[str, str] = {}
     files = {a: file_of_view.setdefault(t.view, _file_name(a, t.file)) for a, t in targets.items()}
-    shutil.copytree(STATIC_FILES, folder / "static", dirs_exist_ok=True)
-    notice = _notice(now, opening)
     known = {**file_of_view, **files}
-    pages = 0
-    for name, target in {files[a]: t for a, t in reversed(targets.items())}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+    address_of = {files[a]: a for a in reversed(targets)}
+    begins = {files[a] for a in first}
+    keys = _keys(snapshot, targets, address_of, known, {n: _notice(now, opening, n in begins) for n in address_of})
+    to_make = [
+        name for name in address_of if name in begins or not is_as_recorded(folder, name, before.get(name), keys[name])
+    ]
+    log_progress(f"{len(address_of)} pages and files, of which {len(to_make)} are to be made")
+    work = _Work(folder, known, _notice(now, opening, True), _notice(now, opening, False), frozenset(begins))
+    done = {name: before[name] for name in address_of if name in before}
+    try:
+        # What a killed export has written belongs to the copy too.
+        write_record(folder, {**before, **dict.fromkeys(to_make, Recorded()), **done})
+        _copy_static(folder / "static")
+        progress = _Progress(len(to_make), log_progress)
+        for name, content in _make(snapshot, work, [(name, address_of[name]) for name in to_make], lake):
+            done[name] = Recorded(keys[name], content)
+            progress.step()
+    finally:
+        write_record(folder, {**before, **dict.fromkeys(to_make, Recorded()), **done})
+    delete_others(folder, before, address_of)
+    write_record(folder, done)
+    pages = sum(not targets[address].file for address in address_of.values())
+    return Exported(pages, len(address_of) - pages, len(to_make))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What making the files of a copy needs, beside the snapshot: the folder, the file of each address, the notices."""
+
+    folder: Path
+    known: Mapping[str, str]
+    first_notice: str
+    notice: str
+    begins: frozenset[str]
+
+    def write(self, snapshot: Snapshot, name: str, address: str) -> str:
+        """Write a file; returns the hash of its content."""
+        target = _target(snapshot, address)
+        assert target, f"{address} is not in the tables"
         if target.choice and target.file:
-            path.write_bytes(downloads.file_of(snapshot, view_of(snapshot, target.choice), target.file).content)
+            content = downloads.file_of(snapshot, view_of(snapshot, target.choice), target.file).content
         else:
-            pages += 1
-            renderer = Renderer(CopiedAddresses(name, known), notice)
-            path.write_text(_page(renderer, snapshot, target), encoding="utf-8")
-    return Exported(pages, len(file_of_view) - pages)
+            notice = self.first_notice if name in self.begins else self.notice
+            content = _page(Renderer(CopiedAddresses(name, self.known), notice), snapshot, target).encode()
+        return write_whole(self.folder / name, content)
+
+
+def _make(
+    snapshot: Snapshot, work: _Work, files: Sequence[tuple[str, str]], lake: LakePath | None
+) -> Iterator[tuple[str, str]]:
+    """Write files, given by name and address; gives name and hash of each. Several processes write many files."""
+    processes = min(len(os.sched_getaffinity(0)), len(files) // MIN_FILES_OF_PROCESS)
+    if lake is None or processes < 2:
+        for name, address in files:
+            yield name, work.write(snapshot, name, address)
+        return
+    given = (lake, snapshot.catalogue, _versions(snapshot), work)
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, given) as pool:
+        chunks = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
+        futures = [pool.submit(_write_chunk, chunk) for chunk in chunks]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        except BrokenProcessPool:
+            raise ChuError(
+                "a process that writes pages has ended, perhaps for lack of memory; the next export continues"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: tuple[Snapshot | None, _Work] | None = None
+
+
+def _begin(lake: LakePath, catalogue: DescribedCatalogue, versions: str, work: _Work) -> None:
+    """Prepare a process that writes files: it ends with the process that started it."""
+    global _worker
+    parent = parent_process()
+    assert parent
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    snapshot = Reader(lake, catalogue).snapshot
+    _worker = (snapshot if _versions(snapshot) == versions else None, work)
+
+
+def _write_chunk(files: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    assert _worker
+    snapshot, work = _worker
+    if snapshot is None:
+        raise ChuError("other tables were published while the copy was written: export again")
+    return [(name, work.write(snapshot, name, address)) for name, address in files]
+
+
+def _versions(snapshot: Snapshot) -> str:
+    """A text that identifies the tables of a snapshot."""
+    return repr((snapshot.edition, sorted(snapshot.versions.items()), sorted(snapshot.unreadable)))
+
+
+def _keys(
+    snapshot: Snapshot,
+    targets: Mapping[str, _Target],
+    address_of: Mapping[str, str],
+    known: Mapping[str, str],
+    notices: Mapping[str, str],
+) -> Mapping[str, str]:
+    """For each file the hash of what it is made from: inputs, address, notice, and the files that it may link to."""
+    links: dict[str, list[tuple[str, str]]] = {}
+    for address, name in sorted(known.items()):
+        slug = urlsplit(address).path.removeprefix(addresses.QUESTIONS).partition("/")[0]
+        # Pages of a question link to its own views, and to the pages without parameters.
+        links.setdefault(slug if urlsplit(address).query else "", []).append((address, name))
+    linked = {slug: hash_of(repr(links.get("")), repr(found)) for slug, found in links.items()}
+    keys = {}
+    for name, address in address_of.items():
+        choice = targets[address].choice
+        question = choice.question if choice else None
+        inputs = inputs_of(snapshot, question) if question else ""
+        keys[name] = hash_of(inputs, address, notices[name], linked.get(question.slug if question else "", ""))
+    return keys
+
+
+def _copy_static(folder: Path) -> None:
+    shutil.copytree(STATIC_FILES, folder, dirs_exist_ok=True)
+    for file in [f for f in folder.rglob("*") if f.is_file()]:
+        if not (STATIC_FILES / file.relative_to(folder)).exists():
+            file.unlink()
+
+
+class _Progress:
+    """Logs every few seconds how many files are made: number, share, time left."""
+
+    def __init__(self, files: int, log: Callable[[str], None]) -> None:
+        self._files = files
+        self._log = log
+        self._done = 0
+        self._begun = self._logged = time.monotonic()
+
+    def step(self) -> None:
+        """One more file is made."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._logged < INTERVAL_SECONDS:
+            return
+        self._logged = now
+        left = (now - self._begun) * (self._files - self._done) / self._done
+        self._log(f"{self._done} of {self._files} made ({self._done / self._files:.0%}), about {left:.0f} s left")
 
 
 def _parameters(address: str) -> Mapping[str, str]:
@@ -210,8 +379,8 @@ def _file_name(address: str, file: str) -> str:
     return f"{path}/{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{ending}"
 
 
-def _notice(now: datetime, opening: OpeningViews) -> str:
-    """What the copy is, and all that it leaves out."""
+def _notice(now: datetime, opening: OpeningViews, with_day: bool) -> str:
+    """What the copy is, and all that it leaves out; its day, where the page is always made."""
     left_out = [
         "les mois et les trimestres",
         "la recherche",
@@ -225,8 +394,9 @@ def _notice(now: datetime, opening: OpeningViews) -> str:
             f"{french.counted(opening.left_out, 'lieu ou diagnostic', 'lieux ou diagnostics')} de moindre effectif"
         )
     left_out += ["les images PNG", "le lignage"]
+    when = f"Copie du {french.day(now.date())}" if with_day else "Copie du jour que dit sa page d’accueil"
     return (
-        f"Copie du {french.day(now.date())}, sans serveur : elle montre les années et la période "
+        f"{when}, sans serveur : elle montre les années et la période "
         "entière, et de chaque lieu ou diagnostic qui a un chiffre la vue par laquelle il commence. "
         "Le portail a de plus : "
         f"{' ; '.join(left_out)}."

@@ -1,18 +1,25 @@
 """The copy without a server: complete in itself, and it tells what the portal tells."""
 
+import os
 import re
-from datetime import datetime
+import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from chu_platform.errors import ChuError
+from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.portal.addresses import MISSING
-from chu_platform.portal.export import export, opening_views, start_addresses
+from chu_platform.portal.export import _Work, export, opening_views, start_addresses
+from chu_platform.portal.export_record import RECORD
+from chu_platform.portal.reader import Reader
+from chu_platform.storage.lake import Lake
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.portal.served import QUESTIONS, Served
+from chu_platform_tests.portal.served import QUESTIONS, Served, full_catalogue
+from chu_platform_tests.portal.test_reader import rewrite
 
 pytestmark = pytest.mark.integration
 
@@ -141,6 +148,103 @@ def test_years_are_chosen_from_links(copy: Path, pages: dict[Path, Element]) -> 
 
 def test_a_copy_names_its_day(copy: Path, pages: dict[Path, Element]) -> None:
     assert "Copie du 1er mars 2026" in pages[copy / "index.html"].one("footer")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a copy, without its record."""
+    found = {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    del found[RECORD]
+    return found
+
+
+def test_a_copy_is_brought_up_to_date_with_little_work(made: Home, tmp_path: Path) -> None:
+    """After each change, it is the copy that a new folder would get: nothing stale, nothing that is gone."""
+    shutil.copytree(made.lake.root / "published", tmp_path / "lake" / "published")
+    lake = Lake(tmp_path / "lake")
+    reader = Reader(lake.root, full_catalogue())
+    start = ("/", "/questions/satisfaction-region", "/questions/hospitalisations")
+    copy, number = tmp_path / "copy", 0
+
+    def brought_up_to_date(most: int = 2) -> int:
+        """Export into the copy, and into a new folder; returns how many files were made beside those of the start."""
+        nonlocal number
+        number += 1
+        day = NOW + timedelta(days=number)
+        opening = opening_views(reader.snapshot, most)
+        done = export(reader.snapshot, copy, day, start, opening)
+        fresh = export(reader.snapshot, tmp_path / str(number), day, start, opening)
+        assert contents(copy) == contents(tmp_path / str(number))
+        assert (done.pages, done.files) == (fresh.pages, fresh.files)
+        return done.made - len(start)
+
+    whole = brought_up_to_date()
+    assert whole > 30
+    assert brought_up_to_date() == 0
+    pages = sorted((copy / "questions" / "satisfaction-region").glob("*.html"))
+    pages[0].write_text("changed by hand")
+    pages[1].unlink()
+    assert brought_up_to_date() == 2
+    rewrite(lake, kpi_satisfaction_by_region.masked, "answers", 1234)
+    reader.refresh()
+    changed = brought_up_to_date()
+    assert len(pages) <= changed < whole
+    # Fewer views: their files are gone, and pages that lead to them are others.
+    before = set(contents(copy))
+    brought_up_to_date(1)
+    assert set(contents(copy)) < before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chu_platform.portal.export_record.program", lambda: "another template")
+        assert export(reader.snapshot, copy, NOW, start, opening_views(reader.snapshot, 1)).made == len(
+            [name for name in contents(copy) if not name.startswith("static/")]
+        )
+
+
+def test_an_export_that_is_killed_is_continued(portal: Served, tmp_path: Path) -> None:
+    snapshot, start = portal.reader.snapshot, ("/questions/satisfaction-region",)
+    lines: list[str] = []
+
+    class Killed(Exception):
+        pass
+
+    def die(message: str) -> None:
+        lines.append(message)
+        if len(lines) == 10:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chu_platform.portal.export.INTERVAL_SECONDS", 0)
+        with pytest.raises(Killed):
+            export(snapshot, tmp_path / "copy", NOW, start, log_progress=die)
+    assert re.fullmatch(r"\d+ pages and files, of which \d+ are to be made", lines[0])
+    assert re.fullmatch(r"5 of \d+ made \(\d+%\), about \d+ s left", lines[5])
+    done = export(snapshot, tmp_path / "copy", NOW, start)
+    assert done.made == done.pages + done.files - 8
+    export(snapshot, tmp_path / "whole", NOW, start)
+    assert contents(tmp_path / "copy") == contents(tmp_path / "whole")
+
+
+def test_several_processes_write_the_copy_that_one_writes(
+    portal: Served, made: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chu_platform.portal.export.MIN_FILES_OF_PROCESS", 5)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    snapshot, start = portal.reader.snapshot, ("/questions/satisfaction-region",)
+    monkeypatch.setattr(_Work, "write", None)  # of this process
+    export(snapshot, tmp_path / "several", NOW, start, lake=made.lake.root)
+    monkeypatch.undo()
+    export(snapshot, tmp_path / "one", NOW, start)
+    assert contents(tmp_path / "several") == contents(tmp_path / "one")
+
+
+def test_pages_of_a_question_lead_to_no_view_of_another(copy: Path, pages: dict[Path, Element]) -> None:
+    """Otherwise a change of the other question could leave a link that leads nowhere."""
+    begins = {target_of(copy / "index.html", a) for a in pages[copy / "index.html"].links}
+    begins |= {copy / "index.html", copy / "qualite.html", *copy.glob("questions/*.html")}
+    for path, page in pages.items():
+        if path.parent.parent.name == "questions":
+            for address in page.links:
+                target = target_of(path, address) if not address.startswith("#") else path
+                assert target in begins or target.parent == path.parent, f"{path.name}: {address}"
 
 
 def test_a_folder_that_holds_something_is_left_alone(portal: Served, tmp_path: Path) -> None:
