@@ -29,7 +29,7 @@ SOCKET: Final = "code"
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
-START_TIMEOUT: Final = 120.0
+START_TIMEOUT: Final = 600.0
 STOP_TIMEOUT: Final = 10.0
 # Seconds before a part that has ended is started again; doubled each time that it ends within STABLE_SECONDS.
 FIRST_RESTART_SECONDS: Final = 1.0

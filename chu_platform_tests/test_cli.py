@@ -18,7 +18,7 @@ from chu_platform.cli import main
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
 from chu_platform.settings import Settings
 
-PATIENCE = 120
+PATIENCE = 900
 
 
 def chu(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -82,7 +82,7 @@ def processes_of(home: Path) -> list[str]:
 
 
 def gone(home: Path) -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while processes_of(home) and time.monotonic() < deadline:
         time.sleep(0.1)
     return not processes_of(home)

@@ -86,6 +86,6 @@ def python(*arguments: str, folder: Path = PROJECT, path: Path = PROJECT) -> "su
         env={**kept, "PYTHONPATH": str(path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         check=False,
     )

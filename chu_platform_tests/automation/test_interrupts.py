@@ -24,7 +24,7 @@ from chu_platform_tests.test_cli import free_port
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 LIMIT_SECONDS = 10
-START_SECONDS = 120
+START_SECONDS = 900
 POOL = "__".join(TABLE)
 SELECT = ("--select", "key:" + "/".join(TABLE))
 CHU = "import chu_platform_tests.automation.long_step; from chu_platform.cli import main; main()"

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 from graphql import GraphQLSchema, build_client_schema, get_introspection_query
 
-ANSWER_TIMEOUT_SECONDS = 60
+ANSWER_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def test_the_code_location_loads_without_services() -> None:
         env={**environment, **nowhere, "CHU_ENGINE": "spark", "CHU_SPARK_REMOTE": "sc://127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

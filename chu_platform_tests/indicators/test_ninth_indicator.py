@@ -34,7 +34,7 @@ def chu(home: Home, *arguments: str) -> str:
         env=home.environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -156,7 +156,7 @@ def test_the_portal_has_its_page(home: Home, released: Mapping[tuple[str, str], 
 
 def fetched(address: str) -> str:
     """The text of a page, as soon as its server answers."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while True:
         try:
             with urlopen(address) as answer:

@@ -1,6 +1,7 @@
 """Commands as processes that are forked from one that has imported everything, which takes them seconds otherwise.
 
-Each command still has a process of its own, with its own environment, output, signals and exit status.
+Each command still has a process of its own, with its own environment, output, signals and exit status. A command may
+take as long as the machine needs. It is ended when it stalls: when it prints nothing and uses no CPU time.
 """
 
 import atexit
@@ -10,25 +11,33 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chu_platform_tests.pipeline.processes import cpu_seconds, processes_of
+
 SERVE = "from chu_platform_tests.pipeline.forked import serve; serve()"
 
 
-def run(
-    arguments: Sequence[str], environment: Mapping[str, str], timeout_seconds: float
-) -> subprocess.CompletedProcess[str]:
-    """Run the command `chu` with these arguments and wait for its end."""
+# A command that prints nothing and uses less CPU time in so many seconds has stalled; one that waits uses a little.
+STALL_SECONDS = 600
+STALL_CPU_SECONDS = 10
+LOOK_SECONDS = 5
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command `chu` with these arguments and wait for its end. Raises TimeoutExpired if it stalls."""
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / name for name in ("stdout", "stderr")]
         request = {
             "arguments": arguments,
             "environment": dict(environment),
             "outputs": [str(output) for output in outputs],
-            "timeout": int(timeout_seconds),
+            "stall": STALL_SECONDS,
         }
         server = _server()
         assert server.stdin and server.stdout
@@ -37,7 +46,7 @@ def run(
         status = int(server.stdout.readline())
         stdout, stderr = (output.read_text(encoding="utf-8", errors="replace") for output in outputs)
     if status == -signal.SIGALRM:
-        raise subprocess.TimeoutExpired(["chu", *arguments], timeout_seconds, stdout, stderr)
+        raise subprocess.TimeoutExpired(["chu", *arguments], STALL_SECONDS, stdout, stderr)
     return subprocess.CompletedProcess(["chu", *arguments], status, stdout, stderr)
 
 
@@ -64,8 +73,24 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             _become(request)
+        ended = threading.Event()
+        threading.Thread(target=_end_if_stalled, args=(pid, request, ended), daemon=True).start()
         _, status = os.waitpid(pid, 0)
+        ended.set()
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _end_if_stalled(pid: int, request: Mapping[str, Any], ended: threading.Event) -> None:
+    """End the process of a command when it makes no progress."""
+    folder = Path(request["environment"]["CHU_HOME"])
+    progress, since = (0, 0.0), time.monotonic()
+    while not ended.wait(min(LOOK_SECONDS, request["stall"] / 2)):
+        printed = sum(Path(output).stat().st_size for output in request["outputs"] if Path(output).exists())
+        cpu = cpu_seconds(processes_of(pid, folder))
+        if printed != progress[0] or abs(cpu - progress[1]) >= STALL_CPU_SECONDS:
+            progress, since = (printed, cpu), time.monotonic()
+        elif time.monotonic() - since > request["stall"]:
+            os.kill(pid, signal.SIGALRM)
 
 
 def _import_everything() -> None:
@@ -93,7 +118,7 @@ def _import_everything() -> None:
 
 def _become(request: Mapping[str, Any]) -> None:
     """Become the process of a command, and run it. Does not return."""
-    signal.alarm(request["timeout"])
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number, name in enumerate((os.devnull, *request["outputs"])):
         opened = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
         os.dup2(opened, number)

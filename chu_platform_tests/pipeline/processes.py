@@ -25,6 +25,18 @@ def processes_of(root: int, folder: Path) -> set[tuple[int, str]]:
     return {(pid, found[pid][1]) for pid in selected & found.keys()}
 
 
+def cpu_seconds(processes: set[tuple[int, str]]) -> float:
+    """CPU time of processes until now, user and system."""
+    ticks = 0
+    for pid, _ in processes:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def wait_until_gone(processes: set[tuple[int, str]], folder: Path, seconds: float) -> set[tuple[int, str]]:
     """The processes of `processes`, and others with `folder` in the command line, that still run after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -12,12 +12,11 @@ from chu_platform_tests.pipeline.lake_rows import every_table
 
 pytestmark = pytest.mark.system
 
-COMMAND_TIMEOUT_SECONDS = 3600
 SAMPLE = 20
 
 
 def test_a_lake_of_full_size_is_made_and_verified(seed: int, tmp_path: Path) -> None:
-    home = Home(tmp_path / "home", tmp_path / "pack", timeout_seconds=COMMAND_TIMEOUT_SECONDS)
+    home = Home(tmp_path / "home", tmp_path / "pack")
     written = home.chu("demo-pack", str(home.pack), "--scale", "1")
     assert written.returncode == 0, written.stderr[-3000:]
     home.materialize()

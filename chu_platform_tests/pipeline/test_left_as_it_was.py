@@ -11,7 +11,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
-from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.home import COMMAND_TIMEOUT_SECONDS, Home
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +71,7 @@ def test_what_needs_a_failed_table_is_left_as_it_was(
     home = made.copy(tmp_path / "home", pack)
     before = runs_by_table(home)
     process = home.start("materialize", *SELECT, program=program)
-    printed, _ = process.communicate(timeout=home.timeout_seconds)
+    printed, _ = process.communicate(timeout=COMMAND_TIMEOUT_SECONDS)
     assert process.returncode == 1, printed
     assert failure in printed
     assert runs_by_table(home) == before

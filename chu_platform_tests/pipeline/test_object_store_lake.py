@@ -122,7 +122,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_ends(stored: Home)
     (fact,) = (t for t in every_table() if t.folder == FACT)
     before, files = versions(lake), set(place(lake, fact).names())
     dying = stored.start("materialize", "--force", "--select", "key:facts/fact_death", program=DIES_BEFORE_THE_CHECKS)
-    dying.communicate(timeout=600)
+    dying.communicate(timeout=3600)
     assert dying.returncode == -signal.SIGKILL
     assert versions(lake) == before
     left = {name for name in set(place(lake, fact).names()) - files if name.endswith(".parquet")}

@@ -13,7 +13,7 @@ from chu_platform_tests.portal.served import Answer, answer_of, full_catalogue
 from chu_platform_tests.test_cli import free_port
 
 START = "import sys; {before}; sys.argv = ['portal', '{port}']; from chu_platform.portal.__main__ import run; run()"
-MAX_WAIT = 300
+MAX_WAIT = 600
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def answer_of(
     port: int, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, source: str = "127.0.0.1"
 ) -> Answer:
     """What a portal answers to a request from the address `source`."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600, source_address=(source, 0))
     try:
         connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()

@@ -44,7 +44,7 @@ TOGETHER = {
 ROUNDS = 4
 CLIENTS = 4
 FIRST = 1001
-MAX_WAIT = 60
+MAX_WAIT = 600
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def concurrent_runs(lake: Lake, folders: list[Path]) -> list[str]:
     for process in processes:
         process.start()
     start.set()
-    found = [results.get(timeout=60) for _ in processes]
+    found = [results.get(timeout=600) for _ in processes]
     for process in processes:
         process.join()
     return found
