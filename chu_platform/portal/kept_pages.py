@@ -48,28 +48,30 @@ class KeptPage:
 
 
 class KeptPages:
-    """The pages that were asked for last, each with a text that identifies its inputs. For several threads."""
+    """The pages that were asked for last, each with a text that identifies its inputs. For several threads.
+
+    While the pages of a new snapshot are made, those of the old one are still asked for: both are kept.
+    """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._pages: dict[Asked, tuple[str, KeptPage]] = {}
+        self._pages: dict[tuple[Asked, str], KeptPage] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
     def get(self, asked: Asked, inputs: str) -> KeptPage | None:
         """The page, if it was made from these inputs and is still kept."""
         with self._lock:
-            found = self._pages.pop(asked, None)
-            if found is None:
-                return None
-            self._pages[asked] = found
-        return found[1] if found[0] == inputs else None
+            found = self._pages.pop((asked, inputs), None)
+            if found is not None:
+                self._pages[asked, inputs] = found
+        return found
 
     def put(self, asked: Asked, inputs: str, page: KeptPage) -> None:
-        """Keep a page, in place of what was made from other inputs; drop those that nobody asked for longest."""
+        """Keep a page, and drop those that nobody asked for longest."""
         with self._lock:
-            self._drop(asked)
-            self._pages[asked] = (inputs, page)
+            self._drop((asked, inputs))
+            self._pages[asked, inputs] = page
             self._bytes += len(page.content)
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._pages)))
@@ -77,8 +79,8 @@ class KeptPages:
     def last_asked(self, most: int) -> Sequence[Asked]:
         """What was asked for last, the latest first."""
         with self._lock:
-            return list(reversed(self._pages))[:most]
+            return list(dict.fromkeys(asked for asked, _ in reversed(self._pages)))[:most]
 
-    def _drop(self, asked: Asked) -> None:
-        if found := self._pages.pop(asked, None):
-            self._bytes -= len(found[1].content)
+    def _drop(self, key: tuple[Asked, str]) -> None:
+        if found := self._pages.pop(key, None):
+            self._bytes -= len(found.content)

@@ -127,5 +127,5 @@ def test_pages_that_nobody_asked_for_longest_are_dropped() -> None:
     assert [kept.get(Asked(str(n)), "a") for n in range(4)] == [pages[0], None, pages[2], pages[3]]
     assert kept.get(Asked("3"), "b") is None
     kept.put(Asked("3"), "b", pages[1])
-    assert kept.get(Asked("3"), "b") is pages[1]
+    assert (kept.get(Asked("3"), "b"), kept.get(Asked("3"), "a")) == (pages[1], pages[3])
     assert [a.kind for a in kept.last_asked(2)] == ["3", "2"]
