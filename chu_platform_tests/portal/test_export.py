@@ -12,7 +12,7 @@ import pytest
 from chu_platform.errors import ChuError
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.portal.addresses import MISSING
-from chu_platform.portal.export import _Work, export, opening_views, start_addresses
+from chu_platform.portal.export import OpeningViews, _Work, export, opening_views, start_addresses
 from chu_platform.portal.export_record import RECORD
 from chu_platform.portal.reader import Reader
 from chu_platform.storage.lake import Lake
@@ -158,45 +158,41 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_copy_is_brought_up_to_date_with_little_work(made: Home, tmp_path: Path) -> None:
-    """After each change, it is the copy that a new folder would get: nothing stale, nothing that is gone."""
+    """After changes, it is the copy that a new folder would get: nothing stale, nothing that is gone."""
     shutil.copytree(made.lake.root / "published", tmp_path / "lake" / "published")
     lake = Lake(tmp_path / "lake")
     reader = Reader(lake.root, full_catalogue())
-    start = ("/", "/questions/satisfaction-region", "/questions/hospitalisations")
-    copy, number = tmp_path / "copy", 0
+    start = ("/", "/questions/satisfaction-region")
+    copy, fresh = tmp_path / "copy", tmp_path / "fresh"
+    few, fewer = opening_views(reader.snapshot, 2), opening_views(reader.snapshot, 1)
 
-    def brought_up_to_date(most: int = 2) -> int:
-        """Export into the copy, and into a new folder; returns how many files were made beside those of the start."""
-        nonlocal number
-        number += 1
-        day = NOW + timedelta(days=number)
-        opening = opening_views(reader.snapshot, most)
-        done = export(reader.snapshot, copy, day, start, opening)
-        fresh = export(reader.snapshot, tmp_path / str(number), day, start, opening)
-        assert contents(copy) == contents(tmp_path / str(number))
-        assert (done.pages, done.files) == (fresh.pages, fresh.files)
-        return done.made - len(start)
+    def brought_up_to_date(day: datetime = NOW, opening: OpeningViews = few) -> int:
+        """Export into the copy; returns how many files were made beside those of the start."""
+        return export(reader.snapshot, copy, day, start, opening).made - len(start)
 
     whole = brought_up_to_date()
-    assert whole > 30
-    assert brought_up_to_date() == 0
+    before = contents(copy)
+    assert whole == len([name for name in before if not name.startswith("static/")]) - len(start) > 20
+    assert brought_up_to_date(NOW + timedelta(days=1)) == 0
+    assert {name for name, content in contents(copy).items() if content != before[name]} == {
+        "index.html",
+        "questions/satisfaction-region.html",
+    }
     pages = sorted((copy / "questions" / "satisfaction-region").glob("*.html"))
     pages[0].write_text("changed by hand")
     pages[1].unlink()
     assert brought_up_to_date() == 2
+    assert contents(copy) == before
+    # Another table, and fewer views: their files are gone, and pages that lead to them are others.
     rewrite(lake, kpi_satisfaction_by_region.masked, "answers", 1234)
     reader.refresh()
-    changed = brought_up_to_date()
-    assert len(pages) <= changed < whole
-    # Fewer views: their files are gone, and pages that lead to them are others.
-    before = set(contents(copy))
-    brought_up_to_date(1)
-    assert set(contents(copy)) < before
+    assert len(pages) <= brought_up_to_date(opening=fewer) < whole
+    export(reader.snapshot, fresh, NOW, start, fewer)
+    assert contents(copy) == contents(fresh) != before
+    assert set(contents(copy)) < set(before)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chu_platform.portal.export_record.program", lambda: "another template")
-        assert export(reader.snapshot, copy, NOW, start, opening_views(reader.snapshot, 1)).made == len(
-            [name for name in contents(copy) if not name.startswith("static/")]
-        )
+        assert brought_up_to_date(opening=fewer) == len([n for n in contents(copy) if "static" not in n]) - len(start)
 
 
 def test_an_export_that_is_killed_is_continued(portal: Served, tmp_path: Path) -> None:
