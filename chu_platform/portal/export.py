@@ -324,16 +324,20 @@ class _Progress:
         self._files = files
         self._log = log
         self._done = 0
-        self._begun = self._logged = time.monotonic()
+        self._begun = self._logged = 0.0
 
     def step(self) -> None:
         """One more file is made."""
         self._done += 1
         now = time.monotonic()
+        if self._done == 1:
+            # Before the first file, the processes loaded the tables.
+            self._begun = self._logged = now
+            return
         if now - self._logged < INTERVAL_SECONDS:
             return
         self._logged = now
-        left = (now - self._begun) * (self._files - self._done) / self._done
+        left = (now - self._begun) * (self._files - self._done) / (self._done - 1)
         self._log(f"{self._done} of {self._files} made ({self._done / self._files:.0%}), about {left:.0f} s left")
 
 
