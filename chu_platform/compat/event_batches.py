@@ -32,14 +32,14 @@ from dagster._serdes import serialize_value
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from chu_platform.compat.run_tags import LEFT_OUT
+
 PLANNED: Final = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 MADE: Final = DagsterEventType.ASSET_MATERIALIZATION
 CHECK_PLANNED: Final = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 # Events that repeat other events of the same step. The output of a step is also an event about an asset or an asset
 # check; its value is always None, because steps hand their rows over in the lake. A hook that waits for a failure is
 # reported after each success.
-# Metadata key of a materialisation that is not stored.
-LEFT_OUT: Final = "left_out"
 NOT_STORED: Final = frozenset({DagsterEventType.STEP_OUTPUT, DagsterEventType.HOOK_SKIPPED})
 
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 import dagster as dg
 
 from chu_platform.catalogue import declared_at
-from chu_platform.compat.event_batches import LEFT_OUT
-from chu_platform.compat.run_tags import BACKFILL, PARTITION_RANGE_END, PARTITION_RANGE_START
+from chu_platform.compat.run_tags import BACKFILL, LEFT_OUT, PARTITION_RANGE_END, PARTITION_RANGE_START
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.check_events import check_events, check_specs
 from chu_platform.graph.checks_alone import can_run_alone, run_selected

@@ -72,6 +72,8 @@ def release(resources: RunResources, run_id: str, only_first: bool = False) -> R
         if not decided or not only_first:
             kept = [t for t in edition_tables() if t.edition is None]
             results |= {t: run_step(resources, t, None, run_id) for t in kept}
+            if reason := next((r.waits for r in results.values() if r.waits), None):
+                raise ChuError(f"there is no new edition: {reason}")
             versions = {t.folder: lake.version(t) for t in kept}
             shown = {t.edition.folder for t in edition_tables() if t.edition}
             is_new = not decided or any(versions[f] != decided[-1].tables.get(f) for f in shown)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
-from chu_platform.compat.event_batches import LEFT_OUT
+from chu_platform.compat.run_tags import LEFT_OUT
 
 
 @dg.asset

@@ -14,7 +14,9 @@ from chu_platform.editions.readable import readable_version, released_relation
 from chu_platform.engine.engine import Engine
 from chu_platform.graph.release import edition_tables
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.up_to_date import FOLDER
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
@@ -55,6 +57,9 @@ def correct(lake: Lake, stays: int) -> None:
         name = write.new_name("{i}.parquet")
         pq.write_to_dataset(rows, write.rows, partition_cols=list(table.partition_by), basename_template=name)
         commit_written(lake, table, write, None, {"run": RUN, "asset": table.name, "read": {}})
+    # The mask stays as it was. Without the record of its step, it is not compared with what it was made from.
+    mask = stay_mask.table
+    (lake.root / mask.zone / FOLDER / f"{mask.layer}.{mask.name}.json").unlink(missing_ok=True)
 
 
 def seen(lake: Lake) -> Mapping[str, list[Any]]:

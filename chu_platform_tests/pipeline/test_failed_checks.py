@@ -13,6 +13,7 @@ from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import kpi_consultation_rate_by_diagnosis
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.pseudonymisation.stay_surrogate import stay_surrogate
 from chu_platform.reports.check_result import check_result
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
@@ -119,7 +120,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY, "identifiant_organisation": "ORG1"})
 
     before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
-    status, output = materialize(changed, consultation, hospitalisations, *SERVED)
+    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, *SERVED)
     assert status == 1
     for failed in FAILED_CHECKS:
         assert failed.message in output
@@ -147,7 +148,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     changed.sql("DROP TABLE hours")
     stays = {stay["Num_Hospitalisation"]: stay for stay in originals}
     changed.edit_stays(MONTH, lambda stay: stays[stay["Num_Hospitalisation"]])
-    status, output = materialize(changed, consultation, hospitalisations, *SERVED)
+    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, *SERVED)
     assert status == 0, output
     assert all(checks(home)[b.check] == ("SUCCEEDED", "passed", False) for b in FAILED_CHECKS)
     assert_unchanged(made, home)
