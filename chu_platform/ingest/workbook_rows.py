@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.cell_percentages import as_percentage
 from chu_platform.ingest.workbook_bounds import Formulas, TooLargeError, within_bounds
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Sheet:
             for number, cells in self._cells(self._book):
                 if not cells:
                     continue
-                texts = [_text(cell) for cell in cells]
+                texts = [_text(cell.value, cell.number_format) for cell in cells]
                 filled = max((i for i, text in enumerate(texts, start=1) if text), default=0)
                 characters += sum(map(len, texts))
                 if characters > MAX_CHARACTERS:
@@ -60,7 +61,7 @@ class Sheet:
             return
         missing, count, zeros = [], 0, 0
         with _readable(self.file), _opened(self._path, data_only=False) as formulas:
-            rows = zip(self._cells(formulas, False), self._cells(self._book, False), strict=True)
+            rows = zip(self._cells(formulas), self._cells(self._book), strict=True)
             pairs = (pair for (_, row), (_, results) in rows for pair in zip(row, results, strict=True))
             for cell, result in pairs:
                 if cell.data_type == "f":
@@ -78,12 +79,12 @@ class Sheet:
                 "spreadsheet program, save it there, and deliver it again"
             )
 
-    def _cells(self, book: "Workbook", values_only: bool = True) -> Iterator[tuple[int, Sequence[Any]]]:
+    def _cells(self, book: "Workbook") -> Iterator[tuple[int, Sequence[Any]]]:
         sheet = book[self.name]
         # The stated dimensions are often wrong.
         sheet.reset_dimensions()
         cells = 0
-        for number, row in enumerate(sheet.iter_rows(values_only=values_only), start=1):
+        for number, row in enumerate(sheet.iter_rows(), start=1):
             cells += len(row)
             if cells > MAX_CELLS:
                 raise TooLargeError(
@@ -134,13 +135,18 @@ def _readable(name: str) -> Iterator[None]:
         raise ChuError(f"{name} is damaged and cannot be opened as a workbook: ask for it again") from None
 
 
-def _text(cell: object) -> str:
-    """The text of a cell as in a CSV file: whole numbers without decimals, dates without time; errors are empty."""
+def _text(cell: object, number_format: str | None) -> str:
+    """The text of a cell as in a CSV file: whole numbers without decimals, dates without time; errors are empty.
+
+    A number that is shown as a percentage is a percentage.
+    """
     if cell is None:
         return ""
     if isinstance(cell, str):
         text = cell.strip()
         return "" if text in ERRORS else text
+    if number_format and "%" in number_format and isinstance(cell, int | float) and not isinstance(cell, bool):
+        return as_percentage(cell, number_format)
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime) and cell.time() == time():
