@@ -91,7 +91,7 @@ fact_quality_indicator = Table(
         )
         SELECT a.campaign_year, a.site AS site_finess, a.indicator_key, a.survey,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               {region_of_site("a.site", "r", "d")} AS region_key,
+               {region_of_site("a.site", "a.region", "r", "d")} AS region_key,
                a.value, a.denominator, a.lower_bound, a.upper_bound, a.class, a.control
         FROM result a
         LEFT JOIN {{establishment}} e ON e.establishment_key = concat('F', a.site)

@@ -72,7 +72,7 @@ fact_satisfaction = Table(
         )
         SELECT a.campaign_year, a.survey, a.finess_geo AS site_finess,
                coalesce(e.establishment_key, '{UNKNOWN}') AS establishment_key,
-               {region_of_site("a.finess_geo", "r", "d")} AS region_key,
+               {region_of_site("a.finess_geo", "a.region", "r", "d")} AS region_key,
                a.score, a.answers, a.class,
                a.taux_reco_brut AS recommendation_rate, a.nb_reco_brut AS recommendation_answers
         FROM answer a
