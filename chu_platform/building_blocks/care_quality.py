@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.csv_format import SEPARATORS, CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
 from chu_platform.ingest.identifiers import FINESS
 from chu_platform.ingest.number_forms import COUNT, RESULT
+from chu_platform.ingest.number_forms import RATIO as RATIO_FORM
 from chu_platform.tables.checks import Check, CheckType, Unit
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
@@ -35,27 +36,49 @@ EMPTY: Final = (
     "#NUM!",
     "#NULL!",
 )
-# SQL that is true for words in place of a number: "Non concerné (pas d'activité)", "NR", "Effectif < 10". They are the
-# reason why there is no result. Other texts with a digit are damaged numbers. (Regular expressions of Unicode letters
-# take DuckDB milliseconds for each column.)
-WORDS: Final = (
-    "(upper({text}) <> lower({text}) AND translate({text}, '0123456789', '') = {text} "
-    "OR starts_with(lower({text}), 'effectif') OR starts_with(lower({text}), 'moins de') OR left({text}, 1) IN ('<', '≤'))"
+# Numbers and damaged numbers, in lower case: 75.5, 8o.5, 75..5, 1e, a month that a spreadsheet program makes of 12.5; a
+# number with a note, or in words: 75,5*, 75 (1), 75/100, 75.5 points.
+_MONTH: Final = "(janv|jan|f[eé]vr?|feb|mars?|avr|apr|mai|may|juin|juil|jun|jul|ao[uû]t|aug|sept?|oct|nov|d[eé]c)[.]?"
+_NUMBER: Final = "|".join(
+    (
+        "[-+0-9oqlisbze .,%’''\u00a0\u2009\u202f]+",
+        "[-+~]? *[0-9]+ *[.,] *[0-9].*",
+        "[0-9]+ *%? *[(*/[].*",
+        "[0-9]+ *(pts?|points?|sur|pour *cent|pct|p[.])( .*|[0-9].*)?",
+        f"[0-9]?[0-9][-. /]{_MONTH}([-. /][0-9]+)?",
+        f"{_MONTH}[-. /][0-9]+",
+    )
 )
-# Files use one separator or the other, also the same file after a spreadsheet has saved it again.
-HAS_CSV: Final = CsvFormat(";,")
+# A comparison (N < 10, n=8), a word, or a mark of a note, such as (1).
+_MEANING: Final = "[<>≤≥]|[a-z] *= *[0-9]|[a-zà-ÿ][a-zà-ÿ]|^[(]?[0-9][)]$"
+# SQL that is true for words in place of a number: "Non concerné (< 10 actes)", "NR", "Effectif < 10", "*". They are the
+# reason why there is no result. (Regular expressions of Unicode letters take DuckDB milliseconds for each column.)
+WORDS: Final = (
+    "(CASE WHEN NOT regexp_matches({text}, '[0-9]') THEN true "
+    f"WHEN regexp_full_match(lower({{text}}), '{_NUMBER}') THEN false "
+    f"ELSE regexp_matches(lower({{text}}), '{_MEANING}') END)"
+)
+# Files use one separator or another, also the same file after a spreadsheet has saved it again.
+HAS_CSV: Final = CsvFormat(SEPARATORS)
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
 PERCENT_OR_SCORE: Final = "% ou score sur 100"
 RATIO: Final = "ratio observé / attendu"
 OF_TARGET: Final = "% de l’objectif"
+ON_HUNDRED: Final = (PERCENT, SCORE, PERCENT_OR_SCORE, OF_TARGET)
 # Column names that have the same meaning in different campaigns, in lower case.
 SPELLINGS: Final = (
     ("rs", "raison_sociale", "nom_es", "rs_finess"),
     ("region", "libelle_region", "lib_reg", "lib_region"),
     ("type", "cat", "lib_cat"),
-    ("name", "nom de la variable"),
-    ("label", "libellé de la variable"),
+    (
+        *("name", "nom de la variable", "nom variable", "variable", "variables", "nom", "nom de la colonne", "colonne"),
+        *("nom du champ", "champ", "code variable", "code de la variable", "code"),
+    ),
+    (
+        *("label", "libellé de la variable", "libellé variable", "libellé", "libellés", "libellé long", "intitulé"),
+        *("description", "définition", "signification"),
+    ),
 )
 
 
@@ -171,6 +194,7 @@ class CareQuality:
         columns = [*self.identity, *self.other_columns, *(c for i in self.indicators for c in i.columns())]
         names = [c.name for c in columns]
         finess = [n for n in names if n in ("finess", "finess_pmsi")]
+        percentages = [c.name for i in self.indicators if i.unit in ON_HUNDRED for c in i.columns() if c.type == DOUBLE]
         return Table(
             name=self.name,
             layer=Layer.SOURCES,
@@ -183,7 +207,8 @@ class CareQuality:
             rows=Delivered(
                 self.reader,
                 typing={
-                    **{c.name: RESULT for c in columns if c.type == DOUBLE},
+                    **{c.name: RATIO_FORM for c in columns if c.type == DOUBLE},
+                    **dict.fromkeys(percentages, RESULT),
                     **{c.name: COUNT for c in columns if c.type == INTEGER},
                     **dict.fromkeys(finess, FINESS),
                 },
@@ -192,6 +217,7 @@ class CareQuality:
                 empty=EMPTY,
                 blanks=WORDS,
                 spellings=spellings(names),
+                percentages=percentages,
             ),
             checks=[gives_results(self._has_result)],
         )
@@ -216,13 +242,18 @@ def spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
 
 def words_in(*columns: str) -> str:
     """SQL of the words in place of a number in the first of these columns that has some."""
-    texts = [f"trim({delivered_text(name)})" for name in columns]
-    return f"coalesce({', '.join(f'CASE WHEN {WORDS.format(text=text)} THEN {text} END' for text in texts)})"
+    words = [
+        f"CASE WHEN {sql_name(name)} IS NULL AND {WORDS.format(text=delivered_text(name))} "
+        f"THEN trim({delivered_text(name)}) END"
+        for name in columns
+    ]
+    return f"coalesce({', '.join(words)})"
 
 
 def class_or_words_in(column: str) -> str:
     """SQL that types a class: the delivered text, or else the words in place of the number in `column`."""
-    return f"coalesce({{text}}, {words_in(column)})"
+    text = delivered_text(column)
+    return f"coalesce({{text}}, CASE WHEN {WORDS.format(text=text)} THEN trim({text}) END)"
 
 
 def is_finess(column: str) -> RowCheck:

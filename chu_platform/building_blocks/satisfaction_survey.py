@@ -95,6 +95,7 @@ def satisfaction_survey(
             optional=[c.name for c in columns if c.name not in (*required, "campaign_year")],
             empty=EMPTY,
             blanks=WORDS,
+            percentages=[c.name for c in columns if c.type == DOUBLE],
             row_checks=[is_finess("finess_geo"), *(within_hundred(name) for name in (score, "taux_reco_brut"))],
             typing={
                 **{c.name: COUNT for c in columns if c.type == INTEGER},

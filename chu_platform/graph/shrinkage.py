@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from chu_platform.graph.run_resources import RunResources
@@ -31,8 +31,10 @@ class Shrinkage:
             return Shrinkage()
         source = delivered_rows(table)
         now = [d.metadata for d in reading.deliveries]
-        # Commits of the first versions have no counts of single files.
-        before = [f for f in last_commit.get("files", ()) if "rows" in f]
+        # Commits of the first versions have no counts of single files. A file that is left out has its own warning.
+        left_out = {PurePosixPath(name).name for name in reading.left_out}
+        of_commit = last_commit.get("files", ())
+        before = [f for f in of_commit if "rows" in f and PurePosixPath(f["name"]).name not in left_out]
         after = last_commit.get("run")
         of_server = source.reader.database is not None and resources.settings.postgres_url is not None
         acceptances = HeldDeliveries(resources.lake).acceptances()

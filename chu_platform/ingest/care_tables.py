@@ -40,6 +40,7 @@ class CareTable:
     dates: Mapping[str, DateForm] = field(default_factory=dict)
     freshness: ClassVar[Freshness] = Freshness.NIGHTLY
     database: ClassVar[str] = CARE_DATABASE_NAME
+    apart: ClassVar[bool] = False
     pattern: ClassVar[str] = f"{DUMP_PATTERN}|{PARTS_PATTERN}"
 
     @property

@@ -1,6 +1,8 @@
 """Declaration of delivered rows: where their text comes from, and how it is typed, checked and rejected."""
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -129,7 +131,8 @@ class Matched:
 class Expected:
     """The required and optional columns of a delivery, in any order.
 
-    `spellings` are alternative header names of declared columns. The letter case of names does not matter.
+    `spellings` are alternative header names of declared columns, the usual one first. Letter case, accents, blanks and
+    underscores of names do not matter, unless two declared columns differ by nothing else.
     """
 
     required: Sequence[str]
@@ -169,16 +172,20 @@ class Expected:
         return [c for c in self.required if c not in named]
 
     def _named(self, header: Sequence[str]) -> list[str]:
-        """The header, with the declared names of columns that have an alternative name or another letter case."""
+        """The header, with the declared names of columns that have an alternative name or another form of it."""
         declared = {*self.required, *self.optional}
-        delivered = set(header)
-        spelt: dict[str, str] = {}
+        forms = Counter(map(_plain_name, declared))
+        others = {c: _plain_name(c) for c in header if c not in declared}
+        named: dict[str, str] = {}
         for column in (*self.required, *self.optional):
-            if column not in delivered:
-                spelt |= {other: column for other in self.spellings.get(column, ()) if other not in spelt}
-        in_lower_case = {name.lower(): column for name, column in spelt.items()}
-        in_lower_case |= {column.lower(): column for column in declared - delivered}
-        return [c if c in declared else spelt.get(c, in_lower_case.get(c.lower(), c)) for c in header]
+            own = _plain_name(column)
+            names = [own] if forms[own] == 1 else []
+            names += [n for n in map(_plain_name, self.spellings.get(column, ())) if not forms[n]]
+            # Of several alternative names in a header, the first one counts.
+            found = next((n for n in names if n in others.values() and n not in named), None)
+            if found is not None and column not in header:
+                named[found] = column
+        return [c if c in declared else named.get(others[c], c) for c in header]
 
 
 class Reader(Protocol):
@@ -201,6 +208,11 @@ class Reader(Protocol):
     @property
     def database(self) -> str | None:
         """Name of the database of the table; None for files."""
+        ...
+
+    @property
+    def apart(self) -> bool:
+        """Whether a file that cannot be read is left out, and the others are read."""
         ...
 
     @property
@@ -267,7 +279,9 @@ class Delivered(DeliveredRows):
     `empty`: texts that mean an empty cell, in every column.
     `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
     number or a date. Derived columns may read it as `delivered_text(column)`.
-    `spellings`: alternative names of columns in the headers of some files.
+    `spellings`: alternative names of columns in the headers of some files, the usual one first.
+    `percentages`: columns of percentages and scores up to 100. If most of their values are at most 1, they are
+    fractions of 1, and the column is not understood.
     `max_decrease`: the share of its rows that a file may lose from one delivery to the next. A delivery that loses more
     is held back until it is accepted.
     `max_rejected_share`: the share of the rows of a file or database table above which it is refused as a whole, if
@@ -284,6 +298,7 @@ class Delivered(DeliveredRows):
     empty: Sequence[str] = ()
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    percentages: Sequence[str] = ()
     max_decrease: float = MAX_DECREASE
     max_rejected_share: float = MAX_REJECTED_SHARE
     withdrawals: Withdrawals | None = None
@@ -444,6 +459,12 @@ def quarantine_of(table: Table) -> Table:
         rows=table.rows,
         public_source=table.public_source,
     )
+
+
+def _plain_name(name: str) -> str:
+    """A column name in lower case, without accents, and with `_` for blanks, hyphens and underscores in sequence."""
+    letters = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return re.sub(r"[\s_\u200b\u2010-\u2013-]+", "_", "".join(letters).lower()).strip("_")
 
 
 def safe_column_name(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, PermanentError
 from chu_platform.ingest.delivered import Expected, RawRows
 from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.files import OpenedFile, PackScan, find, readable, same, scan_pack, unchanging
@@ -42,14 +42,16 @@ class DeliveredFiles:
 
     `formats` gives the format by file suffix. By default exactly one file is required. With `expected`, there is one
     file for each value of the first group, and these values belong together: if one of them is delivered, all are
-    required. With `optional`, there may be one file for each value of the groups, or no file. `instead` is the pattern
-    of replacement files: the file may be absent when one of them is delivered.
+    required. With `optional`, there may be one file for each value of the groups, or no file. With `apart`, a file that
+    cannot be read is left out, with a remark, and the others are read. `instead` is the pattern of replacement files:
+    the file may be absent when one of them is delivered.
     """
 
     pattern: str
     formats: Mapping[str, Format]
     expected: Sequence[str] = ()
     optional: bool = False
+    apart: bool = False
     instead: str | None = None
     freshness: Freshness = Freshness.YEARLY
     database: ClassVar[None] = None
@@ -98,11 +100,18 @@ class DeliveredFiles:
         for file in files:
             match = re.fullmatch(self.pattern, file.name, re.IGNORECASE)
             assert match
-            with (
-                unchanging(context.pack, file) as opened,
-                self.formats[file.suffix.lower()].rows(opened, expected, match.groupdict(), context) as rows,
-            ):
-                yield rows
+            is_open = False
+            try:
+                with (
+                    unchanging(context.pack, file) as opened,
+                    self.formats[file.suffix.lower()].rows(opened, expected, match.groupdict(), context) as rows,
+                ):
+                    is_open = True
+                    yield rows
+            except PermanentError as error:
+                if is_open or not self.apart:
+                    raise
+                context.leave_out(file.relative_to(context.pack).as_posix(), str(error))
 
     def _groups(self, file: Path) -> tuple[str, ...]:
         """The values of the groups in a file name. Files with the same values must have the same content."""

@@ -56,6 +56,9 @@ DISK_ERROR = re.compile(
 # Columns whose values are written to the quarantine at a time.
 QUARANTINED_COLUMNS = 500
 
+# Files that are read apart from others and cannot be read: the message of each.
+LEFT_OUT = "it is left out, the other files are read"
+
 SAME_FORM = "ask for the former type and form, or declare the new one"
 
 
@@ -84,7 +87,7 @@ def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> N
 class ReadingContext:
     """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`.
 
-    Readers add `remarks` that whoever starts the run should see.
+    Readers add `remarks` that whoever starts the run should see, and the names of files that are `left_out`.
     """
 
     pack: Path
@@ -93,6 +96,12 @@ class ReadingContext:
     log: Callable[[str], None]
     watch: Watch = watch_nothing
     remarks: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Note that a file of several is not read."""
+        self.left_out.append(name)
+        self.remarks.append(f"{why}; {LEFT_OUT}")
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,7 @@ class Reading:
 
     If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
     `misunderstood` are the columns with values that are not understood. `remarks` are other texts about the delivery
-    that whoever starts the run should see.
+    that whoever starts the run should see. `left_out` are the names of files that cannot be read (`Reader.apart`).
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
@@ -166,6 +175,7 @@ class Reading:
     touched: TouchedPartitions | None = None
     misunderstood: list[Misunderstood] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:
@@ -242,7 +252,8 @@ def read(
             reading.lists = _load_withdrawals(connection, source.withdrawals, context)
             withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
-            with _without_row_values(raw.origin.name):
+            name = f"part-{token}-{number}"
+            with _left_out(source, context, raw, written, name), _without_row_values(raw.origin.name):
                 context.watch(raw.origin.name, raw.origin.size, connection.query_progress)
                 if raw.doubly_encoded:
                     context.remarks.append(
@@ -253,7 +264,7 @@ def read(
                 kept = None
                 if find_changed:
                     kept, reading.touched = find_changed(connection, sql.kept())
-                only, name = _only(partition_range, reading.touched), f"part-{token}-{number}"
+                only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, name, kept)
                 counted = sql.withdrawn_count() if kept != raw.rows else None
                 withdrawals = _one(connection, counted) if counted else 0
@@ -266,7 +277,7 @@ def read(
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
                 reading.misunderstood += found
-    reading.remarks = context.remarks
+    reading.remarks, reading.left_out = context.remarks, context.left_out
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
             f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept, {len(reading.rejects)} rejected and "
@@ -318,7 +329,7 @@ def _without_repeats(
         f"SELECT count(*), count(*) FILTER (reason = '{CONTRADICTORY}') FROM {REPEATS}"
     ).fetchall()[0]
     if repeated > _allowed_rejects(raw.rows, MAX_REPEATED_SHARE):
-        raise ChuError(
+        raise _Refused(
             f"{raw.origin.name}: {repeated} of {raw.rows} rows have the key ({', '.join(table.key)}) of another row, "
             f"{contradictory} of them with other values; nothing was committed, ask for it again"
         )
@@ -384,10 +395,10 @@ def _rejects(
         ]
     rejects.sort(key=lambda reject: reject[1])
     if too_many and not_understood:
-        raise ChuError(f"{'; '.join(not_understood)}; nothing was committed, {SAME_FORM}")
+        raise _Refused(f"{'; '.join(not_understood)}; nothing was committed, {SAME_FORM}")
     if too_many:
         _, line, column, reason, shape, _ = rejects[0]
-        raise ChuError(
+        raise _Refused(
             f"{name}: {rows_in - kept} of {rows_in} rows are rejected, first line {line} (column "
             f"{column or '-'}: {reason}, shape {shape or '-'}); nothing was committed, ask for it again"
         )
@@ -423,6 +434,23 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
             f'"number", cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
             f"TO {sql_text(f'{target}{start}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
         )
+
+
+class _Refused(ChuError):
+    """A file with too many rows that cannot be kept."""
+
+
+@contextmanager
+def _left_out(source: Delivered, context: ReadingContext, raw: RawRows, written: Path, part: str) -> Iterator[None]:
+    """Leave out a refused file, and delete its written rows, if files are read apart from each other."""
+    try:
+        yield
+    except _Refused as error:
+        if not source.reader.apart:
+            raise
+        for file in [*written.rglob(f"{part}.parquet"), *written.rglob(f"{part}_*.parquet")]:
+            file.unlink()
+        context.leave_out(raw.origin.name, str(error))
 
 
 @contextmanager

@@ -45,6 +45,8 @@ _REASONS: Final = {
     BOOLEAN: "not_a_boolean",
 }
 NOT_UNDERSTOOD: Final = "not_understood"
+# Reason of values up to 1 in a column of percentages.
+FRACTION: Final = "fraction_of_1_in_place_of_100"
 # A spreadsheet program makes 8.1E+10 of a long identifier: its last digits are lost.
 POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
@@ -186,7 +188,7 @@ class RowSql:
 
     def decoded_counts(self, stored: str | None) -> str:
         """SQL as in `understood_counts` for the decoded columns, over the relation `stored` of the rows if given."""
-        return self._counts(self.decoded, lambda c: f"{sql_name(c)} IS NOT NULL", stored)
+        return self._counts(self.decoded, lambda c: f"{sql_name(c)} IS NOT NULL", self._understood.__getitem__, stored)
 
     def typing_reason(self, column: str) -> str | None:
         """Reason of the rejects of values of a column that do not fit its type; None if all do."""
@@ -198,7 +200,28 @@ class RowSql:
 
     def understood_counts(self, columns: Sequence[str]) -> str:
         """SQL of the counts for some columns: column, number of delivered values, number of understood ones."""
-        return self._counts(columns, self._filled)
+        return self._counts(columns, self._filled, self._understood.__getitem__)
+
+    @property
+    def percentages(self) -> Sequence[str]:
+        """The delivered columns of percentages and scores up to 100."""
+        return [c.name for c in self._present if c.name in self._source.percentages]
+
+    def percentage_counts(self, stored: str | None) -> str:
+        """SQL as in `understood_counts` for these columns: number of values other than 0, and of those above 1.
+
+        It is over the relation `stored` of the rows if given.
+        """
+        return self._counts(
+            self.percentages, lambda c: f"{sql_name(c)} <> 0", lambda c: f"nullif({sql_name(c)} > 1, false)", stored
+        )
+
+    def fraction_example(self, column: str) -> str:
+        """SQL of the shape of one value of a column of percentages that is at most 1, as in `misunderstood_example`."""
+        return (
+            f"SELECT {sql_text(FRACTION)}, {self._shape(column)} FROM ({self._derived([])}) "
+            f"WHERE {sql_name(column)} > 0 AND {sql_name(column)} <= 1 LIMIT 1"
+        )
 
     def misunderstood_example(self, column: str) -> str:
         """SQL of the reason code and the shape of one value of a column that is not understood."""
@@ -207,10 +230,15 @@ class RowSql:
             f"FROM ({self._derived([])}) WHERE {self._filled(column)} AND {self._understood[column]} IS NULL LIMIT 1"
         )
 
-    def _counts(self, columns: Sequence[str], filled: Callable[[str], str], stored: str | None = None) -> str:
+    def _counts(
+        self,
+        columns: Sequence[str],
+        filled: Callable[[str], str],
+        understood: Callable[[str], str],
+        stored: str | None = None,
+    ) -> str:
         counts = ", ".join(
-            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({filled(c)}), "
-            f"'understood': count({self._understood[c]})}}"
+            f"{{'name': {sql_text(c)}, 'there': count(*) FILTER ({filled(c)}), 'understood': count({understood(c)})}}"
             for c in columns
         )
         return f"SELECT unnest([{counts}], recursive := true) FROM {stored or f'({self._derived([])})'}"
@@ -252,10 +280,10 @@ class RowSql:
         return text if self._raw.empty_is_null else f"CASE WHEN {text} <> '' THEN {text} END"
 
     def _filled(self, name: str) -> str:
-        """SQL that is true if a cell of a column that is not text has a value: it is not empty, and not a blank."""
+        """SQL that is true if a cell of a column that is not text has a value: it is typed, or not a blank."""
         text = delivered_text(name)
         blanks = self._source.blanks
-        blank = f" AND NOT {blanks.format(text=f'trim({text})')}" if blanks else ""
+        blank = f" AND ({sql_name(name)} IS NOT NULL OR NOT {blanks.format(text=f'trim({text})')})" if blanks else ""
         return f"{text} IS NOT NULL{blank}"
 
     def _typed(self, column: Column) -> str:

@@ -17,6 +17,11 @@ from chu_platform.tables.checks import MAX_MISUNDERSTOOD, MISUNDERSTOOD_WARNING
 MIN_VALUES_FOR_RETYPED: Final = 10
 # Fewer values are no reason for a warning.
 MIN_VALUES_FOR_WARNING: Final = 5
+# Of the values of a column of percentages other than 0, the share up to 1 above which there is a warning, and above
+# which they are fractions. Fewer than MIN_FRACTIONS are no sign. In the files of HAS, at most 1.7 % are so small.
+FRACTIONS_WARNING: Final = 0.05
+MAX_FRACTIONS: Final = 0.5
+MIN_FRACTIONS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,25 @@ def misunderstood(
     suspects = [c for c in others if not connection.execute(sql.understood_example(c)).fetchall()]
     if suspects:
         counts += connection.execute(sql.understood_counts(suspects)).fetchall()
-    return _judged(connection, sql, raw, counts)
+    return [*_judged(connection, sql, raw, counts), *_fractions(connection, sql, raw, stored)]
+
+
+def _fractions(
+    connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, stored: str | None
+) -> list[Misunderstood]:
+    """The columns of percentages with many values that are at most 1: they may be fractions of 1.
+
+    Whether a single small value is one, nobody can tell.
+    """
+    found = []
+    counts = connection.execute(sql.percentage_counts(stored)).fetchall() if sql.percentages else []
+    for column, values, percentages in counts:
+        wrong = values - percentages
+        if wrong >= MIN_FRACTIONS and wrong > FRACTIONS_WARNING * values:
+            ((reason, shape),) = connection.execute(sql.fraction_example(column)).fetchall()
+            blocks = wrong > MAX_FRACTIONS * values
+            found.append(Misunderstood(raw.origin.name, column, values, wrong, reason, shape, blocks))
+    return found
 
 
 def rejected_values(

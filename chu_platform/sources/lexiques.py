@@ -28,6 +28,7 @@ lexiques = Table(
             r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
             {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             optional=True,
+            apart=True,
         ),
         derived={
             # lexique-iqss-open-data-2019, ete-ortho-ipaqss-2017-2018-lexique, dan_mco_recueil2016_donnee2015_lexique,
