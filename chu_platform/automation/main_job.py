@@ -28,7 +28,7 @@ from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB_TAG, home_id
 from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
-from chu_platform.ingest.delivered import delivered_rows, delivered_tables
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables, stands_alone
 from chu_platform.ingest.files import require_pack
 from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
@@ -129,7 +129,9 @@ def run_all(
     partitions: str | None,
     log_progress: Callable[[str], None],
 ) -> Sequence[FailedAsset]:
-    """Make the selected tables; returns the failed assets. Tables that depend on a failed asset are not made.
+    """Make the selected tables; returns the failed assets.
+
+    Tables that depend on a failed asset are not made, except on a source that stands alone: its last version is used.
 
     `selection` is in Dagster's asset selection syntax. With `partitions` (`KEY` or `FIRST...LAST`, years or months),
     only these partitions of the selected tables are made, and then, whole, the selected tables without partitions that
@@ -161,6 +163,8 @@ def run_all(
         tables = _without_up_to_date(resources, tables, ranges, log_progress)
         edition = _without_released(resources, edition, log_progress)
     not_made: set[Table] = set()
+    # Failed sources that stand alone, and have a version.
+    standing: set[Table] = set()
     plan = [*plan_runs([t for t in tables if t.layer is not Layer.REPORTS])]
     # All tables of an edition in one run, after all that they could be made from.
     plan += [PlannedRun(None, edition)] if edition else []
@@ -173,6 +177,8 @@ def run_all(
                 _skip(table, not_made, log_progress)
             else:
                 possible.append(table)
+                for failed_source in (n for n in table.needs if n in standing):
+                    log_progress(f"{table.layer}/{table.name} is made of the last version of {failed_source.folder}")
         if run.tables is edition and len(possible) < len(edition):
             # Readers see all tables of an edition, or none.
             possible = []
@@ -192,7 +198,7 @@ def run_all(
             if any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
             else:
-                not_made.add(table)
+                (standing if stands_alone(table) and resources.lake.open(table) else not_made).add(table)
                 if f"{table.layer}/{table.name}" not in failed_names:
                     log_progress(f"left as it was: {table.layer}/{table.name}, because the run did not finish")
     if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:

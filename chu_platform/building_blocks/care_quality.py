@@ -218,6 +218,7 @@ class CareQuality:
                 blanks=WORDS,
                 spellings=spellings(names),
                 percentages=percentages,
+                stands_alone=True,
             ),
             checks=[gives_results(self._has_result)],
         )

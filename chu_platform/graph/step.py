@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ from chu_platform.graph.up_to_date import (
     remember,
     touched_partitions,
 )
-from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of
+from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of, stands_alone
 from chu_platform.ingest.files import latest_credible
 from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, Watch, read, watch_nothing
 from chu_platform.ingest.reject_history import with_history, write_rejects
@@ -85,8 +85,30 @@ def run_step(
     It is left as it was if its inputs were made from different rows of the same table (`StepResult.waits`).
     A table over periods is made in any case as far as its inputs have changed, and in the years of `partition_range`.
     `instance` is the Dagster instance of the run; only the reports read it. Raises ChuError if the table cannot be
-    made; then nothing is committed.
+    made; then nothing is committed, except the first version of a source that stands alone, without rows.
     """
+    try:
+        return _made(resources, table, partition_range, run_id, instance)
+    except TransientError:
+        raise
+    except ChuError:
+        if stands_alone(table) and resources.lake.open(table) is None:
+            # A second failure would have the same cause.
+            with suppress(ChuError):
+                _made(resources, table, partition_range, run_id, instance, nothing=True)
+        raise
+
+
+def _made(
+    resources: RunResources,
+    table: Table,
+    partition_range: PartitionRange | None,
+    run_id: str,
+    instance: dg.DagsterInstance | None,
+    *,
+    nothing: bool = False,
+) -> StepResult:
+    """See `run_step`. If `nothing`, a delivered table is made as if nothing was delivered."""
     begun = time.monotonic()
     lake = resources.lake
     years = None
@@ -95,7 +117,7 @@ def run_step(
     versions = {t: lake.version(t) for t in table.needs}
     if table.rows.follows_editions and (released := released_version(lake.place, table)) is not None:
         versions[table] = released
-    inputs = inputs_of(resources, table, partition_range, versions)
+    inputs = None if nothing else inputs_of(resources, table, partition_range, versions)
     touched = None if resources.force else touched_partitions(lake, table, partition_range, inputs)
     if touched is not None and years is not None and not years.whole:
         committed = map(partition_of, active_files(lake.require(table)))
@@ -125,7 +147,15 @@ def run_step(
             with report_progress(resources.log_progress, progress):
                 partitions = touched.partitions if touched else None
                 reading = write_rows(
-                    resources, table, partition_range, versions, writes, instance, partitions, progress.watch
+                    resources,
+                    table,
+                    partition_range,
+                    versions,
+                    writes,
+                    instance,
+                    partitions,
+                    progress.watch,
+                    nothing=nothing,
                 )
                 if reading is not None:
                     partitions = reading.touched
@@ -280,14 +310,18 @@ def write_rows(
     instance: dg.DagsterInstance | None,
     touched: TouchedPartitions | None = None,
     watch: Watch = watch_nothing,
+    *,
+    nothing: bool = False,
 ) -> Reading | None:
     """Write the rows of the table (or of `partition_range`, or only of the partitions `touched`).
 
     The inputs are read at `versions`. Rejects and quarantine are written if they are in `writes`. `watch` is called
-    before each delivered file.
+    before each delivered file. If `nothing`, no delivery is read.
     Returns the reading of a delivered table, otherwise None.
     """
-    return table.rows.accept(_RowWriter(resources, table, partition_range, versions, writes, instance, touched, watch))
+    return table.rows.accept(
+        _RowWriter(resources, table, partition_range, versions, writes, instance, touched, watch, nothing)
+    )
 
 
 @dataclass(frozen=True)
@@ -302,6 +336,7 @@ class _RowWriter:
     instance: dg.DagsterInstance | None
     touched: TouchedPartitions | None
     watch: Watch
+    nothing: bool
 
     def visit_delivered(self, _rows: DeliveredRows) -> Reading:
         """See `RowsVisitor`."""
@@ -312,6 +347,7 @@ class _RowWriter:
             resources.care_database,
             resources.log_progress,
             self.watch,
+            nothing=self.nothing,
         )
         quarantine, rejects = quarantine_of(table), rejects_of(table)
         undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch

@@ -287,6 +287,8 @@ class Delivered(DeliveredRows):
     `max_rejected_share`: the share of the rows of a file or database table above which it is refused as a whole, if
     more than a few rows (FEW_REJECTS) are rejected; at most MAX_REJECTED_SHARE.
     `withdrawals`: rows that another delivery withdraws.
+    `stands_alone`: a delivery that cannot be read concerns its own rows only. Tables that read the source are made of
+    its last version. If it has none, it gets one without rows, as if nothing was delivered, and its step fails.
     """
 
     reader: Reader
@@ -302,6 +304,7 @@ class Delivered(DeliveredRows):
     max_decrease: float = MAX_DECREASE
     max_rejected_share: float = MAX_REJECTED_SHARE
     withdrawals: Withdrawals | None = None
+    stands_alone: bool = False
 
     @property
     def declaration(self) -> Mapping[str, str]:
@@ -369,6 +372,11 @@ def delivered_text(column: str) -> str:
 def is_delivered(table: Table) -> bool:
     """Whether the rows of a table are read from a delivery."""
     return isinstance(table.rows, Delivered)
+
+
+def stands_alone(table: Table) -> bool:
+    """Whether a failure of the table keeps no other table from being made (see `Delivered`)."""
+    return isinstance(table.rows, Delivered) and table.rows.stands_alone
 
 
 def delivered_tables(tables: Sequence[Table]) -> Sequence[Table]:

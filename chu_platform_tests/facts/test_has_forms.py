@@ -94,7 +94,7 @@ def test_a_count_with_what_it_counts_is_a_count(tmp_path: Path) -> None:
 
 
 def test_cells_shown_as_percentages(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["010000024", "Corse", 100, 0.755, "B", 0.55],
         ["010000032", "Corse", 100, 74.5, "B", 60],
         ["010000040", "Corse", 12, "Données insuffisantes (12 réponses)", None, None],
@@ -119,7 +119,7 @@ def test_fractions_in_place_of_percentages_are_loud(
 ) -> None:
     """Mostly fractions block the source, several ones are named in a warning; zeros say nothing."""
     scores = [0.7 + i / 100 for i in range(fractions)] + [70 + i / 10 for i in range(of_hundred)] + [0, None]
-    rows = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
+    rows: list[list[Any]] = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
     e_satis(tmp_path / "pack", rows)
     reading = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work").reading
     texts = {True: reading.not_understood, False: reading.partly_understood}
