@@ -86,7 +86,7 @@ def satisfaction_survey(
         columns=columns,
         rows=Delivered(
             DeliveredFiles(
-                rf"(?:{survey}_mco_recueil|resultats-(?:iqss-)?{survey}-mco-open-data-)"
+                rf"(?:{survey}_mco_recueil|resultats[-_](?:iqss[-_])?{survey}[-_]mco[-_]open[-_]data[-_])"
                 r"(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
                 {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
                 expected=campaigns,

@@ -5,10 +5,10 @@ from typing import Final
 # Blanks between groups of three digits, and before a percent sign.
 _BLANKS: Final = " \u00a0\u2009\u202f"
 _DIGITS: Final = f"(\\d+|\\d{{{{1,3}}}}([{_BLANKS}]\\d{{{{3}}}})+)"
-# A number or a percentage: 72, 72.5, 72,5, 1 072,5, 72% or 72 %. For columns of percentages and scores.
+# A number or a percentage: 72, 72.5, 72,5, .5, 1 072,5, 72% or 72 %. For columns of percentages and scores.
 RESULT: Final = (
     f"CASE WHEN regexp_full_match({{text}}, "
-    f"'[{_BLANKS}]*[+-]?{_DIGITS}([.,]\\d*)?([eE][+-]?\\d+)?[{_BLANKS}]*%?[{_BLANKS}]*') "
+    f"'[{_BLANKS}]*[+-]?({_DIGITS}([.,]\\d*)?|[.,]\\d+)([eE][+-]?\\d+)?[{_BLANKS}]*%?[{_BLANKS}]*') "
     f"THEN try_cast(translate({{text}}, ',%{_BLANKS}', '.') AS DOUBLE) END"
 )
 # The same for other columns: 53 % is 0.53.
