@@ -194,13 +194,22 @@ def run_all(
         failed += failures
         made = {event.step_key for event in result.all_events if event.is_step_success}
         failed_names = {f.asset for f in failures}
+        # Tables that Dagster left out because a source failed in the same run that stands alone.
+        again: list[Table] = []
         for table in (t for t in possible if pool_of(t) not in made):
+            has_failed = f"{table.layer}/{table.name}" in failed_names
             if any(n in not_made for n in table.needs):
                 _skip(table, not_made, log_progress)
+            elif has_failed and stands_alone(table) and resources.lake.open(table):
+                standing.add(table)
+            elif not has_failed and any(n in again or (n in standing and n in possible) for n in table.needs):
+                again.append(table)
             else:
-                (standing if stands_alone(table) and resources.lake.open(table) else not_made).add(table)
-                if f"{table.layer}/{table.name}" not in failed_names:
+                not_made.add(table)
+                if not has_failed:
                     log_progress(f"left as it was: {table.layer}/{table.name}, because the run did not finish")
+        if again:
+            plan.insert(number, PlannedRun(run.partition_scheme, again))
     if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:
         remember_reports(resources)
     keep_described(resources.settings)
