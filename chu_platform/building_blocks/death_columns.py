@@ -8,6 +8,7 @@ from typing import Final
 
 from chu_platform.building_blocks.death_dates import COMPACT_DATE
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
+from chu_platform.ingest.identifiers import CERTIFICATE
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -105,18 +106,22 @@ def valid_death_date(column: str) -> Sequence[RowCheck]:
 
 
 def certificate_number(column: str) -> str:
-    """SQL of the number of a certificate without zeros before it; null without number, for which N is written too."""
-    return f"nullif(nullif(ltrim(left(trim({column}), 9), '0'), ''), 'N')"
+    """SQL of the certificate number that identifies a death, of a typed column (`identifiers.CERTIFICATE`).
+
+    It has at most nine characters, as in INSEE's files. It is null for N and 0, which are written for no number. DuckDB
+    and the engine understand it.
+    """
+    return f"nullif(nullif(left({column}, 9), 'N'), '0')"
+
+
+def full_date(date: str) -> str:
+    """SQL of a date YYYY-MM-DD in which an unknown month or day is 00."""
+    return f"rpad({date}, 10, '-00-00')"
 
 
 def withdrawal_key(date: str, place: str, number: str) -> str:
-    """SQL of a text that identifies a death in the opposition list: its date, place and certificate number.
-
-    An unknown month or day is 00.
-    """
-    return (
-        f"concat_ws('|', rpad({date}, 10, '-00-00'), coalesce({place}, ''), coalesce({certificate_number(number)}, ''))"
-    )
+    """SQL of a text that identifies a death in the opposition list: its date, place and certificate number."""
+    return f"concat_ws('|', {full_date(date)}, coalesce({place}, ''), coalesce({certificate_number(number)}, ''))"
 
 
 def insee_date(date: str) -> str:
@@ -181,6 +186,7 @@ def insee_table(
                 "lieunaiss": commune,
                 "datedeces": COMPACT_DATE,
                 "lieudeces": commune,
+                "actedeces": CERTIFICATE,
             },
             derived={
                 "periode": "replace(upper(period), '_', '-')",

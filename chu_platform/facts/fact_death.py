@@ -3,6 +3,7 @@
 from typing import Final
 
 from chu_platform.building_blocks.birth_checks import plausible_age
+from chu_platform.building_blocks.death_columns import certificate_number
 from chu_platform.building_blocks.place_codes import department_of
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.references.department import department
@@ -116,8 +117,7 @@ fact_death = Table(
                    coalesce(nullif({_with_zeros("date_naissance")}, '0000-00-00'), '') AS date_naissance, code_lieu_naissance,
                    {_normalised("lieu_naissance", 30)} AS lieu_naissance, {_normalised("pays_naissance", 30)} AS pays_naissance,
                    {_with_zeros("date_deces")} AS date_deces, code_lieu_deces,
-                   -- N is written for a certificate without number.
-                   coalesce(nullif(trim(LEADING '0' FROM {_normalised("numero_acte_deces", 9)}), 'N'), '') AS numero_acte_deces,
+                   coalesce({certificate_number("numero_acte_deces")}, '') AS numero_acte_deces,
                    death_year
             FROM line
         ),

@@ -43,6 +43,8 @@ from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import (
     COLUMNS_DECLARED,
+    ENCODING_KNOWN,
+    LAST_LINE_ENDED,
     ONE_ENCODING,
     VALUES_UNDERSTOOD,
     DeliveryCounts,
@@ -270,6 +272,15 @@ def _named(reading: Reading) -> Mapping[str, Sequence[str]]:
         COLUMNS_DECLARED: _first(reading.undeclared),
         VALUES_UNDERSTOOD: reading.partly_understood,
         ONE_ENCODING: [f"{d.origin.name} ({d.lines_in_fallback} lines are not UTF-8)" for d in reading.mixed],
+        ENCODING_KNOWN: [
+            f"{d.origin.name} ({d.garbled} lines are neither UTF-8 nor CP1252, but perhaps CP850 or MacRoman: ask for "
+            "the file in UTF-8)"
+            for d in reading.garbled
+        ],
+        LAST_LINE_ENDED: [
+            f"{d.origin.name} (its last line has no line ending: its last value may be cut, ask whether it is whole)"
+            for d in reading.unended
+        ],
     }
 
 
@@ -296,6 +307,8 @@ def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
         shrunk=shrunk,
         withdrawn=reading.withdrawn,
         in_other_encoding=sum(d.lines_in_fallback for d in reading.mixed),
+        garbled=sum(d.garbled for d in reading.garbled),
+        unended=len(reading.unended),
         not_understood=len(reading.not_understood),
         partly_understood=len(reading.partly_understood),
     )

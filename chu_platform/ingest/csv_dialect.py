@@ -119,11 +119,13 @@ class Dialect:
         """Whether the last line of a file, which has no line ending, is only the start of a record.
 
         `reason` is the reason code of a malformed line. Control characters alone, such as the end mark of DOS, are not
-        the start of a record.
+        the start of a record. NUL bytes behind its start are space that was reserved.
         """
         if not text.strip(PADDING):
             return False
-        return reason in CUT_REASONS or len(text.decode("utf-8", "replace")) < self.min_length
+        written = text.rstrip(NUL)
+        is_reserved = written != text and self.max_length is None
+        return is_reserved or reason in CUT_REASONS or len(written.decode("utf-8", "replace")) < self.min_length
 
     def leaves_field_open(self, line: bytes) -> bool:
         """Whether a quoted field is open at the end of a line that starts in a quoted field.

@@ -93,6 +93,8 @@ class CsvFormat:
                 separator=separator,
                 has_powers=scan.has_powers,
                 doubly_encoded=scan.doubly_encoded,
+                garbled=scan.garbled,
+                is_unended=scan.is_unended,
                 outer_blanks=scan.outer_blanks,
             )
 

@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_dialect import CR, LF, NUL, Dialect, decoded
+from chu_platform.ingest.csv_dialect import CR, LF, NUL, PADDING, Dialect, decoded
 from chu_platform.ingest.delivered import Malformed
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure, Numbers
@@ -36,6 +36,20 @@ DOUBLY_ENCODED = re.compile(
 DOUBLED_RETURN = re.compile(rb"\r{2,}\n")
 # Lines of a block that are split to see whether a space beside a separator is in quotes.
 MAX_EXAMINED = 200
+# Control characters in UTF-8 of which CP1252 has a letter or a sign in the same place: a file in CP1252 was taken for
+# ISO-8859-1. NEL is not among them: it is a blank.
+CONTROLS = re.compile(rb"\xc2([\x80\x82-\x84\x86-\x8c\x8e\x91-\x9c\x9e\x9f])")
+# What CP1252 has for letters of CP850 and MacRoman: signs in or at a word, letters between capitals that no French name
+# has, capitals with accents behind small letters.
+_LETTER = r"[^\W\d_]"
+OTHER_ENCODING = re.compile(
+    rf"{_LETTER}[‚ƒ„†‡ˆ‰‹•˜™€·×¶¤¥¡¢£“”]{_LETTER}|[‚ƒ†‡ˆ‰]{_LETTER}|{_LETTER}[‚ƒ†‡ˆ‰]"
+    r"|[A-Z]{2}[åæìíóòú][A-Z]|[a-z][À-ÞŒŠŽŸ]+(?:[a-z]|\b)"
+)
+# So many NUL bytes at the end of a file are no padding of an old program: its space was reserved, and never written.
+RESERVED = NUL * 128
+# So many in its middle are a part that was not written.
+HOLE = NUL * 4096
 LOOKS_LIKE_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
 
@@ -82,14 +96,15 @@ class Block:
 
     `consumed` is the number of delivered bytes that were classified. A record that is still open at the end of the
     block is left to the next block, unless the file ends with this block (`final`). A line that repeats the `header` is
-    malformed. `lines_in_fallback` is the number of lines that were read in the fallback encoding.
+    malformed. `lines_in_fallback` is the number of lines that were read in the fallback encoding, `garbled` that of
+    those that were probably written in a third one.
     """
 
     def __init__(self, dialect: Dialect, header: bytes, text: bytes, final: bool) -> None:
         self._dialect = dialect
         self._header = header
         self._delivered = text[: text.rfind(LF) + 1]
-        self._text = _with_single_returns(self._delivered)
+        self._text = _with_characters_of_windows(_with_single_returns(self._delivered))
         self._final = final
         self._closing: _ClosingLine | None = None
         self.irregular: list[IrregularLines] = []
@@ -98,7 +113,7 @@ class Block:
         self.has_utf8 = not is_ascii and bool(LOOKS_LIKE_UTF8.search(self._delivered))
         converted = None if is_utf8 else self._converted()
         self.converted = converted is not None
-        self.lines_in_fallback = 0
+        self.lines_in_fallback = self.garbled = 0
         if converted is not None:
             self._text = converted
             self._header = header.decode(dialect.fallback, "replace").encode()
@@ -111,7 +126,9 @@ class Block:
             self._structure = LineStructure(self._text, self._ends, dialect, doubtful)
             self._classify(self._structure)
         if self.converted:
-            self.lines_in_fallback = len([line for line in self._not_ascii() if line < self.lines])
+            lines = [line for line in self._not_ascii() if line < self.lines]
+            self.lines_in_fallback = len(lines)
+            self.garbled = sum(_is_garbled(self.line(line).decode()) for line in lines)
         self.consumed = self._consumed()
 
     @property
@@ -330,9 +347,12 @@ class Block:
         rewrite |= (text + LF).endswith(CR + LF) != (dialect.ending == CR + LF)
         if not _is_utf8(bare):
             try:
-                bare = decoded(bare, dialect.fallback).encode()
+                characters = decoded(bare, dialect.fallback)
             except UnicodeDecodeError:
+                self.garbled += 1
                 return IrregularLines(index, count, f"not_{dialect.fallback.replace('-', '')}")
+            self.garbled += _is_garbled(characters)
+            bare = characters.encode()
             self.lines_in_fallback += sum(not _is_utf8(line) for line in text.split(LF))
             rewrite = True
         if not dialect.record_pattern.fullmatch(bare):
@@ -359,7 +379,7 @@ class _BlockPosition:
 class RecordScan:
     """Scan of one file. Results: the number of `records`, the `malformed` lines and the `readable_file` for DuckDB.
 
-    `has_powers`, `doubly_encoded`, `outer_blanks`: see `RawRows`.
+    `has_powers`, `doubly_encoded`, `garbled`, `outer_blanks`, `is_unended`: see `RawRows`.
 
     `body` is the offset of the first record in bytes, `line` its line number. `header` is the header line, empty for
     files without a header.
@@ -380,25 +400,33 @@ class RecordScan:
         self.records = 0
         self.has_powers = False
         self.doubly_encoded = 0
+        self.garbled = 0
         self.outer_blanks = OuterBlanks.NONE
+        self.is_unended = False
         self.malformed: list[Malformed] = []
 
     def run(self, copy: Path, max_malformed: int) -> None:
-        """Scan the file once. Raises ChuError when the file is not a CSV file.
+        """Scan the file once. Raises ChuError when the file is not a CSV file, or was not written completely.
 
         `copy` is written when the file cannot be read as delivered.
         """
+        if _end(self._file, len(RESERVED)) == RESERVED:
+            raise ChuError(
+                f"{self._name} ends in NUL bytes: its space was reserved, and its transfer was cut; nothing was "
+                "committed, ask for it again"
+            )
         target: IO[bytes] | None = None
         try:
             for position, block in self._blocks():
                 self._positions.append(position)
                 if position.final:
-                    self._cut_line = self._find_cut_line(position, block)
+                    self._examine_end(position, block)
                 self._collect_malformed(position, block, max_malformed)
                 self._has_utf8 |= block.has_utf8
                 self._lines_in_fallback += block.lines_in_fallback
                 self.has_powers = self.has_powers or block.has_powers
                 self.doubly_encoded += block.doubly_encoded()
+                self.garbled += block.garbled
                 if self.outer_blanks < OuterBlanks.ANY:
                     self.outer_blanks = max(self.outer_blanks, block.outer_blanks())
                 # DuckDB would take a line before the header for the header.
@@ -468,6 +496,12 @@ class RecordScan:
                 more = stream.read(BLOCK)
                 final = not more
                 text = rest + more
+                if NUL in more and HOLE in text:
+                    hole = line + text.count(LF, 0, text.index(HOLE))
+                    raise ChuError(
+                        f"{self._name} has {len(HOLE)} or more NUL bytes in line {hole}: a part of it was not written; "
+                        "nothing was committed, ask for it again"
+                    )
                 whole = _with_final_line_ending(text, self._dialect) if final else text
                 block = Block(self._dialect, self._header, whole, final)
                 yield _BlockPosition(offset, len(text), final, line, self.records), block
@@ -480,15 +514,18 @@ class RecordScan:
                         "CSV file, or its transfer failed; ask for it again"
                     )
 
-    def _find_cut_line(self, position: _BlockPosition, block: Block) -> int | None:
-        """Number of the line in which the file was cut; None if it was not. `block` is the last one."""
-        if not block.lines or _ends_with_line_feed(self._file):
-            return None
+    def _examine_end(self, position: _BlockPosition, block: Block) -> None:
+        """Find out whether the file was cut in a line, or may have been. `block` is the last one."""
+        if not block.lines or _end(self._file, 1) == LF:
+            return
         last = block.irregular[-1] if block.irregular else None
         if last is None or last.index + last.count < block.lines:
             last = IrregularLines(block.lines - 1, 1)
-        is_cut = self._dialect.is_cut(block.line(last.index, last.count), last.reason)
-        return position.line + last.index if is_cut else None
+        text = block.line(last.index, last.count)
+        line = position.line + last.index
+        if self._dialect.is_cut(text, last.reason):
+            self._cut_line = line
+        self.is_unended = line > 1 and bool(text.strip(PADDING))
 
     def _collect_malformed(self, position: _BlockPosition, block: Block, max_malformed: int) -> None:
         for lines in block.irregular:
@@ -522,6 +559,13 @@ def _with_single_returns(text: bytes) -> bytes:
     return DOUBLED_RETURN.sub(CR + LF, text) if CR in text and CR + CR + LF in text else text
 
 
+def _with_characters_of_windows(text: bytes) -> bytes:
+    """Lines in UTF-8 with the letters and signs of CP1252 in place of control characters."""
+    if b"\xc2" not in text or not CONTROLS.search(text):
+        return text
+    return CONTROLS.sub(lambda found: found[1].decode("cp1252").encode(), text)
+
+
 def _with_final_line_ending(text: bytes, dialect: Dialect) -> bytes:
     """The end of a file, with a line ending added if the last line has none."""
     if not text or text.endswith(LF):
@@ -537,10 +581,16 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _ends_with_line_feed(file: Path) -> bool:
+def _is_garbled(text: str) -> bool:
+    """Whether a line in CP1252 was probably written in another encoding."""
+    return OTHER_ENCODING.search(text) is not None
+
+
+def _end(file: Path, size: int) -> bytes:
+    """The last bytes of a file, at most `size`."""
     with file.open("rb") as stream:
-        stream.seek(-1, SEEK_END)
-        return stream.read(1) == LF
+        stream.seek(max(0, stream.seek(0, SEEK_END) - size))
+        return stream.read()
 
 
 def _append(file: Path, start: int, end: int, target: IO[bytes]) -> None:

@@ -19,6 +19,8 @@ from chu_platform.tables.checks import (
     columns_declared,
     columns_understood,
     delivery_has_not_shrunk,
+    encoding_known,
+    last_line_ended,
     one_encoding,
     open_rejects_match_delivery,
     rejected_share,
@@ -92,6 +94,8 @@ class RawRows:
     `lines_in_fallback`: number of lines that are not UTF-8, in a file that has other lines that are.
     `has_powers`: whether it may have numbers such as 8.1E+10, which a spreadsheet program makes of long identifiers.
     `doubly_encoded`: number of lines with letters that were encoded twice in UTF-8.
+    `garbled`: number of lines that are not UTF-8, and probably not in the fallback encoding either.
+    `is_unended`: whether the last line has no line ending, so that nothing shows that it is whole.
     `outer_blanks`: the blanks that may be around values; they are removed.
     `misplaced`: SQL over the relation that is true for a row in which the values from this column on are in no known
     place.
@@ -112,6 +116,8 @@ class RawRows:
     separator: str | None = None
     has_powers: bool = False
     doubly_encoded: int = 0
+    garbled: int = 0
+    is_unended: bool = False
     outer_blanks: OuterBlanks = OuterBlanks.NONE
     misplaced: Mapping[str, str] = field(default_factory=dict)
 
@@ -253,12 +259,14 @@ class Withdrawals:
     """Rows that are delivered but must not be kept, because a list that is delivered too names them.
 
     `listed` is the source table of the list; its files are read with every delivery. A row is withdrawn if `key`, SQL
-    over the typed row, is the `listed_key` of a row of the list.
+    over the typed row, is the `listed_key` of a row of the list. `group` is SQL over the rows of both: if a delivery
+    has rows of many groups of a list, and hardly any key, the keys are probably written in another way.
     """
 
     listed: "Table" = field(repr=False)
     listed_key: str
     key: str
+    group: str
 
     @property
     def reader(self) -> Reader:
@@ -321,13 +329,13 @@ class Delivered(DeliveredRows):
     def implied_checks(self, table: Table) -> Sequence[Check]:
         """See `Rows`: rows in = kept + rejected + withdrawn.
 
-        For the source itself also: all delivered columns are declared and understood, no file has shrunk or has two
-        encodings.
+        For the source itself also: all delivered columns are declared and understood, no file has shrunk, has two
+        encodings or one that is not known, or may be cut in its last line.
         """
         of_source = [columns_declared(), columns_understood(), values_understood()]
         of_source.append(delivery_has_not_shrunk(self.max_decrease))
         if self.reader.database is None:
-            of_source.append(one_encoding())
+            of_source += [one_encoding(), encoding_known(), last_line_ended()]
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]
 
     def freshness(self, _table: Table) -> Freshness:

@@ -101,6 +101,8 @@ class FixedWidthFormat:
                 encoding=scan.encoding,
                 lines_in_fallback=scan.lines_in_fallback,
                 doubly_encoded=scan.doubly_encoded,
+                garbled=scan.garbled,
+                is_unended=scan.is_unended,
                 outer_blanks=scan.outer_blanks,
             )
 

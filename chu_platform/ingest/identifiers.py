@@ -84,5 +84,17 @@ POSTAL_CODE: Final = _one_form("\\d{5}", ("\\d{4}", _padded(5)), ("FR?-\\d{5}", 
 COMMUNE: Final = _one_form("\\d[0-9AB]\\d{3}", ("\\d{4}", _padded(5)))
 # The same in a file of fixed width: four digits are not a code without its zero, but what a cut left of a line.
 COMMUNE_OF_FIXED_WIDTH: Final = "upper({text})"
+# Number of a death certificate: without zeros before it, letters in capitals. A column of numbers may have 3000.0 or
+# 3003,00. People write `N° 12`, `12 bis` and `12-BIS`. Only zeros become 0.
+_NUMBER_SIGN: Final = "^N(?:[°º˚O]\\.?|\\.)(\\d)"
+_JOINT: Final = "(\\d)[-./_]+([A-Z])"
+_WITHOUT_SIGN: Final = f"regexp_replace({_WITHOUT_BLANKS}, '{_NUMBER_SIGN}', '\\1')"
+_WITHOUT_DECIMALS: Final = f"regexp_replace({_WITHOUT_SIGN}, '^(\\d+)[.,]0+$', '\\1')"
+_WITHOUT_JOINT: Final = f"regexp_replace({_WITHOUT_DECIMALS}, '{_JOINT}', '\\1\\2')"
+_DIGITS: Final = _matches("{text}", "\\d+")
+CERTIFICATE: Final = _escaped(
+    f"CASE WHEN {_DIGITS} THEN coalesce(nullif(ltrim({{text}}, '0'), ''), '0') "
+    f"WHEN {_FILLED} IS NOT NULL THEN coalesce(nullif(ltrim({_WITHOUT_JOINT}, '0'), ''), '0') END"
+)
 # CIM-10 code, in capitals and without the point.
 DIAGNOSIS: Final = _one_form("[A-Z]\\d[0-9A-Z]*", ("[A-Z]\\d[0-9A-Z]\\..*", "concat({text}[:3], {text}[5:])"))

@@ -53,6 +53,8 @@ DISK_ERROR = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
 )
 
+# A list is remarked if it withdraws rows for less than this share of its entries that concern the delivery.
+FEW_WITHDRAWALS = 0.05
 # Columns whose values are written to the quarantine at a time.
 QUARANTINED_COLUMNS = 500
 
@@ -110,8 +112,8 @@ class ReadingContext:
 class DeliveryReading:
     """A file or database table that was read: its encoding, separator and row counts.
 
-    `undeclared` are the names of the columns that are not declared (see `safe_column_name`). `lines_in_fallback` is
-    explained in `RawRows`.
+    `undeclared` are the names of the columns that are not declared (see `safe_column_name`). `lines_in_fallback`,
+    `garbled` and `is_unended` are explained in `RawRows`.
     """
 
     origin: SourceFile
@@ -123,6 +125,8 @@ class DeliveryReading:
     withdrawn: int
     undeclared: Sequence[str]
     lines_in_fallback: int
+    garbled: int
+    is_unended: bool
 
     @staticmethod
     def of(raw: RawRows, kept: int, rejected: int, withdrawn: int) -> "DeliveryReading":
@@ -139,6 +143,8 @@ class DeliveryReading:
             withdrawn,
             undeclared,
             raw.lines_in_fallback,
+            raw.garbled,
+            raw.is_unended,
         )
 
     @property
@@ -214,6 +220,16 @@ class Reading:
         """The files with lines in two encodings."""
         return [d for d in self.deliveries if d.lines_in_fallback]
 
+    @property
+    def garbled(self) -> Sequence[DeliveryReading]:
+        """The files with lines in an encoding that is not known."""
+        return [d for d in self.deliveries if d.garbled]
+
+    @property
+    def unended(self) -> Sequence[DeliveryReading]:
+        """The files whose last line has no line ending."""
+        return [d for d in self.deliveries if d.is_unended]
+
 
 def read(
     table: Table,
@@ -254,7 +270,7 @@ def read(
         withdrawn = None
         if source.withdrawals:
             reading.lists = _load_withdrawals(connection, source.withdrawals, context)
-            withdrawn = f"{source.withdrawals.key} IN (FROM withdrawn)" if reading.lists else None
+            withdrawn = f"{source.withdrawals.key} IN (SELECT key FROM withdrawn)" if reading.lists else None
         for number, raw in enumerate(files):
             name = f"part-{token}-{number}"
             with _left_out(source, context, raw, written, name), _without_row_values(raw.origin.name):
@@ -270,8 +286,7 @@ def read(
                     kept, reading.touched = find_changed(connection, sql.kept())
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, name, kept)
-                counted = sql.withdrawn_count() if kept != raw.rows else None
-                withdrawals = _one(connection, counted) if counted else 0
+                withdrawals = _withdrawn(connection, sql, source.withdrawals) if reading.lists else 0
                 stored = None if only or not kept else f"read_parquet({sql_text(f'{written}/**/{name}*.parquet')})"
                 found = misunderstood(connection, sql, raw, kept, stored)
                 without_meaning = [m.text for m in found if m.blocks]
@@ -281,6 +296,8 @@ def read(
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
                 reading.misunderstood += found
+        if reading.lists:
+            context.remarks += _lists_without_effect(connection, table.name)
     reading.remarks, reading.left_out = context.remarks, context.left_out
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
@@ -293,17 +310,20 @@ def read(
 def _load_withdrawals(
     connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals, context: ReadingContext
 ) -> list[SourceFile]:
-    """Create the table withdrawn(key) from the delivered lists. Returns their files."""
+    """Create the table withdrawn(file, key, group) from the delivered lists. Returns their files."""
     source = delivered_rows(withdrawals.listed)
-    connection.execute("CREATE TABLE withdrawn(key VARCHAR)")
+    connection.execute('CREATE TABLE withdrawn(file VARCHAR, key VARCHAR, "group" VARCHAR)')
+    connection.execute(
+        "CREATE TABLE delivered_groups(delivered_group VARCHAR, withdrawn_rows BIGINT, withdrawn_keys VARCHAR[])"
+    )
     files = []
     quiet = replace(context, log=lambda _: None)
     with source.reader.open(source.expected(withdrawals.listed.columns), quiet) as lists:
         for raw in lists:
             with _without_row_values(raw.origin.name):
                 checked = RowSql(withdrawals.listed, source, raw).checked()
-                key = sql_name(withdrawals.listed_key)
-                read = _one(connection, f"INSERT INTO withdrawn SELECT {key} FROM ({checked}) WHERE reason IS NULL")
+                columns = f"{sql_text(raw.origin.name)}, {sql_name(withdrawals.listed_key)}, {withdrawals.group}"
+                read = _one(connection, f"INSERT INTO withdrawn SELECT {columns} FROM ({checked}) WHERE reason IS NULL")
             files.append(raw.origin)
             listed = raw.rows + len(raw.malformed)
             if listed > read:
@@ -312,6 +332,32 @@ def _load_withdrawals(
                     f"{rejects_of(withdrawals.listed).folder} has their lines: ask for a correct list"
                 )
     return files
+
+
+def _withdrawn(connection: duckdb.DuckDBPyConnection, sql: RowSql, withdrawals: Withdrawals | None) -> int:
+    """The number of withdrawn rows of a file. Its groups of the lists are added to the table delivered_groups."""
+    assert withdrawals
+    rows = sql.withdrawn_rows(withdrawals, 'SELECT "group" FROM withdrawn')
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE groups_of_file AS {rows}")
+    connection.execute("INSERT INTO delivered_groups FROM groups_of_file")
+    return _one(connection, "SELECT coalesce(sum(withdrawn_rows), 0) FROM groups_of_file")
+
+
+def _lists_without_effect(connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[str]:
+    """A text for each list that withdraws hardly any row, although the delivery has rows of its groups."""
+    lists = connection.execute(
+        """
+        SELECT file, count(*) FILTER ("group" IN (SELECT delivered_group FROM delivered_groups)) AS expected,
+               count(*) FILTER (key IN (SELECT unnest(withdrawn_keys) FROM delivered_groups)) AS applied
+        FROM withdrawn GROUP BY file HAVING applied < expected * ? ORDER BY file
+        """,
+        [FEW_WITHDRAWALS],
+    ).fetchall()
+    return [
+        f"{file}: {applied or 'none'} of its {expected} withdrawals that concern days of {table} names a delivered "
+        "row: these rows were left out already, or the list writes places or numbers in a way that is not known"
+        for file, expected, applied in lists
+    ]
 
 
 def _without_repeats(

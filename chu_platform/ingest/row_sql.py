@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, RawRows, delivered_text
+from chu_platform.ingest.delivered import Delivered, RawRows, Withdrawals, delivered_text
 from chu_platform.ingest.identifiers import trimmed
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
@@ -173,9 +173,14 @@ class RowSql:
         complete = " AND ".join(f"{sql_name(name)} IS NOT NULL" for name in self._table.key)
         return f"SELECT {keys} FROM ({self._derived([])}) WHERE {complete} GROUP BY ALL HAVING count(*) > 1"
 
-    def withdrawn_count(self) -> str | None:
-        """SQL of the number of withdrawn rows; None if no row is withdrawn."""
-        return f"SELECT count(*) FROM ({self._derived([])}) WHERE {self._withdrawn}" if self._withdrawn else None
+    def withdrawn_rows(self, withdrawals: Withdrawals, groups: str) -> str:
+        """SQL of the groups of `groups` (SQL) that are delivered: number of withdrawn rows, and their keys."""
+        is_withdrawn = f"FILTER (WHERE {self._withdrawn})"
+        return (
+            f"SELECT {withdrawals.group} AS delivered_group, count(*) {is_withdrawn} AS withdrawn_rows, "
+            f"list(DISTINCT {withdrawals.key}) {is_withdrawn} AS withdrawn_keys FROM ({self._derived([])}) "
+            f"WHERE {withdrawals.group} IN ({groups}) GROUP BY 1"
+        )
 
     def columns_to_understand(self, typed: bool) -> Sequence[str]:
         """The columns whose texts may not be understood: with a type that rejects rows (`typed`), or all others."""

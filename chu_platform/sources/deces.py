@@ -20,7 +20,7 @@ from chu_platform.building_blocks.death_dates import ISO_DATE
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.identifiers import COMMUNE
+from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -47,14 +47,13 @@ deces = Table(
         DEATH_YEAR,
     ],
     rows=Delivered(
-        DeliveredFiles(
-            r"deces\.csv", {".csv": CsvFormat(",", fallback="iso-8859-1")}, instead=INSEE_NAME + r"\.(?:txt|csv)"
-        ),
+        DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         typing={
             "date_naissance": ISO_DATE,
             "code_lieu_naissance": COMMUNE,
             "date_deces": ISO_DATE,
             "code_lieu_deces": COMMUNE,
+            "numero_acte_deces": CERTIFICATE,
         },
         derived={"death_year": "left(date_deces, 4)"},
         understood={"date_naissance": WITH_YEAR},

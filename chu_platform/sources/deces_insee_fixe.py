@@ -50,10 +50,10 @@ ANCHORS: Final = (
 deces_insee_fixe = insee_table(
     name="deces_insee_fixe",
     label="Décès en France (fichiers texte de l’Insee)",
-    # Old files are written in ISO-8859-1, recent ones in UTF-8.
+    # Old files are written in ISO-8859-1, of which CP1252 has all letters, recent ones in UTF-8.
     reader=DeliveredFiles(
         INSEE_NAME + r"\.txt",
-        {".txt": FixedWidthFormat(POSITIONS, "iso-8859-1", "datedeces", ANCHORS)},
+        {".txt": FixedWidthFormat(POSITIONS, "cp1252", "datedeces", ANCHORS)},
         optional=True,
     ),
     commune=COMMUNE_OF_FIXED_WIDTH,

@@ -6,6 +6,7 @@ from chu_platform.building_blocks.death_columns import (
     DEATH_YEAR,
     certificate_number,
     code_lieu_deces,
+    full_date,
     insee_date,
     numero_acte,
     valid_death_date,
@@ -15,7 +16,7 @@ from chu_platform.building_blocks.death_dates import COMPACT_DATE
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.identifiers import COMMUNE
+from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -46,10 +47,10 @@ opposition_deces = Table(
         # Each list replaces the one before. If several are delivered, the deaths of all of them are withdrawn.
         DeliveredFiles(
             r"fichier[-_]opposition[-_]deces(?P<period>[-_\d]*)\.csv",
-            {".csv": CsvFormat(";,\t", fallback="iso-8859-1")},
+            {".csv": CsvFormat(";,\t")},
             optional=True,
         ),
-        typing={"datedeces": COMPACT_DATE, "lieudeces": COMMUNE},
+        typing={"datedeces": COMPACT_DATE, "lieudeces": COMMUNE, "actedeces": CERTIFICATE},
         spellings={
             "datedeces": ("Date de décès", "Date de deces", "date_deces"),
             "lieudeces": ("Code du lieu de décès", "Code du lieu de deces", "code_lieu_deces"),
@@ -77,4 +78,5 @@ opposition_deces = Table(
 
 def withdrawn_deaths(place: str, number: str) -> Withdrawals:
     """The deaths of the opposition list among the rows of a table: its columns of the place and of the certificate."""
-    return Withdrawals(opposition_deces, "death_key", withdrawal_key("date_deces", place, number))
+    key = withdrawal_key("date_deces", place, number)
+    return Withdrawals(opposition_deces, "death_key", key, group=full_date("date_deces"))

@@ -40,6 +40,8 @@ NOT_SHRUNK: Final = "delivery_has_not_shrunk"
 ROW_COUNT_STEADY: Final = "row_count_is_steady"
 # Name of the check that the lines of each delivered file have one encoding. It counts lines.
 ONE_ENCODING: Final = "one_encoding"
+ENCODING_KNOWN: Final = "encoding_is_known"
+LAST_LINE_ENDED: Final = "last_line_is_ended"
 # Name of the check that all delivered columns are declared. It counts columns.
 COLUMNS_DECLARED: Final = "columns_are_declared"
 # Name of the check that nearly all values of the columns are understood. It counts columns.
@@ -123,6 +125,8 @@ class DeliveryCounts:
     `partly_understood` that of the columns with fewer values that are not.
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     `in_other_encoding` is the number of lines that are not UTF-8, in files that have other lines that are.
+    `garbled` is the number of lines in an encoding that is not known, `unended` that of files that may be cut in their
+    last value.
     All numbers are 0 for a table that is not delivered.
     """
 
@@ -133,6 +137,8 @@ class DeliveryCounts:
     shrunk: int = 0
     withdrawn: int = 0
     in_other_encoding: int = 0
+    garbled: int = 0
+    unended: int = 0
     not_understood: int = 0
     partly_understood: int = 0
 
@@ -509,6 +515,32 @@ def one_encoding() -> Check:
         english="the lines of a delivered file have one encoding; otherwise each is read in its own",
         unit=Unit.LINES,
         query=lambda s: f"SELECT {s.counts.in_other_encoding}",
+        blocking=False,
+    )
+
+
+def encoding_known() -> Check:
+    """No line is in an encoding that is not known: its letters with accents would be wrong. A warning."""
+    return Check(
+        ENCODING_KNOWN,
+        CheckType.CONSISTENCY,
+        "les lignes d’un fichier livré sont en UTF-8 ou en CP1252 ; sinon, leurs lettres accentuées sont fausses",
+        english="the lines of a delivered file are UTF-8 or CP1252; otherwise their letters with accents are wrong",
+        unit=Unit.LINES,
+        query=lambda s: f"SELECT {s.counts.garbled}",
+        blocking=False,
+    )
+
+
+def last_line_ended() -> Check:
+    """The last line of every delivered file ends as the others do: otherwise its last value may be cut. A warning."""
+    return Check(
+        LAST_LINE_ENDED,
+        CheckType.CONSISTENCY,
+        "la dernière ligne d’un fichier livré a une fin de ligne ; sinon, sa dernière valeur est peut-être coupée",
+        english="the last line of a delivered file has a line ending; otherwise its last value may be cut",
+        unit=Unit.FILES,
+        query=lambda s: f"SELECT {s.counts.unended}",
         blocking=False,
     )
 

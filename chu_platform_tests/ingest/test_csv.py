@@ -89,6 +89,82 @@ def test_letters_that_were_encoded_twice_are_remarked(given: Given, encoding: st
     assert remark.startswith("things.csv: letters of 1 lines were encoded twice in UTF-8")
 
 
+@pytest.mark.parametrize("mixed", [True, False])
+def test_cp1252_gives_no_control_character(given: Given, mixed: bool) -> None:
+    """Nor does a file in CP1252 that was taken for ISO-8859-1 and written again in UTF-8."""
+    label = "L’Œuvre de Žofie à 5 €"
+    taken = label.encode("cp1252").decode("iso-8859-1").encode() if mixed else label.encode("cp1252")
+    outcome = given(lines("1;a;;1").encode() + b"2;" + label.encode("cp1252") + b";;1\n3;" + taken + b";;1\n")
+    assert [row[1] for row in outcome.rows] == ["a", label, label]
+    assert outcome.reading.garbled == []
+
+
+def test_a_byte_that_cp1252_does_not_have_is_a_reject(given: Given) -> None:
+    outcome = given(lines("1;a;;1", "2;é;;1").encode() + b"3;JOS\x90;;1\n")
+    assert outcome.rejected == [(4, None, "not_cp1252")]
+    assert [d.garbled for d in outcome.reading.garbled] == [1]
+
+
+FRENCH = ("Hélène Desprès", "Besançon", "le Théâtre", "élan maçon", "rue du Maître", "BESANÇON À L’EST")
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp437", "mac_roman"])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_lines_in_a_third_encoding_are_counted(given: Given, encoding: str, is_whole: bool) -> None:
+    """They are not guessed: a byte of them may be a letter in several encodings."""
+    start = b"" if is_whole else "99;Évian;;1\n".encode()
+    garbled = [f"{n};{label};;1\n".encode(encoding, "replace") for n, label in enumerate(FRENCH)]
+    outcome = given(lines("98;Lyon;;1").encode() + start + b"".join(garbled))
+    (reading,) = outcome.reading.garbled
+    assert reading.garbled == len(FRENCH)
+
+
+def test_letters_of_french_texts_are_no_third_encoding(given: Given) -> None:
+    labels = (
+        *FRENCH,
+        "HéLèNE",
+        "D´ANJOU",
+        "SAINT–DENIS",
+        "“CLINIQUE” l’Œuvre",
+        "MÜLLER",
+        "Lætitia Nuñez",
+        "5 €",
+        "N°2",
+    )
+    assert given(lines(*(f"{n};{label};;1" for n, label in enumerate(labels))).encode("cp1252")).reading.garbled == []
+
+
+@pytest.mark.parametrize("size", [128, 4096, 3 << 20])
+@pytest.mark.parametrize("last", ["3;c;;3\n", "3;c;;3", "3;c", ""])
+def test_reserved_space_at_the_end_shows_a_cut(given: Given, size: int, last: str) -> None:
+    with pytest.raises(ChuError, match=r"things\.csv ends in NUL bytes: .* its transfer was cut"):
+        given((lines("1;a;;1", "2;b;;2") + last).encode() + b"\x00" * size)
+
+
+@pytest.mark.parametrize("last", ["3;c;;3", "3;c"])
+def test_a_line_that_ends_in_nul_bytes_is_cut(given: Given, last: str) -> None:
+    with pytest.raises(ChuError, match=r"things\.csv ends in the middle of line 4: its transfer was cut"):
+        given((lines("1;a;;1", "2;b;;2") + last).encode() + b"\x00" * 5)
+
+
+def test_a_part_that_was_not_written_refuses_the_file(given: Given) -> None:
+    with pytest.raises(ChuError, match=r"things\.csv has 4096 or more NUL bytes in line 3: a part of it"):
+        given((lines("1;a;;1") + "2;b").encode() + b"\x00" * 5000 + b";;2\n3;c;;3\n")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_last_line_without_ending_is_remarked(given: Given, ending: str) -> None:
+    whole = lines("1;a;;1", "2;b;;86.77", ending=ending)
+    outcome = given(whole.removesuffix(f"7{ending}"))
+    assert [row[3] for row in outcome.rows] == [1, 86.7]
+    assert [d.origin.name for d in outcome.reading.unended] == ["things.csv"]
+
+
+@pytest.mark.parametrize("end", ["", "\x1a", "\x00", "\n", " "])
+def test_a_last_line_with_ending_is_not_remarked(given: Given, end: str) -> None:
+    assert given(lines("1;a;;1", "2;b;;86.77") + end).reading.unended == []
+
+
 TITLES = (
     "Indicateurs de 2015;;;",
     "Indicateurs de 2015",

@@ -12,6 +12,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.identifiers import (
     BLANKS,
+    CERTIFICATE,
     COMMUNE,
     DIAGNOSIS,
     FINESS,
@@ -137,10 +138,27 @@ def test_national_identifiers_have_a_prefix(pair: tuple[str, str]) -> None:
         (COMMUNE, "99139", "99139"),
         (DIAGNOSIS, "s02.80", "S0280"),
         (DIAGNOSIS, "ZZ99", "ZZ99"),
+        *(
+            (CERTIFICATE, written, "12")
+            for written in ("012", "12.0", "12,00", '="12"', "'12", "N° 12", "nº12", " 1 2")
+        ),
+        *((CERTIFICATE, written, "12") for written in ("000000012\u00a0", "No 12", "N. 12", "00012.0", "1\u202f2")),
+        *(
+            (CERTIFICATE, written, "9BIS")
+            for written in ("9bis", "9BIS", "9 bis", "9-Bis", "9/bis", "009bis", "n°9bis")
+        ),
+        (CERTIFICATE, "a3005", "A3005"),
+        (CERTIFICATE, "0A7", "A7"),
+        (CERTIFICATE, "12/3", "12/3"),
+        (CERTIFICATE, "12-3", "12-3"),
+        (CERTIFICATE, "n", "N"),
+        (CERTIFICATE, "NORD1", "NORD1"),
+        (CERTIFICATE, "000", "0"),
+        (CERTIFICATE, "1234567890", "1234567890"),
         (PLAIN, "\u202f6\u00a0", "6"),
         (PLAIN, "a b", "a b"),
-        *((typing, "\u00a0 ", None) for typing in (PLAIN, FINESS, PROFESSIONAL, COMMUNE)),
-        *((typing, None, None) for typing in (PLAIN, FINESS, ORGANISATION, DIAGNOSIS)),
+        *((typing, "\u00a0 ", None) for typing in (PLAIN, FINESS, PROFESSIONAL, COMMUNE, CERTIFICATE)),
+        *((typing, None, None) for typing in (PLAIN, FINESS, ORGANISATION, DIAGNOSIS, CERTIFICATE)),
     ],
 )
 def test_identifiers(typing: str, written: str | None, expected: str | None) -> None:
@@ -169,6 +187,10 @@ JOINED: Final = {
     ("deces_insee_csv", "lieudeces"): COMMUNE,
     ("deces_insee_csv", "lieunaiss"): COMMUNE,
     ("opposition_deces", "lieudeces"): COMMUNE,
+    ("deces", "numero_acte_deces"): CERTIFICATE,
+    ("deces_insee_csv", "actedeces"): CERTIFICATE,
+    ("deces_insee_fixe", "actedeces"): CERTIFICATE,
+    ("opposition_deces", "actedeces"): CERTIFICATE,
 }
 
 

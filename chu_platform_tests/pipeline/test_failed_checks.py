@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.graph.asset_keys import key_of
@@ -120,7 +121,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     originals = changed.edit_stays(MONTH, lambda _: {"Id_patient": NOBODY, "identifiant_organisation": "ORG1"})
 
     before = {b.downstream: made_by_runs(home, b.downstream) for b in FAILED_CHECKS}
-    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, *SERVED)
+    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, dim_diagnosis, *SERVED)
     assert status == 1
     for failed in FAILED_CHECKS:
         assert failed.message in output
@@ -148,7 +149,7 @@ def test_a_month_that_fails_checks_is_not_committed(made: Home, postgres: Embedd
     changed.sql("DROP TABLE hours")
     stays = {stay["Num_Hospitalisation"]: stay for stay in originals}
     changed.edit_stays(MONTH, lambda stay: stays[stay["Num_Hospitalisation"]])
-    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, *SERVED)
+    status, output = materialize(changed, consultation, hospitalisations, stay_surrogate, dim_diagnosis, *SERVED)
     assert status == 0, output
     assert all(checks(home)[b.check] == ("SUCCEEDED", "passed", False) for b in FAILED_CHECKS)
     assert_unchanged(made, home)
