@@ -29,13 +29,16 @@ from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, stands_alone
-from chu_platform.ingest.files import require_pack
+from chu_platform.ingest.files import require_pack, scan_pack
+from chu_platform.ingest.pack_contents import unread_files
 from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
 from chu_platform.storage.edition_manifest import editions
 from chu_platform.tables.partitions import PartitionRange, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
+# Files that no source reads, which a warning names.
+MAX_NAMED_FILES: Final = 10
 # A year or a month.
 PERIOD: Final = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 
@@ -157,6 +160,7 @@ def run_all(
         failed += _failures(group.run(land_files.name))  # after a failure, the copies that are there are read
     if any(delivered_rows(t).reader.database is None for t in delivered_tables(tables)):
         require_pack(resources.settings.sources_folder)
+        warn_of_unread_files(resources)
     edition: Sequence[Table] = [t for t in tables if t.in_editions]
     tables = [t for t in tables if not t.in_editions]
     if not resources.force:
@@ -311,6 +315,16 @@ def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, P
         if table.asset_scheme in ranges or (table.partition_scheme is None and depends):
             taken.append(table)
     return taken
+
+
+def warn_of_unread_files(resources: RunResources) -> None:
+    """Warn of delivered files with data that no source table reads: their names are not known."""
+    pack = resources.settings.sources_folder
+    names = [file.relative_to(pack).as_posix() for file in unread_files(scan_pack(pack), catalogue())]
+    if names:
+        more = len(names) - MAX_NAMED_FILES
+        listed = ", ".join([*names[:MAX_NAMED_FILES], *([f"and {more} more"] if more > 0 else [])])
+        resources.warn(f"no source table reads these delivered files, whose names are not known: {listed}")
 
 
 def _reads_files(table: Table, settings: Settings) -> bool:

@@ -1,5 +1,6 @@
 """Reader of the tables of the care database."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest.date_forms import DateForm, in_declared_forms
 from chu_platform.ingest.delivered import Expected, RawRows, SourceFile
 from chu_platform.ingest.dump_files import DUMP_PATTERN, PARTS_PATTERN, dumps, parts, the_dump
+from chu_platform.ingest.file_names import match_exactly
 from chu_platform.ingest.files import PackScan
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.parquet_text import parquet_rows
@@ -47,6 +49,10 @@ class CareTable:
     def label(self) -> str:
         """See `delivered.Reader`."""
         return f"PostgreSQL « {self.name} »"
+
+    def match(self, name: str) -> re.Match[str] | None:
+        """See `delivered.Reader`."""
+        return match_exactly(self.pattern, name)
 
     def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """See `delivered.Reader`: the dump, or the files of its folder."""

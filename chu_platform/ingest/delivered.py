@@ -226,6 +226,10 @@ class Reader(Protocol):
         """Regular expression of the names of the files to read, or of the dump of the database."""
         ...
 
+    def match(self, name: str) -> re.Match[str] | None:
+        """The match of the pattern with a name; None if files with this name are not read."""
+        ...
+
     def files(self, pack: "Path | PackScan", fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """The files to read, one per set of copies. Raises ChuError when a file is missing or copies differ.
 

@@ -16,6 +16,7 @@ from typing import Final
 from chu_platform.errors import ChuError, PermanentError
 from chu_platform.ingest.delivered import SourceFile
 from chu_platform.ingest.file_kinds import in_its_place
+from chu_platform.ingest.file_names import match_exactly
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
 
@@ -61,10 +62,15 @@ class PackScan:
         return "; ".join(named[:MAX_LISTED_CAUSES])
 
 
-def find(pack: Path | PackScan, pattern: str, required: bool = True) -> Sequence[Path]:
+def find(
+    pack: Path | PackScan,
+    pattern: str,
+    required: bool = True,
+    match: Callable[[str, str], object] = match_exactly,
+) -> Sequence[Path]:
     """Files of the pack whose name matches the regular expression (case-insensitive), in order of path.
 
-    A pack that was searched already is not searched again.
+    A pack that was searched already is not searched again. `match` compares the pattern with a name.
 
     Skips empty files and files that are never deliveries. Raises ChuError when the pack does not exist or cannot be
     searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
@@ -72,7 +78,7 @@ def find(pack: Path | PackScan, pattern: str, required: bool = True) -> Sequence
     wanted = re.compile(pattern, re.IGNORECASE)
 
     def matches(name: str) -> bool:
-        return wanted.fullmatch(name) is not None and not NEVER_DELIVERED.fullmatch(name)
+        return match(pattern, name) is not None and not NEVER_DELIVERED.fullmatch(name)
 
     scan = pack if isinstance(pack, PackScan) else scan_pack(pack)
     files = [f for f in scan.files if matches(f.name) and size_of(f)]
@@ -171,6 +177,11 @@ def same(
             f"several files named like {readable(pattern)} have different content: {names}; keep one of them"
         )
     return files[0]
+
+
+def is_copy(file: Path, others: Sequence[Path]) -> bool:
+    """Whether a file has the content of one of the others."""
+    return any(size_of(file) == size_of(other) and fingerprint(file) == fingerprint(other) for other in others)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Contents of the delivered folder: which source tables read each file, or why none does."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.delivered import delivered_rows, delivered_tables, is_delivered
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.dump_files import is_part
-from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, scan_pack, size_of
+from chu_platform.ingest.file_names import DOCUMENT
+from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, is_copy, scan_pack, size_of
 from chu_platform.tables.table import Table
 
 # States of a file of the pack: read by a table, or the reason why no table reads it.
 TAKEN: Final = "taken"
 COPY: Final = "copy_of_a_file_that_is_read"
+OTHER: Final = "another_file_of_this_name_is_read"
 PART: Final = "part_of_a_dump"
 REFUSED: Final = "source_refused"
 NOT_A_DELIVERY: Final = "not_a_delivery"
@@ -50,7 +51,9 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
             copies = reader.copies(pack)
             unused = reader.database and database_is_given
             select = partial(reader.files, pack)
-            unit_states[unit] = dict.fromkeys(copies, UNUSED) if unused else _copy_states(copies, select)
+            unit_states[unit] = (
+                dict.fromkeys(copies, UNUSED) if unused else _copy_states(copies, select, reader.database is not None)
+            )
             states |= unit_states[unit]
         for file in unit_states[unit]:
             readers[file].append(table.name)
@@ -61,19 +64,20 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
     return found | {path: FileStatus(UNREADABLE) for path in unreadable}
 
 
-def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]]) -> Mapping[Path, str]:
-    """States of the files that match a source; `select` gives those that it reads."""
+def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]], of_database: bool) -> Mapping[Path, str]:
+    """States of the files that match a source; `select` gives those that it reads. Other dumps are always copies."""
     try:
         taken = select()
+        others = {f: COPY if of_database or is_copy(f, taken) else OTHER for f in copies if f not in taken}
     except ChuError:
         # The run of the source table reports the cause.
         return dict.fromkeys(copies, REFUSED)
-    return {file: (PART if is_part(file) else TAKEN) if file in taken else COPY for file in copies}
+    return {file: others.get(file) or (PART if is_part(file) else TAKEN) for file in copies}
 
 
 def _unread_state(file: Path) -> str:
     """State of a file that matches no table."""
-    if NEVER_DELIVERED.fullmatch(file.name):
+    if NEVER_DELIVERED.fullmatch(file.name) or DOCUMENT.fullmatch(file.name):
         return NOT_A_DELIVERY
     return UNKNOWN if size_of(file) else EMPTY
 
@@ -83,14 +87,15 @@ def delivered_files(scan: PackScan) -> Sequence[Path]:
     return [f for f in scan.files if not NEVER_DELIVERED.fullmatch(f.name)]
 
 
-def pattern_of(table: Table) -> str | None:
-    """Regular expression of the file names of a source table; None for other tables."""
-    return delivered_rows(table).reader.pattern if is_delivered(table) else None
+def unread_files(scan: PackScan, tables: Sequence[Table]) -> Sequence[Path]:
+    """Files with data that no source table reads, in order of path."""
+    unknown = [f for f in delivered_files(scan) if not tables_for_file(f.name, tables)]
+    return [f for f in unknown if _unread_state(f) == UNKNOWN]
 
 
 def tables_for_file(name: str, tables: Sequence[Table]) -> Sequence[str]:
     """Names of the source tables that read files with this name."""
-    return [t.name for t in tables if (p := pattern_of(t)) and re.fullmatch(p, name, re.IGNORECASE)]
+    return [t.name for t in delivered_tables(tables) if delivered_rows(t).reader.match(name)]
 
 
 def delivery_keys(name: str, tables: Sequence[Table]) -> frozenset[tuple[str, ...]]:
@@ -99,10 +104,10 @@ def delivery_keys(name: str, tables: Sequence[Table]) -> frozenset[tuple[str, ..
     Of two files with a common key, a source reads only one. The tables of a database are read from one file.
     """
     keys = set()
-    for table in tables:
-        match = re.fullmatch(pattern, name, re.IGNORECASE) if (pattern := pattern_of(table)) else None
-        if match:
-            database = delivered_rows(table).reader.database
+    for table in delivered_tables(tables):
+        reader = delivered_rows(table).reader
+        if match := reader.match(name):
+            database = reader.database
             groups = () if database else tuple((value or "").lower() for value in match.groups())
             keys.add((database or table.name, *groups))
     return frozenset(keys)

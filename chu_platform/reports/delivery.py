@@ -17,6 +17,7 @@ from chu_platform.ingest.pack_contents import (
     COPY,
     EMPTY,
     NOT_A_DELIVERY,
+    OTHER,
     PART,
     REFUSED,
     TAKEN,
@@ -34,7 +35,7 @@ from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import is_database_table
 from chu_platform.storage.store import lake_root
-from chu_platform.tables.checks import CheckType, holds, one_of
+from chu_platform.tables.checks import CheckType, holds, none_in, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
 from chu_platform.tables.rows import ACCEPTANCES, DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
 from chu_platform.tables.table import Layer, Table, Zone
@@ -276,7 +277,16 @@ delivery = Table(
     ),
     checks=[
         one_of("kind", [FILE, SERVER]),
-        one_of("state", [READ, NOT_READ_YET, COPY, PART, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE]),
+        one_of(
+            "state",
+            [READ, NOT_READ_YET, COPY, OTHER, PART, REFUSED, NOT_A_DELIVERY, EMPTY, UNUSED, UNKNOWN, UNREADABLE],
+        ),
+        none_in(
+            "every_file_is_known",
+            f"SELECT count(*) FROM {{this}} WHERE present AND state = '{UNKNOWN}'",
+            "tout fichier de données livré est lu par une source ; sinon, son nom n’est pas connu",
+            blocking=False,
+        ),
         holds(
             "rows_in_are_kept_or_rejected",
             "rows_in = rows_kept + rows_rejected + rows_withdrawn",

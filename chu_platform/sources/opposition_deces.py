@@ -1,5 +1,7 @@
 """INSEE's opposition list: deaths that whoever publishes the register must leave out, at the request of the family."""
 
+from typing import Final
+
 from chu_platform.building_blocks.death_columns import (
     DATE_DECES,
     DATEDECES,
@@ -19,6 +21,14 @@ from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
+
+# INSEE's name is fichier-opposition-deces and a date. People name it in other words too, in another order.
+_LINKS: Final = "(?:(?:aux?|a|la|les|des?|du|d|l|insee|publication)-)*"
+NAME: Final = (
+    rf"(?P<period>(?:(?:fichiers?|listes?|insee)-)*{_LINKS}oppositions?-{_LINKS}deces(?:[-_].*)?"
+    rf"|(?:(?:fichiers?|listes?|insee)-)*{_LINKS}deces-{_LINKS}oppositions?(?:[-_].*)?|fichier-opposition-deces)"
+)
+LIST_FORMAT: Final = CsvFormat(";,\t")
 
 opposition_deces = Table(
     name="opposition_deces",
@@ -46,9 +56,10 @@ opposition_deces = Table(
     rows=Delivered(
         # Each list replaces the one before. If several are delivered, the deaths of all of them are withdrawn.
         DeliveredFiles(
-            r"fichier[-_]opposition[-_]deces(?P<period>[-_\d]*)\.csv",
-            {".csv": CsvFormat(";,\t")},
+            NAME + r"\.(?:txt|csv)",
+            {".csv": LIST_FORMAT, ".txt": LIST_FORMAT},
             optional=True,
+            several=True,
         ),
         typing={"datedeces": COMPACT_DATE, "lieudeces": COMMUNE, "actedeces": CERTIFICATE},
         spellings={
@@ -62,7 +73,7 @@ opposition_deces = Table(
             ),
         },
         derived={
-            "periode": "nullif(trim(period, '-_'), '')",
+            "periode": "nullif(regexp_extract(period, '\\d+([-_]?\\d+)*'), '')",
             "date_deces": insee_date("datedeces"),
             "death_year": "left(datedeces, 4)",
             "death_key": withdrawal_key("date_deces", "lieudeces", "actedeces"),

@@ -33,7 +33,7 @@ participants = Table(
             {".csv": HAS_CSV},
             optional=True,
         ),
-        derived={"enquete": "lower(survey)", "recueil": "campaign"},
+        derived={"enquete": "replace(lower(survey), '-', '_')", "recueil": "campaign"},
         typing={"sources": COUNT, "finess": FINESS},
         spellings=spellings(NAMES),
     ),

@@ -1,0 +1,62 @@
+"""Names of delivered files: what a name means, however people and programs have changed it.
+
+A source declares a pattern, a regular expression in which words are separated by `-`, `_` or `[-_]`. A name has the
+pattern as it is, or in its plain form: without accents, in small letters, words separated by `-`, without the marks of
+copies and versions at its end, and with its suffix once.
+"""
+
+import re
+from functools import cache
+from typing import Final
+from unicodedata import combining, normalize
+
+TEXT_SUFFIXES: Final = (".csv", ".txt", ".xlsx")
+# What browsers, file managers and people add: (1), " - Copie (2)", -v2, "Copie de".
+COPY_MARKS: Final = re.compile(r"(?:[-_. ]*\(\d+\)|[-_. ]+(?:copie|copy|v\d+(?:\.\d+)?|version[-_ ]?\d+))+[-_ ]*$")
+COPY_OF: Final = re.compile(r"^(?:copie[-_ ]de|copy[-_ ]of)[-_ ]+")
+# Documents and settings that come with data.
+DOCUMENT: Final = re.compile(
+    r".*\.(?:pdf|docx?|odt|rtf|md|html?|png|jpe?g|gif|pptx?|log|ini|lnk|url)|(?:readme|lisez[-_ ]?moi)\b.*|thumbs\.db",
+    re.IGNORECASE,
+)
+
+
+def match_name(pattern: str, name: str) -> re.Match[str] | None:
+    """The match of a pattern with a name, or with its plain form."""
+    return match_exactly(pattern, name) or _compiled(_plain_pattern(pattern)).fullmatch(plain_name(name))
+
+
+def match_exactly(pattern: str, name: str) -> re.Match[str] | None:
+    """The match of a pattern with a name as it is. The letter case does not matter."""
+    return _compiled(pattern).fullmatch(name)
+
+
+def plain_name(name: str) -> str:
+    """The plain form of a name."""
+    text = "".join(c for c in normalize("NFKD", name) if not combining(c)).lower()
+    stem, suffix = _parts(text)
+    while True:
+        bare = COPY_MARKS.sub("", stem)
+        inner, inner_suffix = _parts(bare)
+        if inner_suffix and suffix in (inner_suffix, ".txt"):
+            bare, suffix = inner, inner_suffix
+        if bare == stem:
+            break
+        stem = bare
+    return re.sub(r"[\W_]+", "-", COPY_OF.sub("", stem)).strip("-") + suffix
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """A name without its suffix, and the suffix if it is one of a table."""
+    suffix = next((s for s in TEXT_SUFFIXES if name.endswith(s)), "")
+    return name.removesuffix(suffix), suffix
+
+
+def _plain_pattern(pattern: str) -> str:
+    """A pattern of plain names, from a declared one."""
+    return pattern.replace("[-_]", "-").replace(r"\w", r"[\w-]").replace("_", "-")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
