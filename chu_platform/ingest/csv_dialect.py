@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from chu_platform.ingest.glued_records import GluedRecords
+
 NUL: Final = b"\x00"
 LF: Final = b"\n"
 CR: Final = b"\r"
@@ -35,7 +37,7 @@ class Dialect:
 
     `separator` and `quote` (b"": no quoting), `fallback` (encoding of bytes that are not UTF-8), `ending` (line
     ending), `width` (fields per record). In files of fixed width, only the first `max_length` characters of a line are
-    significant; the rest is ignored. Every line has at least `min_length`.
+    significant; the rest is ignored, unless it is another record (`glued`). Every line has at least `min_length`.
     """
 
     separator: bytes
@@ -45,6 +47,7 @@ class Dialect:
     width: int
     max_length: int | None = None
     min_length: int = 0
+    glued: GluedRecords | None = None
 
     @cached_property
     def record_pattern(self) -> re.Pattern[bytes]:
@@ -98,6 +101,19 @@ class Dialect:
             return text
         characters = text.replace(NUL, b" ").decode("utf-8", "surrogateescape")
         return characters[: self.max_length].encode("utf-8", "surrogateescape")
+
+    def glued_records(self, line: bytes) -> Sequence[bytes] | None:
+        """The records of a line of fixed width that holds several; None if they cannot be told apart for certain.
+
+        A line that holds one record at most is returned as it is.
+        """
+        if self.glued is None or len(line) <= self.glued.max_length:
+            return [line]
+        text = line.replace(NUL, b" ").decode("utf-8", "surrogateescape")
+        if not self.glued.are_in(text):
+            return [line]
+        records = self.glued.split(text)
+        return records and [record.encode("utf-8", "surrogateescape") for record in records]
 
     def _closing(self, text: bytes, start: int) -> int:
         while (end := text.find(self.quote, start)) >= 0 and text.startswith(self.quote, end + 1):

@@ -27,6 +27,8 @@ from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH, LineStructure,
 from chu_platform.ingest.outer_blanks import OuterBlanks, blanks_in_csv, blanks_in_fixed_width
 
 BLOCK = 1 << 20
+# Reason code of a line of fixed width with a second record that nothing separates from the first for certain.
+GLUED = "glued_records"
 POWER = re.compile(rb"\dE\+\d", re.IGNORECASE)
 # A letter with an accent of which UTF-8 has two bytes, each taken for a character of Windows and encoded again: Ã©.
 DOUBLY_ENCODED = re.compile(
@@ -58,7 +60,7 @@ class IrregularLines:
     """`count` lines of a block, from line `index` on, that were examined one by one.
 
     Together they are one record, a malformed record (`reason`), or a blank line (`blank`). `rewritten` is the
-    normalised form of a record that cannot be read as delivered.
+    normalised form of a record that cannot be read as delivered. A line of fixed width may be `glued` records.
     """
 
     index: int
@@ -66,6 +68,12 @@ class IrregularLines:
     reason: str | None = None
     rewritten: bytes | None = None
     blank: bool = False
+    glued: int = 1
+
+    @property
+    def records(self) -> int:
+        """Number of records."""
+        return self.glued if self.is_record else 0
 
     @property
     def is_record(self) -> bool:
@@ -122,7 +130,7 @@ class Block:
         # First and last lines of the regular records of several lines.
         self._long_records: list[tuple[Numbers, Numbers]] = []
         if self.lines:
-            doubtful = [*self._not_utf8(is_utf8), *self._header_lines()]
+            doubtful = [*self._not_utf8(is_utf8), *self._header_lines(), *self._glued_lines()]
             self._structure = LineStructure(self._text, self._ends, dialect, doubtful)
             self._classify(self._structure)
         if self.converted:
@@ -135,7 +143,7 @@ class Block:
     def records(self) -> int:
         """Number of records."""
         long = sum(int((last - first).sum()) for first, last in self._long_records)
-        return self.lines - long - sum(i.count - i.is_record for i in self.irregular)
+        return self.lines - long - sum(i.count - i.records for i in self.irregular)
 
     @property
     def has_powers(self) -> bool:
@@ -177,6 +185,7 @@ class Block:
     def record_lines(self) -> tuple[Numbers, Numbers]:
         """Index of the first line and number of lines of each record."""
         counts = np.ones(self.lines, np.intp)
+        records = np.ones(self.lines, np.intp)
         # How much more often a line is inside a record or between records than the line before.
         steps = np.zeros(self.lines + 1, np.intp)
         for first, last in self._long_records:
@@ -185,9 +194,11 @@ class Block:
             steps[last + 1] -= 1
         for lines in self.irregular:
             counts[lines.index] = lines.count
+            records[lines.index] = lines.glued
             steps[lines.index + lines.is_record] += 1
             steps[lines.index + lines.count] -= 1
         starts = np.flatnonzero(np.cumsum(steps[:-1]) == 0)
+        starts = np.repeat(starts, records[starts])
         return starts, counts[starts]
 
     def normalised(self) -> Iterator[bytes]:
@@ -243,6 +254,14 @@ class Block:
         candidates = np.flatnonzero((longer >= 0) & (longer <= len(BYTE_ORDER_MARK + CR)) & is_last).tolist()
         return [line for line in candidates if self._is_header(self.line(line))]
 
+    def _glued_lines(self) -> Sequence[int]:
+        """The lines of fixed width that may hold more than a record."""
+        glued = self._dialect.glued
+        if glued is None:
+            return []
+        longer: list[int] = np.flatnonzero(np.diff(self._ends, prepend=-1) > glued.max_length).tolist()
+        return [line for line in longer if self._dialect.glued_records(self.line(line)) != [self.line(line)]]
+
     def _is_header(self, line: bytes) -> bool:
         """Whether a line repeats the header, as in files that were joined."""
         return bool(self._header) and _without_carriage_return(line).removeprefix(BYTE_ORDER_MARK) == self._header
@@ -270,6 +289,11 @@ class Block:
             return IrregularLines(index, max(1, self._first_filled_line(index) - index), blank=True)
         if self._is_header(line):
             return IrregularLines(index, 1, "repeated_header")
+        records = dialect.glued_records(line)
+        if records is None:
+            return IrregularLines(index, 1, GLUED)
+        if len(records) > 1:
+            return self._glued(index, records)
         reason = dialect.reject_reason(_without_carriage_return(text))
         count = 1
         if reason == "unterminated_quote":
@@ -283,6 +307,14 @@ class Block:
         if reason:
             return IrregularLines(index, count, reason)
         return self._record(index, count, text, rewrite=count == 1 and text != line)
+
+    def _glued(self, index: int, records: Sequence[bytes]) -> IrregularLines:
+        """The line `index`, which holds several records."""
+        texts = [self._dialect.significant_part(record) for record in records]
+        lines = [self._record(index, 1, text, rewrite=True) for text in texts]
+        if reason := next((line.reason for line in lines if line.reason), None):
+            return IrregularLines(index, 1, reason)
+        return IrregularLines(index, 1, rewritten=b"".join(line.rewritten or b"" for line in lines), glued=len(lines))
 
     def _first_filled_line(self, index: int) -> int:
         """The first line from `index` on that is not blank; the number of lines if there is none."""

@@ -1,5 +1,6 @@
 """Reader of delivered files with fixed-width lines. Positions are counted in characters."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK, refuse_doubled, require_text
 from chu_platform.ingest.files import OpenedFile
+from chu_platform.ingest.glued_records import GluedRecords
 from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
 
@@ -45,10 +47,11 @@ class Anchor:
 class FixedWidthFormat:
     """Fixed-width lines without a header. `columns` gives the first and last character of each column, from 1.
 
-    Text after the last column is ignored. `fallback` is the encoding of bytes that are not UTF-8. Every line goes at
-    least to the end of the column `complete_to`: a shorter last line without line ending was cut. `anchors` tell the
-    lines of which a part is shifted; columns of no anchor begin in their place in every line. A line in which the
-    values of an anchor are in no place for certain is a reject.
+    Text after the last column is ignored, unless it is another record: a line of several records is split if `anchors`
+    tell for certain where each starts, else it is a reject. `fallback` is the encoding of bytes that are not UTF-8.
+    Every line goes at least to the end of the column `complete_to`: a shorter last line without line ending was cut.
+    `anchors` tell the lines of which a part is shifted; columns of no anchor begin in their place in every line. A line
+    in which the values of an anchor are in no place for certain is a reject.
     """
 
     columns: Mapping[str, tuple[int, int]]
@@ -77,7 +80,9 @@ class FixedWidthFormat:
             refuse_doubled(file.path, file.name, 0)
             max_length = max(last for _, last in self.columns.values())
             _, min_length = self.columns[self.complete_to]
-            dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length, min_length)
+            longest = max_length + MAX_SHIFT * len(self.anchors)
+            glued = GluedRecords(self._certain_record(), min_length, max_length, longest) if self.anchors else None
+            dialect = Dialect(NO_SEPARATOR.encode(), b"", self.fallback, ending, 1, max_length, min_length, glued)
             scan = RecordScan(file.path, file.name, dialect, b"", start, 1)
             scan.run(Path(scratch) / "normalised.txt", MAX_REJECTS)
             scan.require_whole()
@@ -105,6 +110,12 @@ class FixedWidthFormat:
                 is_unended=scan.is_unended,
                 outer_blanks=scan.outer_blanks,
             )
+
+    def _certain_record(self) -> re.Pattern[str]:
+        """Pattern of the place where a record starts of which no part is shifted."""
+        # The pattern of an anchor begins with the character before its first column.
+        places = ((self.columns[anchor.columns[0]][0] - 2, anchor.certain) for anchor in self.anchors)
+        return re.compile(r"(?=[^\s\d])" + "".join(f"(?=.{{{before}}}{certain})" for before, certain in places))
 
     def _cells(self, lines: str) -> str:
         """SQL (for FROM) of the columns of `lines` and the shifts of the anchors, null where a shift is unknown.

@@ -62,24 +62,28 @@ PLAIN: Final = _escaped(
 # FINESS number of a site or a legal entity: nine characters, for instance 010000024, 2A0000154.
 FINESS: Final = _one_form("\\d[0-9AB]\\d{7}", ("\\d{1,8}", _padded(9)))
 # Identifier of an organisation: F and its FINESS number, or another prefix. A few have a date behind the FINESS number.
+# The national identifier of a structure is 1 and the FINESS number.
 ORGANISATION: Final = _one_form(
     "[A-Z]\\d[0-9AB]\\d{7}",
     ("F\\d{1,8}", "concat('F', lpad({text}[2:], 9, '0'))"),
     ("\\d[0-9AB]\\d{7}", "concat('F', {text})"),
     ("\\d{8}", "concat('F0', {text})"),
+    ("1-?\\d[0-9AB]\\d{7}", "concat('F', right({text}, 9))"),
 )
 # Identifier of a professional: RPPS (11 digits) or ADELI (9 characters, the department first). The national identifier
-# is 8 and the RPPS, or 0 and the ADELI; a column padded to its length has 0 before the RPPS.
+# is 8 and the RPPS, or 0 and the ADELI, sometimes with a dash between them; a column padded to its length has 0 before
+# the RPPS.
 PROFESSIONAL: Final = _one_form(
     "\\d{11}|\\d[0-9A-Z]{2}\\d{6}",
     ("[08]\\d{11}", "{text}[2:]"),
     ("0[0-9A-Z]{9}", "{text}[2:]"),
+    ("8-\\d{11}|0-\\d[0-9A-Z]{2}\\d{6}", "{text}[3:]"),
     ("\\d{1,8}", _padded(9)),
     ("\\d[A-Z]\\d{6}", "concat('0', {text})"),
     ("[1-9]\\d{9}", "concat('0', {text})"),
 )
-# Postal code in France, sometimes behind F- or FR-.
-POSTAL_CODE: Final = _one_form("\\d{5}", ("\\d{4}", _padded(5)), ("FR?-\\d{5}", "right({text}, 5)"))
+# Postal code in France, sometimes behind F or FR.
+POSTAL_CODE: Final = _one_form("\\d{5}", ("\\d{4}", _padded(5)), ("FR?-?\\d{5}", "right({text}, 5)"))
 # INSEE code of a commune or of a country: five characters, for instance 01053, 2A004, 99139.
 COMMUNE: Final = _one_form("\\d[0-9AB]\\d{3}", ("\\d{4}", _padded(5)))
 # The same in a file of fixed width: four digits are not a code without its zero, but what a cut left of a line.

@@ -83,10 +83,11 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         -- The month at 6 or the day at 9 of a date; null when it is 00 or absent.
         CREATE MACRO date_part_at(text, position) AS nullif(nullif(substr(text, position, 2), ''), '00');
-        -- Most dates are complete: the cast of the whole text saves time.
-        CREATE MACRO assumed_date(text) AS if(text ^@ '0000', NULL, coalesce(try_cast(text AS DATE),
+        -- Most dates are complete: the cast of the whole text saves time. Other texts are no dates.
+        CREATE MACRO assumed_date(text) AS if(text ^@ '0000', NULL, if(text LIKE '____-__-__'
+            OR text SIMILAR TO '[0-9]{{4}}(-[0-9]{{2}})?', coalesce(try_cast(text AS DATE),
             try_cast(concat_ws('-', left(text, 4), coalesce(date_part_at(text, 6), '07'),
-                if(date_part_at(text, 6) IS NULL, '01', coalesce(date_part_at(text, 9), '15'))) AS DATE)));
+                if(date_part_at(text, 6) IS NULL, '01', coalesce(date_part_at(text, 9), '15'))) AS DATE)), NULL));
 
         CREATE TABLE death AS
         -- In steps, so that a date and an age are computed once for each line.

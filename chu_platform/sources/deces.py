@@ -1,6 +1,7 @@
 """INSEE register of deaths, as one CSV file that covers all years."""
 
 from chu_platform.building_blocks.death_columns import (
+    BIRTH_UNDERSTOOD,
     DATE_DECES,
     DATE_NAISSANCE,
     DEATH_YEAR,
@@ -8,7 +9,6 @@ from chu_platform.building_blocks.death_columns import (
     NOM,
     PRENOM,
     SEXE,
-    WITH_YEAR,
     code_lieu_deces,
     code_lieu_naissance,
     lieu_naissance,
@@ -56,7 +56,7 @@ deces = Table(
             "numero_acte_deces": CERTIFICATE,
         },
         derived={"death_year": "left(date_deces, 4)"},
-        understood={"date_naissance": WITH_YEAR},
+        understood={"date_naissance": BIRTH_UNDERSTOOD},
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),
         row_checks=valid_death_date("date_deces"),
     ),

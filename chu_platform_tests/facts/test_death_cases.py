@@ -172,6 +172,15 @@ SPELLINGS = {
     "2019-06-17 00:00:00": "2019-06-17",
     "2019-06-17T00:00:00.000Z": "2019-06-17",
     "2019-06-17 13:45": "2019-06-17",
+    "20190617.0": "2019-06-17",
+    "20190600.00": "2019-06-00",
+    "2019/06/17": "2019-06-17",
+    "2019/6/7": "2019-06-07",
+    "2019/06": "2019-06",
+    "2019/00/00": "2019-00-00",
+    "2019.06.17": "2019-06-17",
+    "2019.6.7": "2019-06-07",
+    "2019/06/17 00:00:00": "2019-06-17",
 }
 
 
@@ -212,6 +221,29 @@ def test_every_format_reads_every_spelling_of_a_date(tmp_path: Path) -> None:
     )
     outcome = deliver(deces, pack, tmp_path / "withdrawn")
     assert (outcome.reading.kept, outcome.reading.withdrawn, outcome.reading.remarks) == (0, len(deaths), [])
+
+
+@pytest.mark.parametrize("table", [deces, deces_insee_csv])
+@pytest.mark.parametrize(
+    ("births", "wrong"),
+    [
+        (["14612", "11231", "02/01/1940", "1940-13-45", "19401", "1940 01 02", "jan 1940"], 7),
+        (["1940-01-02", "1940", "1940-00-00", "1940-00-05", "19400102.0", "1940/01/02", "0000-00-00", "194001"], 0),
+    ],
+)
+def test_births_that_are_no_dates_are_counted(tmp_path: Path, table: Table, births: list[str], wrong: int) -> None:
+    """Above 1 % a warning, above 10 % the source stops; nothing is read from a text that begins with four digits."""
+    for times, others, blocks in ((1, 200, False), (2, 40, True)):
+        pack = tmp_path / f"pack {times}"
+        days = births * times + ["1935-03-10"] * others
+        deaths = [died("2019-05-06")._replace(date_naissance=birth, nom=f"N{n}") for n, birth in enumerate(days)]
+        write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+        lines = [insee(d, datenaiss=d.date_naissance) for d in deaths]
+        write(pack, "Deces_2019.csv", [";".join(COLUMNS), *lines])
+        outcome = deliver(table, pack, tmp_path / f"work {times}")
+        assert (outcome.rejected, outcome.reading.kept) == ([], len(deaths))
+        found = [(m.wrong, m.blocks) for m in outcome.reading.misunderstood]
+        assert found == ([(wrong * times, blocks)] if wrong else [])
 
 
 @pytest.mark.parametrize(
@@ -372,6 +404,55 @@ def test_a_line_of_which_no_part_is_in_a_known_place_is_a_reject(tmp_path: Path)
     near = [case for case in cases if abs(case[0]) <= 24 and abs(case[1]) <= 24]
     assert len(near) + len(lines) <= outcome.reading.kept
     assert "misplaced" in {reason for _, _, reason in outcome.rejected}
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_glued_lines_are_split(tmp_path: Path, encoding: str, cut: int) -> None:
+    """Two or three records in a line, as of files that were joined and do not end with a line feed."""
+    records = [shifted(0, 0, birth=f"19{n}0310").replace("ZOE", "ZOÉ") for n in range(10, 30)]
+    whole, stripped = records[0][: 176 - cut], records[4][: 176 - cut]
+    lines = [whole + records[1], *records[2:4], stripped + records[5][: 176 - cut] + records[6], *records[7:]]
+    write(tmp_path / "pack", "deces-2019.txt", lines, encoding)
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == []
+    assert outcome.reading.rows_in == len(records)
+    assert Counter(row[:4] + row[6:8] for row in outcome.rows) == Counter(
+        ("AMELINE*ZOÉ/", 2, f"19{n}0310", "99352", "20190312", "69381") for n in range(10, 30)
+    )
+
+
+def test_rejects_behind_glued_lines_have_their_line(tmp_path: Path) -> None:
+    good, bad = shifted(0, 0), shifted(0, 0, day="20190230")
+    write(tmp_path / "pack", "deces-2019.txt", [good * 3, good, bad, good + bad, *[good] * 30])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [(3, "datedeces", "not_a_date"), (4, "datedeces", "not_a_date")]
+    assert (outcome.reading.rows_in, outcome.reading.kept) == (37, 35)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        shifted(0, 0) + shifted(0, 0)[:120],
+        shifted(0, 0)[:120] + shifted(0, 0),
+        shifted(0, 0) + shifted(0, 0, birth="19991310"),
+        shifted(0, 0) + "x" * 50 + shifted(3, 0),
+    ],
+)
+def test_a_second_record_in_an_unknown_place_is_a_reject(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "pack", "deces-2019.txt", [line, *[shifted(0, 0)] * 30])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == [(1, None, "glued_records")]
+    assert outcome.reading.kept == 30
+
+
+def test_other_text_behind_a_record_is_ignored(tmp_path: Path) -> None:
+    """Also if a line has many letters of two bytes."""
+    wide = "É" * 40 + shifted(0, 0)[40:94] + "Ü" * 60 + shifted(0, 0)[154:]
+    write(tmp_path / "pack", "deces-2019.txt", [shifted(0, 0) + " " * 90, shifted(0, 0) + ";" + " " * 80 + "x", wide])
+    outcome = deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
+    assert outcome.rejected == []
+    assert {row[6:9] for row in outcome.rows} == {("20190312", "69381", "000000042")}
 
 
 @pytest.mark.parametrize("encoding", ["cp437", "iso-8859-1", "cp1252"])
