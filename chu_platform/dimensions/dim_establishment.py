@@ -7,7 +7,7 @@ The register also lists private practices, often named after a person. Only esta
 from chu_platform.building_blocks.place_codes import department_of
 from chu_platform.references.department import department
 from chu_platform.references.region import region
-from chu_platform.sources.etablissement_sante import FRENCH_COUNTRIES, etablissement_sante
+from chu_platform.sources.etablissement_sante import COUNTRIES, FRENCH_COUNTRIES, etablissement_sante
 from chu_platform.tables.checks import attached
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query
@@ -45,14 +45,20 @@ dim_establishment = Table(
     reads={"register": etablissement_sante, "department": department, "region": region},
     rows=Query(
         f"""
-        WITH located AS (
-            SELECT identifiant_organisation AS key, raison_sociale_site AS name,
-                   coalesce(commune, nullif(trim(regexp_replace(cedex, '^[ \u00a0]*[0-9][0-9][0-9][0-9][0-9][ \u00a0]*', '')), '')) AS commune,
-                   CASE WHEN code_commune RLIKE '^[0-9][0-9AB][0-9][0-9][0-9]$' THEN code_commune END AS insee,
-                   CASE WHEN upper(pays) RLIKE '[A-Z]' AND NOT upper(pays) RLIKE '{FRENCH_COUNTRIES}' THEN NULL
-                        WHEN code_postal RLIKE '^[0-9][0-9][0-9][0-9][0-9]$' THEN code_postal
-                        ELSE nullif(regexp_extract(cedex, '^[ \u00a0]*([0-9][0-9][0-9][0-9][0-9])', 1), '') END AS postal
+        WITH written AS (
+            SELECT *, coalesce(upper(pays) RLIKE '{COUNTRIES}' AND NOT upper(pays) RLIKE '{FRENCH_COUNTRIES}', false)
+                       AS is_abroad
             FROM {{register}}
+        ),
+        located AS (
+            -- A place abroad has no department, whatever its codes.
+            SELECT identifiant_organisation AS key, raison_sociale_site AS name,
+                   coalesce(commune, nullif(trim(regexp_replace(cedex, '^[ \u00a0]*([Ff][Rr]?-?)?[0-9][0-9][0-9][0-9][0-9][ \u00a0]*', '')), '')) AS commune,
+                   CASE WHEN NOT is_abroad AND code_commune RLIKE '^[0-9][0-9AB][0-9][0-9][0-9]$' THEN code_commune END AS insee,
+                   CASE WHEN is_abroad THEN NULL
+                        WHEN code_postal RLIKE '^[0-9][0-9][0-9][0-9][0-9]$' THEN code_postal
+                        ELSE nullif(regexp_extract(cedex, '^[ \u00a0]*([Ff][Rr]?-?)?([0-9][0-9][0-9][0-9][0-9])', 2), '') END AS postal
+            FROM written
         ),
         coded AS (
             -- Before 1976, the codes of the communes of Corsica began with 20, as its postal codes do.

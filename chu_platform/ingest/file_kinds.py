@@ -26,7 +26,16 @@ COMPRESSED: Final = {
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!\x1a\x07": "RAR",
     b"\x28\xb5\x2f\xfd": "zstd",
+    **{b"BZh%d%b" % (level, block): "bzip2" for level in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90")},
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x02\x21\x4c\x18": "lz4",
+    b"LZIP": "lzip",
+    b"\x1f\x9d": "compress",
 }
+# Where the mark of a tar archive stands.
+TAR: Final = slice(257, 262)
+# A text in UTF-16 has a zero byte in each letter without accent. So many bytes of it are examined.
+WIDE_START: Final = 64
 # How to get the file that was meant, for files that begin like this.
 OTHER_TEXTS: Final = (
     (
@@ -38,7 +47,11 @@ OTHER_TEXTS: Final = (
         "is a git-annex pointer, not the file itself: run `git annex get` in its repository, and deliver the file",
     ),
     (
-        re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title)\b", re.I | re.S),
+        re.compile(
+            rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*"
+            rb"<(!doctype\s+html|html|head|body|title|h[1-6]|div|p|center|script|meta|table)\b",
+            re.I | re.S,
+        ),
         "is a web page (HTML), such as an error or a sign-in page, not the file itself: download the file again",
     ),
     (
@@ -50,6 +63,24 @@ OTHER_TEXTS: Final = (
         "is a JSON document, such as an error message of a server, not a table: download the file again",
     ),
     (re.compile(rb"%PDF-"), "is a PDF document: ask for the table as a file"),
+    (re.compile(rb"PAR1"), "is a Parquet file: ask for the table as CSV"),
+    (
+        # Text; a message to a public key; a message with a passphrase. age and OpenSSL encrypt files too.
+        re.compile(
+            rb"-----BEGIN (PGP|AGE)|(\x84.|[\x85\xc1]..)\x03|[\x8c\xc3].\x04[\x01-\x0d]|age-encryption|Salted__", re.S
+        ),
+        "is an encrypted file (such as PGP): decrypt it, and deliver the file in it",
+    ),
+    (
+        re.compile(
+            rb"\s*(HTTP/[\d.]+\s+)?((error|erreur)\W{0,3})?([45]\d\d\W{1,3})?(forbidden|(page |file )?not found|"
+            rb"unauthori[sz]ed|access (is )?denied|acc\S{1,2}s (refus|interdit)|bad (request|gateway)|"
+            rb"internal server error|service (temporarily )?unavailable|gateway time-?out|too many requests|"
+            rb"request time-?out|proxy authentication required)",
+            re.I,
+        ),
+        "is the error message of a server, not the file itself: download the file again",
+    ),
 )
 
 # Files that lie beside a delivery or in its place: pattern of the name, with the name of the delivery, and what it is.
@@ -92,7 +123,7 @@ def _names_beside(file: Path, match: re.Match[str]) -> Iterator[str]:
 def require_text(file: Path, name: str) -> None:
     """Raise ChuError when a file that should be text with rows is of another kind that is known."""
     start = _start(file)
-    if start.startswith(WIDE_MARKS):
+    if start.startswith(WIDE_MARKS) or _is_wide(start):
         raise ChuError(f"{name} is written in UTF-16: ask for it in UTF-8")
     if start.startswith(ZIP) and _is_workbook(file):
         raise ChuError(f"{name} is a workbook, not a text file: deliver it as .xlsx, or save it as CSV")
@@ -134,6 +165,8 @@ def _read(stream: BinaryIO, position: int, size: int) -> bytes:
 def require_workbook(file: Path, name: str) -> None:
     """Raise ChuError when a file that should be an XLSX workbook is something else."""
     if _start(file).startswith(ZIP) and _is_workbook(file):
+        if _has_password(file):
+            raise ChuError(f"{name} is protected by a password: save it without a password, and deliver it again")
         return
     refuse_other_kind(file, name)
     first_line = _start(file).split(b"\n", 1)[0]
@@ -152,6 +185,8 @@ def refuse_other_kind(file: Path, name: str) -> None:
     for mark, program in COMPRESSED.items():
         if start.startswith(mark):
             raise ChuError(f"{name} is a compressed file ({program}): unpack it, and deliver the file in it")
+    if start[TAR] == b"ustar":
+        raise ChuError(f"{name} is a tar archive: unpack it, and deliver the files in it")
     text = start.removeprefix(BYTE_ORDER_MARK)
     for pattern, description in OTHER_TEXTS:
         if pattern.match(text):
@@ -185,10 +220,23 @@ def _archive(file: Path) -> str:
         return "is a binary workbook (.xlsb): save it as .xlsx"
     if "content.xml" in names and "mimetype" in names:
         return "is an OpenDocument spreadsheet: save it as .xlsx or as CSV"
-    with zipfile.ZipFile(file) as archive:
-        has_password = any(part.flag_bits & 1 for part in archive.infolist())
-    password = " with a password" if has_password else ""
+    password = " with a password" if _has_password(file) else ""
     return f"is a zip archive{password} of {len(names)} files: unpack it, and deliver the files in it"
+
+
+def _has_password(file: Path) -> bool:
+    """Whether files in a zip archive are encrypted."""
+    with zipfile.ZipFile(file) as archive:
+        return any(part.flag_bits & 1 for part in archive.infolist())
+
+
+def _is_wide(start: bytes) -> bool:
+    """Whether a file that starts like this is written in UTF-16, without the mark that tells it."""
+    first, second = start[:WIDE_START:2], start[1:WIDE_START:2]
+    return any(
+        len(zeros) > 1 and 0 not in letters and zeros.count(0) > len(zeros) // 2
+        for zeros, letters in ((first, second), (second, first))
+    )
 
 
 def _old_workbook(file: Path) -> str:

@@ -26,7 +26,7 @@ TYPING: Final = {
     INTEGER: _WHOLE.format(type="INTEGER", trimmed=_TRIMMED),
     LONG: _WHOLE.format(type="BIGINT", trimmed=_TRIMMED),
     # Decimal point and decimal comma both occur, even in one row.
-    DOUBLE: f"CASE WHEN regexp_full_match({_TRIMMED}, '[+-]?\\d+([.,]\\d*)?([eE][+-]?\\d+)?') "
+    DOUBLE: f"CASE WHEN regexp_full_match({_TRIMMED}, '[+-]?(\\d+([.,]\\d*)?|[.,]\\d+)([eE][+-]?\\d+)?') "
     f"THEN try_cast(replace({_TRIMMED}, ',', '.') AS DOUBLE) END",
     # A moment, as of a typed column of a database, has its day.
     DATE: f"CASE WHEN regexp_full_match({_TRIMMED}, '{_DAY}') THEN try_cast({_TRIMMED} AS DATE) "

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HEADER_SEARCH_ROWS: Final = 20
 # Rows that are written at a time.
 BATCH_ROWS: Final = 1_000
+# Names of sheets in an error.
+MAX_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,10 @@ def _from_header(
     if best is None:
         raise ChuError(f"{name}: its sheets are empty: ask for it again")
     if len(whole) > 1:
-        raise ChuError(f"{name} has the columns in several sheets: {', '.join(whole)}; keep one of them")
+        more = f" and {len(whole) - MAX_NAMED} more" if len(whole) > MAX_NAMED else ""
+        raise ChuError(
+            f"{name} has the columns in several sheets: {', '.join(whole[:MAX_NAMED])}{more}; keep one of them"
+        )
     sheet, start = best
     sheet.require_results()
     return (row for row in sheet.rows() if row[0] >= start)

@@ -37,7 +37,7 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
     """Create organisation(id, department, region) and attachment(professional, organisation, share).
 
     The department is that of the commune, else of the postal code, else of the postal code that `cedex` begins with.
-    Postal codes of addresses in other countries do not count. Communes 9_352 to 9_354 are those of Algeria. Of Corsica,
+    Codes of addresses in other countries do not count. Communes 9_352 to 9_354 are those of Algeria. Of Corsica,
     only the region may be known. `share` is the part of the professional's consultations that counts in the
     organisation.
     """
@@ -48,15 +48,16 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
         WITH written AS (
             SELECT identifiant_organisation AS id,
                 if(code_commune SIMILAR TO '[0-9][0-9AB][0-9]{{3}}', code_commune, NULL) AS commune,
-                [c FOR c IN [code_postal, trim(cedex, ' \u00a0')[:5]] IF c SIMILAR TO '[0-9]{{5}}'][1] AS postal,
-                strip_accents(lower(pays)) AS country
+                [c FOR c IN [code_postal, regexp_replace(trim(cedex, ' \u00a0'), '^fr?-?', '', 'i')[:5]]
+                    IF c SIMILAR TO '[0-9]{{5}}'][1] AS postal,
+                regexp_replace(strip_accents(lower(pays)), '^[^a-z0-9]+|([.,]0+)?[^a-z0-9]*$', '', 'g') AS country
             FROM raw_etablissement_sante
         ), area AS (
-            SELECT id, commune, if(
-                country NOT SIMILAR TO '.*[a-z].*' OR ltrim(country) ^@ 'fr' OR country SIMILAR TO
-                '.*(fran.aise|guadeloupe|martinique|guyane|r.union|mayotte|corse).*' OR country IS NULL, postal, NULL
-            ) AS postal
-            FROM written
+            SELECT id, if(is_french, commune, NULL) AS commune, if(is_french, postal, NULL) AS postal
+            FROM (SELECT *, coalesce(country NOT SIMILAR TO '.*[a-z].*|(99)?[0-9]{{3}}' OR country ^@ 'fr'
+                OR country SIMILAR TO '.*(fran.aise|m.tropole|guadeloupe|martinique|guyane|r.union|mayotte|corse).*'
+                OR country IN ('f', '99000', '99100', '000', '100', '250', 'gp', 'glp', '312', 'mq', 'mtq', '474',
+                    'gf', 'guf', '254', 're', 'reu', '638', 'yt', 'myt', '175'), true) AS is_french FROM written)
         ), located AS (
             -- Corsica has postal codes that begin with 20, and communes of before 1976; 200 and 201 are Corse-du-Sud.
             SELECT id, max(CASE

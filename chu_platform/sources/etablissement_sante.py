@@ -9,12 +9,21 @@ from chu_platform.ingest.identifiers import COMMUNE, FINESS, ORGANISATION, PLAIN
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Pattern of the names, in capitals, that an address in France has as its country. Overseas regions are written as well.
-FRENCH_COUNTRIES: Final = "^ *FR|FRAN.AISE|GUADELOUPE|MARTINIQUE|GUYANE|R.UNION|MAYOTTE|CORSE"
+_CODE: Final = "^[^0-9A-Z]*({codes})([.,]0+)?[^0-9A-Z]*$"
+# Pattern of a country in capitals: a name or a code, of INSEE (99134) or of ISO (ESP, ES, 724). Other numbers are none.
+COUNTRIES: Final = "[A-Z]|" + _CODE.format(codes="99[0-9][0-9][0-9]|[0-9][0-9][0-9]")
+# Pattern of the countries that an address in France has. Overseas regions are written as well.
+FRENCH_COUNTRIES: Final = (
+    "^[^0-9A-Z]*FR|FRAN.AISE|M.TROPOLE|GUADELOUPE|MARTINIQUE|GUYANE|R.UNION|MAYOTTE|CORSE|"
+    + _CODE.format(
+        codes="F|FX|GP|GLP|MQ|MTQ|GF|GUF|RE|REU|YT|MYT|99000|99100|000|100|250|312|474|254|638|175",
+    )
+)
 _COUNTRY: Final = f"upper({delivered_text('pays')})"
-# SQL that is true for an address in another country. A code without letters is not a name.
+# SQL that is true for an address in another country.
 ABROAD: Final = (
-    f"coalesce(regexp_matches({_COUNTRY}, '[A-Z]') AND NOT regexp_matches({_COUNTRY}, '{FRENCH_COUNTRIES}'), false)"
+    f"coalesce(regexp_matches({_COUNTRY}, '{COUNTRIES}') AND NOT regexp_matches({_COUNTRY}, '{FRENCH_COUNTRIES}'), "
+    "false)"
 )
 
 etablissement_sante = Table(

@@ -110,6 +110,28 @@ PLACES: Final = [
     ("ALLEMAGNE", "", "75012", "", UNKNOWN),
     ("Italie", "", "20100", "", UNKNOWN),
     ("SUISSE", "", "", "01200 BELLEGARDE", UNKNOWN),
+    # The same with codes of countries, whatever the codes of the place.
+    ("99134", "", "28001", "", UNKNOWN),
+    ("99134.0", "", "28001", "", UNKNOWN),
+    (" 99109", "", "", "66100 SARREBRUCK", UNKNOWN),
+    ("99131", "", "1000", "", UNKNOWN),
+    ("724", "", "28001", "", UNKNOWN),
+    ("E", "", "28001", "", UNKNOWN),
+    ("ES", "28085", "28001", "", UNKNOWN),
+    ("Espagne", "28085", "", "", UNKNOWN),
+    # France in other words, and codes before a postal code.
+    *(
+        (france, "", "69003", "", ("69", "84"))
+        for france in ("F", "f ", "FR", "FRA", "France", "METROPOLE", "Métropole", "France métropolitaine", "99000")
+    ),
+    ("250", "", "69003", "", ("69", "84")),
+    ("99100.0", "", "69003", "", ("69", "84")),
+    ("RE", "", "97400", "", ("974", "04")),
+    ("", "", "FR75004", "", ("75", "11")),
+    ("", "", "F 75004", "", ("75", "11")),
+    ("F", "", "", "F-75004 PARIS", ("75", "11")),
+    ("", "", "", "\u00a0fr-75004 PARIS CEDEX 04", ("75", "11")),
+    ("", "", "", "E-28001 MADRID", UNKNOWN),
     # Codes of places as in the register of deaths.
     ("", "91352", "", "", UNKNOWN),
     ("", "92353", "16000", "", UNKNOWN),

@@ -3,8 +3,10 @@
 Where the cases come from: docs/public-cases.md.
 """
 
+import bz2
 import gzip
 import io
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +42,15 @@ def packed(name: str, content: str = "", password: bool = False) -> bytes:
     return bytes(data)
 
 
+def tarred(name: str, content: str) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content.encode()))
+    return target.getvalue()
+
+
 def workbook() -> bytes:
     target = io.BytesIO()
     openpyxl.Workbook().save(target)
@@ -58,6 +69,26 @@ KINDS = [
     (packed("things.csv", GOOD), "is a zip archive of 1 files: unpack it"),
     (packed("things.csv", GOOD, password=True), "is a zip archive with a password"),
     (packed("xl/workbook.bin"), "is a binary workbook"),
+    (bz2.compress(GOOD.encode()), r"is a compressed file \(bzip2\): unpack it"),
+    (bz2.compress(b""), r"is a compressed file \(bzip2\)"),
+    (b"\x04\x22\x4d\x18\x64\x40\xa7" + GOOD.encode(), r"is a compressed file \(lz4\)"),
+    (tarred("things.csv", GOOD), "is a tar archive: unpack it"),
+    (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA", "is an encrypted file"),
+    (b"\x85\x01\x0c\x03" + bytes(range(9, 200)), "is an encrypted file"),
+    (b"\x8c\x0d\x04\x09\x03\x02" + bytes(range(9, 200)), "is an encrypted file"),
+    (b"PAR1" + bytes(range(200)), "is a Parquet file"),
+    *(
+        (text, "is the error message of a server, not the file itself: download")
+        for text in (
+            b"403 Forbidden",
+            b"404: Not Found\n",
+            b"HTTP/1.1 503 Service Unavailable\r\nDate: today\r\n",
+            b"Error 502 - Bad Gateway",
+            b"Access Denied",
+            "Accès refusé".encode(),
+        )
+    ),
+    (b"<h1>Not Found</h1>", r"is a web page \(HTML\)"),
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"),
         "is protected by a password: save it",
@@ -102,6 +133,17 @@ FIXED = FixedWidthFormat({"id": (1, 1), "label": (2, 10), "day": (11, 20), "amou
 def test_the_kind_is_named(given: Given, name: str, content: bytes, message: str) -> None:
     file = name if "." in name else "things.csv"
     given.write(content, file).refused(f"{file} {message}", FIXED if name == "fixed" else None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("form", [None, FIXED])
+def test_wide_letters_without_a_mark(given: Given, encoding: str, form: FixedWidthFormat | None) -> None:
+    given.write(GOOD.encode(encoding)).refused("things.csv is written in UTF-16", form)
+
+
+def test_a_workbook_with_a_password_in_its_archive(given: Given) -> None:
+    data = packed("xl/workbook.xml", password=True)
+    given.write(data, "things.xlsx").refused("things.xlsx is protected by a password: save it")
 
 
 def test_a_workbook_named_csv(given: Given) -> None:

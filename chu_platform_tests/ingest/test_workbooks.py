@@ -102,6 +102,16 @@ def test_a_header_in_two_sheets(tmp_path: Path) -> None:
         given(tmp_path)
 
 
+def test_a_header_in_many_sheets(tmp_path: Path) -> None:
+    file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1]], sheet="1")
+    book = openpyxl.load_workbook(file)
+    for number in range(2, 40):
+        book.copy_worksheet(book["1"]).title = f"{number}"
+    book.save(file)
+    with pytest.raises(ChuError, match="in several sheets: 1, 2, 3, 4, 5 and 34 more; keep one of them"):
+        given(tmp_path)
+
+
 def test_a_header_without_rows(tmp_path: Path) -> None:
     write(tmp_path / "pack", [HEADER_ROW])
     with pytest.raises(ChuError, match="has a header and no rows"):
