@@ -4,7 +4,7 @@ from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
-from chu_platform.tables.checks import foreign_key, mostly_found, none_in
+from chu_platform.tables.checks import foreign_key, mostly_found, none_in, usually_found
 from chu_platform.tables.columns import STRING, WEIGHT, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -65,6 +65,15 @@ bridge_professional_establishment = Table(
             activite_professionnel_sante,
             "establishment_key",
             dim_establishment,
+        ),
+        usually_found(
+            "establishment",
+            "identifiant_organisation",
+            activite_professionnel_sante,
+            "establishment_key",
+            dim_establishment,
+            # Some organisations, such as private practices, are not in the register.
+            0.3,
         ),
         none_in(
             "weights_sum_to_one",

@@ -6,7 +6,7 @@ from chu_platform.sources.activite_professionnel_sante import activite_professio
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
-from chu_platform.tables.checks import foreign_key, mostly_found
+from chu_platform.tables.checks import USUALLY_MISSING, foreign_key, mostly_found, usually_found
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
@@ -59,8 +59,14 @@ dim_professional = Table(
         foreign_key("speciality_key", dim_speciality),
         # Most professionals have no speciality: only the codes that are there are looked for.
         mostly_found("speciality", "Code_specialite", professionnel_de_sante, "Code_specialite", specialites),
+        usually_found(
+            "speciality", "Code_specialite", professionnel_de_sante, "Code_specialite", specialites, USUALLY_MISSING
+        ),
         # The register names the professions of those who are not in the care database.
         mostly_found("register", "identifiant", activite_professionnel_sante, "identifiant", professionnel_sante),
+        usually_found(
+            "register", "identifiant", activite_professionnel_sante, "identifiant", professionnel_sante, USUALLY_MISSING
+        ),
     ],
     layout=Layout(z_order_by=["professional_key"]),
 )

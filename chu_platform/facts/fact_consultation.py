@@ -10,7 +10,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, last_event, relation, same_row_count_as
+from chu_platform.tables.checks import USUALLY_MISSING, between, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -93,10 +93,10 @@ fact_consultation = Table(
         """
     ),
     checks=[
-        *relation("patient_key", dim_patient, each_partition=True),
-        *relation("professional_key", dim_professional, each_partition=True),
-        *relation("diagnosis_key", dim_diagnosis, each_partition=True),
-        *relation("insurer_key", dim_insurer, each_partition=True),
+        *relation("patient_key", dim_patient, each_partition=True, warns_above=USUALLY_MISSING),
+        *relation("professional_key", dim_professional, each_partition=True, warns_above=USUALLY_MISSING),
+        *relation("diagnosis_key", dim_diagnosis, each_partition=True, warns_above=USUALLY_MISSING),
+        *relation("insurer_key", dim_insurer, each_partition=True, warns_above=USUALLY_MISSING),
         same_row_count_as(consultation),
         plausible_age(),
         # A night slot ends on the next day; no slot is longer than a day.

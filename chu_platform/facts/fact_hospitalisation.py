@@ -10,7 +10,15 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.stay_surrogate import stay_surrogate
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import between, last_event, mostly_found, relation, same_row_count_as
+from chu_platform.tables.checks import (
+    USUALLY_MISSING,
+    between,
+    last_event,
+    mostly_found,
+    relation,
+    same_row_count_as,
+    usually_found,
+)
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.rows import Query
@@ -96,7 +104,7 @@ fact_hospitalisation = Table(
         """
     ),
     checks=[
-        *relation("patient_key", dim_patient, each_partition=True),
+        *relation("patient_key", dim_patient, each_partition=True, warns_above=USUALLY_MISSING),
         # Stays may be delivered without an establishment.
         *relation("establishment_key", dim_establishment, blocking=False),
         mostly_found(
@@ -107,7 +115,16 @@ fact_hospitalisation = Table(
             dim_establishment,
             each="month",
         ),
-        *relation("diagnosis_key", dim_diagnosis, each_partition=True),
+        usually_found(
+            "establishment",
+            "substr(identifiant_organisation, 1, 10)",
+            hospitalisations,
+            "establishment_key",
+            dim_establishment,
+            USUALLY_MISSING,
+            each="month",
+        ),
+        *relation("diagnosis_key", dim_diagnosis, each_partition=True, warns_above=USUALLY_MISSING),
         same_row_count_as(hospitalisations),
         between("days", 0, LONG_STAY, blocking=False),
         plausible_age(),

@@ -5,7 +5,7 @@ of that number. The queries are DuckDB SQL over the relations in `CheckInputs`. 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,8 @@ MAX_INCREASE: Final = 1.0
 # Share of rows that must at least find their row in the other table of a join, unless the relation declares another.
 # With less, the join has lost its meaning: the identifiers of the two deliveries are written differently.
 MIN_ATTACHED: Final = 0.1
+# A join that usually finds nearly every row warns above this share of rows that find none.
+USUALLY_MISSING: Final = 0.15
 MIN_ROWS_OF_SHARE: Final = 5
 # The same for one month or campaign among others, of which some have few rows.
 MIN_ROWS_OF_PART: Final = 20
@@ -327,14 +329,22 @@ def relation(
     unknown: str = UNKNOWN,
     blocking: bool = True,
     each_partition: bool = False,
+    warns_above: float | None = None,
 ) -> "Sequence[Check]":
     """The checks of a column that refers to a dimension with a member `unknown`, for the rows that found no other.
 
     Every value exists in the column of this name of `table`, and at least the share `floor` of the rows has another
-    value than `unknown` (see `attached`; `blocking` and `each_partition` concern only this check).
+    value than `unknown` (see `attached`; `blocking` and `each_partition` concern only this check). More rows than the
+    share `warns_above` without another value are a warning.
     """
-    found = attached(column, table, floor, unknown=unknown, blocking=blocking, each_partition=each_partition)
-    return [foreign_key(column, table), found]
+    checks = [
+        foreign_key(column, table),
+        attached(column, table, floor, unknown=unknown, blocking=blocking, each_partition=each_partition),
+    ]
+    if warns_above is not None:
+        usual = attached(column, table, 1 - warns_above, unknown=unknown, blocking=False, each_partition=each_partition)
+        checks.append(replace(usual, name=f"usually_{usual.name}"))
+    return checks
 
 
 def region_of_each_survey() -> "Sequence[Check]":
@@ -398,6 +408,14 @@ def mostly_found(
         blocking=blocking,
         refers_to=of,
     )
+
+
+def usually_found(
+    name: str, value: str, of: "Table", referred: str, table: "Table", maximum: float, *, each: str | None = None
+) -> Check:
+    """As `mostly_found`, but a warning: at most the share `maximum` of the values, which is usual, finds nothing."""
+    found = mostly_found(name, value, of, referred, table, 1 - maximum, blocking=False, each=each)
+    return replace(found, name=f"usually_{found.name}")
 
 
 def one_of(column: str, values: Sequence[str]) -> Check:

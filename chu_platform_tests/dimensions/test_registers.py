@@ -284,6 +284,20 @@ def test_a_join_that_finds_nothing_is_not_committed(
     assert "0000000" not in str(error.value), "no value of a row"
 
 
+@pytest.mark.parametrize("lost", [1, 8])
+def test_a_join_that_loses_a_part_is_a_warning(make: Make, tmp_path: Path, lost: int) -> None:
+    """On a first delivery too; one row of twenty is usual."""
+    pack = tmp_path / "pack"
+    sites = [f"F69000{n:04}" for n in range(20)]
+    write_register(pack, [{"identifiant_organisation": site, "code_commune": "69381"} for site in sites])
+    register = [f"100000{n:05}" for n in range(20)]
+    activities = [f"P{n}" if n < lost else identifier for n, identifier in enumerate(register)]
+    write_professionals(pack, register, list(zip(activities, sites, strict=True)))
+    warnings = make(pack, dim_professional).warnings
+    message = "at most 15 % of the values identifiant of activite_professionnel_sante do not exist"
+    assert [f": {lost / 20:g}" in w for w in warnings if message in w] == [True] * (lost > 1)
+
+
 @needs_cases
 def test_shared_case_of_professionals(make: Make, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
