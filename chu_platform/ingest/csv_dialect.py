@@ -113,7 +113,7 @@ class Dialect:
         if not self.glued.are_in(text):
             return [line]
         records = self.glued.split(text)
-        return records and [record.encode("utf-8", "surrogateescape") for record in records]
+        return None if records is None else [record.encode("utf-8", "surrogateescape") for record in records]
 
     def _closing(self, text: bytes, start: int) -> int:
         while (end := text.find(self.quote, start)) >= 0 and text.startswith(self.quote, end + 1):
