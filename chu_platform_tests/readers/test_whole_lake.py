@@ -197,7 +197,9 @@ def test_the_examples_of_the_documentation(home: Home, delta_scan: Path) -> None
     require_java()
     expected = expected_rows(home.lake.root)
     assert expected
-    spark_options = {**os.environ, "JDK_JAVA_OPTIONS": JAVA_OPTIONS}
+    # As in a new terminal: a session with a server sets variables in this process.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    spark_options = {**inherited, "JDK_JAVA_OPTIONS": JAVA_OPTIONS}
     found = {
         heading: printed_rows(
             delta_scan if heading == "DuckDB 1.5" else Path(sys.executable),
