@@ -181,8 +181,9 @@ def test_the_regions_of_each_survey_of_a_campaign(table: Table, unknown: int, wa
 )
 def test_stays_with_identifiers_that_no_register_knows(stays: str, share: float | None) -> None:
     """Only stays with an identifier count, in all and in each month."""
-    (check,) = (c for c in fact_hospitalisation.checks if c.name == "found_establishment")
     register = "SELECT 'F010' AS establishment_key UNION ALL SELECT 'inconnu'"
-    found = measured(check, Hospitalisations=stays, dim_establishment=register)
-    assert found == (share if share is None else pytest.approx(share))
-    assert check.blocking
+    for name, bound in (("found_establishment", 0.9), ("usually_found_establishment", 0.15)):
+        (check,) = (c for c in fact_hospitalisation.checks if c.name == name)
+        found = measured(check, Hospitalisations=stays, dim_establishment=register)
+        assert found == (share if share is None else pytest.approx(share))
+        assert (check.blocking, check.maximum) == (bound == 0.9, pytest.approx(bound))
