@@ -115,7 +115,9 @@ def test_reports_on_assets_are_refused(read_only: Webserver, report: str) -> Non
 
 def test_readers_can_read_the_instance(read_only: Webserver) -> None:
     asked = "{ canPermissions: permissions { permission value } runsOrError { ... on Runs { results { runId } } } }"
-    data = read_only.graphql(asked)["data"]
+    answer = read_only.graphql(asked)
+    assert "errors" not in answer, answer
+    data = answer["data"]
     assert {r["runId"] for r in data["runsOrError"]["results"]} >= {read_only.started_run, read_only.failed_run}
     assert not any(p["value"] for p in data["canPermissions"])
     assert read_only.get("/")[0] == 200
