@@ -18,10 +18,22 @@ from typing import Any, Final
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import ConcurrencyLimitsTable
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
 from dagster_postgres.auth import PgTokenProvider
-from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from dagster_postgres.utils import (
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_url_from_config,
+    set_pg_statement_timeout,
+)
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
@@ -30,7 +42,54 @@ from chu_platform.compat.event_batches import BatchedEventLog, insert
 KEPT_CONNECTIONS: Final = 2
 
 
-class EventLog(BatchedEventLog, PostgresEventLogStorage):
+def _engine(postgres_url: str, token_provider: PgTokenProvider | None, **pool: int) -> Engine:
+    """An engine with kept connections. One that the server has closed is replaced.
+
+    An error shows the statement, but not its values: these may be whole events.
+    """
+    return create_pg_engine(
+        postgres_url,
+        token_provider,
+        isolation_level="AUTOCOMMIT",
+        poolclass=QueuePool,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        **pool,
+    )
+
+
+class _ForWebserver:
+    """A storage whose connections in the webserver have a timeout, and are otherwise those of `_engine`.
+
+    Dagster's method would make connections that are not replaced: the first query after a restart of PostgreSQL fails.
+    """
+
+    postgres_url: str
+    _token_provider: PgTokenProvider | None
+    _engine: Engine
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Replace the kept connections by those of the webserver; the timeout is in milliseconds."""
+        self._engine.dispose()
+        self._engine = _engine(
+            self.postgres_url, self._token_provider, pool_size=1, pool_recycle=pool_recycle, max_overflow=max_overflow
+        )
+        event.listen(
+            self._engine,
+            "connect",
+            lambda connection, _: set_pg_statement_timeout(connection, statement_timeout),
+        )
+
+
+class Runs(_ForWebserver, PostgresRunStorage):
+    """The runs."""
+
+
+class Schedules(_ForWebserver, PostgresScheduleStorage):
+    """The states of schedules and sensors."""
+
+
+class EventLog(_ForWebserver, BatchedEventLog, PostgresEventLogStorage):
     """The events of all runs."""
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
@@ -67,11 +126,6 @@ class EventLog(BatchedEventLog, PostgresEventLogStorage):
             self._allocate_concurrency_slots(connection, concurrency_key, default)
         return True
 
-    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Replace the kept connections by those of the webserver, which have a timeout."""
-        self._engine.dispose()
-        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
-
     def dispose(self) -> None:
         """Close the kept connections."""
         super().dispose()
@@ -92,18 +146,10 @@ class PostgresStorage(DagsterPostgresStorage):
         token_provider: PgTokenProvider | None = None,
     ) -> None:
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        self._run_storage = Runs(postgres_url, should_autocreate_tables=False, token_provider=token_provider)
         self._event_log_storage = EventLog(postgres_url, should_autocreate_tables=False, token_provider=token_provider)
-        engine = create_pg_engine(
-            postgres_url,
-            token_provider,
-            isolation_level="AUTOCOMMIT",
-            poolclass=QueuePool,
-            pool_size=KEPT_CONNECTIONS,
-            max_overflow=-1,
-            pool_pre_ping=True,
-            # An error shows the statement: without whole events.
-            hide_parameters=True,
-        )
+        self._schedule_storage = Schedules(postgres_url, should_autocreate_tables=False, token_provider=token_provider)
+        engine = _engine(postgres_url, token_provider, pool_size=KEPT_CONNECTIONS, max_overflow=-1)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
 

@@ -148,6 +148,24 @@ def test_the_webserver_has_connections_with_a_timeout(database: Database) -> Non
             assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "7s"
 
 
+def test_connections_of_the_webserver_that_the_server_closed_are_replaced(database: Database) -> None:
+    """Those of runs, events and schedules: the UI shows no error after a restart of PostgreSQL."""
+    with database.instance(ours=True) as instance:
+        assert dg.materialize([three], instance=instance).success
+        instance.optimize_for_webserver(statement_timeout=7000, pool_recycle=3600, max_overflow=20)
+
+        def read() -> tuple[int, int, int]:
+            return len(instance.get_runs()), len(made(instance)), len(instance.all_instigator_state())
+
+        before = read()
+        closed = database.connections()
+        assert len(closed) == 3
+        for pid in closed:
+            database.rows(f"SELECT pg_terminate_backend({pid})")
+        assert read() == before == (1, 1, 0)
+        assert database.connections().isdisjoint(closed)
+
+
 @dg.multi_asset(specs=[dg.AssetSpec(f"table_{number:02}") for number in range(50)], can_subset=True)
 def many() -> Iterator[dg.MaterializeResult[None]]:
     yield dg.MaterializeResult("table_00")
