@@ -10,6 +10,7 @@ from typing import Final
 
 import dagster as dg
 
+from chu_platform.automation.jobs import assets_of, tables_beside
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
@@ -25,14 +26,7 @@ def following_job_name(partition_scheme: PartitionScheme | None) -> str:
 FOLLOWING: Final = [
     dg.define_asset_job(
         following_job_name(partition_scheme),
-        selection=dg.AssetSelection.assets(
-            *(
-                key_of(made)
-                for table in catalogue()
-                if table.asset_scheme in (None, partition_scheme) and not table.in_editions
-                for made in table.outputs
-            )
-        ),
+        selection=assets_of([t for t in tables_beside(partition_scheme) if not t.in_editions]),
         description="What follows from changed tables, and the reports; without partitions"
         + (f" or by {partition_scheme.name}." if partition_scheme else "."),
     )

@@ -20,13 +20,19 @@ def tables_read_from(database: str | None) -> Sequence[Table]:
     return [t for t in delivered_tables(catalogue()) if delivered_rows(t).reader.database == database]
 
 
-def _assets(tables: Sequence[Table]) -> dg.AssetSelection:
+def assets_of(tables: Sequence[Table]) -> dg.AssetSelection:
+    """The assets of these tables, rejects included."""
     return dg.AssetSelection.assets(*(key_of(made) for t in tables for made in t.outputs))
 
 
 def reading_job_name(partition_scheme: PartitionScheme | None) -> str:
     """Name of the job that reads files into the tables of a partition scheme."""
     return f"read_files_by_{partition_scheme.name}" if partition_scheme else "read_files"
+
+
+def tables_beside(partition_scheme: PartitionScheme | None) -> Sequence[Table]:
+    """The tables that one run can make: those of a partition scheme, and those without partitions."""
+    return [t for t in catalogue() if t.asset_scheme in (None, partition_scheme)]
 
 
 def main_job_name(partition_scheme: PartitionScheme | None) -> str:
@@ -44,7 +50,7 @@ def _with(partition_scheme: PartitionScheme | None) -> str:
 MAIN_JOBS: Final = [
     dg.define_asset_job(
         main_job_name(partition_scheme),
-        selection=_assets([t for t in catalogue() if t.asset_scheme in (None, partition_scheme)]),
+        selection=assets_of(tables_beside(partition_scheme)),
         description=f"Runs of `chu materialize` for tables {_with(partition_scheme)}. Those of one command have "
         f"the same tag {GROUP_TAG}.",
     )
@@ -52,13 +58,13 @@ MAIN_JOBS: Final = [
 ]
 CARE_DATABASE: Final = dg.define_asset_job(
     CARE_DATABASE_NAME,
-    selection=_assets(tables_read_from(CARE_DATABASE_NAME)),
+    selection=assets_of(tables_read_from(CARE_DATABASE_NAME)),
     description="Every table of the care database, from one snapshot.",
 )
 READING: Final = [
     dg.define_asset_job(
         reading_job_name(partition_scheme),
-        selection=_assets([t for t in tables_read_from(None) if t.partition_scheme is partition_scheme]),
+        selection=assets_of([t for t in tables_read_from(None) if t.partition_scheme is partition_scheme]),
         description=f"Delivered files{f' by {partition_scheme.name}' if partition_scheme else ''}; "
         "started for files that arrived.",
     )
@@ -66,12 +72,12 @@ READING: Final = [
 ]
 REPORTS: Final = dg.define_asset_job(
     "reports",
-    selection=_assets([t for t in catalogue() if t.layer is Layer.REPORTS]),
+    selection=assets_of([t for t in catalogue() if t.layer is Layer.REPORTS]),
     description="Reports on checks and deliveries.",
 )
 RELEASE: Final = dg.define_asset_job(
     "release",
-    selection=_assets([t for t in catalogue() if t.in_editions]),
+    selection=assets_of([t for t in catalogue() if t.in_editions]),
     description="The next edition of the published indicators.",
 )
 MAINTENANCE: Final = dg.define_asset_job(
