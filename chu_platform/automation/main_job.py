@@ -214,6 +214,7 @@ def run_all(
                     log_progress(f"left as it was: {table.layer}/{table.name}, because the run did not finish")
         if again:
             plan.insert(number, PlannedRun(run.partition_scheme, again))
+    failed += [FailedAsset(table, cause) for table, cause in resources.failures]
     if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:
         remember_reports(resources)
     keep_described(resources.settings)

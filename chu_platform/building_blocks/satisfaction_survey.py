@@ -31,9 +31,9 @@ def satisfaction_survey(
 ) -> Table:
     """The source table of a survey, `survey` in the names of its files.
 
-    `campaigns` are the years that belong together: if one is delivered, all are required. `score` is the column of the
-    overall score, `details` those of its parts. A file without the site, its score, class or number of answers gives no
-    result; the other columns may be missing.
+    `campaigns` are the years that belong together: if one is delivered, all are required. A campaign whose file is
+    missing or cannot be read keeps its rows. `score` is the column of the overall score, `details` those of its parts.
+    A file without the site, its score, class or number of answers gives no result; the other columns may be missing.
     """
     answers = f"nb_rep_{score}"
     required = ("finess_geo", answers, score, "classement")
@@ -90,6 +90,7 @@ def satisfaction_survey(
                 r"(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
                 {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
                 expected=campaigns,
+                apart=True,
             ),
             derived={"campaign_year": "campaign"},
             optional=[c.name for c in columns if c.name not in (*required, "campaign_year")],
@@ -104,6 +105,7 @@ def satisfaction_survey(
                 "finess_geo": FINESS,
                 "classement": class_or_words_in(score),
             },
+            stands_alone=True,
         ),
         checks=[gives_results(f"{score} IS NOT NULL", of_each="campaign_year")],
         partition_scheme=CAMPAIGNS,

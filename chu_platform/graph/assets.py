@@ -285,6 +285,7 @@ def _metadata(resources: RunResources, table: Table, commit: CommitResult, resul
         metadata["delivery_rows_mended"] = ever_rejected - delivery.rejected
         metadata["delivery_columns_undeclared"] = delivery.undeclared
         metadata["delivery_columns_misunderstood"] = dg.MetadataValue.json(delivery.misunderstood)
+        metadata["delivery_files_left_out"] = dg.MetadataValue.json(delivery.left_out)
         metadata["deliveries"] = dg.MetadataValue.json(delivery.deliveries)
     return metadata
 

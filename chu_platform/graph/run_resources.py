@@ -23,7 +23,8 @@ class RunResources:
     """Resources of one or several runs, as a context manager that closes them.
 
     `log_progress` takes progress lines; `logs_to_dagster` is true if it writes into the log of the Dagster run. With
-    `force`, tables that are up to date are made again. `warnings` are the warnings until now, for the summary of a run.
+    `force`, tables that are up to date are made again. `warnings` are the warnings until now, for the summary of a run,
+    `failures` the names of tables that were made in part, with the cause: their run succeeds, its command fails.
     `interrupts` knows whether the run was interrupted, if somebody watches for it.
     """
 
@@ -40,6 +41,7 @@ class RunResources:
         self.logs_to_dagster = logs_to_dagster
         self.lake = Lake(lake_root(settings))
         self.warnings: list[str] = []
+        self.failures: list[tuple[str, str]] = []
         self.lineage_events = LineageEvents(settings, self.lake, self.warn)
         self.interrupts: Interrupts | None = None
 
@@ -58,6 +60,12 @@ class RunResources:
         if message not in self.warnings:
             self.warnings.append(message)
             self.log_progress(f"WARNING {message}")
+
+    def fail(self, table: str, cause: str) -> None:
+        """Log that a part of a table could not be made, once, and keep it for the end of the command."""
+        if (table, cause) not in self.failures:
+            self.failures.append((table, cause))
+            self.log_progress(f"FAILED {table}: {cause}")
 
     @property
     def key(self) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.delivered import delivered_rows
+from chu_platform.ingest.delivered import Reader, delivered_rows
+from chu_platform.ingest.file_names import plain_groups
 from chu_platform.ingest.files import scan_pack
 from chu_platform.ingest.reading import Reading
 from chu_platform.storage.held_deliveries import Acceptance, Held, HeldDeliveries, Shrunk, accepted, shrunk_files
@@ -32,9 +33,9 @@ class Shrinkage:
         source = delivered_rows(table)
         now = [d.metadata for d in reading.deliveries]
         # Commits of the first versions have no counts of single files. A file that is left out has its own warning.
-        left_out = {PurePosixPath(name).name for name in reading.left_out}
+        left_out = {file.groups for file in reading.left_out}
         of_commit = last_commit.get("files", ())
-        before = [f for f in of_commit if "rows" in f and PurePosixPath(f["name"]).name not in left_out]
+        before = [f for f in of_commit if "rows" in f and _groups(source.reader, f["name"]) not in left_out]
         after = last_commit.get("run")
         of_server = source.reader.database is not None and resources.settings.postgres_url is not None
         acceptances = HeldDeliveries(resources.lake).acceptances()
@@ -70,6 +71,12 @@ class Shrinkage:
                 for f, given in self.accepted
             ]
         }
+
+
+def _groups(reader: Reader, name: str) -> tuple[str, ...] | None:
+    """What a file is a delivery of; None if its source does not read such a file any more."""
+    match = reader.match(PurePosixPath(name).name)
+    return plain_groups(match.groups()) if match else None
 
 
 def _described(pack: Path, file: Shrunk) -> str:

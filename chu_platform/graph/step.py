@@ -38,12 +38,14 @@ from chu_platform.storage.damage import rows_before
 from chu_platform.storage.edition_manifest import released_version
 from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.lake import Lake, Write, active_files, partition_of, size_of
+from chu_platform.storage.partition_folders import values_of
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
 from chu_platform.tables.checks import (
     COLUMNS_DECLARED,
     ENCODING_KNOWN,
+    FILES_READ,
     LAST_LINE_ENDED,
     ONE_ENCODING,
     VALUES_UNDERSTOOD,
@@ -160,7 +162,7 @@ def _made(
                     nothing=nothing,
                 )
                 if reading is not None:
-                    partitions = reading.touched
+                    partitions = reading.touched = _without_left(lake, table, writes[table], reading)
                 # The rejects are always written whole.
                 of_table = {t: partitions if t is table else None for t in ranges}
                 shrinkage = Shrinkage.of(resources, table, last_commit, reading)
@@ -210,8 +212,19 @@ def _made(
     if delivery:
         HeldDeliveries(lake).release(table.name)
     result = StepResult(commits, of_tables, time.monotonic() - begun, delivery, partial=partitions is not None)
-    remember(lake, table, recorded, result)
+    if reading is None or not reading.left_out:
+        # Otherwise the next run tries again.
+        remember(lake, table, recorded, result)
     return result
+
+
+def _without_left(lake: Lake, table: Table, write: Write, reading: Reading) -> TouchedPartitions | None:
+    """The partitions to commit: not those of files that could not be read, so that these keep their rows."""
+    if not reading.left_partitions or lake.open(table) is None:
+        return reading.touched
+    committed = [partition_of(f) for f in active_files(lake.require(table))]
+    written = [dict(values_of(f.parent.relative_to(write.rows).as_posix())) for f in write.files]
+    return TouchedPartitions.of(p for p in [*committed, *written] if p not in reading.left_partitions)
 
 
 def _waiting(lake: Lake, table: Table, reason: str) -> StepResult:
@@ -245,7 +258,8 @@ def _warn(
 ) -> None:
     """Warn of failed checks that do not block: of undeclared or partly understood columns, and files in two encodings.
 
-    Also warn of what a reading remarks on its delivery, and of files with a time in the future.
+    Also warn of what a reading remarks on its delivery, and of files with a time in the future. Files that are not read
+    are a failure if their source stands alone.
     """
     named = _named(reading) if reading else {}
     for table, results in check_results.items():
@@ -253,7 +267,10 @@ def _warn(
         if failures := _describe(table, [r for r in failed if r.check.name not in named]):
             resources.warn(failures)
         for result in failed:
-            if names := named.get(result.check.name):
+            if result.check.name == FILES_READ and stands_alone(table):
+                for cause in named[FILES_READ]:
+                    resources.fail(f"{table.layer}/{table.name}", f"{cause}, and its last rows stay")
+            elif names := named.get(result.check.name):
                 resources.warn(f"{_describe(table, [result])}: {', '.join(names)}")
     for remark in reading.remarks if reading else ():
         resources.warn(remark)
@@ -277,6 +294,7 @@ def _named(reading: Reading) -> Mapping[str, Sequence[str]]:
             "the file in UTF-8)"
             for d in reading.garbled
         ],
+        FILES_READ: [f"{f.why}; it is left out, the other files are read" for f in reading.left_out],
         LAST_LINE_ENDED: [
             f"{d.origin.name} (its last line has no line ending: its last value may be cut, ask whether it is whole)"
             for d in reading.unended
@@ -311,6 +329,7 @@ def _counts(reading: Reading | None, shrunk: int) -> DeliveryCounts:
         unended=len(reading.unended),
         not_understood=len(reading.not_understood),
         partly_understood=len(reading.partly_understood),
+        left_out=len(reading.left_out),
     )
 
 

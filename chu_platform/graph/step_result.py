@@ -15,6 +15,7 @@ class DeliverySummary:
     """Row counts of a delivery, over all partitions, the number of undeclared columns, and metadata of each file.
 
     `misunderstood` describes the columns with values that are not understood (`Misunderstood.metadata`).
+    `left_out` are the name and the cause of each file that is not read.
     `lists` are the fingerprints of the lists of withdrawn rows that were applied.
     """
 
@@ -26,6 +27,7 @@ class DeliverySummary:
     undeclared: int
     misunderstood: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
+    left_out: Sequence[Mapping[str, str]] = ()
 
     @staticmethod
     def of(reading: Reading) -> "DeliverySummary":
@@ -39,6 +41,7 @@ class DeliverySummary:
             len(reading.undeclared),
             [m.metadata for m in reading.misunderstood],
             [d.metadata for d in reading.deliveries],
+            [{"name": f.name, "why": f.why} for f in reading.left_out],
         )
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 from chu_platform.catalogue import catalogue
@@ -83,7 +84,17 @@ def _lists(resources: RunResources, table: Table) -> Sequence[Sequence[str]]:
 
 def _files(resources: RunResources, reader: Reader) -> Sequence[Sequence[str]]:
     pack = resources.settings.sources_folder
-    return [[file.relative_to(pack).as_posix(), fingerprint(file)] for file in reader.files(pack)]
+    return [[file.relative_to(pack).as_posix(), _fingerprint(file, reader.apart)] for file in reader.files(pack)]
+
+
+def _fingerprint(file: Path, apart: bool) -> str:
+    """The fingerprint of a file; empty if it is unreadable and read `apart`, so that it stops no other file."""
+    try:
+        return fingerprint(file)
+    except ChuError:
+        if not apart:
+            raise
+        return ""
 
 
 def _fingerprints(inputs: Mapping[str, Any], name: str) -> set[str]:

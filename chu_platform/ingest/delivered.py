@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.file_names import plain_groups
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.outer_blanks import OuterBlanks
 from chu_platform.tables.checks import (
@@ -20,6 +21,7 @@ from chu_platform.tables.checks import (
     columns_understood,
     delivery_has_not_shrunk,
     encoding_known,
+    files_read,
     last_line_ended,
     one_encoding,
     open_rejects_match_delivery,
@@ -76,6 +78,23 @@ class Malformed:
     line: int
     reason: str
     text: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not read, although others of its source are (`Reader.apart`): its name, and the cause.
+
+    `constants` are the values that come from the file name, as in `RawRows`.
+    """
+
+    name: str
+    why: str
+    constants: Mapping[str, str]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What a file is a delivery of: see `plain_groups`."""
+        return plain_groups(self.constants.values())
 
 
 @dataclass(frozen=True)
@@ -218,7 +237,7 @@ class Reader(Protocol):
 
     @property
     def apart(self) -> bool:
-        """Whether a file that cannot be read is left out, and the others are read."""
+        """Whether a file that cannot be read is left out, and the others are read (`LeftOut`)."""
         ...
 
     @property
@@ -301,6 +320,8 @@ class Delivered(DeliveredRows):
     `withdrawals`: rows that another delivery withdraws.
     `stands_alone`: a delivery that cannot be read concerns its own rows only. Tables that read the source are made of
     its last version. If it has none, it gets one without rows, as if nothing was delivered, and its step fails.
+    If its files are read apart (`Reader.apart`), this holds for each of them: the partitions of a file that cannot be
+    read stay as they are, the others are made, and the command fails. Its name must give its partition.
     """
 
     reader: Reader
@@ -338,6 +359,8 @@ class Delivered(DeliveredRows):
         """
         of_source = [columns_declared(), columns_understood(), values_understood()]
         of_source.append(delivery_has_not_shrunk(self.max_decrease))
+        if self.reader.apart:
+            of_source.append(files_read())
         if self.reader.database is None:
             of_source += [one_encoding(), encoding_known(), last_line_ended()]
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]

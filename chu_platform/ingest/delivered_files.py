@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from chu_platform.errors import ChuError, PermanentError
-from chu_platform.ingest.delivered import Expected, RawRows
+from chu_platform.errors import ChuError, TransientError
+from chu_platform.ingest.delivered import Expected, LeftOut, RawRows
 from chu_platform.ingest.file_kinds import in_its_place
-from chu_platform.ingest.file_names import match_exactly, match_name, plain_name
-from chu_platform.ingest.files import OpenedFile, PackScan, find, is_copy, readable, same, scan_pack, unchanging
+from chu_platform.ingest.file_names import match_exactly, match_name, plain_groups
+from chu_platform.ingest.files import (
+    Contradiction,
+    OpenedFile,
+    PackScan,
+    find,
+    is_copy,
+    readable,
+    same,
+    scan_pack,
+    unchanging,
+)
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.tables.freshness import Freshness
 
@@ -44,8 +54,9 @@ class DeliveredFiles:
     `formats` gives the format by file suffix. By default exactly one file is required. With `expected`, there is one
     file for each value of the first group, and these values belong together: if one of them is delivered, all are
     required. With `optional`, there may be one file for each value of the groups, or no file. With `several`, all files
-    are read. With `apart`, a file that cannot be read is left out, with a remark, and the others are read. `instead` is
-    the pattern of replacement files: the file may be absent when one of them is delivered.
+    are read. With `apart`, a file that is missing, contradicts another one or cannot be read is left out, and the
+    others are read. `instead` is the pattern of replacement files: the file may be absent when one of them is
+    delivered.
 
     Identical copies are read once. Beside a file that has the pattern as it is, one that has it in its plain form only,
     such as ` (1)`, is not read.
@@ -76,9 +87,11 @@ class DeliveredFiles:
         scan = scan_pack(context.pack)
         for instead in in_its_place(scan.files, re.compile(self.pattern, re.IGNORECASE)):
             context.remarks.append(f"a file named like {self.label} is not delivered: {instead}")
-        read = self.files(scan)
+        read, left_out = self._selected(scan, fingerprint)
+        context.left_out += left_out
+        unread = {absent.groups for absent in left_out}
         for file in self.copies(scan):
-            if file not in read and not is_copy(file, read):
+            if file not in read and self._groups(file) not in unread and not is_copy(file, read):
                 name = file.relative_to(context.pack).as_posix()
                 context.remarks.append(f"{name} is not read, because another file has the name {self.label}: keep one")
         with closing(self._rows(read, expected, context)) as rows:
@@ -91,27 +104,52 @@ class DeliveredFiles:
     def files(self, pack: Path | PackScan, fingerprint_of: Callable[[Path], str] = fingerprint) -> Sequence[Path]:
         """The files to read: one of several identical copies.
 
-        Raises ChuError when a file is missing, or when several candidates have different content.
+        Raises ChuError when a file is missing, or when several candidates have different content; files that are read
+        `apart` are then left out, unless there is none at all.
         """
-        scan = pack if isinstance(pack, PackScan) else scan_pack(pack)
-        required = not (self.optional or (self.instead and find(scan, self.instead, False, match_name)))
-        found = find(scan, self.pattern, required, match_name)
-        if self.several:
-            contents = {fingerprint_of(file): file for file in reversed(found)}
-            return sorted(contents.values())
-        by_groups: dict[tuple[str, ...], list[Path]] = {}
-        for file in found:
-            by_groups.setdefault(self._groups(file), []).append(file)
-        missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
-        if missing and len(missing) < len(self.expected):
-            names = f"{readable(self.pattern)} of {', '.join(missing)}"
-            raise ChuError(f"no file named like {names} in the pack {scan.pack}")
-        chosen = (files for groups in sorted(by_groups) for files in self._chosen(by_groups[groups]))
-        return [same(scan, self.pattern, files, fingerprint_of) for files in chosen]
+        return self._selected(pack if isinstance(pack, PackScan) else scan_pack(pack), fingerprint_of)[0]
 
     def copies(self, pack: Path | PackScan) -> Sequence[Path]:
         """Every file of the pack that matches, including copies."""
         return find(pack, self.pattern, False, match_name)
+
+    def _selected(
+        self, scan: PackScan, fingerprint_of: Callable[[Path], str]
+    ) -> tuple[Sequence[Path], Sequence[LeftOut]]:
+        """The files to read, and those that are left out before any is read."""
+        required = not (self.optional or (self.instead and find(scan, self.instead, False, match_name)))
+        found = find(scan, self.pattern, required, match_name)
+        if self.several:
+            contents = {fingerprint_of(file): file for file in reversed(found)}
+            return sorted(contents.values()), []
+        by_groups: dict[tuple[str, ...], list[Path]] = {}
+        for file in found:
+            by_groups.setdefault(self._groups(file), []).append(file)
+        read: list[Path] = []
+        left_out: list[LeftOut] = []
+        for files in (files for groups in sorted(by_groups) for files in self._chosen(by_groups[groups])):
+            try:
+                read.append(same(scan, self.pattern, files, fingerprint_of))
+            except Contradiction as error:
+                if not self.apart:
+                    raise
+                left_out.append(self._left_out(scan.pack, files[0], error))
+        missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
+        if missing and len(missing) < len(self.expected):
+            names = [f"{readable(self.pattern)} of {value}" for value in missing]
+            if not self.apart:
+                raise ChuError(f"no file named like {', '.join(names)} in the pack {scan.pack}")
+            (group, *_) = re.compile(self.pattern).groupindex
+            left_out += [
+                LeftOut(name, f"no file named like {name} in the pack {scan.pack}", {group: value})
+                for name, value in zip(names, missing, strict=True)
+            ]
+        return read, left_out
+
+    def _left_out(self, pack: Path, file: Path, error: ChuError) -> LeftOut:
+        match = self.match(file.name)
+        assert match
+        return LeftOut(file.relative_to(pack).as_posix(), str(error), match.groupdict())
 
     def _rows(
         self, files: Sequence[Path], expected: Expected, context: "ReadingContext"
@@ -128,10 +166,12 @@ class DeliveredFiles:
                 ):
                     is_open = True
                     yield rows
-            except PermanentError as error:
+            except TransientError:
+                raise
+            except ChuError as error:
                 if is_open or not self.apart:
                     raise
-                context.leave_out(file.relative_to(context.pack).as_posix(), str(error))
+                context.left_out.append(self._left_out(context.pack, file, error))
 
     def _chosen(self, files: Sequence[Path]) -> Sequence[Sequence[Path]]:
         """Of the files with the same groups: those to read, of which several must be copies."""
@@ -145,4 +185,4 @@ class DeliveredFiles:
         """The values of the groups in the plain form of a file name."""
         match = self.match(file.name)
         assert match
-        return tuple(plain_name(value or "") for value in match.groups())
+        return plain_groups(match.groups())

@@ -6,6 +6,7 @@ copies and versions at its end, and with its suffix once.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 from unicodedata import combining, normalize
@@ -44,6 +45,11 @@ def plain_name(name: str) -> str:
             break
         stem = bare
     return re.sub(r"[\W_]+", "-", COPY_OF.sub("", stem)).strip("-") + suffix
+
+
+def plain_groups(values: Iterable[str | None]) -> tuple[str, ...]:
+    """The values of the groups of a name in their plain form: names with the same ones mean the same delivery."""
+    return tuple(plain_name(value or "") for value in values)
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -32,6 +32,10 @@ MAX_LISTED_CAUSES = 3
 NOT_UTF8: Final = "has a name that is not valid UTF-8: rename it"
 
 
+class Contradiction(ChuError):
+    """Several files are the same delivery, with different content."""
+
+
 @dataclass(frozen=True)
 class PackScan:
     """What is below the pack: its files, in order of path, and what is no readable file.
@@ -169,11 +173,11 @@ def one(pack: Path | PackScan, pattern: str, fingerprint_of: Callable[[Path], st
 def same(
     pack: Path | PackScan, pattern: str, files: Sequence[Path], fingerprint_of: Callable[[Path], str] = fingerprint
 ) -> Path:
-    """The first of several files with the same content. Raises ChuError when their contents differ."""
+    """The first of several files with the same content. Raises Contradiction when their contents differ."""
     if len(files) > 1 and (len({size_of(f) for f in files}) > 1 or len({fingerprint_of(f) for f in files}) > 1):
         folder = pack.pack if isinstance(pack, PackScan) else pack
         names = ", ".join(str(f.relative_to(folder)) for f in files)
-        raise ChuError(
+        raise Contradiction(
             f"several files named like {readable(pattern)} have different content: {names}; keep one of them"
         )
     return files[0]

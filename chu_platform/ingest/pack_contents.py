@@ -1,16 +1,15 @@
 """Contents of the delivered folder: which source tables read each file, or why none does."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.dump_files import is_part
-from chu_platform.ingest.file_names import DOCUMENT
+from chu_platform.ingest.file_names import DOCUMENT, plain_groups
 from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, is_copy, scan_pack, size_of
 from chu_platform.tables.table import Table
 
@@ -50,10 +49,7 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
         if unit not in unit_states:
             copies = reader.copies(pack)
             unused = reader.database and database_is_given
-            select = partial(reader.files, pack)
-            unit_states[unit] = (
-                dict.fromkeys(copies, UNUSED) if unused else _copy_states(copies, select, reader.database is not None)
-            )
+            unit_states[unit] = dict.fromkeys(copies, UNUSED) if unused else _copy_states(pack, copies, table)
             states |= unit_states[unit]
         for file in unit_states[unit]:
             readers[file].append(table.name)
@@ -64,11 +60,24 @@ def file_statuses(pack: Path, tables: Sequence[Table], database_is_given: bool) 
     return found | {path: FileStatus(UNREADABLE) for path in unreadable}
 
 
-def _copy_states(copies: Sequence[Path], select: Callable[[], Sequence[Path]], of_database: bool) -> Mapping[Path, str]:
-    """States of the files that match a source; `select` gives those that it reads. Other dumps are always copies."""
+def _copy_states(pack: Path, copies: Sequence[Path], table: Table) -> Mapping[Path, str]:
+    """States of the files that match a source. Other dumps are always copies.
+
+    Files that contradict each other are refused, also if the source reads others.
+    """
+    reader = delivered_rows(table).reader
     try:
-        taken = select()
-        others = {f: COPY if of_database or is_copy(f, taken) else OTHER for f in copies if f not in taken}
+        taken = reader.files(pack)
+        read = {key for file in taken for key in delivery_keys(file.name, [table])}
+        others = {
+            f: COPY
+            if reader.database is not None or is_copy(f, taken)
+            else OTHER
+            if read & delivery_keys(f.name, [table])
+            else REFUSED
+            for f in copies
+            if f not in taken
+        }
     except ChuError:
         # The run of the source table reports the cause.
         return dict.fromkeys(copies, REFUSED)
@@ -108,6 +117,6 @@ def delivery_keys(name: str, tables: Sequence[Table]) -> frozenset[tuple[str, ..
         reader = delivered_rows(table).reader
         if match := reader.match(name):
             database = reader.database
-            groups = () if database else tuple((value or "").lower() for value in match.groups())
+            groups = () if database else plain_groups(match.groups())
             keys.add((database or table.name, *groups))
     return frozenset(keys)

@@ -7,7 +7,7 @@ write takes longer than to read twice.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, PermanentError
 from chu_platform.ingest.delivered import (
     FEW_REJECTS,
     MAX_REJECTED_SHARE,
     MAX_REJECTS,
     MAX_REPEATED_SHARE,
     Delivered,
+    LeftOut,
     RawRows,
     SourceFile,
     Withdrawals,
@@ -58,9 +59,6 @@ FEW_WITHDRAWALS = 0.05
 # Columns whose values are written to the quarantine at a time.
 QUARANTINED_COLUMNS = 500
 
-# Files that are read apart from others and cannot be read: the message of each.
-LEFT_OUT = "it is left out, the other files are read"
-
 SAME_FORM = "ask for the former type and form, or declare the new one"
 
 
@@ -89,8 +87,8 @@ def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> N
 class ReadingContext:
     """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`.
 
-    Readers add `remarks` that whoever starts the run should see, and the names of files that are `left_out`. If
-    `nothing` is read, it is as if nothing was delivered.
+    Readers add `remarks` that whoever starts the run should see, and the files that are `left_out`. If `nothing` is
+    read, it is as if nothing was delivered.
     """
 
     pack: Path
@@ -99,13 +97,8 @@ class ReadingContext:
     log: Callable[[str], None]
     watch: Watch = watch_nothing
     remarks: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
     nothing: bool = False
-
-    def leave_out(self, name: str, why: str) -> None:
-        """Note that a file of several is not read."""
-        self.left_out.append(name)
-        self.remarks.append(f"{why}; {LEFT_OUT}")
 
 
 @dataclass(frozen=True)
@@ -174,7 +167,8 @@ class Reading:
 
     If only some partitions were written, these are `touched`. `lists` are the files that name the withdrawn rows.
     `misunderstood` are the columns with values that are not understood. `remarks` are other texts about the delivery
-    that whoever starts the run should see. `left_out` are the names of files that cannot be read (`Reader.apart`).
+    that whoever starts the run should see. `left_out` are the files that cannot be read (`Reader.apart`),
+    `left_partitions` the partitions that keep their rows therefore (`Delivered.stands_alone`).
     """
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
@@ -183,7 +177,8 @@ class Reading:
     touched: TouchedPartitions | None = None
     misunderstood: list[Misunderstood] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    left_partitions: list[Mapping[str, str | None]] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:
@@ -292,19 +287,35 @@ def read(
                 without_meaning = [m.text for m in found if m.blocks]
                 rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share, without_meaning)
                 found += rejected_values(connection, sql, raw, rejects)
+                if source.reader.apart and (blocking := [m.text for m in found if m.blocks]):
+                    raise _Refused(f"{'; '.join(blocking)}; {SAME_FORM}")
                 _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
                 reading.misunderstood += found
         if reading.lists:
             context.remarks += _lists_without_effect(connection, table.name)
+        if source.stands_alone and table.partition_by:
+            reading.left_partitions = [_partition_of(connection, table, source, f) for f in context.left_out]
     reading.remarks, reading.left_out = context.remarks, context.left_out
+    if reading.left_out and source.stands_alone and not reading.deliveries:
+        raise PermanentError("; ".join(f.why for f in reading.left_out))
     if reading.rows_in != reading.kept + len(reading.rejects) + reading.withdrawn:
         raise ChuError(
             f"{table.name}: {reading.rows_in} rows read, but {reading.kept} kept, {len(reading.rejects)} rejected and "
             f"{reading.withdrawn} withdrawn"
         )
     return reading
+
+
+def _partition_of(
+    connection: duckdb.DuckDBPyConnection, table: Table, source: Delivered, file: LeftOut
+) -> Mapping[str, str | None]:
+    """The partition of the rows of a file, as its name gives it."""
+    named = ", ".join(f"{sql_text(value)} AS {sql_name(name)}" for name, value in file.constants.items())
+    values = ", ".join(source.derived[column] for column in table.partition_by)
+    (row,) = connection.execute(f"SELECT {values} FROM (SELECT {named})").fetchall()
+    return dict(zip(table.partition_by, row, strict=True))
 
 
 def _load_withdrawals(
@@ -487,7 +498,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
 
 
 class _Refused(ChuError):
-    """A file with too many rows that cannot be kept."""
+    """A file that cannot be read, or with too many rows that cannot be kept."""
 
 
 @contextmanager
@@ -500,7 +511,7 @@ def _left_out(source: Delivered, context: ReadingContext, raw: RawRows, written:
             raise
         for file in [*written.rglob(f"{part}.parquet"), *written.rglob(f"{part}_*.parquet")]:
             file.unlink()
-        context.leave_out(raw.origin.name, str(error))
+        context.left_out.append(LeftOut(raw.origin.name, str(error), raw.constants))
 
 
 @contextmanager
@@ -518,7 +529,7 @@ def _without_row_values(name: str) -> Iterator[None]:
             ) from None
         line = re.search(r"CSV Error on Line: (\d+)", str(error))
         where = f" near line {line.group(1)}" if line else ""
-        raise ChuError(f"{name}: cannot be read{where} ({type(error).__name__}): ask for it again") from None
+        raise _Refused(f"{name}: cannot be read{where} ({type(error).__name__}): ask for it again") from None
     except OSError as error:
         raise ChuError(f"{name}: could not be read or copied: {error.strerror or error}") from None
 

@@ -29,7 +29,7 @@ from chu_platform.ingest.pack_contents import (
 )
 from chu_platform.landing.arrangement import Origin, origins
 from chu_platform.reports.delivery_reading import delivery_reading
-from chu_platform.reports.readings import Refusal, refusals
+from chu_platform.reports.readings import Refusal, files_left_out, refusals
 from chu_platform.settings import Settings
 from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.lake import Lake
@@ -57,6 +57,7 @@ def deliveries(
 ) -> pa.Table:
     """Merge the rows of `before`, the current files of the pack, and the readings of each delivery."""
     refused = refusals(instance, delivered_tables(tables))
+    left_out = files_left_out(instance, delivered_tables(tables))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     read = readings.to_pylist()
     rows = {(r["path"], r["sha256"]): {**r, "kind": r["kind"] or FILE, "present": False} for r in before.to_pylist()}
@@ -64,7 +65,7 @@ def deliveries(
     copies = origins(settings)
     statuses = file_statuses(pack, tables, settings.postgres_url is not None) if pack.is_dir() else {}
     for file, status in statuses.items():
-        if row := _current_row(file, file.relative_to(pack).as_posix(), status, refused):
+        if row := _current_row(file, file.relative_to(pack).as_posix(), status, refused, left_out):
             old = rows.get((row["path"], row["sha256"]), {})
             rows[row["path"], row["sha256"]] = {**old, **row, **_origin(copies.get(row["path"])), "last_seen": now}
     fed = _readings_by_delivery(rows.values(), read)
@@ -86,6 +87,7 @@ def _current_row(
     path: str,
     status: FileStatus,
     refused: Mapping[str, Refusal],
+    left_out: Mapping[tuple[str, str], Refusal],
 ) -> Row | None:
     """Row of a file that is in the pack now. The file is hashed only if its fingerprint is not known."""
     try:
@@ -101,8 +103,8 @@ def _current_row(
     modified = modified_at(attributes)
     # If the file changed after the failed run, that run did not read it. The modification time says nothing: it may
     # have been set, also to the future.
-    refusing = [t for t in status.tables if t in refused and changed_at(attributes) <= refused[t].at]
-    refusing = refusing if state == TAKEN else []
+    refusing = {t: left_out.get((t, path), refused.get(t)) for t in status.tables if state in (TAKEN, REFUSED)}
+    causes = {t: r.cause for t, r in refusing.items() if r and changed_at(attributes) <= r.at}
     return {
         "kind": FILE,
         "path": path,
@@ -110,8 +112,8 @@ def _current_row(
         "bytes": attributes.st_size,
         "modified_at": modified,
         "present": True,
-        "state": REFUSED if refusing else state,
-        "reason": "; ".join(f"{t} : {refused[t].cause}" for t in refusing) or None,
+        "state": REFUSED if causes else state,
+        "reason": "; ".join(f"{t} : {cause}" for t, cause in causes.items()) or None,
         "known_as": ", ".join(status.tables) or None,
     }
 

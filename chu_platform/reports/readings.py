@@ -66,7 +66,7 @@ def last_materializations(
 
 @dataclass(frozen=True)
 class Refusal:
-    """The error message of the last run, which did not make a delivered table, and its time (UTC, ISO 8601)."""
+    """Why the last run did not make a delivered table, or left out a file, and its time (UTC, ISO 8601)."""
 
     cause: str
     at: str
@@ -85,6 +85,16 @@ def refusals(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[s
             if event and event.step_key == step and (failure := event.step_failure_data.user_failure_data):
                 found[entry.asset_key.path[-1]] = Refusal(failure.description or "", _moment(failed.timestamp))
     return found
+
+
+def files_left_out(instance: dg.DagsterInstance, tables: Sequence[Table]) -> Mapping[tuple[str, str], Refusal]:
+    """The files that the last reading of each table left out, by name of the table and of the file."""
+    return {
+        (table.name, file["name"]): Refusal(file["why"], last.at)
+        for table, (last, _) in last_materializations(instance, tables).items()
+        if last
+        for file in last.metadata.get("delivery_files_left_out", ())
+    }
 
 
 def _stopped(last_run: str | None, last: dg.EventLogRecord | None) -> bool:

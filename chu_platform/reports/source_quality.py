@@ -52,12 +52,18 @@ def source_qualities(instance: dg.DagsterInstance, tables: Sequence[Table]) -> p
                 "open_rejects": rejected,
                 "mended_rejects": count("delivery_rows_mended"),
                 "undeclared_columns": metadata.get("delivery_columns_undeclared"),
+                "left_out": _left_out(table, metadata.get("delivery_files_left_out") or ()),
                 "not_understood": _not_understood(table, metadata.get("delivery_columns_misunderstood") or ()),
                 "delta_version": metadata.get("delta_version"),
                 "read_at": materialization.at if materialization else None,
             }
         )
     return pa.Table.from_pylist(rows, arrow_schema(source_quality.columns))
+
+
+def _left_out(table: Table, files: Sequence[Mapping[str, str]]) -> str | None:
+    """The files that were not read, with the cause; None without any, or for sources that are not public."""
+    return " ; ".join(file["why"] for file in files) or None if table.public_source else None
 
 
 def _not_understood(table: Table, columns: Sequence[Mapping[str, Any]]) -> str | None:
@@ -74,7 +80,7 @@ def _not_understood(table: Table, columns: Sequence[Mapping[str, Any]]) -> str |
 EVENT_LOG_COLUMNS: Final = (
     *("state", "deliveries", "rows_in", "rows_kept", "rows_rejected", "rows_withdrawn"),
     *("rejected_share", "open_rejects"),
-    *("mended_rejects", "undeclared_columns", "not_understood", "delta_version", "read_at"),
+    *("mended_rejects", "undeclared_columns", "left_out", "not_understood", "delta_version", "read_at"),
 )
 
 source_quality = Table(
@@ -126,6 +132,12 @@ source_quality = Table(
         ),
         Column("undeclared_columns", LONG, "colonnes non déclarées, mises en quarantaine", "Colonnes non déclarées"),
         Column(
+            "left_out",
+            STRING,
+            "fichiers de sources publiques absents ou illisibles, et la cause ; les autres fichiers de la source sont lus",
+            "Fichiers non lus",
+        ),
+        Column(
             "not_understood",
             STRING,
             "colonnes dont des valeurs n’ont pas été comprises : leur nombre, leur part, la forme de l’une d’elles (a : lettre, 9 : chiffre)",
@@ -147,7 +159,7 @@ source_quality = Table(
         SELECT "source", state, rows_in, rows_kept, rows_rejected, rows_withdrawn,
                printf('%.4f %%', 100 * rejected_share) AS rejected_share,
                printf('%.0f %%', 100 * threshold) AS threshold, open_rejects, mended_rejects, undeclared_columns,
-               not_understood
+               left_out, not_understood
         FROM {this} ORDER BY state = 'read', rejected_share DESC NULLS LAST, "source" LIMIT 100
     """,
     checks=[one_of("state", [READ, STOPPED, NOT_READ])],

@@ -44,6 +44,8 @@ ROW_COUNT_STEADY: Final = "row_count_is_steady"
 ONE_ENCODING: Final = "one_encoding"
 ENCODING_KNOWN: Final = "encoding_is_known"
 LAST_LINE_ENDED: Final = "last_line_is_ended"
+# Name of the check that all delivered files are read. It counts files.
+FILES_READ: Final = "files_are_read"
 # Name of the check that all delivered columns are declared. It counts columns.
 COLUMNS_DECLARED: Final = "columns_are_declared"
 # Name of the check that nearly all values of the columns are understood. It counts columns.
@@ -128,7 +130,7 @@ class DeliveryCounts:
     `shrunk` is the number of delivered files with far fewer rows than before that nobody has accepted.
     `in_other_encoding` is the number of lines that are not UTF-8, in files that have other lines that are.
     `garbled` is the number of lines in an encoding that is not known, `unended` that of files that may be cut in their
-    last value.
+    last value, `left_out` that of files that are not read, although the others are.
     All numbers are 0 for a table that is not delivered.
     """
 
@@ -143,6 +145,7 @@ class DeliveryCounts:
     unended: int = 0
     not_understood: int = 0
     partly_understood: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -559,6 +562,19 @@ def last_line_ended() -> Check:
         english="the last line of a delivered file has a line ending; otherwise its last value may be cut",
         unit=Unit.FILES,
         query=lambda s: f"SELECT {s.counts.unended}",
+        blocking=False,
+    )
+
+
+def files_read() -> Check:
+    """Every delivered file is read. A warning: the others are read in any case."""
+    return Check(
+        FILES_READ,
+        CheckType.CONSISTENCY,
+        "tout fichier attendu est livré et lu ; sinon, les autres le sont",
+        english="every expected file is delivered and read; otherwise the others are",
+        unit=Unit.FILES,
+        query=lambda s: f"SELECT {s.counts.left_out}",
         blocking=False,
     )
 

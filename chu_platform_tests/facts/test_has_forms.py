@@ -196,10 +196,9 @@ def test_a_lexicon_that_cannot_be_read_concerns_its_campaign_only(tmp_path: Path
     (tmp_path / "pack" / "lexique-iqss-open-data-2019.csv").write_text("NAME;LABEL\nres_x;X\n")
     outcome = given(tmp_path, lexiques, "lexique-iqss-open-data-2020.csv", text)
     assert [row[:4] for row in outcome.rows] == [("iqss", "2019", "res_x", "X")]
-    assert outcome.reading.left_out == ["lexique-iqss-open-data-2020.csv"]
-    (remark,) = outcome.reading.remarks
-    assert "lexique-iqss-open-data-2020.csv" in remark
-    assert remark.endswith("it is left out, the other files are read")
+    (left_out,) = outcome.reading.left_out
+    assert left_out.name == "lexique-iqss-open-data-2020.csv"
+    assert left_out.name in left_out.why
 
 
 def test_another_file_that_cannot_be_read_stops_its_source(tmp_path: Path) -> None:
