@@ -195,6 +195,7 @@ class CareQuality:
         names = [c.name for c in columns]
         finess = [n for n in names if n in ("finess", "finess_pmsi")]
         percentages = [c.name for i in self.indicators if i.unit in ON_HUNDRED for c in i.columns() if c.type == DOUBLE]
+        ratios = [i.value for i in self.indicators if i.unit == RATIO]
         return Table(
             name=self.name,
             layer=Layer.SOURCES,
@@ -218,6 +219,7 @@ class CareQuality:
                 blanks=WORDS,
                 spellings=spellings(names),
                 percentages=percentages,
+                ratios=ratios,
                 stands_alone=True,
             ),
             checks=[gives_results(self._has_result)],

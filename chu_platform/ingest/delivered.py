@@ -312,7 +312,8 @@ class Delivered(DeliveredRows):
     number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files, the usual one first.
     `percentages`: columns of percentages and scores up to 100. If most of their values are at most 1, they are
-    fractions of 1, and the column is not understood.
+    fractions of 1, and the column is not understood. Single fractions are named in a warning.
+    `ratios`: columns of ratios, such as observed to expected. A percentage among them is named in a warning.
     `max_decrease`: the share of its rows that a file may lose from one delivery to the next. A delivery that loses more
     is held back until it is accepted.
     `max_rejected_share`: the share of the rows of a file or database table above which it is refused as a whole, if
@@ -334,6 +335,7 @@ class Delivered(DeliveredRows):
     blanks: str | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     percentages: Sequence[str] = ()
+    ratios: Sequence[str] = ()
     max_decrease: float = MAX_DECREASE
     max_rejected_share: float = MAX_REJECTED_SHARE
     withdrawals: Withdrawals | None = None

@@ -1,6 +1,6 @@
 """SQL that types the text of delivered rows and gives the reason for each rejected row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +47,11 @@ _REASONS: Final = {
 NOT_UNDERSTOOD: Final = "not_understood"
 # Reason of values up to 1 in a column of percentages.
 FRACTION: Final = "fraction_of_1_in_place_of_100"
+# Reason of a value of a column of ratios that is a percentage.
+PERCENTAGE: Final = "percentage_in_place_of_a_ratio"
+# No percentage or score of the real files of HAS lies between 0 and 1. The largest of the 749 ratios of 2019 is 29.4,
+# seven others are above 12: percentages below this bound cannot be told from ratios.
+MAX_RATIO: Final = 50
 # A spreadsheet program makes 8.1E+10 of a long identifier: its last digits are lost.
 POWER: Final = "regexp_full_match({text}, '\\d([.,]\\d+)?[eE][+]\\d{{2,}}')"
 MAX_SHAPE_LENGTH: Final = 40
@@ -226,6 +231,33 @@ class RowSql:
         return (
             f"SELECT {sql_text(FRACTION)}, {self._shape(column)} FROM ({self._derived([])}) "
             f"WHERE {sql_name(column)} > 0 AND {sql_name(column)} <= 1 LIMIT 1"
+        )
+
+    @property
+    def _off_scale(self) -> Mapping[str, tuple[str, str]]:
+        """For columns of numbers of one scale: SQL that is true for a number of the other one, and the reason."""
+        found = {name: (f"{sql_name(name)} > 0 AND {sql_name(name)} < 1", FRACTION) for name in self.percentages}
+        ratios = (c.name for c in self._present if c.name in self._source.ratios)
+        return found | {name: (f"{sql_name(name)} > {MAX_RATIO}", PERCENTAGE) for name in ratios}
+
+    def off_scale_counts(self, stored: str | None) -> str | None:
+        """SQL as in `understood_counts` for columns of one scale: numbers, and those that are not of the other scale.
+
+        It is over the relation `stored` of the rows if given. None if there is no such column.
+        """
+        off = self._off_scale
+        if not off:
+            return None
+        return self._counts(
+            list(off), lambda c: f"{sql_name(c)} IS NOT NULL", lambda c: f"nullif(NOT ({off[c][0]}), false)", stored
+        )
+
+    def off_scale_values(self, column: str, limit: int) -> str:
+        """SQL of the first numbers of the other scale in a column: number of the row, reason, shape."""
+        condition, reason = self._off_scale[column]
+        return (
+            f"SELECT {_NUMBER}, {sql_text(reason)}, {self._shape(column)} FROM ({self.numbered()}) "
+            f"WHERE reason IS NULL AND {condition} ORDER BY 1 LIMIT {limit}"
         )
 
     def misunderstood_example(self, column: str) -> str:

@@ -22,13 +22,16 @@ MIN_VALUES_FOR_WARNING: Final = 5
 FRACTIONS_WARNING: Final = 0.05
 MAX_FRACTIONS: Final = 0.5
 MIN_FRACTIONS: Final = 3
+# Lines of single values that a warning names.
+MAX_NAMED_LINES: Final = 3
 
 
 @dataclass(frozen=True)
 class Misunderstood:
     """A column of a file or database table with `values`, of which `wrong` are not understood.
 
-    `reason` is why, `shape` is that of one such value. It `blocks` the source, or is a reason for a warning.
+    `reason` is why, `shape` is that of one such value, `lines` are the first lines of such values, if they are known.
+    It `blocks` the source, or is a reason for a warning.
     """
 
     origin: str
@@ -38,6 +41,7 @@ class Misunderstood:
     reason: str
     shape: str
     blocks: bool
+    lines: Sequence[int] = ()
 
     @property
     def share(self) -> float:
@@ -54,7 +58,9 @@ class Misunderstood:
                 f"{self.wrong} of the {self.values} values ({100 * self.share:.1f} %) of the column {self.column!r} "
                 "are not understood"
             )
-        return f"{self.origin}: {many} ({self.reason}, shape {self.shape})"
+        more = ", ..." if self.wrong > len(self.lines) else ""
+        where = f", line {', '.join(map(str, self.lines))}{more}" if self.lines else ""
+        return f"{self.origin}: {many} ({self.reason}, shape {self.shape}{where})"
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -81,16 +87,16 @@ def misunderstood(
     suspects = [c for c in others if not connection.execute(sql.understood_example(c)).fetchall()]
     if suspects:
         counts += connection.execute(sql.understood_counts(suspects)).fetchall()
-    return [*_judged(connection, sql, raw, counts), *_fractions(connection, sql, raw, stored)]
+    fractions = _fractions(connection, sql, raw, stored)
+    named = {m.column for m in fractions}
+    off_scale = [m for m in _off_scale(connection, sql, raw, stored) if m.column not in named]
+    return [*_judged(connection, sql, raw, counts), *fractions, *off_scale]
 
 
 def _fractions(
     connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, stored: str | None
 ) -> list[Misunderstood]:
-    """The columns of percentages with many values that are at most 1: they may be fractions of 1.
-
-    Whether a single small value is one, nobody can tell.
-    """
+    """The columns of percentages with many values that are at most 1: they may be fractions of 1."""
     found = []
     counts = connection.execute(sql.percentage_counts(stored)).fetchall() if sql.percentages else []
     for column, values, percentages in counts:
@@ -99,6 +105,25 @@ def _fractions(
             ((reason, shape),) = connection.execute(sql.fraction_example(column)).fetchall()
             blocks = wrong > MAX_FRACTIONS * values
             found.append(Misunderstood(raw.origin.name, column, values, wrong, reason, shape, blocks))
+    return found
+
+
+def _off_scale(
+    connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, stored: str | None
+) -> list[Misunderstood]:
+    """Single fractions of 1 among percentages and scores, and percentages among ratios: a warning, with their lines."""
+    query = sql.off_scale_counts(stored)
+    found = []
+    for column, values, others in connection.execute(query).fetchall() if query else []:
+        if values == others:
+            continue
+        # Row numbers follow the order of the file.
+        connection.execute("SET preserve_insertion_order = true")
+        rows = connection.execute(sql.off_scale_values(column, MAX_NAMED_LINES)).fetchall()
+        if rows:
+            lines = [line for line, _ in raw.locate(connection, [number for number, *_ in rows])]
+            _, reason, shape = rows[0]
+            found.append(Misunderstood(raw.origin.name, column, values, values - others, reason, shape, False, lines))
     return found
 
 

@@ -596,8 +596,10 @@ def values_understood() -> Check:
     return Check(
         VALUES_UNDERSTOOD,
         CheckType.DRIFT,
-        f"dans toute colonne livrée, au plus {100 * MISUNDERSTOOD_WARNING:g} % des valeurs ne sont pas comprises",
-        english=f"in each delivered column, at most {100 * MISUNDERSTOOD_WARNING:g} % of the values are not understood",
+        f"dans toute colonne livrée, au plus {100 * MISUNDERSTOOD_WARNING:g} % des valeurs ne sont pas comprises, et "
+        "aucune n’est une fraction parmi des pourcentages, ou l’inverse",
+        english=f"in each delivered column, at most {100 * MISUNDERSTOOD_WARNING:g} % of the values are not "
+        "understood, and none is a fraction among percentages, or the reverse",
         unit=Unit.COLUMNS,
         query=lambda s: f"SELECT {s.counts.partly_understood}",
         blocking=False,

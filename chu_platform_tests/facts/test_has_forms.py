@@ -1,6 +1,7 @@
 """HAS files in the forms in which people deliver them: each reads the same, or what is lost is named."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import openpyxl
 import pytest
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.sources.dpa_ssr_2014 import dpa_ssr_2014
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.ete_ortho_2018 import ete_ortho_2018
@@ -112,20 +114,46 @@ def test_cells_shown_as_percentages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fractions", "of_hundred", "blocks"), [(10, 0, True), (3, 0, True), (6, 5, True), (5, 20, False), (1, 20, None)]
+    ("fractions", "of_hundred", "blocks"),
+    [(10, 0, True), (3, 0, True), (6, 5, True), (5, 20, False), (1, 20, False), (0, 20, None)],
 )
 def test_fractions_in_place_of_percentages_are_loud(
     tmp_path: Path, fractions: int, of_hundred: int, blocks: bool | None
 ) -> None:
-    """Mostly fractions block the source, several ones are named in a warning; zeros say nothing."""
+    """Mostly fractions block the source, others are named in a warning; zeros say nothing."""
     scores = [0.7 + i / 100 for i in range(fractions)] + [70 + i / 10 for i in range(of_hundred)] + [0, None]
     rows: list[list[Any]] = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
     e_satis(tmp_path / "pack", rows)
-    reading = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work").reading
-    texts = {True: reading.not_understood, False: reading.partly_understood}
+    # A source of one file only: in the tables of e-Satis, the file would be left out.
+    table = replace(esatis48h_mco, rows=replace(delivered_rows(esatis48h_mco), stands_alone=False))
+    reading = deliver(table, tmp_path / "pack", tmp_path / "work").reading
+    texts = {True: [f.why for f in reading.left_out], False: reading.partly_understood}
     for key, found in texts.items():
         assert len(found) == (key is blocks)
         assert all("'score_all_rea_ajust'" in t and "(fraction_of_1_in_place_of_100, shape 9.9" in t for t in found)
+
+
+def test_a_single_fraction_is_named_with_its_line(tmp_path: Path) -> None:
+    """Whole numbers, such as 1 %, are in the real files; no number between 0 and 1 is."""
+    scores = [75.5, 70, 0, 1, None, 80.25, 0.755, 82]
+    rows: list[list[Any]] = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
+    e_satis(tmp_path / "pack", rows)
+    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+    (text,) = outcome.reading.partly_understood
+    assert text == (
+        f"{E_SATIS_2022}: 1 of the 7 values (14.3 %) of the column 'score_all_rea_ajust' are not understood "
+        f"(fraction_of_1_in_place_of_100, shape 9.999, line 8)"
+    )
+    assert len(outcome.rows) == len(scores)
+
+
+def test_a_single_percentage_among_ratios_is_named_with_its_line(tmp_path: Path) -> None:
+    header = ";".join(c.name for c in ete_ortho_2018.table.columns if c.name != "motif_ete_ortho")
+    lines = [f"{10000100 + i:09};A;Corse;{value};754;B;1;2" for i, value in enumerate(("0,7", "12,5", "72,5", "1,1"))]
+    outcome = given(tmp_path, ete_ortho_2018.table, ETE_2018, "\n".join([header, *lines]) + "\n")
+    (text,) = outcome.reading.partly_understood
+    assert "1 of the 4 values" in text and "'ete_ortho_etbt'" in text
+    assert text.endswith("(percentage_in_place_of_a_ratio, shape 99,9, line 4)")
 
 
 def test_a_percentage_of_a_ratio(tmp_path: Path) -> None:
