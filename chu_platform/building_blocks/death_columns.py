@@ -9,6 +9,7 @@ from typing import Final
 from chu_platform.building_blocks.death_dates import COMPACT_DATE, is_date
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.ingest.identifiers import CERTIFICATE
+from chu_platform.ingest.names import NAME, name_form
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -127,6 +128,11 @@ def insee_date(date: str) -> str:
     return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"
 
 
+def _one_name(text: str) -> str:
+    """SQL of the form of a name; a list of one text names it, so that its SQL is not repeated."""
+    return f"[{name_form('t')} FOR t IN [trim({text})]][1]"
+
+
 def insee_table(
     name: str, label: str, reader: Reader, commune: str, uncut_date: str, withdrawals: Withdrawals
 ) -> Table:
@@ -167,6 +173,7 @@ def insee_table(
         DEATH_YEAR,
     ]
     full_name = "regexp_replace(nomprenom, '/+$', '')"
+    first_names = _one_name(f"substr({full_name}, instr({full_name}, '*') + 1)")
     return Table(
         name=name,
         layer=Layer.SOURCES,
@@ -184,12 +191,12 @@ def insee_table(
                 "datedeces": COMPACT_DATE,
                 "lieudeces": commune,
                 "actedeces": CERTIFICATE,
+                **dict.fromkeys(("commnaiss", "paysnaiss"), NAME),
             },
             derived={
                 "periode": "replace(upper(period), '_', '-')",
-                "nom": f"nullif(trim(split_part({full_name}, '*', 1)), '')",
-                "prenom": f"CASE WHEN contains({full_name}, '*') "
-                f"THEN nullif(trim(substr({full_name}, instr({full_name}, '*') + 1)), '') END",
+                "nom": _one_name(f"split_part({full_name}, '*', 1)"),
+                "prenom": f"CASE WHEN contains({full_name}, '*') THEN {first_names} END",
                 "date_naissance": insee_date("datenaiss"),
                 "date_deces": insee_date("datedeces"),
                 "death_year": "left(datedeces, 4)",

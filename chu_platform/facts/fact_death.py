@@ -24,6 +24,11 @@ def _normalised(column: str, max_length: int | None = None) -> str:
     return f"rtrim(left({text}, {max_length}))" if max_length else text
 
 
+def _same_text(text: str) -> str:
+    """SQL of the text of a name that one hyphen, apostrophe or blank in place of another does not change."""
+    return f"replace(replace({text}, '-', ' '), '''', ' ')"
+
+
 def _with_zeros(date: str) -> str:
     """SQL of a date in which an unknown month or day is 00."""
     return f"CASE length({date}) WHEN 4 THEN concat({date}, '-00-00') WHEN 7 THEN concat({date}, '-00') ELSE {date} END"
@@ -113,9 +118,9 @@ fact_death = Table(
         ),
         record AS (
             -- A name may contain a star, so the key does not depend on where the family name ends.
-            SELECT rtrim(left(concat({_normalised("nom")}, '*', {_normalised("prenom")}), {NAME_LENGTH})) AS name, sexe,
+            SELECT {_same_text(f"rtrim(left(concat({_normalised('nom')}, '*', {_normalised('prenom')}), {NAME_LENGTH}))")} AS name, sexe,
                    coalesce(nullif({_with_zeros("date_naissance")}, '0000-00-00'), '') AS date_naissance, code_lieu_naissance,
-                   {_normalised("lieu_naissance", 30)} AS lieu_naissance, {_normalised("pays_naissance", 30)} AS pays_naissance,
+                   {_same_text(_normalised("lieu_naissance", 30))} AS lieu_naissance, {_same_text(_normalised("pays_naissance", 30))} AS pays_naissance,
                    {_with_zeros("date_deces")} AS date_deces, code_lieu_deces,
                    coalesce({certificate_number("numero_acte_deces")}, '') AS numero_acte_deces,
                    death_year

@@ -26,9 +26,9 @@ def _matches(text: str, pattern: str) -> str:
     return f"regexp_full_match({text}, '{pattern}')"
 
 
-# What spreadsheet programs add: ="01053", '01053, 1053.0.
+# What spreadsheet programs add: ="01053", '01053, 1053.0. An identifier is no decimal number: 3,000 may be 3 or 3000.
 _PLAIN: Final = (
-    f"regexp_replace(regexp_replace({trimmed('{text}')}, '^=?[\"'']+|\"$', '', 'g'), '^(\\d+)[.,]0+$', '\\1')"
+    f"regexp_replace(regexp_replace({trimmed('{text}')}, '^=?[\"'']+|\"$', '', 'g'), '^(\\d+)[.,]00?$', '\\1')"
 )
 _CAPITALS: Final = f"upper({trimmed(_PLAIN)})"
 _FILLED: Final = f"nullif({_CAPITALS}, '')"
@@ -93,12 +93,24 @@ COMMUNE_OF_FIXED_WIDTH: Final = "upper({text})"
 _NUMBER_SIGN: Final = "^N(?:[°º˚O]\\.?|\\.)(\\d)"
 _JOINT: Final = "(\\d)[-./_]+([A-Z])"
 _WITHOUT_SIGN: Final = f"regexp_replace({_WITHOUT_BLANKS}, '{_NUMBER_SIGN}', '\\1')"
-_WITHOUT_DECIMALS: Final = f"regexp_replace({_WITHOUT_SIGN}, '^(\\d+)[.,]0+$', '\\1')"
+_WITHOUT_DECIMALS: Final = f"regexp_replace({_WITHOUT_SIGN}, '^(\\d+)[.,]00?$', '\\1')"
 _WITHOUT_JOINT: Final = f"regexp_replace({_WITHOUT_DECIMALS}, '{_JOINT}', '\\1\\2')"
 _DIGITS: Final = _matches("{text}", "\\d+")
 CERTIFICATE: Final = _escaped(
     f"CASE WHEN {_DIGITS} THEN coalesce(nullif(ltrim({{text}}, '0'), ''), '0') "
     f"WHEN {_FILLED} IS NOT NULL THEN coalesce(nullif(ltrim({_WITHOUT_JOINT}, '0'), ''), '0') END"
 )
+# Digits with points or commas: what a spreadsheet program or a format makes of an identifier, such as 3,000 or
+# 750.000.001. It stays as it is delivered, and is not understood.
+_REWRITTEN: Final = _escaped(_matches("{text}", "\\d+([.,]\\d+)+"))
+
+
+def is_identifier(text: str) -> str:
+    """SQL that is null for an identifier that was rewritten as a number; `text` is SQL of the typed text."""
+    return f"CASE WHEN NOT {_REWRITTEN.format(text=text)} THEN 1 END"
+
+
 # CIM-10 code, in capitals and without the point.
 DIAGNOSIS: Final = _one_form("[A-Z]\\d[0-9A-Z]*", ("[A-Z]\\d[0-9A-Z]\\..*", "concat({text}[:3], {text}[5:])"))
+# The forms of identifiers. Codes of diagnoses have points of their own.
+IDENTIFIERS: Final = frozenset((PLAIN, FINESS, ORGANISATION, PROFESSIONAL, POSTAL_CODE, COMMUNE, CERTIFICATE))

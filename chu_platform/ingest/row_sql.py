@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.ingest.delivered import Delivered, RawRows, Withdrawals, delivered_text
-from chu_platform.ingest.identifiers import trimmed
+from chu_platform.ingest.identifiers import IDENTIFIERS, is_identifier, trimmed
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
@@ -99,6 +99,11 @@ class RowSql:
             c.name: source.understood[c.name].format(text=sql_name(c.name))
             for c in self._present
             if c.name in source.understood
+        }
+        self._decoded |= {
+            c.name: is_identifier(sql_name(c.name))
+            for c in self._present
+            if c.name not in self._decoded and source.typing.get(c.name) in IDENTIFIERS
         }
         self._understood |= self._decoded
         texts = [c.name for c in self._present if c.type == STRING and raw.has_powers]

@@ -23,11 +23,13 @@ _SPREADSHEET_CODE: Final = (
 # Unknown parts of a date are absent, or zeros: the key has neither.
 _KNOWN_PARTS: Final = "if({column} LIKE '%-00', regexp_replace({column}, '(-00)+$', ''), {column})"
 # Two lines are one death when all columns that both kinds of file have are equal, cut to the shorter length. The texts
-# are hashed: those of 25 million deaths do not fit in memory. The certificate number N means that there is none.
+# are hashed: those of 25 million deaths do not fit in memory. The certificate number N means that there is none. Of
+# names, hyphens and apostrophes are blanks.
 _KEY: Final = """md5(concat_ws('\x1f',
-    rtrim(left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 67)), coalesce(sexe::VARCHAR, ''),
-    coalesce(nullif({born}, '0000'), ''),
-    {birthplace}, rtrim(left(trim(coalesce({town}, '')), 30)), rtrim(left(trim(coalesce({country}, '')), 30)),
+    translate(rtrim(left(trim(coalesce(nom, '')) || '*' || trim(coalesce(prenom, '')), 67)), '-''', '  '),
+    coalesce(sexe::VARCHAR, ''), coalesce(nullif({born}, '0000'), ''),
+    {birthplace}, translate(rtrim(left(trim(coalesce({town}, '')), 30)), '-''', '  '),
+    translate(rtrim(left(trim(coalesce({country}, '')), 30)), '-''', '  '),
     {died}, {place}, coalesce(nullif(ltrim(left(trim({number}), 9), '0'), 'N'), '')))"""
 
 

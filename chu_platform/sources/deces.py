@@ -21,6 +21,7 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
+from chu_platform.ingest.names import NAME
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -49,6 +50,7 @@ deces = Table(
     rows=Delivered(
         DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         typing={
+            **dict.fromkeys(("nom", "prenom", "lieu_naissance", "pays_naissance"), NAME),
             "date_naissance": ISO_DATE,
             "code_lieu_naissance": COMMUNE,
             "date_deces": ISO_DATE,

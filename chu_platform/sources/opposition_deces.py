@@ -18,7 +18,7 @@ from chu_platform.building_blocks.death_dates import COMPACT_DATE
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
+from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE, is_identifier
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -82,6 +82,8 @@ opposition_deces = Table(
             *valid_death_date("datedeces"),
             # Without it, the place and the day would be those of several deaths.
             RowCheck("missing", "actedeces", f"{certificate_number('actedeces')} IS NOT NULL"),
+            # 3,000 may be 3 or 3000.
+            RowCheck("not_a_certificate", "actedeces", f"{is_identifier('actedeces')} IS NOT NULL"),
         ],
     ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import duckdb
 import pytest
@@ -581,6 +582,47 @@ CERTIFICATES = (
     ("A3005", "a3005", " A3005", '="a3005"', "'A3005", "A3005 ", "a3005\u00a0", "A 3005"),
     ("3009BIS", "3009bis", "3009 bis", "3009-BIS", "'3009bis", "03009Bis", "3009/bis", '="3009bis"'),
 )
+
+
+# Spellings of the same names of persons and places: letter case, blanks, accents as characters of their own, hyphens
+# and apostrophes. Letters, and accents, tell persons apart.
+SPELLINGS = (
+    ("LE GOFF", "le goff", "Le  Goff", "LE\u00a0GOFF", "LE-GOFF", "LE - GOFF", "LE\u2010GOFF"),
+    ("D'ÉTÉ", "D\u2019ÉTÉ", normalize("NFD", "D'ÉTÉ"), "d\u2019été", "D ÉTÉ", "D' ÉTÉ", "D\u00b4ÉTÉ"),
+    ("DETE", "dete", "DETE ", " DETE", "Dete", "DETE\u00a0", "DETE"),
+    ("DÉTÉ", "dété", "DÉTÉ", normalize("NFD", "dété"), "Dété", "DÉTÉ ", "DÉTÉ"),
+)
+
+
+def test_a_name_is_one_in_every_spelling(maker: Maker, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    names = [name for same in SPELLINGS for name in same]
+    deaths = [died("2019-03-12")._replace(nom=name, prenom=name, lieu_naissance=name) for name in names]
+    write(pack, "deces.csv", [HEADER, *(",".join(quoted(*d)) for d in deaths)])
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(";".join(quoted(*d.insee())) for d in deaths)])
+    write(pack, "deces-2019.txt", [d.fixed(0) for d in deaths])
+    lake = maker(pack)
+    assert facts(lake).total() == len(SPELLINGS)
+    assert_recomputed(lake)
+
+
+def test_a_number_in_thousands_is_no_certificate(tmp_path: Path) -> None:
+    """3,000 may be 3 or 3000: the death is kept with the text, the column is named; no withdrawal rests on it."""
+    pack = tmp_path / "pack"
+    texts = ("3,000", "3.000,00", "3,5", "3.000", "3,001")
+    deaths = [died("2019-03-12")._replace(numero_acte_deces=text) for text in texts]
+    write(pack, "deces.csv", [HEADER, *(",".join(quoted(*d)) for d in deaths)])
+    write(
+        pack, "fichier-opposition-deces-26.csv", [LIST_HEADER, '"20190312";"69381";"3"', '"20190312";"69381";"3,000"']
+    )
+    outcome = deliver(deces, pack, tmp_path / "work")
+    place = [c.name for c in deces.columns].index("numero_acte_deces")
+    assert {row[place] for row in outcome.rows} == {*texts}
+    reading = outcome.reading
+    (text,) = reading.not_understood + reading.partly_understood
+    assert "none of the 5 values of the column 'numero_acte_deces' is understood" in text
+    assert any("1 of 2 withdrawals cannot be read and are NOT applied" in remark for remark in reading.remarks)
+    assert deliver(opposition_deces, pack, tmp_path / "list").rejected == [(3, "actedeces", "not_a_certificate")]
 
 
 def quoted(*cells: str) -> list[str]:
