@@ -5,7 +5,7 @@ from typing import Final
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.identifiers import COMMUNE, FINESS, ORGANISATION, PLAIN, POSTAL_CODE
+from chu_platform.ingest.identifiers import COMMUNE, FINESS, ORGANISATION, PLAIN, POSTAL_CODE, is_identifier
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -91,5 +91,6 @@ etablissement_sante = Table(
             "finess_site": FINESS,
             "identifiant_organisation": ORGANISATION,
         },
+        understood={"code_postal": is_identifier("{text}")},
     ),
 )

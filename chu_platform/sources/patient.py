@@ -6,7 +6,7 @@ from chu_platform.building_blocks.event_checks import MAX_IMPLAUSIBLE_SHARE, bor
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered, delivered_text
-from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE, trimmed
+from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE, is_identifier, trimmed
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -77,6 +77,7 @@ patient = Table(
             "Code_postal": f"CASE WHEN coalesce({delivered_text('Pays')}, 'FR') = 'FR' THEN {POSTAL_CODE} ELSE {PLAIN} END",
         },
         understood={
+            "Code_postal": is_identifier("{text}"),
             "Sexe": "CASE WHEN {text} IN ('male', 'female') THEN 1 END",
             # A year of two digits may be of two centuries.
             "Date": "CASE WHEN regexp_full_match({text}, '\\d\\d?/\\d\\d?/\\d{{4}}') "

@@ -586,7 +586,7 @@ CERTIFICATES = (
 
 # Spellings of the same names of persons and places: letter case, blanks, accents as characters of their own, hyphens
 # and apostrophes. Letters, and accents, tell persons apart.
-SPELLINGS = (
+NAME_SPELLINGS = (
     ("LE GOFF", "le goff", "Le  Goff", "LE\u00a0GOFF", "LE-GOFF", "LE - GOFF", "LE\u2010GOFF"),
     ("D'ÉTÉ", "D\u2019ÉTÉ", normalize("NFD", "D'ÉTÉ"), "d\u2019été", "D ÉTÉ", "D' ÉTÉ", "D\u00b4ÉTÉ"),
     ("DETE", "dete", "DETE ", " DETE", "Dete", "DETE\u00a0", "DETE"),
@@ -596,13 +596,13 @@ SPELLINGS = (
 
 def test_a_name_is_one_in_every_spelling(maker: Maker, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
-    names = [name for same in SPELLINGS for name in same]
+    names = [name for same in NAME_SPELLINGS for name in same]
     deaths = [died("2019-03-12")._replace(nom=name, prenom=name, lieu_naissance=name) for name in names]
     write(pack, "deces.csv", [HEADER, *(",".join(quoted(*d)) for d in deaths)])
     write(pack, "Deces_2019.csv", [";".join(COLUMNS), *(";".join(quoted(*d.insee())) for d in deaths)])
     write(pack, "deces-2019.txt", [d.fixed(0) for d in deaths])
     lake = maker(pack)
-    assert facts(lake).total() == len(SPELLINGS)
+    assert facts(lake).total() == len(NAME_SPELLINGS)
     assert_recomputed(lake)
 
 
@@ -619,7 +619,7 @@ def test_a_number_in_thousands_is_no_certificate(tmp_path: Path) -> None:
     place = [c.name for c in deces.columns].index("numero_acte_deces")
     assert {row[place] for row in outcome.rows} == {*texts}
     reading = outcome.reading
-    (text,) = reading.not_understood + reading.partly_understood
+    (text,) = [*reading.not_understood, *reading.partly_understood]
     assert "none of the 5 values of the column 'numero_acte_deces' is understood" in text
     assert any("1 of 2 withdrawals cannot be read and are NOT applied" in remark for remark in reading.remarks)
     assert deliver(opposition_deces, pack, tmp_path / "list").rejected == [(3, "actedeces", "not_a_certificate")]
