@@ -14,7 +14,7 @@ from chu_platform.tables.checks import last_event, one_of, relation
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import age_band, completed_years, date_parts, partial_date, spark_text
+from chu_platform.tables.spark_sql import age_band, completed_years, date_parts, partial_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 
@@ -25,8 +25,8 @@ def _normalised(column: str, max_length: int | None = None) -> str:
 
 
 def _same_text(text: str) -> str:
-    """SQL of the text of a name that one hyphen, apostrophe or blank in place of another does not change."""
-    return f"replace(replace({text}, '-', ' '), {spark_text("'")}, ' ')"
+    """SQL of the text of a name that a hyphen, apostrophe (39) or blank in place of another does not change."""
+    return f"replace(replace({text}, '-', ' '), chr(39), ' ')"
 
 
 def _with_zeros(date: str) -> str:
