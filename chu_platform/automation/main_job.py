@@ -30,7 +30,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, stands_alone
 from chu_platform.ingest.files import require_pack, scan_pack
-from chu_platform.ingest.pack_contents import unread_files
+from chu_platform.ingest.pack_contents import ambiguous_files, unread_files
 from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
 from chu_platform.storage.edition_manifest import editions
@@ -319,9 +319,13 @@ def _affected_tables(tables: Sequence[Table], ranges: Mapping[PartitionScheme, P
 
 
 def warn_of_unread_files(resources: RunResources) -> None:
-    """Warn of delivered files with data that no source table reads: their names are not known."""
+    """Warn of delivered files with data that no source table reads, or several: their names are not known or clear."""
     pack = resources.settings.sources_folder
-    names = [file.relative_to(pack).as_posix() for file in unread_files(scan_pack(pack), catalogue())]
+    scan = scan_pack(pack)
+    for file, sources in ambiguous_files(scan, catalogue()).items():
+        name = file.relative_to(pack).as_posix()
+        resources.warn(f"{name} has a name of several sources, which all read it: {', '.join(sources)}; rename it")
+    names = [file.relative_to(pack).as_posix() for file in unread_files(scan, catalogue())]
     if names:
         more = len(names) - MAX_NAMED_FILES
         listed = ", ".join([*names[:MAX_NAMED_FILES], *([f"and {more} more"] if more > 0 else [])])

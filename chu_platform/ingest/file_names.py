@@ -2,7 +2,8 @@
 
 A source declares a pattern, a regular expression in which words are separated by `-`, `_` or `[-_]`. A name has the
 pattern as it is, or in its plain form: without accents, in small letters, words separated by `-`, without the marks of
-copies and versions at its end, and with its suffix once.
+copies and versions at its end, and with its suffix once. If that is no name of the source either, the day of the file,
+before or behind its name, is left out.
 """
 
 import re
@@ -15,6 +16,9 @@ TEXT_SUFFIXES: Final = (".csv", ".txt", ".xlsx")
 # What browsers, file managers and people add: (1), " - Copie (2)", -v2, "Copie de".
 COPY_MARKS: Final = re.compile(r"(?:[-_. ]*\(\d+\)|[-_. ]+(?:copie|copy|v\d+(?:\.\d+)?|version[-_ ]?\d+))+[-_ ]*$")
 COPY_OF: Final = re.compile(r"^(?:copie[-_ ]de|copy[-_ ]of)[-_ ]+")
+# A day, perhaps with a time, that senders add: 20261128, 2026-11-28-1530, 28-11-2026. A year alone is a campaign.
+_DAY: Final = r"(?:(?:19|20)\d\d-?[01]\d-?[0-3]\d|[0-3]\d-[01]\d-(?:19|20)\d\d)(?:-?(?:t)?\d\d-?\d\d(?:-?\d\d)?)?"
+DATED: Final = re.compile(rf"^(?:{_DAY}-)?(?P<stem>.+?)(?:-{_DAY})?(?P<suffix>\.[a-z]+)$")
 # Documents and settings that come with data.
 DOCUMENT: Final = re.compile(
     r".*\.(?:pdf|docx?|odt|rtf|md|html?|png|jpe?g|gif|pptx?|log|ini|lnk|url)|(?:readme|lisez[-_ ]?moi)\b.*|thumbs\.db",
@@ -23,8 +27,14 @@ DOCUMENT: Final = re.compile(
 
 
 def match_name(pattern: str, name: str) -> re.Match[str] | None:
-    """The match of a pattern with a name, or with its plain form."""
-    return match_exactly(pattern, name) or _compiled(_plain_pattern(pattern)).fullmatch(plain_name(name))
+    """The match of a pattern with a name, or with its plain form, or with that without a day."""
+    if match := match_exactly(pattern, name):
+        return match
+    plain_pattern, plain = _compiled(_plain_pattern(pattern)), plain_name(name)
+    if match := plain_pattern.fullmatch(plain):
+        return match
+    dated = DATED.fullmatch(plain)
+    return plain_pattern.fullmatch(dated["stem"] + dated["suffix"]) if dated else None
 
 
 def match_exactly(pattern: str, name: str) -> re.Match[str] | None:

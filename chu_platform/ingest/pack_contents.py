@@ -102,6 +102,15 @@ def unread_files(scan: PackScan, tables: Sequence[Table]) -> Sequence[Path]:
     return [f for f in unknown if _unread_state(f) == UNKNOWN]
 
 
+def ambiguous_files(scan: PackScan, tables: Sequence[Table]) -> Mapping[Path, Sequence[str]]:
+    """Files whose name means several sources, which all read them, with the names of these.
+
+    The tables of a database are one source.
+    """
+    found = {f: sorted({key[0] for key in delivery_keys(f.name, tables)}) for f in delivered_files(scan)}
+    return {file: names for file, names in found.items() if len(names) > 1}
+
+
 def tables_for_file(name: str, tables: Sequence[Table]) -> Sequence[str]:
     """Names of the source tables that read files with this name."""
     return [t.name for t in delivered_tables(tables) if delivered_rows(t).reader.match(name)]

@@ -162,7 +162,8 @@ EXACT = Table(
             fact_consultation,
             "professional_key",
             bridge_professional_establishment,
-            # About 36 % of the consultations are of professionals without an activity in an organisation.
+            # About 36 % of the real consultations are of professionals without an activity in an organisation; a month
+            # or a delivery may be some points above it.
             0.5,
         ),
     ],

@@ -25,7 +25,8 @@ lexiques = Table(
     ],
     rows=Delivered(
         DeliveredFiles(
-            r"(?P<stem>lexique[-_].*\d{4}|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
+            # A day before or behind the name is none of the campaign.
+            r"(?P<stem>lexique[-_].*[a-z][-_]?(?:20\d\d[-_])?20\d\d|[a-z].*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
             {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             optional=True,
             apart=True,

@@ -1,5 +1,6 @@
 """Names of delivered files that people and programs have changed, and files that no source reads."""
 
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -9,7 +10,10 @@ from chu_platform.automation.main_job import MAX_NAMED_FILES, warn_of_unread_fil
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.ingest.pack_contents import COPY, OTHER, TAKEN, file_statuses, tables_for_file
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
+from chu_platform.ingest.file_names import plain_groups
+from chu_platform.ingest.files import scan_pack
+from chu_platform.ingest.pack_contents import COPY, OTHER, TAKEN, ambiguous_files, file_statuses, tables_for_file
 from chu_platform.settings import Settings
 from chu_platform.sources.deces import deces
 from chu_platform.sources.opposition_deces import opposition_deces
@@ -19,8 +23,31 @@ from chu_platform_tests.ingest.test_delivered_files import GOOD, put
 
 pytestmark = pytest.mark.unit
 
-# A file of each kind, as its publisher names it, and the table that reads it.
+# The files of a pack, as their publishers name them, and the table that reads each.
 NAMES = {
+    "professionnel_sante.csv": "professionnel_sante",
+    "activite_professionnel_sante.csv": "activite_professionnel_sante",
+    "deces-2020-m01.txt": "deces_insee_fixe",
+    "deces-2020-t1.txt": "deces_insee_fixe",
+    "resultats-esatis48h-mco-open-data-2019.csv": "esatis48h_mco",
+    "resultats-esatisca-mco-open-data-2020.xlsx": "esatisca_mco",
+    "ESATIS48H_MCO_recueil2017_lexique.csv": "lexiques",
+    "lexique-iqss-open-data-2019.csv": "lexiques",
+    "DPA_SSR_recueil2014_donnee2013_table_es.csv": "dpa_ssr_2014",
+    "DPA_SSR_recueil2014_donnee2013_table_lexique.csv": "lexiques",
+    "RCP_MCO_recueil2014_donnee2013_table_es.csv": "rcp_mco_2014",
+    "RCP_MCO_recueil2014_donnee2013_table_participant.csv": "participants",
+    "hpp_mco_recueil2015_donnee2014_tables_es.csv": "hpp_mco_2015",
+    "hpp_mco_recueil2015_donnee2014_lexique.csv": "lexiques",
+    "idm_mco_recueil2015_donnee2014_tables_es.csv": "idm_mco_2015",
+    "dan_mco_recueil2016_donnee2015_donnees.csv": "dan_mco_2016",
+    "dpa_had_recueil2016_donnee2015_donnees.csv": "dpa_had_2016",
+    "dpa_had_recueil2016_donnee2015_donnees.xlsx": "dpa_had_2016_classeur",
+    "dpa-ssr-recueil2018-donnee2017-donnees.csv": "dpa_ssr_2018",
+    "ete-ortho-ipaqss-2017-2018-donnees.csv": "ete_ortho_2018",
+    "ete-ortho-ipaqss-2017-2018-lexique.csv": "lexiques",
+    "rcp-mco-recueil2018-donnee2017-donnees.csv": "rcp_mco_2018",
+    "resultats-iqss-open-data-2019.csv": "iqss_2019",
     "fichier-opposition-deces-2026-05-07.csv": "opposition_deces",
     "resultats-iqss-esatis48h-mco-open-data-2023.xlsx": "esatis48h_mco",
     "ESATIS48H_MCO_recueil2017_donnees.csv": "esatis48h_mco",
@@ -41,6 +68,8 @@ def changed(name: str) -> list[str]:
     words = stem.replace("_", "-").split("-")
     stems = [stem.upper(), "_".join(words), "-".join(words), " ".join(words).title(), stem.replace("deces", "décès")]
     stems += [f"{stem} (1)", f"{stem}(12)", f"{stem}-v2", f"{stem}_V1.1", f"{stem} - Copie", f"{stem} - Copie (2)"]
+    stems += [f"20261128_{stem}", f"2026-11-28 {stem}", f"{stem}_20261128", f"{stem}-28-11-2026", f"{stem} - copie"]
+    stems += [f"{stem}_2026-11-28_153000 (1)"]
     stems += [f"Copie de {stem}", f"{stem} ", f"{stem}.{suffix}", f"{stem}.{suffix} (1)"]
     return [*(f"{s}.{suffix}" for s in stems), f"{stem}.{suffix}.txt", f"{stem}.{suffix.upper()}"]
 
@@ -50,6 +79,11 @@ def test_a_name_means_its_source(name: str) -> None:
     for other in changed(name):
         for form in ("NFC", "NFD"):
             assert tables_for_file(normalize(form, other), catalogue()) == [NAMES[name]], other
+    reader = next(delivered_rows(t).reader for t in delivered_tables(catalogue()) if t.name == NAMES[name])
+    if name.startswith("fichier-opposition"):
+        return  # the day is that of the list
+    found = {plain_groups(match.groups()) for other in changed(name) if (match := reader.match(other))}
+    assert len(found) == 1, "a changed name is the same delivery"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +115,17 @@ def test_other_names_mean_no_source() -> None:
         "DATA2023 (1)",
     ):
         assert tables_for_file(name, catalogue()) == [], name
+
+
+def test_a_name_of_several_sources_is_named(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    put(pack, "things.csv")
+    put(pack, "sub/Things (1).csv")
+    twins = [table_of(), replace(table_of(), name="others")]
+    found = ambiguous_files(scan_pack(pack), twins)
+    assert sorted(file.name for file in found) == ["Things (1).csv", "things.csv"]
+    assert all(names == ["others", "things"] for names in found.values())
+    assert ambiguous_files(scan_pack(pack), twins[:1]) == {}
 
 
 def test_every_opposition_list_is_read_once(tmp_path: Path) -> None:
