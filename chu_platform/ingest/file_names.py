@@ -2,8 +2,8 @@
 
 A source declares a pattern, a regular expression in which words are separated by `-`, `_` or `[-_]`. A name has the
 pattern as it is, or in its plain form: without accents, in small letters, words separated by `-`, without the marks of
-copies and versions at its end, and with its suffix once. If that is no name of the source either, the day of the file,
-before or behind its name, is left out.
+copies and versions at its end, and with its suffix once. A day before the name is always left out, a day behind it if
+the name means nothing otherwise.
 """
 
 import re
@@ -18,7 +18,8 @@ COPY_MARKS: Final = re.compile(r"(?:[-_. ]*\(\d+\)|[-_. ]+(?:copie|copy|v\d+(?:\
 COPY_OF: Final = re.compile(r"^(?:copie[-_ ]de|copy[-_ ]of)[-_ ]+")
 # A day, perhaps with a time, that senders add: 20261128, 2026-11-28-1530, 28-11-2026. A year alone is a campaign.
 _DAY: Final = r"(?:(?:19|20)\d\d-?[01]\d-?[0-3]\d|[0-3]\d-[01]\d-(?:19|20)\d\d)(?:-?(?:t)?\d\d-?\d\d(?:-?\d\d)?)?"
-DATED: Final = re.compile(rf"^(?:{_DAY}-)?(?P<stem>.+?)(?:-{_DAY})?(?P<suffix>\.[a-z]+)$")
+DAY_BEFORE: Final = re.compile(rf"^{_DAY.replace('-?', '[-_. ]?')}[-_. ]+")
+DAY_BEHIND: Final = re.compile(rf"-{_DAY}(?=\.[a-z]+$)")
 # Documents and settings that come with data.
 DOCUMENT: Final = re.compile(
     r".*\.(?:pdf|docx?|odt|rtf|md|html?|png|jpe?g|gif|pptx?|log|ini|lnk|url)|(?:readme|lisez[-_ ]?moi)\b.*|thumbs\.db",
@@ -27,19 +28,16 @@ DOCUMENT: Final = re.compile(
 
 
 def match_name(pattern: str, name: str) -> re.Match[str] | None:
-    """The match of a pattern with a name, or with its plain form, or with that without a day."""
+    """The match of a pattern with a name, or with its plain form, or with that without a day behind it."""
     if match := match_exactly(pattern, name):
         return match
-    plain_pattern, plain = _compiled(_plain_pattern(pattern)), plain_name(name)
-    if match := plain_pattern.fullmatch(plain):
-        return match
-    dated = DATED.fullmatch(plain)
-    return plain_pattern.fullmatch(dated["stem"] + dated["suffix"]) if dated else None
+    plain_pattern, plain = _compiled(_plain_pattern(pattern)), plain_name(DAY_BEFORE.sub("", name))
+    return plain_pattern.fullmatch(plain) or plain_pattern.fullmatch(DAY_BEHIND.sub("", plain))
 
 
 def match_exactly(pattern: str, name: str) -> re.Match[str] | None:
-    """The match of a pattern with a name as it is. The letter case does not matter."""
-    return _compiled(pattern).fullmatch(name)
+    """The match of a pattern with a name as it is. Neither the letter case matters nor a day before the name."""
+    return _compiled(pattern).fullmatch(DAY_BEFORE.sub("", name))
 
 
 def plain_name(name: str) -> str:

@@ -25,8 +25,8 @@ lexiques = Table(
     ],
     rows=Delivered(
         DeliveredFiles(
-            # A day before or behind the name is none of the campaign.
-            r"(?P<stem>lexique[-_].*[a-z][-_]?(?:20\d\d[-_])?20\d\d|[a-z].*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
+            # A year in the day of a file is not that of the campaign.
+            r"(?P<stem>lexique[-_].*[a-z][-_]?(?:20\d\d[-_])?20\d\d|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
             {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
             optional=True,
             apart=True,
