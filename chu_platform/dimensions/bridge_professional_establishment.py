@@ -72,10 +72,10 @@ bridge_professional_establishment = Table(
             activite_professionnel_sante,
             "establishment_key",
             dim_establishment,
-            # Some organisations, such as private practices, are not in the register: 64 % of the real consultations find
-            # an establishment through this join and through the activities, so at most 36 % of the weight is lost in
-            # both, most of it for want of an activity.
-            0.36,
+            # Some organisations, such as private practices, are not in the register. The real share is not known. 64 % of
+            # the real consultations find an establishment, through the activities and then this join: if this one
+            # loses all of the others, it loses about 36 %, and is as usual.
+            0.4,
         ),
         none_in(
             "weights_sum_to_one",

@@ -141,8 +141,11 @@ def test_both_layouts(pack: Path, tmp_path: Path) -> None:
 def test_a_campaign_missing(pack: Path, tmp_path: Path) -> None:
     shutil.copytree(pack / "Satisfaction", tmp_path / "pack")
     next((tmp_path / "pack").rglob("resultats-esatis48h-mco-open-data-2019.csv")).unlink()
-    with pytest.raises(ChuError, match="of 2019 in the pack"):
-        deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+    (absent,) = outcome.reading.left_out
+    assert "of 2019 in the pack" in absent.why
+    assert outcome.reading.left_partitions == [{"campaign_year": "2019"}]
+    assert outcome.reading.kept
 
 
 PROGRAM = """
