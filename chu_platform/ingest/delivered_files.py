@@ -136,14 +136,12 @@ class DeliveredFiles:
                 left_out.append(self._left_out(scan.pack, files[0], error))
         missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
         if missing and len(missing) < len(self.expected):
-            names = [f"{readable(self.pattern)} of {value}" for value in missing]
+            names = f"{readable(self.pattern)} of {', '.join(missing)}"
+            cause = f"no file named like {names} in the pack {scan.pack}"
             if not self.apart:
-                raise ChuError(f"no file named like {', '.join(names)} in the pack {scan.pack}")
+                raise ChuError(cause)
             (group, *_) = re.compile(self.pattern).groupindex
-            left_out += [
-                LeftOut(name, f"no file named like {name} in the pack {scan.pack}", {group: value})
-                for name, value in zip(names, missing, strict=True)
-            ]
+            left_out += [LeftOut(f"{readable(self.pattern)} of {value}", cause, {group: value}) for value in missing]
         return read, left_out
 
     def _left_out(self, pack: Path, file: Path, error: ChuError) -> LeftOut:

@@ -117,24 +117,30 @@ def test_finess_numbers_of_workbooks_keep_their_zeros(pack: Path, tmp_path: Path
     for row, value in enumerate(finess, start=2):
         page.cell(row, 3).value = int(value) if str(value).isdigit() else value
     book.save(target)
-    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work", order="ALL")
     read = sorted(r[2] for r in outcome.rows if r[-1] == "2020")
     assert read == sorted(finess)
     assert any(f.startswith("0") for f in read)
     assert {len(f) for f in read} == {9}
 
 
-def test_an_invalid_file_stops_the_whole_source(pack: Path, tmp_path: Path) -> None:
-    """The second of three files lacks a column: the error occurs before the step commits rows."""
+def test_an_invalid_file_concerns_its_own_campaign(pack: Path, tmp_path: Path) -> None:
+    """The second of three files lacks a column: it is named, and the rows of the others are read."""
     (tmp_path / "pack").mkdir()
     for file in (pack / "Satisfaction").rglob("*"):
         if "esatis48h" not in file.name.lower() or file.name.startswith("~"):
             continue
         (tmp_path / "pack" / file.name).write_bytes(file.read_bytes())
+    whole = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "whole", order="ALL")
     broken = tmp_path / "pack" / "resultats-esatis48h-mco-open-data-2019.csv"
     broken.write_bytes(broken.read_bytes().replace(b"finess_geo;", b"finess_site;", 1))
-    with pytest.raises(ChuError, match=r"2019\.csv: 'finess_geo' missing"):
-        deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
+    outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work", order="ALL")
+    (left_out,) = outcome.reading.left_out
+    assert left_out.name == broken.name
+    assert "2019.csv: 'finess_geo' missing" in left_out.why
+    year = [c.name for c in esatis48h_mco.columns].index("campaign_year")
+    assert outcome.rows == [row for row in whole.rows if row[year] != "2019"]
+    assert len(outcome.rows) < len(whole.rows)
 
 
 def test_agrees_with_duckdb_on_the_raw_file(pack: Path, tmp_path: Path) -> None:
