@@ -30,7 +30,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, stands_alone
 from chu_platform.ingest.files import require_pack, scan_pack
-from chu_platform.ingest.pack_contents import ambiguous_files, unread_files
+from chu_platform.ingest.pack_contents import ambiguous_files, has_other_ending, unread_files
 from chu_platform.landing.places import load_places
 from chu_platform.settings import Settings
 from chu_platform.storage.edition_manifest import editions
@@ -325,11 +325,16 @@ def warn_of_unread_files(resources: RunResources) -> None:
     for file, sources in ambiguous_files(scan, catalogue()).items():
         name = file.relative_to(pack).as_posix()
         resources.warn(f"{name} has a name of several sources, which all read it: {', '.join(sources)}; rename it")
-    names = [file.relative_to(pack).as_posix() for file in unread_files(scan, catalogue())]
-    if names:
-        more = len(names) - MAX_NAMED_FILES
-        listed = ", ".join([*names[:MAX_NAMED_FILES], *([f"and {more} more"] if more > 0 else [])])
-        resources.warn(f"no source table reads these delivered files, whose names are not known: {listed}")
+    unread = [file.relative_to(pack).as_posix() for file in unread_files(scan, catalogue())]
+    of_other_ending = [name for name in unread if has_other_ending(name, catalogue())]
+    for names, why in (
+        ([name for name in unread if name not in of_other_ending], "whose names are not known"),
+        (of_other_ending, "whose names are known, but with another ending; save them as CSV"),
+    ):
+        if names:
+            more = len(names) - MAX_NAMED_FILES
+            listed = ", ".join([*names[:MAX_NAMED_FILES], *([f"and {more} more"] if more > 0 else [])])
+            resources.warn(f"no source table reads these delivered files, {why}: {listed}")
 
 
 def _reads_files(table: Table, settings: Settings) -> bool:

@@ -4,22 +4,24 @@ The indicators measure processes of care, not satisfaction. Each campaign names 
 declared by its indicators; its source table and its part of `fact_quality_indicator` are derived from them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from chu_platform.ingest.csv_format import SEPARATORS, CsvFormat
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, delivered_text
-from chu_platform.ingest.identifiers import FINESS
+from chu_platform.ingest.delivered_files import Format
+from chu_platform.ingest.identifiers import BLANKS, FINESS
 from chu_platform.ingest.number_forms import COUNT, RESULT
 from chu_platform.ingest.number_forms import RATIO as RATIO_FORM
+from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.checks import Check, CheckType, Unit
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import Layer, Table, Zone
 
-# Texts of an empty cell: the missing value of SAS, a dash, errors of a spreadsheet.
+# Texts of an empty cell: the missing value of SAS, a dash, errors of a spreadsheet, null values of programs.
 EMPTY: Final = (
     ".",
     "-",
@@ -35,6 +37,25 @@ EMPTY: Final = (
     "#NOM?",
     "#NUM!",
     "#NULL!",
+    "N/A",
+    "NaN",
+    "NULL",
+    "(null)",
+    "<NA>",
+    "None",
+    "\\N",
+)
+# The most answers or files of patients that one site has in a campaign: the largest hospitals have fewer stays in a year.
+MAX_COUNT: Final = 1_000_000
+# The text of a class as its letter, however it is written: a, Classe A, (A), "A ". Other texts stay as they are.
+_LETTER: Final = (
+    f"[regexp_extract(t, '^[(]?(?:CLASSE?|CL[.]?|NIVEAU)?[(]?([A-D])[).]?$', 1) "
+    f"FOR t IN [regexp_replace(upper({{text}}), '[{BLANKS}:=_\"''-]+', '', 'g')]][1]"
+)
+# The first branches are for speed.
+CLASS: Final = (
+    "CASE WHEN {text} IN ('A', 'B', 'C', 'D') OR length({text}) > 20 THEN {text} "
+    f"ELSE coalesce(nullif({_LETTER}, ''), {{text}}) END"
 )
 # Numbers and damaged numbers, in lower case: 75.5, 8o.5, 75..5, 1e, a month that a spreadsheet program makes of 12.5; a
 # number with a note, or in words: 75,5*, 75 (1), 75/100, 75.5 points.
@@ -58,8 +79,9 @@ WORDS: Final = (
     f"WHEN regexp_full_match(lower({{text}}), '{_NUMBER}') THEN false "
     f"ELSE regexp_matches(lower({{text}}), '{_MEANING}') END)"
 )
-# Files use one separator or another, also the same file after a spreadsheet has saved it again.
-HAS_CSV: Final = CsvFormat(SEPARATORS)
+HAS_CSV: Final = CsvFormat()
+# Any file may be a CSV file or a workbook: people save one as the other.
+HAS_FORMATS: Final[Mapping[str, Format]] = {".csv": HAS_CSV, ".xlsx": WorkbookFormat()}
 PERCENT: Final = "%"
 SCORE: Final = "score sur 100"
 PERCENT_OR_SCORE: Final = "% ou score sur 100"
@@ -136,7 +158,13 @@ class QualityIndicator:
         upper_limit = f' AND "{self.value}" <= 100' if self.unit in (PERCENT, SCORE, PERCENT_OR_SCORE) else ""
         yield RowCheck("out_of_range", self.value, f'"{self.value}" >= 0{upper_limit}')
         if self.denominator:
-            yield RowCheck("out_of_range", self.denominator, f'"{self.denominator}" >= 0')
+            yield is_count(self.denominator)
+
+    def row_warnings(self) -> Iterator[RowCheck]:
+        """A site with a class has a result; words in its place contradict the class."""
+        if self.category:
+            has_words = f"{sql_name(self.value)} IS NULL AND {sql_name(self.reason)} IS NOT NULL"
+            yield RowCheck("class_without_result", self.category, f"NOT ({is_class(self.category)} AND {has_words})")
 
 
 def establishment_indicator(
@@ -196,6 +224,7 @@ class CareQuality:
         finess = [n for n in names if n in ("finess", "finess_pmsi")]
         percentages = [c.name for i in self.indicators if i.unit in ON_HUNDRED for c in i.columns() if c.type == DOUBLE]
         ratios = [i.value for i in self.indicators if i.unit == RATIO]
+        classes = [i.category for i in self.indicators if i.category]
         return Table(
             name=self.name,
             layer=Layer.SOURCES,
@@ -212,9 +241,11 @@ class CareQuality:
                     **dict.fromkeys(percentages, RESULT),
                     **{c.name: COUNT for c in columns if c.type == INTEGER},
                     **dict.fromkeys(finess, FINESS),
+                    **dict.fromkeys(classes, CLASS),
                 },
                 derived={i.reason: i.reason_sql for i in self.indicators},
                 row_checks=[is_finess(self.site), *(check for i in self.indicators for check in i.row_checks())],
+                row_warnings=[check for i in self.indicators for check in i.row_warnings()],
                 empty=EMPTY,
                 blanks=WORDS,
                 spellings=spellings(names),
@@ -253,10 +284,20 @@ def words_in(*columns: str) -> str:
     return f"coalesce({', '.join(words)})"
 
 
+def is_class(column: str) -> str:
+    """SQL that is true for the letter of a class."""
+    return f"{sql_name(column)} IN ('A', 'B', 'C', 'D')"
+
+
+def is_count(column: str) -> RowCheck:
+    """A number of answers, files or stays is neither negative nor absurd."""
+    return RowCheck("out_of_range", column, f"{sql_name(column)} BETWEEN 0 AND {MAX_COUNT}")
+
+
 def class_or_words_in(column: str) -> str:
-    """SQL that types a class: the delivered text, or else the words in place of the number in `column`."""
+    """SQL that types a class: its letter or text, or else the words in place of the number in `column`."""
     text = delivered_text(column)
-    return f"coalesce({{text}}, CASE WHEN {WORDS.format(text=text)} THEN trim({text}) END)"
+    return f"coalesce({CLASS}, CASE WHEN {WORDS.format(text=text)} THEN trim({text}) END)"
 
 
 def is_finess(column: str) -> RowCheck:

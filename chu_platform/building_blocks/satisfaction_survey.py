@@ -1,24 +1,33 @@
 """Source tables of the e-Satis satisfaction surveys: one file for each campaign, with a site on each line."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from chu_platform.building_blocks.care_quality import (
     EMPTY,
-    HAS_CSV,
+    HAS_FORMATS,
     WORDS,
     class_or_words_in,
     gives_results,
+    is_class,
+    is_count,
     is_finess,
 )
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import FINESS
 from chu_platform.ingest.number_forms import COUNT, RESULT
-from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layer, Table, Zone
+
+# SQL that is true for words that say why there is no class: DI, NR, NV, "Données insuffisantes", "Non répondant", < 30.
+_NO_CLASS: Final = (
+    "regexp_full_match(lower(strip_accents({text})), "
+    "'di|nr|nv|nc|nd|na|ne|n[.].*|[*]|[<≤(].*|(non|pas|trop peu|absence|aucune?|sans|moins de|inf[.]?|inferieure?)\\b.*|"
+    ".*(insuffisante?s?|effectif|reponses?|repondants?|concerne|valides?|calcule|calculable|comparable)\\b.*')"
+)
 
 
 def within_hundred(column: str) -> RowCheck:
@@ -88,7 +97,7 @@ def satisfaction_survey(
             DeliveredFiles(
                 rf"(?:{survey}_mco_recueil|resultats[-_](?:iqss[-_])?{survey}[-_]mco[-_]open[-_]data[-_])"
                 r"(?P<campaign>\d{4})(?:_donnees)?\.(?:csv|xlsx)",
-                {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
+                HAS_FORMATS,
                 expected=campaigns,
                 apart=True,
             ),
@@ -97,7 +106,17 @@ def satisfaction_survey(
             empty=EMPTY,
             blanks=WORDS,
             percentages=[c.name for c in columns if c.type == DOUBLE],
-            row_checks=[is_finess("finess_geo"), *(within_hundred(name) for name in (score, "taux_reco_brut"))],
+            row_checks=[
+                is_finess("finess_geo"),
+                *(within_hundred(c.name) for c in columns if c.type == DOUBLE),
+                *(is_count(c.name) for c in columns if c.type == INTEGER),
+            ],
+            row_warnings=[
+                RowCheck(
+                    "unknown_class", "classement", f"{is_class('classement')} OR {_NO_CLASS.format(text='classement')}"
+                ),
+                RowCheck("class_without_result", "classement", f"NOT ({is_class('classement')} AND {score} IS NULL)"),
+            ],
             typing={
                 **{c.name: COUNT for c in columns if c.type == INTEGER},
                 **{c.name: RESULT for c in columns if c.type == DOUBLE},

@@ -7,7 +7,7 @@ from chu_platform.references.department import department
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
-from chu_platform.tables.checks import between, last_event, mostly_found, one_of, region_of_each_survey, relation
+from chu_platform.tables.checks import between, holds, last_event, mostly_found, one_of, region_of_each_survey, relation
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.rows import Query
@@ -103,6 +103,12 @@ fact_satisfaction = Table(
         one_of("survey", ["48h_mco", "ca_mco"]),
         between("score", 0, 100),
         between("recommendation_rate", 0, 100),
+        holds("answers_not_negative", "answers >= 0", "le nombre de réponses n’est pas négatif"),
+        holds(
+            "recommendation_answers_not_negative",
+            "recommendation_answers >= 0",
+            "le nombre de réponses à la recommandation n’est pas négatif",
+        ),
         last_event("campaign_year", 3 * 366, "make_date(CAST(campaign_year AS INT), 12, 31)"),
     ],
     layout=Layout(z_order_by=["region_key"]),

@@ -69,6 +69,13 @@ class Dialect:
         """Whether a line has no visible character, or only separators: a row without any value."""
         return (not line.strip() and self.separator not in line) or not line.rstrip(CR).strip(self.separator)
 
+    def are_blank(self, lines: bytes) -> bool:
+        """Whether it is plain to see that all lines are blank (`is_blank`), without a look at each of them."""
+        if self.max_length is not None or lines[:1] not in (b"\r", b"\n", b" ", self.separator):
+            return False
+        plain = lines.replace(CR + LF, LF)
+        return not plain.strip(LF + self.separator) or (self.separator not in plain and not plain.strip())
+
     def fields(self, text: bytes) -> "list[bytes] | str":
         """The fields of a record without its line ending, or a reason code when the text is not a record."""
         if not self.quote:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
 SEPARATORS = ";,\t|"
+QUOTE = '"'
 HEADER_LIMIT = 1 << 20
 # Lines at the top of a file, blank ones left out, that may be the header.
 HEADER_SEARCH_LINES = 20
@@ -35,12 +36,10 @@ SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 class CsvFormat:
     """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 
-    `separator` may list several characters: the one that is most frequent in the header of a file is used. Lines of
-    text, such as a title, may stand above the header.
+    The separator is that of `SEPARATORS` that is most frequent in the header, because spreadsheet programs write other
+    ones. All fields, some or none are in quotes. Lines of text, such as a title, may stand above the header.
     """
 
-    separator: str
-    quote: str = '"'
     fallback: str = "cp1252"
 
     def positions_of(self, _column: str) -> None:
@@ -59,12 +58,12 @@ class CsvFormat:
         require_text(file.path, file.name)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             header = self._header(file, expected, context.log)
-            separator = self._separator_of(header.text)
+            separator = _separator_of(header.text)
             names = self._names(header.text)
-            columns = expected.match(file.name, names, context.log, self._separator_hint(names))
+            columns = expected.match(file.name, names, context.log)
             refuse_doubled(file.path, file.name, header.size)
             ending = b"\r\n" if header.text.endswith(b"\r") else b"\n"
-            dialect = Dialect(separator.encode(), self.quote.encode(), self.fallback, ending, len(names))
+            dialect = Dialect(separator.encode(), QUOTE.encode(), self.fallback, ending, len(names))
             scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
             scan.require_whole()
@@ -73,8 +72,8 @@ class CsvFormat:
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (
                 f"read_csv({sql_path(scan.readable_file)}, auto_detect = false, header = true, "
-                f"delim = {sql_text(separator)}, quote = {sql_text(self.quote)}, "
-                f"escape = {sql_text(self.quote)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH}, "
+                f"delim = {sql_text(separator)}, quote = {sql_text(QUOTE)}, "
+                f"escape = {sql_text(QUOTE)}, columns = {{{listed}}}, max_line_size = {MAX_RECORD_LENGTH}, "
                 "nullstr = '', allow_quoted_nulls = true)"
             )
             yield RawRows(
@@ -123,32 +122,22 @@ class CsvFormat:
             log(f"{file.name}: its header is on line {header.lines}; the lines above it are not read")
         return header
 
-    def _separator_of(self, header: bytes) -> str:
-        return max(self.separator, key=header.decode("latin-1").count)
-
     def _names(self, header: bytes) -> list[str]:
         try:
             text = header.decode("utf-8")
         except UnicodeDecodeError:
             text = header.decode(self.fallback, "replace")
         text = text.rstrip("\r")
-        separator = self._separator_of(header)
+        separator = _separator_of(header)
         parsed = text.split(separator)
-        if self.quote:
-            # A row of values may be no record.
-            with suppress(csv.Error):
-                parsed = next(csv.reader([text], delimiter=separator, quotechar=self.quote), [])
+        # A row of values may be no record.
+        with suppress(csv.Error):
+            parsed = next(csv.reader([text], delimiter=separator, quotechar=QUOTE), [])
         return [c.strip(BLANKS) for c in parsed]
 
-    def _separator_hint(self, header: Sequence[str]) -> str:
-        if len(header) == 1:
-            other = next((s for s in SEPARATORS if s != self.separator and header[0].count(s) > 1), None)
-            if other:
-                return (
-                    f" (its separator is {other!r}; expected: {self.separator!r}; a spreadsheet program may have saved "
-                    "it again: ask for the original file)"
-                )
-        return ""
+
+def _separator_of(header: bytes) -> str:
+    return max(SEPARATORS, key=header.decode("latin-1").count)
 
 
 def _looks_like_row(fields: Sequence[str], width: int) -> bool:

@@ -129,7 +129,10 @@ class Block:
         self.lines = len(self._ends)
         # First and last lines of the regular records of several lines.
         self._long_records: list[tuple[Numbers, Numbers]] = []
-        if self.lines:
+        self._structure: LineStructure | None = None
+        if self.lines and dialect.are_blank(self._text):
+            self.irregular.append(IrregularLines(0, self.lines, blank=True))
+        elif self.lines:
             doubtful = [*self._not_utf8(is_utf8), *self._header_lines(), *self._glued_lines()]
             self._structure = LineStructure(self._text, self._ends, dialect, doubtful)
             self._classify(self._structure)
@@ -163,7 +166,7 @@ class Block:
         """The blanks that may be around values."""
         if self._dialect.max_length is not None:
             return blanks_in_fixed_width(self._text)
-        if not self.lines:
+        if not self.lines or self._structure is None:
             return OuterBlanks.NONE
         # The blanks of lines in the fallback encoding are other bytes.
         if self.lines_in_fallback and not self.converted:

@@ -1,6 +1,7 @@
-"""Dates of database tables in other forms than the group writes them: typed, ISO, with day and month exchanged.
+"""Dates in other forms than the group writes them: ISO, with dashes, without zeros, with a time.
 
-Whether the day or the month comes first is the same in a whole column, and numbers above 12 tell it.
+In database tables, day and month may be exchanged: which comes first is the same in a whole column, and numbers above
+12 tell it. In files, the declared order holds.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,9 +12,10 @@ from typing import Final
 import duckdb
 
 from chu_platform.errors import ChuError
+from chu_platform.ingest.identifiers import trimmed
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 
-_TIME: Final = r"([ T]\d\d:\d\d.*)?"
+_TIME: Final = r"([ T]\d\d?:\d\d.*)?"
 ISO_PATTERN: Final = rf"(\d{{4}})[-/.](\d\d?)[-/.](\d\d?){_TIME}"
 COMPACT_PATTERN: Final = r"(\d{4})(\d\d)(\d\d)()"
 # Day and month, in either order, then the year.
@@ -85,6 +87,11 @@ def _part(text: str, pattern: str, number: int) -> str:
 
 def _text(column: str, text: str, form: DateForm, day_first: bool) -> str:
     """SQL of the text of a column in its declared form."""
+    return f"coalesce(strftime({_day(text, day_first)}, '{form.value}'), {sql_name(column)})"
+
+
+def _day(text: str, day_first: bool) -> str:
+    """SQL of the day that a text gives; null if it is no date."""
     month, day = (2, 1) if day_first else (1, 2)
     read = {
         ISO_PATTERN: [_part(text, ISO_PATTERN, number) for number in (1, 2, 3)],
@@ -92,8 +99,19 @@ def _text(column: str, text: str, form: DateForm, day_first: bool) -> str:
         MIXED_PATTERN: [_part(text, MIXED_PATTERN, number) for number in (3, month, day)],
     }
     branches = " ".join(
-        f"WHEN regexp_full_match({text}, '{pattern}') THEN strftime(try_cast(concat_ws('-', {year}, "
-        f"lpad(({month_})::VARCHAR, 2, '0'), lpad(({day_})::VARCHAR, 2, '0')) AS DATE), '{form.value}')"
+        f"WHEN regexp_full_match({text}, '{pattern}') THEN try_cast(concat_ws('-', {year}, "
+        f"lpad(({month_})::VARCHAR, 2, '0'), lpad(({day_})::VARCHAR, 2, '0')) AS DATE)"
         for pattern, (year, month_, day_) in read.items()
     )
-    return f"coalesce(CASE {branches} END, {sql_name(column)})"
+    return f"CASE {branches} END"
+
+
+# A date whose day comes before its month, or ISO, for `Delivered.typing`. The first branch is for speed. A list of one
+# text names it; braces are doubled for `str.format`.
+_OTHER_DATE: Final = f"[{_day('t', True)} FOR t IN [text]][1]".replace("{", "{{").replace("}", "}}")
+FRENCH_DATE: Final = (
+    "CASE WHEN regexp_full_match({text}, '\\d\\d/\\d\\d/\\d{{4}}') "
+    "THEN try_strptime({text}, '%d/%m/%Y')::DATE ELSE "
+    + _OTHER_DATE.replace("[text]", f"[{trimmed('{text}')}]")
+    + " END"
+)

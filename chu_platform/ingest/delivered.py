@@ -164,12 +164,11 @@ class Expected:
     optional: Sequence[str] = ()
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def match(self, name: str, header: Sequence[str], log: Callable[[str], None], hint: str = "") -> Matched:
+    def match(self, name: str, header: Sequence[str], log: Callable[[str], None]) -> Matched:
         """Match a delivered header with the declared columns.
 
-        Raises ChuError when a required column is missing or a declared column occurs twice; `hint` is a possible
-        cause to add to the message. Columns that are not declared are logged; their values go to the quarantine.
-        Optional columns that are missing are logged too.
+        Raises ChuError when a required column is missing or a declared column occurs twice. Columns that are not
+        declared are logged; their values go to the quarantine. Optional columns that are missing are logged too.
         """
         declared = {*self.required, *self.optional}
         header = self._named(header)
@@ -179,11 +178,11 @@ class Expected:
         if twice:
             raise ChuError(f"{name}: the column {twice[0]!r} occurs twice in the header: ask for the delivery again")
         if missing:
-            unexpected = f"; it has {len(added)} unexpected columns" if added and not hint else ""
+            unexpected = f"; it has {len(added)} unexpected columns" if added else ""
             # With most of the names missing, the first line is probably a row, and messages never show rows.
             if unexpected and 2 * len(missing) <= len(self.required):
                 unexpected += f": {_listed(added)}"
-            raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{hint}{unexpected}")
+            raise ChuError(f"{name}: {_listed(missing)} missing among its {len(header)} columns{unexpected}")
         if any(added):
             log(f"{name}: {_listed([c for c in added if c])} not declared, kept in quarantine, not used by any table")
         if absent := [c for c in self.optional if c not in header]:
@@ -306,8 +305,9 @@ class Delivered(DeliveredRows):
     `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`,
     which is that of `typing` if the column has one.
     `row_checks`: conditions that reject rows.
+    `row_warnings`: conditions of the declared columns that a row may not meet: a warning names its line.
     `optional`: columns that may be missing from a file.
-    `empty`: texts that mean an empty cell, in every column.
+    `empty`: texts that mean an empty cell, in every column; their letter case does not matter.
     `blanks`: SQL, in brackets, that is true for a text `{text}`, such as "not concerned", that may stand in place of a
     number or a date. Derived columns may read it as `delivered_text(column)`.
     `spellings`: alternative names of columns in the headers of some files, the usual one first.
@@ -330,6 +330,7 @@ class Delivered(DeliveredRows):
     derived: Mapping[str, str] = field(default_factory=dict)
     understood: Mapping[str, str] = field(default_factory=dict)
     row_checks: Sequence[RowCheck] = ()
+    row_warnings: Sequence[RowCheck] = ()
     optional: Sequence[str] = ()
     empty: Sequence[str] = ()
     blanks: str | None = None

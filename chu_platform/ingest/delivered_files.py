@@ -58,8 +58,8 @@ class DeliveredFiles:
     others are read. `instead` is the pattern of replacement files: the file may be absent when one of them is
     delivered.
 
-    Identical copies are read once. Beside a file that has the pattern as it is, one that has it in its plain form only,
-    such as ` (1)`, is not read.
+    Identical copies are read once, also a CSV file and a workbook with the same cells. Beside a file that has the
+    pattern as it is, one that has it in its plain form only, such as ` (1)`, is not read.
     """
 
     pattern: str
@@ -85,7 +85,8 @@ class DeliveredFiles:
     def open(self, expected: Expected, context: "ReadingContext") -> Iterator[Iterator[RawRows]]:
         """See `delivered.Reader`."""
         scan = scan_pack(context.pack)
-        for instead in in_its_place(scan.files, re.compile(self.pattern, re.IGNORECASE)):
+        others = [f for f in scan.files if not (self.instead and match_name(self.instead, f.name))]
+        for instead in in_its_place(others, re.compile(self.pattern, re.IGNORECASE)):
             context.remarks.append(f"a file named like {self.label} is not delivered: {instead}")
         read, left_out = self._selected(scan, fingerprint)
         context.left_out += left_out

@@ -83,6 +83,9 @@ OTHER_TEXTS: Final = (
     ),
 )
 
+# Endings of files with tables, which a source may not read.
+OTHER_TABLES: Final = ("xlsx", "xls", "xlsm", "xlsb", "xltx", "ods", "tsv", "tab", "json", "parquet")
+
 # Files that lie beside a delivery or in its place: pattern of the name, with the name of the delivery, and what it is.
 BESIDE: Final = (
     (
@@ -96,6 +99,10 @@ BESIDE: Final = (
     (
         re.compile(r"(.*)\.(?:zip|gz|bz2|xz|zst|7z|rar|tar|tgz)", re.I),
         "an archive: unpack it, and deliver the file in it",
+    ),
+    (
+        re.compile(rf"(.*)\.(?:{'|'.join(OTHER_TABLES)})", re.I),
+        "whose ending is not known for this name: save it as CSV",
     ),
 )
 SUFFIXES: Final = ("", ".csv", ".xlsx", ".txt", ".dump")

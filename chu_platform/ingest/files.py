@@ -19,6 +19,7 @@ from chu_platform.ingest.file_kinds import in_its_place
 from chu_platform.ingest.file_names import match_exactly
 from chu_platform.ingest.fingerprints import FileState, fingerprint, unreadable
 from chu_platform.ingest.markers import ALGORITHMS, DONE, require_checksum
+from chu_platform.ingest.same_cells import have_same_cells
 
 # A sender's clock that is ahead of ours by less is not worth a warning.
 MAX_SKEW_SECONDS: Final = 60.0
@@ -173,8 +174,11 @@ def one(pack: Path | PackScan, pattern: str, fingerprint_of: Callable[[Path], st
 def same(
     pack: Path | PackScan, pattern: str, files: Sequence[Path], fingerprint_of: Callable[[Path], str] = fingerprint
 ) -> Path:
-    """The first of several files with the same content. Raises Contradiction when their contents differ."""
-    if len(files) > 1 and (len({size_of(f) for f in files}) > 1 or len({fingerprint_of(f) for f in files}) > 1):
+    """The first of several files with the same content. Raises Contradiction when their contents differ.
+
+    A CSV file and a workbook with the same cells have the same content.
+    """
+    if not all(_is_same(files[0], other, fingerprint_of) for other in files[1:]):
         folder = pack.pack if isinstance(pack, PackScan) else pack
         names = ", ".join(str(f.relative_to(folder)) for f in files)
         raise Contradiction(
@@ -185,7 +189,12 @@ def same(
 
 def is_copy(file: Path, others: Sequence[Path]) -> bool:
     """Whether a file has the content of one of the others."""
-    return any(size_of(file) == size_of(other) and fingerprint(file) == fingerprint(other) for other in others)
+    return any(_is_same(file, other, fingerprint) for other in others)
+
+
+def _is_same(file: Path, other: Path, fingerprint_of: Callable[[Path], str]) -> bool:
+    has_same_bytes = size_of(file) == size_of(other) and fingerprint_of(file) == fingerprint_of(other)
+    return has_same_bytes or have_same_cells(file, other)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Final
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.dump_files import is_part
-from chu_platform.ingest.file_names import DOCUMENT, plain_groups
+from chu_platform.ingest.file_names import DOCUMENT, TEXT_SUFFIXES, plain_groups
 from chu_platform.ingest.files import NEVER_DELIVERED, PackScan, is_copy, scan_pack, size_of
 from chu_platform.tables.table import Table
 
@@ -100,6 +100,11 @@ def unread_files(scan: PackScan, tables: Sequence[Table]) -> Sequence[Path]:
     """Files with data that no source table reads, in order of path."""
     unknown = [f for f in delivered_files(scan) if not tables_for_file(f.name, tables)]
     return [f for f in unknown if _unread_state(f) == UNKNOWN]
+
+
+def has_other_ending(name: str, tables: Sequence[Table]) -> bool:
+    """Whether source tables read files of this name with another ending."""
+    return any(tables_for_file(Path(name).stem + suffix, tables) for suffix in TEXT_SUFFIXES)
 
 
 def ambiguous_files(scan: PackScan, tables: Sequence[Table]) -> Mapping[Path, Sequence[str]]:

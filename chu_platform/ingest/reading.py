@@ -33,13 +33,11 @@ from chu_platform.ingest.delivered import (
     safe_column_name,
 )
 from chu_platform.ingest.reject_history import Reject
-from chu_platform.ingest.row_sql import CONTRADICTORY, FRENCH_DATE, REPEATS, RowSql
+from chu_platform.ingest.row_sql import CONTRADICTORY, REPEATS, RowSql
 from chu_platform.ingest.understanding import Misunderstood, misunderstood, rejected_values
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
-
-__all__ = ["FRENCH_DATE", "DeliveryReading", "Reading", "ReadingContext", "Watch", "read", "watch_nothing"]
 
 MEMORY_LIMIT = "2GB"
 # From a relation of rows, its number of rows and the partitions in which they are not the committed ones; None: all.
@@ -58,6 +56,8 @@ DISK_ERROR = re.compile(
 FEW_WITHDRAWALS = 0.05
 # Columns whose values are written to the quarantine at a time.
 QUARANTINED_COLUMNS = 500
+# Rows that are searched for values of these columns at a time.
+BATCH_ROWS = 2_048
 
 SAME_FORM = "ask for the former type and form, or declare the new one"
 
@@ -484,6 +484,10 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
     """
     connection.execute("SET preserve_insertion_order = true")
     undeclared = list(raw.undeclared.items())
+    if len(undeclared) > QUARANTINED_COLUMNS:
+        # Spreadsheet programs write thousands of empty columns at the right of a table.
+        filled = _filled(connection, raw, [name for name, _ in undeclared])
+        undeclared = [(name, header) for name, header in undeclared if name in filled]
     for start in range(0, len(undeclared), QUARANTINED_COLUMNS):
         cells = ", ".join(
             f"{{'column': {sql_text(header or name)}, 'value': {sql_name(name)}}}"
@@ -495,6 +499,18 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
             f'"number", cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
             f"TO {sql_text(f'{target}{start}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
         )
+
+
+def _filled(connection: duckdb.DuckDBPyConnection, raw: RawRows, names: Sequence[str]) -> set[str]:
+    """The columns that have a value. The engine would take long for an aggregate of each of thousands of columns."""
+    filled: set[str] = set()
+    listed = ", ".join(sql_name(name) for name in names)
+    for batch in connection.sql(f"SELECT {listed} FROM {raw.relation}").to_arrow_reader(BATCH_ROWS):
+        cells = zip(names, batch.columns, strict=True)
+        filled |= {
+            n for n, column in cells if column.null_count < len(column) and any(text for text in column.to_pylist())
+        }
+    return filled
 
 
 class _Refused(ChuError):

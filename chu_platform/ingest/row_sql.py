@@ -1,10 +1,10 @@
 """SQL that types the text of delivered rows and gives the reason for each rejected row."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, RawRows, Withdrawals, delivered_text
+from chu_platform.ingest.delivered import Delivered, RawRows, RowCheck, Withdrawals, delivered_text
 from chu_platform.ingest.identifiers import IDENTIFIERS, is_identifier, trimmed
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
@@ -33,10 +33,6 @@ TYPING: Final = {
     f"WHEN regexp_full_match({_TRIMMED}, '{_DAY}{_TIME}') THEN try_cast(left({_TRIMMED}, 10) AS DATE) END",
     BOOLEAN: "try_cast({text} AS BOOLEAN)",
 }
-FRENCH_DATE: Final = (
-    f"CASE WHEN regexp_full_match({_TRIMMED}, '\\d\\d/\\d\\d/\\d{{{{4}}}}') "
-    f"THEN try_strptime({_TRIMMED}, '%d/%m/%Y')::DATE END"
-)
 _REASONS: Final = {
     INTEGER: "not_a_whole_number",
     LONG: "not_a_whole_number",
@@ -239,30 +235,36 @@ class RowSql:
         )
 
     @property
-    def _off_scale(self) -> Mapping[str, tuple[str, str]]:
-        """For columns of numbers of one scale: SQL that is true for a number of the other one, and the reason."""
-        found = {name: (f"{sql_name(name)} > 0 AND {sql_name(name)} < 1", FRACTION) for name in self.percentages}
-        ratios = (c.name for c in self._present if c.name in self._source.ratios)
-        return found | {name: (f"{sql_name(name)} > {MAX_RATIO}", PERCENTAGE) for name in ratios}
+    def warnings(self) -> Sequence[RowCheck]:
+        """The conditions of the delivered columns that single rows may not meet: their lines are named."""
+        scales = [
+            *(RowCheck(FRACTION, c, f"NOT ({sql_name(c)} > 0 AND {sql_name(c)} < 1)") for c in self.percentages),
+            *(RowCheck(PERCENTAGE, c, f"{sql_name(c)} <= {MAX_RATIO}") for c in self._source.ratios),
+        ]
+        present = {c.name for c in self._present}
+        return [w for w in (*scales, *self._source.row_warnings) if w.column in present]
 
-    def off_scale_counts(self, stored: str | None) -> str | None:
-        """SQL as in `understood_counts` for columns of one scale: numbers, and those that are not of the other scale.
+    def warning_counts(self, stored: str | None) -> str:
+        """SQL as in `understood_counts`, for the conditions of `warnings` by their place in it: values, met ones.
 
-        It is over the relation `stored` of the rows if given. None if there is no such column.
+        It is over the relation `stored` of the rows if given.
         """
-        off = self._off_scale
-        if not off:
-            return None
+        warnings = {str(place): warning for place, warning in enumerate(self.warnings)}
         return self._counts(
-            list(off), lambda c: f"{sql_name(c)} IS NOT NULL", lambda c: f"nullif(NOT ({off[c][0]}), false)", stored
+            list(warnings),
+            lambda place: f"{sql_name(warnings[place].column)} IS NOT NULL",
+            lambda place: (
+                f"nullif(coalesce({warnings[place].holds_when}, true) "
+                f"AND {sql_name(warnings[place].column)} IS NOT NULL, false)"
+            ),
+            stored,
         )
 
-    def off_scale_values(self, column: str, limit: int) -> str:
-        """SQL of the first numbers of the other scale in a column: number of the row, reason, shape."""
-        condition, reason = self._off_scale[column]
+    def warned_values(self, warning: RowCheck, limit: int) -> str:
+        """SQL of the first values that do not meet a condition: number of the row, shape."""
         return (
-            f"SELECT {_NUMBER}, {sql_text(reason)}, {self._shape(column)} FROM ({self.numbered()}) "
-            f"WHERE reason IS NULL AND {condition} ORDER BY 1 LIMIT {limit}"
+            f"SELECT {_NUMBER}, {self._shape(warning.column)} FROM ({self.numbered()}) "
+            f"WHERE reason IS NULL AND NOT ({warning.holds_when}) ORDER BY 1 LIMIT {limit}"
         )
 
     def misunderstood_example(self, column: str) -> str:
@@ -317,8 +319,8 @@ class RowSql:
         """SQL of the delivered text without blanks around it; null for an empty cell."""
         text = self._raw.outer_blanks.removed(sql_name(column.name))
         if self._source.empty:
-            listed = ", ".join(sql_text(text) for text in ("", *self._source.empty))
-            return f"CASE WHEN {text} NOT IN ({listed}) THEN {text} END"
+            listed = ", ".join(sql_text(text.lower()) for text in ("", *self._source.empty))
+            return f"CASE WHEN lower({text}) NOT IN ({listed}) THEN {text} END"
         return text if self._raw.empty_is_null else f"CASE WHEN {text} <> '' THEN {text} END"
 
     def _filled(self, name: str) -> str:

@@ -89,8 +89,8 @@ def misunderstood(
         counts += connection.execute(sql.understood_counts(suspects)).fetchall()
     fractions = _fractions(connection, sql, raw, stored)
     named = {m.column for m in fractions}
-    off_scale = [m for m in _off_scale(connection, sql, raw, stored) if m.column not in named]
-    return [*_judged(connection, sql, raw, counts), *fractions, *off_scale]
+    warned = [m for m in _warned(connection, sql, raw, stored) if m.column not in named]
+    return [*_judged(connection, sql, raw, counts), *fractions, *warned]
 
 
 def _fractions(
@@ -108,22 +108,24 @@ def _fractions(
     return found
 
 
-def _off_scale(
+def _warned(
     connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, stored: str | None
 ) -> list[Misunderstood]:
-    """Single fractions of 1 among percentages and scores, and percentages among ratios: a warning, with their lines."""
-    query = sql.off_scale_counts(stored)
+    """Single values that are kept, and probably wrong: a warning with their lines (`RowSql.warnings`)."""
+    warnings = sql.warnings
     found = []
-    for column, values, others in connection.execute(query).fetchall() if query else []:
-        if values == others:
+    for place, values, met in connection.execute(sql.warning_counts(stored)).fetchall() if warnings else []:
+        if values == met:
             continue
+        warning = warnings[int(place)]
         # Row numbers follow the order of the file.
         connection.execute("SET preserve_insertion_order = true")
-        rows = connection.execute(sql.off_scale_values(column, MAX_NAMED_LINES)).fetchall()
+        rows = connection.execute(sql.warned_values(warning, MAX_NAMED_LINES)).fetchall()
         if rows:
-            lines = [line for line, _ in raw.locate(connection, [number for number, *_ in rows])]
-            _, reason, shape = rows[0]
-            found.append(Misunderstood(raw.origin.name, column, values, values - others, reason, shape, False, lines))
+            lines = [line for line, _ in raw.locate(connection, [number for number, _ in rows])]
+            shape = rows[0][1]
+            name = raw.origin.name
+            found.append(Misunderstood(name, warning.column, values, values - met, warning.reason, shape, False, lines))
     return found
 
 

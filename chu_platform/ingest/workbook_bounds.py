@@ -30,17 +30,19 @@ class DamagedError(Exception):
 
 
 @dataclass(frozen=True)
-class Formulas:
+class WorkbookScan:
     """Whether a workbook has formulas, and whether it asks to compute them when it is opened.
 
-    A program that does not compute formulas writes no results, or zeros, and sets that request.
+    A program that does not compute formulas writes no results, or zeros, and sets that request. `last_rows` are the
+    last rows with a value or a formula, by the name of the part that holds the worksheet.
     """
 
-    any: bool
-    to_be_computed: bool
+    has_formulas: bool
+    is_to_be_computed: bool
+    last_rows: Mapping[str, int]
 
 
-def within_bounds(file: Path) -> Formulas:
+def within_bounds(file: Path) -> WorkbookScan:
     """Read the tags of a workbook. Raises TooLargeError or DamagedError."""
     scan = _Scan()
     with zipfile.ZipFile(file) as archive:
@@ -53,7 +55,7 @@ def within_bounds(file: Path) -> Formulas:
             raise TooLargeError(f"a part of it is larger than {MAX_OTHER_PART >> 20} MB when unpacked")
         for part in parts:
             scan.read(archive, part)
-    return Formulas(scan.has_formulas, scan.is_to_be_computed)
+    return WorkbookScan(scan.has_formulas, scan.is_to_be_computed, scan.last_rows)
 
 
 class _Scan:
@@ -61,14 +63,15 @@ class _Scan:
 
     def __init__(self) -> None:
         self.has_formulas = self.is_to_be_computed = False
-        self._row = self._tags = 0
+        self.last_rows: dict[str, int] = {}
+        self._row = self._tags = self._last = 0
 
     def read(self, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
         """Read one part as a stream."""
         parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.StartDoctypeDeclHandler = self._doctype
-        self._row = self._tags = 0
+        self._row = self._tags = self._last = 0
         try:
             with archive.open(part) as stream:
                 while piece := stream.read(PIECE):
@@ -76,6 +79,7 @@ class _Scan:
                 parser.Parse(b"", True)
         except (expat.ExpatError, ValueError) as error:
             raise DamagedError from error
+        self.last_rows[part.filename.lstrip("/")] = self._last
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         tag = name.rpartition(":")[2]
@@ -90,6 +94,9 @@ class _Scan:
             self._tags = 0
         elif tag == "f":
             self.has_formulas = True
+            self._last = self._row
+        elif tag in ("v", "t"):
+            self._last = self._row
         elif tag == "calcPr":
             self.is_to_be_computed = attributes.get("fullCalcOnLoad") in ("1", "true")
         if self._tags > MAX_TAGS:

@@ -32,7 +32,10 @@ MAX_NAMED: Final = 5
 
 @dataclass(frozen=True)
 class WorkbookFormat:
-    """An XLSX workbook. The sheet is the one that has the header; lines of text may stand above the header."""
+    """An XLSX workbook. The sheet is the one that has the header; lines of text may stand above the header.
+
+    A hidden sheet is read, with a remark, if no visible one has the header.
+    """
 
     def positions_of(self, _column: str) -> None:
         """See `delivered_files.Format`: a header names the columns."""
@@ -51,7 +54,7 @@ class WorkbookFormat:
         raw = context.scratch / "workbook.parquet"
         try:
             with opened_sheets(file.path, file.name) as sheets:
-                rows = _from_header(sheets, file.name, expected, list)
+                rows = _from_header(sheets, file.name, expected, list, context.remarks)
                 _, header = next(rows)
                 columns = expected.match(file.name, header, context.log)
                 body = _Body.write(rows, header, columns, raw)
@@ -103,9 +106,12 @@ def _reject_reason(cells: Sequence[str], header: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class PastedCsvFormat:
-    """A workbook with the lines of a CSV file pasted into the sheet that has the header: a line is a first cell."""
+    """A workbook with the lines of a CSV file pasted into the sheet that has the header: a line is a first cell.
 
-    lines: CsvFormat
+    `separator` is that of the lines. If a sheet has the names of the columns in cells, it is an ordinary workbook.
+    """
+
+    separator: str
 
     def positions_of(self, _column: str) -> None:
         """See `delivered_files.Format`: a header names the columns."""
@@ -124,11 +130,17 @@ class PastedCsvFormat:
         pasted = context.scratch / "pasted.csv"
         try:
             with opened_sheets(file.path, file.name) as sheets, pasted.open("w", encoding="utf-8") as target:
+                is_pasted = not any(_header_of(sheet, expected, list).is_whole for sheet in sheets)
                 at = 1
-                for number, cells in _from_header(sheets, file.name, expected, self._fields):
+                rows = _from_header(sheets, file.name, expected, self._fields, context.remarks) if is_pasted else ()
+                for number, cells in rows:
                     target.write("\n" * (number - at) + self._line(cells) + "\n")
                     at = number + 1
-            with self.lines.rows(replace(file, path=pasted), expected, constants, context) as raw:
+            if not is_pasted:
+                with WorkbookFormat().rows(file, expected, constants, context) as raw:
+                    yield raw
+                return
+            with CsvFormat().rows(replace(file, path=pasted), expected, constants, context) as raw:
                 # The encoding of the temporary file is not the encoding of the workbook.
                 yield replace(raw, encoding=None, lines_in_fallback=0)
         finally:
@@ -136,10 +148,36 @@ class PastedCsvFormat:
 
     def _line(self, cells: Sequence[str]) -> str:
         """The pasted line. Text in other cells is part of it too: the line then has too many fields."""
-        return self.lines.separator.join(cells).rstrip(self.lines.separator) if any(cells[1:]) else cells[0]
+        return self.separator.join(cells).rstrip(self.separator) if any(cells[1:]) else cells[0]
 
     def _fields(self, cells: Sequence[str]) -> list[str]:
-        return [field.strip() for field in self._line(cells).split(self.lines.separator)]
+        return [field.strip() for field in self._line(cells).split(self.separator)]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The row of a sheet that has all required columns, or the most of them; `row` is 0 for an empty sheet."""
+
+    sheet: Sheet
+    row: int
+    missing: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all required columns."""
+        return self.row > 0 and not self.missing
+
+
+def _header_of(sheet: Sheet, expected: Expected, fields_of: Callable[[Sequence[str]], Sequence[str]]) -> _Header:
+    """The header of a sheet. `fields_of` gives the names in a row of cells."""
+    found = _Header(sheet, 0, len(expected.required) + 1)
+    for number, cells in islice(sheet.rows(), HEADER_SEARCH_ROWS):
+        missing = len(expected.missing(fields_of(cells)))
+        if missing < found.missing:
+            found = _Header(sheet, number, missing)
+        if not missing:
+            break
+    return found
 
 
 def _from_header(
@@ -147,30 +185,27 @@ def _from_header(
     name: str,
     expected: Expected,
     fields_of: Callable[[Sequence[str]], Sequence[str]],
+    remarks: list[str],
 ) -> Iterator[Row]:
-    """The rows of the sheet that has the header, from the header on. `fields_of` gives the names in a row of cells.
+    """The rows of the sheet that has the header, from the header on; a remark is added if the sheet is hidden.
 
     If no sheet has a whole header, they start at the row that has the most of it, so that its columns are reported.
     Raises ChuError when several sheets have the header, or when formulas of the sheet have no results.
     """
-    best: tuple[Sheet, int] | None = None
-    fewest = len(expected.required)
-    whole: list[str] = []
-    for sheet in sheets:
-        for number, cells in islice(sheet.rows(), HEADER_SEARCH_ROWS):
-            missing = len(expected.missing(fields_of(cells)))
-            if best is None or missing < fewest:
-                best, fewest = (sheet, number), missing
-            if not missing:
-                whole.append(sheet.name)
-                break
-    if best is None:
+    headers = [_header_of(sheet, expected, fields_of) for sheet in sheets if sheet.is_visible]
+    if not any(header.is_whole for header in headers):
+        headers += [_header_of(sheet, expected, fields_of) for sheet in sheets if not sheet.is_visible]
+    filled = [header for header in headers if header.row]
+    if not filled:
         raise ChuError(f"{name}: its sheets are empty: ask for it again")
+    whole = [header.sheet.name for header in filled if header.is_whole]
     if len(whole) > 1:
         more = f" and {len(whole) - MAX_NAMED} more" if len(whole) > MAX_NAMED else ""
         raise ChuError(
             f"{name} has the columns in several sheets: {', '.join(whole[:MAX_NAMED])}{more}; keep one of them"
         )
-    sheet, start = best
-    sheet.require_results()
-    return (row for row in sheet.rows() if row[0] >= start)
+    best = min(filled, key=lambda header: header.missing)
+    if not best.sheet.is_visible and whole:
+        remarks.append(f"{name}: its table is in the hidden sheet {best.sheet.name!r}, which is read")
+    best.sheet.require_results()
+    return (row for row in best.sheet.rows() if row[0] >= best.row)

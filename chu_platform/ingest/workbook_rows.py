@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.cell_percentages import as_percentage
-from chu_platform.ingest.workbook_bounds import Formulas, TooLargeError, within_bounds
+from chu_platform.ingest.workbook_bounds import TooLargeError, WorkbookScan, within_bounds
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -32,13 +32,17 @@ warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
 
 @dataclass(frozen=True)
 class Sheet:
-    """A visible worksheet of an open workbook. `file` is the name of the workbook in the pack."""
+    """A worksheet of an open workbook. `file` is the name of the workbook in the pack.
+
+    What is below the last row with a value is not read: a sheet may have a million rows with nothing but a format.
+    """
 
     name: str
     file: str
+    is_visible: bool
     _book: "Workbook"
     _path: Path
-    _formulas: Formulas
+    _scan: WorkbookScan
 
     def rows(self) -> Iterator[Row]:
         """The rows that are not blank. Raises ChuError when they are damaged or beyond a limit."""
@@ -57,7 +61,7 @@ class Sheet:
 
     def require_results(self) -> None:
         """Raise ChuError when the sheet has formulas without stored results: their cells would be empty."""
-        if not self._formulas.any:
+        if not self._scan.has_formulas:
             return
         missing, count, zeros = [], 0, 0
         with _readable(self.file), _opened(self._path, data_only=False) as formulas:
@@ -71,7 +75,7 @@ class Sheet:
                     if result.value is None and result.data_type != "str":
                         missing.append(cell.coordinate)
         faults = f"{len(missing)} formulas without a result, the first in {missing[0]}" if missing else ""
-        if self._formulas.to_be_computed and count and zeros == count:
+        if self._scan.is_to_be_computed and count and zeros == count:
             faults = f"{count} formulas, all with the result 0"
         if faults:
             raise ChuError(
@@ -83,8 +87,9 @@ class Sheet:
         sheet = book[self.name]
         # The stated dimensions are often wrong.
         sheet.reset_dimensions()
+        last = self._scan.last_rows.get(sheet._worksheet_path.lstrip("/"))
         cells = 0
-        for number, row in enumerate(sheet.iter_rows(), start=1):
+        for number, row in enumerate(() if last == 0 else sheet.iter_rows(max_row=last), start=1):
             cells += len(row)
             if cells > MAX_CELLS:
                 raise TooLargeError(
@@ -96,13 +101,13 @@ class Sheet:
 
 @contextmanager
 def opened_sheets(file: Path, name: str) -> Iterator[Sequence[Sheet]]:
-    """The visible worksheets of a workbook. Raises ChuError when it is damaged or beyond a limit."""
+    """The worksheets of a workbook. Raises ChuError when it is damaged or beyond a limit."""
     with ExitStack() as stack:
         with _readable(name):
-            formulas = within_bounds(file)
+            scan = within_bounds(file)
             book = stack.enter_context(_opened(file, data_only=True))
-            visible = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        yield [Sheet(title, name, book, file, formulas) for title in visible]
+            visible = {sheet.title: sheet.sheet_state == "visible" for sheet in book.worksheets}
+        yield [Sheet(title, name, is_visible, book, file, scan) for title, is_visible in visible.items()]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ activite_professionnel_sante = Table(
         Column("mode_exercice", STRING, "mode d’exercice : salarié, libéral", "Mode d’exercice"),
     ],
     rows=Delivered(
-        DeliveredFiles(r"activite_professionnel_sante\.csv", {".csv": CsvFormat(";")}),
+        DeliveredFiles(r"activite_professionnel_sante\.csv", {".csv": CsvFormat()}),
         typing={"identifiant": PROFESSIONAL, "identifiant_organisation": ORGANISATION},
     ),
 )

@@ -1,7 +1,7 @@
 """Anaesthetic records in acute care (DAN MCO), campaign of 2016."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     SCORE,
     CareQuality,
     category,
@@ -19,7 +19,7 @@ dan_mco_2016 = CareQuality(
     survey="dan_mco",
     campaign="2016",
     label="Dossier d’anesthésie en MCO",
-    reader=DeliveredFiles(r"dan_mco_recueil2016_donnee2015_donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"dan_mco_recueil2016_donnee2015_donnees\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[
         finess(),
         data_year(),

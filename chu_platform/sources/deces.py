@@ -48,7 +48,7 @@ deces = Table(
         DEATH_YEAR,
     ],
     rows=Delivered(
-        DeliveredFiles(r"deces\.csv", {".csv": CsvFormat(",")}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
+        DeliveredFiles(r"deces\.csv", {".csv": CsvFormat()}, instead=INSEE_NAME + r"\.(?:txt|csv)"),
         typing={
             **dict.fromkeys(("nom", "prenom", "lieu_naissance", "pays_naissance"), NAME),
             "date_naissance": ISO_DATE,

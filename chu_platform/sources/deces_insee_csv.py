@@ -10,7 +10,7 @@ deces_insee_csv = insee_table(
     name="deces_insee_csv",
     label="Décès en France (fichiers CSV de l’Insee)",
     # Variants of these files have additional columns: these are reported and put in quarantine.
-    reader=DeliveredFiles(INSEE_NAME + r"\.csv", {".csv": CsvFormat(";")}, optional=True),
+    reader=DeliveredFiles(INSEE_NAME + r"\.csv", {".csv": CsvFormat()}, optional=True),
     commune=COMMUNE,
     uncut_date="length(datedeces) IN (4, 6, 8)",
     withdrawals=withdrawn_deaths("lieudeces", "actedeces"),

@@ -19,7 +19,12 @@ dpa_had_2016 = CareQuality(
     survey="dpa_had",
     campaign="2016",
     label="Dossier du patient en HAD",
-    reader=DeliveredFiles(r"dpa_had_recueil2016_donnee2015_donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(
+        r"dpa_had_recueil2016_donnee2015_donnees\.csv",
+        {".csv": HAS_CSV},
+        optional=True,
+        instead=r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
+    ),
     identity=[
         finess(),
         data_year(),

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.workbook_format import PastedCsvFormat
 from chu_platform.sources.dpa_had_2016 import dpa_had_2016
@@ -13,7 +12,7 @@ dpa_had_2016_classeur = replace(
     label="Dossier du patient en HAD (lignes du CSV collées dans un classeur)",
     reader=DeliveredFiles(
         r"dpa_had_recueil2016_donnee2015_donnees\.xlsx",
-        {".xlsx": PastedCsvFormat(CsvFormat(","))},
+        {".xlsx": PastedCsvFormat(",")},
         optional=True,
     ),
 )

@@ -1,7 +1,7 @@
 """Patient records in rehabilitation care (DPA SSR), campaign of 2014."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     SCORE,
     CareQuality,
     category,
@@ -17,7 +17,7 @@ dpa_ssr_2014 = CareQuality(
     survey="dpa_ssr",
     campaign="2014",
     label="Dossier du patient en SSR",
-    reader=DeliveredFiles(r"dpa_ssr_recueil2014_donnee2013_table_es\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"dpa_ssr_recueil2014_donnee2013_table_es\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[site_name("raison_sociale"), region("libelle_region"), category("cat"), finess(), data_year()],
     site="finess",
     region="libelle_region",

@@ -1,7 +1,7 @@
 """Patient records in rehabilitation care (DPA SSR), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     SCORE,
     CareQuality,
     evaluated_indicator,
@@ -17,7 +17,7 @@ dpa_ssr_2018 = CareQuality(
     survey="dpa_ssr",
     campaign="2018",
     label="Dossier du patient en SSR",
-    reader=DeliveredFiles(r"dpa-ssr-recueil2018-donnee2017-donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"dpa-ssr-recueil2018-donnee2017-donnees\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[finess(), site_name("Raison_sociale"), mandatory(), participation(), region("Lib_reg")],
     site="finess",
     region="Lib_reg",

@@ -82,7 +82,7 @@ etablissement_sante = Table(
         Column("voie", STRING, "nom de la voie", "Voie", identifying=True),
     ],
     rows=Delivered(
-        DeliveredFiles(r"etablissement_sante\.csv", {".csv": CsvFormat(";")}),
+        DeliveredFiles(r"etablissement_sante\.csv", {".csv": CsvFormat()}),
         typing={
             "code_commune": COMMUNE,
             # A postal code of four digits is that of a neighbouring country, or has lost its zero.

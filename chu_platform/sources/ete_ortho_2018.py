@@ -1,7 +1,7 @@
 """Thromboembolic events after hip and knee replacement (ETE-ORTHO), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     RATIO,
     CareQuality,
     QualityIndicator,
@@ -16,7 +16,7 @@ ete_ortho_2018 = CareQuality(
     survey="ete_ortho",
     campaign="2018",
     label="Événements thrombo-emboliques après prothèse de hanche ou de genou",
-    reader=DeliveredFiles(r"ete-ortho-ipaqss-2017-2018-donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"ete-ortho-ipaqss-2017-2018-donnees\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[finess(), site_name("rs"), region("region")],
     site="finess",
     region="region",

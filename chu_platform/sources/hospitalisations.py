@@ -4,11 +4,11 @@ from typing import Final
 
 from chu_platform.building_blocks.event_checks import LATEST, MAX_IMPLAUSIBLE_SHARE, dated_event
 from chu_platform.ingest.csv_format import CsvFormat
+from chu_platform.ingest.date_forms import FRENCH_DATE
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import DIAGNOSIS, ORGANISATION
 from chu_platform.ingest.number_forms import COUNT
-from chu_platform.ingest.row_sql import FRENCH_DATE
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table, Zone
@@ -45,8 +45,7 @@ hospitalisations = Table(
         Column("month", STRING, "mois d’entrée, AAAA-MM", "Mois"),
     ],
     rows=Delivered(
-        # The labels contain commas and apostrophes; no field is quoted.
-        DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat(";", quote="")}),
+        DeliveredFiles(r"hospitalisations\.csv", {".csv": CsvFormat()}),
         typing={
             **dict.fromkeys(("Num_Hospitalisation", "Id_patient", "Jour_Hospitalisation"), COUNT),
             "identifiant_organisation": ORGANISATION,

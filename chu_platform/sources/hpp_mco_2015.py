@@ -1,7 +1,7 @@
 """Postpartum haemorrhage (HPP MCO), campaign of 2015."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     CareQuality,
     category,
     data_year,
@@ -17,7 +17,7 @@ hpp_mco_2015 = CareQuality(
     survey="hpp_mco",
     campaign="2015",
     label="Hémorragie du post-partum en MCO",
-    reader=DeliveredFiles(r"hpp_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"hpp_mco_recueil2015_donnee2014_tables_es\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[
         data_year(),
         finess(),

@@ -1,7 +1,7 @@
 """Care after a heart attack (IDM MCO), campaign of 2015. It has no lexicon."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     PERCENT_OR_SCORE,
     CareQuality,
     category,
@@ -18,7 +18,7 @@ idm_mco_2015 = CareQuality(
     survey="idm_mco",
     campaign="2015",
     label="Infarctus du myocarde en MCO",
-    reader=DeliveredFiles(r"idm_mco_recueil2015_donnee2014_tables_es\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"idm_mco_recueil2015_donnee2014_tables_es\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[
         data_year(),
         finess(),

@@ -1,7 +1,7 @@
 """Indicators of quality and safety of care (IQSS), campaign of 2019."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     OF_TARGET,
     PERCENT,
     RATIO,
@@ -14,7 +14,6 @@ from chu_platform.building_blocks.care_quality import (
     site_name,
 )
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import STRING, Column
 
 
@@ -36,9 +35,7 @@ iqss_2019 = CareQuality(
     survey="iqss",
     campaign="2019",
     label="Indicateurs de qualité et de sécurité des soins",
-    reader=DeliveredFiles(
-        r"resultats-iqss-open-data-2019\.(?:xlsx|csv)", {".csv": HAS_CSV, ".xlsx": WorkbookFormat()}, optional=True
-    ),
+    reader=DeliveredFiles(r"resultats-iqss-open-data-2019\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[
         finess(),
         Column("finess_pmsi", STRING, "numéro FINESS sous lequel les séjours sont déclarés", "FINESS PMSI"),

@@ -1,7 +1,7 @@
 """Indicators of quality and safety of care (IQSS), campaign of 2020: only the indicators computed from hospital stays."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     RATIO,
     CareQuality,
     QualityIndicator,
@@ -12,15 +12,12 @@ from chu_platform.building_blocks.care_quality import (
     site_name,
 )
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.workbook_format import WorkbookFormat
 
 iqss_2020 = CareQuality(
     survey="iqss",
     campaign="2020",
     label="Indicateurs de qualité et de sécurité des soins",
-    reader=DeliveredFiles(
-        r"resultats-iqss-open-data-2020\.(?:csv|xlsx)", {".csv": HAS_CSV, ".xlsx": WorkbookFormat()}, optional=True
-    ),
+    reader=DeliveredFiles(r"resultats-iqss-open-data-2020\.(?:csv|xlsx)", HAS_FORMATS, optional=True),
     identity=[finess(), site_name("nom_ES"), region("region"), category("type")],
     site="finess",
     region="region",

@@ -1,9 +1,8 @@
 """Lexicons of the satisfaction and care-quality files: the meaning of each column."""
 
-from chu_platform.building_blocks.care_quality import HAS_CSV, spellings
+from chu_platform.building_blocks.care_quality import HAS_FORMATS, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
-from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -27,7 +26,7 @@ lexiques = Table(
         DeliveredFiles(
             # A year in the day of a file is not that of the campaign.
             r"(?P<stem>lexique[-_].*[a-z][-_]?(?:20\d\d[-_])?20\d\d|.*\d{4}.*[-_]lexique)\.(?:csv|xlsx)",
-            {".csv": HAS_CSV, ".xlsx": WorkbookFormat()},
+            HAS_FORMATS,
             optional=True,
             apart=True,
         ),

@@ -28,7 +28,7 @@ NAME: Final = (
     rf"(?P<period>(?:(?:fichiers?|listes?|insee)-)*{_LINKS}oppositions?-{_LINKS}deces(?:[-_].*)?"
     rf"|(?:(?:fichiers?|listes?|insee)-)*{_LINKS}deces-{_LINKS}oppositions?(?:[-_].*)?|fichier-opposition-deces)"
 )
-LIST_FORMAT: Final = CsvFormat(";,\t")
+LIST_FORMAT: Final = CsvFormat()
 
 opposition_deces = Table(
     name="opposition_deces",

@@ -1,6 +1,14 @@
 """Sites that took part in the care-quality campaigns: one file per survey."""
 
-from chu_platform.building_blocks.care_quality import HAS_CSV, category, finess, region, responded, site_name, spellings
+from chu_platform.building_blocks.care_quality import (
+    HAS_FORMATS,
+    category,
+    finess,
+    region,
+    responded,
+    site_name,
+    spellings,
+)
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import FINESS
@@ -29,8 +37,8 @@ participants = Table(
     ],
     rows=Delivered(
         DeliveredFiles(
-            r"(?P<survey>\w+)_recueil(?P<campaign>\d{4})_donnee\d{4}_table_participant\.csv",
-            {".csv": HAS_CSV},
+            r"(?P<survey>\w+)_recueil(?P<campaign>\d{4})_donnee\d{4}_table_participant\.(?:xlsx|csv)",
+            HAS_FORMATS,
             optional=True,
         ),
         derived={"enquete": "replace(lower(survey), '-', '_')", "recueil": "campaign"},

@@ -34,7 +34,7 @@ professionnel_sante = Table(
         Column("type_identifiant", STRING, "nature du numéro", "Type d’identifiant"),
     ],
     rows=Delivered(
-        DeliveredFiles(r"professionnel_sante\.csv", {".csv": CsvFormat(";")}),
+        DeliveredFiles(r"professionnel_sante\.csv", {".csv": CsvFormat()}),
         typing={"identifiant": PROFESSIONAL},
     ),
 )

@@ -1,7 +1,7 @@
 """Multidisciplinary cancer meetings in acute care (RCP MCO), campaign of 2018."""
 
 from chu_platform.building_blocks.care_quality import (
-    HAS_CSV,
+    HAS_FORMATS,
     CareQuality,
     evaluated_indicator,
     finess,
@@ -16,7 +16,7 @@ rcp_mco_2018 = CareQuality(
     survey="rcp_mco",
     campaign="2018",
     label="Réunion de concertation pluridisciplinaire en MCO",
-    reader=DeliveredFiles(r"rcp-mco-recueil2018-donnee2017-donnees\.csv", {".csv": HAS_CSV}, optional=True),
+    reader=DeliveredFiles(r"rcp-mco-recueil2018-donnee2017-donnees\.(?:xlsx|csv)", HAS_FORMATS, optional=True),
     identity=[finess(), site_name("Raison_sociale"), mandatory(), participation(), region("Lib_reg")],
     site="finess",
     region="Lib_reg",

@@ -122,7 +122,10 @@ def test_fractions_in_place_of_percentages_are_loud(
 ) -> None:
     """Mostly fractions block the source, others are named in a warning; zeros say nothing."""
     scores = [0.7 + i / 100 for i in range(fractions)] + [70 + i / 10 for i in range(of_hundred)] + [0, None]
-    rows: list[list[Any]] = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
+    rows: list[list[Any]] = [
+        [f"{10000100 + i:09}", "Corse", 100, score, None if score is None else "B", 60]
+        for i, score in enumerate(scores)
+    ]
     e_satis(tmp_path / "pack", rows)
     # A source of one file only: in the tables of e-Satis, the file would be left out.
     table = replace(esatis48h_mco, rows=replace(delivered_rows(esatis48h_mco), stands_alone=False))
@@ -136,7 +139,10 @@ def test_fractions_in_place_of_percentages_are_loud(
 def test_a_single_fraction_is_named_with_its_line(tmp_path: Path) -> None:
     """Whole numbers, such as 1 %, are in the real files; no number between 0 and 1 is."""
     scores = [75.5, 70, 0, 1, None, 80.25, 0.755, 82]
-    rows: list[list[Any]] = [[f"{10000100 + i:09}", "Corse", 100, score, "B", 60] for i, score in enumerate(scores)]
+    rows: list[list[Any]] = [
+        [f"{10000100 + i:09}", "Corse", 100, score, None if score is None else "B", 60]
+        for i, score in enumerate(scores)
+    ]
     e_satis(tmp_path / "pack", rows)
     outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
     (text,) = outcome.reading.partly_understood

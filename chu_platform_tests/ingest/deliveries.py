@@ -24,7 +24,7 @@ HEADER = "id;label;day;amount"
 
 def table_of(csv: Format | None = None, *, has_key: bool = False) -> Table:
     """Four columns of four types; the file is `things.csv` or `things.xlsx`. The column `id` may be its key."""
-    formats: dict[str, Format] = {".csv": csv or CsvFormat(";"), ".xlsx": WorkbookFormat()}
+    formats: dict[str, Format] = {".csv": csv or CsvFormat(), ".xlsx": WorkbookFormat()}
     return Table(
         name="things",
         layer=Layer.SOURCES,

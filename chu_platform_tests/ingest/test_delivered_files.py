@@ -160,7 +160,7 @@ if mode == "limited":
 else:
     os.setgid(65534); os.setuid(65534)
 try:
-    deliver(table_of(CsvFormat(";", fallback="cp1252")), folder / "pack", folder / "work")
+    deliver(table_of(CsvFormat()), folder / "pack", folder / "work")
 except ChuError as error:
     print(error)
 """
@@ -221,7 +221,7 @@ def test_campaigns_that_belong_together(tmp_path: Path, delivered: tuple[str, ..
     """A pack of later campaigns only is whole; a pack without one of its campaigns is not."""
     for year in delivered:
         (tmp_path / f"survey-{year}.csv").write_text("a\n1\n")
-    reader = DeliveredFiles(r"survey-(\d{4})\.csv", {".csv": CsvFormat(";")}, expected=("2017", "2019", "2020"))
+    reader = DeliveredFiles(r"survey-(\d{4})\.csv", {".csv": CsvFormat()}, expected=("2017", "2019", "2020"))
     if missing:
         with pytest.raises(ChuError, match=f"no file named like .* of {missing} in the pack"):
             reader.files(tmp_path)

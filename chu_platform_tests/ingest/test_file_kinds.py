@@ -159,7 +159,7 @@ def test_a_lock_file_alone_is_remarked(given: Given, tmp_path: Path) -> None:
     """In place of an optional file; not beside it."""
     table = table_of()
     source = delivered_rows(table)
-    files = DeliveredFiles(r"things-(?P<year>\d{4})\.csv", {".csv": CsvFormat(";")}, optional=True)
+    files = DeliveredFiles(r"things-(?P<year>\d{4})\.csv", {".csv": CsvFormat()}, optional=True)
     table = replace(table, rows=replace(source, reader=files))
     given.write(b"x", "~$things-2019.csv").write(b"x", "~$things-2020.csv").write(b"x", "~$other-2020.csv")
     given.write(f"{HEADER}\n1;a;;1\n".encode(), "things-2020.csv")
@@ -217,7 +217,7 @@ def test_a_second_header_is_a_named_reject(
 def test_a_second_header_in_the_fallback_encoding(given: Given) -> None:
     header = "é;" + HEADER
     text = "\n".join([header, *(f"à;{row}" for row in ROWS), header, "ç;99;z;;1"])
-    outcome = given.write(text.encode("cp1252")).read(CsvFormat(";", fallback="cp1252"))
+    outcome = given.write(text.encode("cp1252")).read(CsvFormat())
     assert (outcome.reading.kept, outcome.rejected) == (31, [(32, None, "repeated_header")])
 
 
