@@ -29,6 +29,7 @@ from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables, stands_alone
+from chu_platform.ingest.file_names import plain_name
 from chu_platform.ingest.files import require_pack, scan_pack
 from chu_platform.ingest.pack_contents import ambiguous_files, has_other_ending, unread_files
 from chu_platform.landing.places import load_places
@@ -335,6 +336,12 @@ def warn_of_unread_files(resources: RunResources) -> None:
             more = len(names) - MAX_NAMED_FILES
             listed = ", ".join([*names[:MAX_NAMED_FILES], *([f"and {more} more"] if more > 0 else [])])
             resources.warn(f"no source table reads these delivered files, {why}: {listed}")
+    for name in unread:
+        if "opposition" in plain_name(name):
+            resources.warn(
+                f"{name} may be an opposition list, but is NOT read: the deaths in it are published; deliver it as "
+                "fichier-opposition-deces.csv (a workbook: save it as CSV)"
+            )
 
 
 def _reads_files(table: Table, settings: Settings) -> bool:

@@ -3,13 +3,14 @@
 The descriptions of the columns are shared too: engines refuse a UNION of columns whose comments differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chu_platform.building_blocks.death_dates import COMPACT_DATE, is_date
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.ingest.identifiers import CERTIFICATE
 from chu_platform.ingest.names import NAME, name_form
+from chu_platform.ingest.row_sql import NOT_UNDERSTOOD
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Layer, Table, Zone
@@ -37,6 +38,9 @@ DATE_DECES: Final = Column(
 )
 # SQL that is not null for a row whose date of birth is understood. Its braces are doubled for `str.format`.
 BIRTH_UNDERSTOOD: Final = f"CASE WHEN {is_date('date_naissance')} THEN 1 END".replace("{", "{{").replace("}", "}}")
+# Words that programs write for no value, in capitals. Those of signs are no names, the others may be: Null, Na, Nan.
+_NO_NAMES: Final = ("\\N", "N/A", "#N/A", "#N/D", "<NA>", "(NULL)", "[NULL]", "<NULL>")
+_NO_VALUES: Final = (*_NO_NAMES, "NULL", "NA", "NAN", "NONE")
 # First year with deaths in the register.
 FIRST_DEATH_YEAR: Final = 1882
 DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès")
@@ -75,6 +79,11 @@ DATEDECES: Final = Column(
 def numero_acte(name: str) -> Column:
     """Number of the death certificate; `name` is the column name in the file."""
     return Column(name, STRING, "numéro de l’acte de décès", "Numéro de l’acte de décès", identifying=True)
+
+
+def absent_words(*columns: str) -> Mapping[str, Sequence[str]]:
+    """For `Delivered.absent`: the words for no value in these columns, and those that are no name in names."""
+    return {"nom": _NO_NAMES, "prenom": (*_NO_NAMES, "NULL"), **dict.fromkeys(columns, _NO_VALUES)}
 
 
 def valid_death_date(column: str) -> Sequence[RowCheck]:
@@ -126,6 +135,19 @@ def insee_date(date: str) -> str:
     """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; a month or day that is absent becomes 00 (unknown)."""
     full = f"CASE WHEN length({date}) IN (4, 6) THEN rpad({date}, 8, '0') ELSE {date} END"
     return f"left({full}, 4) || '-' || substr({full}, 5, 2) || '-' || substr({full}, 7)"
+
+
+def birth_is_spelled(column: str) -> RowCheck:
+    """A date of birth is one that other files spell in the same way; otherwise the death counts twice.
+
+    Dates that do not exist, such as 1940-02-31, are the same in every file. Other years may be a day and a month.
+    """
+    return RowCheck(
+        NOT_UNDERSTOOD,
+        column,
+        f"((date_naissance BETWEEN '13' AND '21' OR date_naissance LIKE '0000%') AND ({is_date('date_naissance')} "
+        "OR regexp_full_match(date_naissance, '\\d{4}-\\d\\d-\\d\\d')))",
+    )
 
 
 def _one_name(text: str) -> str:
@@ -202,6 +224,10 @@ def insee_table(
                 "death_year": "left(datedeces, 4)",
             },
             understood={"datenaiss": BIRTH_UNDERSTOOD},
+            row_warnings=[birth_is_spelled("datenaiss")],
+            absent=absent_words(
+                *("sexe", "datenaiss", "lieunaiss", "commnaiss", "paysnaiss", "datedeces", "lieudeces", "actedeces")
+            ),
             withdrawals=withdrawals,
             row_checks=[
                 RowCheck("not_a_date", "datedeces", uncut_date),

@@ -8,6 +8,8 @@ def department_of(code: str) -> str:
     """
     return (
         f"CASE WHEN length({code}) <> 5 THEN NULL "
+        # Saint-Barthélemy and Saint-Martin, with codes of when they were communes of Guadeloupe.
+        f"WHEN {code} IN ('97123', '97127') THEN NULL "
         f"WHEN substr({code}, 1, 2) = '97' THEN substr({code}, 1, 3) "
         # Codes of before the departments: Mayotte and La Réunion.
         f"WHEN substr({code}, 1, 3) = '985' THEN '976' "

@@ -71,8 +71,8 @@ dim_establishment = Table(
                    CASE WHEN is_corsican THEN
                             CASE WHEN substr(postal, 1, 3) IN ('200', '201') THEN '2A'
                                  WHEN substr(postal, 1, 3) IN ('202', '206') THEN '2B' ELSE '20' END
-                        -- Saint-Barthélemy and Saint-Martin, with codes of when they were in Guadeloupe.
-                        WHEN insee IN ('97123', '97127') OR insee IS NULL AND postal IN ('97133', '97150') THEN NULL
+                        -- Saint-Barthélemy and Saint-Martin.
+                        WHEN insee IS NULL AND postal IN ('97133', '97150') THEN NULL
                         -- A commune abroad has no department, whatever its postal code.
                         WHEN insee IS NOT NULL THEN {department_of("insee")}
                         WHEN substr(postal, 1, 2) IN ('97', '98') THEN substr(postal, 1, 3)

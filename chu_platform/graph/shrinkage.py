@@ -11,7 +11,15 @@ from chu_platform.ingest.delivered import Reader, delivered_rows
 from chu_platform.ingest.file_names import plain_groups
 from chu_platform.ingest.files import scan_pack
 from chu_platform.ingest.reading import Reading
-from chu_platform.storage.held_deliveries import Acceptance, Held, HeldDeliveries, Shrunk, accepted, shrunk_files
+from chu_platform.storage.held_deliveries import (
+    Acceptance,
+    Held,
+    HeldDeliveries,
+    Shrunk,
+    accepted,
+    shrunk_files,
+    shrunk_lists,
+)
 from chu_platform.tables.table import Table
 
 
@@ -43,6 +51,15 @@ class Shrinkage:
             (file, accepted(acceptances, table.name, after, file, of_server))
             for file in shrunk_files(before, now, source.max_decrease)
         ]
+        if source.withdrawals:
+            listed = delivered_rows(source.withdrawals.listed)
+            # Older commits have no counts.
+            lists = shrunk_lists(
+                [f for f in last_commit.get("lists", ()) if "rows" in f],
+                [applied.metadata for applied in reading.lists],
+                listed.max_decrease,
+            )
+            found += [(file, accepted(acceptances, table.name, after, file, of_server)) for file in lists]
         return Shrinkage(after, [f for f, given in found if not given], [(f, given) for f, given in found if given])
 
     def record(self, resources: RunResources, table: Table) -> None:

@@ -511,5 +511,5 @@ def _provenance(
             "rejected": len(reading.rejects),
             "withdrawn": reading.withdrawn,
         }
-        metadata["lists"] = [{"name": file.name, "sha256": file.fingerprint} for file in reading.lists]
+        metadata["lists"] = [applied.metadata for applied in reading.lists]
     return metadata

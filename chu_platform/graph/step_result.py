@@ -37,7 +37,7 @@ class DeliverySummary:
             reading.kept,
             len(reading.rejects),
             reading.withdrawn,
-            [file.fingerprint for file in reading.lists],
+            [applied.origin.fingerprint for applied in reading.lists],
             len(reading.undeclared),
             [m.metadata for m in reading.misunderstood],
             [d.metadata for d in reading.deliveries],

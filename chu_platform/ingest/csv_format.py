@@ -37,10 +37,12 @@ class CsvFormat:
     """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 
     The separator is that of `SEPARATORS` that is most frequent in the header, because spreadsheet programs write other
-    ones. All fields, some or none are in quotes. Lines of text, such as a title, may stand above the header.
+    ones. All fields, some or none are in quotes. Lines of text, such as a title, may stand above the header. A file
+    without rows is refused, unless it `may_be_empty`.
     """
 
     fallback: str = "cp1252"
+    may_be_empty: bool = False
 
     def positions_of(self, _column: str) -> None:
         """See `delivered_files.Format`: a header names the columns."""
@@ -67,7 +69,7 @@ class CsvFormat:
             scan = RecordScan(file.path, file.name, dialect, header.text.rstrip(b"\r"), header.size, header.lines + 1)
             scan.run(Path(scratch) / "normalised.csv", MAX_REJECTS)
             scan.require_whole()
-            if not scan.records and not scan.malformed:
+            if not scan.records and not scan.malformed and not self.may_be_empty:
                 raise ChuError(f"{file.name} has a header and no rows: ask for it again")
             listed = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in columns.names)
             relation = (

@@ -281,13 +281,16 @@ class Withdrawals:
     """Rows that are delivered but must not be kept, because a list that is delivered too names them.
 
     `listed` is the source table of the list; its files are read with every delivery. A row is withdrawn if `key`, SQL
-    over the typed row, is the `listed_key` of a row of the list. `group` is SQL over the rows of both: if a delivery
+    over the typed row, is the `listed_key` of a row of the list. A row of the list may be `incomplete` (SQL over it):
+    its key is one of the `wider_keys` of each row that it may mean. `group` is SQL over the rows of both: if a delivery
     has rows of many groups of a list, and hardly any key, the keys are probably written in another way.
     """
 
     listed: "Table" = field(repr=False)
     listed_key: str
     key: str
+    wider_keys: Sequence[str]
+    incomplete: str
     group: str
 
     @property
@@ -304,6 +307,7 @@ class Delivered(DeliveredRows):
     `derived`: columns that are not delivered, as SQL over the typed row.
     `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`,
     which is that of `typing` if the column has one.
+    `absent`: words, in capitals, that are an empty cell in a column, such as NULL. A warning counts them.
     `row_checks`: conditions that reject rows.
     `row_warnings`: conditions of the declared columns that a row may not meet: a warning names its line.
     `optional`: columns that may be missing from a file.
@@ -329,6 +333,7 @@ class Delivered(DeliveredRows):
     typing: Mapping[str, str] = field(default_factory=dict)
     derived: Mapping[str, str] = field(default_factory=dict)
     understood: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict)
     row_checks: Sequence[RowCheck] = ()
     row_warnings: Sequence[RowCheck] = ()
     optional: Sequence[str] = ()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import duckdb
@@ -29,12 +29,11 @@ from chu_platform.ingest.delivered import (
     SourceFile,
     Withdrawals,
     delivered_rows,
-    rejects_of,
     safe_column_name,
 )
 from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import CONTRADICTORY, REPEATS, RowSql
-from chu_platform.ingest.understanding import Misunderstood, misunderstood, rejected_values
+from chu_platform.ingest.understanding import MAX_NAMED_LINES, Misunderstood, misunderstood, rejected_values
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
@@ -161,6 +160,19 @@ class DeliveryReading:
         }
 
 
+@dataclass(frozen=True)
+class AppliedList:
+    """A list of rows to withdraw that was applied, and its number of rows."""
+
+    origin: SourceFile
+    rows: int
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its entry in commit metadata."""
+        return {"name": self.origin.name, "sha256": self.origin.fingerprint, "rows": {"kept": self.rows}}
+
+
 @dataclass
 class Reading:
     """Result of reading a table: rows in = kept + rejected + withdrawn, for each delivery and in total.
@@ -173,7 +185,7 @@ class Reading:
 
     deliveries: list[DeliveryReading] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
-    lists: list[SourceFile] = field(default_factory=list)
+    lists: list[AppliedList] = field(default_factory=list)
     touched: TouchedPartitions | None = None
     misunderstood: list[Misunderstood] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -263,9 +275,12 @@ def read(
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         withdrawn = None
+        withdrawal_keys: Sequence[str] = ()
         if source.withdrawals:
             reading.lists = _load_withdrawals(connection, source.withdrawals, context)
-            withdrawn = f"{source.withdrawals.key} IN (SELECT key FROM withdrawn)" if reading.lists else None
+            withdrawal_keys = _withdrawal_keys(connection, source.withdrawals)
+            keys = [f"{key} IN (SELECT key FROM withdrawn)" for key in withdrawal_keys]
+            withdrawn = f"({' OR '.join(keys)})" if reading.lists else None
         for number, raw in enumerate(files):
             name = f"part-{token}-{number}"
             with _left_out(source, context, raw, written, name), _without_row_values(raw.origin.name):
@@ -276,12 +291,13 @@ def read(
                         "place of é); they were kept as they are: ask for the original file"
                     )
                 sql = _without_repeats(connection, table, source, raw, withdrawn)
+                context.remarks += _words_for_nothing(connection, sql, raw)
                 kept = None
                 if find_changed:
                     kept, reading.touched = find_changed(connection, sql.kept())
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, name, kept)
-                withdrawals = _withdrawn(connection, sql, source.withdrawals) if reading.lists else 0
+                withdrawals = _withdrawn(connection, sql, source.withdrawals, withdrawal_keys) if reading.lists else 0
                 stored = None if only or not kept else f"read_parquet({sql_text(f'{written}/**/{name}*.parquet')})"
                 found = misunderstood(connection, sql, raw, kept, stored)
                 without_meaning = [m.text for m in found if m.blocks]
@@ -294,6 +310,7 @@ def read(
                 reading.rejects += rejects
                 reading.misunderstood += found
         if reading.lists:
+            context.remarks += _incomplete_withdrawals(connection)
             context.remarks += _lists_without_effect(connection, table.name)
         if source.stands_alone and table.partition_by:
             reading.left_partitions = [_partition_of(connection, table, source, f) for f in context.left_out]
@@ -320,10 +337,13 @@ def _partition_of(
 
 def _load_withdrawals(
     connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals, context: ReadingContext
-) -> list[SourceFile]:
-    """Create the table withdrawn(file, key, group) from the delivered lists. Returns their files."""
+) -> list[AppliedList]:
+    """Create the table withdrawn(file, key, group, is_incomplete) from the delivered lists. Returns their files.
+
+    Raises ChuError when a row of a list cannot be read: what it withdraws would be kept.
+    """
     source = delivered_rows(withdrawals.listed)
-    connection.execute('CREATE TABLE withdrawn(file VARCHAR, key VARCHAR, "group" VARCHAR)')
+    connection.execute('CREATE TABLE withdrawn(file VARCHAR, key VARCHAR, "group" VARCHAR, is_incomplete BOOLEAN)')
     connection.execute(
         "CREATE TABLE delivered_groups(delivered_group VARCHAR, withdrawn_rows BIGINT, withdrawn_keys VARCHAR[])"
     )
@@ -332,26 +352,73 @@ def _load_withdrawals(
     with source.reader.open(source.expected(withdrawals.listed.columns), quiet) as lists:
         for raw in lists:
             with _without_row_values(raw.origin.name):
-                checked = RowSql(withdrawals.listed, source, raw).checked()
+                sql = RowSql(withdrawals.listed, source, raw)
                 columns = f"{sql_text(raw.origin.name)}, {sql_name(withdrawals.listed_key)}, {withdrawals.group}"
-                read = _one(connection, f"INSERT INTO withdrawn SELECT {columns} FROM ({checked}) WHERE reason IS NULL")
-            files.append(raw.origin)
-            listed = raw.rows + len(raw.malformed)
-            if listed > read:
-                context.remarks.append(
-                    f"{raw.origin.name}: {listed - read} of {listed} withdrawals cannot be read and are NOT applied; "
-                    f"{rejects_of(withdrawals.listed).folder} has their lines: ask for a correct list"
-                )
+                rows = f"SELECT {columns}, {withdrawals.incomplete} FROM ({sql.checked()}) WHERE reason IS NULL"
+                read = _one(connection, f"INSERT INTO withdrawn {rows}")
+                _require_withdrawals(connection, sql, raw, read)
+            context.remarks += _words_for_nothing(connection, sql, raw)
+            files.append(AppliedList(raw.origin, read))
     return files
 
 
-def _withdrawn(connection: duckdb.DuckDBPyConnection, sql: RowSql, withdrawals: Withdrawals | None) -> int:
+def _withdrawal_keys(connection: duckdb.DuckDBPyConnection, withdrawals: Withdrawals) -> Sequence[str]:
+    """SQL of the keys of a row that the lists may have. Those of incomplete entries are left out if there is none."""
+    has_incomplete = _one(connection, "SELECT count(*) FROM withdrawn WHERE is_incomplete")
+    return [withdrawals.key, *(withdrawals.wider_keys if has_incomplete else ())]
+
+
+def _require_withdrawals(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows, read: int) -> None:
+    """Raise ChuError when fewer rows of a list were read than it has."""
+    listed = raw.rows + len(raw.malformed)
+    if read == listed:
+        return
+    where = [(m.line, f"line {m.line}: {m.reason}") for m in raw.malformed]
+    connection.execute("SET preserve_insertion_order = true")
+    unread = connection.execute(sql.rejected(MAX_NAMED_LINES)).fetchall()
+    located = raw.locate(connection, [number for number, *_ in unread])
+    where += [
+        (line, f"line {line}, column {column}: {reason}, shape {shape or '-'}")
+        for (_, column, reason, shape), (line, _) in zip(unread, located, strict=True)
+    ]
+    named = "; ".join(text for _, text in sorted(where)[:MAX_NAMED_LINES])
+    raise ChuError(
+        f"{raw.origin.name}: {listed - read} of {listed} withdrawals cannot be read ({named}), so what they withdraw "
+        "would be published; nothing was committed: correct these lines, or ask for the list again"
+    )
+
+
+def _words_for_nothing(connection: duckdb.DuckDBPyConnection, sql: RowSql, raw: RawRows) -> Sequence[str]:
+    """A text if cells of a file hold words such as NULL for no value."""
+    query = sql.absent_counts()
+    found = [(column, n) for column, n in connection.execute(query).fetchall() if n] if query else []
+    if not found:
+        return []
+    columns = ", ".join(f"{n} of {column!r}" for column, n in found)
+    return [f"{raw.origin.name}: cells with a word for no value, such as NULL or NA, were read as empty: {columns}"]
+
+
+def _withdrawn(
+    connection: duckdb.DuckDBPyConnection, sql: RowSql, withdrawals: Withdrawals | None, keys: Sequence[str]
+) -> int:
     """The number of withdrawn rows of a file. Its groups of the lists are added to the table delivered_groups."""
     assert withdrawals
-    rows = sql.withdrawn_rows(withdrawals, 'SELECT "group" FROM withdrawn')
+    rows = sql.withdrawn_rows(withdrawals.group, keys, 'SELECT "group" FROM withdrawn')
     connection.execute(f"CREATE OR REPLACE TEMP TABLE groups_of_file AS {rows}")
     connection.execute("INSERT INTO delivered_groups FROM groups_of_file")
     return _one(connection, "SELECT coalesce(sum(withdrawn_rows), 0) FROM groups_of_file")
+
+
+def _incomplete_withdrawals(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    """A text for each list with entries that lack a part of their key."""
+    lists = connection.execute(
+        "SELECT file, count(*) FROM withdrawn WHERE is_incomplete GROUP BY file ORDER BY file"
+    ).fetchall()
+    return [
+        f"{file}: {entries} withdrawals have no place or no number: every row that they may name is withdrawn, perhaps "
+        "some too many; complete them"
+        for file, entries in lists
+    ]
 
 
 def _lists_without_effect(connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[str]:

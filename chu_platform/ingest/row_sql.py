@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chu_platform.ingest.delivered import Delivered, RawRows, RowCheck, Withdrawals, delivered_text
+from chu_platform.ingest.delivered import Delivered, RawRows, RowCheck, delivered_text
 from chu_platform.ingest.identifiers import IDENTIFIERS, is_identifier, trimmed
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, Column, sql_type
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
@@ -179,13 +179,17 @@ class RowSql:
         complete = " AND ".join(f"{sql_name(name)} IS NOT NULL" for name in self._table.key)
         return f"SELECT {keys} FROM ({self._derived([])}) WHERE {complete} GROUP BY ALL HAVING count(*) > 1"
 
-    def withdrawn_rows(self, withdrawals: Withdrawals, groups: str) -> str:
-        """SQL of the groups of `groups` (SQL) that are delivered: number of withdrawn rows, and their keys."""
+    def withdrawn_rows(self, group: str, keys: Sequence[str], groups: str) -> str:
+        """SQL of the groups of `groups` (SQL) that are delivered: number of withdrawn rows, and their keys.
+
+        `group` and `keys` are SQL over a row: its group, and the keys that a list may have of it.
+        """
         is_withdrawn = f"FILTER (WHERE {self._withdrawn})"
+        listed = " || ".join(f"coalesce(list(DISTINCT {key}) {is_withdrawn}, [])" for key in keys)
         return (
-            f"SELECT {withdrawals.group} AS delivered_group, count(*) {is_withdrawn} AS withdrawn_rows, "
-            f"list(DISTINCT {withdrawals.key}) {is_withdrawn} AS withdrawn_keys FROM ({self._derived([])}) "
-            f"WHERE {withdrawals.group} IN ({groups}) GROUP BY 1"
+            f"SELECT {group} AS delivered_group, count(*) {is_withdrawn} AS withdrawn_rows, "
+            f"{listed} AS withdrawn_keys FROM ({self._derived([])}) "
+            f"WHERE {group} IN ({groups}) GROUP BY 1"
         )
 
     def columns_to_understand(self, typed: bool) -> Sequence[str]:
@@ -212,6 +216,18 @@ class RowSql:
     def understood_counts(self, columns: Sequence[str]) -> str:
         """SQL of the counts for some columns: column, number of delivered values, number of understood ones."""
         return self._counts(columns, self._filled, self._understood.__getitem__)
+
+    def absent_counts(self) -> str | None:
+        """SQL of the counts of words in place of empty cells: column, number; None if no column is examined."""
+        columns = [c for c in self._present if c.name in self._source.absent]
+        if not columns:
+            return None
+        counts = ", ".join(
+            f"{{'name': {sql_text(c.name)}, 'words': count(*) FILTER ("
+            f"{self._is_absent(c, self._raw.outer_blanks.removed(sql_name(c.name)))})}}"
+            for c in columns
+        )
+        return f"SELECT unnest([{counts}], recursive := true) FROM {self._raw.relation}"
 
     @property
     def percentages(self) -> Sequence[str]:
@@ -321,7 +337,16 @@ class RowSql:
         if self._source.empty:
             listed = ", ".join(sql_text(text.lower()) for text in ("", *self._source.empty))
             return f"CASE WHEN lower({text}) NOT IN ({listed}) THEN {text} END"
-        return text if self._raw.empty_is_null else f"CASE WHEN {text} <> '' THEN {text} END"
+        filled = text if self._raw.empty_is_null else f"CASE WHEN {text} <> '' THEN {text} END"
+        if column.name not in self._source.absent:
+            return filled
+        return f"CASE WHEN {self._is_absent(column, text)} THEN NULL ELSE {filled} END"
+
+    def _is_absent(self, column: Column, text: str) -> str:
+        """SQL that is true for a word in place of an empty cell. The comparison of lengths is for speed."""
+        words = self._source.absent[column.name]
+        listed = ", ".join(map(sql_text, words))
+        return f"(strlen({text}) <= {max(map(len, words))} AND upper({text}) IN ({listed}))"
 
     def _filled(self, name: str) -> str:
         """SQL that is true if a cell of a column that is not text has a value: it is typed, or not a blank."""

@@ -9,7 +9,7 @@ import duckdb
 
 from chu_platform.ingest.delivered import RawRows
 from chu_platform.ingest.reject_history import Reject
-from chu_platform.ingest.row_sql import RowSql
+from chu_platform.ingest.row_sql import FRACTION, RowSql
 from chu_platform.tables.checks import MAX_MISUNDERSTOOD, MISUNDERSTOOD_WARNING
 
 # If a column has at least this many values, or a value in every row, and none is understood, its type or its form has
@@ -88,9 +88,10 @@ def misunderstood(
     if suspects:
         counts += connection.execute(sql.understood_counts(suspects)).fetchall()
     fractions = _fractions(connection, sql, raw, stored)
-    named = {m.column for m in fractions}
-    warned = [m for m in _warned(connection, sql, raw, stored) if m.column not in named]
-    return [*_judged(connection, sql, raw, counts), *fractions, *warned]
+    judged = _judged(connection, sql, raw, counts)
+    named = {(m.column, m.reason) for m in judged} | {(m.column, FRACTION) for m in fractions}
+    warned = [m for m in _warned(connection, sql, raw, stored) if (m.column, m.reason) not in named]
+    return [*judged, *fractions, *warned]
 
 
 def _fractions(

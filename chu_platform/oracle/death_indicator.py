@@ -56,6 +56,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
                      ELSE date_naissance END AS birth_text,
                 CASE WHEN substr(code_lieu_deces, 3) IN ('352', '353', '354')
                         AND left(code_lieu_deces, 2) BETWEEN '91' AND '94' THEN NULL
+                     WHEN code_lieu_deces IN ('97123', '97127') THEN NULL
                      WHEN regexp_full_match(code_lieu_deces, '[0-9]{{4}}') THEN '0' || left(code_lieu_deces, 1)
                      WHEN left(code_lieu_deces, 3) = '985' THEN '976'
                      WHEN code_lieu_deces = '98405' THEN '974'

@@ -72,7 +72,8 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
     """Create death(key, year, sex, region, band) from the views `raw_<source>`.
 
     Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 9_352 to 9_354 are
-    those of Algeria; Corsica before 1976 is 20; Mayotte also 985, and La Réunion 98405. A code has five characters.
+    those of Algeria; Corsica before 1976 is 20; Mayotte also 985, and La Réunion 98405. 97123 and 97127 are no part of
+    Guadeloupe any more. A code has five characters.
     """
     create_date_macros(connection)
     create_department_macro(connection)
@@ -99,7 +100,7 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT *, completed_years(birth, died) AS age FROM dated
         ), line AS (
             SELECT key, death_year::INTEGER AS year, if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
-                CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]' THEN NULL
+                CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]|9712[37]' THEN NULL
                     WHEN place ^@ '20' THEN '2A' WHEN place ^@ '985' THEN '976' WHEN place = '98405' THEN '974'
                     ELSE department_of(place) END AS department_code,
                 band_of_age(age) AS band

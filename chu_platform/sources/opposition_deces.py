@@ -6,6 +6,7 @@ from chu_platform.building_blocks.death_columns import (
     DATE_DECES,
     DATEDECES,
     DEATH_YEAR,
+    absent_words,
     certificate_number,
     code_lieu_deces,
     full_date,
@@ -14,7 +15,7 @@ from chu_platform.building_blocks.death_columns import (
     valid_death_date,
     withdrawal_key,
 )
-from chu_platform.building_blocks.death_dates import COMPACT_DATE
+from chu_platform.building_blocks.death_dates import COMPACT_DATE_DAY_FIRST
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
@@ -28,7 +29,8 @@ NAME: Final = (
     rf"(?P<period>(?:(?:fichiers?|listes?|insee)-)*{_LINKS}oppositions?-{_LINKS}deces(?:[-_].*)?"
     rf"|(?:(?:fichiers?|listes?|insee)-)*{_LINKS}deces-{_LINKS}oppositions?(?:[-_].*)?|fichier-opposition-deces)"
 )
-LIST_FORMAT: Final = CsvFormat()
+# No family may have objected yet.
+LIST_FORMAT: Final = CsvFormat(may_be_empty=True)
 
 opposition_deces = Table(
     name="opposition_deces",
@@ -61,7 +63,7 @@ opposition_deces = Table(
             optional=True,
             several=True,
         ),
-        typing={"datedeces": COMPACT_DATE, "lieudeces": COMMUNE, "actedeces": CERTIFICATE},
+        typing={"datedeces": COMPACT_DATE_DAY_FIRST, "lieudeces": COMMUNE, "actedeces": CERTIFICATE},
         spellings={
             "datedeces": ("Date de décès", "Date de deces", "date_deces"),
             "lieudeces": ("Code du lieu de décès", "Code du lieu de deces", "code_lieu_deces"),
@@ -78,12 +80,19 @@ opposition_deces = Table(
             "death_year": "left(datedeces, 4)",
             "death_key": withdrawal_key("date_deces", "lieudeces", "actedeces"),
         },
+        absent=absent_words("datedeces", "lieudeces", "actedeces"),
         row_checks=[
             *valid_death_date("datedeces"),
-            # Without it, the place and the day would be those of several deaths.
-            RowCheck("missing", "actedeces", f"{certificate_number('actedeces')} IS NOT NULL"),
+            # Without both, all deaths of a day would be withdrawn.
+            RowCheck("missing", "actedeces", f"coalesce(lieudeces, {certificate_number('actedeces')}) IS NOT NULL"),
+            # A town, or a code that was rewritten as a number.
+            RowCheck(
+                "not_a_place", "lieudeces", "lieudeces IS NULL OR regexp_full_match(lieudeces, '\\d[0-9A-Z]{0,4}')"
+            ),
             # 3,000 may be 3 or 3000.
-            RowCheck("not_a_certificate", "actedeces", f"{is_identifier('actedeces')} IS NOT NULL"),
+            RowCheck(
+                "not_a_certificate", "actedeces", f"actedeces IS NULL OR {is_identifier('actedeces')} IS NOT NULL"
+            ),
         ],
     ),
 )
@@ -91,5 +100,11 @@ opposition_deces = Table(
 
 def withdrawn_deaths(place: str, number: str) -> Withdrawals:
     """The deaths of the opposition list among the rows of a table: its columns of the place and of the certificate."""
-    key = withdrawal_key("date_deces", place, number)
-    return Withdrawals(opposition_deces, "death_key", key, group=full_date("date_deces"))
+    return Withdrawals(
+        opposition_deces,
+        "death_key",
+        key=withdrawal_key("date_deces", place, number),
+        wider_keys=[withdrawal_key("date_deces", place, "NULL"), withdrawal_key("date_deces", "NULL", number)],
+        incomplete=f"lieudeces IS NULL OR {certificate_number('actedeces')} IS NULL",
+        group=full_date("date_deces"),
+    )

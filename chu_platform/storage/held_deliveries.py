@@ -94,6 +94,21 @@ def shrunk_files(
     return [*found, *(Shrunk(name, sha256, 0, 0) for name, sha256 in new_and_empty if is_database_table(name))]
 
 
+def shrunk_lists(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], max_decrease: float
+) -> Sequence[Shrunk]:
+    """The lists of rows to withdraw, if they lost more than the share `max_decrease` of their rows in total.
+
+    The rows that they do not name any more would be kept. Their names do not matter: each list replaces the one before.
+    """
+    rows_before, rows_now = (sum(_rows(lists).values()) for lists in (before, now))
+    if rows_now >= rows_before * (1 - max_decrease):
+        return []
+    if not now:
+        return [Shrunk(f["name"], None, f["rows"]["kept"], 0) for f in before]
+    return [Shrunk(f["name"], f["sha256"], rows_before, rows_now) for f in now]
+
+
 def accepted(
     acceptances: Sequence[Acceptance], source: str, after: str | None, file: Shrunk, of_server: bool
 ) -> Acceptance | None:

@@ -4,7 +4,7 @@ import csv
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from chu_platform.dimensions.dim_region import dim_region
+from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
@@ -182,6 +183,13 @@ SPELLINGS = {
     "2019.06.17": "2019-06-17",
     "2019.6.7": "2019-06-07",
     "2019/06/17 00:00:00": "2019-06-17",
+    "17/06/2019": "2019-06-17",
+    "17-6-2019": "2019-06-17",
+    "17.06.2019 00:00:00": "2019-06-17",
+    "7/7/2019": "2019-07-07",
+    "00/06/2019": "2019-06-00",
+    "6/2019": "2019-06",
+    "17062019": "2019-06-17",
 }
 
 
@@ -224,6 +232,67 @@ def test_every_format_reads_every_spelling_of_a_date(tmp_path: Path) -> None:
     assert (outcome.reading.kept, outcome.reading.withdrawn, outcome.reading.remarks) == (0, len(deaths), [])
 
 
+# Spellings of one unknown date of birth, and of a month and day without a year.
+UNKNOWN_BIRTHS = ("", "0", "000", "0000", "00000000", "0000-00-00", "00/00/0000", "0.0", "inconnue", "NULL", "n/a", "?")
+MONTH_AND_DAY = ("00000510", "510", "0510", "0000-05-10", "510.0")
+
+
+def test_an_unknown_birth_is_one_in_every_spelling(maker: Maker, tmp_path: Path) -> None:
+    """The three formats: the same death is counted once, and one with another birth is another one."""
+    pack = tmp_path / "pack"
+    births = [*UNKNOWN_BIRTHS, *MONTH_AND_DAY, "00001003", "1003", "1935"]
+    deaths = [died("2019-05-06")._replace(date_naissance=birth) for birth in births]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+    lines = [insee(d, datenaiss=d.date_naissance) for d in deaths]
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *lines])
+    fixed = deaths[0].fixed(0)
+    # A line of fixed width has no room for other spellings: they are rejects.
+    in_fixed = [f"{fixed[:81]}{birth:8}{fixed[89:]}" for birth in births if birth.isdigit() and len(birth) in (4, 8)]
+    write(pack, "deces-2019.txt", in_fixed)
+    lake = maker(pack)
+    assert [rejected(lake, t) for t in (deces, deces_insee_csv, deces_insee_fixe)] == [[], [], []]
+    found = rows(lake, fact_death).to_pylist()
+    # Unknown, 10 May, 3 October, 1935.
+    assert Counter(row["birth_year"] for row in found) == {None: 3, 1935: 1}
+    assert_recomputed(lake)
+
+
+def test_words_for_no_value_are_empty(maker: Maker, tmp_path: Path) -> None:
+    """One death in every format, but names that somebody may bear stay names; a warning counts the words."""
+    pack = tmp_path / "pack"
+    empty = died("2019-05-06")._replace(
+        prenom="",
+        date_naissance="",
+        code_lieu_naissance="",
+        lieu_naissance="",
+        code_lieu_deces="",
+        numero_acte_deces="",
+    )
+    words = ("NULL", "\\N", "NA", "N/A", "null", "None", "nan", "#N/A")
+    texts = Death._fields[3:7] + Death._fields[8:]
+    deaths = [empty._replace(**dict.fromkeys(texts, word)) for word in words]
+    named = [empty._replace(nom="NULL"), empty._replace(nom="NA"), empty._replace(prenom="NAN")]
+    write(pack, "deces.csv", [HEADER, *(",".join(quoted(*d)) for d in [empty, *deaths, *named])])
+    lines = [insee(d, datenaiss=d.date_naissance) for d in (empty, *deaths)]
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), *lines])
+    assert facts(maker(pack)) == Counter({Fact("2019", date(2019, 5, 6), "M", None, "99"): 1 + len(named)})
+    assert_recomputed(maker(pack))
+    (remark,) = deliver(deces, pack, tmp_path / "work").reading.remarks
+    assert "deces.csv: cells with a word for no value, such as NULL or NA, were read as empty" in remark
+    assert f"{len(words)} of 'numero_acte_deces'" in remark
+
+
+def test_a_birth_that_other_files_may_spell_otherwise_is_named(tmp_path: Path) -> None:
+    """From the first one on, with its line; dates that do not exist are the same in every file."""
+    pack = tmp_path / "pack"
+    births = ["1935-03-10"] * 200 + ["1935-02-31", "1935-13-45", "25/12/1935", "03/10/1935", "10031935"]
+    deaths = [died("2019-05-06")._replace(date_naissance=birth, nom=f"N{n}") for n, birth in enumerate(births)]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+    (text,) = deliver(deces, pack, tmp_path / "work").reading.partly_understood
+    assert "2 of the 205 values (1.0 %) of the column 'date_naissance' are not understood" in text
+    assert "shape 99/99/9999, line 205, 206" in text
+
+
 @pytest.mark.parametrize("table", [deces, deces_insee_csv])
 @pytest.mark.parametrize(
     ("births", "wrong"),
@@ -261,6 +330,8 @@ def test_births_that_are_no_dates_are_counted(tmp_path: Path, table: Table, birt
         ("20190230", "not_a_date"),
         ("201913", "not_a_date"),
         ("01022019", "not_a_date"),
+        ("0", "year_out_of_range"),
+        ("inconnue", "year_out_of_range"),
         ("2019-05-17T22:00:00Z", "not_a_date"),
         ("42901", "not_a_date"),
         ("2019-00-45", "not_a_date"),
@@ -310,6 +381,11 @@ PLACES = {
     "94028": ("94", "11"),
     "99352": (None, "99"),
     "97502": (None, "99"),
+    "97123": (None, "99"),
+    "97127": (None, "99"),
+    "97701": (None, "99"),
+    "97801": (None, "99"),
+    "97105": ("971", "01"),
     "75": (None, "99"),
     "7511": ("07", "84"),
     "750112": (None, "99"),
@@ -320,7 +396,7 @@ PLACES = {
 
 def test_places(maker: Maker, tmp_path: Path) -> None:
     """Each place has an own day, so that the facts tell them apart."""
-    days = {place: date(2019, 3, n) for n, place in enumerate(PLACES, 1)}
+    days = {place: date(2019, 3, 1) + timedelta(n) for n, place in enumerate(PLACES)}
     lines = [",".join(died(day.isoformat(), place)) for place, day in days.items()]
     # The same death with and without the zero, and in another letter case.
     again = [died(days["1053"].isoformat(), "1053")._replace(code_lieu_deces="01053", code_lieu_naissance="1004")]
@@ -557,17 +633,15 @@ def test_the_opposition_list_withdraws_deaths_from_every_form(maker: Maker, tmp_
     lake = maker(pack)
     assert facts(lake).total() == 2 + len(others) + 1  # a place of four characters in a line of fixed width is unknown
     assert rejected(lake, deces) == [(8, "not_a_whole_number")]
-    lines = [LIST_HEADER, '"20190312";"01053";"31"', '"2019";"2A004";"B2"', '"20190312";"01053";""', '"x";"01053";"1"']
+    lines = [LIST_HEADER, '"20190312";"01053";"31"', '"2019";"2A004";"B2"']
     write(pack, "fichier-opposition-deces-260407.csv", lines, "iso-8859-1")
     counts = {table: step.delivery for table, step in maker.steps(pack).items()}
     assert {t.name: (d.rows_in, d.kept, d.rejected, d.withdrawn) for t, d in counts.items() if d} == {
-        "opposition_deces": (4, 2, 2, 0),
+        "opposition_deces": (2, 2, 0, 0),
         "deces": (7, 4, 0, 3),
         "deces_insee_csv": (6, 4, 0, 2),
         "deces_insee_fixe": (2, 1, 0, 1),
     }
-    warning = "WARNING fichier-opposition-deces-260407.csv: 2 of 4 withdrawals cannot be read and are NOT applied; "
-    assert len([line for line in maker.log if line.startswith(warning)]) == 1
     assert facts(lake).total() == len(others) + 1
     assert_recomputed(lake)
     names = {row["nom"] for t in (deces, deces_insee_csv, deces_insee_fixe) for row in rows(lake, t).to_pylist()}
@@ -612,17 +686,99 @@ def test_a_number_in_thousands_is_no_certificate(tmp_path: Path) -> None:
     texts = ("3,000", "3.000,00", "3,5", "3.000", "3,001")
     deaths = [died("2019-03-12")._replace(numero_acte_deces=text) for text in texts]
     write(pack, "deces.csv", [HEADER, *(",".join(quoted(*d)) for d in deaths)])
-    write(
-        pack, "fichier-opposition-deces-26.csv", [LIST_HEADER, '"20190312";"69381";"3"', '"20190312";"69381";"3,000"']
-    )
     outcome = deliver(deces, pack, tmp_path / "work")
     place = [c.name for c in deces.columns].index("numero_acte_deces")
     assert {row[place] for row in outcome.rows} == {*texts}
     reading = outcome.reading
     (text,) = [*reading.not_understood, *reading.partly_understood]
     assert "none of the 5 values of the column 'numero_acte_deces' is understood" in text
-    assert any("1 of 2 withdrawals cannot be read and are NOT applied" in remark for remark in reading.remarks)
+    lines = [LIST_HEADER, '"20190312";"69381";"3"', '"20190312";"69381";"3,000"']
+    write(pack, "fichier-opposition-deces-26.csv", lines)
+    with pytest.raises(ChuError, match=r"1 of 2 withdrawals cannot be read \(line 3, column actedeces: not_a_cert"):
+        deliver(deces, pack, tmp_path / "list of deces")
     assert deliver(opposition_deces, pack, tmp_path / "list").rejected == [(3, "actedeces", "not_a_certificate")]
+
+
+# Lists of one withdrawal, of the death of 1 May 2019 at 2A004 with the number 1, as spreadsheets save it.
+LISTED = (
+    "01/05/2019;2A004;1",
+    "1/5/2019;2a004;001",
+    "01/05/2019 00:00:00;2A004;1.0",
+    "01-05-2019;2A004;1",
+    "2019-05-01;2A004;1",
+    "2019-05-01 00:00:00;2A004;00001",
+    '="20190501";="2A004";="1"',
+    "20190501.0;2A004;1",
+)
+
+
+@pytest.mark.parametrize("line", LISTED)
+def test_a_list_that_a_spreadsheet_saved_withdraws(tmp_path: Path, line: str) -> None:
+    pack = tmp_path / "pack"
+    deaths = [died("2019-05-01", place)._replace(numero_acte_deces="1") for place in ("2A004", "01053")]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+    write(pack, "fichier-opposition-deces.csv", [LIST_HEADER, line, "02/05/2019;1053;2"])
+    outcome = deliver(deces, pack, tmp_path / "work")
+    assert [row[8] for row in outcome.rows] == ["01053"]
+    assert (outcome.reading.withdrawn, outcome.reading.remarks) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("05/17/2019;2A004;1", "column datedeces: not_a_date, shape 99/99/9999"),
+        ("43586;2A004;1", "column datedeces: not_a_date, shape 99999"),
+        (";2A004;1", "column datedeces: missing"),
+        ("20190501;AJACCIO;1", "column lieudeces: not_a_place, shape aaaaaaa"),
+        ('20190501;"1,053";1', "column lieudeces: not_a_place"),
+        ("20190501;2A004;3,000", "column actedeces: not_a_certificate"),
+        ("20190501;;N", "column actedeces: missing"),
+        ("20190501;2A004;1;5;6", "line 3"),
+    ],
+)
+@pytest.mark.parametrize("table", [deces, deces_insee_csv])
+def test_a_withdrawal_that_cannot_be_read_stops_the_deaths(tmp_path: Path, table: Table, line: str, where: str) -> None:
+    pack = tmp_path / "pack"
+    write(pack, "deces.csv", [HEADER, ",".join(died("2019-05-01"))])
+    write(pack, "Deces_2019.csv", [";".join(COLUMNS), insee(died("2019-05-01"))])
+    write(pack, "fichier-opposition-deces.csv", [LIST_HEADER, "20190502;01053;2", line])
+    with pytest.raises(ChuError) as failure:
+        deliver(table, pack, tmp_path / "work")
+    message = str(failure.value)
+    assert message.startswith("fichier-opposition-deces.csv: 1 of 2 withdrawals cannot be read (line 3")
+    assert where in message
+    assert "43586" not in message and "AJACCIO" not in message
+
+
+def test_an_incomplete_withdrawal_withdraws_all_that_it_may_name(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    numbers = ("1", "2", "")
+    deaths = [
+        died(day, place)._replace(numero_acte_deces=number)
+        for day in ("2019-05-01", "2019-05-02", "2019-05-03")
+        for place in ("2A004", "01053")
+        for number in numbers
+    ]
+    write(pack, "deces.csv", [HEADER, *(",".join(d) for d in deaths)])
+    write(pack, "fichier-opposition-deces.csv", [LIST_HEADER, "20190501;2A004;", "20190502;;2", "20190503;01053;1"])
+    outcome = deliver(deces, pack, tmp_path / "work")
+    left = {(row[7][-2:], row[8], row[9] or "") for row in outcome.rows}
+    every = {(day, place, number) for day in ("01", "02", "03") for place in ("2A004", "01053") for number in numbers}
+    gone = {("01", "2A004", n) for n in numbers} | {("02", p, "2") for p in ("2A004", "01053")} | {("03", "01053", "1")}
+    assert left == every - gone
+    (remark,) = outcome.reading.remarks
+    assert remark.startswith("fichier-opposition-deces.csv: 2 withdrawals have no place or no number")
+
+
+def test_a_list_without_rows_withdraws_nothing(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    write(pack, "deces.csv", [HEADER, ",".join(died("2019-05-01"))])
+    write(pack, "fichier-opposition-deces.csv", [LIST_HEADER])
+    reading = deliver(deces, pack, tmp_path / "work").reading
+    assert (reading.kept, reading.withdrawn, reading.remarks) == (1, 0, [])
+    assert [(applied.origin.name, applied.rows) for applied in reading.lists] == [("fichier-opposition-deces.csv", 0)]
+    listed = deliver(opposition_deces, pack, tmp_path / "list")
+    assert (listed.reading.kept, listed.rejected, listed.reading.misunderstood) == (0, [], [])
 
 
 def quoted(*cells: str) -> list[str]:

@@ -76,6 +76,28 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     return Platform(tmp_path, monkeypatch)
 
 
+def test_a_list_of_withdrawals_that_lost_rows_is_held_back(platform: Platform) -> None:
+    """It would publish the deaths that it does not name any more. A new list may have fewer rows and another name."""
+
+    def listed(rows: int, name: str) -> None:
+        lines = [f'"199001{n:02}";"69381";"{n}"\n' for n in range(1, rows + 1)]
+        (platform.pack / name).write_text('"datedeces";"lieudeces";"actedeces"\n' + "".join(lines))
+
+    death_files.write_csv(platform.pack / "deaths", ODD[:1])
+    first, second = "fichier-opposition-deces-2026-01.csv", "fichier-opposition-deces-2026-02.csv"
+    listed(20, first)
+    assert platform.read(deces_insee_csv) == 1
+    (platform.pack / first).unlink()
+    assert f"{first}, which had 20 rows, is not delivered any more" in platform.refused(deces_insee_csv)
+    listed(19, second)
+    assert platform.read(deces_insee_csv) == 1
+    listed(0, second)
+    # As at the last commit: the list with one row less has changed no row, so that nothing was committed.
+    assert f"{second} has 0 rows, 20 before" in platform.refused(deces_insee_csv)
+    platform.accept("deces_insee_csv")
+    assert platform.read(deces_insee_csv) == 1
+
+
 def test_a_shrunk_file_is_held_back_until_it_is_accepted(platform: Platform) -> None:
     platform.deliver(40)
     assert platform.read() == 40

@@ -170,6 +170,16 @@ def test_changed_names_alone_are_read_and_must_be_copies(tmp_path: Path) -> None
         deliver(table_of(), pack, tmp_path / "others")
 
 
+def test_an_opposition_list_that_is_not_read_is_named(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    resources = RunResources(Settings(home=tmp_path / "home", sources=pack), lambda _: None)
+    for name in ("fichier-opposition-deces.csv", "fichier-opposition-deces-2024.xlsx", "Liste-Opposition.csv"):
+        put(pack, name)
+    warn_of_unread_files(resources)
+    named = [text.split(" may be an opposition list, but is NOT read")[0] for text in resources.warnings[1:]]
+    assert sorted(named) == ["Liste-Opposition.csv", "fichier-opposition-deces-2024.xlsx"]
+
+
 def test_files_that_no_source_reads_are_named(tmp_path: Path) -> None:
     """Some of them; documents and files of other programs are no deliveries."""
     pack = tmp_path / "pack"

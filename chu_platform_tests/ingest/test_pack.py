@@ -10,7 +10,6 @@ import pytest
 from openpyxl import load_workbook
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.sources.deces import deces
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
