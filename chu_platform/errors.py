@@ -50,6 +50,35 @@ SQLITE: Final = (
     ("readonly database|unable to open database file", f"the rights on {STORAGE} are missing: {RIGHTS}"),
     ("disk i/o error", f"the disk of {STORAGE} has an error, or is full: {FREE_SPACE}"),
 )
+POSTGRES_STORAGE: Final = "the PostgreSQL server of Dagster's storage"
+# Messages of libpq and PostgreSQL about Dagster's storage: the cause and the remedy.
+POSTGRES: Final = (
+    (
+        "timeout expired|timed out|closed the connection|terminating connection|could not receive data",
+        f"{POSTGRES_STORAGE} does not answer: start it again, or let it continue if it is paused, then run again",
+    ),
+    (
+        "connection refused|no such file or directory|the database system is",
+        f"{POSTGRES_STORAGE} is not running: start it, or correct its address (DAGSTER_POSTGRES_HOST), then run again",
+    ),
+    (
+        "could not translate host name|name or service not known",
+        f"the host of {POSTGRES_STORAGE} is unknown: correct its address (DAGSTER_POSTGRES_HOST)",
+    ),
+    (
+        "password authentication failed|no password supplied|no pg_hba.conf entry",
+        f"{POSTGRES_STORAGE} refuses this user: check its password (PGPASSFILE) and pg_hba.conf of the server",
+    ),
+    (
+        "too many clients|remaining connection slots",
+        f"{POSTGRES_STORAGE} has no connection left: raise max_connections there, or end other programs",
+    ),
+    ("no space left on device", f"the disk of {POSTGRES_STORAGE} is full: free space there, then run again"),
+    (
+        "permission denied|read-only transaction",
+        f"the user of {POSTGRES_STORAGE} may not write there: let its administrator make it the owner of the database",
+    ),
+)
 
 
 class ChuError(Exception):
@@ -81,6 +110,8 @@ def _cause(error: BaseException) -> str | None:
 def cause_in_text(class_name: str, message: str) -> str | None:
     """See `known_cause`: for an error of which only the names of its class and its message are known."""
     text = message.lower()
+    if "psycopg2." in text:
+        return next((cause for pattern, cause in POSTGRES if re.search(pattern, text)), None)
     if "sqlite3." in text or class_name in ("OperationalError", "DatabaseError"):
         return next((cause for pattern, cause in SQLITE if re.search(pattern, text)), None)
     if class_name == "UnicodeEncodeError" and "surrogates not allowed" in text:

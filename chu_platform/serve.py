@@ -6,7 +6,7 @@ its child and all processes that the child started.
 """
 
 import errno
-import http.client
+import http
 import os
 import signal
 import socket
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Final
 
 from chu_platform.errors import ChuError
+from chu_platform.server_health import code_server_answers, http_status
 from chu_platform.settings import Settings
 from chu_platform.urls import DOCUMENTS_ROOT
 
@@ -35,6 +36,10 @@ STOP_TIMEOUT: Final = 10.0
 FIRST_RESTART_SECONDS: Final = 1.0
 MAX_RESTART_SECONDS: Final = 60.0
 STABLE_SECONDS: Final = 60.0
+# A part that lives, but gives no answer for so long, is ended, and started again. An answer may take ANSWER_SECONDS.
+HUNG_SECONDS: Final = 120.0
+ANSWER_SECONDS: Final = 30.0
+SECONDS_BETWEEN_QUESTIONS: Final = 15.0
 
 
 def require_free_port(port: int, option: str = "--port") -> None:
@@ -72,8 +77,9 @@ def serve(
     """Serve the Dagster UI and the portal until this process is interrupted. `read_only` serves without the daemon.
 
     With `refreshed`, `chu materialize` runs beside the servers; then `refreshed` is called, and the daemon starts. A
-    child process that ends is started again; the others are not concerned. DAGSTER_HOME must be prepared and set in the
-    environment. Raises ChuError if a port is taken, or if the UI or the portal does not start.
+    child process that ends, or does not answer any more, is started again; the others are not concerned. DAGSTER_HOME
+    must be prepared and set in the environment. Raises ChuError if a port is taken, or if the UI or the portal does not
+    start.
     """
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
@@ -100,11 +106,13 @@ def serve(
         _wait_for_socket(code, folder / SOCKET)
         workspace = ("-w", str(shared))
         address = f"http://{HOST}:{port}"
-        ui = stack.enter_context(_Child(name, (module, "-h", HOST, "-p", str(port), *workspace), logs))
+        ui_place, portal_place = (port, "/server_info"), (portal_port, "/sante")
+        ui_command = (module, "-h", HOST, "-p", str(port), *workspace)
+        ui = stack.enter_context(_Child(name, ui_command, logs, _answers_at(*ui_place)))
         portal_command = ("chu_platform.portal", str(portal_port), address)
-        portal = stack.enter_context(_Child("portal", portal_command, logs))
+        portal = stack.enter_context(_Child("portal", portal_command, logs, _answers_at(*portal_place)))
         children += [ui, portal]
-        _wait_for_answers(children, {ui: (port, "/server_info"), portal: (portal_port, "/sante")})
+        _wait_for_answers(children, {ui: ui_place, portal: portal_place})
 
         def start_daemon() -> None:
             # Started after the webserver, because in a new DAGSTER_HOME both would create the same files.
@@ -121,6 +129,7 @@ def serve(
         say(f"secrets     {settings.secrets_folder}")
         say(f"logs        {logs}")
         say("Ctrl-C stops all of it.")
+        threading.Thread(target=_end_hung, args=(children, say), daemon=True).start()
         while True:
             if refreshed and refresh and refresh.poll() is not None:
                 refresh = None
@@ -145,7 +154,7 @@ def _code_server(workspace: Path, folder: Path, logs: Path) -> tuple["_Child", P
     shared = folder / "workspace.yaml"
     server = {"grpc_server": {"socket": str(folder / SOCKET), "location_name": name}}
     shared.write_text(yaml.safe_dump({"load_from": [server]}), encoding="utf-8")
-    return _Child("code-server", command, logs), shared
+    return _Child("code-server", command, logs, lambda seconds: code_server_answers(folder / SOCKET, seconds)), shared
 
 
 def _wait_for_socket(child: "_Child", path: Path) -> None:
@@ -156,6 +165,7 @@ def _wait_for_socket(child: "_Child", path: Path) -> None:
         if time.monotonic() > deadline:
             raise ChuError(f"{child.name} does not answer: see {child.log}")
         time.sleep(0.1)
+    child.note_answer()
 
 
 def _listens(path: Path) -> bool:
@@ -168,10 +178,16 @@ def _listens(path: Path) -> bool:
 
 
 class _Child:
-    """A Python module that runs under a guard process, with its output in a log file."""
+    """A Python module that runs under a guard process, with its output in a log file.
 
-    def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
+    `answers` says whether it answers within a number of seconds.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], logs: Path, answers: Callable[[float], bool] | None = None
+    ) -> None:
         self.name = name
+        self._answers = answers
         self.log = logs / f"{name}.log"
         self.log.write_bytes(b"")
         self._command = command
@@ -181,6 +197,7 @@ class _Child:
     def _start(self) -> None:
         self._ended: float | None = None
         self._started = time.monotonic()
+        self._answered: float | None = None
         # Appended to, so that it can be shortened, and has the reason of an earlier end.
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
@@ -194,6 +211,27 @@ class _Child:
     @property
     def alive(self) -> bool:
         return self._guard.poll() is None
+
+    def note_answer(self) -> None:
+        """Note that the module has just answered. One that has not answered since its start has more time for it."""
+        self._answered = time.monotonic()
+
+    def end_if_hung(self, say: Callable[[str], None]) -> None:
+        """End the module if it lives, but has not answered for a time; `keep_running` then starts it again."""
+        guard = self._guard
+        if self._answers is None or not self.alive:
+            return
+        answers = self._answers(ANSWER_SECONDS)
+        if guard is not self._guard:
+            return  # it was started again meanwhile
+        if answers:
+            self.note_answer()
+            return
+        silent = time.monotonic() - (self._answered or self._started)
+        is_ending = guard.stdin is None or guard.stdin.closed
+        if silent > (HUNG_SECONDS if self._answered else START_TIMEOUT) and not is_ending:
+            say(f"{self.name} does not answer, and is ended")
+            _close(guard.stdin)
 
     def keep_running(self, say: Callable[[str], None]) -> None:
         """Start the module again after it has ended: at once, or after a wait that grows if it ends again and again."""
@@ -253,22 +291,25 @@ def _wait_for_answers(children: Sequence[_Child], places: Mapping[_Child, tuple[
     """Wait until each child answers at its port and path. Raises ChuError if one ends, or after START_TIMEOUT."""
     deadline = time.monotonic() + START_TIMEOUT
     for child, (port, path) in places.items():
-        while not _answers(port, path):
+        while http_status(HOST, port, path, 5) != http.HTTPStatus.OK:
             _require_alive(children)
             if time.monotonic() > deadline:
                 raise ChuError(f"{child.name} does not answer on port {port}: see {child.log}")
             time.sleep(0.1)
+        child.note_answer()
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _answers_at(port: int, path: str) -> Callable[[float], bool]:
+    """Whether anything answers at this port and path within a number of seconds."""
+    return lambda seconds: http_status(HOST, port, path, seconds) is not None
+
+
+def _end_hung(children: Sequence[_Child], say: Callable[[str], None]) -> None:
+    """Ask each child again and again, for ever, whether it answers."""
+    while True:
+        time.sleep(SECONDS_BETWEEN_QUESTIONS)
+        for child in list(children):
+            child.end_if_hung(say)
 
 
 def _close(stream: IO[bytes] | None) -> None:

@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
     engine_patience: float = Field(
-        120, gt=0, description="seconds without an answer until engine or care database are given up; a retry follows"
+        120,
+        gt=0,
+        description="seconds without an answer until engine, care database or PostgreSQL of Dagster are given up",
     )
     notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
     notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")

@@ -106,6 +106,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/automation/test_serving.py"),
     ),
     Part(
+        "stopped",
+        "servers that live and do not answer: parts of chu serve, and the PostgreSQL server of Dagster's storage",
+        _pytest("chu_platform_tests/automation/test_stopped_processes.py"),
+    ),
+    Part(
         "graph",
         "what an engineer does in the UI: a year of the indicators, the last months, a check alone",
         _pytest("chu_platform_tests/automation/test_graph_in_ui.py"),

@@ -89,6 +89,17 @@ def test_a_storage_that_cannot_be_used_is_named(state: str, cause: str, tmp_path
 
 
 @pytest.mark.unit
+def test_a_postgresql_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg2://dagster@/dagster?host={tmp_path}")
+    with raised(engine.connect) as error:
+        found = known_cause(error)
+    assert found == (
+        "the PostgreSQL server of Dagster's storage is not running: start it, or correct its address "
+        "(DAGSTER_POSTGRES_HOST), then run again"
+    )
+
+
+@pytest.mark.unit
 def test_the_cause_of_a_cause_counts(tmp_path: Path) -> None:
     def wrapped() -> None:
         try:

@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 import adbc_driver_postgresql.dbapi as postgres
-import psycopg2
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
@@ -21,6 +20,7 @@ from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
+from chu_platform.postgres_probe import server_answers
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.watchdog import watched
@@ -29,8 +29,6 @@ Result = TypeVar("Result")
 
 FINGERPRINT_LENGTH = 16
 CONNECT_TIMEOUT_SECONDS = 10
-# libpq takes no shorter one.
-MIN_TIMEOUT_SECONDS = 2
 MAX_CAUSE_LENGTH = 200
 # The server would verify the bytes of a database without an encoding; `valid_text` reads them.
 ENCODING = """SELECT set_config('client_encoding',
@@ -320,12 +318,7 @@ class CareDatabase:
             return result
 
     def _answers(self, seconds: float) -> bool:
-        """Whether the server answers to a new connection, also if it refuses it."""
-        try:
-            psycopg2.connect(self._url, connect_timeout=max(round(seconds), MIN_TIMEOUT_SECONDS)).close()
-        except psycopg2.Error as error:
-            return "timeout expired" not in str(error)
-        return True
+        return server_answers(self._url, seconds)
 
     def _restored(self) -> str:
         """The URL of the embedded database with the delivered dump, which is restored if it does not exist yet."""

@@ -7,14 +7,24 @@ For each event, Dagster opens several connections, and asks the database which t
 connections and what it knows about the tables, and writes a batch of events with one statement and one transaction.
 `event_batches` names the public issues on batches. We know of no public issue on the connections and the look-ups.
 
+It also gives up a server that does not answer. A stopped process (SIGSTOP, a paused container) keeps its connections,
+and the kernel answers for it, so neither timeouts of TCP nor `statement_timeout` of the server end the waiting. We know
+of no public issue on this.
+
 It also corrects an error. If a pool exists already, because another process has created it since, or because its limit
 has changed, Dagster catches the integrity error of an INSERT and goes on in the same transaction, which PostgreSQL has
 aborted (https://github.com/dagster-io/dagster/issues/33552). The run then ends without a failed step.
 """
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any, Final
 
+import psycopg2
+import psycopg2.extensions
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import ConcurrencyLimitsTable
 from dagster._serdes import ConfigurableClassData
@@ -33,13 +43,61 @@ from dagster_postgres.utils import (
 )
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
+from chu_platform.postgres_probe import ServerWatch
+from chu_platform.settings import load_settings
 
 # Connections that a process keeps while it does not use them. It opens more when it needs them.
 KEPT_CONNECTIONS: Final = 2
+CONNECT_SECONDS: Final = 10
+
+
+class _Connection(psycopg2.extensions.connection):
+    """A connection that is cut if the server takes no new one for the timeout of `watch` during a call."""
+
+    def __init__(self, watch: ServerWatch, dsn: str, *arguments: Any) -> None:
+        super().__init__(dsn, *arguments)
+        self._address = dsn
+        self._watch = watch
+        self.cursor_factory = _Cursor
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Watch a call of this connection."""
+        return self._watch.watched(self._address, self._cut)
+
+    def _cut(self) -> None:
+        """End the call that waits, with the error that the server has closed the connection."""
+        with suppress(OSError, psycopg2.InterfaceError), socket.socket(fileno=os.dup(self.fileno())) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        with self.watched():
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll the transaction back."""
+        with self.watched():
+            super().rollback()
+
+
+class _Cursor(psycopg2.extensions.cursor):
+    """A cursor of `_Connection`."""
+
+    connection: _Connection
+
+    def execute(self, *arguments: Any) -> None:
+        """Execute a statement."""
+        with self.connection.watched():
+            super().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> None:
+        """Execute a statement for each row of values."""
+        with self.connection.watched():
+            super().executemany(*arguments)
 
 
 def _engine(postgres_url: str, token_provider: PgTokenProvider | None, **pool: int) -> Engine:
@@ -54,6 +112,7 @@ def _engine(postgres_url: str, token_provider: PgTokenProvider | None, **pool: i
         poolclass=QueuePool,
         pool_pre_ping=True,
         hide_parameters=True,
+        connect_args={"connection_factory": partial(_Connection, ServerWatch(load_settings().engine_patience))},
         **pool,
     )
 
@@ -145,6 +204,9 @@ class PostgresStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None = None,
         token_provider: PgTokenProvider | None = None,
     ) -> None:
+        # Also for connections that Dagster opens itself, to create the tables.
+        timeout = {"connect_timeout": str(CONNECT_SECONDS)}
+        postgres_url = make_url(postgres_url).update_query_dict(timeout).render_as_string(hide_password=False)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         self._run_storage = Runs(postgres_url, should_autocreate_tables=False, token_provider=token_provider)
         self._event_log_storage = EventLog(postgres_url, should_autocreate_tables=False, token_provider=token_provider)

@@ -109,8 +109,8 @@ def serving(home: Home, command: str = "serve") -> Iterator["Served"]:
     assert not wait_until_gone(started, home.folder, END_TIMEOUT_SECONDS)
 
 
-def wait_for(condition: Callable[[], object], message: str) -> None:
-    deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
+def wait_for(condition: Callable[[], object], message: str, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, message
         time.sleep(0.5)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 from collections import Counter
@@ -31,7 +30,7 @@ from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.reading import Reading, ReadingContext, read
 from chu_platform.settings import Settings
 from chu_platform_tests.ingest.deliveries import stored
-from chu_platform_tests.pipeline.processes import processes_of
+from chu_platform_tests.pipeline.processes import main_process, stopped
 
 pytestmark = pytest.mark.integration
 
@@ -485,18 +484,11 @@ def test_a_server_that_is_stopped_is_given_up(hospital: Hospital, postgres: Embe
     database = CareDatabase(given, hospital.messages.append)
     if when == "while reading":
         assert database.count("Patient")
-    leader = int((postgres.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
-    server = [pid for pid, _ in processes_of(leader, Path("/nowhere"))]
-    try:
-        for pid in server:
-            os.kill(pid, signal.SIGSTOP)
+    with stopped(main_process(postgres)):
         begun = time.monotonic()
         with pytest.raises(TransientError, match=r"timeout expired|does not answer|did not answer for 4 s while"):
             database.count("Patient")
         assert time.monotonic() - begun < 60
         database.close()
-    finally:
-        for pid in server:
-            os.kill(pid, signal.SIGCONT)
     with hospital.database() as again:
         assert again.count("Patient")

@@ -10,10 +10,12 @@ from pathlib import Path
 import dagster as dg
 import psycopg2
 import pytest
+import sqlalchemy
 import yaml
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.compat.dagster_postgres_storage import KEPT_CONNECTIONS, EventLog
+from chu_platform.errors import known_cause
 from chu_platform.settings import PROJECT
 from chu_platform_tests.compat.example_assets import (
     Rows,
@@ -25,6 +27,7 @@ from chu_platform_tests.compat.example_assets import (
     stored,
     three,
 )
+from chu_platform_tests.pipeline.processes import main_process, stopped
 
 pytestmark = pytest.mark.integration
 
@@ -164,6 +167,35 @@ def test_connections_of_the_webserver_that_the_server_closed_are_replaced(databa
             database.rows(f"SELECT pg_terminate_backend({pid})")
         assert read() == before == (1, 1, 0)
         assert database.connections().isdisjoint(closed)
+
+
+def test_a_stopped_server_is_given_up_and_used_again(
+    database: Database, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped process keeps its connections, and the kernel takes new ones for it."""
+    monkeypatch.setenv("CHU_ENGINE_PATIENCE", "0.1")
+    with database.instance(ours=True) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        with (
+            pytest.raises(sqlalchemy.exc.OperationalError) as error,
+            log.index_connection() as connection,
+            stopped(main_process(postgres)),
+        ):
+            connection.exec_driver_sql("SELECT 1")
+        assert "PostgreSQL server of Dagster's storage does not answer: start it again" in str(known_cause(error.value))
+        assert instance.get_runs() == []
+
+
+def test_a_slow_statement_of_a_server_that_answers_is_not_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHU_ENGINE_PATIENCE", "0.1")
+    with database.instance(ours=True) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        with log.index_connection() as connection:
+            assert connection.exec_driver_sql("SELECT 3 FROM pg_sleep(0.5)").scalar() == 3
 
 
 @dg.multi_asset(specs=[dg.AssetSpec(f"table_{number:02}") for number in range(50)], can_subset=True)

@@ -1,8 +1,15 @@
 """The processes of a command and all its descendants, in any session, found in /proc."""
 
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+
+NO_FOLDER = Path("/nowhere")
 
 
 def processes_of(root: int, folder: Path) -> set[tuple[int, str]]:
@@ -57,3 +64,22 @@ def _running(processes: set[tuple[int, str]]) -> set[tuple[int, str]]:
         if fields[0] != "Z" and fields[19] == started:
             running.add((pid, started))
     return running
+
+
+@contextmanager
+def stopped(root: int) -> Iterator[None]:
+    """Stop a process and its descendants. They keep their connections, and the kernel takes new ones for them."""
+    processes = processes_of(root, NO_FOLDER)
+    try:
+        for pid, _ in processes:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid, _ in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def main_process(server: EmbeddedPostgres) -> int:
+    """The process of a running PostgreSQL server that starts all others."""
+    return int((server.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])

@@ -1,0 +1,29 @@
+"""Whether a server of this machine answers, whatever its answer is."""
+
+import http.client
+from pathlib import Path
+
+
+def http_status(host: str, port: int, path: str, seconds: float) -> int | None:
+    """The status of the answer to a GET request; None if none comes within `seconds`."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def code_server_answers(socket: Path, seconds: float) -> bool:
+    """Whether the code server of Dagster at this socket answers to a health check of gRPC within `seconds`."""
+    import grpc  # every guard of `chu serve` imports this module
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="DagsterApi"), seconds)
+        except grpc.RpcError as error:
+            return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+    return True
