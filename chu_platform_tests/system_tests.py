@@ -111,6 +111,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/automation/test_stopped_processes.py"),
     ),
     Part(
+        "soak",
+        "twenty minutes of corrections and kills before the real servers; then the figures are those of a new lake",
+        _pytest("-s", "chu_platform_tests/automation/test_soak.py"),
+    ),
+    Part(
         "graph",
         "what an engineer does in the UI: a year of the indicators, the last months, a check alone",
         _pytest("chu_platform_tests/automation/test_graph_in_ui.py"),
