@@ -47,6 +47,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
+from chu_platform.compat.main_job_runs import MainJobRuns
 from chu_platform.postgres_probe import ServerWatch
 from chu_platform.settings import load_settings
 
@@ -140,7 +141,7 @@ class _ForWebserver:
         )
 
 
-class Runs(_ForWebserver, PostgresRunStorage):
+class Runs(_ForWebserver, MainJobRuns, PostgresRunStorage):
     """The runs."""
 
 

@@ -32,6 +32,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from chu_platform.compat.event_batches import BatchedEventLog, insert
+from chu_platform.compat.main_job_runs import MainJobRuns
 
 # Files of events in use at the same time: the index, and those of some runs.
 MAX_OPEN_FILES: Final = 8
@@ -187,7 +188,7 @@ class _OneFile:
         self._engine.dispose()
 
 
-class Runs(_OneFile, SqliteRunStorage):
+class Runs(_OneFile, MainJobRuns, SqliteRunStorage):
     """The runs: one file."""
 
 

@@ -1,4 +1,4 @@
-"""Tags of Dagster runs whose names are only in a private module of Dagster, and a key of metadata."""
+"""Tags of Dagster runs whose names are only in a private module of Dagster, or that compat itself reads; metadata."""
 
 from typing import Final
 
@@ -20,5 +20,7 @@ BACKFILL: Final = BACKFILL_ID_TAG
 # process does not have it. No public field of a run tells how it was launched
 # (https://github.com/dagster-io/dagster/issues/8719).
 LAUNCHED_BY_CODE_SERVER: Final = GRPC_INFO_TAG
+# Tag of all runs of the main job, with the identifier of its CHU_HOME.
+MAIN_JOB: Final = "chu/main_job"
 # Metadata key of a materialisation that the event logs of the platform do not store (`event_batches`).
 LEFT_OUT: Final = "left_out"

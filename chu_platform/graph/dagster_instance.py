@@ -11,14 +11,14 @@ from uuid import uuid4
 import dagster as dg
 import yaml
 
-from chu_platform.compat.run_tags import LAUNCHED_BY_CODE_SERVER
+from chu_platform.compat import run_tags
 from chu_platform.errors import ChuError
 from chu_platform.private_folders import ONLY_OWNER, protect_folders
 from chu_platform.settings import Settings
 
 # Tag of all runs of the main job, with the identifier of its CHU_HOME. Under the lock of this CHU_HOME, an unfinished
 # run with this tag belongs to a dead process.
-MAIN_JOB_TAG: Final = "chu/main_job"
+MAIN_JOB_TAG: Final = run_tags.MAIN_JOB
 # Tag of the runs that one command has started, with an identifier that only they have.
 GROUP_TAG: Final = "chu/group"
 # Name of the job of the main job, and prefix of the names of its jobs of a partition scheme.
@@ -26,7 +26,7 @@ MAIN_JOB: Final = "main_job"
 # A sensor holds the lock for a moment.
 LOCK_WAIT_SECONDS: Final = 5.0
 LOCK: Final = "main_job.lock"
-SERVED_TAG: Final = LAUNCHED_BY_CODE_SERVER
+SERVED_TAG: Final = run_tags.LAUNCHED_BY_CODE_SERVER
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 CONFIGURATION: Final = """\
 storage:

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.integration
 NAMES = {job.name for job in MAIN_JOBS}
 FAILED_RUNS = """
 { runsOrError(filter: {statuses: [FAILURE]}, limit: 1) {
-    ... on Runs { results { runId jobName tags { key value } } } } }
+    ... on Runs { results {
+        runId jobName tags { key value } repositoryOrigin { repositoryName repositoryLocationName } } } } }
 """
 RUNS_OF_GROUP = """query($tag: ExecutionTag!) {
     runsOrError(filter: {tags: [$tag]}) { ... on Runs { results { runId jobName } } } }"""
@@ -22,6 +23,8 @@ def test_the_last_failed_run_of_the_main_job_is_two_clicks_away(read_only: Webse
     """*Runs*, *Failed*: the first row names its job; its tag filters the other runs of the same command."""
     (failed,) = read_only.graphql(FAILED_RUNS)["data"]["runsOrError"]["results"]
     assert failed["jobName"] == MAIN_JOB and failed["runId"] == read_only.failed_run
+    # The timeline shows only runs of a code location.
+    assert failed["repositoryOrigin"] == {"repositoryName": "__repository__", "repositoryLocationName": "chu_platform"}
     (tag,) = (tag for tag in failed["tags"] if tag["key"] == GROUP_TAG)
     runs = read_only.graphql(RUNS_OF_GROUP, {"tag": tag})["data"]["runsOrError"]["results"]
     assert failed["runId"] in {run["runId"] for run in runs} and {run["jobName"] for run in runs} <= NAMES
