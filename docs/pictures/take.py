@@ -1,9 +1,9 @@
 """Take the pictures of the docs, by clicking, from a running `make run` of the demonstration pack.
 
-    pip install playwright && python docs/pictures/take.py http://127.0.0.1:3000 /usr/bin/chromium
+    pip install playwright && python docs/pictures/take.py http://127.0.0.1:3000 /usr/bin/chromium [PICTURE ...]
 
-It clicks what a person would: it backfills the deaths of 2016 to 2020 and has one table maintained, and waits for both.
-Needs a Chromium; nothing of the platform depends on this.
+It clicks what a person would: it backfills the deaths of 2016 to 2020, and waits for that. README.md beside it says
+what two of the pictures need before. Needs a Chromium; nothing of the platform depends on this.
 """
 
 import re
@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 FOLDER = Path(__file__).parent
 WIDTH = 1400
 # Pages go on drawing for a while after what is waited for is there.
-SETTLE_MS = 2_500
+SETTLE_MS = 8_000
 RUN_MS = 600_000
 
 
@@ -32,6 +32,13 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name).first
 
 
+def again(page: Page) -> None:
+    """Load the page again, so that the graph fits into the window."""
+    page.reload()
+    page.get_by_text("Materialize all").first.wait_for()
+    page.wait_for_timeout(2 * SETTLE_MS)
+
+
 def graph(page: Page) -> None:
     """The groups of the graph, with all the room they can have."""
     go(page, "/asset-groups", "Materialize all")
@@ -39,7 +46,33 @@ def graph(page: Page) -> None:
     # The button that hides the list of groups has no name.
     page.locator("button[class*=Button_filled]").filter(has_not_text=re.compile(r"\S")).first.click()
     page.wait_for_timeout(SETTLE_MS)
-    page.mouse.dblclick(WIDTH / 2, 650)  # fits the graph into the window
+    again(page)
+
+
+def graph_expanded(page: Page) -> None:
+    """The same graph with the tables of one group."""
+    go(page, "/asset-groups", "Materialize all")
+    page.get_by_text("kpis", exact=True).last.click()
+    page.wait_for_timeout(SETTLE_MS)
+    size = page.viewport_size
+    assert size
+    page.mouse.click(WIDTH - 28, size["height"] - 148)  # the button that zooms out has no name
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def timeline(page: Page) -> None:
+    """The runs of the main job, and others, on the timeline."""
+    go(page, "/overview/activity/timeline", "main_job_by_month")
+    page.get_by_text("1hr", exact=True).click()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def failed_run(page: Page) -> None:
+    """The last failed run of the main job, after two clicks: Runs, Failed."""
+    go(page, "/", "Overview")
+    page.get_by_role("link", name="Runs").first.click()
+    page.get_by_text("Failed", exact=True).first.click()
+    page.get_by_text("Failure", exact=True).first.wait_for()
     page.wait_for_timeout(SETTLE_MS)
 
 
@@ -95,13 +128,8 @@ def automation(page: Page) -> None:
 
 
 def maintenance(page: Page) -> None:
-    """What the maintenance of a table found and did."""
-    go(page, "/assets/maintenance/dimensions_dim_date?view=overview", "acts_at_commits")
-    button(page, "Materialize").click()
-    page.get_by_text("Launched run").wait_for()
-    page.get_by_text("View", exact=True).last.click()
-    page.get_by_text("Success", exact=True).first.wait_for(timeout=RUN_MS)
-    go(page, "/assets/maintenance/dimensions_dim_date?view=overview", "files_before")
+    """What the maintenance of the tables of a layer found and did."""
+    go(page, "/assets/maintenance/dimensions?view=overview", "files_before")
     page.get_by_text("Description", exact=True).first.click()  # folded, so that there is room for the rest
 
 
@@ -133,6 +161,9 @@ def lineage(page: Page) -> None:
 # What shows each, and its height in pixels.
 PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
     "graph": (graph, 700),
+    "graph_expanded": (graph_expanded, 1000),
+    "timeline": (timeline, 420),
+    "failed_run": (failed_run, 420),
     "indicator": (indicator, 850),
     "partitions": (partitions, 750),
     "checks": (checks, 850),
@@ -146,13 +177,14 @@ PICTURES: dict[str, tuple[Callable[[Page], None], int]] = {
 }
 
 
-def main(address: str, browser_path: str) -> None:
-    """Write one PNG a picture."""
+def main(address: str, browser_path: str, *names: str) -> None:
+    """Write one PNG for each picture, or for those of these names."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(base_url=address, viewport={"width": WIDTH, "height": 700})
-        page.set_default_timeout(60_000)
-        for name, (show, height) in PICTURES.items():
+        page.set_default_timeout(180_000)
+        for name in names or PICTURES:
+            show, height = PICTURES[name]
             page.set_viewport_size({"width": WIDTH, "height": height})
             show(page)
             page.screenshot(path=FOLDER / f"{name}.png")
