@@ -14,6 +14,7 @@ setup(
             "py.typed",
             "workspace.yaml",
             "building_blocks/data/*.csv",
+            "building_blocks/data/*.csv.gz",
             "documents/templates/*",
             "graph/data/*.json",
             "portal/templates/*.html",

@@ -11,6 +11,8 @@ UNKNOWN_LABEL: Final = "Inconnu"
 # Five-year age bands of the released indicators. UNKNOWN_BAND is the band of a null age.
 AGE_BANDS: Final = (*(f"{age}-{age + 4}" for age in range(0, 85, 5)), "85+")
 UNKNOWN_BAND: Final = "unknown"
+# First ages of the groups by which the population is known: five years each, and 90 and over.
+POPULATION_AGES: Final = tuple(range(0, 95, 5))
 ALL: Final = "all"
 # Code of the places outside the 18 regions, or unknown.
 ELSEWHERE: Final = "99"
