@@ -47,23 +47,36 @@ def student_mean(values: Floats, fewest: int, smallest: float, largest: float) -
     return max(mean - half, smallest), min(mean + half, largest)
 
 
-def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[float, float, float]:
+def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[Floats, Floats, Floats]:
     """Directly standardised rate with the gamma interval of Fay and Feuer (Stat Med 1997;16:791-801).
 
-    Each array has one value for each stratum; `standard` are weights of any scale. Strata without person-time are left
-    out. Returns rate, lower and upper limit; NaN if there is no stratum left.
+    The strata are the last axis of each array; `standard` are weights of any scale. Strata without person-time are left
+    out. Returns rates, lower and upper limits, without this axis; NaN where there is no stratum left.
     """
     from scipy.stats import gamma
 
     known = (person_time > 0) & (standard > 0)
-    if not known.any():
-        return float("nan"), float("nan"), float("nan")
-    weight = standard[known] / standard[known].sum() / person_time[known]
-    counts = events[known]
-    rate = float((weight * counts).sum())
-    variance = float((weight**2 * counts).sum())
-    largest = float(weight.max())
-    low = float(gamma.ppf(ALPHA / 2, rate**2 / variance, scale=variance / rate)) if rate > 0 else 0.0
-    upper_rate, upper_variance = rate + largest, variance + largest**2
-    high = float(gamma.ppf(1 - ALPHA / 2, upper_rate**2 / upper_variance, scale=upper_variance / upper_rate))
-    return rate, low, high
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.where(known, standard, 0.0).sum(axis=-1, keepdims=True)
+        weight = np.where(known, standard / whole / person_time, 0.0)
+        counts = np.where(known, events, 0.0)
+        rate = np.where(known.any(axis=-1), (weight * counts).sum(axis=-1), np.nan)
+        variance = (weight**2 * counts).sum(axis=-1)
+        largest = weight.max(axis=-1)
+        low = gamma.ppf(ALPHA / 2, rate**2 / variance, scale=variance / rate)
+        upper_rate, upper_variance = rate + largest, variance + largest**2
+        high = gamma.ppf(1 - ALPHA / 2, upper_rate**2 / upper_variance, scale=upper_variance / upper_rate)
+    return rate[()], np.where(rate == 0, 0.0, low)[()], high
+
+
+def comparative_index(events: Floats, person_time: Floats, reference: Floats) -> tuple[Floats, Floats, Floats]:
+    """Indirectly standardised index, 100 for the reference, with the exact interval of the events (Garwood 1936).
+
+    `events` are those of all strata. The strata are the last axis of `person_time` and of the rates of `reference`.
+    Returns index, lower and upper limit; NaN where no events are expected.
+    """
+    expected = (person_time * reference).sum(axis=-1)
+    low, high = garwood(events)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        index, lower, upper = (np.where(expected > 0, 100 * found / expected, np.nan) for found in (events, low, high))
+    return index, lower, upper

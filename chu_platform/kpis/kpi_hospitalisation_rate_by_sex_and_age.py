@@ -104,8 +104,8 @@ def _with_standardised(counted: pa.Table) -> pa.Table:
         cells = {(s["sex"], s["age_band"]): (s["events"], s["patient_years"]) for s in strata}
         of_bands = [(*cells.get((sex, band), (0.0, 0.0)), cells.get((ALL, band), (0.0, 0.0))[1]) for band in AGE_BANDS]
         events, time, standard = np.array(of_bands, dtype=np.float64).T
-        rate, low, high = directly_standardised(events, time, standard)
-        figures.append((1000 * rate, 1000 * low, 1000 * high))
+        rate, low, high = (float(1000 * v) for v in directly_standardised(events, time, standard))
+        figures.append((rate, low, high))
     columns = np.array(figures, dtype=np.float64).reshape(-1, 3).T
     for name, values in zip(("standardised_intensity", "standardised_low", "standardised_high"), columns, strict=True):
         rated = rated.append_column(name, finite(values))

@@ -5,7 +5,13 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm, poisson, t
 
-from chu_platform.indicators.intervals import directly_standardised, garwood, student_mean, wilson
+from chu_platform.indicators.intervals import (
+    comparative_index,
+    directly_standardised,
+    garwood,
+    student_mean,
+    wilson,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -97,7 +103,7 @@ def test_fay_and_feuer_equals_the_published_example() -> None:
     births = np.array([327, 30666, 123419, 149919, 104088, 34392], dtype=np.float64)
     standard = np.array([319933, 931318, 786511, 488235, 237863, 61313], dtype=np.float64)
     found = directly_standardised(cases, births, standard)
-    assert [round(100_000 * v, 1) for v in found] == [75.5, 67.7, 188.3]
+    assert [round(100_000 * float(v), 1) for v in found] == [75.5, 67.7, 188.3]
 
 
 @pytest.mark.parametrize("events", [0, 1, 7, 150])
@@ -124,3 +130,31 @@ def test_strata_without_time_are_left_out_and_no_stratum_gives_nan() -> None:
     more = directly_standardised(np.array([3.0, 4.0, 0.0]), np.array([10.0, 20.0, 0.0]), np.array([1.0, 2.0, 9.0]))
     assert more == pytest.approx(whole)
     assert np.isnan(directly_standardised(np.zeros(2), np.zeros(2), np.ones(2))).all()
+
+
+def test_several_populations_are_standardised_at_once() -> None:
+    cases = np.array([[3.0, 4.0], [0.0, 0.0], [1.0, 9.0]])
+    time, standard = np.array([[10.0, 20.0], [5.0, 5.0], [0.0, 7.0]]), np.array([1.0, 2.0])
+    found = directly_standardised(cases, time, standard)
+    for i, limits in enumerate(zip(*found, strict=True)):
+        assert limits == pytest.approx(directly_standardised(cases[i], time[i], standard))
+
+
+@pytest.mark.parametrize(("scale", "most"), [(0.02, 1.0), (1.0, 0.97)])
+def test_limits_of_standardised_rates_contain_the_rate_in_19_of_20_draws(scale: float, most: float) -> None:
+    """With about 20 events and 1 000. The interval is wider than needed for few events (Fay and Feuer)."""
+    time = scale * np.array([60_000.0, 50_000.0, 30_000.0, 8_000.0])
+    expected = time * np.array([0.0005, 0.002, 0.012, 0.065])
+    standard = np.array([50.0, 30.0, 15.0, 5.0])
+    truth, _, _ = directly_standardised(expected, time, standard)
+    draws = np.random.default_rng(19971).poisson(expected, (1000, 4)).astype(np.float64)
+    _, low, high = directly_standardised(draws, time, standard)
+    assert 0.93 <= float(np.mean((low <= truth) & (truth <= high))) <= most
+
+
+def test_the_comparative_index_of_ten_events_where_eight_are_expected() -> None:
+    """Breslow and Day, table 2.10: 10 events have the limits 4.795 and 18.390."""
+    found = comparative_index(np.array([10.0]), np.array([[100.0, 200.0]]), np.array([0.02, 0.03]))
+    assert [float(v[0]) for v in found] == pytest.approx([125, 100 * 4.795 / 8, 100 * 18.390 / 8], abs=0.01)
+    none = comparative_index(np.array([0.0]), np.array([[0.0, 0.0]]), np.array([0.02, 0.03]))
+    assert np.isnan(none).all()
