@@ -1,0 +1,71 @@
+"""Deaths of each year by place, sex and the age groups of the population."""
+
+from chu_platform.facts.fact_death import fact_death
+from chu_platform.tables.checks import Check, CheckType, one_of
+from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
+from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.rows import Query
+from chu_platform.tables.spark_sql import POPULATION_AGES
+from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+fact_death_by_age = Table(
+    name="fact_death_by_age",
+    layer=Layer.FACTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="un lieu, un sexe et une tranche d’âge de la population, dans une année",
+    label="Décès par lieu, sexe et âge",
+    owner="team:facts",
+    columns=[
+        Column("death_year", STRING, "année du décès", "Année du décès", nullable=False),
+        Column(
+            "region_key",
+            STRING,
+            "région du lieu de décès ; 99 : ailleurs ou inconnue",
+            "Code région",
+            nullable=False,
+        ),
+        Column(
+            "department_code",
+            STRING,
+            "département du lieu de décès ; vide hors des départements",
+            "Code département",
+        ),
+        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
+        Column(
+            "age_group",
+            INTEGER,
+            "premier âge de la tranche de cinq ans ; 90 : 90 ans et plus ; vide si l’âge est inconnu",
+            "Tranche d’âge",
+        ),
+        Column("deaths", LONG, "nombre de décès", "Décès", nullable=False),
+    ],
+    reads={"death": fact_death},
+    rows=Query(
+        f"""
+        SELECT death_year, region_key, department_code, sex, age_group, count(*) AS deaths
+        FROM (
+            SELECT death_year, region_key, department_code, sex,
+                   CAST(floor(least(age, {POPULATION_AGES[-1]}) / 5) * 5 AS INT) AS age_group
+            FROM {{death}}
+        )
+        GROUP BY death_year, region_key, department_code, sex, age_group
+        """
+    ),
+    checks=[
+        Check(
+            "every_death_is_counted",
+            CheckType.RECONCILIATION,
+            "la somme des décès est le nombre de lignes de facts/fact_death",
+            query=lambda s: (
+                f"SELECT abs((SELECT coalesce(sum(deaths), 0) FROM {s.written}) - (SELECT count(*) FROM {other}))::BIGINT"
+                if (other := s.same_partitions(fact_death))
+                else "SELECT NULL"
+            ),
+            refers_to=fact_death,
+        ),
+        one_of("sex", ["F", "M", "unknown"]),
+    ],
+    layout=Layout(z_order_by=["region_key"]),
+    partition_scheme=DEATH_YEARS,
+    derives_from=["death"],
+)
