@@ -1,6 +1,7 @@
 """deces.csv: the national register of deaths, ordered by year, with the defects of the real file.
 
-It does not depend on the other files of the pack.
+Sexes, ages and departments of the deaths follow from the population of the pack and from mortality tables, by quota and
+not by chance: so the register is as complete as it can be. It does not depend on the other files of the pack.
 """
 
 import math
@@ -13,10 +14,12 @@ from shutil import copyfileobj
 
 import pyarrow as pa
 
+from chu_platform.demo import population
 from chu_platform.demo.geography import PLACE_SLOTS
 from chu_platform.demo.people import NAME_SLOTS
 from chu_platform.demo.shared_tables import SharedTables
-from chu_platform.demo.sizes import DEATHS, DEATHS_OF_2019, DEATHS_OF_2020, shares
+from chu_platform.demo.sizes import shares
+from chu_platform.tables.spark_sql import POPULATION_AGES
 
 HEADER = (
     "nom,prenom,sexe,date_naissance,code_lieu_naissance,lieu_naissance,pays_naissance,date_deces,code_lieu_deces,"
@@ -25,6 +28,12 @@ HEADER = (
 FIRST_YEAR, LAST_YEAR = 1971, 2020
 AGE_SLOTS = DAY_SLOTS = 2_048
 CHUNK_ROWS = 250_000
+# The last year stops in March.
+LAST_SHARE = 0.25
+# Share of the rows that are different deaths in a department of France; the others are copies, or abroad.
+IN_FRANCE = 0.984
+# Numbers by which the rows of a year are put in another order; none divides a number of rows.
+STRIDES = (7_919, 7_907, 7_901, 7_883)
 # Relative numbers of deaths from January to December.
 MONTHS = (115, 107, 109, 100, 97, 93, 95, 94, 92, 98, 98, 106)
 ABROAD = {
@@ -85,47 +94,85 @@ class Chunk:
     offset: int
     rows: int
 
+    @property
+    def stride(self) -> int:
+        """The number that spreads the quotas over the days of the year: it has no divisor in common with the rows."""
+        return next(s for s in STRIDES if math.gcd(s, self.of_year) == 1)
+
+
+def weights() -> dict[int, float]:
+    """The deaths of each year of the register, in full size."""
+    whole = {year: population.deaths_of(year) for year in range(FIRST_YEAR, LAST_YEAR)}
+    return {**whole, LAST_YEAR: LAST_SHARE * population.deaths_of(LAST_YEAR)}
+
+
+def scale(total: int) -> float:
+    """The scale at which the register has `total` rows."""
+    return (total - RARE_ROWS.count("\n")) / sum(weights().values())
+
 
 def chunks(total: int) -> Iterator[Chunk]:
     """The chunks of the register, by year and then by size, in order of time."""
-    earlier = DEATHS - DEATHS_OF_2019 - DEATHS_OF_2020
-    trend = {
-        year: 100 + 12 * math.sin((year - FIRST_YEAR) / 7) + 0.1 * (year - FIRST_YEAR) for year in range(1971, 2019)
-    }
-    whole = sum(trend.values())
-    weights = {year: earlier * weight / whole for year, weight in trend.items()}
-    weights |= {2019: float(DEATHS_OF_2019), 2020: float(DEATHS_OF_2020)}
     start = 0
-    for year, of_year in shares(total - RARE_ROWS.count("\n"), weights).items():
+    for year, of_year in shares(total - RARE_ROWS.count("\n"), weights()).items():
         for offset in range(0, of_year, CHUNK_ROWS):
             yield Chunk(year, start, of_year, offset, min(CHUNK_ROWS, of_year - offset))
         start += of_year
 
 
 def create_helpers(shared: SharedTables) -> None:
-    """Create `age_slots(slot, male_days, female_days)` and `day_slots(slot, day)`; day 0 is the first of the year."""
-    ages = {
-        "slot": list(range(AGE_SLOTS)),
-        "male_days": [_age_days((slot + 0.5) / AGE_SLOTS, 82.0) for slot in range(AGE_SLOTS)],
-        "female_days": [_age_days((slot + 0.5) / AGE_SLOTS, 88.0) for slot in range(AGE_SLOTS)],
-    }
+    """Create the tables that the queries of the chunks join.
+
+    `age_slots(age, slot, days)`: the age in days of a death in the group of five years that begins at an age.
+    `day_slots(slot, day)`; day 0 is the first of the year. `quotas(year, until, sex, age, department, is_heat)`: see
+    `population.quotas`. `death_places(department, number, size, code, place)`: the places of a department, `size` many.
+    """
+    connection = shared.connection
+    by_group = [
+        (age, slot, _age_days(age, (slot + 0.5) / AGE_SLOTS)) for age in POPULATION_AGES for slot in range(AGE_SLOTS)
+    ]
     ordinal = date(2019, 1, 1).toordinal()
-    weights = {day: float(MONTHS[date.fromordinal(ordinal + day).month - 1]) for day in range(365)}
-    days = [day for day, slots in shares(DAY_SLOTS, weights).items() for _ in range(slots)]
-    for name, columns in (("age_slots", ages), ("day_slots", {"slot": list(range(DAY_SLOTS)), "day": days})):
-        shared.connection.register("slots", pa.table(columns))
-        shared.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM slots ORDER BY slot")
-        shared.connection.unregister("slots")
+    of_days = {day: float(MONTHS[date.fromordinal(ordinal + day).month - 1]) for day in range(365)}
+    days = [day for day, slots in shares(DAY_SLOTS, of_days).items() for _ in range(slots)]
+    of_register = scale(shared.sizes.deaths)
+    of_years = [
+        found.append_column("year", pa.array([year] * len(found), pa.int64()))
+        for year in range(FIRST_YEAR, LAST_YEAR + 1)
+        for found in [population.quotas(year, of_register)]
+    ]
+    tables = {
+        "age_slots": pa.table(dict(zip(("age", "slot", "days"), map(list, zip(*by_group, strict=True)), strict=True))),
+        "day_slots": pa.table({"slot": list(range(DAY_SLOTS)), "day": days}),
+        "quotas": pa.concat_tables(of_years),
+    }
+    for name, table in tables.items():
+        connection.register("made", table)
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM made")
+        connection.unregister("made")
+    connection.execute(
+        """
+        CREATE TABLE death_places AS
+        SELECT department, row_number() OVER (PARTITION BY department ORDER BY slot) - 1 AS number,
+            count(*) OVER (PARTITION BY department) AS size, code, place
+        FROM place_slots
+        """
+    )
 
 
-def _age_days(quantile: float, mode: float) -> int:
-    """Age at death in days: Gompertz distribution with modal age `mode` (years); one death in 80 is an infant's."""
-    infant = 1 / 80
-    if quantile < infant:
-        return round(300 * quantile / infant)
-    survival = 1 - (quantile - infant) / (1 - infant)
-    slope = 0.11
-    return 300 + round(365.25 * max(0.0, math.log(1 - math.log(survival) * math.exp(slope * mode)) / slope))
+def _age_days(age: int, quantile: float) -> int:
+    """An age in days within five years from an age on; four of five deaths under five are in the first year of life.
+
+    From 90 on, four more years on average.
+    """
+    first = math.floor(365.25 * age) + 2 if age else 0
+    if age == 0:
+        infants = 0.8
+        return (
+            round(300 * quantile / infants) if quantile < infants else round(366 + 1_400 * (quantile - infants) / 0.2)
+        )
+    if age == POPULATION_AGES[-1]:
+        return first + round(365.25 * min(-4 * math.log(1 - quantile), 24))
+    return first + math.floor(1_820 * quantile)
 
 
 def write(shared: SharedTables, path: Path, executor: Executor) -> None:
@@ -169,7 +216,9 @@ def _query(chunk: Chunk) -> str:
                     ELSE i END AS i
         FROM range({first}, {first + chunk.rows}) r(i)
     ), drawn AS (
-        SELECT i, draw(i, 602, 1000) < 508 AS is_male, draw(i, 603, 1000000) AS odd,
+        SELECT i, (((i - {chunk.start}) * {chunk.stride}) % {chunk.of_year} + 0.5)
+                * (SELECT max(until) FROM quotas WHERE year = {chunk.year}) / {chunk.of_year} AS quota,
+            draw(i, 603, 1000000) AS odd,
             draw(i, 604, 100000) AS where_died, draw(i, 605, 1000) AS where_born,
             ((i - {chunk.start}) * {DAY_SLOTS}) // {chunk.of_year} AS day_slot,
             draw(i, 606, {AGE_SLOTS}) AS age_slot,
@@ -177,12 +226,16 @@ def _query(chunk: Chunk) -> str:
             draw(i, 609, {NAME_SLOTS}) AS family_slot, draw(i, 610, {NAME_SLOTS}) AS given_slot
         FROM numbered
     ), dated AS (
-        SELECT n.*, DATE '{chunk.year}-01-01' + {day}::INTEGER AS death,
-            CASE WHEN is_male THEN male_days ELSE female_days END AS age
-        FROM drawn n JOIN day_slots d ON d.slot = n.day_slot JOIN age_slots a ON a.slot = n.age_slot
+        SELECT n.*, q.sex = 'M' AS is_male, q.department AS death_department, a.days AS age,
+            -- The heat wave of 2003 was at its worst in the second week of August.
+            DATE '{chunk.year}-01-01'
+                + (CASE WHEN is_heat THEN 212 + draw(i, 602, 9) + draw(i, 615, 9) ELSE {day} END)::INTEGER AS death
+        FROM drawn n ASOF JOIN (FROM quotas WHERE year = {chunk.year}) q ON n.quota < q.until
+        JOIN day_slots d ON d.slot = n.day_slot
+        JOIN age_slots a ON a.age = q.age AND a.slot = n.age_slot
     ), born AS (
         SELECT *, CASE WHEN odd < 40 THEN death + (1 + odd)::INTEGER
-                       ELSE death - (age + draw(i, 611, 60))::INTEGER END AS birth,
+                       ELSE death - age::INTEGER END AS birth,
             CASE WHEN where_born < 8 THEN chosen(i, 612, {list(COLONIAL_ALGERIA)!r})
                  WHEN where_born < 80 THEN chosen(i, 612, {foreign!r}) END AS birth_abroad
         FROM dated
@@ -211,12 +264,13 @@ def _query(chunk: Chunk) -> str:
              WHEN where_died < 908 THEN chosen(i, 613, {list(COLONIAL_ALGERIA)!r})
              WHEN where_died < 1000 THEN chosen(i, 613, {COLLECTIVITIES!r})
              WHEN where_died < 1004 THEN '96004'
-             WHEN d.department IN ('2A', '2B') THEN {corsica.replace("code", "d.code")}
+             WHEN death_department IN ('2A', '2B') THEN {corsica.replace("code", "d.code")}
              ELSE d.code END,
         CASE WHEN odd BETWEEN 19000 AND 19900 THEN NULL ELSE 1 + draw(i, 614, 9000) END
     FROM born
     JOIN name_slots f ON f.slot = family_slot
     JOIN name_slots g ON g.slot = given_slot
-    JOIN place_slots d ON d.slot = death_slot
+    JOIN (SELECT DISTINCT department, size FROM death_places) z ON z.department = death_department
+    JOIN death_places d ON d.department = death_department AND d.number = death_slot % z.size
     JOIN place_slots b ON b.slot = birth_slot
     """

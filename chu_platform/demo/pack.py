@@ -9,6 +9,7 @@ from chu_platform.demo import (
     care_dump,
     deaths,
     establishments,
+    population,
     quality_indicators,
     satisfaction,
     shared_tables,
@@ -21,7 +22,14 @@ from chu_platform.oracle.expected_indicators import write_expected
 WORKERS = 2
 # Keys have as many characters as the real ones, which is enough for this scale.
 MAX_SCALE = 10
-FOLDERS = ("BDD PostgreSQL", "DECES EN FRANCE", "Etablissement de SANTE", "Hospitalisation", "Satisfaction")
+FOLDERS = (
+    "BDD PostgreSQL",
+    "DECES EN FRANCE",
+    "Etablissement de SANTE",
+    "Hospitalisation",
+    "Satisfaction",
+    "Population",
+)
 
 
 def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[[str], None] = print) -> None:
@@ -58,8 +66,8 @@ def write_pack(folder: Path, scale: float, seed: int = 2023, progress: Callable[
 
 def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], None]) -> None:
     """Write the delivered files. The large files are made by two threads, since DuckDB runs without Python's lock."""
-    care, registry, register, hospital, surveys = (pack / name for name in FOLDERS)
-    for target in (care, registry, register, hospital, surveys):
+    care, registry, register, hospital, surveys, people = (pack / name for name in FOLDERS)
+    for target in (care, registry, register, hospital, surveys, people):
         target.mkdir()
     progress(f"Writing {sizes.deaths:,} deaths, {sizes.consultations:,} consultations, {sizes.patients:,} patients")
     shared = shared_tables.create(sizes, seed)
@@ -75,6 +83,7 @@ def _write_files(pack: Path, sizes: Sizes, seed: int, progress: Callable[[str], 
         satisfaction.write(shared, surveys)
         quality_indicators.write(shared, surveys)
         progress("Stays and satisfaction surveys written")
+        population.write(people / population.FILE, deaths.IN_FRANCE * deaths.scale(sizes.deaths))
         deaths.write(shared, registry / "deces.csv", executor)
         progress("Register of deaths written")
         for file in files:

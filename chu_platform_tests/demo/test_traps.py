@@ -15,6 +15,7 @@ from python_calamine import CalamineWorkbook
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.diagnosis_codes import official_codes
 from chu_platform.demo.sizes import STAYS_BY_YEAR
+from chu_platform_tests.facts.registers import AGES, rates
 
 pytestmark = pytest.mark.integration
 
@@ -152,6 +153,35 @@ class TestDeaths:
         assert sum(age >= 65 for age in ages) / len(ages) > 0.7
         months = Counter(row["date_deces"][5:7] for row in deaths if row["date_deces"] < "2020")
         assert months["01"] > 1.1 * months["08"]
+
+    def test_deaths_follow_from_population_and_mortality_tables(self, pack: Path, deaths: Rows) -> None:
+        """By quota: in each year nearly as many as expected, also of the oldest."""
+        people = read(pack / "Population" / "population_department_sex_age.csv", ",")
+        expected: Counter[tuple[str, bool]] = Counter()
+        for row in people:
+            for group, age in enumerate(AGES):
+                deaths_of_group = int(row[str(age)]) * rates(min(int(row["year"]), 2019), row["sex"])[group]
+                expected[row["year"], age >= 85] += deaths_of_group  # type: ignore[assignment]
+        different = {tuple(row.values()): row for row in deaths}.values()
+        dated = [r for r in different if is_date(r["date_naissance"]) and is_date(r["date_deces"])]
+        found = Counter(
+            (
+                r["date_deces"][:4],
+                (date.fromisoformat(r["date_deces"]) - date.fromisoformat(r["date_naissance"])).days > 31_045,
+            )
+            for r in dated
+            if r["code_lieu_deces"][:2] not in ("", "99", "91", "98", "96")
+        )
+        for year in map(str, range(1990, 2020)):
+            most = 1.06 if year == "2003" else 1.04
+            assert (
+                0.94 < sum(found[year, o] for o in (True, False)) / sum(expected[year, o] for o in (True, False)) < most
+            )
+            assert 0.9 < found[year, True] / expected[year, True] < 1.1
+
+    def test_the_summer_of_2003(self, deaths: Rows) -> None:
+        august = Counter(row["date_deces"][:4] for row in deaths if row["date_deces"][5:7] == "08")
+        assert august["2003"] > 1.2 * max(august["2002"], august["2004"])
 
 
 class TestRegister:

@@ -31,15 +31,20 @@ def department_table() -> pa.Table:
 
 
 @cache
+def tables() -> dict[tuple[int, str], list[float]]:
+    """The quotients of each mortality table by age, by year and sex."""
+    found: dict[tuple[int, str], list[float]] = {}
+    for row in quotients_table().sort_by("age").to_pylist():
+        found.setdefault((row["year"], row["sex"]), []).append(row["quotient"])
+    return found
+
+
+@cache
 def rates(year: int, sex: str) -> Sequence[float]:
     """Death rates by age group in the stationary population of the table, age by age (1977 in the years before)."""
-    table = sorted(
-        (r["age"], r["quotient"])
-        for r in quotients_table().to_pylist()
-        if r["year"] == max(year, 1977) and r["sex"] == sex
-    )
+    table = tables()[max(year, 1977), sex]
     reached = [1.0]
-    for _, quotient in table:
+    for quotient in table:
         reached.append(reached[-1] * (1 - quotient))
     found = []
     for first in AGES:
@@ -49,7 +54,7 @@ def rates(year: int, sex: str) -> Sequence[float]:
         if first == 90:
             # Who reaches 100 dies at the rate of the age of 99.
             died = reached[first]
-            lived += _years_after(table[-1][1], reached[100])
+            lived += _years_after(table[-1], reached[100])
         found.append(died / lived)
     return found
 
