@@ -52,6 +52,8 @@ class KpiRequest:
 def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     """The rows of the indicator for the request, in the columns of its table. Without X, the rows of an overview.
 
+    Of a yearly table whose rows are not computed for other periods, the rows of these years.
+
     Raises ChuError if the indicator, X or the range does not exist, or if a table is not in the lake yet.
     """
     indicator = find_indicator(request.indicator)
@@ -59,6 +61,8 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     months = _range(resources.lake, indicator, request)
     counted = _Evaluation(resources, months).rows(indicator.releasable)
     free_range = indicator.free_range
+    if not _depends_on_periods(indicator.releasable):
+        condition = f"{condition} AND year BETWEEN {months.start.year} AND {months.last_month.year}"
     columns = [c for c in indicator.releasable.columns if c.name not in free_range.without]
     listed = [f'"{c.name}"::{sql_type(c.type)} AS "{c.name}"' for c in columns]
     if free_range.sums_years:
@@ -172,6 +176,8 @@ class _Evaluation:
     def rows(self, table: Table) -> pa.Table:
         """The rows of the table, completed by the `finish` function of its query."""
         rows = self._resources.engine.arrow(self._frame(table))
+        if not _depends_on_periods(table):
+            return rows
         finish = table.rows.in_periods(self._periods).finish
         return finish(rows) if finish else rows
 

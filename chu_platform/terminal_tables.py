@@ -21,7 +21,7 @@ MAX_TRANSPOSED_ROWS: Final = 4
 
 def print_indicators(lake: Lake) -> None:
     """Print a summary of the published indicators, and the share of each that is visible after masking."""
-    grid = Grid(title="Les huit indicateurs (publiés)", title_justify="left")
+    grid = Grid(title="Les indicateurs (publiés)", title_justify="left")
     for heading in ("Indicateur", "Période", "Sujet", "Valeur", "IC à 95 %", "Numérateur et dénominateur"):
         grid.add_column(heading, overflow="fold")
     for indicator in indicators():

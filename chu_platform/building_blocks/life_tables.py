@@ -65,24 +65,28 @@ def life_expectancy(deaths: Floats, population: Floats, age: int) -> LifeExpecta
     """Life expectancy at an age that begins a group, by the abridged life table of Chiang (1984, method II).
 
     The variance is Chiang's, with that of the open group (Silcocks, Jenner and Reza, J Epidemiol Community Health
-    2001;55:38-43). A group without deaths has rate 0. There is no life expectancy without deaths in the open group.
+    2001;55:38-43). A group without deaths has rate 0. There is no life expectancy without deaths in the
+    open group, nor with deaths in a group without inhabitants.
     """
     first = POPULATION_AGES.index(age)
+    deaths, population, lived_by_dying = deaths[..., first:], population[..., first:], LIVED[first:]
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.where(deaths > 0, deaths / population, 0.0)
         of_open, closed = rates[..., -1], rates[..., :-1]
-        quotients = np.minimum(WIDTH * closed / (1 + (WIDTH - LIVED) * closed), 1.0)
+        quotients = np.minimum(WIDTH * closed / (1 + (WIDTH - lived_by_dying) * closed), 1.0)
         survivors = np.cumprod(1 - quotients, axis=-1)
         reached = np.concatenate([np.ones_like(survivors[..., :1]), survivors], axis=-1)
-        lived = WIDTH * reached[..., 1:] + LIVED * (reached[..., :-1] - reached[..., 1:])
+        lived = WIDTH * reached[..., 1:] + lived_by_dying * (reached[..., :-1] - reached[..., 1:])
         lived_after = reached[..., -1] / of_open
         years = np.concatenate([lived, lived_after[..., np.newaxis]], axis=-1)
-        remaining = np.flip(np.cumsum(np.flip(years, axis=-1), axis=-1), axis=-1) / reached
+        after = np.flip(np.cumsum(np.flip(years, axis=-1), axis=-1), axis=-1)
+        # Nobody may be left: then nothing follows.
+        remaining = np.where(reached > 0, after / reached, 0.0)
         of_quotients = np.where(deaths[..., :-1] > 0, quotients**2 * (1 - quotients) / deaths[..., :-1], 0.0)
-        weights = reached[..., :-1] ** 2 * (remaining[..., 1:] + WIDTH - LIVED) ** 2
-        of_last = reached[..., -1] ** 2 / (of_open**2 * deaths[..., -1])
-        variance = ((weights * of_quotients)[..., first:].sum(axis=-1) + of_last) / reached[..., first] ** 2
-        value = remaining[..., first]
-        half = Z_95 * np.sqrt(variance)
-        known = np.isfinite(value) & np.isfinite(half)
+        weights = reached[..., :-1] ** 2 * (remaining[..., 1:] + WIDTH - lived_by_dying) ** 2
+        of_last = lived_after**2 / deaths[..., -1]
+        value = remaining[..., 0]
+        half = Z_95 * np.sqrt((weights * of_quotients).sum(axis=-1) + of_last)
+        uninhabited = ((deaths > 0) & (population <= 0)).any(axis=-1)
+        known = np.isfinite(value) & np.isfinite(half) & ~uninhabited
         return LifeExpectancy(*(np.where(known, found, np.nan) for found in (value, value - half, value + half)))

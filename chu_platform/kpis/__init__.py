@@ -1,1 +1,1 @@
-"""The eight indicators: one module declares one indicator."""
+"""The indicators: one module declares one indicator."""

@@ -35,13 +35,15 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     Uses the macro `age` of `care_indicators`.
     Deaths without a valid date are left out. An unknown day of birth or death is replaced with the 15th, an unknown
     month with 1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
+
+    Creates dated_death(year, region_code, department, sex, age). Corsican codes of before 1976 have no department.
     """
-    connection.execute("CREATE TABLE population(region VARCHAR, inhabitants BIGINT)")
+    connection.execute("CREATE TABLE inhabitants(region VARCHAR, inhabitants BIGINT)")
     populations = [*POPULATIONS.items(), ("all", sum(POPULATIONS.values()))]
-    connection.executemany("INSERT INTO population VALUES (?, ?)", populations)
-    return query_table(
-        connection,
+    connection.executemany("INSERT INTO inhabitants VALUES (?, ?)", populations)
+    connection.execute(
         f"""
+        CREATE TABLE dated_death AS
         WITH dated AS (
             SELECT try_cast(CASE WHEN regexp_full_match(date_deces, '[0-9]{{4}}(-00-00)?')
                     THEN left(date_deces, 4) || '-07-01'
@@ -60,19 +62,30 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
                      WHEN regexp_full_match(code_lieu_deces, '[0-9]{{4}}') THEN '0' || left(code_lieu_deces, 1)
                      WHEN left(code_lieu_deces, 3) = '985' THEN '976'
                      WHEN code_lieu_deces = '98405' THEN '974'
-                     WHEN left(code_lieu_deces, 2) IN ('2A', '2B', '2a', '2b', '20') THEN '2A'
+                     WHEN left(code_lieu_deces, 2) = '20' THEN '2A'
                      WHEN left(code_lieu_deces, 2) IN ('97', '98') THEN left(code_lieu_deces, 3)
-                     ELSE left(code_lieu_deces, 2) END AS department
+                     ELSE upper(left(code_lieu_deces, 2)) END AS department,
+                left(code_lieu_deces, 2) = '20' AS is_somewhere_in_corsica
             FROM death
-        ), aged AS (
+        ), placed AS (
             SELECT year(died) AS year, died, sex, coalesce(d.region, '{ELSEWHERE}') AS region_code,
+                CASE WHEN d.region IS NOT NULL AND NOT is_somewhere_in_corsica THEN dated.department END AS department,
                 CASE WHEN left(birth_text, 4) <> '0000' THEN try_cast(birth_text AS DATE) END AS birth
             FROM dated LEFT JOIN department d ON d.code = dated.department
             WHERE died IS NOT NULL
-        ), banded AS (
-            SELECT year, region_code, sex, CASE WHEN birth IS NULL OR birth > died THEN 'unknown'
-                ELSE ({AGE_BANDS!r})[least(age(birth, died) // 5, 17) + 1] END AS age_band
-            FROM aged
+        )
+        SELECT year, region_code, department, sex,
+            CASE WHEN birth IS NULL OR birth > died THEN NULL ELSE age(birth, died) END AS age
+        FROM placed
+        """
+    )
+    return query_table(
+        connection,
+        f"""
+        WITH banded AS (
+            SELECT year, region_code, sex, CASE WHEN age IS NULL THEN 'unknown'
+                ELSE ({AGE_BANDS!r})[least(age // 5, 17) + 1] END AS age_band
+            FROM dated_death
         ), counted AS (
             SELECT year, region_code, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
                 CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, count(*) AS deaths
@@ -85,7 +98,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         ), every AS (
             SELECT year, region_code, 'all' AS sex, 'all' AS age_band
             FROM (SELECT DISTINCT year FROM banded),
-                 (SELECT region AS region_code FROM population UNION ALL SELECT '{ELSEWHERE}')
+                 (SELECT region AS region_code FROM inhabitants UNION ALL SELECT '{ELSEWHERE}')
         ), complete AS (
             SELECT year, region_code, sex, age_band, coalesce(deaths, 0) AS deaths
             FROM placed FULL JOIN every USING (year, region_code, sex, age_band)
@@ -94,7 +107,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         SELECT c.year, region_code, sex, age_band, c.year = max(c.year) OVER () AS is_partial, deaths,
             inhabitants AS population, 1000.0 * deaths / inhabitants AS rate_per_1000
         FROM complete c
-        LEFT JOIN population p ON p.region = region_code AND c.year = 2019 AND sex = 'all'
+        LEFT JOIN inhabitants p ON p.region = region_code AND c.year = 2019 AND sex = 'all'
             AND age_band = 'all'
         ORDER BY ALL
         """,

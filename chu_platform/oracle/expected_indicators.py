@@ -1,4 +1,4 @@
-"""Expected tables of the eight indicators for a pack.
+"""Expected tables of the indicators for a pack.
 
 They have no confidence intervals and no labels. Codes are as delivered: `professional_key` is the identifier of the
 professional, not a pseudonym.
@@ -11,13 +11,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chu_platform.oracle import care_indicators, death_indicator, pack_tables, satisfaction_indicator
+from chu_platform.oracle import (
+    care_indicators,
+    death_indicator,
+    mortality_indicator,
+    pack_tables,
+    satisfaction_indicator,
+)
 
 MEMORY = "3GB"
 
 
 def expected(pack: Path) -> dict[str, pa.Table]:
-    """The eight tables by name, with the column names of the definitions, sorted by key.
+    """The tables by name, with the column names of the definitions, sorted by key.
 
     `kpi_consultation_rate_by_establishment` has the codes `total` and `unattached` at the levels of these names. Raises
     ChuError when the dump of the pack cannot be restored.
@@ -27,6 +33,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         pack_tables.load(connection, pack)
         results = care_indicators.compute(connection)
         results["kpi_deaths_by_region"] = death_indicator.compute(connection)
+        results["kpi_mortality"] = mortality_indicator.compute(connection, pack)
     results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
     return results
 

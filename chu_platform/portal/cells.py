@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 MAX_PEERS: Final = 40
 MAX_PERIODS: Final = 200
 MIN_VALUES_FOR_QUANTILES: Final = 5
+# Levels whose cell is not one of several places: it has no rank, and is compared with the regions.
+WHOLE_LEVELS: Final = ("total", "unattached", "france")
 PLURALS: Final = {
     "region": "régions",
     "department": "départements",
@@ -33,7 +35,8 @@ BAND_START: Final = re.compile(r"\d+")
 class Cell:
     """One figure with its X, its period, its interval, numerator and denominator. A masked cell has no figures.
 
-    `counts` are the values of the counts of its measure (`Measure.counts`). `numerator` and `denominator` are also None
+    `reason` says why a row has no rate, where its table does. `counts` are the values of the counts of its measure
+    (`Measure.counts`). `numerator` and `denominator` are also None
     if the measure has none. `name` distinguishes the cell from its peers. A `pending` cell has the figures of an
     earlier edition, because a correction waits.
     """
@@ -51,6 +54,7 @@ class Cell:
     numerator: float | None
     denominator: float | None
     counts: Sequence[float | None]
+    reason: str | None = None
 
     @property
     def shown(self) -> bool:
@@ -74,14 +78,12 @@ def relation(question: Question) -> str:
 
 def label_of(question: Question, row: Mapping[str, Any]) -> str:
     """French label of the X of a row."""
-    if "label" in row:
-        return str(row["label"])
     if "profession" in row:
         if row["speciality"] == WHOLE_PROFESSION:
             return f"{row['profession']} (ensemble)"
         unknown = row["speciality"] == UNKNOWN_LABEL
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
-    parts = [str(row["region_label"])] if "region_label" in row else []
+    parts = [str(row[place]) for place in ("label", "region_label") if place in row]
     parts += [
         p.value_labels[row[p.columns[0]]] for p in question.parameters if p.value_labels and row[p.columns[0]] != ALL
     ]
@@ -118,6 +120,7 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         figure(measure.numerator.column if measure.numerator else None),
         figure(measure.denominator.column if measure.denominator else None),
         [figure(count.column) for count in measure.counts],
+        row.get("reason"),
     )
 
 
@@ -247,7 +250,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
 
     group = snapshot.kept(("peers", *key), find_group)
     found = list(group.cells)
-    belongs = own.x.get("level") not in ("total", "unattached") and own.x.get("region_code") != ALL
+    belongs = own.x.get("level") not in WHOLE_LEVELS and own.x.get("region_code") != ALL
     ranks = None
     if measure.ranked and own.low is not None and belongs and not natural:
         lows, highs = snapshot.kept(("limits", *key), find_limits)
@@ -347,10 +350,13 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
 
 
 def _same_level(x: X) -> tuple[str, dict[str, object], str]:
-    level = "region" if x["level"] in ("total", "unattached") else x["level"]
+    level = "region" if x["level"] in WHOLE_LEVELS else x["level"]
     same: dict[str, object] = {"level": level}
     if level not in ("category", "leaf"):
-        return "level = $level", same, f"Les {PLURALS[level]}"
+        condition = "level = $level"
+        if "sex" in x:
+            condition, same["sex"] = f"{condition} AND sex = $sex", x["sex"]
+        return condition, same, f"Les {PLURALS[level]}"
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
         f"level = $level AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
@@ -370,7 +376,7 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     """The cells that give the context of an X in the same period.
 
     For an establishment: its department, its region and the whole group. For a diagnosis: its category and chapter.
-    For a survey: the other survey. For a sex and age: the other sexes.
+    For a survey: the other survey. For a sex: the other sexes and, for a place, France.
     """
     wanted: list[X] = []
     if x.get("level") == "establishment":
@@ -399,8 +405,10 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     elif "survey" in x:
         other = next(s for s in ("48h_mco", "ca_mco") if s != x["survey"])
         wanted = [{**x, "survey": other}]
-    elif "age_band" in x and "sex" in x:
+    elif "sex" in x:
         wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
+        if x.get("level") in ("region", "department") and (whole := of_france(question, x)):
+            wanted.append(whole)
     if question.slug == "consultations-etablissement" and x["level"] != "total":
         wanted.append({"level": "total", "code": "total"})
     if not wanted:
@@ -421,6 +429,13 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     rows = snapshot.kept(("context", question.slug, *parameters.items()), find)
     found = [as_cell(question, measure, row) for row in rows]
     return sorted(found, key=lambda c: wanted.index(c.x))
+
+
+def of_france(question: Question, x: X) -> X | None:
+    """The same of France, if the table has a row of France."""
+    if "region_code" in x:
+        return {**x, "region_code": ALL}
+    return {**x, "level": "france", "code": ALL} if "france" in question.levels else None
 
 
 def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
-from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
+from chu_platform.portal.cells import WHOLE_LEVELS, Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
@@ -124,7 +124,7 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         return [("", [(value, label) for value, label in parameter.value_labels.items() if value in there])]
     if list(parameter.columns) == ["level", "code"]:
         groups = []
-        for level in ("total", "unattached", "region", "department", "chapter"):
+        for level in (*WHOLE_LEVELS, "region", "department", "chapter"):
             rows = snapshot.rows(
                 f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY strip_accents(label)",
                 {"level": level},

@@ -1,6 +1,6 @@
 """A copy of the portal that needs no server: its pages as files whose links lead to each other.
 
-The copy contains the home page, the story, the method and the eight questions. It contains all views and files that
+The copy contains the home page, the story, the method and the questions. It contains all views and files that
 these pages link to or offer in lists, except those of months and quarters, which would be ten times as many. For each
 place and diagnosis with a figure, it contains the first view of its page. A view has one file, also if it has several
 addresses: two addresses with the same permanent link are the same view. A link to a view that is not in the copy is
@@ -140,12 +140,13 @@ def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
     for question in snapshot.questions:
         if "level" not in question.columns or question.table.name not in snapshot.versions:
             continue
+        counted = next(c.name for c in question.table.columns if c.name in ("events", "deaths"))
         rows = snapshot.rows(
             "SELECT level, code, "
-            "row_number() OVER (PARTITION BY level ORDER BY max(events) DESC NULLS LAST, code) AS place "
+            f"row_number() OVER (PARTITION BY level ORDER BY max({counted}) DESC NULLS LAST, code) AS place "
             f"FROM {sql_name(question.table.name)} WHERE NOT is_masked GROUP BY level, code ORDER BY level, place"
         )
-        (x,) = question.parameters
+        x = question.parameters[0]
         for row in rows:
             if row["place"] > most:
                 left_out += 1

@@ -66,7 +66,7 @@ class Renderer:
         self._notice = notice
 
     def home(self, snapshot: Snapshot) -> str:
-        """The eight questions, each with its figure, trend and reliability."""
+        """The questions, each with its figure, trend and reliability."""
         cards = [c for q in snapshot.questions if (c := _card(snapshot, q))]
         return self._page(
             "home.html",

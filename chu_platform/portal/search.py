@@ -62,7 +62,7 @@ def diagnoses(snapshot: Snapshot, question: Question, words: str) -> Results:
 
 
 def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Results:
-    """What lies below a place or a diagnosis: departments of a region, categories of a chapter, and so on."""
+    """What lies below a place or a diagnosis, if it can be searched: departments of a region, categories of a chapter, ..."""
     _prepare(snapshot)
     below = {
         "region": "SELECT 'department' AS level, code, label, code AS detail, visible FROM found_department "
@@ -74,7 +74,7 @@ def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Res
         "category": "SELECT level, code, label, detail, visible FROM found_diagnosis WHERE indicator = $indicator "
         "AND level = 'leaf' AND category_code = $code",
     }
-    if level not in below:
+    if level not in below or question.search is None:
         return Results([], 0)
     return _results(
         snapshot,

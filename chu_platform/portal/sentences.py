@@ -117,6 +117,8 @@ def missing(measure: Measure, cell: Cell) -> str | None:
         return None
     if cell.masked:
         return f"Ce chiffre est masqué. {WHY_MASKED}"
+    if cell.reason:
+        return f"Ce chiffre n’est pas calculé, car l’année n’est pas comparable : {cell.reason}."
     if measure.value == "rate_per_1000" and "region_code" in cell.x:
         return (
             "Ce taux n’est pas calculé : la population n’est connue ici que pour 2019, par région, tous sexes et âges. "

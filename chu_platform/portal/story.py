@@ -380,6 +380,6 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
             f"{french.number(hidden[0]['cells_masked'])} établissements sur {french.number(hidden[0]['cells'])} sont masqués, même sur toute la période",
         )
     yield Advice(
-        "Examiner à date fixe ces huit indicateurs et leurs contrôles",
+        "Examiner à date fixe ces indicateurs et leurs contrôles",
         french.small(_checks(snapshot)).rstrip("."),
     )

@@ -8,7 +8,18 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.addresses import Addresses
-from chu_platform.portal.cells import Cell, Peers, as_cell, at, context_cells, history, over_time, peers, periods_at
+from chu_platform.portal.cells import (
+    Cell,
+    Peers,
+    as_cell,
+    at,
+    context_cells,
+    history,
+    of_france,
+    over_time,
+    peers,
+    periods_at,
+)
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
@@ -18,7 +29,6 @@ from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.sentences import NO_FIGURE, limits, missing
-from chu_platform.tables.spark_sql import ALL
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
@@ -162,13 +172,12 @@ def _dots(snapshot: Snapshot, choice: Choice, found: Peers) -> Dots:
 def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | None:
     """The reference value for the peers: France if it is known, else the median of the visible figures."""
     question, measure = choice.question, choice.measure
-    if "region_code" in choice.x:
+    if whole := of_france(question, choice.x):
         if measure.numerator and measure.numerator.column == measure.value:
             return None  # the number of all regions is no reference for the number of one
-        x = {**choice.x, "region_code": ALL}
-        rows = snapshot.kept(("history", question.slug, *x.items()), lambda: history(snapshot, question, x))
-        whole = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
-        return Reference("France", whole[0].value) if whole and whole[0].value is not None else None
+        rows = snapshot.kept(("history", question.slug, *whole.items()), lambda: history(snapshot, question, whole))
+        cells = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
+        return Reference("France", cells[0].value) if cells and cells[0].value is not None else None
     if found.natural or found.median is None:
         return None
     return Reference("Médiane des visibles", found.median)

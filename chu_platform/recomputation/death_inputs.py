@@ -69,11 +69,12 @@ _PLACES: Final[Mapping[Table, str]] = {
 
 
 def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create death(key, year, sex, region, band) from the views `raw_<source>`.
+    """Create death(key, year, sex, region, department, band, age_group) from the views `raw_<source>`.
 
     Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 9_352 to 9_354 are
-    those of Algeria; Corsica before 1976 is 20; Mayotte also 985, and La Réunion 98405. 97123 and 97127 are no part of
-    Guadeloupe any more. A code has five characters.
+    those of Algeria; Corsica before 1976 is 20, without department; Mayotte also 985, and La Réunion 98405. 97123 and
+    97127 are no part of Guadeloupe any more. A code has five characters. The age group is the first age of five years,
+    90 for 90 and over, null for an unknown age.
     """
     create_date_macros(connection)
     create_department_macro(connection)
@@ -102,11 +103,12 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT key, death_year::INTEGER AS year, if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
                 CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]|9712[37]' THEN NULL
                     WHEN place ^@ '20' THEN '2A' WHEN place ^@ '985' THEN '976' WHEN place = '98405' THEN '974'
-                    ELSE department_of(place) END AS department_code,
-                band_of_age(age) AS band
+                    ELSE department_of(place) END AS department_code, place ^@ '20' AS is_old_code,
+                band_of_age(age) AS band, least(age // 5 * 5, 90) AS age_group
             FROM aged
         )
-        SELECT DISTINCT key, year, sex, coalesce(region_code, '{ELSEWHERE}') AS region, band
+        SELECT DISTINCT key, year, sex, coalesce(region_code, '{ELSEWHERE}') AS region,
+            if(region_code IS NULL OR is_old_code, NULL, department_code) AS department, band, age_group
         FROM line LEFT JOIN raw_department USING (department_code)
         """
     )

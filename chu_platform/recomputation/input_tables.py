@@ -14,13 +14,17 @@ from chu_platform.recomputation.care_inputs import (
     create_stays,
 )
 from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
+from chu_platform.recomputation.mortality_inputs import create_mortality
 from chu_platform.recomputation.recomputation import InputSet
 from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
 from chu_platform.recomputation.survey_inputs import create_sites
 from chu_platform.references.cim10 import cim10
 from chu_platform.references.cim10_chapter import cim10_chapter
 from chu_platform.references.department import department
+from chu_platform.references.mortality_quotients import mortality_quotients
+from chu_platform.references.population import population
 from chu_platform.references.region import region
+from chu_platform.references.standard_population import standard_population
 from chu_platform.references.survey_region import survey_region
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.consultation import consultation
@@ -50,7 +54,10 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         (patient, consultation, hospitalisations, diagnostic, cim10, cim10_chapter),
         (create_patients, create_consultations, create_stays, create_diagnosis_levels, create_base_by_age),
     ),
-    InputSet.DEATHS: Inputs((*DEATH_KEYS, department, region), (create_deaths,)),
+    InputSet.DEATHS: Inputs(
+        (*DEATH_KEYS, department, region, population, mortality_quotients, standard_population),
+        (create_deaths, create_mortality),
+    ),
     InputSet.PLACES: Inputs(
         (patient, consultation, activite_professionnel_sante, etablissement_sante, department),
         (create_patients, create_consultations, create_organisations),

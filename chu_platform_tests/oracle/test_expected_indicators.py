@@ -32,6 +32,17 @@ COLUMNS = {
     "kpi_deaths_by_region": [
         *["year", "region_code", "sex", "age_band", "is_partial", "deaths", "population", "rate_per_1000"],
     ],
+    "kpi_mortality": [
+        *["year", "level", "code", "sex", "is_partial", "is_comparable", "deaths", "population", "unknown_age_share"],
+        *[
+            "coverage",
+            "crude_rate",
+            "standardised_rate",
+            "comparative_index",
+            "life_expectancy_0",
+            "life_expectancy_65",
+        ],
+    ],
     "kpi_satisfaction_by_region": [
         *[
             "year",

@@ -109,17 +109,17 @@ def test_a_masked_cell_is_shown_as_masked_with_the_reason(question: Question, ma
         assert "toute la base sauf 1 à 10 personnes" in page
 
 
-def test_home_has_the_eight_questions_with_figure_trend_and_reliability(portal: Served) -> None:
+def test_home_has_the_questions_with_figure_trend_and_reliability(portal: Served) -> None:
     page = portal.page("/")
     for question in QUESTIONS:
         assert question.title in page
-    assert len(page.all("li.card svg.chart-spark")) == 8
+    assert len(page.all("li.card svg.chart-spark")) == len(QUESTIONS)
     cards = [card.text for card in page.all("li.card")]
-    assert sum(bool(re.search(r"\d+ contrôles réussis sur \d+", card)) for card in cards) == 8
-    assert sum(bool(re.search(r"Données jusqu’au \d", card)) for card in cards) == 7
+    assert sum(bool(re.search(r"\d+ contrôles réussis sur \d+", card)) for card in cards) == len(QUESTIONS)
+    assert sum(bool(re.search(r"Données jusqu’au \d", card)) for card in cards) == len(QUESTIONS) - 1
     assert sum(bool(re.search(r"Dernière campagne \d{4}", card)) for card in cards) == 1
     assert sum("des lignes sont masquées" in card for card in cards) == 6
-    assert sum("Données publiques (Insee) : rien n’est masqué" in card for card in cards) == 1
+    assert sum("Données publiques (Insee) : rien n’est masqué" in card for card in cards) == 2
     assert sum("Données publiques (HAS) : rien n’est masqué" in card for card in cards) == 1
 
 
@@ -136,9 +136,9 @@ def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> N
     """Events of the demonstration pack end years ago: the rules on freshness remark it, nothing else is wrong."""
     page = portal.page("/")
     labels = [e.text for e in page.all(".badge")]
-    assert len(labels) == 8 and set(labels) <= {"✓ Contrôlé", "✓ Contrôlé, avec remarque"}
+    assert len(labels) == len(QUESTIONS) and set(labels) <= {"✓ Contrôlé", "✓ Contrôlé, avec remarque"}
     assert "Aucun indicateur n’est en échec, aucun calcul n’est en retard." in page
-    assert len(re.findall(r"Données jusqu’au [^;.]*, plus anciennes que prévu\.", page.text)) == 7
+    assert len(re.findall(r"Données jusqu’au [^;.]*, plus anciennes que prévu\.", page.text)) == len(QUESTIONS) - 1
     assert "Dernière campagne 2020 ; données plus anciennes que prévu." in page
     page = portal.page("/questions/consultations-etablissement")
     assert "Données plus anciennes que prévu : dans « Consultations », l’âge du dernier événement est de" in page
@@ -205,7 +205,7 @@ def test_of_public_data_it_is_said_that_nothing_is_masked(portal: Served) -> Non
 
 def test_every_label_has_its_why(portal: Served) -> None:
     links = [e.attributes["href"] for e in portal.page("/").all("a") if e.text.startswith("Pourquoi ?")]
-    assert len(links) == 8
+    assert len(links) == len(QUESTIONS)
     for link in links:
         address, _, fragment = link.partition("#")
         assert fragment in portal.page(address).ids

@@ -87,7 +87,7 @@ kpi_stays_by_length = Indicator(
         measures=MEASURES,
     ),
     question=IndicatorQuestion(
-        number=9,
+        number=99,
         slug="sejours-duree",
         title="Combien de séjours de chaque durée ?",
         short="Séjours par durée",
