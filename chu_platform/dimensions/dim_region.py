@@ -1,7 +1,7 @@
 """Regions, with a member for places outside the regions."""
 
 from chu_platform.references.region import region
-from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ELSEWHERE, UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Table, Zone
@@ -16,14 +16,13 @@ dim_region = Table(
     columns=[
         Column("region_key", STRING, "code Insee de la région ; 99 : ailleurs", "Région", key=True),
         Column("region_label", STRING, "nom de la région", "Nom de la région", nullable=False),
-        Column("population_2019", LONG, "habitants au 1er janvier 2019", "Population 2019"),
     ],
     reads={"region": region},
     rows=Query(
         f"""
-        SELECT region_code AS region_key, region_label, population_2019 FROM {{region}}
-        UNION ALL SELECT '{ELSEWHERE}', concat('étranger, collectivités d', chr(39), 'outre-mer ou inconnu'), NULL
-        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}', NULL
+        SELECT region_code AS region_key, region_label FROM {{region}}
+        UNION ALL SELECT '{ELSEWHERE}', concat('étranger, collectivités d', chr(39), 'outre-mer ou inconnu')
+        UNION ALL SELECT '{UNKNOWN}', '{UNKNOWN_LABEL}'
         """
     ),
 )

@@ -29,7 +29,7 @@ from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, STRING, Column, arrow_schema
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import ALL, POPULATION_AGES
-from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 # The age groups of the coverage: name, first age, and first age after it.
 AGE_GROUPS: Final = (
@@ -183,4 +183,6 @@ fact_death_coverage = Table(
             "une année a un motif si et seulement si elle n’est pas comparable",
         )
     ],
+    # So a correction touches only its years of the tables that derive from this one.
+    layout=Layout(partition_by=["year"]),
 )

@@ -1,46 +1,25 @@
 """Indicator 7: deaths by year and by region of the place of death."""
 
+from collections.abc import Mapping, Sequence
+
 import duckdb
 import pyarrow as pa
 
 from chu_platform.oracle.care_indicators import AGE_BANDS, query_table
 
 ELSEWHERE = "99"
-# Census populations of 2019 (Mayotte: of 2017), INSEE.
-POPULATIONS = {
-    "01": 384_239,
-    "02": 364_508,
-    "03": 281_678,
-    "04": 861_210,
-    "06": 256_518,
-    "11": 12_262_544,
-    "24": 2_573_180,
-    "27": 2_805_580,
-    "28": 3_325_032,
-    "32": 6_004_947,
-    "44": 5_556_219,
-    "52": 3_806_461,
-    "53": 3_354_854,
-    "75": 6_010_289,
-    "76": 5_933_185,
-    "84": 8_042_936,
-    "93": 5_081_101,
-    "94": 340_440,
-}
+# Whether the population of a region is known in the year.
+SETTLED = "(year, region_code) IN (SELECT (year, region_code) FROM inhabited)"
 
 
-def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Table 7 from the distinct rows `death`; the region `all` is the 18 regions.
+def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create dated_death(year, region_code, department, sex, age) from the distinct rows `death`.
 
     Uses the macro `age` of `care_indicators`.
     Deaths without a valid date are left out. An unknown day of birth or death is replaced with the 15th, an unknown
     month with 1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
-
-    Creates dated_death(year, region_code, department, sex, age). Corsican codes of before 1976 have no department.
+    Corsican codes of before 1976 have no department.
     """
-    connection.execute("CREATE TABLE inhabitants(region VARCHAR, inhabitants BIGINT)")
-    populations = [*POPULATIONS.items(), ("all", sum(POPULATIONS.values()))]
-    connection.executemany("INSERT INTO inhabitants VALUES (?, ?)", populations)
     connection.execute(
         f"""
         CREATE TABLE dated_death AS
@@ -79,6 +58,32 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
         FROM placed
         """
     )
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection, people: Mapping[tuple[int, str, str], Sequence[float]], comparable: set[int]
+) -> pa.Table:
+    """Table 7 from `dated_death`; the region `all` is the 18 regions.
+
+    `people` are the inhabitants in the middle of each year by year, department and sex, in groups of five years of age.
+    Rates exist for the `comparable` years; deaths count in them where the population is known.
+    """
+    bands = [*AGE_BANDS, AGE_BANDS[-1]]
+    connection.execute("CREATE TABLE lives(year INTEGER, department VARCHAR, sex VARCHAR, age_band VARCHAR, n DOUBLE)")
+    columns = list(
+        zip(
+            *(
+                (year, department, sex, band, n)
+                for (year, department, sex), counts in people.items()
+                for band, n in zip(bands, counts, strict=True)
+            ),
+            strict=True,
+        )
+    )
+    listed = pa.table(dict(zip(("year", "department", "sex", "age_band", "n"), map(list, columns), strict=True)))
+    connection.register("listed", listed)
+    connection.execute("INSERT INTO lives FROM listed")
+    connection.unregister("listed")
     return query_table(
         connection,
         f"""
@@ -86,29 +91,34 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             SELECT year, region_code, sex, CASE WHEN age IS NULL THEN 'unknown'
                 ELSE ({AGE_BANDS!r})[least(age // 5, 17) + 1] END AS age_band
             FROM dated_death
+        ), inhabited AS (
+            SELECT year, CASE GROUPING(d.region) WHEN 1 THEN 'all' ELSE d.region END AS region_code,
+                CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
+                CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, sum(n) AS population
+            FROM lives l JOIN department d ON d.code = l.department GROUP BY year, CUBE (d.region, sex, age_band)
         ), counted AS (
             SELECT year, region_code, CASE GROUPING(sex) WHEN 1 THEN 'all' ELSE sex END AS sex,
                 CASE GROUPING(age_band) WHEN 1 THEN 'all' ELSE age_band END AS age_band, count(*) AS deaths
             FROM banded GROUP BY year, region_code, CUBE (sex, age_band)
         ), placed AS (
-            FROM counted
+            SELECT *, if({SETTLED}, deaths, 0) AS inside FROM counted
             UNION ALL
-            SELECT year, 'all', sex, age_band, sum(deaths)::BIGINT FROM counted
-            WHERE region_code <> '{ELSEWHERE}' GROUP BY year, sex, age_band
+            SELECT year, 'all', sex, age_band, sum(deaths)::BIGINT, sum(if({SETTLED}, deaths, 0))::BIGINT
+            FROM counted WHERE region_code <> '{ELSEWHERE}' GROUP BY year, sex, age_band
         ), every AS (
             SELECT year, region_code, 'all' AS sex, 'all' AS age_band
             FROM (SELECT DISTINCT year FROM banded),
-                 (SELECT region AS region_code FROM inhabitants UNION ALL SELECT '{ELSEWHERE}')
+                 (SELECT DISTINCT region AS region_code FROM department UNION ALL SELECT unnest(['all', '{ELSEWHERE}']))
         ), complete AS (
-            SELECT year, region_code, sex, age_band, coalesce(deaths, 0) AS deaths
+            SELECT year, region_code, sex, age_band, coalesce(deaths, 0) AS deaths, coalesce(inside, 0) AS inside
             FROM placed FULL JOIN every USING (year, region_code, sex, age_band)
             WHERE sex IS NOT NULL
         )
-        SELECT c.year, region_code, sex, age_band, c.year = max(c.year) OVER () AS is_partial, deaths,
-            inhabitants AS population, 1000.0 * deaths / inhabitants AS rate_per_1000
-        FROM complete c
-        LEFT JOIN inhabitants p ON p.region = region_code AND c.year = 2019 AND sex = 'all'
-            AND age_band = 'all'
+        SELECT year, region_code, sex, age_band, year = max(year) OVER () AS is_partial,
+            list_contains({sorted(comparable)}::INTEGER[], year) AS is_comparable, deaths,
+            CASE WHEN is_comparable AND population IS NOT NULL THEN inside END AS rated_deaths, population,
+            1000.0 * rated_deaths / nullif(population, 0) AS rate_per_1000
+        FROM complete LEFT JOIN inhabited USING (year, region_code, sex, age_band)
         ORDER BY ALL
         """,
     )

@@ -32,8 +32,12 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{spill}'")
         pack_tables.load(connection, pack)
         results = care_indicators.compute(connection)
-        results["kpi_deaths_by_region"] = death_indicator.compute(connection)
-        results["kpi_mortality"] = mortality_indicator.compute(connection, pack)
+        death_indicator.create_deaths(connection)
+        people = mortality_indicator.middle_of_years(pack)
+        mortality = mortality_indicator.compute(connection, people)
+        comparable = {row["year"] for row in mortality.to_pylist() if row["is_comparable"]}
+        results["kpi_mortality"] = mortality
+        results["kpi_deaths_by_region"] = death_indicator.compute(connection, people, comparable)
     results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
     return results
 

@@ -44,14 +44,14 @@ class Cell:
         return [(d / p if p else nan) if d else 0.0 for d, p in zip(self.aged(), self.lived, strict=True)]
 
 
-def compute(connection: duckdb.DuckDBPyConnection, pack: Path) -> pa.Table:
-    """The indicator from `dated_death` (`death_indicator`), `department` and the population of the pack."""
+def compute(connection: duckdb.DuckDBPyConnection, people: Mapping[tuple[int, str, str], Sequence[float]]) -> pa.Table:
+    """The indicator from `dated_death` (`death_indicator`), `department` and the population (`middle_of_years`)."""
     regions = dict(connection.sql("SELECT code, region FROM department").fetchall())
     dead = connection.sql(
         "SELECT year, region_code, department, sex, least(age // 5, 18), count(*) FROM dated_death GROUP BY ALL"
     ).fetchall()
     last = max(row[0] for row in dead)
-    cells, unplaced = _cells(_middle_of_years(pack), dead, regions, last)
+    cells, unplaced = _cells(people, dead, regions, last)
     expected = _expected(cells)
     rows = []
     for key, cell in cells.items():
@@ -79,7 +79,7 @@ def compute(connection: duckdb.DuckDBPyConnection, pack: Path) -> pa.Table:
     return pa.Table.from_pylist(sorted(rows, key=lambda r: tuple(r[n] for n in names)))
 
 
-def _middle_of_years(pack: Path) -> Mapping[tuple[int, str, str], Sequence[float]]:
+def middle_of_years(pack: Path) -> Mapping[tuple[int, str, str], Sequence[float]]:
     """The population in the middle of each year, by year, department and sex."""
     with (pack / "Population" / "population_department_sex_age.csv").open(encoding="utf-8", newline="") as lines:
         january = {

@@ -11,7 +11,7 @@ from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period, coarser
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.spark_sql import ALL, UNKNOWN_LABEL, WHOLE_PROFESSION
+from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN_LABEL, WHOLE_PROFESSION
 
 X = Mapping[str, str]
 Row = Mapping[str, Any]
@@ -376,7 +376,8 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     """The cells that give the context of an X in the same period.
 
     For an establishment: its department, its region and the whole group. For a diagnosis: its category and chapter.
-    For a survey: the other survey. For a sex: the other sexes and, for a place, France.
+    For a survey: the other survey. For a sex: the other sexes and, for a place, France; for
+    the 18 regions, the places outside them.
     """
     wanted: list[X] = []
     if x.get("level") == "establishment":
@@ -407,6 +408,8 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
         wanted = [{**x, "survey": other}]
     elif "sex" in x:
         wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
+        if x.get("region_code") == ALL:
+            wanted.append({**x, "region_code": ELSEWHERE})
         if x.get("level") in ("region", "department") and (whole := of_france(question, x)):
             wanted.append(whole)
     if question.slug == "consultations-etablissement" and x["level"] != "total":
@@ -438,11 +441,24 @@ def of_france(question: Question, x: X) -> X | None:
     return {**x, "level": "france", "code": ALL} if "france" in question.levels else None
 
 
-def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, float]]:
-    """The sum of a count over all regions, for all sexes and ages, for each complete year without masked cells."""
+@dataclass(frozen=True)
+class PlaceSums:
+    """A count of all places, and of those outside the 18 regions, for all sexes and ages."""
+
+    whole: float
+    elsewhere: float
+
+
+def summed(snapshot: Snapshot, question: Question, column: str) -> list[tuple[Period, PlaceSums]]:
+    """The sums of a count over all places, for each complete year without masked cells."""
+    counted = f"sum({sql_name(column)})"
     rows = snapshot.rows(
-        f"SELECT period_start, period_end, sum({sql_name(column)}) AS whole FROM {relation(question)} "
+        f"SELECT period_start, period_end, {counted} AS whole, "
+        f"coalesce({counted} FILTER (region_code = '{ELSEWHERE}'), 0) AS elsewhere FROM {relation(question)} "
         f"WHERE sex = '{ALL}' AND age_band = '{ALL}' AND region_code <> '{ALL}' AND NOT is_partial "
         "GROUP BY ALL HAVING NOT bool_or(is_masked) ORDER BY period_start"
     )
-    return [(Period("year", r["period_start"], r["period_end"]), float(r["whole"])) for r in rows]
+    return [
+        (Period("year", r["period_start"], r["period_end"]), PlaceSums(float(r["whole"]), float(r["elsewhere"])))
+        for r in rows
+    ]

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal import quality, search, sentences
 from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
-from chu_platform.portal.cells import Cell, periods_at, summed
+from chu_platform.portal.cells import Cell, PlaceSums, periods_at, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
@@ -180,7 +180,7 @@ class Renderer:
             "headline": sentences.headline(question, view.measure, own),
             "limits": sentences.limits_or_why(view.measure, own),
             "parts": sentences.parts(view.measure, own),
-            "why_missing": sentences.missing(view.measure, own),
+            "why_missing": sentences.missing(own),
             "partial": sentences.partial(question, own),
             "waiting": sentences.waiting(own, next(iter(periods_at(snapshot, question, "all")), None)),
             "standing": sentences.standing(view.measure, view.peers, own),
@@ -295,12 +295,12 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
     return Card(question, *made, reliability(snapshot, question)) if made else None
 
 
-def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, Markup, str, Markup]:
+def _sum_card(view: View, sums: Mapping[Period, PlaceSums]) -> tuple[str, str, str, Markup, str, Markup]:
     """The card of a question that has no row for all regions: their sum, and how far apart they are."""
     period = view.choice.period
     rated = [c for c in view.peers.cells if c.value is not None]
-    moments = [Moment(p.label, p.short, value) for p, value in sums.items()]
-    whole = french.number(sums[period])
+    moments = [Moment(p.label, p.short, found.whole) for p, found in sums.items()]
+    whole = french.number(sums[period].whole)
     detail = ""
     if rated:
         # Without names: the lowest and the highest figure may be apart by chance.
@@ -310,7 +310,7 @@ def _sum_card(view: View, sums: Mapping[Period, float]) -> tuple[str, str, str, 
         view.choice.address(),
         whole,
         view.measure.numerator.label if view.measure.numerator else "",
-        sentences.sum_of_deaths(period, whole),
+        sentences.sum_of_deaths(period, sums[period]),
         detail,
         sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),
     )

@@ -6,7 +6,7 @@ from typing import Final
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.portal.cells import Cell, Peers
+from chu_platform.portal.cells import Cell, Peers, PlaceSums
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import GRAINS, Period
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
@@ -67,11 +67,15 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     )
 
 
-def sum_of_deaths(period: Period, whole: str) -> Markup:
-    """The finding of all regions together."""
+def sum_of_deaths(period: Period, sums: PlaceSums) -> Markup:
+    """The finding of all places together, and how the 18 regions and the other places add up to it."""
     return Markup(
-        "{}, <strong>{} décès</strong> sont comptés, les 18 régions et les lieux hors d’elles réunis."
-    ).format(period.when, whole)
+        "{}, <strong>{} décès</strong> sont comptés : {} dans les 18 régions et {} ailleurs (étranger, collectivités "
+        "d’outre-mer ou lieu inconnu)."
+    ).format(
+        period.when,
+        *(french.number(n) for n in (sums.whole, sums.whole - sums.elsewhere, sums.elsewhere)),
+    )
 
 
 def named(question: Question, cell: Cell) -> str:
@@ -111,19 +115,14 @@ def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
     return found
 
 
-def missing(measure: Measure, cell: Cell) -> str | None:
+def missing(cell: Cell) -> str | None:
     """Why a cell has no figure; None when it has one."""
     if cell.value is not None:
         return None
     if cell.masked:
         return f"Ce chiffre est masqué. {WHY_MASKED}"
     if cell.reason:
-        return f"Ce chiffre n’est pas calculé, car l’année n’est pas comparable : {cell.reason}."
-    if measure.value == "rate_per_1000" and "region_code" in cell.x:
-        return (
-            "Ce taux n’est pas calculé : la population n’est connue ici que pour 2019, par région, tous sexes et âges. "
-            "Le nombre de décès, lui, est publié."
-        )
+        return f"Ce chiffre n’est pas calculé : {cell.reason}."
     return "Ce chiffre n’existe pas : rien n’est compté à son dénominateur."
 
 

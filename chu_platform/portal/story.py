@@ -361,10 +361,6 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
         "Enregistrer les sorties de la base : décès, départs",
         "rien dans les données ne dit quels patients sont partis ; la base ne diminue jamais, et les taux récents peuvent en être abaissés",
     )
-    yield Advice(
-        "Obtenir les populations par région, sexe et âge, pour chaque année",
-        f"le taux de mortalité n’existe que pour {DEATHS_YEAR}, et brut : il reflète d’abord l’âge des habitants",
-    )
     if survey and survey.dots_chart.rows:
         yield Advice(
             "Décider sur des intervalles, pas sur des rangs",

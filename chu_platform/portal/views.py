@@ -75,7 +75,7 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
     row = at(choice.rows, period)
     own = as_cell(question, choice.measure, row)
     instead_of = asked.measure if asked.explicit and asked.measure is not choice.measure else None
-    why = missing(asked.measure, as_cell(question, asked.measure, row)) or ""
+    why = missing(as_cell(question, asked.measure, row)) or ""
     shown = choice.measure
     series = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:

@@ -32,10 +32,11 @@ def recomputed_stay_rates(counts: Figures) -> Figures:
 
 
 def recomputed_death_rates(counts: Figures) -> Figures:
-    """Add the deaths per 1000 inhabitants; needs deaths and population."""
-    low, high = poisson_limits(counts["deaths"])
+    """Add the deaths per 1000 inhabitants; needs rated_deaths and population."""
+    deaths = counts["rated_deaths"]
+    low, high = poisson_limits(deaths)
     factor = 1000 / counts["population"]
-    return {**counts, "rate_per_1000": counts["deaths"] * factor, "rate_low": low * factor, "rate_high": high * factor}
+    return {**counts, "rate_per_1000": deaths * factor, "rate_low": low * factor, "rate_high": high * factor}
 
 
 def recomputed_score_limits(counts: Figures) -> Figures:

@@ -14,7 +14,7 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
 
     death_place(year, region, department, level, code): the places in which a death counts, of the departments with a
     population in the year, and of regions in which a death has no department. resident(year, level, code, sex, p0,
-    ...): inhabitants by age group.
+    ...): inhabitants by age group. region_resident(year, region_code, sex, age_band, population): the same by band.
     national(year, sex, unknown, d0, ...): deaths of France. covered(year, sex, coverage) and comparable(year): the part
     of the expected deaths that the register has.
     """
@@ -37,6 +37,13 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE resident AS
         SELECT year, level, code, s.sex, {_by_age("population", "age", "p")}
         FROM people, LATERAL (SELECT {LEVELS}), LATERAL (SELECT unnest(['all', people.sex]) AS sex) s
+        GROUP BY ALL;
+
+        CREATE TABLE region_resident AS
+        SELECT year, r.region_code, s.sex, b.age_band, sum(population) AS population
+        FROM people, LATERAL (SELECT unnest(['all', region]) AS region_code) r,
+            LATERAL (SELECT unnest(['all', people.sex]) AS sex) s,
+            LATERAL (SELECT unnest(['all', band_of_age(age)]) AS age_band) b
         GROUP BY ALL;
 
         CREATE TABLE national AS

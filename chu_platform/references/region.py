@@ -1,16 +1,15 @@
-"""The 18 regions of France, with their populations of 2019."""
+"""The 18 regions of France."""
 
 import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
-from chu_platform.tables.columns import LONG, STRING, Column
+from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 
 def _rows() -> pa.Table:
-    table = packaged("regions")
-    return table.set_column(2, "population_2019", table["population_2019"].cast(pa.int64()))
+    return packaged("regions")
 
 
 region = Table(
@@ -29,7 +28,6 @@ region = Table(
             key=True,
         ),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
-        Column("population_2019", LONG, "habitants au 1er janvier 2019", "Population 2019", nullable=False),
     ],
     rows=Computed(_rows, from_columns=packaged_columns("regions")),
 )

@@ -55,8 +55,8 @@ class Periods(Protocol):
     def as_year(self, column: str) -> str:
         """Expression: the year, as INT, of a period returned by `year`. Null for a free range."""
 
-    def is_year(self, column: str, year: int) -> str:
-        """Condition: a period returned by `year` is exactly this year."""
+    def calendar_year(self, column: str) -> str:
+        """Expression: the year, as INT, that a period returned by `year` is exactly. Null for any other period."""
 
 
 QueryOverPeriods = Callable[[Periods], str]
@@ -114,9 +114,9 @@ class CalendarPeriods:
         """See `Periods`."""
         return f"CAST({column} AS INT)"
 
-    def is_year(self, column: str, year: int) -> str:
+    def calendar_year(self, column: str) -> str:
         """See `Periods`."""
-        return f"{column} = '{year}'"
+        return self.as_year(column)
 
 
 CALENDAR: Final = CalendarPeriods()
@@ -255,9 +255,11 @@ class MonthRange:
         """See `Periods`."""
         return "CAST(NULL AS INT)"
 
-    def is_year(self, column: str, year: int) -> str:  # noqa: ARG002 - there is one period
+    def calendar_year(self, column: str) -> str:  # noqa: ARG002 - there is one period
         """See `Periods`."""
-        return "true" if (self.start, self.end) == (date(year, 1, 1), date(year + 1, 1, 1)) else "false"
+        year = self.start.year
+        is_one = (self.start, self.end) == (date(year, 1, 1), date(year + 1, 1, 1))
+        return f"CAST({year if is_one else 'NULL'} AS INT)"
 
     def _whole_years(self, column: str) -> str:
         first = self.start.year if (self.start.month, self.start.day) == (1, 1) else self.start.year + 1

@@ -181,9 +181,12 @@ class Table(DeclaresTables):
         Each of `changed` gives the values of the partition columns of `read`.
         """
         names = {name for name, table in self.reads.items() if table is read}
-        if not names or not names <= {*self.derives_from} or read.partition_scheme is None:
+        if not names or not names <= {*self.derives_from}:
             return None
         scheme = read.partition_scheme
+        if scheme is None:
+            # A yearly table that is made whole.
+            return TouchedPartitions.of(changed) if self.partition_by == read.partition_by == [YEAR] else None
         found = [values[scheme.column] for values in changed]
         if self.partition_scheme is scheme:
             return TouchedPartitions.of({scheme.column: value} for value in found)

@@ -75,6 +75,21 @@ def test_france_is_the_eighteen_regions(made: Home) -> None:
     assert france["rate_per_1000"] == pytest.approx(1000 * france["deaths"] / france["population"])
 
 
+def test_in_the_rate_of_france_deaths_count_where_the_population_is_known(made: Home) -> None:
+    """Overseas regions have a population from 1990 on, Mayotte from 2014 on."""
+    found = rows(made.lake, kpi_deaths_by_region.exact).to_pylist()
+    for year, without in ((1985, {"01", "02", "03", "04", "06"}), (2000, {"06"}), (2018, set())):
+        totals = {r["region_code"]: r for r in found if (r["year"], r["sex"], r["age_band"]) == (year, "all", "all")}
+        france, elsewhere = totals.pop("all"), totals.pop("99")
+        assert {code for code, r in totals.items() if r["population"] is None} == without
+        assert france["rated_deaths"] == sum(r["deaths"] for code, r in totals.items() if code not in without)
+        assert france["rate_per_1000"] == pytest.approx(1000 * france["rated_deaths"] / france["population"])
+        assert {totals[code]["rate_per_1000"] for code in without} <= {None}
+        assert elsewhere["rate_per_1000"] is None and elsewhere["reason"]
+    assert {r["year"] for r in found if r["rate_per_1000"] is not None} == {*range(1977, 2020)}
+    assert all((r["reason"] is None) == (r["rated_deaths"] is not None) for r in found)
+
+
 def test_a_mean_score_has_an_interval_from_five_scored_sites_on(made: Home) -> None:
     for row in rows(made.lake, kpi_satisfaction_by_region.exact).to_pylist():
         assert (row["score_low"] is not None) == (row["sites_scored"] >= 5)

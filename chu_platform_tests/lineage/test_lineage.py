@@ -65,7 +65,12 @@ def constant(one: Table) -> set[str]:
                 "department.region_code",
             },
         ),
-        ("kpi_deaths_by_region", "population", {"region.population_2019"}),
+        (
+            "kpi_deaths_by_region",
+            "population",
+            # Delivered, or of the packaged reference.
+            {"population.population", *(f"population_department_sex_age.{age}" for age in range(0, 95, 5))},
+        ),
         (
             "kpi_deaths_by_region",
             "year",

@@ -129,7 +129,11 @@ def test_the_deaths_of_the_home_page_are_the_sum_of_the_regions(made: Home, port
     page = portal.page("/")
     whole = french.number(sum(row["deaths"] for row in regions)).replace("\u202f", " ")
     assert f"{whole} décès" in [e.text for e in page.all("li.card strong")]
-    assert f"{whole} décès sont comptés" in page
+    inside, elsewhere = (
+        french.number(sum(r["deaths"] for r in regions if (r["region_code"] == "99") == outside)).replace("\u202f", " ")
+        for outside in (False, True)
+    )
+    assert f"{whole} décès sont comptés : {inside} dans les 18 régions et {elsewhere} ailleurs" in page
 
 
 def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> None:
@@ -253,7 +257,7 @@ def test_a_chart_that_is_taken_along_says_what_it_shows_and_where_it_is_from(par
     number = portal.reader.snapshot.versions["kpi_deaths_by_region"].number
     for part_of_it in (
         "Décès par région – Île-de-France",
-        "aux brut de mortalité" if part != "evolution" else "Nombre de décès",
+        "aux brut de mortalité",
         "période choisie : 2019",
         f"Indicateurs du groupe hospitalier, données publiées, version {number} du ",
         "kpi_deaths_by_region",
@@ -425,10 +429,29 @@ def test_the_two_surveys_are_beside_each_other_never_mixed(made: Home, portal: S
 
 
 def test_without_a_rate_the_count_is_shown_and_the_rate_is_explained(portal: Served) -> None:
-    page = portal.page("/questions/deces-region?sexe=F&periode=2018")
+    """1976 has no mortality table, 1972 no population."""
+    page = portal.page("/questions/deces-region?sexe=F&periode=1976")
     assert page.one("dl.stats div:has(#chiffre) dt").text == "Nombre de décès"
-    page = portal.page("/questions/deces-region?periode=2018&mesure=taux")
-    assert "la population n’est connue ici que pour 2019" in page
+    page = portal.page("/questions/deces-region?periode=1976&mesure=taux")
+    assert "Ce chiffre n’est pas calculé : aucune table de mortalité de cette année." in page
+    page = portal.page("/questions/deces-region?periode=1972&mesure=taux")
+    assert "Ce chiffre n’est pas calculé : aucune population connue de cette période." in page
+    page = portal.page("/questions/mortalite?x=department:35&periode=1976")
+    assert page.one("dl.stats div:has(#chiffre) dt").text == "Nombre de décès"
+    assert "aucune table de mortalité de cette année" in page
+
+
+def test_mortality_compares_places_and_sexes_with_france(made: Home, portal: Served) -> None:
+    rows = published(made, BY_SLUG["mortalite"], "year = 2018 AND level = 'region' AND code = '53' AND sex = 'F'")
+    for key, column, unit in (
+        ("standardise", "standardised_rate", "décès pour 100 000 habitants"),
+        ("esperance-0", "life_expectancy_0", "ans"),
+    ):
+        page = portal.page(f"/questions/mortalite?x=region:53&sexe=F&periode=2018&mesure={key}")
+        assert figure_of(page) == f"{french.number(rows[0][column], 1)} {unit}".replace("\u202f", " ")
+        assert "France, femmes" in page and "Bretagne, hommes" in page
+        assert "Le registre donne le lieu du décès" in page
+    assert "France" in portal.page("/questions/mortalite")
 
 
 def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
@@ -439,14 +462,14 @@ def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
     assert carried("/questions/deces-region?periode=2019&mesure=deces") == ["deces"]
     # Neither the first measure, which is there without being asked for, nor one that is shown in its place.
     assert carried("/questions/deces-region?periode=2019&mesure=taux") == []
-    assert carried("/questions/deces-region?periode=2018") == []
-    assert carried("/questions/deces-region?periode=2018&mesure=taux") == []
+    assert carried("/questions/deces-region?periode=1976") == []
+    assert carried("/questions/deces-region?periode=1976&mesure=taux") == []
 
 
 def test_in_place_of_a_measure_without_figure_another_is_shown_and_said(made: Home, portal: Served) -> None:
-    rows = published(made, BY_SLUG["deces-region"], "year = 2018 AND deaths > 0 AND sex = 'all' AND age_band = 'all'")
+    rows = published(made, BY_SLUG["deces-region"], "year = 1976 AND deaths > 0 AND sex = 'all' AND age_band = 'all'")
     for row in some(rows, 3):
-        page = portal.page(f"/questions/deces-region?region={row['region_code']}&periode=2018&mesure=taux")
+        page = portal.page(f"/questions/deces-region?region={row['region_code']}&periode=1976&mesure=taux")
         assert figure_of(page) == f"{french.number(row['deaths'])} décès".replace("\u202f", " ")
         assert "il n’y a pas de chiffre" not in page
         assert "Taux brut de mortalité : pas de chiffre ici" in page

@@ -102,7 +102,9 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
     assert "Tous âges : " in step[7]
 
     rated = "year = 2019 AND sex = 'all' AND age_band = 'all' AND rate_per_1000 IS NOT NULL AND region_code <> 'all'"
-    deaths, people = total("sum(deaths), sum(population)", kpi_deaths_by_region.masked, rated)
+    deaths, people = total(
+        "sum(rated_deaths), CAST(round_even(sum(population), 0) AS BIGINT)", kpi_deaths_by_region.masked, rated
+    )
     if "au moins" not in step[8]:
         assert f"{deaths:,} décès pour {people:,} habitants".replace(",", " ") in step[8]
         assert "sans intervalle pour l’ensemble" in step[8]

@@ -9,6 +9,7 @@ import pytest
 from chu_platform.catalogue import catalogue
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
+from chu_platform.facts.fact_death_coverage import fact_death_coverage
 from chu_platform.kpis import kpi_consultation_rate_by_diagnosis, kpi_deaths_by_region
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.deces import deces
@@ -56,6 +57,7 @@ def test_an_indicator_is_touched_in_the_periods_of_the_month_or_year() -> None:
         ]
     )
     assert DEATHS.touched_by(fact_death, [{"death_year": "2019"}]) == TouchedPartitions.of([{"year": "2019"}])
+    assert DEATHS.touched_by(fact_death_coverage, [{"year": "2019"}]) == TouchedPartitions.of([{"year": "2019"}])
     assert DIAGNOSES.touched_by(fact_consultation, [{"month": None}]) is None
 
 

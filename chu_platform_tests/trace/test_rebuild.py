@@ -12,6 +12,8 @@ from deltalake import DeltaTable
 
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
+from chu_platform.facts.fact_death_by_age import fact_death_by_age
+from chu_platform.facts.fact_death_coverage import fact_death_coverage
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
@@ -71,6 +73,8 @@ def corrected(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Corrected
             deces_insee_fixe,
             deces_insee_csv,
             fact_death,
+            fact_death_by_age,
+            fact_death_coverage,
             kpi_deaths_by_region.exact,
             kpi_deaths_by_region.masked,
         ):
