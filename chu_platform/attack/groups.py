@@ -80,7 +80,8 @@ def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
                 without |= {table} if code == UNKNOWN else set()
             elif level == "chapter":
                 listed[table].add(code)
-        elif is_by_age(cell) and keys[0] == ALL:
+        elif is_by_age(cell) and keys[0] != ALL:
+            # Where no sex is listed, the patients of unknown sex are not those of all.
             found[table, grain, start, (UNKNOWN_SEX, keys[1])] = None
     for table, periods in with_categories.items():
         possible = chapters[table] if "leaf" in levels[table] else listed[table] if table in without else set()
@@ -104,6 +105,9 @@ def groups_of(figures: Figures, hierarchies: Hierarchies) -> Iterator[Group]:
             if whole in figures.ends or whole[3][:1] == (NO_CATEGORY,) or whole[3][:1] == (UNKNOWN_SEX,):
                 by_whole[kind, whole].append(cell)
     for (kind, whole), parts in by_whole.items():
+        if kind == "places in a total" and all(part[3][0] == "unattached" for part in parts):
+            # No region is listed: the consultations without a place are not the total.
+            continue
         yield Group(kind, whole, parts, *_measures(kind))
 
 

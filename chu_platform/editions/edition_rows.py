@@ -71,7 +71,8 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
     """The rows of an edition: all columns of `figures`, and STATUS_COLUMNS.
 
     `released` are the rows of the last edition, without rows before the first one. A row with present counts has the
-    base that was first released for its period, so that new patients change no released figure.
+    base that was first released for its period, so that new patients change no released figure. Of a level (other than
+    the total) without a row to show, no row is listed, since a list of cells with at least one event each is a figure.
     """
     cell = ", ".join(f"k.{c}" for c in figures.key)
     with duckdb.connect() as connection:
@@ -80,8 +81,12 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
         connection.execute(
             f"""
             CREATE TABLE listed AS SELECT k.*, d.state FROM candidate k
-            JOIN decision d ON d.indicator = '{figures.indicator}' AND d.cell = concat_ws('|', {cell})
-            WHERE d.state <> '{State.ABSENT}'
+            JOIN (
+                SELECT cell, state, level = 'total' OR bool_or(state NOT IN ('{State.MASKED}', '{State.ABSENT}'))
+                    OVER (PARTITION BY grain, level) AS is_listed
+                FROM decision WHERE indicator = '{figures.indicator}'
+            ) d ON d.cell = concat_ws('|', {cell})
+            WHERE d.state <> '{State.ABSENT}' AND d.is_listed
             """
         )
         if figures.base:

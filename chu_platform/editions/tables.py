@@ -96,7 +96,7 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
         reads={"candidate": candidate, "decision": decision},
         rows=Computed(
             rows,
-            columns={"decision": ["indicator", "cell", "state"]},
+            columns={"decision": ["indicator", "cell", "grain", "level", "state"]},
             given=("released",),
             from_columns={
                 **{
@@ -108,7 +108,10 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
                     for c in columns
                 },
                 **{c.name: ["decision.state"] for c in STATUS_COLUMNS},
-                EVERY_ROW: [*(f"candidate.{c}" for c in figures.key), "decision.indicator", "decision.cell"],
+                EVERY_ROW: [
+                    *(f"candidate.{c}" for c in figures.key),
+                    *(f"decision.{c}" for c in ("indicator", "cell", "grain", "level", "state")),
+                ],
             },
         ),
         layout=Layout(partition_by=candidate.layout.partition_by, z_order_by=candidate.layout.z_order_by),

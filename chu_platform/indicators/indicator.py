@@ -36,12 +36,14 @@ class MaskFamily(DeclaresTables):
     """Indicators that share totals and are therefore masked together, in one mask table.
 
     `systems` are the measures that satisfy the same relations, with the relations of the whole family. Each member adds
-    its own relations (`Release.relations`).
+    its own relations (`Release.relations`). `persons` is the column of distinct persons: a cell holds those of its parts,
+    by the relations of the first system.
     """
 
     name: str
     label: str
     systems: Sequence[Measures]
+    persons: str | None = None
 
     @cached_property
     def members(self) -> "Sequence[Indicator]":
@@ -66,9 +68,10 @@ class MaskFamily(DeclaresTables):
                 raise ValueError(f"{indicator.name}: {self.name} has no system of the measures {sorted(unknown)}")
         cells = " UNION ALL ".join(f"({release.cells})" for _, release in self._releases)
         systems = self._systems()
+        insiders = [r.insiders for _, r in self._releases if r.insiders]
 
         def rows(**tables: pa.Table) -> pa.Table:
-            return mask(tables, cells, systems)
+            return mask(tables, cells, systems, self.persons, insiders)
 
         return Table(
             name=self.name,
@@ -166,6 +169,7 @@ class Release:
         level_columns: The columns from which the level of a cell is made.
         reads: The dimensions that the SQL of the relations reads.
         relation_columns: The columns of these dimensions, as "input.column".
+        insiders: SQL of the cells of which the head of a place knows a part (`cell_masks.mask`), if any.
         withheld: The columns that are not released, because masked figures could be computed from them.
     """
 
@@ -180,6 +184,7 @@ class Release:
     level_columns: Sequence[str] = ()
     reads: Mapping[str, Table] = field(default_factory=dict)
     relation_columns: Sequence[str] = ()
+    insiders: str | None = None
     withheld: Sequence[str] = ()
 
     @property

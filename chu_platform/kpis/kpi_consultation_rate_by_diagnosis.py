@@ -111,8 +111,8 @@ kpi_consultation_rate_by_diagnosis = Indicator(
         cells=diagnosis_cells(
             NAME,
             RULES,
-            # The measures of the family: shares of consultations and whole consultations, which are equal.
-            ["events", "events"],
+            # Shares of consultations and whole consultations are equal; professionals are no figure of a diagnosis.
+            ["events", "events", "patients", "0"],
             released(DIAGNOSES),
         ),
         relations={("events",): diagnosis_relations(NAME, TOTAL)},

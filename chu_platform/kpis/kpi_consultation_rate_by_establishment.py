@@ -207,6 +207,31 @@ RECOMPUTATION: Final = Recomputation(
     complete=recomputed_rates,
 )
 
+# The head of an establishment knows its figures: what the visible ones of its places then tell of a few others, or of
+# the only other establishment.
+INSIDERS: Final = """
+    WITH own AS (
+        SELECT period_grain, period_start, code AS establishment_key, events, consultations, patients
+        FROM establishments WHERE level = 'establishment'
+    ),
+    place AS (
+        SELECT establishment_key, unnest(['establishment', 'department', 'region', 'total']) AS level,
+               unnest([establishment_key, department_code, region_key, 'total']) AS code
+        FROM establishment
+    ),
+    pair AS (
+        SELECT level, code FROM place SEMI JOIN own USING (establishment_key)
+        WHERE level IN ('department', 'region') GROUP BY ALL HAVING count(*) = 2
+    )
+    SELECT c.id, own.events AS own,
+           pair.code IS NOT NULL OR c.events - own.events BETWEEN 0.000001 AND 10.000001
+           OR c.consultations - own.consultations BETWEEN 1 AND 10 OR c.patients - own.patients BETWEEN 1 AND 10 AS few
+    FROM cell c
+    JOIN place USING (level, code)
+    JOIN own ON own.establishment_key = place.establishment_key AND own.period_grain = c.grain AND own.period_start = c.start
+    LEFT JOIN pair USING (level, code)
+    """
+
 kpi_consultation_rate_by_establishment = Indicator(
     exact=EXACT,
     fact=fact_consultation,
@@ -218,7 +243,7 @@ kpi_consultation_rate_by_establishment = Indicator(
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, level, code) AS cell,
                    period_grain AS grain, period_start AS start, level, code,
                    {RULES.reason} AS unsafe, events AS weight, events,
-                   consultations
+                   consultations, patients, 0 AS professionals
             FROM {RULES.tested("establishments", NAME)} WHERE {released(PLACES)}
             """,
         relations={
@@ -238,6 +263,7 @@ kpi_consultation_rate_by_establishment = Indicator(
             # A consultation may count in several places, so whole consultations are additive over time only.
             ("consultations",): over_time(NAME),
         },
+        insiders=INSIDERS,
         reads={"establishment": dim_establishment, "contributors": consultation_contributors},
         relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
         level_columns=["level", "code"],

@@ -302,10 +302,10 @@ kpi_consultation_rate_by_professional = Indicator(
         cells=f"""
             SELECT '{NAME}' AS indicator, concat_ws('|', period_grain, period_start, profession, speciality) AS cell,
                    period_grain AS grain, period_start AS start, level, code, {RULES.reason} AS unsafe,
-                   events AS weight, events, events
+                   events AS weight, events, events, patients, professionals
             FROM {RULES.tested(SPECIALITY_CELLS, NAME)}
             """,
-        relations={("events",): [PROFESSIONS, SPECIALITIES]},
+        relations={("events",): [PROFESSIONS, SPECIALITIES], ("professionals",): [SPECIALITIES]},
         reads={"contributors": consultation_contributors},
         level=LEVEL,
         level_columns=["speciality"],

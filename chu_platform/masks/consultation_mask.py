@@ -11,5 +11,7 @@ TOTAL: Final = "p.indicator = 'kpi_consultation_rate_by_establishment' AND p.lev
 consultation_mask = MaskFamily(
     name="consultation_mask",
     label="Masquage des indicateurs de consultation",
-    systems=[Measures(["events"], over_time()), Measures(["consultations"], [])],
+    # Professionals are additive over specialities, not over time.
+    systems=[Measures(["events"], over_time()), Measures(["consultations"], []), Measures(["professionals"], [])],
+    persons="patients",
 )

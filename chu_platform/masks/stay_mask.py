@@ -21,4 +21,5 @@ stay_mask = MaskFamily(
     label="Masquage des indicateurs d’hospitalisation",
     # Patients and base patients are not additive over diagnoses, ages or time: a patient may be in several cells.
     systems=[Measures(["events", "days"], over_time()), Measures(["patients"], []), Measures(["base_patients"], [])],
+    persons="patients",
 )

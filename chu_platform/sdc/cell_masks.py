@@ -13,10 +13,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.errors import ChuError
-from chu_platform.sdc.primary_rules import Reason
+from chu_platform.sdc.family import Family, Insiders, System
+from chu_platform.sdc.levels import Levels
+from chu_platform.sdc.primary_rules import HIDDEN, Reason
 from chu_platform.sdc.relations import Relations, relations_by_key
-from chu_platform.sdc.suppression import BrokenRelations, protect
+from chu_platform.sdc.unions import Unions
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column
 
 MASK_COLUMNS: Final[Sequence[Column]] = (
@@ -48,13 +49,22 @@ class Measures:
     relations: Sequence[str]
 
 
-def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]) -> pa.Table:
+def mask(
+    inputs: Mapping[str, pa.Table],
+    cells: str,
+    systems: Sequence[Measures],
+    persons: str | None = None,
+    insiders: Sequence[str] = (),
+) -> pa.Table:
     """The mask of a family, with the columns of MASK_COLUMNS.
 
     `cells` is DuckDB SQL over the inputs. It returns indicator, cell, grain, start, level, code, unsafe, weight and the
     measures of the systems. `unsafe` is the primary rule that masks the cell (`PrimaryRules.reason`), or null. Rows of
-    level `hidden` are protected, but not part of the result. The SQL of a relation
-    returns pairs of (parent, child) cell numbers, which are in the column `id` of the table `cell`.
+    level `hidden` are protected, but not part of the result. The SQL of a relation returns pairs of (parent, child)
+    cell numbers, which are in the column `id` of the table `cell`. `persons` is the column of distinct persons;
+    the relations of the first system say of which parts they are the union. The SQL of `insiders` returns
+    the cells of which somebody knows a part: `id`, `own` (the events of the part) and `few` (whether the cell would
+    tell this person of a few others).
 
     Raises ChuError if a relation does not hold.
     """
@@ -65,19 +75,24 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
             "CREATE TABLE cell AS SELECT row_number() OVER (ORDER BY indicator, cell) - 1 AS id, * "
             f"FROM ({cells}) ORDER BY id"
         )
-        small_cells = _array(connection, "unsafe IS NOT NULL").astype(bool)
-        built = []
-        for group in systems:
-            values = np.column_stack([_array(connection, c).astype(np.float64) for c in group.columns])
-            built.append((values, relations_of(connection, group.relations)))
-        masked = small_cells.copy()
-        # A cell has one mask for all its measures: repeat until no group of measures adds a cell.
-        while True:
-            before = masked.copy()
-            for values, relations in built:
-                masked = masked | _protected(values, masked, relations, group)
-            if (masked == before).all():
-                break
+        built = [
+            System(
+                ", ".join(group.columns),
+                np.column_stack([_array(connection, c).astype(np.float64) for c in group.columns]),
+                relations_of(connection, group.relations),
+            )
+            for group in systems
+        ]
+        unsafe = _array(connection, "unsafe IS NOT NULL").astype(bool)
+        family = Family(
+            weight=_array(connection, "weight").astype(np.float64),
+            unsafe=unsafe,
+            levels=_levels(connection, built),
+            systems=built,
+            unions=Unions(_array(connection, persons).astype(np.float64), built[0].relations) if persons else None,
+            insiders=_insiders(connection, insiders, len(unsafe)),
+        )
+        masked = family.mask()
         connection.register("masked", pa.table({"id": np.arange(len(masked)), "is_masked": masked}))
         result: pa.Table = connection.sql(
             f"""
@@ -89,20 +104,27 @@ def mask(inputs: Mapping[str, pa.Table], cells: str, systems: Sequence[Measures]
         return result
 
 
-def _protected(
-    values: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
-    masked: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
-    relations: Relations,
-    group: Measures,
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    try:
-        return protect(values, masked, relations)
-    except BrokenRelations as broken:
-        raise ChuError(
-            f"{broken.number} totals of {', '.join(group.columns)} are not the sums of their parts: the indicators "
-            "that are masked together were made from different rows, or one of them is wrong; make what the mask "
-            "reads again, from the facts on"
-        ) from None
+def _levels(connection: duckdb.DuckDBPyConnection, systems: Sequence[System]) -> Levels:
+    def number(columns: str) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        return _array(connection, f"dense_rank() OVER (ORDER BY {columns}) - 1").astype(np.int64)
+
+    return Levels.of(
+        number("indicator, grain, level"),
+        _array(connection, f"level = '{HIDDEN}'").astype(bool),
+        number("grain, start"),
+        [system.relations for system in systems],
+    )
+
+
+def _insiders(connection: duckdb.DuckDBPyConnection, queries: Sequence[str], n: int) -> Insiders:
+    own, few = np.zeros(n), np.zeros(n, np.bool_)
+    for query in queries:
+        found = connection.execute(
+            f"SELECT id, max(own)::DOUBLE AS own, bool_or(few) AS few FROM ({query}) GROUP BY id ORDER BY id"
+        ).fetchnumpy()
+        own[found["id"]] = np.asarray(found["own"])
+        few[found["id"]] = np.asarray(found["few"]).astype(bool)
+    return Insiders(own, few)
 
 
 def _array(connection: duckdb.DuckDBPyConnection, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

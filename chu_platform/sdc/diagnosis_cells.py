@@ -18,7 +18,7 @@ def diagnosis_cells(indicator: str, rules: PrimaryRules, measures: Sequence[str]
     than ten. Those of its leaf with the most patients stand for them.
     """
     listed = "".join(f", {m}" for m in measures)
-    summed = ", ".join(f"sum(k.{m}) AS {m}" for m in dict.fromkeys(["events", *measures]))
+    summed = ", ".join(f"sum(k.{m}) AS {m}" for m in dict.fromkeys(["events", *measures]) if m not in ("patients", "0"))
     hidden_rules = PrimaryRules(["events", "patients"], contributors=rules.contributors)
     hidden = f"""(
         SELECT period_grain, period_start, '{HIDDEN}' AS level, d.chapter_code AS code, max(k.patients) AS patients,

@@ -63,6 +63,15 @@ class Relations:
             np.concatenate([none, *(part.children for part in parts)]),
         )
 
+    def where(self, keep: NDArray[np.bool_]) -> Relations:
+        """Some of the relations: those where `keep`, shape (R,), is true."""
+        sizes = np.diff(self.starts)[keep]
+        return Relations(
+            self.parents[keep],
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
+            self.children[keep[self.rows]],
+        )
+
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum of the children of each relation: (n,) gives (R,), (n, m) gives (R, m)."""
         if not len(self):

@@ -31,7 +31,12 @@ class BrokenRelations(ValueError):
         super().__init__(message)
 
 
-def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Relations) -> NDArray[np.bool_]:
+def protect(
+    values: NDArray[np.float64],
+    small: NDArray[np.bool_],
+    relations: Relations,
+    unlisted: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
     """The mask of the cells that are not published: all of `small`, and the cells that protect them; shape (n,).
 
     `values` has shape (n,) or (n, m), one column for each additive measure that is published (events, days). The mask
@@ -60,9 +65,11 @@ def protect(values: NDArray[np.float64], small: NDArray[np.bool_], relations: Re
     measures = np.asarray(values, np.float64)
     measures = measures[:, None] if measures.ndim == 1 else measures
     _validate(measures, small, relations)
-    # Counts are integers: a masked count that is not 0 is known to be at least 1.
-    whole = np.all(measures == np.floor(measures), axis=0)
-    lower = np.where(whole & (measures >= 1), 1.0, 0.0)
+    # A masked count that is not 0 is known to be at least 1, and a masked share at least the least share of a
+    # professional, which is at most 1. Of cells that are not listed, nothing is known.
+    lower = np.minimum(measures, 1.0)
+    if unlisted is not None:
+        lower[unlisted] = 0.0
     quantities = Quantities.of(measures, lower)
     choice = Choice(quantities, small, relations)
     choice.apply_rules()

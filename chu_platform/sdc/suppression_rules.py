@@ -16,9 +16,9 @@ from chu_platform.sdc.relations import Relations
 # Counts from 1 to this value are never published, and cannot be computed from published figures.
 SMALL_CELL = 10
 
-# The remainder of a published sum, minus the lower bounds of its masked cells, must be more than this value. With 0, a
-# relation fails this test only if all its masked cells are at their lower bounds: an attacker then knows all of them.
-SLACK = 0
+# The room of a published sum is its remainder minus the lower bounds of its masked cells. With at least this room, each
+# masked cell may be 11 or more, and has an interval of at least 10, as far as this sum says.
+ROOM = SMALL_CELL + 1
 
 # Counts are exact in float64. Fractional values are sums of 1/n, with rounding errors far below this value.
 TOLERANCE = 1e-6
@@ -36,10 +36,8 @@ class Quantities:
 
     @classmethod
     def of(cls, measures: NDArray[np.float64], lower: NDArray[np.float64]) -> Quantities:
-        """Each measure (n, m) itself, and the measure minus the lower bounds (n, m) that the attacker knows, if any."""
-        above = (measures - lower)[:, lower.any(axis=0)]
-        thresholds = np.repeat([SMALL_CELL, SLACK], [measures.shape[1], above.shape[1]])
-        return cls(np.concatenate([measures, above], axis=1), thresholds + TOLERANCE)
+        """Each measure (n, m) minus the lower bounds (n, m) that the attacker knows."""
+        return cls(measures - lower, np.full(measures.shape[1], ROOM - TOLERANCE))
 
 
 @dataclass(frozen=True, eq=False)
