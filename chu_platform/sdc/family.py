@@ -68,7 +68,11 @@ class Family:
     def _without(self, gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The mask when the cells `gone` are not released."""
         systems = [replace(s, relations=self.levels.relations_left(s.relations, gone)) for s in self.systems]
-        unions = replace(self.unions, relations=self.levels.relations_left(self.unions.relations, gone)) if self.unions else None
+        unions = (
+            replace(self.unions, relations=self.levels.relations_left(self.unions.relations, gone))
+            if self.unions
+            else None
+        )
         masked = self.unsafe | gone | self.insiders.few
         # A cell has one mask for all its measures: repeat until no rule adds a cell.
         while True:
