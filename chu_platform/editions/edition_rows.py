@@ -71,8 +71,9 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
     """The rows of an edition: all columns of `figures`, and STATUS_COLUMNS.
 
     `released` are the rows of the last edition, without rows before the first one. A row with present counts has the
-    base that was first released for its period, so that new patients change no released figure. Of a level (other than
-    the total) without a row to show, no row is listed, since a list of cells with at least one event each is a figure.
+    base that was first released for its period, so that new patients change no released figure. Of a level without a
+    row to show, no row is listed, since a list of cells with at least one event each is a figure; a level with one row
+    for each period, such as the total, has no such list.
     """
     cell = ", ".join(f"k.{c}" for c in figures.key)
     with duckdb.connect() as connection:
@@ -82,9 +83,10 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
             f"""
             CREATE TABLE listed AS SELECT k.*, d.state FROM candidate k
             JOIN (
-                SELECT cell, state, level = 'total' OR bool_or(state NOT IN ('{State.MASKED}', '{State.ABSENT}'))
-                    OVER (PARTITION BY grain, level) AS is_listed
-                FROM decision WHERE indicator = '{figures.indicator}'
+                SELECT cell, state,
+                       bool_or(state NOT IN ('{State.MASKED}', '{State.ABSENT}')) OVER one_level
+                       OR count(*) OVER one_level = count(DISTINCT period_end) OVER one_level AS is_listed
+                FROM decision WHERE indicator = '{figures.indicator}' WINDOW one_level AS (PARTITION BY grain, level)
             ) d ON d.cell = concat_ws('|', {cell})
             WHERE d.state <> '{State.ABSENT}' AND d.is_listed
             """

@@ -17,7 +17,8 @@ from chu_platform.editions.edition_rows import MASKED, Figures
 from chu_platform.editions.tables import decision_table, edition_table, published_from
 from chu_platform.recomputation.recomputation import Recomputation
 from chu_platform.sdc.cell_masks import MASK_COLUMNS, Measures, mask
-from chu_platform.sdc.primary_rules import CELL, CONTRIBUTORS, PrimaryRules
+from chu_platform.sdc.primary_rules import CELL, CONTRIBUTORS, PrimaryRules, Reason
+from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.indicator_questions import IndicatorQuestion
@@ -27,6 +28,9 @@ from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 INDICATORS: Final = "chu_platform.kpis"
 # Partition column of masked tables with several grains of periods.
 GRAIN: Final = "period_grain"
+# The share of the events of safe cells that secondary masks leave visible at least, in each indicator by year and for
+# all years. Months and quarters are the first to be left out where there are few events.
+BUDGET: Final = 0.5
 # The columns of the professionals behind a cell, in the SQL of masks (`PrimaryRules.contributors`).
 CONTRIBUTOR_COLUMNS: Final = [f"contributors.{c}" for c in ("indicator", *CELL, *CONTRIBUTORS)]
 
@@ -83,6 +87,22 @@ class MaskFamily(DeclaresTables):
             columns=MASK_COLUMNS,
             reads=inputs,
             rows=Computed(rows, columns=self._columns(), from_columns=self._lineage()),
+            checks=[
+                none_in(
+                    f"at_least_{100 * BUDGET:g}_percent_of_safe_events_visible",
+                    f"""
+                    SELECT count(*) FROM (
+                        SELECT 1 FROM {{this}} WHERE grain IN ('year', 'all') GROUP BY indicator, grain
+                        HAVING sum(weight) FILTER (WHERE NOT is_masked)
+                            < {BUDGET} * sum(weight) FILTER (WHERE coalesce(reason, '{Reason.SECONDARY}') = '{Reason.SECONDARY}')
+                    )
+                    """,
+                    f"par année et pour toutes les années, au moins {100 * BUDGET:g} % des événements des lignes sans risque "
+                    "restent visibles dans chaque indicateur : le masquage secondaire en masque au plus le reste",
+                    # Fewer visible figures disclose nothing: the release goes on.
+                    blocking=False,
+                )
+            ],
         )
 
     @cached_property

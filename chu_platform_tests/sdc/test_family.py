@@ -37,9 +37,7 @@ def _family(
     return Family(
         weight=amounts,
         unsafe=(amounts > 0) & (amounts <= 10),
-        levels=Levels.of(
-            np.array(levels), np.zeros(n, np.bool_), np.array(periods or [0] * n, np.int64), [relations]
-        ),
+        levels=Levels.of(np.array(levels), np.zeros(n, np.bool_), np.array(periods or [0] * n, np.int64), [relations]),
         systems=[System("events", amounts[:, None], relations)],
         unions=Unions(np.array(persons, np.float64), relations) if persons else None,
         insiders=Insiders(known, np.zeros(n, np.bool_)),
