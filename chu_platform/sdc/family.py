@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from chu_platform.errors import ChuError
 from chu_platform.sdc.levels import Levels
 from chu_platform.sdc.relations import Cells, Relations
-from chu_platform.sdc.suppression import BrokenRelations, protect
+from chu_platform.sdc.suppression import BrokenRelations, is_protected, protect, require_sums
 from chu_platform.sdc.suppression_rules import ROOM, TOLERANCE
 from chu_platform.sdc.unions import Unions
 
-# A level is released only if at least this share of its events is in safe cells, and in cells that are shown.
-FEWEST_SAFE = 0.1
-FEWEST_SHOWN = 0.05
+# A level is released only if at least this share of its events is in safe cells, and in cells that are shown. With the
+# second share, fewer levels are released, and more of their cells are shown: the mask that shows more is taken.
+FEWEST_SHARES = (0.03, 0.15)
+
+# Secondary cells that are tried without mask at the end, the largest first.
+_MAX_RETRIED_CELLS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,60 +56,106 @@ class Family:
     insiders: Insiders
 
     def mask(self) -> NDArray[np.bool_]:
-        """The cells to mask, shape (n,). Of a level of which too little could be shown, all cells are masked."""
+        """The cells to mask, shape (n,). Of a level of which too little could be shown, all cells are masked.
+
+        Raises ChuError if a relation does not hold.
+        """
+        for system in self.systems:
+            _check(system)
+        masks = [self._mask(fewest) for fewest in FEWEST_SHARES]
+        return max(masks, key=lambda masked: float(self.levels.shares(self.weight, ~masked).sum()))
+
+    def _mask(self, fewest: float) -> NDArray[np.bool_]:
         levels = self.levels
-        left_out = levels.to_leave_out(levels.shares(self.weight, ~self.unsafe) < FEWEST_SAFE)
+        left_out = levels.to_leave_out(levels.shares(self.weight, ~self.unsafe) < fewest)
         while True:
-            gone = levels.cells(left_out)
-            masked = self._without(gone)
-            poor = levels.shares(self.weight, ~masked) < FEWEST_SHOWN
-            more = levels.to_leave_out(left_out | poor)
+            released = self.without(levels.cells(left_out))
+            masked = released.mask()
+            more = levels.to_leave_out(left_out | (levels.shares(self.weight, ~masked) < fewest))
             if (more == left_out).all():
-                return masked
+                return released.spared(masked)
             left_out = more
 
-    def _without(self, gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The mask when the cells `gone` are not released."""
-        systems = [replace(s, relations=self.levels.relations_left(s.relations, gone)) for s in self.systems]
-        unions = (
-            replace(self.unions, relations=self.levels.relations_left(self.unions.relations, gone))
-            if self.unions
-            else None
+    def without(self, gone: NDArray[np.bool_]) -> Released:
+        """What is released when the cells `gone` are not, shape (n,)."""
+        left = self.levels.relations_left
+        return Released(
+            self.weight,
+            self.unsafe | gone | self.insiders.few,
+            gone,
+            [replace(s, relations=left(s.relations, gone)) for s in self.systems],
+            replace(self.unions, relations=left(self.unions.relations, gone)) if self.unions else None,
+            self.insiders,
         )
-        masked = self.unsafe | gone | self.insiders.few
-        # A cell has one mask for all its measures: repeat until no rule adds a cell.
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """The cells of a family of which some are `gone`: not released, so that a reader does not know that they exist.
+
+    `needed` are the cells that are masked in any case, shape (n,).
+    """
+
+    weight: NDArray[np.float64]
+    needed: NDArray[np.bool_]
+    gone: NDArray[np.bool_]
+    systems: Sequence[System]
+    unions: Unions | None
+    insiders: Insiders
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The needed cells, and more until every rule holds. A cell has one mask for all its measures."""
+        masked = self.needed.copy()
         while True:
             before = masked.copy()
-            for system in systems:
-                masked = masked | _protected(system, masked, gone)
-            if unions:
-                masked[unions.disclosing(masked)] = True
-            masked[self._for_insiders(systems[0], masked, gone)] = True
+            for system in self.systems:
+                masked |= protect(system.values, masked, system.relations, self.gone)
+            masked[self._more(masked)] = True
             if (masked == before).all():
                 return masked
 
-    def _for_insiders(self, system: System, masked: NDArray[np.bool_], gone: NDArray[np.bool_]) -> Cells:
+    def spared(self, masked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The mask without cells that are not needed any more: cells were masked one after the other."""
+        mask = masked.copy()
+        secondary = np.flatnonzero(mask & ~self.needed)
+        for cell in secondary[np.argsort(-self.weight[secondary], kind="stable")][:_MAX_RETRIED_CELLS].tolist():
+            mask[cell] = False
+            mask[cell] = not self._holds(mask)
+        return mask
+
+    def _holds(self, mask: NDArray[np.bool_]) -> bool:
+        """Whether every rule holds."""
+        return not len(self._more(mask)) and all(
+            is_protected(s.values, mask, s.relations, self.gone) for s in self.systems
+        )
+
+    def _more(self, mask: NDArray[np.bool_]) -> Cells:
+        """Visible cells to mask because of distinct persons, or of insiders."""
+        persons = self.unions.disclosing(mask) if self.unions else np.zeros(0, np.int64)
+        return np.concatenate([persons, self._for_insiders(mask)])
+
+    def _for_insiders(self, mask: NDArray[np.bool_]) -> Cells:
         """Visible cells to mask: of each sum whose masked parts leave too little room without those of one insider."""
-        one, own = system.relations, self.insiders.own
+        one, own, values = self.systems[0].relations, self.insiders.own, self.systems[0].values[:, 0]
         if not own.any():
             return np.zeros(0, np.int64)
-        values = system.values[:, 0]
-        room = one.sums(np.where(masked, values - np.where(gone, 0.0, np.minimum(values, 1.0)), 0.0))
+        least = np.where(self.gone, 0.0, np.minimum(values, 1.0))
+        room = one.sums(np.where(mask, values - least, 0.0))
         known = np.zeros(len(one))
-        np.maximum.at(known, one.rows, np.where(masked, own, 0.0)[one.children])
-        any_own = known > 0
-        small = np.flatnonzero(~masked[one.parents] & any_own & (room - known < ROOM - TOLERANCE))
+        np.maximum.at(known, one.rows, np.where(mask, own, 0.0)[one.children])
+        narrow = np.flatnonzero(~mask[one.parents] & (known > 0) & (room - known < ROOM - TOLERANCE))
         found = []
-        for r in small.tolist():
+        for r in narrow.tolist():
             children = one.children[one.starts[r] : one.starts[r + 1]]
-            shown = children[~masked[children] & (values[children] > 0)]
+            shown = children[~mask[children] & (values[children] > 0)]
             found.append(shown[np.argmin(values[shown])] if len(shown) else one.parents[r])
         return np.array(found, np.int64)
 
 
-def _protected(system: System, masked: NDArray[np.bool_], gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _check(system: System) -> None:
+    """Raise ChuError if a relation does not hold."""
     try:
-        return protect(system.values, masked, system.relations, gone)
+        require_sums(system.values, system.relations)
     except BrokenRelations as broken:
         raise ChuError(
             f"{broken.number} totals of {system.names} are not the sums of their parts: the indicators "

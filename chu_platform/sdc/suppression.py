@@ -19,9 +19,6 @@ from chu_platform.sdc.suppression_rules import TOLERANCE, Quantities, assess
 # Unknown cells in one linear program: at this size it takes about a second.
 _MAX_PROGRAM_SIZE = 50_000
 
-# Secondary cells that are tried without mask at the end: each trial may need an exact test of the whole mask.
-_MAX_RETRIED_CELLS = 100
-
 
 class BrokenRelations(ValueError):
     """Parents that are not the sums of their children, and their number."""
@@ -44,49 +41,66 @@ def protect(
     gives the same mask.
 
     Guarantees against an attacker who knows all published cells, all relations, and that a masked count is at least 1
-    (a masked fraction: at least 0):
+    (a masked share: at least the least share of a professional). Nothing is known of cells `unlisted`, shape (n,).
 
     - In every relation, either no cell or at least two cells are masked.
-    - The remainder of a published parent is its value minus all published cells below it. In every measure it is more
-      than `SMALL_CELL`, and for counts more than the number of masked cells in it. This also holds if masked children
-      are replaced by the children of one of their own relations, for every choice of these relations.
+    - The remainder of a published parent is its value minus all published cells below it. In every measure it is at
+      least `ROOM` more than the sum of what is known of the masked cells in it. This also holds if masked children are
+      replaced by the children of one of their own relations, for every choice of these relations. So, as far as one
+      sum says, each masked cell may be 11 or more, and has an interval of at least 10.
     - No masked cell can be computed from all relations together by linear algebra.
     - Every masked cell has more than one possible value, also if the attacker uses the lower bounds of a measure (over
       the real numbers). This is not tested for a cell that is connected with more than 50 000 other masked cells.
 
-    Not guaranteed: a masked cell may have few possible values, for instance one of 20 masked cells with the sum 22.
-    Measures are tested one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The
-    test does not include other releases, earlier versions of the same tables, or what counted persons know about
-    themselves. A cell stays without protection if all cells connected with it are masked already.
+    Not guaranteed: an interval of 10 when several sums are put together (`chu attack` tests it). Measures are tested one
+    by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The test does not include
+    other releases, earlier versions of the same tables, or what counted persons know about themselves. A cell stays
+    without protection if all cells connected with it are masked already.
 
     Raises ValueError when shapes differ, or a value is negative or not finite, and BrokenRelations when a relation does
     not hold.
     """
-    measures = np.asarray(values, np.float64)
-    measures = measures[:, None] if measures.ndim == 1 else measures
+    measures = _columns(values)
     _validate(measures, small, relations)
-    # A masked count that is not 0 is known to be at least 1, and a masked share at least the least share of a
-    # professional, which is at most 1. Of cells that are not listed, nothing is known.
-    lower = np.minimum(measures, 1.0)
-    if unlisted is not None:
-        lower[unlisted] = 0.0
-    quantities = Quantities.of(measures, lower)
-    choice = Choice(quantities, small, relations)
+    lower = _lower(measures, unlisted)
+    choice = Choice(Quantities.of(measures, lower), small, relations)
     choice.apply_rules()
     for step in count():
         # First cell by cell, because often few cells are missing. Later in larger steps, so that the loop ends.
         if not choice.extend(_disclosed(measures, lower, choice.mask, relations), width=2 ** (step // 40)):
             break
         choice.apply_rules()
-    mask = choice.mask
-    unprotected = len(_disclosed(measures, lower, mask, relations))
-    # Cells were masked one after the other, so some may not be needed any more: try to publish the largest ones.
-    secondary = np.flatnonzero(mask & ~small)
-    for cell in secondary[np.argsort(-measures[secondary, 0], kind="stable")][:_MAX_RETRIED_CELLS]:
-        mask[cell] = False
-        failed = assess(quantities, mask, relations).failed.any()
-        mask[cell] = failed or len(_disclosed(measures, lower, mask, relations)) > unprotected
-    return mask
+    return choice.mask
+
+
+def is_protected(
+    values: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    relations: Relations,
+    unlisted: NDArray[np.bool_] | None = None,
+) -> bool:
+    """Whether a mask meets the suppression rules and discloses no cell, as the masks of `protect` do."""
+    measures = _columns(values)
+    lower = _lower(measures, unlisted)
+    if assess(Quantities.of(measures, lower), mask, relations).failed.any():
+        return False
+    return not len(_disclosed(measures, lower, mask, relations))
+
+
+def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    measures = np.asarray(values, np.float64)
+    return measures[:, None] if measures.ndim == 1 else measures
+
+
+def _lower(measures: NDArray[np.float64], unlisted: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """What a reader knows of masked values: a count that is not 0 is at least 1, a share at least the least share.
+
+    The share of a professional is at most 1. Of cells that are not listed, nothing is known.
+    """
+    lower = np.minimum(measures, 1.0)
+    if unlisted is not None:
+        lower[unlisted] = 0.0
+    return lower
 
 
 def _disclosed(
@@ -106,6 +120,12 @@ def _validate(measures: NDArray[np.float64], small: NDArray[np.bool_], relations
         raise ValueError(f"small has shape {small.shape}, values have {n} cells")
     if not np.all(np.isfinite(measures)) or np.any(measures < 0):
         raise ValueError("values must be finite and not negative")
+    require_sums(measures, relations)
+
+
+def require_sums(values: NDArray[np.float64], relations: Relations) -> None:
+    """Raise BrokenRelations if a parent is not the sum of its children, in one of the measures (n, m)."""
+    measures, n = values, len(values)
     if not len(relations):
         return
     cells = np.concatenate([relations.parents, relations.children])
