@@ -15,9 +15,8 @@ from chu_platform.sdc.suppression import BrokenRelations, is_protected, protect,
 from chu_platform.sdc.suppression_rules import ROOM, TOLERANCE
 from chu_platform.sdc.unions import Unions
 
-# A level is released only if at least this share of its events is in safe cells, and in cells that are shown. With the
-# second share, fewer levels are released, and more of their cells are shown: the mask that shows more is taken.
-FEWEST_SHARES = (0.03, 0.15)
+# A level is released only if at least this share of its events is in safe cells, and in cells that are shown.
+FEWEST_SHARE = 0.005
 
 # Secondary cells that are tried without mask at the end, the largest first.
 _MAX_RETRIED_CELLS = 100
@@ -62,16 +61,12 @@ class Family:
         """
         for system in self.systems:
             _check(system)
-        masks = [self._mask(fewest) for fewest in FEWEST_SHARES]
-        return max(masks, key=lambda masked: float(self.levels.shares(self.weight, ~masked).sum()))
-
-    def _mask(self, fewest: float) -> NDArray[np.bool_]:
         levels = self.levels
-        left_out = levels.to_leave_out(levels.shares(self.weight, ~self.unsafe) < fewest)
+        left_out = levels.to_leave_out(levels.shares(self.weight, ~self.unsafe) < FEWEST_SHARE)
         while True:
             released = self.without(levels.cells(left_out))
             masked = released.mask()
-            more = levels.to_leave_out(left_out | (levels.shares(self.weight, ~masked) < fewest))
+            more = levels.to_leave_out(left_out | (levels.shares(self.weight, ~masked) < FEWEST_SHARE))
             if (more == left_out).all():
                 return released.spared(masked)
             left_out = more
