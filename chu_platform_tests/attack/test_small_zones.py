@@ -78,6 +78,28 @@ def test_a_place_whose_doctors_all_work_there_alone_has_whole_numbers() -> None:
     assert attacked(1, zone((PLACES, places), doctors={"d": "A", "e": "AB"})) == set()
 
 
+def test_where_no_region_is_listed_the_consultations_without_a_place_are_not_the_total() -> None:
+    total = place("total", "total", events=100, consultations=100)
+    without = place("unattached", "unattached")
+    known = {("unattached", "unattached", f"{m} has one possible value") for m in ("events", "consultations")}
+    assert not known & attacked(1, zone((PLACES, table(PLACES, total, without))))
+    listed = table(PLACES, total, without, place("region", "84", events=60, consultations=60))
+    assert ("unattached", "unattached", "events has one possible value") in attacked(1, zone((PLACES, listed)))
+
+
+def test_where_no_sex_is_listed_the_patients_of_unknown_sex_are_not_all() -> None:
+    figures = {"events": 100, "days": 200, "patients": 50, "base_patients": 500}
+    half = {"events": 50, "days": 100, "patients": 25, "base_patients": 250}
+    rows = [
+        {"sex": "all", "age_band": "all", **figures},
+        {"sex": "all", "age_band": "all", **figures, **year(2019)},
+        *({"sex": sex, "age_band": "all", **half, **year(2019)} for sex in "FM"),
+        {"sex": "all", "age_band": "0-4"},
+    ]
+    result = next(run_attacks(zone((AGES, table(AGES, *rows))), [1]))
+    assert not result.left_out, "the figures do not contradict each other"
+
+
 def test_patients_are_at_most_the_events() -> None:
     """Two women in the band, each with one stay at least: 2 patients of all are 2 stays of all."""
     stays = table(STAYS, {"events": 50, "days": 300, "patients": 50, "base_patients": 90})
