@@ -15,9 +15,9 @@ from chu_platform_tests.portal.served import Served
 pytestmark = pytest.mark.integration
 
 
-def rows(made: Home, table: str, sql: str) -> list[dict[str, Any]]:
+def rows(made: Home, table: str, sql: str, zone: str = "published") -> list[dict[str, Any]]:
     with duckdb.connect() as connection:
-        connection.register("found", DeltaTable(made.lake.root / "published" / "kpis" / table).to_pyarrow_table())
+        connection.register("found", DeltaTable(made.lake.root / zone / "kpis" / table).to_pyarrow_table())
         listed: list[dict[str, Any]] = connection.sql(sql).to_arrow_table().to_pylist()
         return listed
 
@@ -68,13 +68,13 @@ def test_a_diagnosis_with_a_visible_figure_is_found_by_code_and_by_words_without
     one = rows(made, "published_diagnosis", sql)[0]
     for words in (one["code"], one["code"].lower()):
         assert any(link.endswith(f"x=category%3A{one['code']}") for link in links(portal, "diagnostics", words))
-    assert any(link.endswith("x=chapter%3AVI") for link in links(portal, "diagnostics", "systeme nerveux"))
+    assert any(link.endswith("x=chapter%3AXIX") for link in links(portal, "diagnostics", "lesions traumatiques"))
 
 
 def test_a_rare_code_is_not_found(made: Home, portal: Served) -> None:
     """It may be that of one patient."""
-    sql = "SELECT code FROM found WHERE level = 'leaf' GROUP BY code HAVING bool_and(is_masked) ORDER BY code LIMIT 1"
-    code = rows(made, "kpi_consultation_rate_by_diagnosis", sql)[0]["code"]
+    sql = "SELECT code FROM found WHERE level = 'leaf' GROUP BY code HAVING max(patients) = 1 ORDER BY code LIMIT 1"
+    code = rows(made, "kpi_consultation_rate_by_diagnosis", sql, "pseudonymised")[0]["code"]
     for words in (code, f"{code[:3]}.{code[3:]}"):
         assert not any(code in link for link in links(portal, "diagnostics", words) if link.startswith("/questions"))
 
