@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from chu_platform.editions.decisions import FORMER, State
+from chu_platform.sdc.levels import LONG_LIST
 from chu_platform.sdc.primary_rules import Quantiles
 from chu_platform.tables.columns import BOOLEAN, Column
 
@@ -72,8 +73,8 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
 
     `released` are the rows of the last edition, without rows before the first one. A row with present counts has the
     base that was first released for its period, so that new patients change no released figure. Of a level without a
-    row to show, no row is listed, since a list of cells with at least one event each is a figure; a level with one row
-    for each period, such as the total, has no such list.
+    row to show, no row is listed if the list is long (`LONG_LIST`), since a list of cells with at least one event each
+    is a figure. A level with one row for each period, such as the total, has no such list.
     """
     cell = ", ".join(f"k.{c}" for c in figures.key)
     with duckdb.connect() as connection:
@@ -85,7 +86,8 @@ def edition_rows(figures: Figures, candidate: pa.Table, decision: pa.Table, rele
             JOIN (
                 SELECT cell, state,
                        bool_or(state NOT IN ('{State.MASKED}', '{State.ABSENT}')) OVER one_level
-                       OR count(*) OVER one_level = count(DISTINCT period_end) OVER one_level AS is_listed
+                       OR count(*) OVER one_level = count(DISTINCT period_end) OVER one_level
+                       OR count(*) OVER one_level <= {LONG_LIST} * sum(weight) OVER one_level AS is_listed
                 FROM decision WHERE indicator = '{figures.indicator}' WINDOW one_level AS (PARTITION BY grain, level)
             ) d ON d.cell = concat_ws('|', {cell})
             WHERE d.state <> '{State.ABSENT}' AND d.is_listed

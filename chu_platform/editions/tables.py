@@ -96,7 +96,7 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
         reads={"candidate": candidate, "decision": decision},
         rows=Computed(
             rows,
-            columns={"decision": ["indicator", "cell", "grain", "level", "period_end", "state"]},
+            columns={"decision": ["indicator", "cell", "grain", "level", "period_end", "weight", "state"]},
             given=("released",),
             from_columns={
                 **{
@@ -110,7 +110,10 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
                 **{c.name: ["decision.state"] for c in STATUS_COLUMNS},
                 EVERY_ROW: [
                     *(f"candidate.{c}" for c in figures.key),
-                    *(f"decision.{c}" for c in ("indicator", "cell", "grain", "level", "period_end", "state")),
+                    *(
+                        f"decision.{c}"
+                        for c in ("indicator", "cell", "grain", "level", "period_end", "weight", "state")
+                    ),
                 ],
             },
         ),

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chu_platform.errors import ChuError
-from chu_platform.sdc.levels import Levels
+from chu_platform.sdc.levels import LONG_LIST, Levels
 from chu_platform.sdc.relations import Cells, Relations
 from chu_platform.sdc.suppression import BrokenRelations, is_protected, protect, require_sums
 from chu_platform.sdc.suppression_rules import ROOM, TOLERANCE
 from chu_platform.sdc.unions import Unions
 
-# A level is released only if at least this share of its events is in safe cells, and in cells that are shown.
+# A level with a long list of cells is released only if at least this share of its events is in safe cells, and in cells
+# that are shown.
 FEWEST_SHARE = 0.005
 
 # Secondary cells that are tried without mask at the end, the largest first.
@@ -62,14 +63,19 @@ class Family:
         for system in self.systems:
             _check(system)
         levels = self.levels
-        left_out = levels.to_leave_out(levels.shares(self.weight, ~self.unsafe) < FEWEST_SHARE)
+        left_out = levels.to_leave_out(self._is_poor(~self.unsafe))
         while True:
             released = self.without(levels.cells(left_out))
             masked = released.mask()
-            more = levels.to_leave_out(left_out | (levels.shares(self.weight, ~masked) < FEWEST_SHARE))
+            more = levels.to_leave_out(left_out | self._is_poor(~masked))
             if (more == left_out).all():
                 return released.spared(masked)
             left_out = more
+
+    def _is_poor(self, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The levels with a long list of cells of which too few events are in cells that are shown; shape (levels,)."""
+        few_shown = self.levels.shares(self.weight, shown) < FEWEST_SHARE
+        return few_shown & (self.levels.cells_per_event(self.weight) > LONG_LIST)
 
     def without(self, gone: NDArray[np.bool_]) -> Released:
         """What is released when the cells `gone` are not, shape (n,)."""

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from chu_platform.sdc.relations import Cells, Relations
 
 
+# A list of masked cells is long if it has more cells than this for each event: it then tells much about each of them.
+LONG_LIST = 0.1
+
+
 @dataclass(frozen=True, eq=False)
 class Levels:
     """The level of each cell, and which levels lie below which.
@@ -54,6 +58,11 @@ class Levels:
         whole = np.bincount(self.of_cell, weight)
         part = np.bincount(self.of_cell, weight * shown)
         return np.divide(part, whole, out=np.ones(len(whole)), where=whole > 0)
+
+    def cells_per_event(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The number of cells of each level for one event of it."""
+        cells = np.bincount(self.of_cell).astype(np.float64)
+        return cells / np.maximum(np.bincount(self.of_cell, weight), 1.0)
 
     def to_leave_out(self, poor: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The poor levels below which all levels are poor, too; totals stay. Shape (levels,).
