@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chu_platform.sdc.relations import Cells, Relations
 
 # A list of masked cells is long if it has more cells than this for each event: it then tells much about each of them.
-LONG_LIST = 0.1
+LONG_LIST = 0.2
 
 
 @dataclass(frozen=True, eq=False)
