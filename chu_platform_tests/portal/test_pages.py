@@ -391,9 +391,9 @@ def test_limits_are_not_called_exact_where_they_are_not(portal: Served) -> None:
 
 
 def test_a_period_that_is_not_published_is_replaced_by_the_one_that_holds_it(portal: Served) -> None:
-    page = portal.page("/questions/consultations-etablissement?x=department:75&periode=2019-05")
+    page = portal.page("/questions/consultations-etablissement?x=region:11&periode=2019-05")
     assert "La période demandée n’est pas publiée pour ce choix" in page
-    assert page.one("h1").text.startswith("Paris : en 2019")
+    assert page.one("h1").text.startswith("Île-de-France : en 2019")
 
 
 def test_a_partial_period_is_marked(portal: Served) -> None:
