@@ -2,7 +2,8 @@
 
 Written from the definitions of the indicators and the public hierarchies (CIM-10, regions and departments), without the
 code of `chu_platform.masks`, so that it can verify the masks. This attacker knows more than a real one: also which
-unpublished cells are zero.
+unpublished cells are zero. Of a level that is left out, no row is published: a sum of which only other parts are
+published (consultations without a place, patients of unknown sex) is no sum for a reader.
 """
 
 from collections import defaultdict
@@ -222,7 +223,8 @@ def _consultations(tables: Mapping[str, TablePair], places: pa.Table, codes: pa.
             }.get(level)
             groups[ESTABLISHMENT, grain, start, place].append(cell)
     for whole, parts in (*groups.items(), *specialities.items()):
-        system.equation(whole, parts)
+        if not all(_is_level(part, "unattached") for part in parts):
+            system.equation(whole, parts)
     _over_time(system)
     return system
 
@@ -252,8 +254,8 @@ def _sexes_and_ages(system: System, pair: TablePair) -> None:
     values = {cell: system.values[n] for cell, n in system.number.items() if cell[0] == name}
     for cell in list(values):
         _, grain, start, (sex, band) = cell
-        if sex == "all":
-            women, men = (values.get((name, grain, start, (s, band)), 0.0) for s in "FM")
+        if sex == "all" and (name, grain, start, ("F", band)) in values:
+            women, men = (values[name, grain, start, (s, band)] for s in "FM")
             rest = values[cell] - women - men
             if rest > 1e-6:
                 system.add((name, grain, start, ("unknown", band)), rest, masked=True)

@@ -68,7 +68,7 @@ def attacked(lake: Lake) -> Mapping[str, System]:
 
 def test_the_sums_of_the_attacker_hold(attacked: Mapping[str, System]) -> None:
     assert {name: s.broken() for name, s in attacked.items() if s.broken()} == {}
-    assert sum(len(s.sums) for s in attacked.values()) > 6_000, "with few sums the attack is weak"
+    assert sum(len(s.sums) for s in attacked.values()) > 2_000, "with few sums the attack is weak"
 
 
 def test_no_masked_cell_is_determined_by_the_sums(attacked: Mapping[str, System]) -> None:
@@ -193,7 +193,11 @@ def test_the_coverage_matches_the_published_tables(lake: Lake, tables: Mapping[s
         {(r["indicator"], r["grain"], r["level"]): r for r in rows(lake, table).to_pylist()}
         for table in (publication_coverage, publication_coverage_exact)
     )
-    assert coverage.keys() == whole_coverage.keys() == counted.keys()
+    assert coverage.keys() == counted.keys()
+    left_out = whole_coverage.keys() - coverage.keys()
+    assert left_out, "or the next line tests nothing"
+    assert all(whole_coverage[k]["cells_masked"] == whole_coverage[k]["cells"] for k in left_out)
+    assert coverage.keys() <= whole_coverage.keys()
     for key, cells in counted.items():
         whole, visible = sum(w for w, _ in cells), sum(w for w, masked in cells if not masked)
         assert coverage[key]["cells"] == len(cells)
