@@ -121,25 +121,24 @@ def accept(
 ) -> None:
     """Accept a delivery that was held back because it has far fewer rows than before. The next run reads it.
 
-    Who accepted it and when is recorded in the lake. It is valid for this delivery only. Without SOURCE, the deliveries
-    that are held back are listed.
+    Who accepted it and when is recorded in the lake. It is valid for this delivery only, and refused if that is not
+    there any more. Without SOURCE, the deliveries that are held back are listed.
     """
     from datetime import UTC, datetime
 
-    from chu_platform.storage.held_deliveries import HeldDeliveries
-    from chu_platform.storage.lake import Lake
-    from chu_platform.storage.store import lake_root
+    from chu_platform.graph.held_back import accept_held, still_held
+    from chu_platform.graph.run_resources import RunResources
 
-    deliveries = HeldDeliveries(Lake(lake_root(load_settings())))
-    if source is None:
-        waiting = deliveries.held()
-        for held in waiting:
-            print(f"{held.source}: held back since {held.at}: {', '.join(map(str, held.files))}")
-        if not waiting:
-            print("no delivery is held back")
-        return
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    acceptance = deliveries.accept(source.removeprefix("sources/"), _user(), now)
+    with RunResources(load_settings(), _progress_printer()) as resources:
+        if source is None:
+            waiting = still_held(resources)
+            for held in waiting:
+                print(f"{held.source}: held back since {held.at}: {', '.join(map(str, held.files))}")
+            if not waiting:
+                print("no delivery is held back")
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        acceptance = accept_held(resources, source.removeprefix("sources/"), _user(), now)
     for file in acceptance.files:
         fingerprint = f" (SHA-256 or snapshot {file.sha256})" if file.sha256 else ""
         print(f"accepted by {acceptance.by}: {file}{fingerprint}")

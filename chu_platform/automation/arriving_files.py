@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -44,7 +44,7 @@ from chu_platform.ingest.fingerprints import (
     known_checksums,
     unreadable,
 )
-from chu_platform.ingest.markers import checksum_file, is_marked_done, needed_algorithms, require_checksum
+from chu_platform.ingest.markers import DONE, checksum_file, is_marked_done, needed_algorithms, require_checksum
 from chu_platform.ingest.pack_contents import delivered_files, tables_for_file
 from chu_platform.pseudonymisation.lake_key import require_key
 from chu_platform.reports.delivery import delivery as delivery_report
@@ -89,6 +89,11 @@ class ArrivingFile:
     def state(self) -> tuple[int, float, int, int]:
         """What changes when the file is written or replaced."""
         return self.size, self.modified, self.changed, self.inode
+
+    @property
+    def wait(self) -> float:
+        """For how long the state must be the same until the file counts as complete, in seconds."""
+        return max(QUIET_SECONDS, self.longest_pause)
 
     def pause_until(self, later: "ArrivingFile") -> float:
         """The longest pause of the upload until a later, changed state; 0 if that is another upload."""
@@ -268,9 +273,13 @@ def evaluate(
     read = {p: f for p, f in known.items() if any(u.needs(f.name) for u in units)}
     found = _look_at(read, state, now)
     waiting = {*found.arriving, *found.to_hash}
-    messages = [cause or f"still arriving: {path}" for path, cause in sorted(found.arriving.items())]
+    messages = [
+        cause or f"still arriving: {path} ({_wait(path, state.files[path], now)})"
+        for path, cause in sorted(found.arriving.items())
+    ]
     requests = _request_fingerprints(found.to_hash, state, now, is_hashing, messages)
-    acceptances = HeldDeliveries(lake).acceptances()
+    held_back = HeldDeliveries(lake)
+    acceptances, waiting_sources = held_back.acceptances(), {h.source for h in held_back.held()}
     for unit in units:
         takes_none = not any(unit.takes(f.name) for f in read.values())
         if scan is None or takes_none or any(unit.needs(read[p].name) for p in waiting):
@@ -286,6 +295,9 @@ def evaluate(
         # again, so that the new partition is made. It also changes when somebody accepts a delivery of the unit.
         given = _accepted(unit, acceptances)
         key = _key([*sorted(contents), *given], unit.partition_scheme)
+        if any(t.name in waiting_sources for t in unit.tables) and key == _loaded(settings, unit, given):
+            for table in unit.tables:
+                held_back.release(table.name, {f["name"]: f["sha256"] for f in _files(lake, table)})
         previous = state.requested.get(unit.name) or _loaded(settings, unit, given)
         state.requested[unit.name] = key
         if previous != key:
@@ -369,7 +381,20 @@ def _has_ended(file: Path, seen: ArrivingFile, unchanged: bool, now: float) -> b
         return True
     if seen.size <= MAX_BYTES and checksum_file(file):
         return unchanged
-    return unchanged and now - seen.seen_at > max(QUIET_SECONDS, seen.longest_pause)
+    return unchanged and now - seen.seen_at > seen.wait
+
+
+def _wait(path: str, file: ArrivingFile, now: float) -> str:
+    """How long a file still has to rest, and what makes it complete at once.
+
+    The text is the same in each evaluation while the file rests, so that it is logged once.
+    """
+    name = Path(path).name
+    end = f", at {datetime.fromtimestamp(file.seen_at + file.wait, UTC):%H:%M:%S} UTC" if file.seen_at < now else ""
+    return (
+        f"complete when unchanged for {file.wait:.0f} s{end}; an empty {name}{DONE} or a checksum file such as "
+        f"{name}.{SHA256} beside it makes it complete at once"
+    )
 
 
 def _one_of(checksums: Mapping[str, str], _file: Path, algorithm: str) -> str:
@@ -447,11 +472,17 @@ def _accepted(unit: ReadingUnit, acceptances: Sequence[Acceptance]) -> Sequence[
 
 def _loaded(settings: Settings, unit: ReadingUnit, given: Sequence[str]) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
-    commits = [Lake(lake_root(settings)).provenance(t) for t in unit.tables]
-    if not all(commit.get("files") for commit in commits):
+    lake = Lake(lake_root(settings))
+    if not all(lake.provenance(t).get("files") for t in unit.tables):
         return None
-    files = [f for commit in commits for f in (*commit["files"], *commit.get("lists", ()))]
+    files = [f for t in unit.tables for f in _files(lake, t)]
     return _key([*sorted({f["sha256"] for f in files}), *given], unit.partition_scheme)
+
+
+def _files(lake: Lake, table: Table) -> Sequence[Mapping[str, Any]]:
+    """The files that the last commit of a table read, with the lists of withdrawn rows."""
+    commit = lake.provenance(table)
+    return [*commit.get("files", ()), *commit.get("lists", ())]
 
 
 def _request(unit: ReadingUnit, run_key: str) -> dg.RunRequest:

@@ -25,6 +25,7 @@ from chu_platform.errors import ChuError, cause_in_text
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
 from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB_TAG, home_identifier
+from chu_platform.graph.held_back import release_up_to_date
 from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
@@ -231,6 +232,7 @@ def _without_up_to_date(
     """The tables to make: those that are not up to date, and the reports, unless nothing has changed since them."""
     data = [t for t in tables if t.layer is not Layer.REPORTS]
     wanted = tables_to_make(resources, data, ranges)
+    release_up_to_date(resources, [t for t in data if t not in wanted])
     if len(wanted) < len(data):
         log_progress(f"up to date: {len(data) - len(wanted)} tables")
     reports = [t for t in tables if t.layer is Layer.REPORTS]

@@ -28,6 +28,7 @@ class Shrinkage:
     """The delivered files of a source that have far fewer rows than at the commit of the run `after`."""
 
     after: str | None = None
+    rows_in: int = 0
     held: Sequence[Shrunk] = ()
     accepted: Sequence[tuple[Shrunk, Acceptance]] = ()
 
@@ -60,11 +61,14 @@ class Shrinkage:
                 listed.max_decrease,
             )
             found += [(file, accepted(acceptances, table.name, after, file, of_server)) for file in lists]
-        return Shrinkage(after, [f for f, given in found if not given], [(f, given) for f, given in found if given])
+        return Shrinkage(
+            after, reading.rows_in, [f for f, given in found if not given], [(f, given) for f, given in found if given]
+        )
 
     def record(self, resources: RunResources, table: Table) -> None:
         """Record in the lake which files are held back."""
-        held = Held(table.name, self.after, self.held, datetime.now(UTC).isoformat(timespec="seconds"))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        held = Held(table.name, self.after, self.held, now, self.rows_in)
         HeldDeliveries(resources.lake).hold(held)
 
     def advice(self, resources: RunResources, table: Table) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError, PermanentError, TransientError, known_cause, without_values
+from chu_platform.graph.held_back import release_up_to_date
 from chu_platform.graph.inputs_agree import disagreement
 from chu_platform.graph.progress import StepProgress, report_progress
 from chu_platform.graph.run_resources import RunResources
@@ -129,6 +130,7 @@ def _made(
     if touched is not None and not touched.partitions:
         if not touched.recorded:
             remember(lake, table, inputs, touched.last)
+        release_up_to_date(resources, [table])
         return touched.last
     if not resources.force and (reason := disagreement(lake, table, versions)):
         return _waiting(lake, table, reason)
@@ -209,8 +211,9 @@ def _made(
         cause = known_cause(error) or error.strerror or without_values(str(error))
         raise ChuError(f"{table.layer}/{table.name} could not be written: {cause}") from None
     delivery = DeliverySummary.of(reading) if reading else None
-    if delivery:
-        HeldDeliveries(lake).release(table.name)
+    if delivery and reading:
+        now = {d["name"]: d["sha256"] for d in (*delivery.deliveries, *(a.metadata for a in reading.lists))}
+        HeldDeliveries(lake).release(table.name, now)
     result = StepResult(commits, of_tables, time.monotonic() - begun, delivery, partial=partitions is not None)
     if reading is None or not reading.left_out:
         # Otherwise the next run tries again.

@@ -87,6 +87,14 @@ def _files(resources: RunResources, reader: Reader) -> Sequence[Sequence[str]]:
     return [[file.relative_to(pack).as_posix(), _fingerprint(file, reader.apart)] for file in reader.files(pack)]
 
 
+def delivered_now(resources: RunResources, table: Table) -> Mapping[str, str]:
+    """Fingerprints of what is delivered for a table, by name, with the lists of withdrawn rows.
+
+    Raises ChuError if a delivery is missing.
+    """
+    return {file[0]: file[1] for file in [*_delivered(resources, table), *_lists(resources, table)]}
+
+
 def _fingerprint(file: Path, apart: bool) -> str:
     """The fingerprint of a file; empty if it is unreadable and read `apart`, so that it stops no other file."""
     try:

@@ -16,7 +16,9 @@ from chu_platform.ingest.files import (
     OpenedFile,
     PackScan,
     find,
+    forms,
     is_copy,
+    no_file,
     readable,
     same,
     scan_pack,
@@ -137,8 +139,12 @@ class DeliveredFiles:
                 left_out.append(self._left_out(scan.pack, files[0], error))
         missing = [value for value in self.expected if value not in {groups[0] for groups in by_groups}]
         if missing and len(missing) < len(self.expected):
-            names = f"{readable(self.pattern)} of {', '.join(missing)}"
-            cause = f"no file named like {names} in the pack {scan.pack}"
+            cause = no_file(
+                scan,
+                self.pattern,
+                f"{forms(self.pattern)} of {', '.join(missing)}",
+                lambda name: (match := self.match(name)) and plain_groups(match.groups())[0] in missing,
+            )
             if not self.apart:
                 raise ChuError(cause)
             (group, *_) = re.compile(self.pattern).groupindex

@@ -42,7 +42,7 @@ class PackScan:
     """What is below the pack: its files, in order of path, and what is no readable file.
 
     `folders` cannot be searched, and `links` cannot be followed or read; the text says why. `pipes` are pipes and
-    devices.
+    devices. `empty` are folders with nothing in them.
     """
 
     pack: Path
@@ -50,11 +50,12 @@ class PackScan:
     folders: Mapping[Path, str]
     links: Mapping[Path, str]
     pipes: Sequence[Path]
+    empty: Sequence[Path]
 
     def absence(self, matches: Callable[[str], object], folder: Path | None = None) -> str:
         """Why no file has a name that matches; empty if there is no particular reason.
 
-        `folder` is where the file was before; without it, all folders that cannot be searched are named.
+        `folder` is where the file was before; without it, all folders that cannot be searched or are empty are named.
         """
         if not (self.files or self.folders or self.links or self.pipes):
             return "the folder is empty: is it mounted?"
@@ -63,6 +64,15 @@ class PackScan:
         above = (folder, *folder.parents) if folder else ()
         causes |= {link: why for link, why in self.links.items() if matches(link.name) or link in above}
         causes |= {pipe: "is a pipe or a device, not a file" for pipe in self.pipes if matches(pipe.name)}
+        # The former folder itself, one of those above it, or one in it if it has no files.
+        is_without_files = folder is not None and not any(folder in f.parents for f in self.files)
+        causes |= {
+            empty: "is an empty folder that is perhaps not mounted"
+            for empty in self.empty
+            if folder is None or empty in above or (is_without_files and folder in empty.parents)
+        }
+        if folder and not causes and not folder.is_dir():
+            causes[folder] = "is gone, a folder that is perhaps not mounted"
         named = [f"{path.relative_to(self.pack).as_posix()} {why}" for path, why in causes.items()]
         return "; ".join(named[:MAX_LISTED_CAUSES])
 
@@ -80,7 +90,6 @@ def find(
     Skips empty files and files that are never deliveries. Raises ChuError when the pack does not exist or cannot be
     searched. If files are `required`, also raises ChuError when no file matches or all matching files are empty.
     """
-    wanted = re.compile(pattern, re.IGNORECASE)
 
     def matches(name: str) -> bool:
         return match(pattern, name) is not None and not NEVER_DELIVERED.fullmatch(name)
@@ -88,11 +97,16 @@ def find(
     scan = pack if isinstance(pack, PackScan) else scan_pack(pack)
     files = [f for f in scan.files if matches(f.name) and size_of(f)]
     if required and not files:
-        absence = scan.absence(matches)
-        instead = next(in_its_place(scan.files, wanted), None)
-        why = f": {absence}" if absence else f"; {instead}" if instead else ""
-        raise ChuError(f"no file named like {readable(pattern)} in the pack {scan.pack}{why}")
+        raise ChuError(no_file(scan, pattern, forms(pattern), matches))
     return files
+
+
+def no_file(scan: PackScan, pattern: str, names: str, matches: Callable[[str], object]) -> str:
+    """The message that the pack has no file of the pattern whose name `matches`, and why; `names` describes them."""
+    absence = scan.absence(matches)
+    instead = next(in_its_place(scan.files, re.compile(pattern, re.IGNORECASE)), None)
+    why = f": {absence}" if absence else f"; {instead}" if instead else ""
+    return f"no file named like {names} in the pack {scan.pack}{why}"
 
 
 def size_of(file: Path) -> int:
@@ -128,6 +142,7 @@ def scan_pack(pack: Path) -> PackScan:
     pipes: list[Path] = []
     folders: dict[Path, str] = {}
     links: dict[Path, str] = {}
+    empty: list[Path] = []
     seen: set[Path] = set()
 
     def refused(error: OSError) -> None:
@@ -139,6 +154,8 @@ def scan_pack(pack: Path) -> PackScan:
     for folder, below, names in os.walk(pack, followlinks=True, onerror=refused):
         here = Path(folder)
         seen.add(here.resolve())
+        if not (below or names):
+            empty.append(here)
         folders |= {here / _printable(name): NOT_UTF8 for name in below if _printable(name) != name}
         links |= {here / _printable(name): NOT_UTF8 for name in names if _printable(name) != name}
         below[:], names[:] = ([n for n in listed if _printable(n) == n] for listed in (below, names))
@@ -151,7 +168,7 @@ def scan_pack(pack: Path) -> PackScan:
                     links[path] = f"cannot be read: {error.strerror}; check the permissions of its folder"
                 elif path.is_symlink():
                     links[path] = "is a link to nothing"
-    return PackScan(pack, sorted(files), folders, links, pipes)
+    return PackScan(pack, sorted(files), folders, links, pipes, empty)
 
 
 def _printable(name: str) -> str:
@@ -164,6 +181,31 @@ def readable(pattern: str) -> str:
     plain = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
     plain = re.sub(r"\((?:[^()]|\([^()]*\))*\)[?*]|-\?", "", plain)
     return re.sub(r"\((?:[^()]*\|)?([^()|]*)\)", r"\1", plain).replace("\\", "")
+
+
+def forms(pattern: str) -> str:
+    """All names that match the pattern, for messages: YYYY for a year, optional parts in brackets.
+
+    Of a pattern that does not end in one suffix, one name: see `readable`.
+    """
+    text = re.sub(r"\(\?(P<\w+>|:)", "(", pattern.replace(r"\d{4}", "YYYY").replace("[-_]", "-"))
+    stem, _, suffix = text.rpartition(r"\.")
+    if not re.fullmatch(r"\(?[\w|]+\)?", suffix):
+        return readable(pattern)
+    suffixes = [f".{kind}" for kind in suffix.strip("()").split("|")]
+    names = _alternatives(re.sub(r"\(([^()]*)\)\?", r"[\1]", stem))
+    if len(suffixes) == 1:
+        return " or ".join(name + suffixes[0] for name in names)
+    return f"{' or '.join(names)} ({' or '.join(suffixes)})"
+
+
+def _alternatives(text: str) -> list[str]:
+    """The texts of a pattern with groups of alternatives, innermost group first."""
+    group = re.search(r"\(([^()]*)\)", text)
+    if group is None:
+        return [text.replace("\\", "")]
+    chosen = (text[: group.start()] + part + text[group.end() :] for part in group[1].split("|"))
+    return [name for one_chosen in chosen for name in _alternatives(one_chosen)]
 
 
 def one(pack: Path | PackScan, pattern: str, fingerprint_of: Callable[[Path], str] = fingerprint) -> Path:

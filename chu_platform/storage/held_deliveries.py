@@ -2,14 +2,14 @@
 
 They may be truncated. The lake keeps them as JSON in `restricted/.deliveries`: one file for each source whose delivery
 is held back, and one file with all acceptances ever given. An acceptance is valid for one delivery in place of one
-commit: for the fingerprints of its files. Two readings of a database server never have the same fingerprint, so there
-it is valid as long as the table does not lose more rows.
+commit: for the fingerprints of its files, until another delivery is found in its place. Two readings of a database
+server never have the same fingerprint, so there it is valid as long as the table does not lose more rows.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -49,23 +49,31 @@ class Shrunk:
 
 @dataclass(frozen=True)
 class Held:
-    """A delivery of a source that is held back. `after` is the run of the commit that it would replace."""
+    """A delivery of a source that is held back. `after` is the run of the commit that it would replace.
+
+    `rows_in` is the number of delivered rows, of which `files` count the valid ones; None in older entries.
+    """
 
     source: str
     after: str | None
     files: Sequence[Shrunk]
     at: str
+    rows_in: int | None = None
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Who accepted a delivery that was held back, and when (UTC, ISO 8601)."""
+    """Who accepted a delivery that was held back, and when (UTC, ISO 8601).
+
+    It `is_over`, and lets nothing pass any more, when another delivery was found in place of the accepted one.
+    """
 
     source: str
     after: str | None
     files: Sequence[Shrunk]
     by: str
     at: str
+    is_over: bool = False
 
 
 _HELD: Final = TypeAdapter(Held)
@@ -114,7 +122,8 @@ def accepted(
 ) -> Acceptance | None:
     """The acceptance of this file of a source in place of the commit of the run `after`; None if there is none."""
     for given in acceptances:
-        if (given.source, given.after) == (source, after) and any(_covers(f, file, of_server) for f in given.files):
+        is_valid = not given.is_over and (given.source, given.after) == (source, after)
+        if is_valid and any(_covers(f, file, of_server) for f in given.files):
             return given
     return None
 
@@ -123,6 +132,16 @@ def _covers(given: Shrunk, file: Shrunk, of_server: bool) -> bool:
     if of_server:
         return given.name == file.name and given.rows <= file.rows
     return given == file
+
+
+def is_there(file: Shrunk, now: Mapping[str, str]) -> bool:
+    """Whether a delivery has this file with this content; for a file that is gone, whether it is gone.
+
+    `now` has the fingerprints of the delivered files by name. The tables of a dump have the fingerprint of the dump.
+    """
+    if file.sha256 is None:
+        return _short(file.name) not in {_short(name) for name in now}
+    return file.sha256 in (now.values() if is_database_table(file.name) else [now.get(file.name)])
 
 
 class HeldDeliveries:
@@ -135,9 +154,19 @@ class HeldDeliveries:
         """Record that the delivery of a source is held back."""
         write_text(self._file(held.source), _HELD.dump_json(held, indent=1).decode(), ONLY_THIS_USER)
 
-    def release(self, source: str) -> None:
-        """Record that no delivery of the source is held back."""
+    def release(self, source: str, now: Mapping[str, str]) -> None:
+        """Record that no delivery of the source is held back, because the table has the rows of that of `now`.
+
+        `now` is as in `is_there`. Acceptances of other deliveries are over.
+        """
         self._file(source).unlink(missing_ok=True)
+        if any(_ends(a, source, now) for a in self.acceptances()):
+            with lock(self._folder / "lock", LOCK_SECONDS):
+                self._write([replace(a, is_over=a.is_over or _ends(a, source, now)) for a in self.acceptances()])
+
+    def unsettled(self) -> Set[str]:
+        """The sources with a delivery that is held back, or with an acceptance that is not over."""
+        return {h.source for h in self.held()} | {a.source for a in self.acceptances() if not a.is_over}
 
     def held(self) -> Sequence[Held]:
         """The deliveries that are held back, by name of source."""
@@ -154,20 +183,24 @@ class HeldDeliveries:
                 raise ChuError(f"{file} is damaged: restore it from a backup, or delete it") from None
         return []
 
-    def accept(self, source: str, by: str, at: str) -> Acceptance:
-        """Accept the delivery of a source that is held back. Raises ChuError if none is."""
-        held = {h.source: h for h in self.held()}
-        if source not in held:
-            others = f"held back: {', '.join(held)}" if held else "none is held back"
-            raise ChuError(f"no delivery of {source!r} is held back; {others}")
-        acceptance = Acceptance(source, held[source].after, held[source].files, by, at)
+    def accept(self, held: Held, by: str, at: str) -> Acceptance:
+        """Accept a delivery that is held back."""
+        acceptance = Acceptance(held.source, held.after, held.files, by, at)
         with lock(self._folder / "lock", LOCK_SECONDS):
-            every = [*self.acceptances(), acceptance]
-            write_text(self._folder / "accepted.json", _ACCEPTANCES.dump_json(every, indent=1).decode(), ONLY_THIS_USER)
+            self._write([*self.acceptances(), acceptance])
         return acceptance
+
+    def _write(self, acceptances: Sequence[Acceptance]) -> None:
+        text = _ACCEPTANCES.dump_json([*acceptances], indent=1).decode()
+        write_text(self._folder / "accepted.json", text, ONLY_THIS_USER)
 
     def _file(self, source: str) -> LakePath:
         return self._folder / f"held.{source}.json"
+
+
+def _ends(given: Acceptance, source: str, now: Mapping[str, str]) -> bool:
+    """Whether a delivery `now` of the source ends an acceptance: nothing that was accepted is there any more."""
+    return given.source == source and not given.is_over and not any(is_there(file, now) for file in given.files)
 
 
 def _short(name: str) -> str:

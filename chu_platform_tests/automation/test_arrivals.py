@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def test_a_complete_file_starts_one_run(sensor: Sensor) -> None:
     assert sensor.look() == []
     sensor.drop(STAYS, b"whole")
     assert sensor.look() == []
-    assert sensor.messages == [f"still arriving: {STAYS}"]
+    at_once = f"an empty {Path(STAYS).name}.done or a checksum file such as {Path(STAYS).name}.sha256 beside it"
+    (message,) = sensor.messages
+    assert message == f"still arriving: {STAYS} (complete when unchanged for 5 s; {at_once} makes it complete at once)"
     assert sensor.look() == ["Hospitalisations"]
     assert sensor.look(5) == []
     assert sensor.messages == []
@@ -118,7 +121,7 @@ def test_an_incomplete_file_does_not_delay_other_files(sensor: Sensor) -> None:
     for length in range(1, 6):
         sensor.drop(STAYS, b"h" * length)
         assert sensor.look() == (["deces"] if length == 2 else [])
-        assert f"still arriving: {STAYS}" in sensor.messages
+        assert any(m.startswith(f"still arriving: {STAYS} (complete when unchanged for ") for m in sensor.messages)
     sensor.drop(STAYS, b"complete")
     # It grew in every look, so a pause of one look says nothing.
     assert sensor.look(2) == []
@@ -138,8 +141,15 @@ def test_a_pause_must_be_longer_than_the_longest_one_before(sensor: Sensor) -> N
         os.utime(sensor.pack / STAYS, (sensor.now, sensor.now))
         assert sensor.look() == [], length
     # The longest pause was 40 s.
-    assert sensor.look(4) == []
-    assert sensor.messages == [f"still arriving: {STAYS}"]
+    seen_at = sensor.now
+    said = set()
+    for _ in range(4):
+        assert sensor.look() == []
+        said |= {*sensor.messages}
+    # The same words in each look, so that they are logged once.
+    (message,) = said
+    end = datetime.fromtimestamp(seen_at + 40, UTC)
+    assert message.startswith(f"still arriving: {STAYS} (complete when unchanged for 40 s, at {end:%H:%M:%S} UTC; an ")
     assert sensor.look() == ["Hospitalisations"]
 
 
@@ -200,10 +210,31 @@ def test_an_accepted_delivery_starts_a_run(sensor: Sensor) -> None:
     sensor.drop(STAYS, b"fewer")
     assert sensor.look(3) == ["Hospitalisations"]
     deliveries = HeldDeliveries(Lake(sensor.settings.lake_folder))
-    deliveries.hold(Held("Hospitalisations", "a run", [Shrunk(STAYS, "0" * 64, 9, 1)], "2026-01-01T00:00:00+00:00"))
+    held = Held("Hospitalisations", "a run", [Shrunk(STAYS, "0" * 64, 9, 1)], "2026-01-01T00:00:00+00:00")
+    deliveries.hold(held)
     assert sensor.look(3) == []
-    deliveries.accept("Hospitalisations", "me", "2026-01-02T00:00:00+00:00")
+    deliveries.accept(held, "me", "2026-01-02T00:00:00+00:00")
     assert sensor.look(3) == ["Hospitalisations"]
+
+
+def test_a_look_at_the_committed_file_ends_what_was_held_back(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upload was completed meanwhile: nothing has to be read, and nothing may be accepted any more."""
+    sensor.drop(STAYS, b"whole")
+    whole = hashlib.sha256(b"whole").hexdigest()
+    commit = {"run": "a run", "files": [{"name": STAYS, "sha256": whole}]}
+    monkeypatch.setattr(Lake, "provenance", lambda _lake, table: commit if table.name == "Hospitalisations" else {})
+    deliveries = HeldDeliveries(Lake(sensor.settings.lake_folder))
+    for at, sha256 in (("2026-01-01", "0" * 64), ("2026-01-02", whole)):
+        held = Held("Hospitalisations", "a run", [Shrunk(STAYS, sha256, 9, 1)], at)
+        deliveries.accept(held, "me", at)
+        deliveries.hold(held)
+    sensor.drop(STAYS, b"half")
+    sensor.look(3)
+    assert deliveries.held()
+    sensor.drop(STAYS, b"whole")
+    sensor.look(9)
+    assert deliveries.held() == []
+    assert [a.is_over for a in deliveries.acceptances()] == [True, False]
 
 
 def test_a_file_rewritten_with_the_same_size_is_still_arriving(sensor: Sensor) -> None:
@@ -221,7 +252,7 @@ def test_a_file_with_a_time_in_the_future_is_read_and_flagged(sensor: Sensor, ah
     sensor.drop(STAYS, b"whole")
     sensor.now -= ahead
     assert sensor.look() == []
-    assert f"still arriving: {STAYS}" in sensor.messages
+    assert any(m.startswith(f"still arriving: {STAYS} (") for m in sensor.messages)
     assert sensor.look() == ["Hospitalisations"]
     assert sensor.look(5) == []
     flagged = [m for m in sensor.messages if m.startswith(f"{STAYS} has a modification time in the future, 20")]

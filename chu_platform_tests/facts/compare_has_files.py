@@ -4,8 +4,8 @@
 
 The files are read without the platform. The results of care-quality indicators are compared with
 `fact_quality_indicator`, those of e-Satis with `fact_satisfaction`, and every other column with the source table. A
-line without a FINESS number is not a site, and is left out. The exit status is 1 if a value is lost, or if no file was
-compared.
+line without a FINESS number is not a site, and is left out. The values of a table that the lake does
+not have are lost. The exit status is 1 if a value is lost, or if no file was compared.
 """
 
 import re
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from chu_platform_tests.facts.quality_files import files, indicators, lines, number, site_of, words
 
@@ -47,10 +48,15 @@ class Lake:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.absent: set[str] = set()
 
     def by_key(self, table: str, *key: str) -> dict[tuple[str, ...], Row]:
-        """The rows of a table; the names of their columns are in lower case."""
-        rows = DeltaTable(self._folder / table).to_pyarrow_table().to_pylist()
+        """The rows of a table; the names of their columns are in lower case. None if the table is `absent`."""
+        try:
+            rows = DeltaTable(self._folder / table).to_pyarrow_table().to_pylist()
+        except TableNotFoundError:
+            self.absent.add(table)
+            return {}
         in_lower_case = ({name.lower(): value for name, value in row.items()} for row in rows)
         return {tuple(str(row[name]) for name in key): row for row in in_lower_case}
 
@@ -74,8 +80,11 @@ def held(delivered: str, fact: Row, column: str) -> bool:
 
 def care_quality(folder: Path, lake: Lake) -> Iterator[tuple[str, str, bool]]:
     """File, column and whether the lake holds it, for each value of the care-quality files."""
+    found = list(files(folder))
+    if not found:
+        return
     facts = lake.by_key("pseudonymised/facts/fact_quality_indicator", "campaign_year", "site_finess", "indicator_key")
-    for survey, campaign, file in files(folder):
+    for survey, campaign, file in found:
         rows = lines(file)
         source = lake.by_key(f"restricted/sources/{survey}_{campaign}", "finess")
         named = indicators(rows[0])
@@ -124,12 +133,12 @@ def in_source(file: Path, line: Mapping[str, str], row: Row, left_out: set[str])
             yield file.name, name, same(cell, row.get(name))
 
 
-def compare(folder: Path, lake: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+def compare(folder: Path, lake: Lake) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Delivered and lost values, by file and column."""
     delivered: Counter[tuple[str, str]] = Counter()
     lost: Counter[tuple[str, str]] = Counter()
     for reader in (care_quality, e_satis):
-        for file, column, held in reader(folder, Lake(lake)):
+        for file, column, held in reader(folder, lake):
             delivered[file, column] += 1
             lost[file, column] += not held
     return delivered, lost
@@ -137,9 +146,12 @@ def compare(folder: Path, lake: Path) -> tuple[Counter[tuple[str, str]], Counter
 
 def main(folder: str, lake: str) -> int:
     """Print a line per column; returns the exit status."""
-    delivered, lost = compare(Path(folder), Path(lake))
+    tables = Lake(Path(lake))
+    delivered, lost = compare(Path(folder), tables)
     for (file, column), number_of_values in delivered.items():
         print(f"{file} {column}: {number_of_values} delivered, {lost[file, column]} lost")
+    for table in sorted(tables.absent):
+        print(f"{table} is not in the lake: its values count as lost")
     print(f"{delivered.total()} values delivered, {lost.total()} lost")
     return 1 if lost.total() or not delivered else 0
 

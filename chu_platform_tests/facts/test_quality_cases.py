@@ -21,7 +21,7 @@ from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.hpp_mco_2015 import hpp_mco_2015
 from chu_platform.sources.lexiques import lexiques
 from chu_platform.storage.lake import Lake
-from chu_platform_tests.facts.compare_has_files import compare
+from chu_platform_tests.facts import compare_has_files
 from chu_platform_tests.facts.quality_files import Result, lines, results
 from chu_platform_tests.facts.test_quality_indicator import REGISTER, facts, needed
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
@@ -148,10 +148,25 @@ def test_every_result_of_the_cases(case_pack: Path, lake: Lake) -> None:
 
 
 def test_no_value_of_any_column_is_lost(case_pack: Path, lake: Lake) -> None:
-    delivered, lost = compare(case_pack, lake.root)
+    delivered, lost = compare_has_files.compare(case_pack, compare_has_files.Lake(Path(lake.root)))
     assert {column for column, count in lost.items() if count} == {(E_SATIS_2022, "type")}, "it is in quarantine"
     assert len({file for file, _ in delivered}) == (18 if CASES.is_dir() else 17)
     assert delivered.total() > 100_000
+
+
+def test_the_values_of_a_table_that_the_lake_does_not_have_are_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "resultats-esatis48h-mco-open-data-2019.csv").write_text(
+        "finess_geo;classement;participation\n010000024;A;Oui\n010000032;B;Oui\n"
+    )
+    assert compare_has_files.main(str(tmp_path), str(tmp_path / "lake")) == 1
+    *_, source, fact, source_table, total = ["", *capsys.readouterr().out.splitlines()]
+    assert source.endswith("participation: 2 delivered, 2 lost")
+    assert fact == "pseudonymised/facts/fact_satisfaction is not in the lake: its values count as lost"
+    assert source_table == "restricted/sources/esatis48h_mco is not in the lake: its values count as lost"
+    assert total == "6 values delivered, 6 lost"
 
 
 def test_a_point_is_an_empty_cell(lake: Lake) -> None:

@@ -23,6 +23,8 @@ from chu_platform.settings import Settings
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante as activities
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.specialites import specialites
+from chu_platform.storage.held_deliveries import HeldDeliveries
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.facts import death_files
 from chu_platform_tests.facts.death_files import ODD
@@ -42,6 +44,7 @@ class Platform:
         self.settings = Settings(_env_file=None, home=folder, sources=self.pack)
         self.runs = 0
         monkeypatch.setenv("CHU_HOME", str(folder))
+        monkeypatch.setenv("CHU_SOURCES", str(self.pack))
         RunResources(self.settings, print).lake.prepare()
 
     def deliver(self, count: int, name: str = NAME, first: int = 1) -> None:
@@ -69,6 +72,12 @@ class Platform:
         done = CliRunner().invoke(app, ["accept", *arguments])
         assert done.exit_code == 0, done.output
         return done.output
+
+    def refuses_to_accept(self, source: str) -> str:
+        """`chu accept` must fail; returns the message."""
+        done = CliRunner().invoke(app, ["accept", source])
+        assert isinstance(done.exception, ChuError), done.output
+        return str(done.exception)
 
 
 @pytest.fixture
@@ -122,6 +131,61 @@ def test_a_shrunk_file_is_held_back_until_it_is_accepted(platform: Platform) -> 
     assert platform.read() == 40
     platform.deliver(19)
     assert "has 19 rows, 40 before" in platform.refused()
+
+
+def test_a_delivery_that_was_completed_is_not_held_back_any_more(platform: Platform) -> None:
+    platform.deliver(40)
+    platform.read()
+    platform.deliver(19)
+    platform.refused()
+    platform.deliver(40)
+    # No run has seen it yet.
+    assert platform.accept() == "no delivery is held back\n"
+    message = "is not there any more (activite_professionnel_sante.csv has 19 rows, 40 before): it was completed"
+    assert message in platform.refuses_to_accept("activite_professionnel_sante")
+    deliveries = HeldDeliveries(Lake(platform.settings.lake_folder))
+    assert deliveries.held()
+    assert platform.read() == 40
+    assert deliveries.held() == [] == deliveries.acceptances()
+    assert "no delivery of 'activite_professionnel_sante' is held back" in platform.refuses_to_accept(
+        "activite_professionnel_sante"
+    )
+    # Another truncated delivery cannot be accepted before it was read.
+    platform.deliver(19)
+    platform.refused()
+    platform.deliver(18)
+    assert platform.accept() == "no delivery is held back\n"
+    platform.refuses_to_accept("activite_professionnel_sante")
+    assert "has 18 rows, 40 before" in platform.refused()
+    assert "has 18 rows, 40 before" in platform.accept()
+
+
+def test_an_acceptance_is_over_when_the_delivery_is_whole_again(platform: Platform) -> None:
+    platform.deliver(40)
+    platform.read()
+    platform.deliver(19)
+    platform.refused()
+    platform.accept("activite_professionnel_sante")
+    platform.deliver(40)
+    assert platform.read() == 40
+    platform.deliver(19)
+    assert "has 19 rows, 40 before" in platform.refused()
+
+
+def test_a_file_that_is_back_is_not_held_back_any_more(platform: Platform) -> None:
+    death_files.write_csv(platform.pack / "new", ODD)
+    platform.deliver(5)
+    platform.read(deces_insee_csv)
+    away = [f.rename(platform.pack.parent / f.name) for f in [*(platform.pack / "new").iterdir()]]
+    assert "new is an empty folder that is perhaps not mounted" in platform.refused(deces_insee_csv)
+    assert "deces_insee_csv: held back" in platform.accept()
+    (platform.pack / "new").rmdir()
+    assert "new is gone, a folder that is perhaps not mounted" in platform.refused(deces_insee_csv)
+    (platform.pack / "new").mkdir()
+    for file in away:
+        file.rename(platform.pack / "new" / file.name)
+    assert platform.accept() == "no delivery is held back\n"
+    assert "is not there any more" in platform.refuses_to_accept("deces_insee_csv")
 
 
 def test_the_register_says_who_accepted_a_delivery(platform: Platform) -> None:
@@ -213,6 +277,7 @@ def test_a_database_table_that_has_shrunk(
     platform = Platform(tmp_path, monkeypatch)
     postgres.create_database("shrunk")
     url = postgres.url("shrunk")
+    monkeypatch.setenv("CHU_POSTGRES_URL", url)
     platform.settings = Settings(_env_file=None, home=tmp_path, sources=platform.pack, postgres_url=SecretStr(url))
 
     def fill(count: int) -> None:
@@ -231,6 +296,12 @@ def test_a_database_table_that_has_shrunk(
     assert platform.read(specialites) == 30
     fill(20)
     assert 'PostgreSQL table "Specialites" has 20 rows, 30 before' in platform.refused(specialites)
+    # Rows were added: it has shrunk no more, or less than before. Or it has shrunk further.
+    for rows, is_held in ((30, False), (27, False), (26, True), (20, True), (19, False)):
+        fill(rows)
+        assert platform.accept().startswith("Specialites: held back") is is_held, rows
+    assert "is not there any more" in platform.refuses_to_accept("Specialites")
+    fill(20)
     platform.accept("Specialites")
     fill(19)
     assert "has 19 rows, 30 before" in platform.refused(specialites)

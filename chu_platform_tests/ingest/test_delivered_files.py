@@ -85,9 +85,20 @@ def test_a_folder_that_cannot_be_searched_concerns_only_its_files(
 
     monkeypatch.setattr(os, "scandir", refusing)
     assert find(tmp_path, r"things\.csv") == [file]
-    with pytest.raises(
-        ChuError, match=r"other\.csv in the pack .*: closed cannot be searched: Permission denied; check"
-    ):
+    reason = "closed cannot be searched: Permission denied; check"
+    with pytest.raises(ChuError, match=rf"other\.csv in the pack .*: {reason}"):
+        find(tmp_path, r"other\.csv")
+    # A source of several files, of which one may be in this folder.
+    put(tmp_path, "survey-2019.csv")
+    reader = DeliveredFiles(r"survey-(\d{4})\.csv", {".csv": CsvFormat()}, expected=("2019", "2020"))
+    with pytest.raises(ChuError, match=rf"survey-YYYY\.csv of 2020 in the pack .*: {reason}"):
+        reader.files(tmp_path)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "2020").mkdir()
+    put(tmp_path, "things.csv")
+    with pytest.raises(ChuError, match=r": 2020 is an empty folder that is perhaps not mounted$"):
         find(tmp_path, r"other\.csv")
 
 
@@ -143,7 +154,10 @@ def test_a_campaign_missing(pack: Path, tmp_path: Path) -> None:
     next((tmp_path / "pack").rglob("resultats-esatis48h-mco-open-data-2019.csv")).unlink()
     outcome = deliver(esatis48h_mco, tmp_path / "pack", tmp_path / "work")
     (absent,) = outcome.reading.left_out
-    assert "of 2019 in the pack" in absent.why
+    assert absent.why.startswith(
+        "no file named like esatis48h_mco_recueilYYYY[_donnees] or "
+        "resultats-[iqss-]esatis48h-mco-open-data-YYYY[_donnees] (.csv or .xlsx) of 2019 in the pack"
+    )
     assert outcome.reading.left_partitions == [{"campaign_year": "2019"}]
     assert outcome.reading.kept
 

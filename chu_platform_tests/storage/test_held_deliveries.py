@@ -88,20 +88,20 @@ def test_an_acceptance_is_valid_for_one_delivery(
 def test_acceptances_are_kept(tmp_path: Path) -> None:
     deliveries = HeldDeliveries(Lake(tmp_path))
     assert (deliveries.held(), deliveries.acceptances()) == ([], [])
-    deliveries.release("things")
-    with pytest.raises(ChuError, match="no delivery of 'things' is held back; none is held back"):
-        deliveries.accept("things", "me", AT)
-    held = Held("things", "run 1", [FILE], AT)
+    now = {FILE.name: str(FILE.sha256)}
+    deliveries.release("things", now)
+    held, others = Held("things", "run 1", [FILE], AT), Held("others", "run 1", [FILE], AT)
     deliveries.hold(held)
-    deliveries.hold(replace(held, source="others"))
-    with pytest.raises(ChuError, match="no delivery of 'x' is held back; held back: others, things"):
-        deliveries.accept("x", "me", AT)
-    assert deliveries.accept("things", "me", AT) == GIVEN
-    deliveries.release("things")
-    assert [h.source for h in deliveries.held()] == ["others"]
-    deliveries.accept("others", "you", AT)
+    deliveries.hold(others)
+    assert deliveries.accept(held, "me", AT) == GIVEN
+    deliveries.release("things", now)
+    assert deliveries.held() == [others]
+    deliveries.accept(others, "you", AT)
     again = HeldDeliveries(Lake(tmp_path)).acceptances()
-    assert [(a.source, a.by) for a in again] == [("things", "me"), ("others", "you")]
+    assert [(a.source, a.by, a.is_over) for a in again] == [("things", "me", False), ("others", "you", False)]
+    deliveries.release("things", {FILE.name: "another"})
+    assert [a.is_over for a in deliveries.acceptances()] == [True, False]
+    assert accepted(deliveries.acceptances(), "things", "run 1", FILE, of_server=False) is None
     (tmp_path / "restricted" / ".deliveries" / "accepted.json").write_text("[{")
     with pytest.raises(ChuError, match=r"accepted\.json is damaged"):
         deliveries.acceptances()

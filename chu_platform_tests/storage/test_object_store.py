@@ -97,12 +97,12 @@ def test_the_upgrade_purges_source_numbers(lake: Lake, server: S3Server, tmp_pat
 def test_acceptances_of_deliveries_are_kept(lake: Lake) -> None:
     deliveries = HeldDeliveries(lake)
     assert (deliveries.held(), deliveries.acceptances()) == ([], [])
-    deliveries.release("things")
+    deliveries.release("things", {})
     held = Held("things", "run 1", [Shrunk("a", "0", 100, 50)], "2026-01-01T00:00:00+00:00")
     deliveries.hold(held)
     assert deliveries.held() == [held]
-    given = deliveries.accept("things", "me", "2026-01-02T00:00:00+00:00")
-    deliveries.release("things")
+    given = deliveries.accept(held, "me", "2026-01-02T00:00:00+00:00")
+    deliveries.release("things", {"a": "0"})
     assert (deliveries.held(), deliveries.acceptances()) == ([], [given])
 
 
