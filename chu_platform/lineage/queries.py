@@ -50,9 +50,11 @@ def lineage_of_query(sql: str, inputs: Mapping[str, Mapping[str, str]], dialect:
 
 
 def columns_in(expression: str, dialect: str) -> Sequence[str]:
-    """Names of the columns in an expression, in order."""
-    columns = parse_one(expression, dialect=dialect).find_all(exp.Column)
-    return list(dict.fromkeys(column.name for column in columns))
+    """Names of the columns in an expression, in order. The variable of a list comprehension is none."""
+    tree = parse_one(expression, dialect=dialect)
+    variables = {comprehension.expression.name for comprehension in tree.find_all(exp.Comprehension)}
+    names = dict.fromkeys(column.name for column in tree.find_all(exp.Column))
+    return [name for name in names if name not in variables]
 
 
 def _expand_stacks(tree: exp.Expr) -> None:

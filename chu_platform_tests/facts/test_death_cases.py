@@ -19,8 +19,7 @@ from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import run_step
 from chu_platform.graph.step_result import StepResult
 from chu_platform.ingest.delivered import rejects_of
-from chu_platform.recomputation.input_tables import create_input_tables
-from chu_platform.recomputation.recomputation import InputSet
+from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
 from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.settings import Settings
@@ -115,7 +114,9 @@ def facts(lake: Lake) -> Counter[Fact]:
 
 def recomputed(lake: Lake) -> Counter[tuple[Any, ...]]:
     with duckdb.connect() as connection:
-        create_input_tables(lake, connection, lambda table: lake.version(table), InputSet.DEATHS)
+        for table in (*DEATH_KEYS, department, region):
+            connection.execute(f'CREATE VIEW "raw_{table.name}" AS FROM {lake.relation(table, lake.version(table))}')
+        create_deaths(connection)
         return Counter(connection.execute("SELECT year::VARCHAR, sex, region, band FROM death").fetchall())
 
 
