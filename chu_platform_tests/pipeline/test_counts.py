@@ -49,6 +49,9 @@ FILES = {
     "deces_insee_fixe": ("DECES EN FRANCE/*.txt", ";", None),
     "deces_insee_csv": ("DECES EN FRANCE/deces_*.csv", ";", '"'),
     "opposition_deces": ("DECES EN FRANCE/fichier-opposition-deces*.csv", ";", '"'),
+    "population_department_sex_age": ("**/population_department_sex_age.csv", ",", '"'),
+    "mortality_quotients_sex_age": ("**/mortality_quotients_sex_age.csv", ",", '"'),
+    "european_standard_population_2013": ("**/european_standard_population_2013.csv", ",", '"'),
 }
 DELIVERED = delivered_tables(catalogue())
 
