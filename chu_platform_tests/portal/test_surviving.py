@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
 
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
+from chu_platform.portal.kept_pages import Asked, KeptPage
 from chu_platform.reports.check_result import check_result
 from chu_platform.storage.edition_manifest import PUBLISHED_EDITION
 from chu_platform_tests.pipeline.home import Home
@@ -159,12 +161,20 @@ def test_a_damaged_manifest_leaves_what_is_outside_editions(made: Home, tmp_path
 
 
 def test_one_client_with_many_requests_leaves_room_for_others(portal: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chu_platform.portal.app.MAX_REQUESTS_OF_CLIENT", 1)
-    waiting = threading.Thread(target=portal.get, args=("/questions/deces-region?periode=tout",))
+    accepted = threading.Event()
+    make = portal.pages.page
+
+    def page(asked: Asked) -> KeptPage | Response:
+        accepted.set()
+        return make(asked)
+
+    monkeypatch.setattr(portal.pages, "page", page)
+    # No other test asks for this page: it is not kept, so that it has to wait for the lock.
+    waiting = threading.Thread(target=portal.page, args=("/questions/deces-region?sexe=F&mesure=deces&periode=2017",))
     with portal.pages._lock:
         waiting.start()
-        while portal.get("/sante").status == 200:
-            time.sleep(0.01)
+        assert accepted.wait(WAIT_SECONDS)
+        monkeypatch.setattr("chu_platform.portal.app.MAX_REQUESTS_OF_CLIENT", 1)
         answer = portal.get("/sante")
         assert (answer.status, answer.headers["retry-after"]) == (429, "2")
         assert "Trop de demandes" in answer.text
