@@ -16,7 +16,13 @@ REGION: Final = "region"
 DEPARTMENT: Final = "department"
 OVERSEAS: Final = "97"
 # The columns of the inputs of `mortality_cells` that determine its cells, and its numbers.
-CELLS_FROM: Final = ("by_age.death_year", "population.year", "population.department_code", "department.region_code")
+CELLS_FROM: Final = (
+    "by_age.death_year",
+    "population.year",
+    "population.department_code",
+    "department.department_code",
+    "department.region_code",
+)
 DEATHS_FROM: Final = tuple(
     f"by_age.{c}" for c in ("death_year", "region_key", "department_code", "sex", "age_group", "deaths")
 )

@@ -204,7 +204,7 @@ EXACT = Table(
             "year": ["population.year"],
             "level": [],
             "code": ["population.department_code", "department.region_code"],
-            "label": ["department.department_label", "region.region_label"],
+            "label": [f"{place}.{place}_{part}" for place in (DEPARTMENT, REGION) for part in ("code", "label")],
             "sex": ["population.sex"],
             "is_partial": ["by_age.death_year"],
             "is_comparable": ["coverage.is_comparable", *COVERAGE],
@@ -217,7 +217,8 @@ EXACT = Table(
                 c.name: [
                     *DEATH_COUNTS,
                     "coverage.is_comparable",
-                    *(["standard.weight"] if c.name.startswith("standardised") else []),
+                    *COVERAGE,
+                    *(["standard.age", "standard.weight"] if c.name.startswith("standardised") else []),
                 ]
                 for c in FIGURES
             },
