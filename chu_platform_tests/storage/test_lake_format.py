@@ -9,29 +9,34 @@
 import json
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import rejects_of
-from chu_platform.references.region import region
+from chu_platform.references.region import region as region_of_today
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
-from chu_platform.storage.commit import commit_without_data
+from chu_platform.storage.commit import commit_without_data, commit_written
 from chu_platform.storage.damage import damage_of
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import FILE, FORMAT, format_of, record_format
 from chu_platform.storage.partition_contents import recorded_contents, recorded_hashes, sha256
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.upgrades import format_2, upgrade_lake
-from chu_platform.tables.columns import STRING
+from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.lake_rows import digest
 
 pytestmark = pytest.mark.integration
 
 OLD_LAKE = Path(__file__).with_name("lake_0_2_0.tar.gz")
+# Tables as they are in the old lake: their declared columns may have changed since.
+POPULATION = Column("population_2019", LONG, "habitants au 1er janvier 2019", "Population 2019", nullable=False)
+region = replace(region_of_today, columns=[*region_of_today.columns, POPULATION])
 TABLES = (region, esatis48h_mco, rejects_of(esatis48h_mco))
 
 
@@ -108,6 +113,24 @@ def test_the_upgrade_records_the_contents_and_keeps_rows_and_provenance(old: Lak
         assert damage_of(old, table) == []
     before = versions(old)
     assert upgrade(old) == [] and versions(old) == before
+
+
+def test_a_table_with_other_columns_is_left_as_it_is_for_the_next_run(old: Lake) -> None:
+    """The old lake has a column of the regions that is no longer declared."""
+    rows, provenance = digest(old.path(region)), old.provenance(region)
+    lines: list[str] = []
+    upgrade_lake(old, [region_of_today], lines.append)
+    assert f"{region.folder}: has other columns than today; the next run writes it anew" in lines
+    assert format_of(old.root) == FORMAT and old.version(region) == 0
+    assert digest(old.path(region)) == rows and old.provenance(region) == provenance
+    assert damage_of(old, region_of_today) == []
+    with old.writing(region_of_today) as write:
+        pq.write_table(old.arrow(region_of_today), write.rows / write.new_name("rows.parquet"))
+        commit_written(old, region_of_today, write, None, {"run": "next"})
+    assert old.version(region) == 1
+    columns = [c.name for c in region_of_today.columns]
+    assert [f.name for f in old.require(region_of_today).schema().fields] == columns
+    assert has_recorded_contents(old, region_of_today) and damage_of(old, region_of_today) == []
 
 
 def lost_by_filters(lake: Lake) -> list[str]:
