@@ -139,7 +139,8 @@ def test_without_script_all_of_it_is_there(browser: Browser, portal: Served) -> 
     page.locator('#etape-1 a[rel="next"]').click()
     assert page.url.endswith("#etape-2")
     page.goto("/questions/deces-region")
-    page.get_by_role("button", name="Afficher").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Afficher").click()
     assert "region=" in page.url and page.locator("svg.chart:visible").count() >= 2
     context.close()
 
