@@ -73,12 +73,12 @@ def mortality_cells(by_age: pa.Table, population: pa.Table, department: pa.Table
             CREATE TABLE place AS
             SELECT DISTINCT year, department_code, region_code,
                 left(department_code, 2) <> '{OVERSEAS}' AS is_metropolitan
-            FROM population JOIN department USING (department_code) WHERE population IS NOT NULL;
+            FROM population JOIN department USING (department_code) WHERE population.population IS NOT NULL;
 
             CREATE TABLE region AS SELECT DISTINCT year, region_code, is_metropolitan FROM place;
 
             CREATE TABLE inhabitants AS
-            SELECT year, level, code, s.sex, age, sum(population) AS inhabitants
+            SELECT year, level, code, s.sex, age, sum(population.population) AS inhabitants
             FROM population JOIN place USING (year, department_code),
                 LATERAL (SELECT unnest({_LEVELS}) AS level, unnest({_CODES}) AS code),
                 LATERAL (SELECT unnest(['{ALL}', population.sex]) AS sex) s

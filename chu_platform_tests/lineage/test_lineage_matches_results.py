@@ -182,8 +182,8 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
         name, column = origin.split(".")
         needed[name].append(column)
     inputs = {name: made.lake.arrow(table.reads[name], columns) for name, columns in needed.items()}
-    if "delivered" in inputs:
-        # A delivery that the pack does not have: that of the packaged rows.
+    if "delivered" in inputs and not len(inputs["delivered"]):
+        # The pack has no such delivery, which would replace packaged rows: these are delivered.
         inputs["delivered"] = packaged(table.name).select(needed["delivered"]).cast(inputs["delivered"].schema)
     given = {"key": bytes.fromhex(PSEUDONYMISATION_KEY)} if rows.given else {}
     found = rows.function(**inputs, **given)
