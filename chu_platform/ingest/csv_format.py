@@ -32,7 +32,7 @@ NUMBER = re.compile(r"[+-]?\d[\d ]*([.,]\d+)?")
 SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CsvFormat:
     """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 

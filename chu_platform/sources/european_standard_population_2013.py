@@ -1,6 +1,6 @@
 """European standard population of 2013, if a file replaces the packaged one."""
 
-from chu_platform.ingest.csv_format import SEPARATORS, CsvFormat
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, LONG, Column
@@ -20,7 +20,7 @@ european_standard_population_2013 = Table(
         Column("weight", LONG, "personnes de cette tranche, sur 100 000", "Poids", nullable=False),
     ],
     rows=Delivered(
-        DeliveredFiles(r"european_standard_population_2013\.csv", {".csv": CsvFormat(SEPARATORS)}, optional=True),
+        DeliveredFiles(r"european_standard_population_2013\.csv", {".csv": CsvFormat()}, optional=True),
         row_checks=[
             RowCheck("unknown_value", "age", f"age IN {POPULATION_AGES}"),
             RowCheck("out_of_range", "weight", "weight > 0"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.ingest.csv_format import SEPARATORS, CsvFormat
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -34,7 +34,7 @@ mortality_quotients_sex_age = Table(
         ),
     ],
     rows=Delivered(
-        DeliveredFiles(r"mortality_quotients_sex_age\.csv", {".csv": CsvFormat(SEPARATORS)}, optional=True),
+        DeliveredFiles(r"mortality_quotients_sex_age\.csv", {".csv": CsvFormat()}, optional=True),
         typing={"sex": "upper(trim({text}))"},
         row_checks=[
             RowCheck("out_of_range", "year", "year BETWEEN 1900 AND 2100"),

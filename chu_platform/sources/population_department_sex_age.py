@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.ingest.csv_format import SEPARATORS, CsvFormat
+from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
@@ -36,7 +36,7 @@ population_department_sex_age = Table(
         ),
     ],
     rows=Delivered(
-        DeliveredFiles(r"population_department_sex_age\.csv", {".csv": CsvFormat(SEPARATORS)}, optional=True),
+        DeliveredFiles(r"population_department_sex_age\.csv", {".csv": CsvFormat()}, optional=True),
         # A spreadsheet program removes the leading zero of a code.
         typing={
             "department_code": "regexp_replace(upper(trim({text})), '^([0-9])$', '0\\1')",
