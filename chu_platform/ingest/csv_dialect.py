@@ -8,6 +8,7 @@ from typing import Final
 
 from chu_platform.ingest.glued_records import GluedRecords
 
+SEPARATORS: Final = ";,\t|"
 NUL: Final = b"\x00"
 LF: Final = b"\n"
 CR: Final = b"\r"
@@ -17,6 +18,11 @@ PADDING: Final = b" \t\r\x00\x1a"
 CUT_REASONS: Final = ("too_few_fields", "unterminated_quote")
 # How Python writes bytes that are no UTF-8 when it decodes with `surrogateescape`.
 STRAY_BYTES: Final = re.compile("[\udc80-\udcff]+")
+
+
+def separator_of(header: bytes) -> str:
+    """The separator of fields in a header: the most frequent of `SEPARATORS`."""
+    return max(SEPARATORS, key=header.decode("latin-1").count)
 
 
 def decoded(text: bytes, fallback: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_dialect import Dialect
+from chu_platform.ingest.csv_dialect import Dialect, separator_of
 from chu_platform.ingest.csv_records import RecordScan
 from chu_platform.ingest.delivered import MAX_REJECTS, Expected, RawRows
 from chu_platform.ingest.file_kinds import BYTE_ORDER_MARK, refuse_doubled, require_text
@@ -22,7 +22,6 @@ from chu_platform.tables.duckdb_sql import sql_path, sql_text
 if TYPE_CHECKING:
     from chu_platform.ingest.reading import ReadingContext
 
-SEPARATORS = ";,\t|"
 QUOTE = '"'
 HEADER_LIMIT = 1 << 20
 # Lines at the top of a file, blank ones left out, that may be the header.
@@ -36,7 +35,7 @@ SEPARATOR_LINE = re.compile(rb'"?sep=."?\r*', re.IGNORECASE)
 class CsvFormat:
     """CSV format. `fallback` is the encoding of lines that are not UTF-8: a file may have lines of both.
 
-    The separator is that of `SEPARATORS` that is most frequent in the header, because spreadsheet programs write other
+    The separator is the most frequent one of the header (`separator_of`), because spreadsheet programs write other
     ones. All fields, some or none are in quotes. Lines of text, such as a title, may stand above the header. A file
     without rows is refused, unless it `may_be_empty`.
     """
@@ -60,7 +59,7 @@ class CsvFormat:
         require_text(file.path, file.name)
         with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             header = self._header(file, expected, context.log)
-            separator = _separator_of(header.text)
+            separator = separator_of(header.text)
             names = self._names(header.text)
             columns = expected.match(file.name, names, context.log)
             refuse_doubled(file.path, file.name, header.size)
@@ -130,16 +129,12 @@ class CsvFormat:
         except UnicodeDecodeError:
             text = header.decode(self.fallback, "replace")
         text = text.rstrip("\r")
-        separator = _separator_of(header)
+        separator = separator_of(header)
         parsed = text.split(separator)
         # A row of values may be no record.
         with suppress(csv.Error):
             parsed = next(csv.reader([text], delimiter=separator, quotechar=QUOTE), [])
         return [c.strip(BLANKS) for c in parsed]
-
-
-def _separator_of(header: bytes) -> str:
-    return max(SEPARATORS, key=header.decode("latin-1").count)
 
 
 def _looks_like_row(fields: Sequence[str], width: int) -> bool:

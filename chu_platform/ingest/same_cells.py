@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from chu_platform.errors import ChuError
-from chu_platform.ingest.csv_dialect import decoded
+from chu_platform.ingest.csv_dialect import decoded, separator_of
 from chu_platform.ingest.fingerprints import FileState
 from chu_platform.ingest.identifiers import BLANKS
 from chu_platform.ingest.workbook_rows import ERRORS, opened_sheets
 
 SUFFIXES: Final = frozenset((".csv", ".xlsx"))
-SEPARATORS: Final = ";,\t|"
 # Larger files are not compared: they count as different.
 MAX_SIZE: Final = 1 << 26
 NUMBER: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
@@ -57,8 +56,8 @@ def _rows(file: Path) -> Iterator[Sequence[str]]:
 
 def _csv_rows(file: Path) -> Iterator[Sequence[str]]:
     text = decoded(file.read_bytes(), "cp1252").removeprefix("\ufeff").lstrip()
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-    yield from csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    header = text.partition("\n")[0].encode()
+    yield from csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(header))
 
 
 def _workbook_rows(file: Path) -> Iterator[Sequence[str]]:
