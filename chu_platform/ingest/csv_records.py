@@ -166,7 +166,7 @@ class Block:
         """The blanks that may be around values."""
         if self._dialect.max_length is not None:
             return blanks_in_fixed_width(self._text)
-        if not self.lines or self._structure is None:
+        if self._structure is None:
             return OuterBlanks.NONE
         # The blanks of lines in the fallback encoding are other bytes.
         if self.lines_in_fallback and not self.converted:
