@@ -297,7 +297,7 @@ def evaluate(
         key = _key([*sorted(contents), *given], unit.partition_scheme)
         if any(t.name in waiting_sources for t in unit.tables) and key == _loaded(settings, unit, given):
             for table in unit.tables:
-                held_back.release(table.name, {f["name"]: f["sha256"] for f in _files(lake, table)})
+                held_back.release(table.name, {f["name"]: f["sha256"] for f in _files(lake.provenance(table))})
         previous = state.requested.get(unit.name) or _loaded(settings, unit, given)
         state.requested[unit.name] = key
         if previous != key:
@@ -473,15 +473,15 @@ def _accepted(unit: ReadingUnit, acceptances: Sequence[Acceptance]) -> Sequence[
 def _loaded(settings: Settings, unit: ReadingUnit, given: Sequence[str]) -> str | None:
     """Key of the content that the lake already holds, so that files read by `chu materialize` are not read again."""
     lake = Lake(lake_root(settings))
-    if not all(lake.provenance(t).get("files") for t in unit.tables):
+    commits = [lake.provenance(t) for t in unit.tables]
+    if not all(commit.get("files") for commit in commits):
         return None
-    files = [f for t in unit.tables for f in _files(lake, t)]
+    files = [f for commit in commits for f in _files(commit)]
     return _key([*sorted({f["sha256"] for f in files}), *given], unit.partition_scheme)
 
 
-def _files(lake: Lake, table: Table) -> Sequence[Mapping[str, Any]]:
-    """The files that the last commit of a table read, with the lists of withdrawn rows."""
-    commit = lake.provenance(table)
+def _files(commit: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The files that a commit of a table read, with the lists of withdrawn rows."""
     return [*commit.get("files", ()), *commit.get("lists", ())]
 
 
