@@ -53,6 +53,15 @@ class Bounds:
 
 # The mortality table is an average of three years: the summer of 2003 alone moves the oldest to 1.065.
 BOUNDS: Final = (Bounds(ALL, "à tous les âges", 0.92, 1.06), Bounds("85+", "à 85 ans et plus", 0.90, 1.10))
+_LIMITS: Final = ", et ".join(f"de {b.lowest:.2f} à {b.highest:.2f} {b.words}" for b in BOUNDS).replace(".", ",")
+IS_COMPARABLE: Final = Column(
+    "is_comparable",
+    BOOLEAN,
+    f"vrai si l’année est entière et le registre presque complet : couverture {_LIMITS}",
+    "Année comparable",
+    nullable=False,
+)
+REASON: Final = Column("reason", STRING, "pourquoi l’année n’est pas comparable ; vide si elle l’est", "Motif")
 QUOTIENTS_FROM: Final = ("quotients.year", "quotients.sex", "quotients.age", "quotients.quotient")
 
 
@@ -149,14 +158,8 @@ fact_death_coverage = Table(
             "Décès attendus",
         ),
         Column("coverage", DOUBLE, "décès du registre / décès attendus", "Couverture"),
-        Column(
-            "is_comparable",
-            BOOLEAN,
-            "vrai si l’année est entière et le registre presque complet : couverture de 0,92 à 1,06 à tous les âges, et de 0,90 à 1,10 à 85 ans et plus",
-            "Année comparable",
-            nullable=False,
-        ),
-        Column("reason", STRING, "pourquoi l’année n’est pas comparable ; vide si elle l’est", "Motif"),
+        IS_COMPARABLE,
+        REASON,
     ],
     reads={
         "by_age": fact_death_by_age,

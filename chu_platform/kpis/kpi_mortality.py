@@ -21,7 +21,7 @@ from chu_platform.building_blocks.mortality_cells import (
 )
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_death_by_age import fact_death_by_age
-from chu_platform.facts.fact_death_coverage import fact_death_coverage
+from chu_platform.facts.fact_death_coverage import IS_COMPARABLE, REASON, fact_death_coverage
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import Floats, comparative_index, directly_standardised
 from chu_platform.indicators.rates import finite
@@ -166,14 +166,8 @@ EXACT = Table(
         Column("label", STRING, "nom du lieu", "Lieu", nullable=False),
         Column("sex", STRING, "F, M ou all (ensemble)", "Sexe", key=True),
         Column("is_partial", BOOLEAN, "vrai pour la dernière année livrée", "Année incomplète", nullable=False),
-        Column(
-            "is_comparable",
-            BOOLEAN,
-            "vrai si l’année est entière et le registre presque complet : couverture de 0,92 à 1,06 à tous les âges, et de 0,90 à 1,10 à 85 ans et plus",
-            "Année comparable",
-            nullable=False,
-        ),
-        Column("reason", STRING, "pourquoi l’année n’est pas comparable ; vide si elle l’est", "Motif"),
+        IS_COMPARABLE,
+        REASON,
         Column("deaths", LONG, "nombre de décès dont la date est dans l’année", "Décès", nullable=False),
         Column("population", DOUBLE, "habitants au milieu de l’année", "Population", nullable=False),
         Column(
