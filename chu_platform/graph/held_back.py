@@ -7,7 +7,6 @@ from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import delivered_now
-from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.storage.held_deliveries import Acceptance, Held, HeldDeliveries, Shrunk, is_there
 from chu_platform.tables.table import Table
@@ -54,9 +53,9 @@ def _still_there(resources: RunResources, held: Held) -> Sequence[Shrunk]:
     table = next((t for t in delivered_tables(catalogue()) if t.name == held.source), None)
     if table is None or resources.lake.provenance(table).get("run") != held.after:
         return []
-    reader = delivered_rows(table).reader
-    if isinstance(reader, CareTable) and resources.settings.postgres_url is not None:
-        rows_now = resources.care_database.count(reader.name)
+    in_database = delivered_rows(table).reader.database_table
+    if in_database is not None and resources.settings.postgres_url is not None:
+        rows_now = resources.care_database.count(in_database)
         return [file for file in held.files if _is_still_shrunk(table, held, file, rows_now)]
     now = _delivered_or_none(resources, table)
     return [file for file in held.files if is_there(file, now)]

@@ -46,6 +46,11 @@ class CareTable:
     pattern: ClassVar[str] = f"{DUMP_PATTERN}|{PARTS_PATTERN}"
 
     @property
+    def database_table(self) -> str:
+        """See `delivered.Reader`."""
+        return self.name
+
+    @property
     def label(self) -> str:
         """See `delivered.Reader`."""
         return f"PostgreSQL « {self.name} »"

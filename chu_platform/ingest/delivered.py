@@ -235,6 +235,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def database_table(self) -> str | None:
+        """Name of the table in the database; None for files."""
+        ...
+
+    @property
     def apart(self) -> bool:
         """Whether a file that cannot be read is left out, and the others are read (`LeftOut`)."""
         ...

@@ -73,6 +73,7 @@ class DeliveredFiles:
     instead: str | None = None
     freshness: Freshness = Freshness.YEARLY
     database: ClassVar[None] = None
+    database_table: ClassVar[None] = None
 
     @property
     def label(self) -> str:
