@@ -6,8 +6,8 @@ STAMP := $(VENV)/.installed
 TESTS_STAMP := $(VENV)/.installed-tests
 # The standard way to build what comes as source (PySpark): pip warns of its own way, which ends with a later pip.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --use-pep517
-# Which files start first: chu_platform_tests/scheduling.py.
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+# Which files start first: chu_platform_tests/scheduling.py. Three on two cores, because many tests wait for servers.
+PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-tests run test test-fast test-system lint cli-reference lock clean

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.integration
 
 MORE = tuple(f"ajout{n}" for n in range(15))
 MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
+# Both encodings of the files of fixed width, and years with and without monthly files.
+YEARS = ("1973", "1988", "1999", "2000", "2012", "2018", "2019")
 Writer = Callable[[Path, Sequence[Death]], None]
 
 
@@ -49,9 +51,15 @@ FORMS: dict[str, Writer] = {
 
 @pytest.fixture(scope="module")
 def deaths(pack: Path) -> list[Death]:
-    """A tenth of the pack's deaths, its irregular rows at the end, and additional irregular rows."""
+    """A tenth of the pack's deaths of some years, its irregular rows at the end, and additional irregular rows.
+
+    Of years, because each form has at least a file a year.
+    """
     found = death_files.deaths_of(pack / "DECES EN FRANCE" / "deces.csv")
-    return [*found[::10], *found[:300], *found[-20:], *ODD, *ODD[:3]]
+    irregular = found[-20:]
+    years = {*YEARS, *(d.date_deces[:4] for d in irregular)}
+    of_years = [d for d in found if d.date_deces[:4] in years]
+    return [*of_years[::10], *of_years[:300], *irregular, *ODD, *ODD[:3]]
 
 
 class Maker:

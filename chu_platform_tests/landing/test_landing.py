@@ -342,9 +342,13 @@ def test_a_copy_continues_only_if_the_file_is_the_same(
     write(served, "a.csv", old)
     server = start(kind)
     platform.places["depot"] = server.place(PROXY)
-    with cutting(server, [400_000] + [1] * 9):
-        assert "connection" in platform.land(Pace(waits=(), quiet_seconds=-1))["depot"].failures[0]
-    (part,) = [f for f in platform.partial if f.suffix == ".part"]
+    # What was received but not yet read when the connection was cut is lost: on a busy machine that may be everything.
+    for _ in range(10):
+        with cutting(server, [400_000] + [1] * 9):
+            assert "connection" in platform.land(Pace(waits=(), quiet_seconds=-1))["depot"].failures[0]
+        (part,) = [f for f in platform.partial if f.suffix == ".part"]
+        if part.stat().st_size:
+            break
     assert 0 < part.stat().st_size < len(old)
     # Another content of the same size, with another time.
     write(served, "a.csv", new, MOMENT + 60)

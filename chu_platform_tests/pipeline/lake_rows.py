@@ -92,3 +92,8 @@ def digests(lake: Lake) -> dict[str, str]:
     # The main job makes the first edition only: what is released depends on what was released before.
     data = [t for t in every_table() if t.layer not in (Layer.REPORTS, Layer.REJECTS) and not t.in_editions]
     return {t.folder: digest(lake.path(t)) for t in data}
+
+
+def needed_by(table: Table) -> set[Table]:
+    """The table, and all tables that it is made from."""
+    return {table}.union(*(needed_by(t) for t in table.needs))

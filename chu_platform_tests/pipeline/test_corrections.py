@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.graph.step_result import StepResult
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import every_table
 from chu_platform_tests.pipeline.steps import differing, make_again, make_what_changed, resources_of
+from chu_platform_tests.pipeline.test_second_run import not_materialised, state
 
 pytestmark = pytest.mark.system
 
@@ -125,3 +128,15 @@ def test_a_forced_run_after_a_correction_changes_nothing(changed: Changeable, se
 
 def partial(steps: Mapping[Table, StepResult]) -> list[str]:
     return [t.folder for t, step in steps.items() if step.partial]
+
+
+def test_a_forced_second_run_materialises_all_tables_and_commits_nothing(made: Home, tmp_path: Path) -> None:
+    again = made.copy(tmp_path / "home")
+    start = time.time()
+    again.materialize("--force")
+    # What an edition showed is not made again.
+    tables = [t for t in every_table() if t.layer is not Layer.EDITIONS]
+    assert not_materialised(again, tables, start) == []
+    # Reports change, because they contain data about the runs.
+    compared = [t for t in tables if t.layer is not Layer.REPORTS]
+    assert [t.folder for t in compared if state(made.lake, t) != state(again.lake, t)] == []

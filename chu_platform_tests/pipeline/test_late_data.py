@@ -21,7 +21,7 @@ from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
+from chu_platform_tests.pipeline.lake_rows import differences, every_table, needed_by, rows
 from chu_platform_tests.pipeline.steps import make_again, resources_of
 
 pytestmark = pytest.mark.integration
@@ -80,10 +80,6 @@ def touched(corrected: Corrected, table: Table) -> set[str]:
         files = [a[kind]["path"] for a in actions for kind in ("add", "remove") if kind in a]
         found |= {path.rpartition("/")[0] for path in files}
     return found
-
-
-def needed_by(table: Table) -> set[Table]:
-    return {table}.union(*(needed_by(t) for t in table.needs))
 
 
 def test_only_the_corrected_month_of_each_table_is_rewritten(corrected: Corrected) -> None:
