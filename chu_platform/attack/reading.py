@@ -70,10 +70,7 @@ def tables_in(folder: Path) -> Tables:
 
 def _stored(lake: Lake, table: Table, version: int | None = None) -> pa.Table:
     """All that any reader finds in a published table, declared or not."""
-    delta = lake.require(table)
-    if version is not None:
-        delta.load_as_version(version)
-    return delta.to_pyarrow_table()
+    return lake.require(table, version).to_pyarrow_table()
 
 
 def _registers(lake: Lake) -> Registers:

@@ -1,6 +1,10 @@
 """Delta logs that cannot be read, after a power failure or a damaged disk: recognise them, and set them aside."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -10,12 +14,13 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from chu_platform.storage.commit_log import UnreadableLogError, actions_in, log_of
 from chu_platform.storage.provenance import data_commits
 from chu_platform.storage.store import LakePath, delta_table, rename
+from chu_platform.storage.store_path import StorePath
 
 UNREADABLE: Final = "unreadable"
 
 
 def open_table(path: LakePath) -> DeltaTable | None:
-    """The Delta table in folder `path` at its current version; None if it has no log.
+    """The Delta table in folder `path` at its current version; None if it has no log. Do not load other versions of it.
 
     Raises UnreadableLogError also if the newest commit is empty: delta-rs reads it as one without changes.
     """
@@ -26,11 +31,31 @@ def open_table(path: LakePath) -> DeltaTable | None:
     try:
         if newest is not None and newest.stat().st_size == 0:
             raise UnreadableLogError(path)
-        return delta_table(path)
+        return delta_table(path) if isinstance(path, StorePath) else _opened(path, _state(path))
     except TableNotFoundError:
         return None
     except DeltaError:
         raise UnreadableLogError(path) from None
+
+
+@lru_cache(maxsize=512)
+def _opened(path: Path, _log: frozenset[tuple[str, int, int, int]]) -> DeltaTable:
+    """The Delta table whose log has these files. Opening one takes about 10 ms, and a run looks at each several times.
+
+    Two threads may both open it.
+    """
+    return delta_table(path)
+
+
+def _state(path: Path) -> frozenset[tuple[str, int, int, int]]:
+    """Name, size, time of change and inode of each file of the log of a table."""
+    found = set()
+    with os.scandir(str(log_of(path))) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # a clean-up has just deleted it
+                state = entry.stat()
+                found.add((entry.name, state.st_size, state.st_mtime_ns, state.st_ino))
+    return frozenset(found)
 
 
 def open_readable(path: LakePath) -> DeltaTable | None:

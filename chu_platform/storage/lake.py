@@ -23,7 +23,7 @@ from chu_platform.storage.file_lock import Locked
 from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.partition_folders import escaped
 from chu_platform.storage.provenance import last_data_commit
-from chu_platform.storage.store import LakePath, local_files, lock, sizes_of, store_errors
+from chu_platform.storage.store import LakePath, delta_table, local_files, lock, sizes_of, store_errors
 from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.duckdb_sql import sql_path
@@ -167,8 +167,8 @@ class Lake:
             delta = open_table(self.place_of(table))
         except UnreadableLogError:
             raise DamagedLog(table) from None
-        if delta is not None and version is not None:
-            delta.load_as_version(version)
+        if delta is not None and version not in (None, delta.version()):
+            return delta_table(self.place_of(table), version)
         return delta
 
     def recover(self, table: Table) -> Sequence[str]:
@@ -176,9 +176,9 @@ class Lake:
         with self.write_lock(table):
             return set_aside(self.place_of(table))
 
-    def require(self, table: StoredTable) -> DeltaTable:
-        """The Delta table at its current version. Raises ChuError if the table does not exist yet."""
-        delta = self.open(table)
+    def require(self, table: StoredTable, version: int | None = None) -> DeltaTable:
+        """The Delta table at `version` (default: current version). Raises ChuError if the table does not exist yet."""
+        delta = self.open(table, version)
         if delta is None:
             raise ChuError(f"{table.folder} is not in the lake yet: materialise {table.layer}/{table.name} first")
         return delta
@@ -198,7 +198,7 @@ class Lake:
         It reads the Parquet files that the Delta log lists: tables of the platform have no deletion vectors and no
         column mapping. Raises ChuError if the table does not exist yet.
         """
-        return files_relation(table, active_paths(self.place_of(table), self._at(table, version)))
+        return files_relation(table, active_paths(self.place_of(table), self.require(table, version)))
 
     def arrow(
         self, table: StoredTable, columns: Sequence[str] = (), version: int | None = None, condition: str = "true"
@@ -208,22 +208,16 @@ class Lake:
         `condition` is DuckDB SQL over the columns of the table.
         """
         listed = ", ".join(f'"{c}"' for c in columns) or "*"
-        files = active_files(self._at(table, version))
+        files = active_files(self.require(table, version))
         relation = files_relation(table, [self.place_of(table) / f["path"] for f in files])
         with small_connection() if sum(f["size_bytes"] for f in files) <= SMALL else duckdb.connect() as connection:
             rows: pa.Table = connection.sql(f"SELECT {listed} FROM {relation} WHERE {condition}").to_arrow_table()
         return rows
 
-    def _at(self, table: StoredTable, version: int | None) -> DeltaTable:
-        delta = self.require(table)
-        if version is not None:
-            delta.load_as_version(version)
-        return delta
-
     def copy_rows(self, table: StoredTable, version: int, write: Write) -> None:
         """Copy the files of a version of a table as the files of a write of another table. Each appears as a whole."""
         place = self.place_of(table)
-        for number, name in enumerate(f["path"] for f in active_files(self._at(table, version))):
+        for number, name in enumerate(f["path"] for f in active_files(self.require(table, version))):
             folder, part = (write.rows / name).parent, write.scratch / f"{number}.parquet"
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(local_files([place / name])[0], part)
@@ -234,11 +228,9 @@ class Lake:
 
         No rows if the table does not exist yet. Declared columns that the committed table does not have are null.
         """
-        delta = self.open(table)
+        delta = self.open(table, version)
         if delta is None:
             return table.schema.empty_table()
-        if version is not None:
-            delta.load_as_version(version)
         committed = {field.name for field in delta.schema().fields}
         present = [c for c in table.columns if c.name in committed]
         found = self.arrow(replace(table, columns=present), version=version)
