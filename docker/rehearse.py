@@ -7,8 +7,9 @@ with read-only image files, its user, no capabilities, no new privileges, its va
 services share one network namespace without external access, in which service names resolve to the loopback address.
 Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
-The rehearsal tests every health check, a run launched through the webserver, the main job in the code container, the
-portal and its access to the zones, and a mutation on the read-only webserver. Exit status 0 if all of it succeeded.
+The rehearsal tests every health check, the main job in the code container while the daemon starts runs (launched
+through the webserver one after the other, and those of its sensors), the portal and its access to the zones, and a
+mutation on the read-only webserver. Exit status 0 if all of it succeeded and no run failed.
 """
 
 import json
@@ -24,6 +25,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from contextlib import ExitStack
 from graphlib import TopologicalSorter
 from importlib.util import find_spec
@@ -38,7 +40,7 @@ from chu_platform.indicators.indicator import indicators
 HERE = Path(__file__).resolve().parent
 # User and group of both images.
 OWNER = "10001:10001"
-TIMEOUT_SECONDS = 180
+TIMEOUT_SECONDS = 600
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParams: {
     mode: "default", runConfigData: {}, selector: {repositoryLocationName: "chu_platform",
@@ -46,6 +48,8 @@ LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParam
     { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
     ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+RUNS = "{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }"
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 # These assets use the care database, the keys, the engine and the lake.
 ASSETS = [
     ["sources", "Patient"],
@@ -198,6 +202,32 @@ def _answered_questions() -> int:
     return text.count('<li class="card">')
 
 
+def _launched_run() -> str:
+    """Launch a run through the webserver; its status after its end, or after TIMEOUT_SECONDS."""
+    launched = _graphql(3000, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})["data"]["launchRun"]
+    if "run" not in launched:
+        raise SystemExit(f"the run was not launched: {launched}")
+    status, deadline = "", time.monotonic() + TIMEOUT_SECONDS
+    while status not in ENDED and time.monotonic() < deadline:
+        time.sleep(2)
+        status = _graphql(3000, STATUS, {"id": launched["run"]["runId"]})["data"]["runOrError"]["status"]
+    return status
+
+
+def _runs() -> list[dict[str, Any]]:
+    """All runs, as the read-only webserver lists them after the last one has ended, or after TIMEOUT_SECONDS."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        runs: list[dict[str, Any]] = _graphql(3001, RUNS)["data"]["runsOrError"]["results"]
+        if all(run["status"] in ENDED for run in runs) or time.monotonic() > deadline:
+            return runs
+        time.sleep(2)
+
+
+def _last_line(log: Path) -> str:
+    return log.read_text().splitlines()[-1]
+
+
 def rehearse(stack: ExitStack, work: Path) -> None:
     """Start all services in the order of `depends_on`, and run the tests."""
     pack = work / "pack"
@@ -226,19 +256,13 @@ def rehearse(stack: ExitStack, work: Path) -> None:
         service.wait(process, log)
         print(f"{name:20} healthy after {time.monotonic() - begun:.0f} s")
 
-    launched = _graphql(3000, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})["data"]["launchRun"]
-    if "run" not in launched:
-        raise SystemExit(f"the run was not launched: {launched}")
-    run, status = launched["run"]["runId"], ""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while status not in ("SUCCESS", "FAILURE", "CANCELED") and time.monotonic() < deadline:
-        time.sleep(2)
-        status = _graphql(3000, STATUS, {"id": run})["data"]["runOrError"]["status"]
-    print(f"a run launched through the webserver: {status}")
-
     log = work / "materialize.log"
-    main_job = running["code"].start(["chu", "materialize"], log).wait()
-    print(f"chu materialize in the container of the code: status {main_job}; {log.read_text().splitlines()[-1]}")
+    main_job = running["code"].start(["chu", "materialize"], log)
+    launched = []
+    while main_job.poll() is None:
+        launched.append(_launched_run())
+    print(f"chu materialize in the container of the code: status {main_job.returncode}; {_last_line(log)}")
+    print(f"runs launched through the webserver meanwhile: {', '.join(launched)}")
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while (shown := _answered_questions()) < len(indicators()) and time.monotonic() < deadline:
         time.sleep(1)
@@ -246,8 +270,10 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     intrusion = running["portal"].start(["python", "-c", FORBIDDEN_ACCESS], work / "intrusion.log").wait()
     print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
 
-    recorded = _graphql(3001, "{ runsOrError { ... on Runs { results { status } } } }")["data"]["runsOrError"]
-    print(f"the read-only webserver lists {len(recorded['results'])} runs")
+    runs = _runs()
+    statuses = Counter(run["status"] for run in runs)
+    by_sensors = sum(tag["key"] == "dagster/sensor_name" for run in runs for tag in run["tags"])
+    print(f"the read-only webserver lists {len(runs)} runs ({by_sensors} of sensors): {dict(statuses)}")
 
     refused = _graphql(3001, LAUNCH, {"keys": [{"path": k} for k in ASSETS]})
     print(f"the read-only webserver on a mutation: {refused['errors'][0]['message']}")
@@ -255,7 +281,15 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     info = _graphql(3001, "{ instance { info } }")["data"]["instance"]["info"]
     leaked = any(text in outputs + info for text in (password, url.split("@")[0].rpartition(":")[2]))
     print(f"the password in a log or in the instance's page: {leaked}")
-    if status != "SUCCESS" or main_job or shown < len(indicators()) or intrusion or leaked or refused["data"]:
+    if (
+        statuses.keys() != {"SUCCESS"}
+        or main_job.returncode
+        or not launched
+        or shown < len(indicators())
+        or intrusion
+        or leaked
+        or refused["data"]
+    ):
         raise SystemExit("the rehearsal failed")
 
 
