@@ -616,12 +616,12 @@ def _message(error: Exception) -> str:
     """One line about an error."""
     if isinstance(error, ChuError):
         return str(error)
-    if cause := known_cause(error):
-        return cause
-    if isinstance(error, OSError):
+    cause = known_cause(error)
+    if cause is None and isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or type(error).__name__}{where}"
-    return f"unexpected {type(error).__name__}; see {_log_of(error)}"
+    log = _log_of(error)
+    return cause or f"unexpected {type(error).__name__}; see {log}"
 
 
 def _fail_interrupted() -> NoReturn:

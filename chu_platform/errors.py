@@ -1,7 +1,7 @@
 """Errors whose message is meant for the user, and a log of all other errors.
 
 Messages of libraries may contain values of rows. So neither the user nor the log sees them as they are: known causes
-are told in words of the platform, and of other messages the log keeps the technical words.
+are told in words of the platform, and the log keeps the technical words of the messages.
 """
 
 import errno

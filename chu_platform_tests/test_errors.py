@@ -144,6 +144,8 @@ def test_damaged_storage_of_dagster_is_told_by_the_command(tmp_path: Path) -> No
     runs.parent.mkdir(parents=True)
     runs.write_bytes(b"no database" * 1000)
     assert chu(home).startswith("chu: Dagster's storage (CHU_HOME/dagster) is damaged: move this folder away")
+    log = (home.folder / "work" / "logs" / "errors.log").read_text(encoding="utf-8")
+    assert "sqlite3.DatabaseError: file is not a database" in log
 
 
 @pytest.mark.integration

@@ -58,8 +58,8 @@ def _failure(resources: RunResources, error: Exception) -> dg.Failure:
     if isinstance(error, ChuError):
         permanent = {PERMANENT: isinstance(error, PermanentError)}
         return dg.Failure(str(error), metadata=permanent, allow_retries=False)
-    if cause := known_cause(error):
-        return dg.Failure(cause, metadata={PERMANENT: False}, allow_retries=False)
     # Dagster stores the messages of exceptions. Messages of libraries may contain values of rows.
     log = log_traceback(error, resources.settings.logs_folder)
+    if cause := known_cause(error):
+        return dg.Failure(cause, metadata={PERMANENT: False}, allow_retries=False)
     return dg.Failure(f"unexpected {type(error).__name__}; see {log}", allow_retries=False)
