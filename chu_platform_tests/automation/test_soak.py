@@ -1,9 +1,9 @@
 """Files arrive, are corrected, and processes are killed, for twenty minutes: nothing is stuck, every figure is right.
 
-The real servers run on a small pack. Each minute a delivery is corrected, and a process that makes tables (a run, or an
-engine) is killed; if there is none, a part of `chu serve`. Meanwhile, a file is copied again as it was. At the end, no
-run is unfinished, Dagster's storage has not grown beyond a bound for each run and each minute, and the rows of all
-tables are those of a new lake that one run makes from the final deliveries.
+The real servers run on a small pack. Each minute a delivery is corrected, and a file is copied again as it was. Every
+second minute a process that makes tables (a run, or an engine) is killed; if there is none, a part of `chu serve`. At the
+end, no run is unfinished, Dagster's storage has not grown beyond a bound for each run and each minute, and the rows of
+all tables are those of a new lake that one run makes from the final deliveries.
 """
 
 import os
@@ -22,7 +22,6 @@ from chu_platform_tests.automation.test_serving import (
     Served,
     serving,
     unfinished_runs,
-    wait_for,
 )
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import digests
@@ -34,12 +33,12 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
 ]
 
-MINUTES = 20
+MINUTES, MINUTES_BETWEEN_KILLS = 20, 2
 # Processes that make tables: launched runs and the engine.
 WORKERS = ("dagster api execute_run", "spark_connect_server")
 PARTS = ("chu_platform.portal ", "chu_platform.webserver ", "chu_platform.dagster_daemon ", "dagster api grpc ")
 # The last corrections start runs at once. They may have to wait for others.
-SETTLE_SECONDS = 1200
+SETTLE_SECONDS, SECONDS_BETWEEN_LOOKS = 1200, 10
 MAX_BYTES_A_RUN, MAX_BYTES_A_MINUTE = 1_000_000, 100_000
 
 
@@ -56,7 +55,8 @@ def test_a_soak(made: Home, seed: int, tmp_path: Path) -> None:
             draw.choice(CORRECTIONS)(pack, draw)
             deliver_again(pack, draw)
             time.sleep(max(0.0, begun + 60 * minute - time.monotonic() - draw.uniform(0, 45)))
-            killed.append(kill_one(served, home, draw))
+            if minute % MINUTES_BETWEEN_KILLS == 0:
+                killed.append(kill_one(served, home, draw))
             time.sleep(max(0.0, begun + 60 * minute - time.monotonic()))
         for correct_one in CORRECTIONS:
             correct_one(pack, draw)
@@ -64,12 +64,18 @@ def test_a_soak(made: Home, seed: int, tmp_path: Path) -> None:
         shutil.copytree(home.secrets, fresh.secrets)
         fresh.materialize()
         expected = digests(fresh.lake)
-        wait_for(lambda: digests(home.lake) == expected, "figures are not those of a new lake", SETTLE_SECONDS)
-        wait_for(lambda: not unfinished_runs(instance), "a run is stuck", SETTLE_SECONDS)
+        differing = set(expected)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (unfinished := unfinished_runs(instance)) or differing:
+            assert time.monotonic() < deadline, f"{unfinished} runs are stuck; other rows: {sorted(differing)}"
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if not unfinished:
+                found = digests(home.lake)
+                differing = {folder for folder in expected if found[folder] != expected[folder]}
         minutes = (time.monotonic() - begun) / 60
         runs, grown = len(instance.get_runs()) - runs_before, size(home) - bytes_before
     print(f"{runs} runs in {minutes:.0f} minutes; killed: {Counter(killed)}; storage grew by {grown / 1e6:.1f} MB")
-    assert sum(name in WORKERS for name in killed) >= MINUTES / 4, "hardly any run was killed"
+    assert sum(name in WORKERS for name in killed) >= len(killed) / 2, "hardly any run was killed"
     assert grown < runs * MAX_BYTES_A_RUN + minutes * MAX_BYTES_A_MINUTE
 
 
