@@ -18,6 +18,7 @@ certificates() {
 if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
+    unset TMPDIR # it is not in the base, in which commands run now
     debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$work/base" "$MIRROR"
     certificates "$BUNDLE" > "$work/here"
     certificates "$work/base$BUNDLE" > "$work/there"

@@ -1,9 +1,9 @@
 """Files arrive, are corrected, and processes are killed, for twenty minutes: nothing is stuck, every figure is right.
 
 The real servers run on a small pack. Each minute a delivery is corrected, and a file is copied again as it was. Every
-second minute a process that makes tables (a run, or an engine) is killed; if there is none, a part of `chu serve`. At the
-end, no run is unfinished, Dagster's storage has not grown beyond a bound for each run and each minute, and the rows of
-all tables are those of a new lake that one run makes from the final deliveries.
+second minute a process that makes tables (a run, or an engine) is killed; if there is none, a part of `chu serve`. At
+the end, no run is unfinished, Dagster's storage has not grown beyond a bound for each run and each minute, and the rows
+of all tables are those of a new lake that one run makes from the final deliveries.
 """
 
 import os
