@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Final
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, known_cause, log_traceback
 from chu_platform.server_health import code_server_answers, http_status
 from chu_platform.settings import Settings
 from chu_platform.urls import DOCUMENTS_ROOT
@@ -101,7 +101,7 @@ def serve(
         # Children that were stopped by a signal leave their copies of the lake's files.
         stack.callback(delete_abandoned, settings.copies_folder)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
-        code, shared = _code_server(WORKSPACE, folder, logs)
+        code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
         children = [stack.enter_context(code)]
         _wait_for_socket(code, folder / SOCKET)
         workspace = ("-w", str(shared))
@@ -140,11 +140,11 @@ def serve(
             time.sleep(0.5)
 
 
-def _code_server(workspace: Path, folder: Path, logs: Path) -> tuple["_Child", Path]:
+def _code_server(workspace: Path, folder: Path, logs: Path, ended: Callable[[], None]) -> tuple["_Child", Path]:
     """A code server for the module that a workspace file names, and a workspace file for all that use it.
 
     Without it, webserver and daemon each start one, and the daemon starts a new one every minute. Its socket is in
-    `folder`, which only this user may enter: whoever reaches it can start runs.
+    `folder`, which only this user may enter: whoever reaches it can start runs. `ended` is called after it has ended.
     """
     import yaml  # every guard imports this module
 
@@ -154,7 +154,27 @@ def _code_server(workspace: Path, folder: Path, logs: Path) -> tuple["_Child", P
     shared = folder / "workspace.yaml"
     server = {"grpc_server": {"socket": str(folder / SOCKET), "location_name": name}}
     shared.write_text(yaml.safe_dump({"load_from": [server]}), encoding="utf-8")
-    return _Child("code-server", command, logs, lambda seconds: code_server_answers(folder / SOCKET, seconds)), shared
+    child = _Child("code-server", command, logs, lambda seconds: code_server_answers(folder / SOCKET, seconds), ended)
+    return child, shared
+
+
+def _close_runs(settings: Settings, say: Callable[[str], None]) -> None:
+    """Mark the runs of a code server that has ended as failed: their processes ended with it.
+
+    Dagster starts them again. Without this, one that was starting would keep its place in the queue for ten minutes,
+    and one that could not report its end for hours.
+    """
+    from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
+
+    try:
+        with open_instance(settings) as instance:
+            dead = close_dead_runs(instance, SERVED_TAG)
+    except Exception as error:
+        log = log_traceback(error, settings.logs_folder)
+        say(f"runs of the code server are not marked as failed: {known_cause(error) or f'see {log}'}")
+        return
+    if dead:
+        say(f"marked {dead} unfinished run(s) of the code server as failed")
 
 
 def _wait_for_socket(child: "_Child", path: Path) -> None:
@@ -180,14 +200,21 @@ def _listens(path: Path) -> bool:
 class _Child:
     """A Python module that runs under a guard process, with its output in a log file.
 
-    `answers` says whether it answers within a number of seconds.
+    `answers` says whether it answers within a number of seconds. `ended` is called before it is started again, when it
+    and what it has started have ended.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], logs: Path, answers: Callable[[float], bool] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        logs: Path,
+        answers: Callable[[float], bool] | None = None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self._answers = answers
+        self._after_end = ended
         self.log = logs / f"{name}.log"
         self.log.write_bytes(b"")
         self._command = command
@@ -245,6 +272,7 @@ class _Child:
             say(f"{self.name} ended, and is started again in {self._waits:.0f} s; its log is {self.log}")
         elif now - self._ended >= self._waits:
             self._close()
+            self._after_end()
             self._start()
 
     def _close(self) -> None:

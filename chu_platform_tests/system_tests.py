@@ -107,12 +107,12 @@ PARTS: Final = (
     ),
     Part(
         "stopped",
-        "servers that live and do not answer: parts of chu serve, and the PostgreSQL server of Dagster's storage",
+        "servers that live and do not answer, or are killed: parts of chu serve, and the PostgreSQL server of Dagster",
         _pytest("chu_platform_tests/automation/test_stopped_processes.py"),
     ),
     Part(
         "soak",
-        "twenty minutes of corrections and kills before the real servers; then the figures are those of a new lake",
+        "ten minutes of corrections and kills before the real servers; then the figures are those of a new lake",
         _pytest("-s", "chu_platform_tests/automation/test_soak.py"),
     ),
     Part(

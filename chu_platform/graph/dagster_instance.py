@@ -185,7 +185,7 @@ def close_dead_runs(instance: dg.DagsterInstance, tag: str = MAIN_JOB_TAG, value
     """Mark unfinished runs of a killed process as failed and free their pools; returns the number of these runs.
 
     All runs of that process have the tag `tag`, with the value `value` if given. Call it only when no such process
-    runs: for the main job under `exclusive` or `no_main_job`, for the servers before they start.
+    runs: for the main job under `exclusive` or `no_main_job`, for the code server before it starts.
     """
     dead = begun_runs(instance, tag, value)
     for run in dead:

@@ -1,4 +1,4 @@
-"""Files arrive, are corrected, and processes are killed, for twenty minutes: nothing is stuck, every figure is right.
+"""Files arrive, are corrected, and processes are killed, for ten minutes: nothing is stuck, every figure is right.
 
 The real servers run on a small pack. Each minute a delivery is corrected, and a file is copied again as it was. Every
 second minute a process that makes tables (a run, or an engine) is killed; if there is none, a part of `chu serve`. At
@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
 ]
 
-MINUTES, MINUTES_BETWEEN_KILLS = 20, 2
+MINUTES, MINUTES_BETWEEN_KILLS = 10, 2
 # Processes that make tables: launched runs and the engine.
 WORKERS = ("dagster api execute_run", "spark_connect_server")
 PARTS = ("chu_platform.portal ", "chu_platform.webserver ", "chu_platform.dagster_daemon ", "dagster api grpc ")

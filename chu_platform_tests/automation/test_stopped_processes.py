@@ -1,20 +1,24 @@
 """Processes that live and do not answer (SIGSTOP): parts of `chu serve`, and the PostgreSQL server of Dagster.
 
-They keep their connections, and the kernel takes new ones for them: without a limit, all would wait for ever.
+They keep their connections, and the kernel takes new ones for them: without a limit, all would wait for ever. A code
+server that is killed ends its runs, which cannot report it.
 """
 
+import os
+import signal
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.settings import PROJECT
-from chu_platform_tests.automation.test_interrupts import graphql
+from chu_platform_tests.automation.test_interrupts import LAUNCH, graphql
 from chu_platform_tests.automation.test_serving import serving, wait_for
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import main_process, processes_of, stopped
@@ -67,6 +71,31 @@ def test_a_part_that_does_not_answer_is_started_again(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def test_a_run_of_a_killed_code_server_is_started_again(tmp_path: Path) -> None:
+    """It is killed while its run starts, which cannot report its end then."""
+    home = Home(tmp_path / "home", tmp_path / "pack")
+    with serving(home) as served, home.instance() as instance:
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "chu_platform",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": ["references", "region"]}],
+        }
+        graphql(served.port, LAUNCH, {"params": {"selector": selector, "runConfigData": {}}})
+        starting = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])
+        wait_for(lambda: instance.get_runs(starting), "the run is not launched")
+        (run,) = instance.get_runs(starting)
+        (code_server,) = (pid for pid, command in children_of(served.process).items() if "dagster api grpc" in command)
+        os.kill(code_server, signal.SIGKILL)
+
+        def status(of: dg.RunsFilter) -> list[dg.DagsterRunStatus]:
+            return [found.status for found in instance.get_runs(of)]
+
+        again = dg.RunsFilter(tags={"dagster/parent_run_id": run.run_id})
+        wait_for(lambda: status(again) == [dg.DagsterRunStatus.SUCCESS], "the run is not made again", LIMIT_SECONDS)
+        assert status(dg.RunsFilter(run_ids=[run.run_id])) == [dg.DagsterRunStatus.FAILURE]
 
 
 def children_of(process: "subprocess.Popen[str]") -> dict[int, str]:
