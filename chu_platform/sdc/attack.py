@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chu_platform.sdc.linear_algebra import moving_columns, peel
-from chu_platform.sdc.relations import Cells, Relations
+from chu_platform.sdc.relations import Cells, Relations, components
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -81,7 +81,7 @@ def bounds(
         raise ValueError(f"cell {cell} is published")
     unknown = np.flatnonzero(masked)
     system = relations.matrix(unknown, len(masked))
-    component = _components(system)
+    component = components(system)
     columns = np.flatnonzero(component == component[np.searchsorted(unknown, cell)])
     part = csr_array(system[:, columns])
     rows = np.flatnonzero(np.diff(part.indptr))
@@ -103,18 +103,6 @@ def bounds(
     return float(ends[0]), float(ends[1])
 
 
-def _components(system: csr_array) -> NDArray[np.int64]:
-    """The number of the connected component of each column. Two columns of one row are connected."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, columns = system.shape
-    row_of_entry = np.repeat(np.arange(rows), np.diff(system.indptr))
-    edges = (np.ones(system.nnz), (row_of_entry, system.indices + rows))
-    graph = csr_array(edges, shape=(rows + columns, rows + columns))
-    return np.asarray(connected_components(graph, directed=False)[1][rows:], np.int64)
-
-
 def _fixed_columns(system: csr_array, tight: NDArray[np.bool_], max_unknowns: int | None) -> NDArray[np.bool_]:
     """The tight columns that no null space direction can raise without lowering a tight column; shape (columns,)."""
     from scipy.optimize import linprog
@@ -125,7 +113,7 @@ def _fixed_columns(system: csr_array, tight: NDArray[np.bool_], max_unknowns: in
     core = system[peel(system, ~tight)[2]]
     columns = np.unique(core.indices)
     if max_unknowns is not None and len(columns) > max_unknowns:
-        part = _components(core)
+        part = components(core)
         fits = np.bincount(part[columns])[part[core.indices[core.indptr[:-1]]]] <= max_unknowns
         core = core[np.flatnonzero(fits)]
         columns = np.unique(core.indices)

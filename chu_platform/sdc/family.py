@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chu_platform.errors import ChuError
+from chu_platform.sdc.choice import Choice
+from chu_platform.sdc.intervals import Intervals
 from chu_platform.sdc.levels import LONG_LIST, Levels
 from chu_platform.sdc.relations import Cells, Relations
-from chu_platform.sdc.suppression import BrokenRelations, is_protected, protect, require_sums
-from chu_platform.sdc.suppression_rules import ROOM, TOLERANCE
+from chu_platform.sdc.suppression import BrokenRelations, is_protected, least_known, protect, require_sums
+from chu_platform.sdc.suppression_rules import ROOM, SMALL_CELL, TOLERANCE, Quantities
 from chu_platform.sdc.unions import Unions
 
 # A level with a long list of cells is released only if at least this share of its events is in safe cells, and in cells
@@ -69,7 +72,10 @@ class Family:
             masked = released.mask()
             more = levels.to_leave_out(left_out | self._is_poor(~masked))
             if (more == left_out).all():
-                return released.spared(masked)
+                masked = released.widened(released.spared(masked))
+                more = levels.to_leave_out(left_out | self._is_poor(~masked))
+                if (more == left_out).all():
+                    return masked
             left_out = more
 
     def _is_poor(self, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -84,6 +90,7 @@ class Family:
             self.weight,
             self.unsafe | gone | self.insiders.few,
             gone,
+            self.levels.hidden,
             [replace(s, relations=left(s.relations, gone)) for s in self.systems],
             replace(self.unions, relations=left(self.unions.relations, gone)) if self.unions else None,
             self.insiders,
@@ -94,19 +101,24 @@ class Family:
 class Released:
     """The cells of a family of which some are `gone`: not released, so that a reader does not know that they exist.
 
-    `needed` are the cells that are masked in any case, shape (n,).
+    `needed` are the cells that are masked in any case, `hidden` those that are only parts of released sums, shape (n,).
     """
 
     weight: NDArray[np.float64]
     needed: NDArray[np.bool_]
     gone: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
     systems: Sequence[System]
     unions: Unions | None
     insiders: Insiders
 
     def mask(self) -> NDArray[np.bool_]:
-        """The needed cells, and more until every rule holds. A cell has one mask for all its measures."""
-        masked = self.needed.copy()
+        """The needed cells, and more until every rule holds."""
+        return self._completed(self.needed)
+
+    def _completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask, and more cells until every rule holds. A cell has one mask for all its measures."""
+        masked = mask.copy()
         while True:
             before = masked.copy()
             for system in self.systems:
@@ -122,6 +134,34 @@ class Released:
         for cell in secondary[np.argsort(-self.weight[secondary], kind="stable")][:_MAX_RETRIED_CELLS].tolist():
             mask[cell] = False
             mask[cell] = not self._holds(mask)
+        return mask
+
+    def widened(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask, and more cells until the interval of each listed cell is wide when all sums are put together.
+
+        No cell is published again afterwards, so that the intervals stay wide. It ends, because each step masks more
+        cells, and where all are masked around a cell, there is no sum to bound it.
+        """
+        listed = ~self.gone & ~self.hidden
+        # Nobody sees whether a cell that is not listed has events.
+        least = [least_known(s.values, ~listed) for s in self.systems]
+        proofs = [
+            [Intervals(s.relations, s.values[:, m], known[:, m]) for m in range(s.values.shape[1])]
+            for s, known in zip(self.systems, least, strict=True)
+        ]
+        # Few cells first, as they are often enough. Later more, so that the loop ends soon.
+        for width in (2 ** (step // 8) for step in count()):
+            masked = mask.copy()
+            for system, known, measures in zip(self.systems, least, proofs, strict=True):
+                wanted = listed[:, None] & (self.needed[:, None] | _is_small(system.values))
+                narrow = np.concatenate([one.narrow(masked, wanted[:, m]) for m, one in enumerate(measures)])
+                if len(narrow):
+                    choice = Choice(Quantities.of(system.values, known), masked, system.relations)
+                    choice.extend(np.unique(narrow), width)
+                    masked = choice.mask
+            if (masked == mask).all():
+                break
+            mask = self._completed(masked)
         return mask
 
     def _holds(self, mask: NDArray[np.bool_]) -> bool:
@@ -151,6 +191,10 @@ class Released:
             shown = children[~mask[children] & (values[children] > 0)]
             found.append(shown[np.argmin(values[shown])] if len(shown) else one.parents[r])
         return np.array(found, np.int64)
+
+
+def _is_small(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (values > 0) & (values <= SMALL_CELL)
 
 
 def _check(system: System) -> None:

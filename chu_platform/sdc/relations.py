@@ -98,6 +98,24 @@ class Relations:
         return system
 
 
+def components(matrix: csr_array) -> Cells:
+    """The number of the connected component of each column. Two columns of one row are connected."""
+    from scipy.sparse.csgraph import connected_components
+
+    numbers = connected_components(bipartite(matrix), directed=False)[1][matrix.shape[0] :]
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+
+
+def bipartite(matrix: csr_array) -> csr_array:
+    """The graph of a matrix: first its rows, then its columns, with an edge in both directions for each entry."""
+    from scipy.sparse import csr_array
+
+    rows, columns = matrix.shape
+    row_of_entry = np.repeat(np.arange(rows), np.diff(matrix.indptr))
+    ends = np.concatenate([row_of_entry, matrix.indices + rows]), np.concatenate([matrix.indices + rows, row_of_entry])
+    return csr_array((np.ones(2 * matrix.nnz), ends), shape=(rows + columns, rows + columns))
+
+
 def relations_by_key(parent_cells: Cells, parent_keys: Keys, child_cells: Cells, child_keys: Keys) -> Relations:
     """One relation for each parent that has children with its key, in the order of `parent_cells`.
 

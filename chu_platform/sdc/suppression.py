@@ -52,8 +52,8 @@ def protect(
     - Every masked cell has more than one possible value, also if the attacker uses the lower bounds of a measure (over
       the real numbers). This is not tested for a cell that is connected with more than 50 000 other masked cells.
 
-    Not guaranteed: an interval of 10 when several sums are put together (`chu attack` tests it). Measures are tested
-    one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The test does not
+    Not guaranteed: an interval of 10 when several sums are put together (`Released.widened` adds it). Measures are
+    tested one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The test does not
     include other releases, earlier versions of the same tables, or what counted persons know about themselves. A cell
     stays without protection if all cells connected with it are masked already.
 
@@ -62,7 +62,7 @@ def protect(
     """
     measures = _columns(values)
     _validate(measures, small, relations)
-    lower = _lower(measures, unlisted)
+    lower = least_known(measures, unlisted)
     choice = Choice(Quantities.of(measures, lower), small, relations)
     choice.apply_rules()
     for step in count():
@@ -81,7 +81,7 @@ def is_protected(
 ) -> bool:
     """Whether a mask meets the suppression rules and discloses no cell, as the masks of `protect` do."""
     measures = _columns(values)
-    lower = _lower(measures, unlisted)
+    lower = least_known(measures, unlisted)
     if assess(Quantities.of(measures, lower), mask, relations).failed.any():
         return False
     return not len(_disclosed(measures, lower, mask, relations))
@@ -92,7 +92,7 @@ def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return measures[:, None] if measures.ndim == 1 else measures
 
 
-def _lower(measures: NDArray[np.float64], unlisted: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+def least_known(measures: NDArray[np.float64], unlisted: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """What a reader knows of masked values: a count that is not 0 is at least 1, a share at least the least share.
 
     The share of a professional is at most 1. Of cells that are not listed, nothing is known.

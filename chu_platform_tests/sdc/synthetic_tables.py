@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chu_platform.sdc import Relations, relations_by_key
+from chu_platform.sdc import SMALL_CELL, Relations, relations_by_key
+from chu_platform.sdc.family import Family, Insiders, System
+from chu_platform.sdc.levels import Levels
 
 
 def grid(inner: NDArray[np.float64]) -> tuple[NDArray[np.float64], Relations]:
@@ -28,6 +30,19 @@ def grid(inner: NDArray[np.float64]) -> tuple[NDArray[np.float64], Relations]:
     ]
     sums = [(int(total), [int(c) for c in parts if c >= 0]) for total, parts in lines if total >= 0]
     return values[values > 0], Relations.of(*sums)
+
+
+def one_measure(values: NDArray[np.float64], relations: Relations) -> Family:
+    """A family with one measure, of which the values up to 10 are unsafe; nothing else protects it."""
+    n = len(values)
+    return Family(
+        weight=values,
+        unsafe=values <= SMALL_CELL,
+        levels=Levels.of(np.zeros(n, np.int64), np.zeros(n, np.bool_), np.arange(n), [relations]),
+        systems=[System("events", values[:, None], relations)],
+        unions=None,
+        insiders=Insiders(np.zeros(n), np.zeros(n, np.bool_)),
+    )
 
 
 @dataclass(frozen=True)
