@@ -66,13 +66,14 @@ def differences(
     key = published.key
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        tables = {"shown": shown, "exact": exact, "computed": computed, "expected": expected}
+        # Names that no column has: a column may be called "expected".
+        tables = {"shown_row": shown, "exact_row": exact, "computed_row": computed, "expected_row": expected}
         for name, rows in tables.items():
             connection.register(name, rows)
         using = ", ".join(map(sql_name, key))
         connection.execute(
-            f"SELECT {', '.join(tables)} FROM shown LEFT JOIN exact USING ({using}) "
-            f"LEFT JOIN computed USING ({using}) LEFT JOIN expected USING ({using})"
+            f"SELECT {', '.join(tables)} FROM shown_row LEFT JOIN exact_row USING ({using}) "
+            f"LEFT JOIN computed_row USING ({using}) LEFT JOIN expected_row USING ({using})"
         )
         while rows := connection.fetchmany(BATCH):
             for row, exact_row, computed_row, expected_row in rows:
