@@ -11,7 +11,7 @@ from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period, coarser
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN_LABEL, WHOLE_PROFESSION
+from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN, UNKNOWN_LABEL, WHOLE_PROFESSION
 
 X = Mapping[str, str]
 Row = Mapping[str, Any]
@@ -36,9 +36,10 @@ class Cell:
     """One figure with its X, its period, its interval, numerator and denominator. A masked cell has no figures.
 
     `reason` says why a row has no rate, where its table does. `counts` are the values of the counts of its measure
-    (`Measure.counts`). `numerator` and `denominator` are also None
-    if the measure has none. `name` distinguishes the cell from its peers. A `pending` cell has the figures of an
-    earlier edition, because a correction waits.
+    (`Measure.counts`). `numerator` and `denominator` are also None if the measure has none. `name` distinguishes the
+    cell from its peers. A `pending` cell has the figures of an earlier edition, because a correction waits. `usual` is
+    what the figure would usually be, with its limits, if it is known. `episode` is the known episode it belongs to.
+    `comparable` is None where the table does not say whether the year is.
     """
 
     x: X
@@ -55,6 +56,9 @@ class Cell:
     denominator: float | None
     counts: Sequence[float | None]
     reason: str | None = None
+    usual: tuple[float, float, float] | None = None
+    episode: str | None = None
+    comparable: bool | None = None
 
     @property
     def shown(self) -> bool:
@@ -105,6 +109,9 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
+    usual = None
+    if measure.usual and row[measure.usual.value] is not None:
+        usual = (row[measure.usual.value], row[measure.usual.low], row[measure.usual.high])
     return Cell(
         {c: row[c] for c in question.columns},
         label_of(question, row),
@@ -121,6 +128,9 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         figure(measure.denominator.column if measure.denominator else None),
         [figure(count.column) for count in measure.counts],
         row.get("reason"),
+        usual,
+        row.get("episode"),
+        row.get("is_comparable"),
     )
 
 
@@ -148,14 +158,15 @@ def offered(rows: Sequence[Row]) -> list[Offered]:
 def chosen(periods: Sequence[Offered], written: str | None) -> tuple[Period | None, bool]:
     """The requested period, or the shortest longer one that contains it; and whether it is the requested one.
 
-    Without a request (`written` is None): the last complete year that is not masked, else `all`, else the last period
-    that is not masked, else the last period.
+    Without a request (`written` is None): the last complete year that is not masked, else `all`, else the last complete
+    period that is not masked, else the last one that is not masked, else the last period.
     """
     by_text = {o.period.written: o.period for o in periods}
     if written is None:
         whole = [o.period for o in periods if o.period.grain == "year" and not o.partial and not o.masked]
         seen = [o.period for o in periods if not o.masked]
-        fallbacks = [*whole, *(p for p in seen if p.grain == "all"), *seen, *by_text.values()]
+        complete = [o.period for o in periods if not o.partial and not o.masked]
+        fallbacks = [*whole, *(p for p in seen if p.grain == "all"), *complete, *seen, *by_text.values()]
         return (fallbacks[0] if fallbacks else None), True
     if written in by_text:
         return by_text[written], True
@@ -250,7 +261,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
 
     group = snapshot.kept(("peers", *key), find_group)
     found = list(group.cells)
-    belongs = own.x.get("level") not in WHOLE_LEVELS and own.x.get("region_code") != ALL
+    belongs = own.x.get("level") not in WHOLE_LEVELS and own.x.get("region_code") != ALL and not _is_unknown(own.x)
     ranks = None
     if measure.ranked and own.low is not None and belongs and not natural:
         lows, highs = snapshot.kept(("limits", *key), find_limits)
@@ -276,6 +287,11 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         ranks,
         group.rows,
     )
+
+
+def _is_unknown(x: X) -> bool:
+    """Whether an X is what could not be placed: it is none of the places or kinds that are compared."""
+    return x.get("code") == UNKNOWN or x.get("speciality") == UNKNOWN_LABEL
 
 
 def _peer_group(
@@ -332,16 +348,17 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
             condition, title = "speciality = $whole", "Les professions"
         else:
             condition, title = (
-                "profession = $profession AND speciality <> $whole",
+                "profession = $profession AND speciality NOT IN ($whole, $unknown)",
                 f"Les spécialités : {x['profession']}",
             )
-            shared["profession"] = x["profession"]
+            shared |= {"profession": x["profession"], "unknown": UNKNOWN_LABEL}
     elif "survey" in x:
         condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
         title = "Les régions"
     elif "region_code" in x:
-        condition = f"sex = $sex AND age_band = $age_band AND region_code <> '{ALL}'"
-        shared, title = {"sex": x["sex"], "age_band": x["age_band"]}, "Les régions"
+        shared = {column: value for column, value in x.items() if column != "region_code"}
+        condition = " AND ".join((f"region_code <> '{ALL}'", *(f"{sql_name(c)} = ${c}" for c in shared)))
+        title = "Les régions"
     else:
         shared = {c: value for c, value in x.items() if c != "age_band"}
         condition = " AND ".join(f"{sql_name(c)} = ${c}" for c in shared) or "true"
@@ -353,7 +370,7 @@ def _same_level(x: X) -> tuple[str, dict[str, object], str]:
     level = "region" if x["level"] in WHOLE_LEVELS else x["level"]
     same: dict[str, object] = {"level": level}
     if level not in ("category", "leaf"):
-        condition = "level = $level"
+        condition = f"level = $level AND code <> '{UNKNOWN}'"
         if "sex" in x:
             condition, same["sex"] = f"{condition} AND sex = $sex", x["sex"]
         return condition, same, f"Les {PLURALS[level]}"
@@ -410,7 +427,9 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
         wanted = [{**x, "sex": sex} for sex in ("F", "M", "all") if sex != x["sex"]]
         if x.get("region_code") == ALL:
             wanted.append({**x, "region_code": ELSEWHERE})
-        if x.get("level") in ("region", "department") and (whole := of_france(question, x)):
+        if (x.get("level") in ("region", "department") or x.get("region_code") not in (None, ALL)) and (
+            whole := of_france(question, x)
+        ):
             wanted.append(whole)
     if question.slug == "consultations-etablissement" and x["level"] != "total":
         wanted.append({"level": "total", "code": "total"})

@@ -50,6 +50,11 @@ class Choice:
     rows: Sequence[Row] = field(repr=False)
     asked: str | None = None
 
+    @property
+    def only_months(self) -> bool:
+        """Whether there are no periods longer than a month."""
+        return all(o.period.grain == "month" for o in self.periods)
+
     def address(self, file: str = "", **changes: str) -> str:
         """The address of this view, of a file of it, or of a view that differs in some parameters.
 

@@ -18,7 +18,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -98,19 +98,24 @@ class _RecordedAddresses(Addresses):
 
     served = False
 
-    def __init__(self) -> None:
+    def __init__(self, monthly: Collection[str]) -> None:
+        """`monthly` are the slugs of the questions that have months only."""
+        self._monthly = monthly
         self._links: dict[str, None] = {}
         self._entries: dict[str, None] = {}
 
     @property
     def offered(self) -> Sequence[str]:
-        """The views and files of years and of the whole period, in the order of the page."""
+        """The views and files of years and of the whole period, in the order of the page.
+
+        Of a question that has months only, those of the months that the page names.
+        """
         found = dict.fromkeys(address.partition("#")[0] for address in (*self._links, *self._entries))
-        return [
-            a
-            for a in found
-            if a.startswith(addresses.QUESTIONS) and not is_short(_parameters(a).get(addresses.PERIOD, ""))
-        ]
+        return [a for a in found if a.startswith(addresses.QUESTIONS) and self._is_kept(a)]
+
+    def _is_kept(self, address: str) -> bool:
+        slug = address.removeprefix(addresses.QUESTIONS).partition("?")[0].partition("/")[0]
+        return slug in self._monthly or not is_short(_parameters(address).get(addresses.PERIOD, ""))
 
     def of(self, address: str) -> str:
         """The address, recorded."""
@@ -174,8 +179,9 @@ def export(
     first = {address: target for address in start if (target := _target(snapshot, address))}
     targets = dict(first)
     offered: dict[str, None] = {}
+    monthly = {t.choice.question.slug for t in first.values() if t.choice and t.choice.only_months}
     for target in first.values():
-        recorded = _RecordedAddresses()
+        recorded = _RecordedAddresses(monthly)
         _page(Renderer(recorded), snapshot, target)
         offered |= dict.fromkeys(recorded.offered)
     for address in (*offered, *opening.addresses):

@@ -19,6 +19,7 @@ from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, about, trend
 from chu_platform.portal.choices import Choice, Refused, choose, options
+from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
@@ -172,6 +173,7 @@ class Renderer:
         carried = asked.key if choice.explicit and asked is not question.measures[0] else None
         fields = _fields(snapshot, choice, own.label)
         downloads = _downloads(view)
+        episodes = episodes_of(snapshot, choice)
         return {
             "view": view,
             "question": question,
@@ -183,12 +185,16 @@ class Renderer:
             "why_missing": sentences.missing(own),
             "partial": sentences.partial(question, own),
             "waiting": sentences.waiting(own, next(iter(periods_at(snapshot, question, "all")), None)),
+            "usual": sentences.usual(view.measure, own),
+            "episodes": episodes,
+            "episode_table": episode_table(episodes, self._addresses),
+            "related": [q for slug in question.related if (q := snapshot.question(slug))],
             "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(question, own),
             "fields": fields,
             "carried": carried,
-            "choice_lists": [] if self._addresses.served else self._choice_lists(question, fields, carried),
+            "choice_lists": [] if self._addresses.served else self._choice_lists(choice, fields, carried),
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],
             "trend": trend(about(view.trend_chart, view.cell.period.label), "evolution"),
@@ -224,21 +230,26 @@ class Renderer:
         return self._addresses.link(choice.address(**(changes or {PERIOD: cell.period.written})), text)
 
     def _choice_lists(
-        self, question: Question, fields: Sequence[Field], carried: str | None
+        self, choice: Choice, fields: Sequence[Field], carried: str | None
     ) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]:
         """The lists of choices as links: label, and (address, text, is chosen) of each option that has a page.
 
-        An option leads to the view where every other list stays as it is. Months and quarters are left out.
+        An option leads to the view where every other list stays as it is. Months and quarters are left out, unless
+        there is nothing else: then it is the list of periods that is left out.
         """
         chosen = {field.name: field.value for field in fields}
         measure = {MEASURE: carried} if carried else {}
         lists = []
         for field in fields:
             links = [
-                (question_address(question, {**chosen, field.name: value, **measure}), text, value == field.value)
+                (
+                    question_address(choice.question, {**chosen, field.name: value, **measure}),
+                    text,
+                    value == field.value,
+                )
                 for _, group in field.groups
                 for value, text in group
-                if not is_short({**chosen, field.name: value}[PERIOD])
+                if not is_short({**chosen, field.name: value}[PERIOD]) or (choice.only_months and field.name != PERIOD)
             ]
             there = [one for one in links if self._addresses.of_choice(one[0]) is not None or one[2]]
             if len(there) > 1:
@@ -299,7 +310,8 @@ def _sum_card(view: View, sums: Mapping[Period, PlaceSums]) -> tuple[str, str, s
     """The card of a question that has no row for all regions: their sum, and how far apart they are."""
     period = view.choice.period
     rated = [c for c in view.peers.cells if c.value is not None]
-    moments = [Moment(p.label, p.short, found.whole) for p, found in sums.items()]
+    drawn = {cell.period for cell in view.trend}
+    moments = [Moment(p.label, p.short, found.whole) for p, found in sums.items() if p in drawn]
     whole = french.number(sums[period].whole)
     detail = ""
     if rated:
@@ -332,6 +344,12 @@ def _fields(snapshot: Snapshot, choice: Choice, label: str) -> Sequence[Field]:
 
 
 def _periods(choice: Choice) -> Field:
+    if choice.only_months:
+        years: dict[str, list[tuple[str, str]]] = {}
+        for o in choice.periods:
+            text = f"{o.period.label}{' (incomplète)' if o.partial else ''}"
+            years.setdefault(str(o.period.start.year), []).append((o.period.written, text))
+        return Field(PERIOD, "Mois", choice.period.written, list(years.items()))
     groups = []
     for grain, title in GRAINS.items():
         listed = [

@@ -126,6 +126,18 @@ def missing(cell: Cell) -> str | None:
     return "Ce chiffre n’existe pas : rien n’est compté à son dénominateur."
 
 
+def usual(measure: Measure, cell: Cell) -> str | None:
+    """Whether an excess is more than usual; None for figures whose limits are no prediction interval."""
+    if cell.low is None or cell.high is None or "prévision" not in measure.limits:
+        return None
+    interval = f"l’{measure.limits} de l’excédent ({limits(measure, cell)})"
+    if cell.low > 0:
+        return f"C’est plus que d’habitude : {interval} est tout entier au-dessus de 0."
+    if cell.high < 0:
+        return f"C’est moins que d’habitude : {interval} est tout entier au-dessous de 0."
+    return f"Ce n’est pas inhabituel : {interval} contient 0."
+
+
 def waiting(cell: Cell, latest: Period | None) -> str | None:
     """Why a cell shows the figures of an earlier edition; None for any other cell.
 
@@ -148,7 +160,7 @@ def partial(question: Question, cell: Cell) -> str | None:
     """Why a period counts as partial, and what that means; None for a whole one."""
     if not cell.partial:
         return None
-    if question.yearly:
+    if not question.table.in_editions:
         why = "La dernière année livrée compte toujours comme incomplète : rien ne dit qu’elle a été livrée en entier."
     else:
         why = (

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.addresses import Addresses
-from chu_platform.portal.cells import Cell
+from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.dots import draw as draw_dots
 from chu_platform.portal.charts.drawing import SLIDE
@@ -34,7 +34,7 @@ from chu_platform.portal.findings import (
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import reliability
-from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short
+from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short, sum_of_deaths
 from chu_platform.portal.views import View, linked_map, view_of
 from chu_platform.tables.table import Layer, Zone
 
@@ -158,7 +158,7 @@ def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
             apart(deaths.map_chart) if deaths and deaths.map_chart else "",
             _shown(deaths, "deces", partial(_map, addresses=addresses)),
         ),
-        deaths_whole=_whole(deaths) if deaths else None,
+        deaths_whole=_whole(snapshot, deaths) if deaths else None,
         satisfaction=Result(
             established_title(f"Satisfaction de {SURVEY_YEAR}", survey.dots_chart if survey else None),
             f"{_made_of(survey)} {established(survey.dots_chart)}" if survey else "",
@@ -242,11 +242,15 @@ def _map(view: View, name: str, addresses: Addresses) -> tuple[Markup, str] | No
     return region_map(whole, name) + draw_map(whole, name, SLIDE), whole.title
 
 
-def _whole(view: View) -> Markup:
-    """The rate of all regions together; where it would tell of a masked one, how many deaths can be seen."""
+def _whole(snapshot: Snapshot, view: View) -> Markup:
+    """The rate of all regions together, and how their deaths and those of elsewhere add up to all deaths.
+
+    Where the rate would tell of a masked region: how many deaths can be seen.
+    """
     reference = view.map_chart.reference if view.map_chart else None
     if reference:
         rate = figure(view.measure, reference.value)
+        sums = dict(summed(snapshot, view.question, "deaths")).get(view.choice.period)
         counted = [c for c in view.peers.cells if c.value is not None]
         deaths, people = (
             french.number(sum(n or 0 for n in column))
@@ -254,8 +258,8 @@ def _whole(view: View) -> Markup:
         )
         return Markup(
             "En {}, le taux brut de mortalité des 18 régions est de <strong>{}</strong> : {} décès pour {} habitants, "
-            "des nombres comptés, sans intervalle pour l’ensemble."
-        ).format(DEATHS_YEAR, rate, deaths, people)
+            "des nombres comptés, sans intervalle pour l’ensemble. "
+        ).format(DEATHS_YEAR, rate, deaths, people) + (sum_of_deaths(view.choice.period, sums) if sums else Markup())
     seen = sum(c.numerator or 0 for c in view.peers.cells)
     return Markup("En {}, <strong>au moins {} décès</strong> : ceux des régions qui ne sont pas masquées.").format(
         DEATHS_YEAR, french.number(seen)

@@ -35,19 +35,25 @@ LETTER_UNIT: Final = 1
 SIZE: Final = " : suit d’abord la taille de chaque région, sans comparaison"
 OUT_OF_100: Final = "sur 100"
 
+MONTHS_OF_YEAR: Final = 12
+# Of many months, those of these numbers of years are drawn: up to the chosen one, and after it.
+YEARS_AROUND: Final = (8, 3)
+
 TableRow = list[str | Markup | None]
 
 
 @dataclass(frozen=True)
 class View:
-    """A page of a question; `shown_over_time` is the measure of the trend.
+    """A page of a question; `shown_over_time` is the measure of the trend, `trend` the cells that it draws.
 
+    `trend_note` says which cells the trend leaves out.
     `instead_of` is the measure that was asked for, where it has no figure and another is shown; `why` says why not.
     """
 
     choice: Choice
     cell: Cell
     trend: Sequence[Cell]
+    trend_note: str
     shown_over_time: Measure
     peers: Peers
     context_cells: Sequence[Cell]
@@ -76,8 +82,9 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
     own = as_cell(question, choice.measure, row)
     instead_of = asked.measure if asked.explicit and asked.measure is not choice.measure else None
     why = missing(as_cell(question, asked.measure, row)) or ""
-    shown = choice.measure
-    series = over_time(question, shown, choice.rows, period.grain)
+    over = choice.measure.over_time
+    shown = (question.measure(over) if over else None) or choice.measure
+    series: Sequence[Cell] = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:
         # A rate of one year alone has no trend: what it counts has one.
         for measure in question.measures:
@@ -85,11 +92,13 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
             if sum(c.value is not None for c in other_series) > 1:
                 shown, series = measure, other_series
                 break
+    series, note = _drawn(series, period)
     found_peers = peers(snapshot, question, choice.measure, own)
     return View(
         choice,
         own,
         series,
+        note,
         shown,
         found_peers,
         context_cells(snapshot, question, choice.measure, choice.x, period),
@@ -112,16 +121,48 @@ def with_figure(choice: Choice) -> Choice:
 
 
 def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
-    """The trend as a chart: every period of the table, also those without a row, where nothing happened."""
+    """The trend as a chart: every period of the table, also those without a row, where nothing happened.
+
+    Of years that may not be comparable, the periods from the first cell of the series to the last one.
+    """
     by_start = {c.period.start: c for c in series}
-    moments = [
-        _moment(period, by_start.get(period.start))
-        for period in periods_at(snapshot, question, "year" if grain == "all" else grain)
-    ]
+    periods = periods_at(snapshot, question, "year" if grain == "all" else grain)
+    if any(c.comparable is not None for c in series):
+        periods = [p for p in periods if min(by_start) <= p.start <= max(by_start)]
     unit, title = unit_and_title(measure)
+    usual = measure.usual
     return Trend(
-        title, unit, measure.decimals, moments, from_zero=measure.unit != OUT_OF_100, interval_label=measure.limits
+        f"{title}, et {usual.label}" if usual else title,
+        unit,
+        measure.decimals,
+        [_moment(period, by_start.get(period.start)) for period in periods],
+        from_zero=measure.unit != OUT_OF_100,
+        interval_label=usual.limits if usual else measure.limits,
+        expected_label=usual.label if usual else "",
     )
+
+
+def _drawn(series: Sequence[Cell], chosen: Period) -> tuple[Sequence[Cell], str]:
+    """The cells of a series that a trend draws, and which it leaves out, in words.
+
+    It begins with the first comparable year, or with the chosen period if that is earlier. Of many months, it has the
+    years around the chosen one.
+    """
+    notes = []
+    first = next((c.period for c in series if c.comparable), None)
+    if first and series[0].period.start < min(first.start, chosen.start):
+        series = [c for c in series if c.period.start >= min(first.start, chosen.start)]
+        if first.start <= chosen.start:
+            notes.append(f"Le graphique commence en {first.start.year}, première année comparable du registre.")
+    if chosen.grain == "month" and len(series) > MONTHS_OF_YEAR * sum(YEARS_AROUND):
+        before, after = YEARS_AROUND
+        last = min(chosen.start.year + after, series[-1].period.start.year)
+        years = range(last - before - after + 1, last + 1)
+        series = [c for c in series if c.period.start.year in years]
+        notes.append(f"Le graphique montre les mois de {years[0]} à {years[-1]}.")
+    if notes:
+        notes.append("Les autres périodes sont dans les fichiers à télécharger.")
+    return series, " ".join(notes)
 
 
 def _moment(period: Period, found: Cell | None) -> Moment:
@@ -129,7 +170,19 @@ def _moment(period: Period, found: Cell | None) -> Moment:
     if found is None:
         return Moment(period.label, tick, None, absent=True)
     absent = found.value is None and not found.masked
-    return Moment(period.label, tick, found.value, found.low, found.high, found.partial, absent)
+    expected, low, high = found.usual or (None, found.low, found.high)
+    return Moment(
+        period.label,
+        tick,
+        found.value,
+        low,
+        high,
+        found.partial,
+        absent,
+        expected=expected,
+        span=found.episode,
+        alone=found.comparable is False,
+    )
 
 
 def unit_and_title(measure: Measure) -> tuple[str, str]:
@@ -173,7 +226,7 @@ def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | 
     """The reference value for the peers: France if it is known, else the median of the visible figures."""
     question, measure = choice.question, choice.measure
     if whole := of_france(question, choice.x):
-        if measure.numerator and measure.numerator.column == measure.value:
+        if measure.is_count:
             return None  # the number of all regions is no reference for the number of one
         rows = snapshot.kept(("history", question.slug, *whole.items()), lambda: history(snapshot, question, whole))
         cells = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
@@ -219,7 +272,10 @@ def columns_of(measure: Measure, first: str) -> list[tuple[str, bool]]:
     columns = [(first, False), (f"{measure.label} ({measure.unit})", True)]
     if measure.low:
         columns.append((french.capital(measure.limits), True))
-    counts = [c for c in measure.counts if c.column != measure.value]
+    if measure.usual:
+        columns += [(french.capital(measure.usual.label), True), (french.capital(measure.usual.limits), True)]
+    known = (measure.value, measure.usual.value if measure.usual else None)
+    counts = [c for c in measure.counts if c.column not in known]
     return [*columns, *((french.capital(c.label), True) for c in counts)]
 
 
@@ -228,8 +284,15 @@ def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
     row: TableRow = [first, _shown(found, found.value, measure.decimals)]
     if measure.low:
         row.append(None if found.masked else limits(replace(measure, unit=""), found) or NO_FIGURE)
+    if measure.usual:
+        expected, low, high = found.usual or (None, None, None)
+        row.append(_shown(found, expected, measure.decimals))
+        known = low is not None and high is not None
+        row.append(
+            f"{french.number(low, measure.decimals)} à {french.number(high, measure.decimals)}" if known else NO_FIGURE
+        )
     for count, value in zip(measure.counts, found.counts, strict=True):
-        if count.column != measure.value:
+        if count.column != measure.value and (measure.usual is None or count.column != measure.usual.value):
             row.append(_shown(found, value, 0 if value is None or float(value).is_integer() else 1))
     return row
 

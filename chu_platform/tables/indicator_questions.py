@@ -13,6 +13,17 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What a count would usually be: its column, those of its limits, its label, and the short name of the limits."""
+
+    value: str
+    low: str
+    high: str
+    label: str
+    limits: str
+
+
+@dataclass(frozen=True)
 class Measure:
     """A figure of an indicator: columns of its value and its limits, its numerator and denominator.
 
@@ -21,6 +32,8 @@ class Measure:
     diagnosis). `decimals` is the number of decimals displayed. `limits` is the short name of the interval, for legends.
     `also` are other counts that are displayed beside the figure.
     `reason_without_limits` is displayed for a single figure without limits, if other figures of the measure have them.
+    The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend shows in place of
+    this one.
     """
 
     key: str
@@ -37,11 +50,18 @@ class Measure:
     limits: str = "intervalle de confiance à 95 %"
     reason_without_limits: str = ""
     also: Sequence[Count] = field(default_factory=list)
+    usual: Usual | None = None
+    over_time: str | None = None
 
     @property
     def counts(self) -> Sequence[Count]:
         """The counts that are displayed beside the figure: numerator, denominator and the others."""
         return [*(count for count in (self.numerator, self.denominator) if count), *self.also]
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it is a number of what its numerator counts: the figures of places then add up."""
+        return self.numerator is not None and self.unit == self.numerator.label
 
     @property
     def ranked(self) -> bool:
@@ -85,7 +105,8 @@ class IndicatorQuestion:
     `yearly` tables have a column `year` instead of periods. `search` is the name of the list that the reader can
     search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
     the values of the column `level`. `follows_size`: the figure grows with the size of the place, so a map must not
-    compare places.
+    compare places. `compared` names, in the plural, the figures that exist for comparable years only. `related` are the
+    slugs of questions to read on with.
     """
 
     number: int
@@ -101,6 +122,8 @@ class IndicatorQuestion:
     search: str | None = None
     has_map: bool = False
     follows_size: bool = False
+    compared: str = "taux"
+    related: Sequence[str] = ()
 
     @property
     def columns(self) -> Sequence[str]:

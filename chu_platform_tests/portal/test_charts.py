@@ -194,6 +194,55 @@ def test_a_missing_year_keeps_its_place_and_breaks_the_line() -> None:
     assert len(of_class(spark, "line")) == 1 and len(of_class(spark, "dot")) == 1 + 1
 
 
+MONTHS = Trend(
+    "Décès",
+    "",
+    0,
+    [
+        Moment(f"m{n}", "", 1_000.0 + n, 950.0, 1_050.0, expected=990.0, span=span, alone=False)
+        for n, span in enumerate([None, "été", "été", None, "hiver", None])
+    ]
+    + [Moment("m6", "", 900.0, alone=True), Moment("m7", "", 910.0, alone=True, partial=True)],
+    interval_label="prévision",
+    expected_label="attendus",
+)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
+def test_expected_values_and_episodes_stand_behind_the_curve(size: drawing.Size) -> None:
+    chart = trend.draw(MONTHS, "t", size)
+    (expected,) = [e for e in of_class(chart, "reference") if e.tag == f"{SVG}path"]
+    assert len((expected.get("d") or "").split("L")) == 6
+    bars = [e for e in of_class(chart, "span") if e.find(f"{SVG}title") is not None]
+    assert ["".join(e.itertext()) for e in bars] == [
+        "Épisode connu, été : m1 à m2",
+        "Épisode connu, hiver : m4",
+    ]
+    assert float(bars[0].get("width", "0")) == pytest.approx(2 * float(bars[1].get("width", "0")), abs=0.2)
+    assert {"été", "hiver", "attendus", "prévision", "épisode connu"} <= set(texts(chart))
+    assert "Épisodes connus : été et hiver." in trend.described(MONTHS)
+
+
+def test_no_line_leads_to_a_value_that_does_not_compare() -> None:
+    chart = trend.draw(MONTHS, "t", WIDE)
+    (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
+    assert len((curve.get("d") or "").split("L")) == 6
+    assert not of_class(chart, "line-partial")
+    hollow = [e for e in of_class(chart, "dot-partial") if e.find(f"{SVG}title") is not None]
+    assert len(hollow) == 2 and "année non comparable" in texts(chart)
+    assert "2 périodes non comparables." in trend.described(MONTHS).replace(french.NO_BREAK, " ")
+
+
+def test_names_of_episodes_that_would_meet_stand_in_rows() -> None:
+    near = [Moment(f"m{n}", "", 1.0, span=f"un hiver bien long {n}" if n % 2 else None) for n in range(40)]
+    chart = trend.draw(Trend("Décès", "", 0, near), "t", NARROW)
+    names = [e for e in parsed(chart).iter(f"{SVG}text") if "hiver" in (e.text or "")]
+    places = [(float(e.get("x", "0")), float(e.get("y", "0"))) for e in names]
+    assert len(places) == 20 and len({y for _, y in places}) > 1
+    for i, (x, y) in enumerate(places):
+        assert all(y != other or abs(x - at) > 90 for at, other in places[:i])
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW, drawing.SLIDE], ids=lambda s: s.name)
 def test_where_all_is_masked_no_axis_is_made_up(size: drawing.Size) -> None:
     over_time = Trend("Vide", "‰", 1, [Moment(str(y), str(y), None) for y in range(2015, 2021)])

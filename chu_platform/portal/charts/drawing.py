@@ -58,6 +58,8 @@ STYLES: Final[dict[str, str]] = {
     "dot-partial": 'fill="#ffffff" stroke="#0b5d78" stroke-width="2"',
     "dot-chosen": 'fill="#a3440b" stroke="#ffffff" stroke-width="1.5"',
     "whisker-chosen": 'stroke="#a3440b" stroke-width="2.5" fill="none"',
+    # Months of a known episode.
+    "span": 'fill="#a3440b" fill-opacity="0.16"',
     "reference": 'stroke="#4c5b66" stroke-width="1.25" fill="none" stroke-dasharray="6 4"',
     "hatch": 'stroke="#9aa7af" stroke-width="1.25"',
     "withheld": 'stroke="#9aa7af" stroke-width="1"',

@@ -33,6 +33,9 @@ from chu_platform.portal.charts.drawing import (
 )
 
 TOP: Final = 30
+# Of the names of episodes: the height of a row, and where the first one is written.
+SPAN_ROW: Final = 18
+SPAN_TOP: Final = 15
 PLOT: Final = {WIDE.name: 220, NARROW.name: 190, SLIDE.name: 330}
 # A mark for each period only where they do not touch.
 MIN_TICK_STEP: Final = 9
@@ -48,7 +51,9 @@ YEAR: Final = re.compile(r"\d{4}")
 class Moment:
     """A period of the trend; `value` is None where it is masked, or `absent` where nothing was observed.
 
-    `missing`: a year that the table has no row of at all, between others.
+    `missing`: a year that the table has no row of at all, between others. `expected` is what the value would usually
+    be; `low` and `high` are then its limits. `span` is the name of a known episode. An `alone` value has no line to
+    others: it does not compare.
     """
 
     label: str
@@ -59,6 +64,9 @@ class Moment:
     partial: bool = False
     absent: bool = False
     missing: bool = False
+    expected: float | None = None
+    span: str | None = None
+    alone: bool = False
 
     @property
     def masked(self) -> bool:
@@ -82,7 +90,8 @@ def by_time(moments: Sequence[Moment]) -> Sequence[Moment]:
 class Trend:
     """A trend; `title` says what is shown, `unit` follows the figures, `moments` are equally long and in order.
 
-    Years missing between others are added to the moments. `chosen` is the label of the one the page is about.
+    Years missing between others are added to the moments. `chosen` is the label of the one the page is about. With
+    `expected_label`, moments have an expected value.
     """
 
     title: str
@@ -93,6 +102,7 @@ class Trend:
     interval_label: str = INTERVAL
     reference: Reference | None = None
     chosen: str = ""
+    expected_label: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "moments", by_time(self.moments))
@@ -129,7 +139,7 @@ def described(chart: Trend) -> str:
         )
     if chart.moments and not shown:
         parts.append(f"{ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING}.")
-    if whole := [(m, v) for m, v in shown if not m.partial]:
+    if whole := [(m, v) for m, v in shown if not m.partial and not m.alone]:
         lowest, highest = (pick(whole, key=lambda p: p[1]) for pick in (min, max))
         parts.append(
             f"Le plus bas : {_tooltip_text(chart, *lowest)}. Le plus haut : {_tooltip_text(chart, *highest)}. "
@@ -144,10 +154,13 @@ def described(chart: Trend) -> str:
     for count, one, several in (
         (sum(m.partial for m in chart.moments), "période incomplète", "périodes incomplètes"),
         (sum(m.masked for m in chart.moments), "période masquée", "périodes masquées"),
+        (sum(m.alone for m in chart.moments), "période non comparable", "périodes non comparables"),
         (sum(m.absent and not m.missing for m in chart.moments), "période sans donnée", "périodes sans donnée"),
     ):
         if count:
             parts.append(f"{french.counted(count, one, several).capitalize()}.")
+    if spans := list(dict.fromkeys(m.span for m in chart.moments if m.span)):
+        parts.append(f"Épisodes connus : {french.listed(spans)}.")
     if chart.missing:
         parts.append(f"{_no_data(chart)} ; la courbe y est interrompue.")
     return " ".join(parts)
@@ -160,20 +173,25 @@ def trend(chart: Trend, name: str) -> Markup:
 
 def draw(chart: Trend, name: str, size: Size) -> Markup:
     """The chart for one width."""
-    bottom = TOP + PLOT[size.name]
-    y = _vertical(chart, bottom)
-    left = 14 + max(text_width(_tick(chart, y, t)) for t in y.ticks)
+    words_of_scale = _vertical(chart, TOP, TOP + PLOT[size.name])
+    left = 14 + max(text_width(_tick(chart, words_of_scale, t)) for t in words_of_scale.ticks)
     step = (size.width - left - 14) / max(len(chart.moments), 1)
     xs = [left + (i + 0.5) * step for i in range(len(chart.moments))]
+    names = _span_names(chart, xs, size)
+    top = TOP + SPAN_ROW * max((n.row + 1 for n in names), default=0)
+    bottom = top + PLOT[size.name]
+    y = _vertical(chart, top, bottom)
     hatch = f"{name}-{size.name}-hatch"
     marks = [
         element("defs", content=hatching(hatch)),
         _grid(chart, y, left, size),
+        *_spans(chart, names, xs, step, bottom),
         _reference(chart, y, left, size),
-        *_withheld(chart, xs, step, bottom, hatch),
+        *_withheld(chart, xs, step, top, bottom, hatch),
         *_missing(chart, xs, step, bottom),
-        *_nothing(chart, bottom, size),
+        *_nothing(chart, top, bottom, size),
         *_bands(chart, xs, y),
+        *_expected(chart, xs, y),
         *_lines(chart, xs, y),
         *_dots(chart, xs, y, step),
         _ticks(chart, xs, bottom),
@@ -192,11 +210,11 @@ def _no_data(chart: Trend) -> str:
     return f"{french.listed(chart.missing)} : {NO_DATA if len(chart.missing) == 1 else 'années sans donnée'}"
 
 
-def _vertical(chart: Trend, bottom: float) -> Scale:
-    values = [v for m in chart.moments for v in (m.value, m.low, m.high) if v is not None]
+def _vertical(chart: Trend, top: float, bottom: float) -> Scale:
+    values = [v for m in chart.moments for v in (m.value, m.low, m.high, m.expected) if v is not None]
     if chart.reference:
         values.append(chart.reference.value)
-    return scale(values, bottom, TOP, chart.from_zero, steps=4)
+    return scale(values, bottom, top, chart.from_zero, steps=4)
 
 
 def _tick(chart: Trend, y: Scale, value: float) -> str:
@@ -224,12 +242,50 @@ def _runs(moments: Sequence[Moment], kind: str) -> Iterator[list[int]]:
             yield list(run)
 
 
-def _withheld(chart: Trend, xs: Sequence[float], step: float, bottom: float, hatch: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class _SpanName:
+    """The name of an episode: the numbers of its moments, and where it is written, in a row above the plot."""
+
+    text: str
+    run: Sequence[int]
+    x: float
+    row: int
+
+
+def _span_names(chart: Trend, xs: Sequence[float], size: Size) -> Sequence[_SpanName]:
+    """The episodes, each name in the first row that has room for it."""
+    found: list[_SpanName] = []
+    free: list[float] = []
+    for name, run in groupby(range(len(xs)), key=lambda i: chart.moments[i].span):
+        numbers = list(run)
+        if name is None:
+            continue
+        half = text_width(name) / 2 + 4
+        x = min(max((xs[numbers[0]] + xs[numbers[-1]]) / 2, half + 4), size.width - 4 - half)
+        row = next((i for i, end in enumerate(free) if x - half >= end), len(free))
+        free[row : row + 1] = [x + half]
+        found.append(_SpanName(name, numbers, x, row))
+    return found
+
+
+def _spans(chart: Trend, names: Sequence[_SpanName], xs: Sequence[float], step: float, bottom: float) -> Iterator[str]:
+    """A bar behind the moments of each episode, up to its name."""
+    for span in names:
+        begin, width = xs[span.run[0]] - step / 2, step * len(span.run)
+        y = SPAN_TOP + SPAN_ROW * span.row
+        months = chart.moments[span.run[0]].label, chart.moments[span.run[-1]].label
+        when = months[0] if len(span.run) == 1 else f"{months[0]} à {months[1]}"
+        text = tooltip(f"Épisode connu, {span.text} : {when}")
+        yield element("rect", "span", text, x=begin, y=y + 4, width=max(width, 3), height=bottom - y - 4)
+        yield words(span.x, y, span.text, "strong", "middle")
+
+
+def _withheld(chart: Trend, xs: Sequence[float], step: float, top: float, bottom: float, hatch: str) -> Iterator[str]:
     for run in _runs(chart.moments, "masked"):
         begin, width = xs[run[0]] - step / 2, step * len(run)
         labels = chart.moments[run[0]].label, chart.moments[run[-1]].label
         when = labels[0] if len(run) == 1 else f"{labels[0]} à {labels[1]}"
-        yield withheld(begin, TOP, width, bottom - TOP, hatch, f"{when} : {WHY_MASKED}")
+        yield withheld(begin, top, width, bottom - top, hatch, f"{when} : {WHY_MASKED}")
         if width > text_width("masqué") + 8:
             middle = begin + width / 2
             half = text_width("masqué") / 2 + 4
@@ -244,11 +300,11 @@ def _missing(chart: Trend, xs: Sequence[float], step: float, bottom: float) -> I
             yield words(x, bottom - 16, "sans donnée", "soft", "middle")
 
 
-def _nothing(chart: Trend, bottom: float, size: Size) -> Iterator[str]:
+def _nothing(chart: Trend, top: float, bottom: float, size: Size) -> Iterator[str]:
     """In place of a curve, that there is none to draw."""
     if chart.moments and not chart.shown:
         text = ALL_MASKED if any(m.masked for m in chart.moments) else NOTHING
-        x, y, half = size.width / 2, (TOP + bottom) / 2, text_width(text) / 2 + 8
+        x, y, half = size.width / 2, (top + bottom) / 2, text_width(text) / 2 + 8
         yield element("rect", "row", x=x - half, y=y - 18, width=2 * half, height=28, rx=4)
         yield words(x, y, text, "strong", "middle")
 
@@ -269,12 +325,20 @@ def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
             yield element("path", "band", d=path([*highs, *reversed(lows)], closed=True))
 
 
+def _expected(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
+    """The line of what values would usually be."""
+    for known, group in groupby(range(len(xs)), key=lambda i: chart.moments[i].expected is not None):
+        points = [(xs[i], y(chart.moments[i].expected or 0.0)) for i in group]
+        if known and len(points) > 1:
+            yield element("path", "reference", d=path(points))
+
+
 def _lines(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
-    """Straight lines between consecutive periods with a figure; dashed if one of the two is incomplete."""
+    """Straight lines between consecutive periods that compare; dashed if one of the two is incomplete."""
     whole: list[tuple[float, float]] = []
     for i, (left, right) in enumerate(zip(chart.moments, chart.moments[1:], strict=False)):
         ends = None
-        if left.value is not None and right.value is not None:
+        if left.value is not None and right.value is not None and not left.alone and not right.alone:
             ends = [(xs[i], y(left.value)), (xs[i + 1], y(right.value))]
         if ends and not left.partial and not right.partial:
             whole = [*whole, ends[1]] if whole else ends
@@ -293,6 +357,8 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
         if moment.value is None:
             continue
         text = _tooltip_text(chart, moment, moment.value)
+        if moment.expected is not None:
+            text += f" ; {chart.expected_label} : {french.amount(moment.expected, chart.unit, chart.digits)}"
         if moment.low is not None and moment.high is not None:
             text += f" ({chart.interval_label} : {french.interval(moment.low, moment.high, chart.unit, chart.digits)})"
         if moment.partial:
@@ -300,15 +366,16 @@ def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[
         is_own = moment is chart.own
         if is_own:
             text += ", période choisie"
-        style = "dot-partial" if moment.partial else "dot"
-        crowded = step < MIN_TICK_STEP and not moment.partial
+        style = "dot-partial" if moment.partial or moment.alone else "dot"
+        crowded = step < MIN_TICK_STEP and not moment.partial and not moment.alone
+        radius = max(step / 2, 2) if step < MIN_TICK_STEP and not is_own else 4.5
         if is_own:
             # Below its mark: a ring, so that an incomplete period stays hollow.
             yield element("circle", "dot-chosen", cx=x, cy=y(moment.value), r=8)
             crowded = False
         # Where marks would touch, the line speaks, and the mark only answers the pointer.
         yield element(
-            "circle", style, tooltip(text), cx=x, cy=y(moment.value), r=max(step / 2, 2) if crowded else 4.5,
+            "circle", style, tooltip(text), cx=x, cy=y(moment.value), r=radius,
             **({"opacity": 0} if crowded else {}),
         )  # fmt: skip
 
@@ -362,7 +429,7 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         return any(getattr(m, kind) for m in chart.moments)
 
     keys = []
-    if any(m.value is not None and not m.partial for m in chart.moments):
+    if any(m.value is not None and not m.partial and not m.alone for m in chart.moments):
         keys.append(
             Key(
                 lambda x, y: (
@@ -373,9 +440,17 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
         )
     if chart.own and chart.own.value is not None:
         keys.append(Key(partial(_own_sample, chart.own), f"période choisie : {chart.own.label}"))
+    if any(m.expected is not None for m in chart.moments):
+        keys.append(Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), chart.expected_label))
     if any(m.low is not None for m in chart.moments):
         keys.append(Key(lambda x, y: element("rect", "band", x=x, y=y, width=22, height=12), chart.interval_label))
-    if any(m.partial and m.value is not None for m in chart.moments):
+    if any(m.alone and m.value is not None for m in chart.moments):
+        keys.append(
+            Key(lambda x, y: element("circle", "dot-partial", cx=x + 11, cy=y + 6, r=4), "année non comparable")
+        )
+    if any(m.span for m in chart.moments):
+        keys.append(Key(lambda x, y: element("rect", "span", x=x, y=y, width=22, height=12), "épisode connu"))
+    if any(m.partial and not m.alone and m.value is not None for m in chart.moments):
         keys.append(
             Key(
                 lambda x, y: (
