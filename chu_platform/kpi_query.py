@@ -52,7 +52,7 @@ class KpiRequest:
 def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     """The rows of the indicator for the request, in the columns of its table. Without X, the rows of an overview.
 
-    Of a yearly table whose rows are not computed for other periods, the rows of these years.
+    Of a table whose rows are not computed for other periods, the rows of these years or months.
 
     Raises ChuError if the indicator, X or the range does not exist, or if a table is not in the lake yet.
     """
@@ -62,7 +62,12 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     counted = _Evaluation(resources, months).rows(indicator.releasable)
     free_range = indicator.free_range
     if not _depends_on_periods(indicator.releasable):
-        condition = f"{condition} AND year BETWEEN {months.start.year} AND {months.last_month.year}"
+        within = (
+            f"year BETWEEN {months.start.year} AND {months.last_month.year}"
+            if indicator.question.yearly
+            else f"period_start >= DATE '{months.start}' AND period_end <= DATE '{months.end}'"
+        )
+        condition = f"{condition} AND {within}"
     columns = [c for c in indicator.releasable.columns if c.name not in free_range.without]
     listed = [f'"{c.name}"::{sql_type(c.type)} AS "{c.name}"' for c in columns]
     if free_range.sums_years:
@@ -127,7 +132,7 @@ def _condition(indicator: Indicator, where: Mapping[str, str]) -> tuple[str, dic
 def _range(lake: Lake, indicator: Indicator, request: KpiRequest) -> MonthRange:
     """The months of the request. Raises ChuError if they are not a range, or if the data do not cover them."""
     low, high = _covered(lake, indicator)
-    yearly = indicator.free_range.domain is None
+    yearly = indicator.question.yearly
     first = request.first or (f"{low}-01" if yearly else low)
     last = request.last or (f"{high}-12" if yearly else high)
     for month in (first, last):
@@ -149,12 +154,15 @@ def _covered(lake: Lake, indicator: Indicator) -> tuple[str, str]:
     table = indicator.exact if domain is None else dim_period
     if lake.open(table) is None:
         raise ChuError(f"{table.folder} is not in the lake yet: run `chu materialize` first")
-    query = (
-        "SELECT min(year)::VARCHAR, max(year)::VARCHAR FROM {this}"
-        if domain is None
-        else "SELECT strftime(min(period_start), '%Y-%m'), strftime(max(period_start), '%Y-%m') FROM {this} "
-        f"WHERE domain = '{domain}' AND period_grain = 'month'"
-    )
+    if indicator.question.yearly:
+        query = "SELECT min(year)::VARCHAR, max(year)::VARCHAR FROM {this}"
+    else:
+        query = (
+            "SELECT strftime(min(period_start), '%Y-%m'), strftime(max(period_start), '%Y-%m') FROM {this} "
+            "WHERE period_grain = 'month'"
+        )
+        if domain:
+            query += f" AND domain = '{domain}'"
     with duckdb.connect() as connection:
         low, high = connection.sql(query.format(this=lake.relation(table))).fetchall()[0]
     if low is None:

@@ -31,6 +31,15 @@ POPULATION_FROM: Final = ("population.population", "population.age", "department
 # DuckDB SQL of the levels to which a row of a department belongs, and of its codes at these levels.
 _LEVELS: Final = f"['{FRANCE}', if(is_metropolitan, '{METROPOLITAN}', NULL), '{REGION}', '{DEPARTMENT}']"
 _CODES: Final = f"['{ALL}', '{ALL}', region_code, department_code]"
+# DuckDB SQL that creates place(year, department_code, region_code, is_metropolitan) and region(year, region_code,
+# is_metropolitan) of the inputs `population` and `department`: the places that have a population in a year.
+PLACES: Final = f"""
+    CREATE TABLE place AS
+    SELECT DISTINCT year, department_code, region_code, left(department_code, 2) <> '{OVERSEAS}' AS is_metropolitan
+    FROM population JOIN department USING (department_code) WHERE population.population IS NOT NULL;
+
+    CREATE TABLE region AS SELECT DISTINCT year, region_code, is_metropolitan FROM place;
+    """
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,7 @@ def mortality_cells(by_age: pa.Table, population: pa.Table, department: pa.Table
             CREATE TABLE counted AS
             SELECT death_year::INTEGER AS year, region_key, department_code, sex, age_group, deaths FROM by_age;
 
-            CREATE TABLE place AS
-            SELECT DISTINCT year, department_code, region_code,
-                left(department_code, 2) <> '{OVERSEAS}' AS is_metropolitan
-            FROM population JOIN department USING (department_code) WHERE population.population IS NOT NULL;
-
-            CREATE TABLE region AS SELECT DISTINCT year, region_code, is_metropolitan FROM place;
+            {PLACES}
 
             CREATE TABLE inhabitants AS
             SELECT year, level, code, s.sex, age, sum(population.population) AS inhabitants

@@ -10,7 +10,7 @@ from chu_platform.references.department import department
 from chu_platform.sources.deces import deces
 from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
-from chu_platform.tables.checks import last_event, one_of, relation
+from chu_platform.tables.checks import Check, CheckType, between, last_event, one_of, relation
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
@@ -64,6 +64,7 @@ fact_death = Table(
     columns=[
         Column("death_year", STRING, "année du décès", "Année du décès", nullable=False),
         Column("death_date", DATE, "jour du décès ; vide si le jour ou le mois est inconnu", "Date du décès"),
+        Column("death_month", INTEGER, "mois du décès, de 1 à 12 ; vide s’il est inconnu", "Mois du décès"),
         Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
         Column("birth_year", INTEGER, "année de naissance ; vide si inconnue", "Année de naissance"),
         Column(
@@ -138,14 +139,14 @@ fact_death = Table(
         ),
         aged AS (
             SELECT first_hash, second_hash, death_year, CASE WHEN event_month > 0 AND event_day > 0 THEN counted_date END AS death_date,
-                   sexe, year(birth_date) AS birth_year,
+                   CASE WHEN event_month > 0 THEN month(counted_date) END AS death_month, sexe, year(birth_date) AS birth_year,
                    CASE WHEN birth_date IS NULL THEN 0 WHEN birth_month = 0 THEN 1 WHEN birth_day = 0 THEN 2 ELSE 3 END AS known_parts,
                    {completed_years("birth_date", "counted_date")} AS age,
                    {department_of("code_lieu_deces")} AS department
             FROM dated
         ),
         death AS (SELECT DISTINCT * FROM aged)
-        SELECT a.death_year, a.death_date,
+        SELECT a.death_year, a.death_date, a.death_month,
                CASE a.sexe WHEN 1 THEN 'M' WHEN 2 THEN 'F' ELSE 'unknown' END AS sex,
                a.birth_year,
                CASE a.known_parts WHEN 0 THEN 'unknown' WHEN 1 THEN 'year' WHEN 2 THEN 'month' ELSE 'day' END
@@ -163,9 +164,23 @@ fact_death = Table(
         one_of("sex", ["F", "M", "unknown"]),
         one_of("birth_precision", ["day", "month", "year", "unknown"]),
         plausible_age(),
+        between("death_month", 1, 12),
         last_event("death_date", 400),
     ],
     layout=Layout(z_order_by=["region_key", "age"], sorted_writes=False),
     partition_scheme=DEATH_YEARS,
     derives_from=["deces", "insee_fixed", "insee_csv"],
+)
+
+# A check of the tables that count deaths: no death is lost, none counted twice.
+EVERY_DEATH_IS_COUNTED: Final = Check(
+    "every_death_is_counted",
+    CheckType.RECONCILIATION,
+    "la somme des décès est le nombre de lignes de facts/fact_death",
+    query=lambda s: (
+        f"SELECT abs((SELECT coalesce(sum(deaths), 0) FROM {s.written}) - (SELECT count(*) FROM {other}))::BIGINT"
+        if (other := s.same_partitions(fact_death))
+        else "SELECT NULL"
+    ),
+    refers_to=fact_death,
 )

@@ -1,7 +1,7 @@
 """Deaths of each year by place, sex and the age groups of the population."""
 
-from chu_platform.facts.fact_death import fact_death
-from chu_platform.tables.checks import Check, CheckType, one_of
+from chu_platform.facts.fact_death import EVERY_DEATH_IS_COUNTED, fact_death
+from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
@@ -52,17 +52,7 @@ fact_death_by_age = Table(
         """
     ),
     checks=[
-        Check(
-            "every_death_is_counted",
-            CheckType.RECONCILIATION,
-            "la somme des décès est le nombre de lignes de facts/fact_death",
-            query=lambda s: (
-                f"SELECT abs((SELECT coalesce(sum(deaths), 0) FROM {s.written}) - (SELECT count(*) FROM {other}))::BIGINT"
-                if (other := s.same_partitions(fact_death))
-                else "SELECT NULL"
-            ),
-            refers_to=fact_death,
-        ),
+        EVERY_DEATH_IS_COUNTED,
         one_of("sex", ["F", "M", "unknown"]),
     ],
     layout=Layout(z_order_by=["region_key"]),

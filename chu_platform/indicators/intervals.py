@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 ALPHA: Final = 0.05
+# Variance of the median of some independent standard normal values, by their number (David & Nagaraja, Order
+# Statistics, 2003, table of moments).
+MEDIAN_VARIANCE: Final = {5: 0.28683}
 
 
 def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
@@ -80,3 +83,28 @@ def comparative_index(events: Floats, person_time: Floats, reference: Floats) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         index, lower, upper = (np.where(expected > 0, 100 * found / expected, np.nan) for found in (events, low, high))
     return index, lower, upper
+
+
+def usual_count(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[Floats, Floats, Floats]:
+    """The count that years like the reference years would have, with its 95 % prediction interval.
+
+    Expected is the median of the reference counts, each brought to `exposure`. The interval is the wider one of two at
+    each end: that of a Poisson count whose rate the reference counts give (predictive distribution with Jeffreys' prior;
+    Wang, Wu & Sun 2012, J. Stat. Comput. Simul.), and Student's around the median with the standard deviation of the
+    brought counts. So it is at least as wide as chance alone makes it. A limit is never below 0.
+
+    `counts` and `exposures` have one row for each count and one column for each reference year; `exposure` is above 0.
+    Returns expected, lower and upper limits.
+    """
+    from scipy.stats import nbinom, t
+
+    years = counts.shape[1]
+    brought = counts / exposures * exposure[:, np.newaxis]
+    expected = np.median(brought, axis=1)
+    spread = np.std(brought, axis=1, ddof=1) * np.sqrt(1 + MEDIAN_VARIANCE[years])
+    half = t.ppf(1 - ALPHA / 2, years - 1) * spread
+    lived = exposures.sum(axis=1)
+    shape, share = counts.sum(axis=1) + 0.5, lived / (lived + exposure)
+    lowest, highest = (nbinom.ppf(p, shape, share) for p in (ALPHA / 2, 1 - ALPHA / 2))
+    low = np.maximum(np.minimum(lowest, expected - half), 0.0)
+    return expected, low, np.maximum(highest, expected + half)

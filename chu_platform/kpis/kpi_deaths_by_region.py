@@ -282,6 +282,7 @@ kpi_deaths_by_region = Indicator(
         "y soient moins bons. Le lieu est celui du décès, pas celui du domicile.",
         yearly=True,
         has_map=True,
+        related=("deces-mois", "mortalite"),
     ),
     free_range=FreeRange(None, without=("year", "is_partial", "is_comparable"), sums_years=True),
     summary=Summary(

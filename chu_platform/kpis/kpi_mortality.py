@@ -380,6 +380,7 @@ kpi_mortality = Indicator(
         },
         yearly=True,
         has_map=True,
+        related=("deces-mois", "deces-region"),
     ),
     free_range=FreeRange(None, without=()),
     summary=Summary(

@@ -13,12 +13,12 @@ SETTLED = "(year, region_code) IN (SELECT (year, region_code) FROM inhabited)"
 
 
 def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create dated_death(year, region_code, department, sex, age) from the distinct rows `death`.
+    """Create dated_death(year, month, region_code, department, sex, age) from the distinct rows `death`.
 
     Uses the macro `age` of `care_indicators`.
     Deaths without a valid date are left out. An unknown day of birth or death is replaced with the 15th, an unknown
     month with 1 July. If the year of birth is unknown, or the date is invalid or after the death, the age is unknown.
-    Corsican codes of before 1976 have no department.
+    Corsican codes of before 1976 have no department. A month is null if it is unknown.
     """
     connection.execute(
         f"""
@@ -29,6 +29,7 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
                      WHEN regexp_full_match(date_deces, '[0-9]{{4}}-[0-9]{{2}}(-00)?')
                          THEN left(date_deces, 7) || '-15'
                      ELSE date_deces END AS DATE) AS died,
+                substr(date_deces, 6, 2) IN ('', '00') AS is_month_unknown,
                 CASE sexe WHEN '1' THEN 'M' WHEN '2' THEN 'F' END AS sex,
                 CASE WHEN regexp_full_match(date_naissance, '[0-9]{{4}}(-00-[0-9]{{2}})?')
                     THEN left(date_naissance, 4) || '-07-01'
@@ -47,13 +48,14 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
                 left(code_lieu_deces, 2) = '20' AS is_somewhere_in_corsica
             FROM death
         ), placed AS (
-            SELECT year(died) AS year, died, sex, coalesce(d.region, '{ELSEWHERE}') AS region_code,
+            SELECT year(died) AS year, CASE WHEN NOT is_month_unknown THEN month(died) END AS month, died, sex,
+                coalesce(d.region, '{ELSEWHERE}') AS region_code,
                 CASE WHEN d.region IS NOT NULL AND NOT is_somewhere_in_corsica THEN dated.department END AS department,
                 CASE WHEN left(birth_text, 4) <> '0000' THEN try_cast(birth_text AS DATE) END AS birth
             FROM dated LEFT JOIN department d ON d.code = dated.department
             WHERE died IS NOT NULL
         )
-        SELECT year, region_code, department, sex,
+        SELECT year, month, region_code, department, sex,
             CASE WHEN birth IS NULL OR birth > died THEN NULL ELSE age(birth, died) END AS age
         FROM placed
         """

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from chu_platform.oracle import (
     care_indicators,
     death_indicator,
+    month_indicator,
     mortality_indicator,
     pack_tables,
     satisfaction_indicator,
@@ -37,6 +38,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         mortality = mortality_indicator.compute(connection, people)
         comparable = {row["year"] for row in mortality.to_pylist() if row["is_comparable"]}
         results["kpi_mortality"] = mortality
+        results["kpi_deaths_by_month"] = month_indicator.compute(connection, people, comparable)
         results["kpi_deaths_by_region"] = death_indicator.compute(connection, people, comparable)
     results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
     return results

@@ -69,7 +69,9 @@ _PLACES: Final[Mapping[Table, str]] = {
 
 
 def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create death(key, year, sex, region, department, band, age_group) from the views `raw_<source>`.
+    """Create death(key, year, month, sex, region, department, band, age_group) from the views `raw_<source>`.
+
+    The month is null where it is unknown.
 
     Of a date, an unknown month is taken for 1 July and an unknown day for the 15th. Codes of place 9_352 to 9_354 are
     those of Algeria; Corsica before 1976 is 20, without department; Mayotte also 985, and La Réunion 98405. 97123 and
@@ -100,14 +102,16 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
         ), aged AS (
             SELECT *, completed_years(birth, died) AS age FROM dated
         ), line AS (
-            SELECT key, death_year::INTEGER AS year, if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
+            SELECT key, death_year::INTEGER AS year,
+                if(date_part_at(date_deces, 6) IS NOT NULL, month(died), NULL) AS month,
+                if(sexe IN (1, 2), ['M', 'F'][sexe], 'unknown') AS sex,
                 CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]|9712[37]' THEN NULL
                     WHEN place ^@ '20' THEN '2A' WHEN place ^@ '985' THEN '976' WHEN place = '98405' THEN '974'
                     ELSE department_of(place) END AS department_code, place ^@ '20' AS is_old_code,
                 band_of_age(age) AS band, least(age // 5 * 5, 90) AS age_group
             FROM aged
         )
-        SELECT DISTINCT key, year, sex, coalesce(region_code, '{ELSEWHERE}') AS region,
+        SELECT DISTINCT key, year, month, sex, coalesce(region_code, '{ELSEWHERE}') AS region,
             if(region_code IS NULL OR is_old_code, NULL, department_code) AS department, band, age_group
         FROM line LEFT JOIN raw_department USING (department_code)
         """

@@ -15,8 +15,9 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
     death_place(year, region, department, level, code): the places in which a death counts, of the departments with a
     population in the year, and of regions in which a death has no department. resident(year, level, code, sex, p0,
     ...): inhabitants by age group. region_resident(year, region_code, sex, age_band, population): the same by band.
-    national(year, sex, unknown, d0, ...): deaths of France. covered(year, sex, coverage) and comparable(year): the part
-    of the expected deaths that the register has.
+    region_month(year, month, region_code, sex, deaths): deaths of known month. national(year, sex, unknown, d0, ...):
+    deaths of France. covered(year, sex, coverage) and comparable(year): the part of the expected deaths that the
+    register has.
     """
     connection.execute(
         f"""
@@ -45,6 +46,13 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
             LATERAL (SELECT unnest(['all', people.sex]) AS sex) s,
             LATERAL (SELECT unnest(['all', band_of_age(age)]) AS age_band) b
         GROUP BY ALL;
+
+        CREATE TABLE region_month AS
+        SELECT d.year, d.month, p.code AS region_code, s.sex, count(*) AS deaths
+        FROM death d JOIN death_place p ON p.year = d.year AND p.region = d.region AND p.level <> 'department'
+                AND p.department IS NOT DISTINCT FROM d.department,
+            LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
+        WHERE d.month IS NOT NULL GROUP BY ALL;
 
         CREATE TABLE national AS
         SELECT d.year, s.sex, count(*) FILTER (age_group IS NULL) AS unknown, {_by_age("1", "age_group", "d")}

@@ -67,4 +67,6 @@ def test_editions_are_read_from_a_folder(made: Home) -> None:
     inputs = read_inputs(made.lake, [], insiders=1)
     assert edition.keys() == inputs.tables_of_persons().keys()
     assert all(len(edition[name]) == len(table) for name, table in inputs.tables_of_persons().items())
-    assert inputs.public_sources >= {"kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region"}
+    assert inputs.public_sources >= {
+        *("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region"),
+    }

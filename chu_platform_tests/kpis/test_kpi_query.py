@@ -347,3 +347,14 @@ def test_the_eight_indicators_can_be_requested() -> None:
 def test_the_message_for_an_empty_lake_names_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="run `chu materialize` first"):
         kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))
+
+
+def test_months_of_deaths_are_listed_for_a_range(made: Home, ask: Ask) -> None:
+    """They are read from the table: what was expected of a month does not depend on the range."""
+    found = ask("deaths_by_month", "2003-07", "2003-09", region="11", sex="F")
+    table = rows(made.lake, TABLES["kpi_deaths_by_month"]).to_pylist()
+    summer = [f"2003-0{month}-01" for month in (7, 8, 9)]
+    wanted = [r for r in table if (r["region_code"], r["sex"]) == ("11", "F") and str(r["period_start"]) in summer]
+    assert found == wanted and len(found) == 3
+    with pytest.raises(ChuError, match=r"the data cover 1975-01 to 2020-\d\d, not 1970-01 to 1970-02"):
+        ask("deaths_by_month", "1970-01", "1970-02")

@@ -28,6 +28,7 @@ KEYS: dict[str, Sequence[str]] = {
     "kpi_hospitalisation_rate_by_sex_and_age": (*PERIOD, "sex", "age_band"),
     "kpi_consultation_rate_by_professional": (*PERIOD, "professional_key"),
     "kpi_deaths_by_region": ("year", "region_code", "sex", "age_band"),
+    "kpi_deaths_by_month": (*PERIOD, "region_code", "sex"),
     "kpi_mortality": ("year", "level", "code", "sex"),
     "kpi_satisfaction_by_region": ("year", "survey", "region_code"),
 }

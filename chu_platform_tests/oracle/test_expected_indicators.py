@@ -33,6 +33,10 @@ COLUMNS = {
         *["year", "region_code", "sex", "age_band", "is_partial", "is_comparable", "deaths", "rated_deaths"],
         *["population", "rate_per_1000"],
     ],
+    "kpi_deaths_by_month": [
+        *["period_grain", "period_start", "region_code", "sex", "is_partial", "is_comparable", "deaths", "population"],
+        *["expected", "excess", "p_score"],
+    ],
     "kpi_mortality": [
         *["year", "level", "code", "sex", "is_partial", "is_comparable", "deaths", "population", "unknown_age_share"],
         *[

@@ -32,7 +32,7 @@ from chu_platform_tests.pipeline.lake_rows import rows, same
 
 SMALL = 10
 COUNTS = ("events", "patients", "base_patients", "professionals")
-PUBLIC = ("kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region")
+PUBLIC = ("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region")
 # Columns of the exact tables that the masked tables do not have.
 WITHHELD = {"professional_key", "standardised_intensity", "standardised_low", "standardised_high"}
 SAMPLE = 4

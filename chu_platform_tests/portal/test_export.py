@@ -12,9 +12,19 @@ import pytest
 from chu_platform.errors import ChuError
 from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
 from chu_platform.portal.addresses import MISSING
-from chu_platform.portal.export import OpeningViews, _Work, export, opening_views, start_addresses
+from chu_platform.portal.export import (
+    OpeningViews,
+    _page,
+    _RecordedAddresses,
+    _target,
+    _Work,
+    export,
+    opening_views,
+    start_addresses,
+)
 from chu_platform.portal.export_record import RECORD
 from chu_platform.portal.reader import Reader
+from chu_platform.portal.rendering import Renderer
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
@@ -255,3 +265,19 @@ def test_of_a_lake_without_published_tables_there_is_no_copy(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "nothing is published" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "copy").exists()
+
+
+def test_of_a_question_of_months_the_copy_has_those_that_its_page_names(portal: Served) -> None:
+    """Each region in the month that the page opens with, and the known episodes; not all months of 45 years."""
+    snapshot = portal.reader.snapshot
+    target = _target(snapshot, "/questions/deces-mois")
+    assert target
+    offered = {}
+    for monthly in ({"deces-mois"}, set[str]()):
+        recorded = _RecordedAddresses(monthly)
+        _page(Renderer(recorded), snapshot, target)
+        offered[bool(monthly)] = [a for a in recorded.offered if a.startswith("/questions/deces-mois?")]
+    months = {re.search(r"periode=([\d-]+)", a)[1] for a in offered[True]}  # type: ignore[index]
+    assert {"2003-08", "2019-12"} <= months and len(months) == 4
+    assert len({re.search(r"region=(\w+)", a)[1] for a in offered[True]}) == 19  # type: ignore[index]
+    assert offered[False] == []

@@ -119,7 +119,7 @@ def test_home_has_the_questions_with_figure_trend_and_reliability(portal: Served
     assert sum(bool(re.search(r"Données jusqu’au \d", card)) for card in cards) == len(QUESTIONS) - 1
     assert sum(bool(re.search(r"Dernière campagne \d{4}", card)) for card in cards) == 1
     assert sum("des lignes sont masquées" in card for card in cards) == 6
-    assert sum("Données publiques (Insee) : rien n’est masqué" in card for card in cards) == 2
+    assert sum("Données publiques (Insee) : rien n’est masqué" in card for card in cards) == 3
     assert sum("Données publiques (HAS) : rien n’est masqué" in card for card in cards) == 1
 
 

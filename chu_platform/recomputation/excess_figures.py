@@ -1,0 +1,101 @@
+"""Deaths of a month beside those expected, computed from the counts of the same month in the reference years."""
+
+from typing import Final
+
+import numpy as np
+
+from chu_platform.recomputation.confidence_limits import TAIL
+from chu_platform.recomputation.recomputation import Figures, Floats
+
+KEY: Final = "period_grain, period_start, region_code, sex"
+ROWS: Final = """
+    SELECT 'month' AS period_grain, make_date(d.year, d.month, 1) AS period_start, p.code AS region_code, s.sex,
+        d.key AS row
+    FROM death d JOIN death_place p ON p.year = d.year AND p.region = d.region AND p.level <> 'department'
+            AND p.department IS NOT DISTINCT FROM d.department,
+        LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
+    WHERE d.month IS NOT NULL
+    """
+_YEARS: Final = range(1, 6)
+# Deaths and exposures (days x inhabitants) of a cell, and of the same month in its reference years (d1, e1, ...).
+COUNTS: Final = f"""
+    WITH counted AS (SELECT {KEY}, count(row) AS deaths FROM numerator GROUP BY ALL),
+    wanted AS (
+        SELECT {KEY}, year(period_start) AS year, month(period_start) AS month, population,
+            population * datediff('day', period_start, period_start + INTERVAL 1 MONTH) AS exposure
+        FROM cell JOIN (FROM region_resident WHERE age_band = 'all') r USING (region_code, sex)
+        WHERE r.year = year(period_start)
+    ), compared AS (
+        SELECT {", ".join(f"w.{name.strip()}" for name in KEY.split(","))}, r.year AS before,
+            coalesce(m.deaths, 0) AS deaths,
+            r.population * datediff('day', make_date(r.year, w.month, 1),
+                make_date(r.year, w.month, 1) + INTERVAL 1 MONTH) AS exposure
+        FROM (FROM wanted SEMI JOIN comparable USING (year)) w
+            JOIN (FROM region_resident SEMI JOIN comparable USING (year)) r
+                ON r.region_code = w.region_code AND r.sex = w.sex AND r.age_band = 'all' AND r.population > 0
+                    AND w.year - r.year BETWEEN 1 AND 7
+            LEFT JOIN region_month m ON m.region_code = w.region_code AND m.sex = w.sex AND m.year = r.year
+                    AND m.month = w.month
+    ), latest AS (
+        SELECT {KEY}, list(struct_pack(deaths, exposure) ORDER BY before DESC)[:5] AS years
+        FROM compared GROUP BY ALL HAVING count(*) >= 5
+    )
+    SELECT {KEY}, coalesce(deaths, 0) AS deaths, population, exposure,
+        {", ".join(f"years[{n}].deaths AS d{n}, years[{n}].exposure AS e{n}" for n in _YEARS)}
+    FROM wanted LEFT JOIN counted USING ({KEY}) LEFT JOIN latest USING ({KEY})
+    """
+
+
+def recomputed_excess(counts: Figures) -> Figures:
+    """The figures of kpi_deaths_by_month; needs the columns of `COUNTS`."""
+    deaths, exposure = counts["deaths"], counts["exposure"]
+    before = np.column_stack([counts[f"d{n}"] for n in _YEARS])
+    lived = np.column_stack([counts[f"e{n}"] for n in _YEARS])
+    brought = np.sort(before * (exposure[:, None] / lived), axis=1)
+    expected = brought[:, 2]
+    mean = brought.sum(axis=1) / 5
+    variance = ((brought - mean[:, None]) ** 2).sum(axis=1) / 4
+    # The variance of the median of five normal values is 0.28683 times that of one.
+    half = _student_of_four() * np.sqrt(variance * 1.28683)
+    total, whole = before.sum(axis=1), lived.sum(axis=1)
+    low = np.maximum(np.minimum(_chance(total, whole, exposure, TAIL), expected - half), 0)
+    high = np.maximum(_chance(total, whole, exposure, 1 - TAIL), expected + half)
+    excess = {"excess": deaths - expected, "excess_low": deaths - high, "excess_high": deaths - low}
+    return {
+        "deaths": deaths,
+        "population": counts["population"],
+        "expected": expected,
+        "expected_low": low,
+        "expected_high": high,
+        **excess,
+        **{name.replace("excess", "p_score"): 100 * found / expected for name, found in excess.items()},
+    }
+
+
+def _student_of_four() -> float:
+    """The quantile of Student's distribution with 4 degrees of freedom, in closed form (Shaw 2006)."""
+    alpha = 4 * TAIL * (1 - TAIL)
+    found = np.cos(np.arccos(np.sqrt(alpha)) / 3) / np.sqrt(alpha)
+    return float(2 * np.sqrt(found - 1))
+
+
+def _chance(total: Floats, lived: Floats, exposure: Floats, share: float) -> Floats:
+    """The smallest count that is not exceeded with this probability, if `total` were counted in `lived`.
+
+    The rate has the gamma distribution of Jeffreys: so the count is negative binomial, whose distribution function is
+    an incomplete beta function. Found by halving.
+    """
+    from scipy.special import betainc
+
+    known = np.isfinite(total)
+    shape, odds = total[known] + 0.5, lived[known] / (lived[known] + exposure[known])
+    low = np.full(len(shape), -1.0)
+    high = np.ceil(2 * shape / odds + 50)
+    while (wide := high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        reached = betainc(shape, middle + 1, odds) >= share
+        high = np.where(wide & reached, middle, high)
+        low = np.where(wide & ~reached, middle, low)
+    found = np.full(len(total), np.nan)
+    found[known] = high
+    return found
