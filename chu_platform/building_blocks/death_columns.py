@@ -145,8 +145,10 @@ def birth_is_spelled(column: str) -> RowCheck:
     return RowCheck(
         NOT_UNDERSTOOD,
         column,
-        f"((date_naissance BETWEEN '13' AND '21' OR date_naissance LIKE '0000%') AND ({is_date('date_naissance')} "
-        "OR regexp_full_match(date_naissance, '\\d{4}-\\d\\d-\\d\\d')))",
+        # CASE for speed: of AND and OR, DuckDB evaluates both sides for every row.
+        "(CASE WHEN NOT (date_naissance BETWEEN '13' AND '21' OR date_naissance LIKE '0000%') THEN false "
+        f"WHEN {is_date('date_naissance')} THEN true "
+        "ELSE regexp_full_match(date_naissance, '\\d{4}-\\d\\d-\\d\\d') END)",
     )
 
 

@@ -312,7 +312,8 @@ class Delivered(DeliveredRows):
     `derived`: columns that are not delivered, as SQL over the typed row.
     `understood`: SQL, for columns that stay text, that is null if later tables can make nothing of the text `{text}`,
     which is that of `typing` if the column has one.
-    `absent`: words, in capitals, that are an empty cell in a column, such as NULL. A warning counts them.
+    `absent`: words, in capitals, that are an empty cell in a column, such as NULL; none begins with a digit. A warning
+    counts them.
     `row_checks`: conditions that reject rows.
     `row_warnings`: conditions of the declared columns that a row may not meet: a warning names its line.
     `optional`: columns that may be missing from a file.

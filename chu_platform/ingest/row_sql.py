@@ -223,8 +223,8 @@ class RowSql:
         if not columns:
             return None
         counts = ", ".join(
-            f"{{'name': {sql_text(c.name)}, 'words': count(*) FILTER ("
-            f"{self._is_absent(c, self._raw.outer_blanks.removed(sql_name(c.name)))})}}"
+            f"{{'name': {sql_text(c.name)}, 'words': count(CASE WHEN "
+            f"{self._is_absent(c, self._raw.outer_blanks.removed(sql_name(c.name)))} THEN 1 END)}}"
             for c in columns
         )
         return f"SELECT unnest([{counts}], recursive := true) FROM {self._raw.relation}"
@@ -343,10 +343,14 @@ class RowSql:
         return f"CASE WHEN {self._is_absent(column, text)} THEN NULL ELSE {filled} END"
 
     def _is_absent(self, column: Column, text: str) -> str:
-        """SQL that is true for a word in place of an empty cell. The comparison of lengths is for speed."""
+        """SQL that is true for a word in place of an empty cell; for a CASE, which tests it from left to right.
+
+        The first comparisons are for speed: no word begins with a digit or is long.
+        """
         words = self._source.absent[column.name]
         listed = ", ".join(map(sql_text, words))
-        return f"(strlen({text}) <= {max(map(len, words))} AND upper({text}) IN ({listed}))"
+        longest = max(map(len, words))
+        return f"(NOT ({text} BETWEEN '0' AND ':') AND strlen({text}) <= {longest} AND upper({text}) IN ({listed}))"
 
     def _filled(self, name: str) -> str:
         """SQL that is true if a cell of a column that is not text has a value: it is typed, or not a blank."""
