@@ -28,6 +28,7 @@ CELLS_FROM: Final = (
 DEATHS_FROM: Final = tuple(
     f"by_month.{c}" for c in ("death_year", "death_month", "region_key", "department_code", "sex", "deaths")
 )
+PEOPLE_FROM: Final = ("population.population", "population.sex", "department.region_code")
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,16 @@ def monthly_deaths(by_month: pa.Table, population: pa.Table, department: pa.Tabl
             WHERE c.department_code IS NULL OR (c.year, c.department_code) IN (SELECT (year, department_code) FROM place)
             GROUP BY ALL;
 
+            CREATE TABLE register AS
+            SELECT year, is_comparable, reason FROM coverage WHERE sex = '{ALL}' AND age_group = '{ALL}';
+
             CREATE TABLE cell AS
             SELECT year, month, region_code, sex, coalesce(deaths, 0) AS deaths, population,
                 population * day(last_day(make_date(year, month, 1))) AS exposure,
                 coalesce(is_comparable, false) AS is_comparable, reason
             FROM inhabitants CROSS JOIN (SELECT unnest(range(1, 13))::INTEGER AS month)
                 LEFT JOIN died USING (year, month, region_code, sex)
-                LEFT JOIN (
-                    SELECT year, is_comparable, reason FROM coverage WHERE sex = '{ALL}' AND age_group = '{ALL}'
-                ) USING (year)
+                LEFT JOIN register USING (year)
             WHERE 12 * year + month <= (SELECT max(12 * year + month) FROM counted);
 
             CREATE TABLE reference AS

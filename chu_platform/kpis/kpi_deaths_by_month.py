@@ -7,8 +7,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.building_blocks.monthly_deaths import CELLS_FROM, DEATHS_FROM, MonthlyDeaths, monthly_deaths
-from chu_platform.building_blocks.mortality_cells import POPULATION_FROM
+from chu_platform.building_blocks.monthly_deaths import (
+    CELLS_FROM,
+    DEATHS_FROM,
+    PEOPLE_FROM,
+    MonthlyDeaths,
+    monthly_deaths,
+)
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_death_by_month import fact_death_by_month
 from chu_platform.facts.fact_death_coverage import IS_COMPARABLE, fact_death_coverage
@@ -108,7 +113,7 @@ FIGURES: Final = (
     *_limits("p_score", "P-score"),
 )
 COVERAGE: Final = tuple(f"coverage.{c}" for c in ("year", "sex", "age_group", "is_comparable"))
-REFERENCE: Final = (*CELLS_FROM, *POPULATION_FROM[:1], *COVERAGE)
+REFERENCE: Final = (*CELLS_FROM, "population.population", *COVERAGE)
 
 EXACT = Table(
     name=NAME,
@@ -167,8 +172,8 @@ EXACT = Table(
             "episode": ["episode.label", "episode.first_month", "episode.last_month"],
             "reference_years": REFERENCE,
             "deaths": DEATHS_FROM,
-            "population": [*POPULATION_FROM],
-            **{c.name: [*DEATHS_FROM, *POPULATION_FROM, *COVERAGE] for c in FIGURES},
+            "population": [*PEOPLE_FROM],
+            **{c.name: [*DEATHS_FROM, *PEOPLE_FROM, *COVERAGE] for c in FIGURES},
             EVERY_ROW: CELLS_FROM,
         },
     ),
@@ -238,7 +243,7 @@ kpi_deaths_by_month = Indicator(
                 "l’excédent est de {value}{where}",
                 0,
                 limits=PREDICTION,
-                also=(_EXPECTED,),
+                also=[_EXPECTED],
                 over_time="deces",
             ),
             Measure(
@@ -267,7 +272,7 @@ kpi_deaths_by_month = Indicator(
                 None,
                 "on compte {value}{where}",
                 0,
-                also=(_EXPECTED,),
+                also=[_EXPECTED],
                 usual=Usual("expected", "expected_low", "expected_high", "décès attendus", PREDICTION),
             ),
         ),

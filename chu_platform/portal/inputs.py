@@ -9,6 +9,7 @@ from chu_platform.portal.reliability import reliability
 
 # Tables that pages of every question may read; results of checks are part of the reliability.
 SHARED: Final = (
+    "published_mortality_episode",
     "publication_coverage",
     "published_department",
     "published_diagnosis",

@@ -226,7 +226,7 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
         # The three of stays are masked as one family: what one is made of, all are.
         good, failed, late, remark = "✓ Contrôlé", "✗ En échec", "! Calcul en retard", "✓ Contrôlé, avec remarque"
         labels = [[e.text for e in card.all(".badge")] for card in cards]
-        assert labels == [[text] for text in (good, good, failed, failed, failed, good, late, remark, good)]
+        assert labels == [[text] for text in (good, good, failed, failed, failed, good, late, remark, good, good)]
         stays = "Hospitalisations, Hospitalisations par diagnostic et Hospitalisations par sexe et âge"
         assert f"En échec : {stays}." in home
         assert (
