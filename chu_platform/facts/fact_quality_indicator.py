@@ -125,6 +125,12 @@ fact_quality_indicator = Table(
             "la borne basse ne dépasse pas la borne haute",
             blocking=False,
         ),
+        none_in(
+            "value_within_its_bounds",
+            "SELECT count(*) FROM {this} WHERE value NOT BETWEEN lower_bound AND upper_bound",
+            "le résultat est dans son intervalle de confiance : sinon, l’un des deux est dans une autre unité",
+            blocking=False,
+        ),
         holds("denominator_not_negative", "denominator >= 0", "le dénominateur n’est pas négatif"),
     ],
     layout=Layout(z_order_by=["indicator_key", "region_key"]),

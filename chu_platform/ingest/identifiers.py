@@ -65,6 +65,7 @@ FINESS: Final = _one_form("\\d[0-9AB]\\d{7}", ("\\d{1,8}", _padded(9)))
 # The national identifier of a structure is 1 and the FINESS number.
 ORGANISATION: Final = _one_form(
     "[A-Z]\\d[0-9AB]\\d{7}",
+    ("[A-Z]\\d[0-9AB]\\d{15}", "{text}"),
     ("F\\d{1,8}", "concat('F', lpad({text}[2:], 9, '0'))"),
     ("\\d[0-9AB]\\d{7}", "concat('F', {text})"),
     ("\\d{8}", "concat('F0', {text})"),

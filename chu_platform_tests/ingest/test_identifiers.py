@@ -140,6 +140,7 @@ def test_national_identifiers_have_a_prefix(pair: tuple[str, str]) -> None:
         (ORGANISATION, "010000024", "F010000024"),
         (ORGANISATION, "R10100000038453", "R10100000038453"),
         (ORGANISATION, "F30001086501012007", "F30001086501012007"),
+        (ORGANISATION, "f 300010865 01012007", "F30001086501012007"),
         (POSTAL_CODE, "BE-1000", "BE-1000"),
         (POSTAL_CODE, "F-01000", "01000"),
         (POSTAL_CODE, "fr75004", "75004"),
