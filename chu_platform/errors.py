@@ -119,6 +119,11 @@ def cause_in_text(class_name: str, message: str) -> str | None:
     return next((_of_system(number) for pattern, number in AS_SYSTEM if pattern.search(text)), None)
 
 
+def reason_of(error: OSError) -> str:
+    """What a file could not be used for, with the remedy if it is known; the file itself is named by the caller."""
+    return _of_system(error.errno) if error.errno in SYSTEM else error.strerror or type(error).__name__
+
+
 def _of_system(number: int, file: object = None) -> str:
     cause, remedy = SYSTEM[number]
     place = f" ({os.fsencode(file).decode(errors='backslashreplace')})" if isinstance(file, str | bytes) else ""

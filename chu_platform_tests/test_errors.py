@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy
 
-from chu_platform.errors import known_cause, log_traceback, without_values
+from chu_platform.errors import ChuError, known_cause, log_traceback, without_values
+from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, read_key
 from chu_platform_tests.pipeline.home import Home
 
 VALUE = "DUPONT Zoé 1954-03-02"
@@ -113,6 +114,20 @@ def test_the_cause_of_a_cause_counts(tmp_path: Path) -> None:
     denied.__cause__ = PermissionError(13, "Permission denied", str(tmp_path))
     remedy = "let the user of this process read and write it (chown, chmod), or choose another folder"
     assert known_cause(denied) == f"the rights are missing ({tmp_path}): {remedy}"
+
+
+@pytest.mark.unit
+def test_a_message_of_the_platform_about_a_file_has_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ChuError) as refused:
+        read_key(tmp_path)
+    assert str(refused.value) == (
+        f"the pseudonymisation key {tmp_path / KEY_FILE} cannot be read: the rights are missing: let the user of this "
+        "process read and write it (chown, chmod), or choose another folder"
+    )
 
 
 @pytest.mark.unit

@@ -29,7 +29,7 @@ import psycopg2
 from chu_platform.care_database.dump_formats import UNKNOWN_FORMAT, archive_version, open_script
 from chu_platform.care_database.dump_script import DumpScript
 from chu_platform.care_database.restore import OtherEncodingError, Restoration
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 
 SUPERUSER: Final = "chu"
 # Owner of restored databases. A dump is untrusted: its statements, and the functions in it, run without other rights.
@@ -287,7 +287,7 @@ class EmbeddedPostgres:
         except psycopg2.Error:
             raise ChuError(f"{dump.name} could not be restored: the embedded PostgreSQL stopped; run again") from None
         except (ChuError, OSError) as error:
-            cause = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+            cause = reason_of(error) if isinstance(error, OSError) else str(error)
             raise ChuError(f"{dump.name} could not be restored: {cause}{_newer(version, cause)}") from None
         return restoration.skipped.warning(dump.name)
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from chu_platform.errors import ChuError, PermanentError
+from chu_platform.errors import ChuError, PermanentError, reason_of
 from chu_platform.ingest.delivered import (
     FEW_REJECTS,
     MAX_REJECTED_SHARE,
@@ -614,7 +614,7 @@ def _without_row_values(name: str) -> Iterator[None]:
         where = f" near line {line.group(1)}" if line else ""
         raise _Refused(f"{name}: cannot be read{where} ({type(error).__name__}): ask for it again") from None
     except OSError as error:
-        raise ChuError(f"{name}: could not be read or copied: {error.strerror or error}") from None
+        raise ChuError(f"{name}: could not be read or copied: {reason_of(error)}") from None
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 from chu_platform.ingest.markers import DONE
 from chu_platform.landing.places import ServerPlace
 from chu_platform.landing.remote import Listing, RemoteFile
@@ -91,7 +91,7 @@ class KnownFiles(BaseModel):
         try:
             write_whole(_state_file(folder, place.name), self.model_dump_json(), ONLY_THIS_USER)
         except OSError as error:
-            raise ChuError(f"the folder {folder} cannot be written: {error.strerror}") from None
+            raise ChuError(f"the folder {folder} cannot be written: {reason_of(error)}") from None
 
     def observe(self, listing: Listing, copies: Path, now: float, moment: str) -> None:
         """Take note of a listing at the time `now`, in seconds since 1970, and as UTC in ISO 8601.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from chu_platform.catalogue import catalogue
-from chu_platform.errors import ChuError, TransientError
+from chu_platform.errors import ChuError, TransientError, reason_of
 from chu_platform.ingest.files import NEVER_DELIVERED, scan_pack
 from chu_platform.ingest.markers import ALGORITHMS
 from chu_platform.ingest.pack_contents import delivery_keys
@@ -208,7 +208,7 @@ class _PlaceLanding:
                 result.failures.append(str(error))
                 break
             except OSError as error:
-                result.failures.append(f"{self._landing} cannot be written: {error.strerror or type(error).__name__}")
+                result.failures.append(f"{self._landing} cannot be written: {reason_of(error)}")
                 break
             finally:
                 self._known.store(self._landing, self._place)
@@ -279,7 +279,7 @@ class _PlaceLanding:
             made = part.publish(copy, self._pack, file.modified if status.modified is None else status.modified)
         except OSError as error:
             # The name is too long, or what was a file on the server is a folder now.
-            self._refuse(file.path, f"{copy} cannot be written: {error.strerror}")
+            self._refuse(file.path, f"{copy} cannot be written: {reason_of(error)}")
             return
         self._known.remember_copy(file, made)
         self._result.copied.append(file.path)

@@ -9,7 +9,7 @@ from openlineage.client.transport import Transport, get_default_factory
 from openlineage.client.transport.file import FileConfig, FileTransport
 from requests import ConnectionError, HTTPError, Timeout
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 
 # One attempt of a few seconds: a catalogue that is down must not hold up a run.
 _TIMEOUT_SECONDS: Final = 5
@@ -44,7 +44,7 @@ def transport_of(setting: str) -> Transport:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ChuError(f"CHU_OPENLINEAGE: {file} cannot be read: {error.strerror}") from None
+        raise ChuError(f"CHU_OPENLINEAGE: {file} cannot be read: {reason_of(error)}") from None
     except yaml.YAMLError:
         raise ChuError(f"CHU_OPENLINEAGE: {file} is not a YAML file") from None
     transport = content.get("transport") if isinstance(content, dict) else None

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 from chu_platform.storage.durable import flush
 from chu_platform.tables.rows import ExternalSource
 
@@ -36,7 +36,7 @@ def read_key(folder: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ChuError(f"the pseudonymisation key {path} cannot be read: {error.strerror}") from None
+        raise ChuError(f"the pseudonymisation key {path} cannot be read: {reason_of(error)}") from None
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
@@ -56,7 +56,7 @@ def create_key(folder: Path) -> bytes:
         if not path.exists():
             _write_new(path, secrets.token_bytes(KEY_BYTES).hex())
     except OSError as error:
-        raise ChuError(f"the pseudonymisation key in {folder} cannot be created: {error.strerror}") from None
+        raise ChuError(f"the pseudonymisation key in {folder} cannot be created: {reason_of(error)}") from None
     key = read_key(folder)
     if key is None:
         raise ChuError(f"the pseudonymisation key {path} was deleted while it was created: run again")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from chu_platform.errors import ChuError, TransientError
+from chu_platform.errors import ChuError, TransientError, reason_of
 from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, create_key, fingerprint_of, pseudonyms, read_key
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
@@ -46,7 +46,7 @@ def lake_key(lake: Lake, secrets: Path) -> bytes:
     except Locked:
         raise TransientError("another process is recording the key of the lake: try again") from None
     except OSError as error:
-        raise ChuError(f"the fingerprint of the key cannot be written to {_file(lake)}: {error.strerror}") from None
+        raise ChuError(f"the fingerprint of the key cannot be written to {_file(lake)}: {reason_of(error)}") from None
     return key
 
 

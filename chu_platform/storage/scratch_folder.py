@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.tables.table import Zone
 
@@ -18,6 +18,6 @@ def scratch(lake: Lake, zone: Zone = Zone.RESTRICTED) -> Iterator[Path]:
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = tempfile.TemporaryDirectory(dir=folder, prefix="trace-")
     except OSError as error:
-        raise ChuError(f"{folder} is needed for temporary files and cannot be written: {error.strerror}") from None
+        raise ChuError(f"{folder} is needed for temporary files and cannot be written: {reason_of(error)}") from None
     with temporary as name:
         yield Path(name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from chu_platform.errors import ChuError
+from chu_platform.errors import ChuError, reason_of
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store_path import StorePath
 from chu_platform.tables.table import Zone
@@ -38,4 +38,4 @@ def log_access(lake: Lake, command: str, tables: Sequence[str], rows: int) -> No
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise ChuError(f"no rows are shown, because {file} cannot be written: {error.strerror}") from None
+        raise ChuError(f"no rows are shown, because {file} cannot be written: {reason_of(error)}") from None
