@@ -161,8 +161,8 @@ def _code_server(workspace: Path, folder: Path, logs: Path, ended: Callable[[], 
 def _close_runs(settings: Settings, say: Callable[[str], None]) -> None:
     """Mark the runs of a code server that has ended as failed: their processes ended with it.
 
-    Dagster starts them again. Without this, one that was starting would keep its place in the queue for ten minutes,
-    and one that could not report its end for hours.
+    They are tried again as other failed runs. Without this, one that was starting would keep its place in the queue for
+    ten minutes, and one that could not report its end for hours.
     """
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
 
