@@ -54,6 +54,17 @@ TWO_HASHES: Final = (
 )
 
 
+# Columns of this table, and of those that count its rows.
+DEATH_YEAR: Final = Column("death_year", STRING, "année du décès", "Année du décès", nullable=False)
+DEATH_MONTH: Final = Column("death_month", INTEGER, "mois du décès, de 1 à 12 ; vide s’il est inconnu", "Mois du décès")
+SEX: Final = Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False)
+DEPARTMENT_CODE: Final = Column(
+    "department_code", STRING, "département du lieu de décès ; vide hors des départements", "Code département"
+)
+REGION_KEY: Final = Column(
+    "region_key", STRING, "région du lieu de décès ; 99 : ailleurs ou inconnue", "Code région", nullable=False
+)
+
 fact_death = Table(
     name="fact_death",
     layer=Layer.FACTS,
@@ -62,10 +73,10 @@ fact_death = Table(
     label="Décès",
     owner="team:facts",
     columns=[
-        Column("death_year", STRING, "année du décès", "Année du décès", nullable=False),
+        DEATH_YEAR,
         Column("death_date", DATE, "jour du décès ; vide si le jour ou le mois est inconnu", "Date du décès"),
-        Column("death_month", INTEGER, "mois du décès, de 1 à 12 ; vide s’il est inconnu", "Mois du décès"),
-        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
+        DEATH_MONTH,
+        SEX,
         Column("birth_year", INTEGER, "année de naissance ; vide si inconnue", "Année de naissance"),
         Column(
             "birth_precision",
@@ -82,19 +93,8 @@ fact_death = Table(
             "Tranche d’âge",
             nullable=False,
         ),
-        Column(
-            "department_code",
-            STRING,
-            "département du lieu de décès ; vide hors des départements",
-            "Code département",
-        ),
-        Column(
-            "region_key",
-            STRING,
-            "région du lieu de décès ; 99 : ailleurs ou inconnue",
-            "Code région",
-            nullable=False,
-        ),
+        DEPARTMENT_CODE,
+        REGION_KEY,
     ],
     reads={
         "deces": deces,

@@ -1,8 +1,15 @@
 """Deaths of each year by place, sex and the age groups of the population."""
 
-from chu_platform.facts.fact_death import EVERY_DEATH_IS_COUNTED, fact_death
+from chu_platform.facts.fact_death import (
+    DEATH_YEAR,
+    DEPARTMENT_CODE,
+    EVERY_DEATH_IS_COUNTED,
+    REGION_KEY,
+    SEX,
+    fact_death,
+)
 from chu_platform.tables.checks import one_of
-from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
+from chu_platform.tables.columns import INTEGER, LONG, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import POPULATION_AGES
@@ -16,21 +23,10 @@ fact_death_by_age = Table(
     label="Décès par lieu, sexe et âge",
     owner="team:facts",
     columns=[
-        Column("death_year", STRING, "année du décès", "Année du décès", nullable=False),
-        Column(
-            "region_key",
-            STRING,
-            "région du lieu de décès ; 99 : ailleurs ou inconnue",
-            "Code région",
-            nullable=False,
-        ),
-        Column(
-            "department_code",
-            STRING,
-            "département du lieu de décès ; vide hors des départements",
-            "Code département",
-        ),
-        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
+        DEATH_YEAR,
+        REGION_KEY,
+        DEPARTMENT_CODE,
+        SEX,
         Column(
             "age_group",
             INTEGER,

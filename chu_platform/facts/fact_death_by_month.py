@@ -1,8 +1,16 @@
 """Deaths of each month by place and sex."""
 
-from chu_platform.facts.fact_death import EVERY_DEATH_IS_COUNTED, fact_death
+from chu_platform.facts.fact_death import (
+    DEATH_MONTH,
+    DEATH_YEAR,
+    DEPARTMENT_CODE,
+    EVERY_DEATH_IS_COUNTED,
+    REGION_KEY,
+    SEX,
+    fact_death,
+)
 from chu_platform.tables.checks import between, none_in, one_of
-from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
+from chu_platform.tables.columns import LONG, Column
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -15,22 +23,11 @@ fact_death_by_month = Table(
     label="Décès par mois, lieu et sexe",
     owner="team:facts",
     columns=[
-        Column("death_year", STRING, "année du décès", "Année du décès", nullable=False),
-        Column("death_month", INTEGER, "mois du décès, de 1 à 12 ; vide s’il est inconnu", "Mois du décès"),
-        Column(
-            "region_key",
-            STRING,
-            "région du lieu de décès ; 99 : ailleurs ou inconnue",
-            "Code région",
-            nullable=False,
-        ),
-        Column(
-            "department_code",
-            STRING,
-            "département du lieu de décès ; vide hors des départements",
-            "Code département",
-        ),
-        Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False),
+        DEATH_YEAR,
+        DEATH_MONTH,
+        REGION_KEY,
+        DEPARTMENT_CODE,
+        SEX,
         Column("deaths", LONG, "nombre de décès", "Décès", nullable=False),
     ],
     reads={"death": fact_death},
