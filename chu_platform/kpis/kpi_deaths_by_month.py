@@ -17,6 +17,7 @@ from chu_platform.building_blocks.monthly_deaths import (
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_death_by_month import fact_death_by_month
 from chu_platform.facts.fact_death_coverage import IS_COMPARABLE, fact_death_coverage
+from chu_platform.indicators.deaths import DEATHS, NUMBER_OF_DEATHS, REGION_OF_DEATH
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import Floats, usual_count
 from chu_platform.indicators.rates import PERIOD_COLUMNS, finite
@@ -30,7 +31,7 @@ from chu_platform.references.population import population
 from chu_platform.references.region import region
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
-from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter, Usual
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Usual
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -212,7 +213,6 @@ RECOMPUTATION: Final = Recomputation(
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_excess,
 )
-_DEATHS: Final = Count("deaths", "décès")
 _EXPECTED: Final = Count("expected", "décès attendus")
 
 kpi_deaths_by_month = Indicator(
@@ -226,7 +226,7 @@ kpi_deaths_by_month = Indicator(
         title="Combien de décès de plus que d’habitude, et quand ?",
         short="Décès par mois",
         parameters=(
-            Parameter("region", "Région du décès", ("region_code",), ALL, options={"region": "region_code = $value"}),
+            REGION_OF_DEATH,
             replace(SEX, overview=f"sex = '{ALL}'"),
         ),
         measures=(
@@ -238,7 +238,7 @@ kpi_deaths_by_month = Indicator(
                 "excess_low",
                 "excess_high",
                 PREDICTION,
-                _DEATHS,
+                DEATHS,
                 None,
                 "l’excédent est de {value}{where}",
                 0,
@@ -254,24 +254,14 @@ kpi_deaths_by_month = Indicator(
                 "p_score_low",
                 "p_score_high",
                 PREDICTION,
-                _DEATHS,
+                DEATHS,
                 _EXPECTED,
                 "l’excédent est de {value} des décès attendus{where}",
                 1,
                 limits=PREDICTION,
             ),
-            Measure(
-                "deces",
-                "Nombre de décès",
-                "décès",
-                "deaths",
-                None,
-                None,
-                "le nombre de décès est compté et non estimé : il n’a pas d’intervalle",
-                _DEATHS,
-                None,
-                "on compte {value}{where}",
-                0,
+            replace(
+                NUMBER_OF_DEATHS,
                 also=[_EXPECTED],
                 usual=Usual("expected", "expected_low", "expected_high", "décès attendus", PREDICTION),
             ),

@@ -9,6 +9,7 @@ import pyarrow as pa
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_death_coverage import fact_death_coverage
+from chu_platform.indicators.deaths import NUMBER_OF_DEATHS, REGION_OF_DEATH
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import garwood
 from chu_platform.indicators.rates import finite
@@ -20,7 +21,7 @@ from chu_platform.references.department import department
 from chu_platform.references.population import population
 from chu_platform.tables.checks import none_in, sums_to
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
-from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
@@ -238,7 +239,7 @@ kpi_deaths_by_region = Indicator(
         title="Combien de décès dans chaque région ?",
         short="Décès par région",
         parameters=(
-            Parameter("region", "Région du décès", ("region_code",), ALL, options={"region": "region_code = $value"}),
+            REGION_OF_DEATH,
             replace(SEX, overview="sex = 'all'"),
             replace(AGE, overview="age_band = 'all'"),
         ),
@@ -256,19 +257,7 @@ kpi_deaths_by_region = Indicator(
                 "le taux brut de mortalité est de {value}{where}",
                 2,
             ),
-            Measure(
-                "deces",
-                "Nombre de décès",
-                "décès",
-                "deaths",
-                None,
-                None,
-                "le nombre de décès est compté et non estimé : il n’a pas d’intervalle",
-                Count("deaths", "décès"),
-                None,
-                "on compte {value}{where}",
-                0,
-            ),
+            NUMBER_OF_DEATHS,
         ),
         definition=(
             "Décès dont la date de décès est dans l’année, selon la région du lieu de décès : 18 régions, et une ligne « étranger, "

@@ -22,12 +22,14 @@ from chu_platform.building_blocks.mortality_cells import (
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_death_by_age import fact_death_by_age
 from chu_platform.facts.fact_death_coverage import IS_COMPARABLE, REASON, fact_death_coverage
+from chu_platform.indicators.deaths import DEATHS, NUMBER_OF_DEATHS
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
 from chu_platform.indicators.intervals import Floats, comparative_index, directly_standardised
 from chu_platform.indicators.rates import finite
 from chu_platform.indicators.use_of_care import SEX
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
 from chu_platform.recomputation.mortality_figures import COUNTS, recomputed_mortality
+from chu_platform.recomputation.mortality_inputs import PLACED_DEATHS
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.references.department import department
 from chu_platform.references.population import population
@@ -240,12 +242,7 @@ EXACT = Table(
 
 RECOMPUTATION: Final = Recomputation(
     InputSet.DEATHS,
-    rows="""
-        SELECT d.year, p.level, p.code, s.sex, d.key AS row, d.age_group
-        FROM death d JOIN death_place p ON p.year = d.year AND p.region = d.region
-                AND p.department IS NOT DISTINCT FROM d.department,
-            LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
-        """,
+    rows=f"SELECT d.year, p.level, p.code, s.sex, d.key AS row, d.age_group FROM {PLACED_DEATHS}",
     counts=COUNTS,
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_mortality,
@@ -283,7 +280,7 @@ kpi_mortality = Indicator(
                 "standardised_low",
                 "standardised_high",
                 "intervalle de confiance à 95 % (Fay et Feuer)",
-                Count("deaths", "décès"),
+                DEATHS,
                 Count("population", "habitants"),
                 "le taux de mortalité à âge égal est de {value}{where}",
                 1,
@@ -296,7 +293,7 @@ kpi_mortality = Indicator(
                 "comparative_low",
                 "comparative_high",
                 "intervalle de confiance à 95 % (Poisson exact)",
-                Count("deaths", "décès"),
+                DEATHS,
                 None,
                 "à âge égal, la mortalité est de {value}{where}",
                 1,
@@ -310,7 +307,7 @@ kpi_mortality = Indicator(
                     f"life_expectancy_{age}_low",
                     f"life_expectancy_{age}_high",
                     "intervalle de confiance à 95 % (Chiang)",
-                    Count("deaths", "décès"),
+                    DEATHS,
                     Count("population", "habitants"),
                     f"l’espérance de vie {when} est de {{value}}{{where}}",
                     1,
@@ -325,24 +322,12 @@ kpi_mortality = Indicator(
                 None,
                 None,
                 NO_INTERVAL,
-                Count("deaths", "décès"),
+                DEATHS,
                 Count("population", "habitants"),
                 "le taux brut de mortalité est de {value}{where}",
                 2,
             ),
-            Measure(
-                "deces",
-                "Nombre de décès",
-                "décès",
-                "deaths",
-                None,
-                None,
-                "le nombre de décès est compté et non estimé : il n’a pas d’intervalle",
-                Count("deaths", "décès"),
-                None,
-                "on compte {value}{where}",
-                0,
-            ),
+            NUMBER_OF_DEATHS,
             Measure(
                 "couverture",
                 "Couverture du registre",

@@ -5,16 +5,14 @@ from typing import Final
 import numpy as np
 
 from chu_platform.recomputation.confidence_limits import TAIL
+from chu_platform.recomputation.mortality_inputs import PLACED_DEATHS
 from chu_platform.recomputation.recomputation import Figures, Floats
 
 KEY: Final = "period_grain, period_start, region_code, sex"
-ROWS: Final = """
+ROWS: Final = f"""
     SELECT 'month' AS period_grain, make_date(d.year, d.month, 1) AS period_start, p.code AS region_code, s.sex,
         d.key AS row
-    FROM death d JOIN death_place p ON p.year = d.year AND p.region = d.region AND p.level <> 'department'
-            AND p.department IS NOT DISTINCT FROM d.department,
-        LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
-    WHERE d.month IS NOT NULL
+    FROM {PLACED_DEATHS} WHERE d.month IS NOT NULL AND p.level <> 'department'
     """
 _YEARS: Final = range(1, 6)
 # Deaths and exposures (days x inhabitants) of a cell, and of the same month in its reference years (d1, e1, ...).

@@ -6,6 +6,12 @@ import duckdb
 
 # First ages of the groups of five years; the last one, 90, has no upper limit.
 AGES: Final = tuple(range(0, 91, 5))
+# For FROM: each death `d` in each of its places `p`, for its sex and all together (`s.sex`).
+PLACED_DEATHS: Final = """
+    death d JOIN death_place p ON p.year = d.year AND p.region = d.region
+        AND p.department IS NOT DISTINCT FROM d.department,
+    LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
+    """
 LEVELS: Final = "unnest(['france', 'region', 'department']) AS level, unnest(['all', region, department]) AS code"
 
 
@@ -49,16 +55,12 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
 
         CREATE TABLE region_month AS
         SELECT d.year, d.month, p.code AS region_code, s.sex, count(*) AS deaths
-        FROM death d JOIN death_place p ON p.year = d.year AND p.region = d.region AND p.level <> 'department'
-                AND p.department IS NOT DISTINCT FROM d.department,
-            LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
-        WHERE d.month IS NOT NULL GROUP BY ALL;
+        FROM {PLACED_DEATHS} WHERE d.month IS NOT NULL AND p.level <> 'department'
+        GROUP BY ALL;
 
         CREATE TABLE national AS
         SELECT d.year, s.sex, count(*) FILTER (age_group IS NULL) AS unknown, {_by_age("1", "age_group", "d")}
-        FROM death d JOIN death_place p ON p.level = 'france' AND p.year = d.year AND p.region = d.region
-                AND p.department IS NOT DISTINCT FROM d.department,
-            LATERAL (SELECT unnest(['all', d.sex]) AS sex) s
+        FROM {PLACED_DEATHS} WHERE p.level = 'france'
         GROUP BY ALL;
 
         CREATE TABLE expected AS
