@@ -24,14 +24,10 @@ def open_table(path: LakePath) -> DeltaTable | None:
 
     Raises UnreadableLogError also if the newest commit is empty: delta-rs reads it as one without changes.
     """
-    log = log_of(path)
-    if not log.is_dir():
+    if not log_of(path).is_dir():
         return None
-    newest = _newest(log)
     try:
-        if newest is not None and newest.stat().st_size == 0:
-            raise UnreadableLogError(path)
-        return delta_table(path) if isinstance(path, StorePath) else _opened(path, _state(path))
+        return _read(path) if isinstance(path, StorePath) else _opened(path, _state(path))
     except TableNotFoundError:
         return None
     except DeltaError:
@@ -44,6 +40,13 @@ def _opened(path: Path, _log: frozenset[tuple[str, int, int, int]]) -> DeltaTabl
 
     Two threads may both open it.
     """
+    return _read(path)
+
+
+def _read(path: LakePath) -> DeltaTable:
+    newest = _newest(log_of(path))
+    if newest is not None and newest.stat().st_size == 0:
+        raise UnreadableLogError(path)
     return delta_table(path)
 
 
