@@ -128,7 +128,7 @@ def missing(cell: Cell) -> str | None:
 
 def usual(measure: Measure, cell: Cell) -> str | None:
     """Whether an excess is more than usual; None for figures whose limits are no prediction interval."""
-    if cell.low is None or cell.high is None or "prévision" not in measure.limits:
+    if cell.low is None or cell.high is None or not measure.predicted:
         return None
     interval = f"l’{measure.limits} de l’excédent ({limits(measure, cell)})"
     if cell.low > 0:

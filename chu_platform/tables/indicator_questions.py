@@ -68,6 +68,11 @@ class Measure:
         """Whether figures may be ranked: their limits are a confidence interval."""
         return self.low is not None and "confiance" in self.limits
 
+    @property
+    def predicted(self) -> bool:
+        """Whether the limits of figures are those of what is usual: a prediction interval."""
+        return self.low is not None and "prévision" in self.limits
+
 
 @dataclass(frozen=True)
 class LevelTexts:
