@@ -17,6 +17,7 @@ import pytest
 from chu_platform.cli import main
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
 from chu_platform.settings import Settings
+from chu_platform_tests.ports import free_port
 
 PATIENCE = 900
 
@@ -35,12 +36,6 @@ def chu(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedPro
 def environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CHU_")}
     return {**kept, "CHU_HOME": str(home), **settings}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

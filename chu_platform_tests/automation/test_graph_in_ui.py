@@ -18,7 +18,7 @@ from chu_platform.kpis.kpi_deaths_by_region import EXACT as DEATHS
 from chu_platform.tables.partitions import MONTHLY, YEARS
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 pytestmark = pytest.mark.system
 

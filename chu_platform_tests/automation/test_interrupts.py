@@ -19,7 +19,7 @@ from chu_platform.settings import load_settings
 from chu_platform_tests.automation.long_waits import BEGUN, KINDS, TABLE, WAITS_FOR
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 

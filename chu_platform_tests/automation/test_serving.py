@@ -3,7 +3,6 @@
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -33,6 +32,7 @@ from chu_platform_tests.automation.test_interrupts import LAUNCH, graphql
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import digest, digests, every_table, rows
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
+from chu_platform_tests.ports import free_port
 
 pytestmark = [
     pytest.mark.system,
@@ -49,12 +49,6 @@ REST_SECONDS = 120
 MAX_SHARE_AT_REST, MAX_BYTES_AT_REST = 0.03, 10**9
 STAYS, DEATHS = "Hospitalisation/Hospitalisations.csv", "DECES EN FRANCE/deces.csv"
 SURVEY = "Satisfaction/2019/resultats-esatis48h-mco-open-data-2019.csv"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Transfer(threading.Thread):

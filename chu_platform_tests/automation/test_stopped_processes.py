@@ -22,7 +22,7 @@ from chu_platform_tests.automation.test_interrupts import LAUNCH, graphql
 from chu_platform_tests.automation.test_serving import serving, wait_for
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.processes import main_process, processes_of, stopped
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 pytestmark = [
     pytest.mark.system,

@@ -16,7 +16,7 @@ from chu_platform.settings import PROJECT
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.deployment.webservers import Webserver, running
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 # The secrets: the passwords of both databases, a token, and the key of the pseudonyms.
 SECRETS = ("canarycarepassword", "canarydagsterpassword", "canarytoken", "ca4a71e5" * 8)

@@ -1,6 +1,5 @@
 """The documents as files: complete, linked, and with the numbers of the lake."""
 
-import time
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +13,7 @@ from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.documents.site import Site
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
-from chu_platform.urls import DICTIONARY, page_of
+from chu_platform.urls import page_of
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 
@@ -35,14 +34,6 @@ def folder(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(folder: Path) -> Mapping[Path, Element]:
     return {file: parsed(file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")}
-
-
-def test_the_first_document_takes_less_than_a_second_of_cpu(made: Home) -> None:
-    """Without the time of imports and of the description of the tables, which the server loads at its start."""
-    site = Site(made.lake, described_catalogue(), in_ui=True)
-    begun = time.process_time()
-    assert site.document(DICTIONARY)
-    assert time.process_time() - begun < 1
 
 
 def test_every_element_that_is_opened_is_closed(folder: Path) -> None:

@@ -20,7 +20,7 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform_tests.html import parsed
 from chu_platform_tests.indicators.with_ninth import NINTH
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -24,6 +24,8 @@ from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
+from chu_platform_tests.ports import free_port
+
 USER: Final = "chu"
 # The tests search all outputs for it.
 PASSWORD: Final = "canary-of-a-password"
@@ -232,14 +234,6 @@ class Certificate:
         )
         digest = hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
         return Certificate(file, f"SHA256:{digest}")
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind((SERVER, 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

@@ -283,13 +283,10 @@ def test_ten_thousand_files_in_a_folder_are_listed(start: Start, served: Path, p
     for number in range(10_000):
         (served / f"{number:05}.csv").write_bytes(b"line\n")
     platform.places |= {"sftp": start("sftp").place(), "ftps": start("ftps").place()}
-    before = time.process_time()
     found = look(platform.settings, 0, 60, PACE)
     assert found.messages == []
     known = KnownFiles.stored(platform.settings.landing_folder)
     assert {name: len(of_place.files) for name, of_place in known.items()} == {"sftp": 10_000, "ftps": 10_000}
-    # 1.3 s on the machine of the first measurement, with both ends in this process.
-    assert time.process_time() - before < 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,7 +5,6 @@ The cluster is that of docker/spark-cluster.sh: two workers, each with local fol
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import differences, every_table, rows
 from chu_platform_tests.pipeline.test_engines import MAX_RESULT_BYTES, TOLERANCE
+from chu_platform_tests.ports import free_port
 from chu_platform_tests.storage.s3_server import BUCKET, s3_server
 
 pytestmark = pytest.mark.system
@@ -46,12 +46,6 @@ class Made:
 
     rows: Mapping[str, Any]
     events: Sequence[Mapping[str, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

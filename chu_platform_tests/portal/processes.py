@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chu_platform.description.file import as_text, write_catalogue
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Answer, answer_of, full_catalogue
-from chu_platform_tests.test_cli import free_port
+from chu_platform_tests.ports import free_port
 
 START = "import sys; {before}; sys.argv = ['portal', '{port}']; from chu_platform.portal.__main__ import run; run()"
 MAX_WAIT = 600
