@@ -254,6 +254,19 @@ def test_a_pool_that_another_process_has_created_is_used(database: Database) -> 
     assert database.rows("SELECT count(*) FROM concurrency_slots") == [(21,)]
 
 
+@pytest.mark.parametrize("limits", [(1, 1), (1, 3)], ids=["same limit", "changed limit"])
+def test_dagsters_own_storage_fails_at_a_pool_that_exists(database: Database, limits: tuple[int, int]) -> None:
+    """The reason for the subclass (dagster#33552). When this fails after an upgrade, its method can go."""
+    first, second = limits
+    with database.instance(ours=False, limit=first) as instance:
+        assert instance.event_log_storage.initialize_concurrency_limit_to_default("shared")
+    with (
+        database.instance(ours=False, limit=second) as instance,
+        pytest.raises(sqlalchemy.exc.InternalError, match="current transaction is aborted"),
+    ):
+        instance.event_log_storage.initialize_concurrency_limit_to_default("shared")
+
+
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
 def test_a_changed_default_limit_is_used(database: Database, before: int, after: int) -> None:
     for limit in (before, after):
