@@ -67,15 +67,16 @@ class Interrupts:
     ) -> None:
         if self.received:
             self._noted.set()
-        self._ended.set()
         if self._is_main:
             signal.set_wakeup_fd(self._previous)
+        self._ended.set()
         # The watching thread reads the end of the socket, and closes the other one.
         self._writer.close()
         if not self._is_main:
             self._reader.close()
 
     def _watch(self) -> None:
+        # The reader is open until the end: a later signal could not be written otherwise, and Python would print that.
         with self._reader:
             while not self._noted.is_set():
                 if not self._reader.recv(1, socket.MSG_PEEK):
@@ -83,12 +84,12 @@ class Interrupts:
                 if _has_signal(self._reader):
                     self._noted.set()
                 self._reader.recv(1024)
-        threading.Thread(target=self._run_begin, daemon=True).start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._ended.wait(REPEAT_SECONDS):
-            if time.monotonic() >= deadline:
-                self._end_process()
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            threading.Thread(target=self._run_begin, daemon=True).start()
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not self._ended.wait(REPEAT_SECONDS):
+                if time.monotonic() >= deadline:
+                    self._end_process()
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _run_begin(self) -> None:
         try:

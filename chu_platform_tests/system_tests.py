@@ -112,7 +112,7 @@ PARTS: Final = (
     ),
     Part(
         "soak",
-        "ten minutes of corrections and kills before the real servers; then the figures are those of a new lake",
+        "corrections and kills as in six hours before the real servers; then the figures are those of a new lake",
         _pytest("-s", "chu_platform_tests/automation/test_soak.py"),
     ),
     Part(

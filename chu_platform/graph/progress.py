@@ -46,8 +46,9 @@ class StepProgress:
         read = -1.0
         with suppress(duckdb.Error):  # the connection is closed at the end of the step
             read = self._percentage()
-        # A query without a known end has -1.
-        return f"{read:.0f} % of {self._size / MEGABYTE:.0f} MB of {self._file} read" if 0 <= read < 100 else ""
+        if not 0 <= read < 100:  # -1: a query without a known end
+            return ""
+        return f"{read:.0f} % of {self._size / MEGABYTE:.0f} MB of {self._file} read by this query"
 
     def _written(self) -> str:
         written = 0
