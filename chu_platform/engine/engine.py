@@ -64,7 +64,7 @@ def _require_answer(address: str) -> None:
 
 
 class Engine:
-    """The engine chosen by the settings. Its server and session start at the first query."""
+    """The engine chosen by the settings. Its server and session start at the first query; `starts` while they do."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,26 +72,35 @@ class Engine:
         self._session: SparkSession | None = None
         self._unresponsive = False
         self._paths = PlainPaths()
+        self.starts = False
 
     @property
     def session(self) -> "SparkSession":
         """The Spark Connect session."""
         if self._session is None:
-            address = self._settings.spark_remote if self._settings.engine == "spark" else None
-            if address is not None:
-                _require_answer(address)
-            else:
-                # One server reads all zones, so it has the options of the zone that the fewest may read.
-                in_store = self._settings.lake_url is not None
-                options = self._settings.store_options.get(Zone.RESTRICTED, {}) if in_store else None
-                self._server = Server(self._settings.engine, self._settings.work_folder / "engine", options)
-                address = self._server.address
-            with self._errors("opening a session"):
-                self._session = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
-                self._session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES)])
-                if self._settings.engine == "spark":
-                    self._session.conf.set(ONLY_YOUNG_VERSIONS, "false")
+            self.starts = True
+            try:
+                self._session = self._opened_session()
+            finally:
+                self.starts = False
         return self._session
+
+    def _opened_session(self) -> "SparkSession":
+        address = self._settings.spark_remote if self._settings.engine == "spark" else None
+        if address is not None:
+            _require_answer(address)
+        else:
+            # One server reads all zones, so it has the options of the zone that the fewest may read.
+            in_store = self._settings.lake_url is not None
+            options = self._settings.store_options.get(Zone.RESTRICTED, {}) if in_store else None
+            self._server = Server(self._settings.engine, self._settings.work_folder / "engine", options)
+            address = self._server.address
+        with self._errors("opening a session"):
+            session: SparkSession = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
+            session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES)])
+            if self._settings.engine == "spark":
+                session.conf.set(ONLY_YOUNG_VERSIONS, "false")
+        return session
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:

@@ -20,13 +20,15 @@ class StepProgress:
     """What a step has read and written.
 
     `last_seconds` is the duration of its last run, `last_size` gives the bytes that the table has; None if there is
-    nothing to compare with. `watch` names the file or table that is read now.
+    nothing to compare with. `engine_starts` says whether the step waits for the start of the SQL engine. `watch` names
+    the file or table that is read now.
     """
 
     name: str
     write: Write
     last_seconds: float | None = None
     last_size: Callable[[], int] | None = None
+    engine_starts: Callable[[], bool] = lambda: False
     _file: str = ""
     _size: int = 0
     _percentage: Callable[[], float] | None = None
@@ -37,7 +39,8 @@ class StepProgress:
 
     def line(self, elapsed: float) -> str:
         """The progress line after `elapsed` seconds."""
-        parts = [f"{elapsed:.0f} s", self._read(), self._written(), self._left(elapsed)]
+        waits = "the engine is starting" if self.engine_starts() else ""
+        parts = [f"{elapsed:.0f} s", waits, self._read(), self._written(), self._left(elapsed)]
         return f"{self.name}: {', '.join(filter(None, parts))}"
 
     def _read(self) -> str:

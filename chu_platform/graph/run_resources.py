@@ -81,6 +81,11 @@ class RunResources:
         return Engine(self.settings)
 
     @property
+    def engine_starts(self) -> bool:
+        """Whether the SQL engine starts now, from another thread than that of the run."""
+        return "engine" in self.__dict__ and self.engine.starts
+
+    @property
     def operations(self) -> Operations:
         """Implementation of maintenance and restore: Spark if it is the SQL engine, otherwise delta-rs.
 

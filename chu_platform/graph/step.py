@@ -149,7 +149,7 @@ def _made(
                 # Another process wrote the table before this one held its lock.
                 touched = None
             is_whole = touched is None and (partition_range is None or partition_range.whole)
-            progress = _progress(lake, table, writes[table], last_commit, is_whole)
+            progress = _progress(resources, table, writes[table], last_commit, is_whole)
             with report_progress(resources.log_progress, progress):
                 partitions = touched.partitions if touched else None
                 reading = write_rows(
@@ -238,12 +238,16 @@ def _waiting(lake: Lake, table: Table, reason: str) -> StepResult:
     return replace(last, up_to_date=False, waits=reason)
 
 
-def _progress(lake: Lake, table: Table, write: Write, last_commit: Mapping[str, Any], is_whole: bool) -> StepProgress:
+def _progress(
+    resources: RunResources, table: Table, write: Write, last_commit: Mapping[str, Any], is_whole: bool
+) -> StepProgress:
     """The progress of a step that begins. A step of some partitions is not compared with one of the whole table."""
     name = f"{table.layer}/{table.name}"
-    if not is_whole or not last_commit:
-        return StepProgress(name, write)
-    return StepProgress(name, write, last_commit.get("seconds"), lambda: size_of(lake.require(table)))
+    progress = StepProgress(name, write, engine_starts=lambda: resources.engine_starts)
+    if is_whole and last_commit:
+        progress.last_seconds = last_commit.get("seconds")
+        progress.last_size = lambda: size_of(resources.lake.require(table))
+    return progress
 
 
 def _describe(table: Table, check_results: Sequence[CheckResult]) -> str:

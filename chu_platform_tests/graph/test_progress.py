@@ -50,6 +50,13 @@ def test_the_time_left_ends_when_it_is_wrong(write: Write, elapsed: float, said:
     assert shown.line(elapsed) == f"sources/deces: {elapsed} s, 3 MB written (75 % of last time), {said}"
 
 
+def test_a_step_that_waits_for_the_engine_says_so(write: Write) -> None:
+    states = iter([True, False])
+    shown = StepProgress("dimensions/dim_region", write, engine_starts=lambda: next(states))
+    assert shown.line(10) == "dimensions/dim_region: 10 s, the engine is starting, 0 MB written"
+    assert shown.line(20) == "dimensions/dim_region: 20 s, 0 MB written"
+
+
 @pytest.mark.parametrize("percentage", [lambda: -1.0, lambda: 100.0, nothing])
 def test_a_query_without_a_known_end_has_no_percentage(write: Write, percentage: Callable[[], float]) -> None:
     shown = StepProgress("sources/deces", write)
