@@ -81,7 +81,10 @@ class Growth:
         x, y = self.last
         if self.slope <= 0:
             return math.inf
-        return max(x, min(x + (limit - y) / self.slope, x * math.pow(limit / y, 1 / self.exponent)))
+        # A power with a tiny exponent reaches no limit that a number could hold: compare logarithms.
+        by_power = math.log(x) + math.log(limit / y) / self.exponent
+        by_line = math.log(max(x, x + (limit - y) / self.slope))
+        return max(x, math.exp(min(by_power, by_line)))
 
 
 class Memory(threading.Thread):
