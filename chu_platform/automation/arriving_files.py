@@ -67,6 +67,8 @@ MAX_BYTES: Final = 32 * 2**20
 BYTES_OF_OPENING: Final = 2**17
 # Number of files for one run of the job of fingerprints.
 MAX_FILES: Final = 1000
+# After the end of a run, `follow_upstream` makes the reports, of which the register is one, within this time.
+REPORTS_FOLLOW_SECONDS: Final = 60.0
 MAX_LISTED_MESSAGES: Final = 10
 MAX_LOGGED_MESSAGES: Final = 100
 
@@ -256,8 +258,8 @@ def evaluate(
     """Run requests and messages for the current files; updates `state`.
 
     `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress,
-    `registered_since` whether the register of deliveries was made by a run that began later; None if a run is in
-    progress that may make it. Nothing is requested while the key of the lake is missing, or is another one.
+    `registered_since` whether the register of deliveries was made by a run that began later; None if a run may make it
+    that is in progress, or follows one that has just ended. Nothing is requested while the key of the lake is missing, or is another one.
     """
     lake = Lake(lake_root(settings))
     try:
@@ -500,7 +502,10 @@ def _registered_since(instance: dg.DagsterInstance, settings: Settings, moment: 
     run = instance.get_run_record_by_id(event.run_id) if event else None
     if run and (run.start_time or 0.0) > moment:
         return True
-    return False if is_idle(instance, settings) else None
+    if not is_idle(instance, settings):
+        return None
+    (last,) = instance.get_run_records(limit=1, order_by="update_timestamp") or (None,)
+    return None if last and time.time() - last.update_timestamp.timestamp() < REPORTS_FOLLOW_SECONDS else False
 
 
 def with_what_follows(
