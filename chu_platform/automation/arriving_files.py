@@ -259,7 +259,8 @@ def evaluate(
 
     `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress,
     `registered_since` whether the register of deliveries was made by a run that began later; None if a run may make it
-    that is in progress, or follows one that has just ended. Nothing is requested while the key of the lake is missing, or is another one.
+    that is in progress, or follows one that has just ended. Nothing is requested while the key of the lake is missing,
+    or is another one.
     """
     lake = Lake(lake_root(settings))
     try:
