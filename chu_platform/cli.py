@@ -83,7 +83,15 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
         if not is_published:
             _materialize(settings, "*", None, log_progress)
             print_figures()
-    _serve(settings, port, portal_port, refreshed=print_figures if is_published else None)
+            _become_servers(port, portal_port)
+    _serve(settings, port, portal_port, refreshed=print_figures)
+
+
+def _become_servers(port: int, portal_port: int | None) -> NoReturn:
+    """Go on as `chu serve`, in the same process: the memory of a first run does not return to the system otherwise."""
+    ports = ["--port", str(port), *(["--portal-port", str(portal_port)] if portal_port is not None else [])]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "chu_platform.cli", "serve", *ports])  # noqa: S606
 
 
 @app.command(short_help="Make the whole graph or a part of it.")
