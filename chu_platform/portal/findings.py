@@ -5,6 +5,8 @@ figure is masked or missing, the title states that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from itertools import combinations
 from typing import Final
 
 from markupsafe import Markup
@@ -22,8 +24,34 @@ NEVER_SHRINKS: Final = (
 )
 
 
+class Course(Enum):
+    """How a series goes from its first to its last whole period, as far as all of its intervals tell."""
+
+    RISES = "augmente"
+    FALLS = "baisse"
+    VARIES = "varie"
+    STEADY = "aucune évolution"
+    UNKNOWN = "sans intervalle"
+
+
+def course(cells: Iterable[Cell]) -> Course:
+    """The course of a series. All whole periods speak, not two of them: a noisy series has two that differ by chance.
+
+    It rises (falls) if the last interval lies above (below) the first one, and no two intervals say the contrary. It
+    varies if two intervals are apart otherwise.
+    """
+    seen = _whole(cells)
+    pairs = [_direction(before, later) for before, later in combinations(seen, 2)]
+    if not pairs or None in pairs:
+        return Course.UNKNOWN
+    from_first_to_last = _direction(seen[0], seen[-1])
+    if from_first_to_last and -from_first_to_last not in pairs:
+        return Course.RISES if from_first_to_last > 0 else Course.FALLS
+    return Course.VARIES if any(pairs) else Course.STEADY
+
+
 def change_title(noun: str, cells: Sequence[Cell]) -> str:
-    """Whether there was a change of what the (masculine) noun says, such as "recours aux consultations"."""
+    """How what the (masculine) noun says goes, such as "recours aux consultations"."""
     seen = _whole(cells)
     if not seen:
         why = "aucun chiffre n’est publié"
@@ -33,33 +61,49 @@ def change_title(noun: str, cells: Sequence[Cell]) -> str:
         return f"Sur le {noun}, rien ne se dit : {why}"
     if len(seen) == 1:
         return f"Le {noun} n’est connu que pour {seen[0].period.label} : rien ne se dit d’une évolution"
-    before, last = seen[-2:]
-    direction = _direction(before, last)
-    if direction:
-        compared = "plus élevé" if direction > 0 else "moins élevé"
-        return f"Le {noun} est {compared} en {last.period.label} qu’en {before.period.label}"
-    return f"De {before.period.label} à {last.period.label}, aucune évolution du {noun} n’est établie"
+    which, ends = course(seen), f"de {seen[0].period.label} à {seen[-1].period.label}"
+    if which in (Course.RISES, Course.FALLS):
+        return f"Le {noun} {which.value} {ends}"
+    if which is Course.VARIES:
+        return f"Le {noun} varie d’une période à l’autre, sans tendance établie {ends}"
+    return f"{french.capital(ends)}, aucune évolution du {noun} n’est établie"
 
 
 def change(measure: Measure, cells: Iterable[Cell]) -> str:
-    """What the last two whole periods say: a change only where their intervals do not meet."""
+    """The evidence for the course of a series: its first and last whole periods, or its ends."""
     seen = _whole(cells)
     if len(seen) < 2:
         return "Une seule période complète est visible : rien ne se dit d’une évolution." if seen else ""
-    before, last = seen[-2:]
-    assert before.value is not None
-    was = f"{before.period.label} ({figure(measure, before.value)})"
-    direction = _direction(before, last)
-    if direction is None:
-        return f"En {was} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
-    if direction:
-        text = f"C’est {'plus' if direction > 0 else 'moins'} qu’en {was} : les deux intervalles ne se recouvrent pas."
-        return text if direction > 0 else f"{text} {NEVER_SHRINKS}"
-    return f"Aucune évolution n’est établie depuis {was} : les deux intervalles se recouvrent."
+    which, first, last = course(seen), seen[0], seen[-1]
+    if which is Course.UNKNOWN:
+        return f"{_told(measure, first)} pour comparaison ; sans intervalle, rien ne dit si l’écart est établi."
+    if which is Course.STEADY:
+        return (
+            f"{_told(measure, first)}, {french.small(_told(measure, last))} : les intervalles de toutes les périodes se "
+            "recouvrent."
+        )
+    if which is Course.VARIES:
+        lowest, highest = (choose(seen, key=lambda c: c.value or 0.0) for choose in (min, max))
+        return (
+            f"{_told(measure, lowest)} au plus bas, {french.small(_told(measure, highest))} au plus haut : des intervalles "
+            "ne se recouvrent pas, mais ils ne vont pas tous dans le même sens."
+        )
+    text = (
+        f"{_told(measure, first)}, {french.small(_told(measure, last))} : les deux intervalles ne se recouvrent pas, et "
+        "aucune période entre les deux ne dit le contraire."
+    )
+    of_base = measure.denominator is not None and measure.denominator.column == "base_patients"
+    return f"{text} {NEVER_SHRINKS}" if which is Course.FALLS and of_base else text
+
+
+def _told(measure: Measure, cell: Cell) -> str:
+    """As "En 2018, 10,0 ‰"."""
+    assert cell.value is not None
+    return f"{cell.period.when}, {figure(measure, cell.value)}"
 
 
 def _whole(cells: Iterable[Cell]) -> list[Cell]:
-    return [c for c in cells if c.value is not None and not c.partial]
+    return [c for c in cells if c.value is not None and not c.partial and c.comparable is not False]
 
 
 def _direction(before: Cell, last: Cell) -> int | None:

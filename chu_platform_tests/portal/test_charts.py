@@ -136,10 +136,27 @@ def test_a_masked_period_is_hatched_and_breaks_the_line() -> None:
     hatched = [e for e in of_class(chart, "withheld") if "2017" in "".join(e.itertext())]
     assert len(hatched) == 1 and "2018" in "".join(hatched[0].itertext())
     assert "masqué" in texts(chart)
-    # Whole years are joined where they are neighbours: 2019 and 2020 alone; the incomplete 2015 by a dashed line.
+    # Whole years are joined where they are neighbours: 2019 and 2020 alone.
     assert len(of_class(chart, "line")) == 2  # the curve, and its sample in the legend
-    assert len(of_class(chart, "line-partial")) == 2
     assert len(of_class(chart, "dot")) == 3 + 1 and len(of_class(chart, "dot-partial")) == 1 + 1
+
+
+def test_no_line_leads_to_an_incomplete_period() -> None:
+    """An incomplete period at the end, at the beginning and between: its mark stands alone, without line or band."""
+    moments = [
+        Moment(f"{y}", f"{y}", 10.0 + y % 5, 9.0, 16.0, partial=y in (2010, 2014, 2019)) for y in range(2010, 2020)
+    ]
+    chart = trend.draw(Trend("Taux", "‰", 1, moments), "t", WIDE)
+    marks = [e for e in of_class(chart, "dot-partial") if e.find(f"{SVG}title") is not None]
+    assert len(marks) == 3
+    curves = [e.get("d", "") for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
+    bands = [e.get("d", "") for e in of_class(chart, "band") if e.tag == f"{SVG}path"]
+    assert [len(d.split("L")) for d in curves] == [3, 4] and [len(d.split("L")) for d in bands] == [6, 8]
+    for mark in marks:
+        assert all(f"{mark.get('cx')} " not in d for d in (*curves, *bands))
+    assert "stroke-dasharray" not in drawing.STYLES["line"] and "période incomplète, à part de la courbe" in texts(
+        chart
+    )
 
 
 def test_a_masked_or_absent_period_is_never_drawn_as_zero() -> None:
@@ -227,7 +244,6 @@ def test_no_line_leads_to_a_value_that_does_not_compare() -> None:
     chart = trend.draw(MONTHS, "t", WIDE)
     (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
     assert len((curve.get("d") or "").split("L")) == 6
-    assert not of_class(chart, "line-partial")
     hollow = [e for e in of_class(chart, "dot-partial") if e.find(f"{SVG}title") is not None]
     assert len(hollow) == 2 and "année non comparable" in texts(chart)
     assert "2 périodes non comparables." in trend.described(MONTHS).replace(french.NO_BREAK, " ")

@@ -1,5 +1,6 @@
 """What is claimed, and what is said not to be established; the expected texts are written by hand."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import pytest
@@ -10,10 +11,12 @@ from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import Region, RegionMap
 from chu_platform.portal.findings import (
+    Course,
     apart,
     apart_title,
     change,
     change_title,
+    course,
     established,
     established_title,
     highest,
@@ -69,28 +72,71 @@ def band(age: str, value: float | None, low: float | None = None, high: float | 
     return cell({"age_band": age}, period, value, low, high)
 
 
-def test_a_change_is_told_only_where_intervals_do_not_meet() -> None:
-    first = year(2018, 10.0, 9.0, 11.0)
-    assert change(RATE, [first, year(2019, 14.0, 12.0, 16.0)]).startswith("C’est plus qu’en 2018")
-    less = plain(change(RATE, [first, year(2019, 7.0, 6.0, 8.0)]))
-    assert less.startswith(
-        "C’est moins qu’en 2018 (10,0 ‰) : les deux intervalles ne se recouvrent pas. La base ne diminue"
-    )
-    assert change(RATE, [first, year(2019, 12.0, 10.5, 14.0)]).startswith("Aucune évolution n’est établie")
+def series(*figures: tuple[float, float | None, float | None]) -> list[Cell]:
+    """Years from 2015 on, each with its value and limits."""
+    return [year(2015 + n, *given) for n, given in enumerate(figures)]
 
 
-def test_a_title_tells_a_change_only_where_intervals_do_not_meet() -> None:
-    first = year(2018, 10.0, 9.0, 11.0)
-    titles = {
-        (14.0, 12.0, 16.0): "Le recours à l’hospitalisation est plus élevé en 2019 qu’en 2018",
-        (7.0, 6.0, 8.0): "Le recours à l’hospitalisation est moins élevé en 2019 qu’en 2018",
-        (12.0, 10.5, 14.0): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
+# The stays of the real warehouse, 2015 to 2020, per 1 000 patients: more in 2017 than before and after.
+STAYS = series((2.6, 2.2, 2.9), (4.0, 3.6, 4.4), (4.6, 4.2, 5.0), (4.0, 3.6, 4.4), (3.7, 3.4, 4.1), (4.1, 3.7, 4.5))
+NOISE = series((10.0, 9.0, 11.0), (14.0, 12.0, 16.0), (10.5, 9.5, 11.5), (7.0, 6.0, 8.0), (10.0, 9.0, 11.0))
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (series((10.0, 9.0, 11.0), (14.0, 12.0, 16.0)), Course.RISES),
+        (series((10.0, 9.0, 11.0), (7.0, 6.0, 8.0)), Course.FALLS),
+        (series((10.0, 9.0, 11.0), (12.0, 10.5, 14.0)), Course.STEADY),
         # Two intervals that touch have a value in common.
-        (12.0, 11.0, 13.0): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
-        (14.0, None, None): "De 2018 à 2019, aucune évolution du recours à l’hospitalisation n’est établie",
+        (series((10.0, 9.0, 11.0), (12.0, 11.0, 13.0)), Course.STEADY),
+        (series((10.0, 9.0, 11.0), (14.0, None, None)), Course.UNKNOWN),
+        (series((10.0, 9.0, 11.0)), Course.UNKNOWN),
+        # The last two differ, and so do others, to the other side.
+        (NOISE, Course.VARIES),
+        (STAYS, Course.VARIES),
+        # Up from the first to the last, with a fall of which nothing is established.
+        (series((1.0, 0.9, 1.1), (9.0, 8.0, 10.0), (8.5, 7.5, 9.5)), Course.RISES),
+        # Up from the first to the last, with a fall between that is established.
+        (series((1.0, 0.9, 1.1), (9.0, 8.0, 10.0), (5.0, 4.0, 6.0)), Course.VARIES),
+        ([*series((10.0, 9.0, 11.0), (10.5, 9.5, 11.5)), year(2020, 1.0, 0.5, 1.5, partial=True)], Course.STEADY),
+    ],
+)
+def test_a_course_is_that_of_all_whole_periods(cells: Sequence[Cell], found: Course) -> None:
+    """Independently: every pair of periods is compared by hand."""
+    whole = [c for c in cells if not c.partial]
+    apart = {
+        (a.period.label, b.period.label): 1 if (b.low or 0) > (a.high or 0) else -1
+        for i, a in enumerate(whole)
+        for b in whole[i + 1 :]
+        if a.high is not None and b.low is not None and ((b.low or 0) > (a.high or 0) or (b.high or 0) < (a.low or 0))
     }
-    for (value, low, high), title in titles.items():
-        assert change_title(NOUN, [first, year(2019, value, low, high)]) == title
+    assert course(cells) is found
+    if found is Course.RISES:
+        assert set(apart.values()) == {1} and (whole[0].period.label, whole[-1].period.label) in apart
+    assert (found is Course.STEADY) is (not apart and all(c.low is not None for c in whole) and len(whole) > 1)
+
+
+def test_a_title_tells_the_course_and_its_evidence() -> None:
+    up = series((10.0, 9.0, 11.0), (11.0, 10.0, 12.0), (14.0, 12.5, 16.0))
+    assert change_title(NOUN, up) == "Le recours à l’hospitalisation augmente de 2015 à 2017"
+    assert plain(change(RATE, up)) == (
+        "En 2015, 10,0 ‰, en 2017, 14,0 ‰ : les deux intervalles ne se recouvrent pas, et aucune période entre les deux "
+        "ne dit le contraire."
+    )
+    down = series((10.0, 9.0, 11.0), (7.0, 6.0, 8.0))
+    assert change_title(NOUN, down) == "Le recours à l’hospitalisation baisse de 2015 à 2016"
+    assert "La base ne diminue pas" in change(RATE, down)
+    assert change_title(NOUN, NOISE) == (
+        "Le recours à l’hospitalisation varie d’une période à l’autre, sans tendance établie de 2015 à 2019"
+    )
+    assert plain(change(RATE, NOISE)).startswith("En 2018, 7,0 ‰ au plus bas, en 2016, 14,0 ‰ au plus haut : ")
+    even = series((10.0, 9.0, 11.0), (12.0, 10.5, 14.0))
+    assert change_title(NOUN, even) == "De 2015 à 2016, aucune évolution du recours à l’hospitalisation n’est établie"
+    assert plain(change(RATE, even)).endswith("les intervalles de toutes les périodes se recouvrent.")
+    bare = series((10.0, None, None), (12.0, None, None))
+    assert change_title(NOUN, bare) == "De 2015 à 2016, aucune évolution du recours à l’hospitalisation n’est établie"
+    assert "sans intervalle, rien ne dit" in change(RATE, bare)
 
 
 def test_a_title_without_two_whole_visible_periods_says_why() -> None:

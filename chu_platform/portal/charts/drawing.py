@@ -51,7 +51,6 @@ STYLES: Final[dict[str, str]] = {
     "grid": 'stroke="#dbe2e6" stroke-width="1" fill="none"',
     "axis": 'stroke="#7b8a94" stroke-width="1" fill="none"',
     "line": 'stroke="#0b5d78" stroke-width="2.25" fill="none" stroke-linejoin="round" stroke-linecap="round"',
-    "line-partial": 'stroke="#0b5d78" stroke-width="2" fill="none" stroke-dasharray="3 4" stroke-linecap="round"',
     "band": 'fill="#0b5d78" fill-opacity="0.14"',
     "whisker": 'stroke="#0b5d78" stroke-width="2" fill="none"',
     "dot": 'fill="#0b5d78" stroke="#ffffff" stroke-width="1.5"',

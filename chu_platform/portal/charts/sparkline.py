@@ -15,13 +15,13 @@ HEIGHT: Final = 40
 
 
 def sparkline(title: str, unit: str, digits: int, moments: Sequence[Moment], name: str) -> Markup:
-    """The whole periods from zero, the last one a dot; the line breaks where a figure is masked or a year missing."""
+    """The whole periods from zero, the last one a dot; the line breaks where a figure is masked, missing or not comparable."""
     whole = [m for m in by_time(moments) if not m.partial]
     shown = [(i, m.value) for i, m in enumerate(whole) if m.value is not None]
     y = scale([v for _, v in shown], HEIGHT - 6.0, 6.0, from_zero=True)
     step = (SIZE.width - 16) / max(len(whole) - 1, 1)
     marks = [line(4, HEIGHT - 6, SIZE.width - 4, HEIGHT - 6, "grid")]
-    for known, run in groupby(enumerate(whole), key=lambda p: p[1].value is not None):
+    for known, run in groupby(enumerate(whole), key=lambda p: p[1].value is not None and not p[1].alone):
         points = [(8 + i * step, y(m.value)) for i, m in run if m.value is not None]
         if known and len(points) > 1:
             marks.append(element("path", "line", d=path(points)))

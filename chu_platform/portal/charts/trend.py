@@ -310,9 +310,9 @@ def _nothing(chart: Trend, top: float, bottom: float, size: Size) -> Iterator[st
 
 
 def _bands(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
-    """The intervals: a band over consecutive periods, a bar for a single period."""
-    known = [m.low is not None and m.high is not None for m in chart.moments]
-    for is_known, group in groupby(range(len(xs)), key=known.__getitem__):
+    """The intervals: a band over consecutive periods, a bar for a single or incomplete period."""
+    known = [(m.low is not None and m.high is not None, m.partial) for m in chart.moments]
+    for (is_known, _), group in groupby(range(len(xs)), key=known.__getitem__):
         run = list(group)
         if not is_known:
             continue
@@ -334,22 +334,12 @@ def _expected(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
 
 
 def _lines(chart: Trend, xs: Sequence[float], y: Scale) -> Iterator[str]:
-    """Straight lines between consecutive periods that compare; dashed if one of the two is incomplete."""
-    whole: list[tuple[float, float]] = []
-    for i, (left, right) in enumerate(zip(chart.moments, chart.moments[1:], strict=False)):
-        ends = None
-        if left.value is not None and right.value is not None and not left.alone and not right.alone:
-            ends = [(xs[i], y(left.value)), (xs[i + 1], y(right.value))]
-        if ends and not left.partial and not right.partial:
-            whole = [*whole, ends[1]] if whole else ends
-            continue
-        if whole:
-            yield element("path", "line", d=path(whole))
-            whole = []
-        if ends:
-            yield element("path", "line-partial", d=path(ends))
-    if whole:
-        yield element("path", "line", d=path(whole))
+    """Straight lines between consecutive periods that compare: none leads to an incomplete one."""
+    joined = [m.value is not None and not m.alone and not m.partial for m in chart.moments]
+    for is_joined, group in groupby(range(len(xs)), key=joined.__getitem__):
+        points = [(xs[i], y(chart.moments[i].value or 0.0)) for i in group]
+        if is_joined and len(points) > 1:
+            yield element("path", "line", d=path(points))
 
 
 def _dots(chart: Trend, xs: Sequence[float], y: Scale, step: float) -> Iterator[str]:
@@ -453,11 +443,8 @@ def _keys(chart: Trend, hatch: str) -> list[Key]:
     if any(m.partial and not m.alone and m.value is not None for m in chart.moments):
         keys.append(
             Key(
-                lambda x, y: (
-                    line(x, y + 6, x + 22, y + 6, "line-partial")
-                    + element("circle", "dot-partial", cx=x + 11, cy=y + 6, r=4.5)
-                ),
-                "période incomplète",
+                lambda x, y: element("circle", "dot-partial", cx=x + 11, cy=y + 6, r=4.5),
+                "période incomplète, à part de la courbe",
             )
         )
     if has("masked"):
