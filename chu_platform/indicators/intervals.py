@@ -50,6 +50,25 @@ def student_mean(values: Floats, fewest: int, smallest: float, largest: float) -
     return max(mean - half, smallest), min(mean + half, largest)
 
 
+def weighted_mean(values: Floats, weights: Floats, fewest: int, smallest: float, largest: float) -> tuple[float, float]:
+    """Interval of a mean weighted by the sizes of the units, cut at the smallest and largest possible value.
+
+    The mean is a ratio of two sums over units: linearised variance (Cochran, Sampling Techniques, 1977, eq. 6.13),
+    Student's distribution. Units of weight 0 do not count; NaN with fewer than `fewest` others.
+    """
+    from scipy.stats import t
+
+    values, weights = values[weights > 0], weights[weights > 0]
+    n = len(values)
+    if n < fewest:
+        return float("nan"), float("nan")
+    whole = float(np.sum(weights))
+    mean = float(np.sum(weights * values) / whole)
+    deviation = np.sqrt(n / (n - 1) * np.sum((weights * (values - mean)) ** 2))
+    half = float(t.ppf(1 - ALPHA / 2, n - 1) * deviation / whole)
+    return max(mean - half, smallest), min(mean + half, largest)
+
+
 def directly_standardised(events: Floats, person_time: Floats, standard: Floats) -> tuple[Floats, Floats, Floats]:
     """Directly standardised rate with the gamma interval of Fay and Feuer (Stat Med 1997;16:791-801).
 

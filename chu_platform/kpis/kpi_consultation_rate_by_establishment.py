@@ -304,8 +304,6 @@ kpi_consultation_rate_by_establishment = Indicator(
         "de la base qui y ont consulté. Il dépend d’abord de la taille du lieu.",
         levels=PLACE_LEVELS,
         search="etablissements",
-        has_map=True,
-        follows_size=True,
     ),
     free_range=FreeRange("consultation"),
     summary=Summary(

@@ -284,6 +284,7 @@ kpi_mortality = Indicator(
                 Count("population", "habitants"),
                 "le taux de mortalité à âge égal est de {value}{where}",
                 1,
+                better="lower",
             ),
             Measure(
                 "indice",
@@ -297,6 +298,7 @@ kpi_mortality = Indicator(
                 None,
                 "à âge égal, la mortalité est de {value}{where}",
                 1,
+                better="lower",
             ),
             *(
                 Measure(
@@ -311,6 +313,7 @@ kpi_mortality = Indicator(
                     Count("population", "habitants"),
                     f"l’espérance de vie {when} est de {{value}}{{where}}",
                     1,
+                    better="higher",
                 )
                 for age, when in ((0, "à la naissance"), (65, "à 65 ans"))
             ),

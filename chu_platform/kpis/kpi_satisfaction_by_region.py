@@ -8,7 +8,7 @@ import pyarrow as pa
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
-from chu_platform.indicators.intervals import student_mean
+from chu_platform.indicators.intervals import student_mean, weighted_mean
 from chu_platform.indicators.rates import finite
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
@@ -28,6 +28,7 @@ NAME: Final = "kpi_satisfaction_by_region"
 # The mean of fewer scored sites has no interval.
 FEWEST_SITES: Final = 5
 SCORES: Final = (0, 100)
+LIMITS: Final = ("score_low", "score_high", "weighted_low", "weighted_high")
 
 
 def _scores(periods: Periods) -> str:
@@ -44,7 +45,7 @@ def _scores(periods: Periods) -> str:
             SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
                    CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
                    CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
-                   sort_array(collect_list(score)) AS scores,
+                   collect_list(CASE WHEN score IS NOT NULL THEN array(score, CAST(answers AS DOUBLE)) END) AS scores,
                    count(*) FILTER (WHERE class = 'A') AS class_a, count(*) FILTER (WHERE class = 'B') AS class_b,
                    count(*) FILTER (WHERE class = 'C') AS class_c, count(*) FILTER (WHERE class = 'D') AS class_d,
                    CAST(sum(CAST(recommendation_rate AS DECIMAL(18, 8)) * opinions) AS DOUBLE) AS opinion_sum,
@@ -63,17 +64,21 @@ def _scores(periods: Periods) -> str:
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
-    """Replace the list of site scores by Student's 95 % interval of their mean, within the possible scores."""
-    limits = [
-        student_mean(np.array(scores or [], dtype=np.float64), FEWEST_SITES, *SCORES)
-        for scores in summed["scores"].to_pylist()
-    ]
-    lows, highs = np.array(limits, dtype=np.float64).reshape(-1, 2).T
-    return (
-        summed.drop_columns(["scores"])
-        .append_column("score_low", finite(lows))
-        .append_column("score_high", finite(highs))
-    )
+    """Replace the list of (score, answers) of the sites by the 95 % intervals of both means, within the possible scores."""
+    limits = []
+    for listed in summed["scores"].to_pylist():
+        # A sum of floating-point numbers depends on their order.
+        scores, answers = np.array(sorted(listed or []), dtype=np.float64).reshape(-1, 2).T
+        limits.append(
+            (
+                *student_mean(scores, FEWEST_SITES, *SCORES),
+                *weighted_mean(scores, answers, FEWEST_SITES, *SCORES),
+            )
+        )
+    found = summed.drop_columns(["scores"])
+    for name, values in zip(LIMITS, np.array(limits, dtype=np.float64).reshape(-1, len(LIMITS)).T, strict=True):
+        found = found.append_column(name, finite(values))
+    return found
 
 
 EXACT = Table(
@@ -110,6 +115,18 @@ EXACT = Table(
             f"borne haute à 95 % de la moyenne non pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score, au plus 100",
             "Score moyen : borne haute",
         ),
+        Column(
+            "weighted_low",
+            DOUBLE,
+            f"borne basse à 95 % de la moyenne pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score et réponses, au moins 0",
+            "Score moyen pondéré : borne basse",
+        ),
+        Column(
+            "weighted_high",
+            DOUBLE,
+            f"borne haute à 95 % de la moyenne pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score et réponses, au plus 100",
+            "Score moyen pondéré : borne haute",
+        ),
         Column("class_a", LONG, "nombre de sites de classe A", "Sites de classe A", nullable=False),
         Column("class_b", LONG, "nombre de sites de classe B", "Sites de classe B", nullable=False),
         Column("class_c", LONG, "nombre de sites de classe C", "Sites de classe C", nullable=False),
@@ -132,7 +149,7 @@ EXACT = Table(
     rows=Query.over(
         _scores,
         finish=_with_interval,
-        from_columns=dict.fromkeys(("score_low", "score_high"), ("scores",)),
+        from_columns=dict.fromkeys(LIMITS, ("scores",)),
     ),
     checks=[
         none_in(
@@ -166,6 +183,8 @@ RECOMPUTATION: Final = Recomputation(
         SELECT year, survey, region_code, count(row) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
             sum(score * answers) / nullif(sum(answers), 0) AS score_weighted, avg(score) AS score_mean,
             coalesce(stddev_samp(score), 'nan'::DOUBLE) AS score_deviation,
+            count(score) FILTER (answers > 0) AS sites_weighted, sum(answers::DOUBLE ** 2) AS squares,
+            sum(answers::DOUBLE ** 2 * score) AS square_scores, sum((answers::DOUBLE * score) ** 2) AS squared_scores,
             {", ".join(f"count_if(class = '{c}') AS class_{c.lower()}" for c in "ABCD")},
             sum(opinion * opinions) / nullif(sum(opinions), 0) AS recommendation_rate,
             sum(opinions) AS recommendation_answers
@@ -205,12 +224,14 @@ kpi_satisfaction_by_region = Indicator(
                 "Score moyen pondéré",
                 "sur 100",
                 "score_weighted",
-                None,
-                None,
-                "aucun intervalle n’est publié pour le score pondéré ; la moyenne simple des sites en a un",
+                "weighted_low",
+                "weighted_high",
+                "intervalle de confiance à 95 % (Student, sites pondérés)",
                 Count("answers", "réponses"),
                 None,
                 "le score moyen de satisfaction est de {value}{where}",
+                reason_without_limits="moins de cinq sites avec score",
+                better="higher",
             ),
             Measure(
                 "moyenne",
@@ -224,6 +245,7 @@ kpi_satisfaction_by_region = Indicator(
                 Count("sites", "sites"),
                 "la moyenne simple des scores des sites est de {value}{where}",
                 reason_without_limits="moins de cinq sites avec score",
+                better="higher",
             ),
             Measure(
                 "recommandation",
@@ -236,12 +258,14 @@ kpi_satisfaction_by_region = Indicator(
                 Count("recommendation_answers", "réponses"),
                 None,
                 "{value} des réponses recommandent l’établissement{where}",
+                better="higher",
             ),
         ),
         definition=(
             "Score e-Satis de chaque site, de 0 à 100 ; la moyenne d’une région est pondérée par le nombre de réponses de chaque "
-            "site. La moyenne simple donne le même poids à chaque site ; elle seule a un intervalle (Student, limité à 0 et à 100), "
-            "à partir de cinq sites avec score.",
+            "site. La moyenne simple donne le même poids à chaque site. Chacune a un intervalle (Student, limité à 0 et à 100), à "
+            "partir de cinq sites avec score : il dit ce qu’une région de sites semblables aurait pu obtenir. Celui de la moyenne "
+            "pondérée est fait des écarts des sites, chacun avec son poids (variance linéarisée d’un quotient).",
             "L’océan Indien est partagé entre La Réunion et Mayotte. Les deux enquêtes ne sont jamais additionnées.",
         ),
         caution="Les patients qui répondent ne sont pas tous les patients ; les sites sans score ne sont pas de mauvais sites.",

@@ -21,11 +21,13 @@ from chu_platform.portal.charts.trend import about, trend
 from chu_platform.portal.charts.trend import draw as draw_trend
 from chu_platform.portal.choices import Refused, choose
 from chu_platform.portal.findings import (
+    Course,
     across_ages,
     apart,
     apart_title,
     change,
     change_title,
+    course,
     established,
     established_title,
     highest,
@@ -159,11 +161,7 @@ def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
             _shown(deaths, "deces", partial(_map, addresses=addresses)),
         ),
         deaths_whole=_whole(snapshot, deaths) if deaths else None,
-        satisfaction=Result(
-            established_title(f"Satisfaction de {SURVEY_YEAR}", survey.dots_chart if survey else None),
-            f"{_made_of(survey)} {established(survey.dots_chart)}" if survey else "",
-            _shown(survey, "satisfaction", _dots),
-        ),
+        satisfaction=_satisfaction(survey),
         ambulatory=_beside(ambulatory),
         coverage=[_coverage(snapshot, q) for q in snapshot.questions],
         advice=[a for a in _advice(snapshot, share, survey) if a is not None],
@@ -203,6 +201,20 @@ def _shown(view: View | None, name: str, draw: Callable[[View, str], tuple[Marku
         view.choice.address(),
         view.question.caution,
     )
+
+
+def _satisfaction(view: View | None) -> Result:
+    """The scores: how they go, with the curve, where that is established; else which ranks are, with the regions."""
+    title = established_title(f"Satisfaction de {SURVEY_YEAR}", view.dots_chart if view else None)
+    if view is None:
+        return Result(title, "", None)
+    series, ranks = _series(view), established(view.dots_chart)
+    if course(series) in (Course.RISES, Course.FALLS):
+        evidence = f"{change(view.measure, series)} {ranks}"
+        return Result(
+            change_title("score moyen de satisfaction", series), evidence, _shown(view, "satisfaction", _trend)
+        )
+    return Result(title, f"{_made_of(view)} {ranks}", _shown(view, "satisfaction", _dots))
 
 
 def _of_ages(view: View | None) -> Shown | None:

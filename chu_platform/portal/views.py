@@ -32,7 +32,6 @@ from chu_platform.portal.sentences import NO_FIGURE, limits, missing
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
-SIZE: Final = " : suit d’abord la taille de chaque région, sans comparaison"
 OUT_OF_100: Final = "sur 100"
 
 MONTHS_OF_YEAR: Final = 12
@@ -237,8 +236,9 @@ def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | 
 
 
 def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
+    """The map of the regions, where at least one of them stands apart: else it would be grey all over."""
     question, measure = choice.question, choice.measure
-    if not question.has_map or choice.x.get("level") in ("department", "establishment"):
+    if not (question.has_map and measure.ranked) or choice.x.get("level") in ("department", "establishment"):
         return None
     regions = []
     for c in found.cells:
@@ -249,17 +249,17 @@ def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
             regions.append(
                 Region(code, c.name, c.value, c.low, c.high, choice.address(**{name: value}), c.x == choice.x)
             )
-    if not regions:
-        return None
     unit, title = unit_and_title(measure)
-    return RegionMap(
-        f"{title}, {choice.period.label}{SIZE if question.follows_size else ''}",
+    chart = RegionMap(
+        f"{title}, {choice.period.label}",
         unit,
         measure.decimals,
         regions,
-        _reference(snapshot, choice, found) if measure.ranked and not question.follows_size else None,
+        _reference(snapshot, choice, found),
         measure.reason_without_limits,
+        measure.better,
     )
+    return chart if chart.reference and chart.tells else None
 
 
 def linked_map(chart: RegionMap, addresses: Addresses) -> RegionMap:

@@ -40,14 +40,21 @@ def recomputed_death_rates(counts: Figures) -> Figures:
 
 
 def recomputed_score_limits(counts: Figures) -> Figures:
-    """Replace score_deviation by the confidence limits of score_mean; needs sites_scored too.
+    """Replace score_deviation and the sums of squares by the confidence limits of score_mean and score_weighted.
 
-    Limits lie between 0 and 100. With fewer than five scored sites there are none (NaN).
+    Needs sites_scored, sites_weighted and answers too. The sums are those of the squares of answers, alone, times the
+    score, and times the squared score. Limits lie between 0 and 100. With fewer than five sites there are none (NaN).
     """
-    low, high = student_limits(counts["score_mean"], counts["score_deviation"], counts["sites_scored"])
-    few = counts["sites_scored"] < 5
-    return {
-        **{n: v for n, v in counts.items() if n != "score_deviation"},
-        "score_low": np.where(few, np.nan, np.maximum(low, 0)),
-        "score_high": np.where(few, np.nan, np.minimum(high, 100)),
-    }
+    mean, number = counts["score_weighted"], counts["sites_weighted"]
+    gaps = counts["squared_scores"] - 2 * mean * counts["square_scores"] + mean**2 * counts["squares"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Of one site: its deviation among many, as if each had the mean weight.
+        deviation = number * np.sqrt(np.maximum(gaps, 0) / (number - 1)) / counts["answers"]
+    plain = student_limits(counts["score_mean"], counts["score_deviation"], counts["sites_scored"])
+    weighted = student_limits(mean, deviation, number)
+    left_out = ("score_deviation", "sites_weighted", "squares", "square_scores", "squared_scores")
+    found = {n: v for n, v in counts.items() if n not in left_out}
+    for name, (low, high), sites in (("score", plain, counts["sites_scored"]), ("weighted", weighted, number)):
+        found[f"{name}_low"] = np.where(sites < 5, np.nan, np.maximum(low, 0))
+        found[f"{name}_high"] = np.where(sites < 5, np.nan, np.minimum(high, 100))
+    return found

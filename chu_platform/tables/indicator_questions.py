@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Measure:
     `interval` describes the limits, or gives the reason if there are none. `sentence` is displayed after "En 2019, ";
     its placeholders are {value} (with its unit), {whose} (the patients of the denominator) and {where} (place or
     diagnosis). `decimals` is the number of decimals displayed. `limits` is the short name of the interval, for legends.
-    `also` are other counts that are displayed beside the figure.
-    `reason_without_limits` is displayed for a single figure without limits, if other figures of the measure have them.
-    The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend shows in place of
-    this one.
+    `also` are other counts that are displayed beside the figure. `reason_without_limits` is displayed for a single
+    figure without limits, if other figures of the measure have them. `better` says which figures are favourable: the
+    higher or the lower ones; None where the figure tells neither (a use of care, a crude rate, which follows the age of
+    the population). The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend
+    shows in place of this one.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Measure:
     also: Sequence[Count] = field(default_factory=list)
     usual: Usual | None = None
     over_time: str | None = None
+    better: Literal["higher", "lower"] | None = None
 
     @property
     def counts(self) -> Sequence[Count]:
@@ -109,8 +112,8 @@ class IndicatorQuestion:
 
     `yearly` tables have a column `year` instead of periods. `search` is the name of the list that the reader can
     search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
-    the values of the column `level`. `follows_size`: the figure grows with the size of the place, so a map must not
-    compare places. `compared` names, in the plural, the figures that exist for comparable years only. `related` are the
+    the values of the column `level`. `has_map`: its figures of regions compare; not so where they follow the size of
+    the region. `compared` names, in the plural, the figures that exist for comparable years only. `related` are the
     slugs of questions to read on with.
     """
 
@@ -126,7 +129,6 @@ class IndicatorQuestion:
     yearly: bool = False
     search: str | None = None
     has_map: bool = False
-    follows_size: bool = False
     compared: str = "taux"
     related: Sequence[str] = ()
 

@@ -95,3 +95,6 @@ def test_a_mean_score_has_an_interval_from_five_scored_sites_on(made: Home) -> N
         assert (row["score_low"] is not None) == (row["sites_scored"] >= 5)
         if row["score_low"] is not None:
             assert 0 <= row["score_low"] <= row["score_mean"] <= row["score_high"] <= 100
+        assert row["weighted_low"] is None or row["sites_scored"] >= 5
+        if row["weighted_low"] is not None:
+            assert 0 <= row["weighted_low"] <= row["score_weighted"] <= row["weighted_high"] <= 100

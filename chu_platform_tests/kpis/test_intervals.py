@@ -10,6 +10,7 @@ from chu_platform.indicators.intervals import (
     directly_standardised,
     garwood,
     student_mean,
+    weighted_mean,
     wilson,
 )
 
@@ -94,6 +95,31 @@ def test_student_is_cut_at_the_possible_values() -> None:
 @pytest.mark.parametrize("values", [[], [3.0], [1.0, 2.0, 3.0, 4.0]])
 def test_student_of_too_few_values_is_nan(values: list[float]) -> None:
     assert np.isnan(student_mean(np.array(values), 5, 0, 100)).all()
+
+
+def test_the_interval_of_a_weighted_mean_by_hand() -> None:
+    """Mean 80; weighted gaps -10, 0, 10; their deviation sqrt(3/2 x 200); t(2) = 4.3027: 80 -+ 4.3027 x 17.3205 / 4."""
+    values, weights = np.array([70.0, 80.0, 90.0]), np.array([1.0, 2.0, 1.0])
+    assert weighted_mean(values, weights, 3, 0, 100) == pytest.approx((61.36898, 98.63102), abs=0.0001)
+    assert weighted_mean(values, weights, 3, 0, 98) == pytest.approx((61.36898, 98), abs=0.0001)
+
+
+def test_the_interval_of_a_weighted_mean_with_equal_weights_is_that_of_the_mean() -> None:
+    values = np.array([61.5, 70.25, 74.0, 80.5, 66.0, 71.0])
+    assert weighted_mean(values, np.full(6, 37.0), 5, 0, 100) == pytest.approx(student_mean(values, 5, 0, 100))
+    # A site without answers does not count: with it there are six, without it five.
+    lone = np.array([9.0, 9.0, 9.0, 9.0, 9.0, 0.0])
+    assert weighted_mean(values, lone, 5, 0, 100) == pytest.approx(student_mean(values[:5], 5, 0, 100))
+    assert np.isnan(weighted_mean(values, lone, 6, 0, 100)).all()
+
+
+def test_the_interval_of_a_weighted_mean_covers_the_true_mean(seed: int) -> None:
+    """Of 1 000 draws of 40 sites with sizes of their own, about 95 % of the intervals hold the mean of all sites."""
+    draw = np.random.default_rng(seed)
+    weights = draw.lognormal(5, 0.6, (1_000, 40))
+    values = 74 + 4 * draw.standard_normal((1_000, 40))
+    found = np.array([weighted_mean(v, w, 5, 0, 100) for v, w in zip(values, weights, strict=True)])
+    assert 0.92 <= np.mean((found[:, 0] <= 74) & (found[:, 1] >= 74)) <= 0.975
 
 
 def test_fay_and_feuer_equals_the_published_example() -> None:

@@ -3,8 +3,10 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from markupsafe import Markup
@@ -358,6 +360,26 @@ def test_a_region_speaks_by_sign_and_number_not_by_colour_alone() -> None:
     assert "Au-dessus de la référence, Les régions (9,0 ‰), intervalle entier compris : Mayotte." in said
     assert "En dessous de la référence, Les régions (9,0 ‰), intervalle entier compris : Île-de-France." in said
     assert "1 région masquée. 14 régions sans chiffre." in said
+
+
+@pytest.mark.parametrize(
+    ("better", "classes", "said"),
+    [
+        (None, ["tile-below", "tile-same", "tile-above"], set()),
+        ("lower", ["tile-good", "tile-same", "tile-bad"], {"en dessous : favorable"}),
+        ("higher", ["tile-bad", "tile-same", "tile-good"], {"en dessous : défavorable"}),
+    ],
+)
+def test_favourable_and_unfavourable_have_one_colour_each(
+    better: Literal["higher", "lower"] | None, classes: list[str], said: set[str]
+) -> None:
+    """More deaths are not the colour of better satisfaction; the legend has it in words. Île-de-France, Corse, Mayotte."""
+    chart = replace(FRANCE, better=better)
+    drawn = regions.draw(chart, "r", WIDE)
+    tiles = [e.get("class") for e in parsed(drawn).iter(f"{SVG}path") if (e.get("class") or "") in classes]
+    assert tiles == classes and chart.tells
+    assert said <= set(texts(drawn)) and ("favorable" in str(drawn)) is bool(said)
+    assert not RegionMap("Décès", "‰", 1, FRANCE.regions[1:2], FRANCE.reference).tells
 
 
 def test_a_region_without_an_interval_is_compared_with_nothing() -> None:

@@ -208,7 +208,7 @@ def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser
 
 def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
     page = browser.new_page()
-    page.goto(f"{portal.address}/questions/satisfaction-region?region=53")
+    page.goto(f"{portal.address}/questions/deces-region?region=53")
     page.keyboard.press("Tab")
     regions = page.locator("svg.chart:visible a")
     chosen = page.locator("svg.chart:visible .tile-chosen")

@@ -121,8 +121,8 @@ def test_a_title_tells_the_course_and_its_evidence() -> None:
     up = series((10.0, 9.0, 11.0), (11.0, 10.0, 12.0), (14.0, 12.5, 16.0))
     assert change_title(NOUN, up) == "Le recours à l’hospitalisation augmente de 2015 à 2017"
     assert plain(change(RATE, up)) == (
-        "En 2015, 10,0 ‰, en 2017, 14,0 ‰ : les deux intervalles ne se recouvrent pas, et aucune période entre les deux "
-        "ne dit le contraire."
+        "En 2015, 10,0 ‰, en 2017, 14,0 ‰ : les deux intervalles ne se recouvrent pas, et aucune période entre les "
+        "deux ne dit le contraire."
     )
     down = series((10.0, 9.0, 11.0), (7.0, 6.0, 8.0))
     assert change_title(NOUN, down) == "Le recours à l’hospitalisation baisse de 2015 à 2016"

@@ -341,9 +341,13 @@ def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made:
 def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served) -> None:
     question = BY_SLUG["satisfaction-region"]
     assert published(made, question, "score_high > 100 OR score_low < 0") == []
+    assert published(made, question, "weighted_high > 100 OR weighted_low < 0") == []
+    assert published(made, question, "sites_scored < 5 AND weighted_low IS NOT NULL") == []
     for row in some(published(made, question, "score_low IS NOT NULL"), 3):
-        page = portal.page(address(question, row, question.measures[1]))
-        assert f"{french.number(row['score_low'], 1)} à {french.number(row['score_high'], 1)} sur 100" in page
+        for measure, name in zip(question.measures, ("weighted", "score"), strict=False):
+            page = portal.page(address(question, row, measure))
+            low, high = (french.number(row[f"{name}_{end}"], 1) for end in ("low", "high"))
+            assert f"{low} à {high} sur 100" in page
 
 
 def test_a_mean_of_few_sites_has_no_interval_and_is_compared_with_nothing(made: Home, portal: Served) -> None:
@@ -353,14 +357,14 @@ def test_a_mean_of_few_sites_has_no_interval_and_is_compared_with_nothing(made: 
     few = published(made, question, "sites_scored BETWEEN 1 AND 4 AND NOT is_masked")
     assert few, "the demonstration pack has regions of few sites with a score"
     for row in some(few, 2):
-        page = portal.page(address(question, row, question.measures[1]))
-        assert "sans intervalle : moins de cinq sites avec score" in [e.text for e in page.all("dl.stats small")]
-        name = french.capital(row["region_label"])
-        drawn = section(page, "carte")
-        assert (
-            f"{name} : {french.number(row['score_mean'], 1)} (sans intervalle : moins de cinq sites avec score)"
-            in drawn
-        )
+        for measure in question.measures[:2]:
+            page = portal.page(address(question, row, measure))
+            assert "sans intervalle : moins de cinq sites avec score" in [e.text for e in page.all("dl.stats small")]
+            name = french.capital(row["region_label"])
+            of_it = next(r for r in section(page, "comparaison").all("tbody tr") if r.one("th").text == name)
+            assert of_it.all("td")[1].text == "–"
+            for drawn in page.all("section[aria-labelledby=titre-carte]"):
+                assert f"{name} : {french.number(row[measure.value], 1)} (sans intervalle : moins de" in drawn
 
 
 def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
@@ -371,15 +375,52 @@ def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
     assert f"1 ligne n’a pas de chiffre à cette mesure ({french.capital(row['region_label'])})." in page
 
 
-def test_the_map_of_consultations_compares_no_region_by_its_size(portal: Served) -> None:
-    page = portal.page("/questions/consultations-etablissement?x=region:11&periode=tout")
-    drawn = section(page, "carte")
-    assert drawn.one("figcaption").own_text.endswith("suit d’abord la taille de chaque région, sans comparaison")
-    assert drawn.all(".tile-above, .tile-below") == []
-    assert not re.search("Médiane|[▲▼≈]", drawn.text)
-    # Scores do not follow the size: regions are still compared, where the score has an interval.
-    scores = section(portal.page("/questions/satisfaction-region?periode=2020&mesure=moyenne"), "carte")
-    assert re.search("[▲▼≈]", scores.text)
+TILES = ".tile-good, .tile-bad, .tile-above, .tile-below"
+
+
+@pytest.mark.parametrize("slug", [q.slug for q in QUESTIONS])
+def test_no_map_is_grey_all_over(slug: str, portal: Served) -> None:
+    """Consultations follow the size of a region: no map. Elsewhere there is one where a region stands apart."""
+    for measure in BY_SLUG[slug].measures:
+        page = portal.page(f"/questions/{slug}?mesure={measure.key}")
+        for drawn in page.all("section[aria-labelledby=titre-carte] svg.chart-wide"):
+            coloured = [e for e in drawn.all(TILES) if e.name == "path"]
+            assert coloured and slug != "consultations-etablissement"
+    assert portal.get("/questions/consultations-etablissement/carte.svg").status == 404
+
+
+def test_the_map_of_deaths_shows_what_stands_apart(made: Home, portal: Served) -> None:
+    """Recomputed from the limits of the published table; of a crude rate neither side is favourable."""
+    where = "year = 2019 AND sex = 'all' AND age_band = 'all' AND rate_low IS NOT NULL"
+    rows = {r["region_code"]: r for r in published(made, BY_SLUG["deces-region"], where)}
+    france = rows.pop("all")["rate_per_1000"]
+    above = sum(r["rate_low"] > france for r in rows.values())
+    below = sum(r["rate_high"] < france for r in rows.values())
+    drawn = section(portal.page("/questions/deces-region?periode=2019&mesure=taux"), "carte").one("svg.chart-wide")
+    assert len(drawn.all("path.tile-above")) == above > 0 and len(drawn.all("path.tile-below")) == below > 0
+    assert drawn.all(".tile-good, .tile-bad") == [] and "favorable" not in drawn.text
+
+
+@pytest.mark.parametrize(
+    ("address", "column", "better"),
+    [
+        ("mortalite?periode=2019&mesure=standardise", "standardised", "lower"),
+        ("mortalite?periode=2019&mesure=esperance-0", "life_expectancy_0", "higher"),
+    ],
+)
+def test_a_favourable_side_has_the_same_colour_everywhere(
+    address: str, column: str, better: str, made: Home, portal: Served
+) -> None:
+    rows = published(made, BY_SLUG["mortalite"], "year = 2019 AND sex = 'all' AND level IN ('france', 'region')")
+    value = "standardised_rate" if column == "standardised" else column
+    france = next(r[value] for r in rows if r["level"] == "france")
+    regions = [r for r in rows if r["level"] == "region" and r[f"{column}_low"] is not None]
+    above = sum(r[f"{column}_low"] > france for r in regions)
+    below = sum(r[f"{column}_high"] < france for r in regions)
+    drawn = section(portal.page(f"/questions/{address}"), "carte").one("svg.chart-wide")
+    good, bad = (above, below) if better == "higher" else (below, above)
+    assert (len(drawn.all("path.tile-good")), len(drawn.all("path.tile-bad"))) == (good, bad)
+    assert ": favorable" in drawn.text and ": défavorable" in drawn.text
 
 
 def test_limits_are_not_called_exact_where_they_are_not(portal: Served) -> None:

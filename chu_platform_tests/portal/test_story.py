@@ -111,7 +111,26 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
 
     france = "year = 2020 AND survey = '48h_mco' AND region_code = 'all'"
     (answers,) = total("answers", kpi_satisfaction_by_region.masked, france)
-    assert f"{answers:,} réponses ; aucun intervalle n’est publié".replace(",", " ") in step[9]
+    assert f"{answers:,} réponses".replace(",", " ") in step[9]
+
+
+def test_the_satisfaction_of_the_story_is_one_measure_and_its_course(made: Home, portal: Served) -> None:
+    """Headline, title and evidence are of the weighted mean; the course follows from its published limits."""
+    sql = (
+        "SELECT year, score_weighted, weighted_low, weighted_high FROM "
+        f"{made.lake.relation(kpi_satisfaction_by_region.masked)} "
+        "WHERE survey = '48h_mco' AND region_code = 'all' ORDER BY year"
+    )
+    first, *_, last = duckdb.connect().sql(sql).fetchall()
+    step = portal.page("/recit").one("#etape-9")
+    text, title = step.text, step.one("h2").text
+    assert f"le score moyen de satisfaction est de {last[1]:.1f}".replace(".", ",") in text
+    assert f"{last[2]:.1f} à {last[3]:.1f} sur 100".replace(".", ",") in text
+    if last[2] > first[3]:
+        assert title == f"Le score moyen de satisfaction augmente de {first[0]} à {last[0]}"
+        assert f"En {first[0]}, {first[1]:.1f} sur 100".replace(".", ",") in text
+    else:
+        assert title.startswith("Satisfaction de 2020 : ")
 
 
 def test_before_anything_is_published_the_titles_say_so(tmp_path: Path) -> None:

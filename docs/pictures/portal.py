@@ -20,7 +20,7 @@ MARGIN = 46
 PICTURES = {
     "portal_home": ("/", DESK, "light", True),
     "portal_question": ("/questions/hospitalisations", DESK, "light", False),
-    "portal_map": ("/questions/satisfaction-region#titre-carte", DESK, "light", False),
+    "portal_map": ("/questions/mortalite#titre-carte", DESK, "light", False),
     "portal_dark": ("/questions/consultations-etablissement", DESK, "dark", False),
     "portal_phone": ("/questions/satisfaction-region", PHONE, "light", False),
 }

@@ -63,8 +63,11 @@ STYLES: Final[dict[str, str]] = {
     "hatch": 'stroke="#9aa7af" stroke-width="1.25"',
     "withheld": 'stroke="#9aa7af" stroke-width="1"',
     "row": 'fill="#f2f5f6"',
-    "tile-above": 'fill="#f6d9c3" stroke="#a3440b" stroke-width="2"',
-    "tile-below": 'fill="#c9e3ee" stroke="#0b5d78" stroke-width="2"',
+    "tile-good": 'fill="#c9e3ee" stroke="#0b5d78" stroke-width="2"',
+    "tile-bad": 'fill="#f6d9c3" stroke="#a3440b" stroke-width="2"',
+    # Where neither is favourable.
+    "tile-above": 'fill="#d6cfea" stroke="#5a4a91" stroke-width="2"',
+    "tile-below": 'fill="#efecf8" stroke="#5a4a91" stroke-width="2"',
     "tile-same": 'fill="#eef1f3" stroke="#9aa7af" stroke-width="1"',
     # Seen only where the keyboard is, by the style sheet.
     "tile-focus": 'fill="none" stroke="none"',

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from markupsafe import Markup
 
@@ -103,8 +103,9 @@ class Side(Enum):
 
 
 SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈", Side.UNKNOWN: "?"}
-# A figure that is compared with nothing is drawn as bare as a region without one.
-SHAPES: Final = {which: "grid" if which is Side.UNKNOWN else f"tile-{which.value}" for which in Side}
+# Which side is favourable, where one is.
+Better = Literal["higher", "lower"] | None
+FAVOURABLE: Final = {Side.ABOVE: "higher", Side.BELOW: "lower"}
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class RegionMap:
     """A map. With `reference`, each region says whether its interval lies above it, below it, or holds it.
 
     A region that is not among `regions` has no figure, and is drawn as having none. One without an interval is compared
-    with nothing; `alone` says why it has none.
+    with nothing; `alone` says why it has none. `better` figures are favourable; None where neither side is.
     """
 
     title: str
@@ -134,6 +135,12 @@ class RegionMap:
     regions: Sequence[Region]
     reference: Reference | None = None
     alone: str = ""
+    better: Better = None
+
+    @property
+    def tells(self) -> bool:
+        """Whether any region stands apart from the reference: else the map says no more than the comparison."""
+        return any(side(r, self.reference) in FAVOURABLE for r in self.regions if r.value is not None)
 
     @property
     def without(self) -> str:
@@ -245,7 +252,7 @@ def places(size: Size) -> Mapping[str, _Tile]:
 def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, radius: float, hatch: str) -> str:
     where = side(region, chart.reference)
     shape = path(_hexagon(x, y, radius - GAP / 2), closed=True)
-    drawn = [tooltip(_tooltip_text(chart, region)), element("path", SHAPES[where], d=shape)]
+    drawn = [tooltip(_tooltip_text(chart, region)), element("path", _style(chart, where), d=shape)]
     if region.value is None:
         drawn = [tooltip(_tooltip_text(chart, region)), element("path", "withheld", d=shape, fill=f"url(#{hatch})")]
         half = radius * 0.6
@@ -258,6 +265,22 @@ def _tile(chart: RegionMap, region: Region, tile: _Tile, x: float, y: float, rad
         sign = f" {SIGNS[where]}" if chart.reference else ""
         drawn.append(words(x, y + radius * 0.52, text + sign, "strong", "middle", 12 if _is_small(radius) else 15.5))
     return "".join(drawn)
+
+
+def _style(chart: RegionMap, where: Side) -> str:
+    """The class of a tile. A figure that is compared with nothing is drawn as bare as a region without one."""
+    if where is Side.UNKNOWN:
+        return "grid"
+    if chart.better is None or where is Side.SAME:
+        return f"tile-{where.value}"
+    return "tile-good" if FAVOURABLE[where] == chart.better else "tile-bad"
+
+
+def _judged(chart: RegionMap, where: Side) -> str:
+    """What a side means, for the legend."""
+    if chart.better is None:
+        return ""
+    return " : favorable" if FAVOURABLE[where] == chart.better else " : défavorable"
 
 
 def _absent(tile: _Tile, x: float, y: float, radius: float) -> str:
@@ -301,13 +324,13 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
     if chart.reference:
         value = french.amount(chart.reference.value, chart.unit, chart.digits)
         texts = {
-            Side.ABOVE: f"au-dessus de {value} ({chart.reference.label})",
-            Side.BELOW: "en dessous",
+            Side.ABOVE: f"au-dessus de {value} ({chart.reference.label}){_judged(chart, Side.ABOVE)}",
+            Side.BELOW: f"en dessous{_judged(chart, Side.BELOW)}",
             Side.SAME: "ne s’en distingue pas (IC à 95 %)",
         }
         if any(r.value is not None and side(r, chart.reference) is Side.UNKNOWN for r in chart.regions):
             texts[Side.UNKNOWN] = chart.without
-        keys += [Key(partial(_sample, which), text) for which, text in texts.items()]
+        keys += [Key(partial(_sample, chart, which), text) for which, text in texts.items()]
     if any(r.value is None for r in chart.regions):
         keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
     if chart.absent:
@@ -315,6 +338,6 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
     return keys
 
 
-def _sample(which: Side, x: float, y: float) -> str:
-    box = element("rect", SHAPES[which], x=x, y=y - 1, width=22, height=14, rx=2)
+def _sample(chart: RegionMap, which: Side, x: float, y: float) -> str:
+    box = element("rect", _style(chart, which), x=x, y=y - 1, width=22, height=14, rx=2)
     return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 11)
