@@ -24,6 +24,8 @@ NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
 BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
 AFTER: Final = re.compile(r"(?<=«) ")
+THOUSANDS: Final = re.compile(r"(?<=\d) (?=\d{3}(?:\D|$))")
+UNIT_NUMBER: Final = re.compile(r"(?:(?<=\bpour)|(?<=\bsur)) (?=\d)")
 # A page has a number several times: in charts of two widths and in a table.
 CACHED_NUMBERS: Final = 50_000
 MASKED: Final = "masqué"
@@ -139,6 +141,11 @@ def capital(text: str) -> str:
 def small(text: str) -> str:
     """The text with its first letter in lower case."""
     return text[:1].lower() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """The text without a place to break a line within a number, or before one that a unit refers to ("sur 100")."""
+    return UNIT_NUMBER.sub(NO_BREAK, THOUSANDS.sub("\u202f", text))
 
 
 def typeset(text: str) -> str:

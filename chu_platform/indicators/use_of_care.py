@@ -10,11 +10,11 @@ from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 SEXES: Final = {code: french.sex(code) for code in (ALL, "F", "M")}
 AGES: Final = {band: french.age_band(band) for band in (ALL, *AGE_BANDS, UNKNOWN_BAND)}
 PLACE_LEVELS: Final[Mapping[str, LevelTexts]] = {
-    "total": LevelTexts("Ensemble"),
-    "unattached": LevelTexts("Sans établissement", ", sans établissement auquel rattacher la consultation"),
-    "region": LevelTexts("Région", " dans la région"),
-    "department": LevelTexts("Département", " dans le département"),
-    "establishment": LevelTexts("Établissement", " dans l’établissement"),
+    "total": LevelTexts("Ensemble", per=100),
+    "unattached": LevelTexts("Sans établissement", ", sans établissement auquel rattacher la consultation", per=100),
+    "region": LevelTexts("Région", " dans la région", per=100),
+    "department": LevelTexts("Département", " dans le département", per=100),
+    "establishment": LevelTexts("Établissement", " dans l’établissement", per=100_000, first="nombre"),
 }
 DIAGNOSIS_LEVELS: Final[Mapping[str, LevelTexts]] = {
     "chapter": LevelTexts("Chapitre", " pour un diagnostic de ce chapitre"),

@@ -1,5 +1,6 @@
 """Indicator 2: use of consultations by diagnosis (chapter, category, leaf)."""
 
+from dataclasses import replace
 from typing import Final
 
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
@@ -136,7 +137,7 @@ kpi_consultation_rate_by_diagnosis = Indicator(
             "officielle est compté au niveau supérieur : aucune consultation n’est perdue.",
         ),
         caution=SAMPLE_CAUTION,
-        levels=DIAGNOSIS_LEVELS,
+        levels={**DIAGNOSIS_LEVELS, "chapter": replace(DIAGNOSIS_LEVELS["chapter"], per=100)},
         search="diagnostics",
     ),
     free_range=FreeRange("consultation"),

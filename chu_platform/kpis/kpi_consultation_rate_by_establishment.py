@@ -46,13 +46,14 @@ from chu_platform.sources.activite_professionnel_sante import activite_professio
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import holds, mostly_found, none_in, usually_found
 from chu_platform.tables.columns import LONG, Column
-from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Parameter
+from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = BY_PLACE
+CONSULTED: Final = Count("consultations", "consultations")
 RULES: Final = PrimaryRules(
     counts=["events", "consultations", "patients", "base_patients"],
     parts=[("patients", "base_patients")],
@@ -289,8 +290,22 @@ kpi_consultation_rate_by_establishment = Indicator(
                 overview="level IN ('region', 'total', 'unattached')",
             ),
         ),
-        measures=use_measures(
-            "consultations", "consulté", shares="consultations réparties", whole=Count("consultations", "consultations")
+        measures=(
+            *use_measures("consultations", "consulté", shares="consultations réparties", whole=CONSULTED),
+            Measure(
+                "nombre",
+                "Nombre de consultations",
+                CONSULTED.label,
+                CONSULTED.column,
+                None,
+                None,
+                "le nombre de consultations est compté et non estimé : il n’a pas d’intervalle",
+                CONSULTED,
+                None,
+                "on compte {value}{where}",
+                0,
+                also=[Count("patients", "patients distincts")],
+            ),
         ),
         definition=(
             *USE_DEFINITION,

@@ -28,6 +28,8 @@ PLURALS: Final = {
     "establishment": "établissements",
     "chapter": "chapitres",
 }
+# SQL condition of the rows of regions: what lies elsewhere, or nobody knows where, is none of them.
+ARE_REGIONS: Final = f"region_code NOT IN ('{ALL}', '{ELSEWHERE}', '{UNKNOWN}')"
 BAND_START: Final = re.compile(r"\d+")
 
 
@@ -109,6 +111,10 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
     def figure(column: str | None) -> float | None:
         return None if column is None or row[column] is None else float(row[column])
 
+    def scaled(column: str | None) -> float | None:
+        value = figure(column)
+        return None if value is None else value * measure.factor
+
     usual = None
     if measure.usual and row[measure.usual.value] is not None:
         usual = (row[measure.usual.value], row[measure.usual.low], row[measure.usual.high])
@@ -121,9 +127,9 @@ def as_cell(question: Question, measure: Measure, row: Row) -> Cell:
         row["is_masked"],
         # Tables outside editions do not have the column.
         bool(row.get("revision_pending")),
-        figure(measure.value),
-        figure(measure.low),
-        figure(measure.high),
+        scaled(measure.value),
+        scaled(measure.low),
+        scaled(measure.high),
         figure(measure.numerator.column if measure.numerator else None),
         figure(measure.denominator.column if measure.denominator else None),
         [figure(count.column) for count in measure.counts],
@@ -208,6 +214,7 @@ class Peers:
         title: French title of the comparison.
         cells: The cells, the highest figure first. If there are more than `MAX_PEERS`, the highest ones with a figure,
             and the chosen one.
+        added: Whether the chosen one is none of the highest ones, and was added to them.
         natural: Whether the cells have a natural order (age bands, years); then they have no rank.
         shown: The number of all peers with a figure.
         masked: The number of all peers that are masked.
@@ -228,6 +235,7 @@ class Peers:
     p80: float | None
     rank: tuple[int, int] | None
     rows: Sequence[Row] = field(repr=False)
+    added: bool = False
 
     @property
     def complete(self) -> bool:
@@ -251,7 +259,7 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
     """The peers of a cell."""
     condition, parameters, title, natural = peer_condition(question, own)
     most = MAX_PERIODS if natural else MAX_PEERS
-    key = (question.slug, measure.key, condition, *sorted(parameters.items()))
+    key = (question.slug, measure.key, measure.unit, condition, *sorted(parameters.items()))
 
     def find_group() -> _PeerGroup:
         return _peer_group(snapshot, question, measure, (condition, parameters), natural)
@@ -267,10 +275,12 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         lows, highs = snapshot.kept(("limits", *key), find_limits)
         above = len(lows) - int(lows.searchsorted(own.high, "right"))
         ranks = (above + 1, group.shown - int(highs.searchsorted(own.low, "left")))
+    added = False
     if len(found) > most:
         # There are too many peers to show: leave out those without a figure.
         found = [c for c in found[:most] if c.shown]
-        if belongs and not natural and all(c.x != own.x for c in found):
+        added = belongs and not natural and all(c.x != own.x for c in found)
+        if added:
             found.append(own)
     enough = group.quantiles is not None and group.shown >= MIN_VALUES_FOR_QUANTILES
     p20, median, p80 = group.quantiles if enough and group.quantiles else (None, None, None)
@@ -286,12 +296,15 @@ def peers(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -
         p80,
         ranks,
         group.rows,
+        added,
     )
 
 
 def _is_unknown(x: X) -> bool:
     """Whether an X is what could not be placed: it is none of the places or kinds that are compared."""
-    return x.get("code") == UNKNOWN or x.get("speciality") == UNKNOWN_LABEL
+    return (
+        x.get("code") == UNKNOWN or x.get("speciality") == UNKNOWN_LABEL or x.get("region_code") in (ELSEWHERE, UNKNOWN)
+    )
 
 
 def _peer_group(
@@ -313,7 +326,9 @@ def _peer_group(
         f"quantile_cont({value}, [0.2, 0.5, 0.8]) AS quantiles FROM {relation(question)} WHERE {condition}",
         parameters,
     )[0]
-    return _PeerGroup(rows, [as_cell(question, measure, row) for row in rows], **summary)
+    quantiles = summary.pop("quantiles")
+    scaled = None if quantiles is None else [q if q is None else q * measure.factor for q in quantiles]
+    return _PeerGroup(rows, [as_cell(question, measure, row) for row in rows], quantiles=scaled, **summary)
 
 
 def _sorted_limits(
@@ -323,7 +338,7 @@ def _sorted_limits(
     limits = (sql_name(measure.low or measure.value), sql_name(measure.high or measure.value))
     lows, highs = (
         snapshot.table(
-            f"SELECT CAST({limit} AS DOUBLE) AS found FROM {relation(question)} "
+            f"SELECT CAST({limit} AS DOUBLE) * {measure.factor} AS found FROM {relation(question)} "
             f"WHERE {condition} AND {limit} IS NOT NULL ORDER BY 1",
             parameters,
         )["found"].to_numpy()
@@ -353,11 +368,11 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
             )
             shared |= {"profession": x["profession"], "unknown": UNKNOWN_LABEL}
     elif "survey" in x:
-        condition, shared = f"survey = $survey AND region_code <> '{ALL}'", {"survey": x["survey"]}
+        condition, shared = f"survey = $survey AND {ARE_REGIONS}", {"survey": x["survey"]}
         title = "Les régions"
     elif "region_code" in x:
         shared = {column: value for column, value in x.items() if column != "region_code"}
-        condition = " AND ".join((f"region_code <> '{ALL}'", *(f"{sql_name(c)} = ${c}" for c in shared)))
+        condition = " AND ".join((ARE_REGIONS, *(f"{sql_name(c)} = ${c}" for c in shared)))
         title = "Les régions"
     else:
         shared = {c: value for c, value in x.items() if c != "age_band"}
@@ -376,7 +391,7 @@ def _same_level(x: X) -> tuple[str, dict[str, object], str]:
         return condition, same, f"Les {PLURALS[level]}"
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
-        f"level = $level AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
+        f"level = $level AND code <> '{UNKNOWN}' AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
         f"(SELECT {inside} FROM published_diagnosis WHERE level = $level AND code = $code))"
     )
     title = "Les catégories du même chapitre" if level == "category" else "Les diagnostics de la même catégorie"

@@ -15,7 +15,7 @@ from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
-from chu_platform.tables.spark_sql import WHOLE_PROFESSION
+from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
 UNREADABLE: Final = (
@@ -51,6 +51,11 @@ class Choice:
     asked: str | None = None
 
     @property
+    def measures(self) -> Sequence[Measure]:
+        """The measures of X, as they are displayed; a page opens with the first one."""
+        return self.question.measures_at(self.x.get("level"))
+
+    @property
     def only_months(self) -> bool:
         """Whether there are no periods longer than a month."""
         return all(o.period.grain == "month" for o in self.periods)
@@ -62,7 +67,7 @@ class Choice:
         """
         parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
         parameters[PERIOD] = self.period.written
-        if self.measure is not self.question.measures[0]:
+        if self.measure.key != self.measures[0].key:
             parameters[MEASURE] = self.measure.key
         return question_address(self.question, {**parameters, **changes}, file)
 
@@ -92,13 +97,14 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
         raise Refused(UNREADABLE, HTTPStatus.SERVICE_UNAVAILABLE)
     names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
     asked = single(given, names)
-    measure = question.measure(asked.get(MEASURE))
-    if measure is None:
+    if question.measure(asked.get(MEASURE)) is None:
         raise Refused("Cette mesure n’existe pas pour cette question.")
     written = asked.get(PERIOD) or None
     if written and not is_written(written):
         raise Refused("La période s’écrit 2019, 2019-T2, 2019-05 ou tout.")
     x = _x(snapshot, question, asked)
+    measures = question.measures_at(x.get("level"))
+    measure = next((m for m in measures if m.key == asked.get(MEASURE)), measures[0])
     rows = history(snapshot, question, x)
     if not rows:
         _require_published(snapshot, question)
@@ -131,14 +137,19 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         groups = []
         for level in (*WHOLE_LEVELS, "region", "department", "chapter"):
             rows = snapshot.rows(
-                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY strip_accents(label)",
-                {"level": level},
+                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level "
+                "ORDER BY code = $unknown, strip_accents(label)",
+                {"level": level, "unknown": UNKNOWN},
             )
             if rows:
                 label = question.levels[level].label
                 coded = level in ("department", "chapter")
                 listed = [
-                    (f"{level}:{r['code']}", f"{r['code']} – {r['label']}" if coded else r["label"]) for r in rows
+                    (
+                        f"{level}:{r['code']}",
+                        f"{r['code']} – {r['label']}" if coded and r["code"] != UNKNOWN else r["label"],
+                    )
+                    for r in rows
                 ]
                 groups.append((f"{label}s" if len(rows) > 1 else label, listed))
         return groups

@@ -74,8 +74,13 @@ def rows_over_time(snapshot: Snapshot, view: View) -> pa.Table:
 
 
 def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
-    """The published rows of the comparison: all of them, also those that the page does not draw."""
+    """The published rows of the comparison, also those that the page does not draw.
+
+    Of a long comparison, those with a figure: tens of thousands of masked rows would tell no more than their number.
+    """
     condition, parameters, _, _ = peer_condition(view.question, view.cell)
+    if not view.peers.complete:
+        condition = f"{condition} AND NOT is_masked"
     return _rows(snapshot, view.question, condition, parameters)
 
 

@@ -1,10 +1,11 @@
 """The questions of the portal: those of the indicators, with the described tables that answer them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Final
 
+from chu_platform import french
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 
@@ -34,12 +35,12 @@ class Question(IndicatorQuestion):
 
 
 def questions_of(catalogue: DescribedCatalogue) -> Sequence[Question]:
-    """The questions of a catalogue, in their order."""
-    return [
-        Question(
-            table=catalogue.table(described.table),
-            fact=catalogue.table(described.fact),
-            **{f.name: getattr(described.question, f.name) for f in fields(IndicatorQuestion)},
-        )
-        for described in catalogue.questions
-    ]
+    """The questions of a catalogue, in their order. In their texts and units no line may break within a number."""
+    found = []
+    for described in catalogue.questions:
+        given = {f.name: getattr(described.question, f.name) for f in fields(IndicatorQuestion)}
+        given["measures"] = [replace(m, unit=french.unbroken(m.unit)) for m in described.question.measures]
+        given["definition"] = [french.unbroken(paragraph) for paragraph in described.question.definition]
+        table, fact = catalogue.table(described.table), catalogue.table(described.fact)
+        found.append(Question(table=table, fact=fact, **given))
+    return found

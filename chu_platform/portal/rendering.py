@@ -170,7 +170,7 @@ class Renderer:
         choice, own = view.choice, view.cell
         question = choice.question
         asked = view.instead_of or view.measure
-        carried = asked.key if choice.explicit and asked is not question.measures[0] else None
+        carried = asked.key if choice.explicit and asked.key != choice.measures[0].key else None
         fields = _fields(snapshot, choice, own.label)
         downloads = _downloads(view)
         episodes = episodes_of(snapshot, choice)
@@ -196,7 +196,7 @@ class Renderer:
             "carried": carried,
             "choice_lists": [] if self._addresses.served else self._choice_lists(choice, fields, carried),
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
-            "measures": [(choice.address(**{MEASURE: m.key}), m.label, m is view.measure) for m in question.measures],
+            "measures": [(choice.address(**{MEASURE: m.key}), m.label, m == view.measure) for m in choice.measures],
             "trend": trend(about(view.trend_chart, view.cell.period.label), "evolution"),
             "trend_table": (
                 columns_of(view.shown_over_time, "Période"),

@@ -195,11 +195,18 @@ def left_out(peers: Peers) -> str:
     """What a comparison does not show."""
     texts = []
     drawn = sum(c.value is not None for c in peers.cells)
+    of_page = peers.added and peers.cells[-1].value is not None
     if peers.shown > drawn:
         others = french.counted(peers.shown - drawn, "autre n’est pas dessiné", "autres ne sont pas dessinés")
-        texts.append(f"Les {drawn} plus élevés sont dessinés ; {others} (ils sont dans les fichiers à télécharger).")
+        which = f"Les {drawn - of_page} plus élevés{' et celui de cette page' if of_page else ''} sont dessinés"
+        texts.append(f"{which} ; {others} (ils sont dans les fichiers à télécharger).")
     if peers.masked:
-        undrawn = "" if peers.complete else ", non dessinés" if peers.masked > 1 else ", non dessiné"
+        undrawn = ""
+        if not peers.complete:
+            one, several = ", ni dessiné ni dans les fichiers", ", ni dessinés ni dans les fichiers"
+            undrawn = several if peers.masked > 1 else one
+            if peers.added and peers.cells[-1].masked:
+                undrawn = f", hors des fichiers ; seul celui de cette page est marqué"
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
         texts.append(f"{masked} : trop peu de personnes ou de professionnels, ou de quoi en retrouver un.")
     if peers.absent:

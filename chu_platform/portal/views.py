@@ -32,7 +32,7 @@ from chu_platform.portal.sentences import NO_FIGURE, limits, missing
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
-OUT_OF_100: Final = "sur 100"
+OUT_OF_100: Final = french.unbroken("sur 100")
 
 MONTHS_OF_YEAR: Final = 12
 # Of many months, those of these numbers of years are drawn: up to the chosen one, and after it.
@@ -82,11 +82,11 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
     instead_of = asked.measure if asked.explicit and asked.measure is not choice.measure else None
     why = missing(as_cell(question, asked.measure, row)) or ""
     over = choice.measure.over_time
-    shown = (question.measure(over) if over else None) or choice.measure
+    shown = next((m for m in choice.measures if m.key == over), choice.measure)
     series: Sequence[Cell] = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:
         # A rate of one year alone has no trend: what it counts has one.
-        for measure in question.measures:
+        for measure in choice.measures:
             other_series = over_time(question, measure, choice.rows, period.grain)
             if sum(c.value is not None for c in other_series) > 1:
                 shown, series = measure, other_series
@@ -115,7 +115,7 @@ def with_figure(choice: Choice) -> Choice:
     own = as_cell(choice.question, choice.measure, row)
     if own.value is not None or own.masked:
         return choice
-    others = (m for m in choice.question.measures if as_cell(choice.question, m, row).value is not None)
+    others = (m for m in choice.measures if as_cell(choice.question, m, row).value is not None)
     return replace(choice, measure=next(others, choice.measure))
 
 

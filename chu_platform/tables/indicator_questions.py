@@ -1,8 +1,8 @@
 """Portal page of an indicator, as part of its declaration: question, measures and parameters, in French."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Usual:
     limits: str
 
 
+# Units of a share, by the number that it is displayed for: the unit, its share of a rate per 1 000, and the decimals.
+PER: Final = {100: ("%", 0.1, 1), 100_000: ("pour 100 000", 100.0, 0)}
+
+
 @dataclass(frozen=True)
 class Measure:
     """A figure of an indicator: columns of its value and its limits, its numerator and denominator.
@@ -35,7 +39,7 @@ class Measure:
     figure without limits, if other figures of the measure have them. `better` says which figures are favourable: the
     higher or the lower ones; None where the figure tells neither (a use of care, a crude rate, which follows the age of
     the population). The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend
-    shows in place of this one.
+    shows in place of this one. A figure is displayed as its column times `factor`.
     """
 
     key: str
@@ -55,6 +59,14 @@ class Measure:
     usual: Usual | None = None
     over_time: str | None = None
     better: Literal["higher", "lower"] | None = None
+    factor: float = 1.0
+
+    def for_each(self, number: int) -> "Measure":
+        """The measure, of a share in ‰ for each `number` instead of 1 000: 641 ‰ are better read as 64 %."""
+        if self.unit != "‰" or number not in PER:
+            return self
+        unit, factor, decimals = PER[number]
+        return replace(self, unit=unit, factor=factor, decimals=decimals)
 
     @property
     def counts(self) -> Sequence[Count]:
@@ -79,10 +91,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class LevelTexts:
-    """French texts of a level of a hierarchy (region, chapter, ...): `where` is its part of a sentence."""
+    """French texts of a level of a hierarchy (region, chapter, ...): `where` is its part of a sentence.
+
+    Shares are displayed for each `per`. `first` is the key of the measure that a page of the level opens with, if it is
+    not the first one of the question.
+    """
 
     label: str
     where: str = ""
+    per: int = 1000
+    first: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,3 +160,10 @@ class IndicatorQuestion:
         if key is None:
             return self.measures[0]
         return next((m for m in self.measures if m.key == key), None)
+
+    def measures_at(self, level: str | None) -> Sequence[Measure]:
+        """The measures as they are displayed at a level (None: no level), the one that a page opens with first."""
+        texts = self.levels.get(level or "")
+        if texts is None:
+            return self.measures
+        return sorted((m.for_each(texts.per) for m in self.measures), key=lambda m: m.key != texts.first)

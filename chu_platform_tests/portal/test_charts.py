@@ -373,7 +373,7 @@ def test_a_region_speaks_by_sign_and_number_not_by_colour_alone() -> None:
 def test_favourable_and_unfavourable_have_one_colour_each(
     better: Literal["higher", "lower"] | None, classes: list[str], said: set[str]
 ) -> None:
-    """More deaths are not the colour of better satisfaction; the legend has it in words. Île-de-France, Corse, Mayotte."""
+    """More deaths are not the colour of better satisfaction. In order: Île-de-France, Corse, Mayotte."""
     chart = replace(FRANCE, better=better)
     drawn = regions.draw(chart, "r", WIDE)
     tiles = [e.get("class") for e in parsed(drawn).iter(f"{SVG}path") if (e.get("class") or "") in classes]

@@ -3,7 +3,8 @@
 import csv
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from http import HTTPStatus
 from io import BytesIO, StringIO
 from typing import Any
@@ -19,8 +20,10 @@ from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
+from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.questions import BREAKDOWNS, Measure, Question
-from chu_platform.portal.readable_periods import GRAINS
+from chu_platform.portal.readable_periods import GRAINS, Period
+from chu_platform.portal.sentences import left_out
 from chu_platform.release.published_quality import published_quality
 from chu_platform.tables.table import Table
 from chu_platform_tests.html import Element
@@ -66,6 +69,25 @@ def figure_of(page: Element) -> str:
     return shown.own_text or shown.one(".masked").text
 
 
+# Shares of patients by level: for how many a share per 1 000 is displayed, by factor, unit and decimals.
+PER_100, PER_100_000 = (0.1, "%", 1), (100, "pour 100 000", 0)
+DISPLAYED = {
+    ("consultations-etablissement", "taux", "total"): PER_100,
+    ("consultations-etablissement", "taux", "unattached"): PER_100,
+    ("consultations-etablissement", "taux", "region"): PER_100,
+    ("consultations-etablissement", "taux", "department"): PER_100,
+    ("consultations-etablissement", "taux", "establishment"): PER_100_000,
+    ("consultations-diagnostic", "taux", "chapter"): PER_100,
+}
+
+
+def displayed(question: Question, measure: Measure, row: Mapping[str, Any]) -> str:
+    """The figure of a row with its unit, as a reader sees it."""
+    as_declared = (1, measure.unit, measure.decimals)
+    factor, unit, decimals = DISPLAYED.get((question.slug, measure.key, str(row.get("level"))), as_declared)
+    return f"{french.number(row[measure.value] * factor, decimals)} {unit}"
+
+
 def section(page: Element, name: str) -> Element:
     """The part of a page of a question below a heading: evolution, carte, comparaison, ..."""
     return page.one(f"section[aria-labelledby=titre-{name}]")
@@ -83,9 +105,7 @@ def test_a_figure_is_that_of_the_published_table(question: Question, made: Home,
         assert shown, measure.key
         for row in some(shown, 4):
             page = portal.page(address(question, row, measure))
-            expected = french.number(row[measure.value], measure.decimals)
-            unit = measure.unit
-            assert figure_of(page) == f"{expected} {unit}".replace("\u202f", " "), row
+            assert figure_of(page) == " ".join(displayed(question, measure, row).split()), row
             for count in (measure.numerator, measure.denominator):
                 if count and row[count.column] is not None:
                     number = french.number(row[count.column], 0 if float(row[count.column]).is_integer() else 1)
@@ -317,14 +337,18 @@ def test_a_csv_begins_with_the_youngest(portal: Served) -> None:
 
 
 def test_a_comparison_file_also_has_what_the_page_does_not_draw(made: Home, portal: Served) -> None:
-    establishments = published(
-        made,
-        BY_SLUG["consultations-etablissement"],
-        "level = 'establishment' AND period_grain = 'all'",
-    )
-    path = f"consultations-etablissement/comparaison.parquet?x=establishment:{establishments[0]['code']}&periode=tout"
-    answer = portal.get(f"/questions/{path}")
-    assert pq.read_table(BytesIO(answer.body)).num_rows == len(establishments) > 40
+    """Of a short comparison every row; of a long one every row with a figure, not thousands of masked ones."""
+    question = BY_SLUG["consultations-etablissement"]
+    rows = published(made, question, "level = 'establishment' AND period_grain = 'all'")
+    shown = [row for row in rows if not row["is_masked"]]
+    path = f"/questions/{question.slug}/comparaison.{{}}?x=establishment:{rows[0]['code']}&periode=tout"
+    assert len(rows) > 40 and pq.read_table(BytesIO(portal.get(path.format("parquet")).body)).num_rows == len(shown)
+    assert "masqué" not in portal.get(path.format("csv")).text
+    regions = published(made, question, "level = 'region' AND period_grain = 'year' AND code <> 'inconnu'")
+    year = max(row["period_start"] for row in regions)
+    path = f"/questions/{question.slug}/comparaison.parquet?x=region:11&periode={year.year}"
+    found = pq.read_table(BytesIO(portal.get(path).body)).to_pylist()
+    assert {r["code"] for r in found} == {r["code"] for r in regions if r["period_start"] == year}
 
 
 def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made: Home, portal: Served) -> None:
@@ -335,7 +359,52 @@ def test_of_many_only_those_with_a_figure_are_drawn_and_the_others_counted(made:
     comparison = section(page, "comparaison")
     drawn = comparison.all("figure tbody tr")
     assert 0 < len(drawn) <= min(len(rows) - len(masked), 40) + 1
-    assert f"{french.number(len(masked))} chiffres masqués, non dessinés".replace("\u202f", " ") in comparison
+    count = french.number(len(masked)).replace("\u202f", " ")
+    assert f"{count} chiffres masqués, hors des fichiers ; seul celui de cette page est marqué" in comparison
+
+
+def _peers(cells: Sequence[Cell], shown: int, masked: int, added: bool) -> Peers:
+    return Peers("Les établissements", cells, False, shown, masked, 0, None, None, None, None, [], added)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, "Les 40 plus élevés sont dessinés ; 60 autres ne sont pas dessinés"),
+        (1.0, "Les 40 plus élevés et celui de cette page sont dessinés ; 59 autres ne sont pas dessinés"),
+    ],
+)
+def test_a_caption_counts_as_the_highest_only_what_is_among_them(own: float | None, expected: str) -> None:
+    period = Period("year", date(2019, 1, 1), date(2020, 1, 1))
+
+    def cell(value: float) -> Cell:
+        return Cell({}, "", "", period, False, False, False, value, None, None, None, None, [])
+
+    cells = [cell(100.0 - n) for n in range(40)] + ([cell(own)] if own else [])
+    said = left_out(_peers(cells, 100, 7, own is not None)).replace(french.NO_BREAK, " ")
+    assert said.startswith(f"{expected} (ils sont dans les fichiers à télécharger).")
+    assert "7 chiffres masqués, ni dessinés ni dans les fichiers" in said
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
+def test_what_nobody_knows_is_neither_compared_nor_ranked(question: Question, made: Home, portal: Served) -> None:
+    """Unknown places, diagnoses and specialities, and deaths outside the regions; ages have their own order."""
+    unknown = [
+        row
+        for row in published(made, question, "NOT is_masked")
+        if "inconnu" in (row.get("code"), str(row.get("speciality")).lower(), row.get("region_code"))
+        or row.get("region_code") == "99"
+    ]
+    for row in some(unknown, 3):
+        page = portal.page(address(question, row, question.measures[0]))
+        comparison = section(page, "comparaison")
+        assert not re.search("Rang établi|fourchette de rangs|Aucun rang", "".join(e.text for e in comparison.all("p")))
+        compared = [e.text for e in comparison.all("figure tbody th")]
+        assert not [name for name in compared if re.search("inconnu", name, re.IGNORECASE)], compared
+    if question.slug in ("consultations-etablissement", "deces-region"):
+        assert unknown
+        listed = [e.text for e in portal.page(f"/questions/{question.slug}").all("select[name=x] option")]
+        assert "inconnu – Inconnu" not in listed
 
 
 def test_an_interval_of_scores_ends_where_scores_end(made: Home, portal: Served) -> None:
@@ -368,11 +437,56 @@ def test_a_mean_of_few_sites_has_no_interval_and_is_compared_with_nothing(made: 
 
 
 def test_lines_without_a_figure_are_named(made: Home, portal: Served) -> None:
+    """Mayotte has no population before 2014; deaths outside the regions are none of the regions."""
     question = BY_SLUG["deces-region"]
-    where = "year = 2019 AND sex = 'all' AND age_band = 'all' AND NOT is_masked AND rate_per_1000 IS NULL"
-    (row,) = published(made, question, where)
-    page = portal.page("/questions/deces-region?periode=2019&mesure=taux")
-    assert f"1 ligne n’a pas de chiffre à cette mesure ({french.capital(row['region_label'])})." in page
+    where = "year = 2005 AND sex = 'all' AND age_band = 'all' AND NOT is_masked AND rate_per_1000 IS NULL"
+    without = [r for r in published(made, question, where) if r["region_code"] != "99"]
+    page = portal.page("/questions/deces-region?periode=2005&mesure=taux")
+    assert [r["region_label"] for r in without] == ["Mayotte"]
+    assert "1 ligne n’a pas de chiffre à cette mesure (Mayotte)." in page
+    assert "Étranger" in section(page, "comparaison").all("table")[-1]
+
+
+def test_a_page_of_an_establishment_opens_with_its_count_and_has_its_rate_per_100_000(
+    made: Home, portal: Served
+) -> None:
+    question = BY_SLUG["consultations-etablissement"]
+    row = some(published(made, question, "level = 'establishment' AND NOT is_masked"), 1)[0]
+    page = portal.page(f"/questions/{question.slug}?x=establishment:{row['code']}")
+    assert figure_of(page) == f"{row['consultations']} consultations"
+    assert str(row["patients"]) in [e.text for e in page.all("dl.stats dd")]
+    rate = page.one("nav[aria-label=Mesure]").all("a")[1].attributes["href"]
+    low, high = (round(row[f"rate_{end}"] * 100) for end in ("low", "high"))
+    page = portal.page(rate)
+    assert figure_of(page) == f"{round(row['rate_per_1000'] * 100)} pour 100 000"
+    assert f"{low} à {high} pour 100 000" in page.one("dl.stats")
+    assert portal.page(page.one("#lien").attributes["href"]) == page
+    # In the comparison and among the contexts the unit is the same.
+    assert {h.text for h in page.all("th.number") if "Taux de recours" in h.text} == {"Taux de recours (pour 100 000)"}
+
+
+def test_a_share_of_two_thirds_is_a_percentage(made: Home, portal: Served) -> None:
+    """641,4 ‰ are 64,1 %, in the sentence, the figure, the interval, the axis and the table."""
+    rows = published(made, BY_SLUG["consultations-etablissement"], "level = 'total' AND period_grain = 'year'")
+    row = max((r for r in rows if not r["is_partial"]), key=lambda r: r["period_start"])
+    page = portal.page(f"/questions/consultations-etablissement?periode={row['period_start'].year}")
+    share = f"{row['patients'] / row['base_patients']:.1%}".replace(".", ",").replace("%", " %")
+    assert f"{share} des patients de la base ont consulté" in page.one("h1") and figure_of(page) == share
+    assert "‰" not in page.one("h1").text + page.one("dl.stats").text + section(page, "evolution").text
+    assert f"{share} des patients" in portal.page("/")
+
+
+def test_no_line_breaks_within_a_number_or_before_the_number_of_a_unit(portal: Served) -> None:
+    paths = [f"/questions/{q.slug}?mesure={m.key}" for q in QUESTIONS for m in q.measures]
+    for path in ["/", "/recit", "/methode", *paths]:
+        text = parsed_raw(portal.get(path).body.decode())
+        assert not re.search(r"\d \d{3}\b|\b(?:sur|pour) \d+(?:[.,]\d+)?\b(?! [a-zé])", text), path
+
+
+def parsed_raw(page: str) -> str:
+    """The text of a page without its charts, with its unbreakable spaces as they are."""
+    bare = re.sub(r"<(svg|script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return re.sub(r"<[^>]+>", "\n", bare)
 
 
 TILES = ".tile-good, .tile-bad, .tile-above, .tile-below"
@@ -453,7 +567,9 @@ def test_the_measure_that_is_chosen_is_compared(question: Question, portal: Serv
         page = portal.page(f"/questions/{question.slug}?mesure={measure.key}")
         comparison = section(page, "comparaison")
         headings = [e.text for e in comparison.all("figure th[scope=col].number")]
-        assert headings[0] == f"{measure.label} ({measure.unit})"
+        level = {"consultations-etablissement": "total", "consultations-diagnostic": "chapter"}.get(question.slug, "")
+        _, unit, _ = DISPLAYED.get((question.slug, measure.key, level), (1, measure.unit, 1))
+        assert headings[0] == " ".join(f"{measure.label} ({unit})".split())
 
 
 def test_the_two_surveys_are_beside_each_other_never_mixed(made: Home, portal: Served) -> None:

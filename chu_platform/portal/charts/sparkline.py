@@ -15,7 +15,7 @@ HEIGHT: Final = 40
 
 
 def sparkline(title: str, unit: str, digits: int, moments: Sequence[Moment], name: str) -> Markup:
-    """The whole periods from zero, the last one a dot; the line breaks at a figure that is missing or does not compare."""
+    """The whole periods from zero, the last one a dot; the line breaks where one is missing or does not compare."""
     whole = [m for m in by_time(moments) if not m.partial]
     shown = [(i, m.value) for i, m in enumerate(whole) if m.value is not None]
     y = scale([v for _, v in shown], HEIGHT - 6.0, 6.0, from_zero=True)
