@@ -391,7 +391,8 @@ def _same_level(x: X) -> tuple[str, dict[str, object], str]:
         return condition, same, f"Les {PLURALS[level]}"
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
-        f"level = $level AND code <> '{UNKNOWN}' AND code IN (SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
+        f"level = $level AND code <> '{UNKNOWN}' AND code IN "
+        f"(SELECT code FROM published_diagnosis WHERE level = $level AND {inside} = "
         f"(SELECT {inside} FROM published_diagnosis WHERE level = $level AND code = $code))"
     )
     title = "Les catégories du même chapitre" if level == "category" else "Les diagnostics de la même catégorie"

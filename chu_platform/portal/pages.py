@@ -24,10 +24,12 @@ Handler = Callable[[Request], Response]
 # What was asked for last is made of a new snapshot before it is served: so many pages, about 10 ms of CPU time each.
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
+EVERYTHING: Final = "everything"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.HOME, HOME),
     (f"{addresses.QUESTIONS}{{name}}", QUESTION),
+    (addresses.SEARCH, EVERYTHING),
     (f"{addresses.SEARCHES}{{name}}", SEARCH),
     (addresses.STORY, STORY),
     (addresses.METHOD, METHOD),
@@ -99,11 +101,28 @@ class Pages:
             return self._renderer.question(snapshot, view_of(snapshot, choose(snapshot, asked.name, given)))
         if asked.kind == SEARCH:
             return self._search(snapshot, asked.name, given)
+        if asked.kind == EVERYTHING:
+            return self._everything(snapshot, _words(single(given, ("q",))))
         if asked.kind == QUALITY:
             return self._renderer.quality(snapshot, _words(single(given, ("q",))))
         single(given, ())
         render = {HOME: self._renderer.home, STORY: self._renderer.story, METHOD: self._renderer.method}
         return render[asked.kind](snapshot)
+
+    def suggestions(self, request: Request) -> Response:
+        """A list of links for what is typed into a search field: nothing that the search itself does not find."""
+        words = _words(single(request.query_params.multi_items(), ("q",)))
+        snapshot = self._reader.snapshot
+        kinds = search.everything(snapshot, words, search.MAX_OF_KIND) if words else []
+        hits = [hit for kind in kinds for hit in kind.found][: search.MAX_SUGGESTIONS]
+        return HTMLResponse(self._renderer.suggestions(words, hits))
+
+    def _everything(self, snapshot: Snapshot, words: str) -> str | Response:
+        """What words find; where that is one thing alone, its page."""
+        kinds = search.everything(snapshot, words) if words else []
+        if sum(kind.count for kind in kinds) == 1 and not kinds[0].instead:
+            return RedirectResponse(kinds[0].found[0].address, HTTPStatus.SEE_OTHER)
+        return self._renderer.everything(snapshot, words, kinds)
 
     def _search(self, snapshot: Snapshot, kind: str, given: Sequence[tuple[str, str]]) -> str | Response:
         """Establishments or diagnoses by words; one that is named by its code leads straight to its page."""
@@ -142,5 +161,6 @@ def _inputs(snapshot: Snapshot, asked: Asked) -> str:
 
 FILES: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
     (f"{addresses.QUESTIONS}{{slug}}/{{file}}", lambda pages: pages.download),
+    (addresses.SUGGESTIONS, lambda pages: pages.suggestions),
     (addresses.HEALTH, lambda pages: pages.health),
 )

@@ -177,6 +177,32 @@ def _shares(snapshot: Snapshot, question: Question) -> Mapping[tuple[str, str], 
     return {(r["grain"], r["level"]): r["visible_share"] for r in rows}
 
 
+@dataclass(frozen=True)
+class CheckCounts:
+    """All checks of the warehouse by result; together they are all of them."""
+
+    passed: int
+    remarks: int
+    failed: int
+    waiting: int
+
+    @property
+    def all(self) -> int:
+        """Their number."""
+        return self.passed + self.remarks + self.failed + self.waiting
+
+
+def check_counts(snapshot: Snapshot) -> CheckCounts:
+    """How many checks passed, left a remark, failed and block, and were not run."""
+    (row,) = snapshot.rows(
+        "SELECT count(*) FILTER (status = 'passed') AS passed, "
+        "count(*) FILTER (status = 'failed' AND NOT blocking) AS remarks, "
+        "count(*) FILTER (status = 'failed' AND blocking) AS failed, "
+        "count(*) FILTER (status NOT IN ('passed', 'failed')) AS waiting FROM check_result"
+    )
+    return CheckCounts(**row)
+
+
 def problems_of(snapshot: Snapshot) -> Sequence[MeasuredCheck]:
     """All checks, of any table, that failed or were not run."""
     rows = snapshot.rows("SELECT * FROM check_result WHERE status <> 'passed' ORDER BY status, layer, \"table\"")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal import quality, search, sentences
 from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
-from chu_platform.portal.cells import Cell, PlaceSums, periods_at, summed
+from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.sparkline import sparkline
@@ -23,9 +23,10 @@ from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
-from chu_platform.portal.reliability import MeasuredCheck, Reliability, problems_of, reliability
+from chu_platform.portal.reliability import MeasuredCheck, Reliability, check_counts, problems_of, reliability
+from chu_platform.portal.search import Hit, Hits
 from chu_platform.portal.story import story_of
-from chu_platform.portal.views import View, columns_of, linked_map, row_of, unit_and_title, view_of
+from chu_platform.portal.views import TableRow, View, columns_of, linked_map, row_of, unit_and_title, view_of
 from chu_platform.tables.table import Layer, Zone
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -57,6 +58,16 @@ class Field:
     label: str
     value: str
     groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class Below:
+    """A table of what lies below a place or diagnosis: title, columns, rows, and how many others there are."""
+
+    title: str
+    columns: Sequence[tuple[str, bool]]
+    rows: Sequence[TableRow]
+    others: int
 
 
 class Renderer:
@@ -99,6 +110,15 @@ class Renderer:
             begin=options(snapshot, question, question.parameters[0]),
         )
 
+    def everything(self, snapshot: Snapshot, words: str, kinds: Sequence[Hits]) -> str:
+        """What words find among questions, places, establishments and diagnoses."""
+        return self._page("everything.html", snapshot, words=words, kinds=kinds)
+
+    def suggestions(self, words: str, hits: Sequence[Hit]) -> str:
+        """The same as a part of a page, for a search field."""
+        template = _environment().get_template("suggestions.html")
+        return french.typeset(template.render(addresses=self._addresses, words=words, hits=hits))
+
     def method(self, snapshot: Snapshot) -> str:
         """How everything is calculated, and the state of the data."""
         problems = snapshot.once("problems", lambda: problems_of(snapshot))
@@ -109,7 +129,7 @@ class Renderer:
             questions=[(q, reliability(snapshot, q)) for q in snapshot.questions],
             problems=problems,
             checks_table=_checks_table(problems),
-            checks=snapshot.rows("SELECT count(*) AS n FROM check_result")[0]["n"],
+            counts=check_counts(snapshot),
         )
 
     def quality(self, snapshot: Snapshot, words: str = "") -> str:
@@ -154,13 +174,12 @@ class Renderer:
     def _facts(self, snapshot: Snapshot, view: View) -> Mapping[str, Any]:
         """What a page of a question shows beside its view: reliability, and the places or diagnoses inside."""
         level, question = view.cell.x.get("level"), view.question
-        below = search.inside(snapshot, question, level, view.cell.x["code"]) if level else search.Results([], 0)
         known = reliability(snapshot, question, level, view.choice.period.grain)
         is_site = level == "establishment"
         return {
             "reliability": known,
             "checks_table": _checks_table(known.problems),
-            "below": below,
+            "below": self._below(snapshot, view),
             "quality_columns": quality.RESULT_COLUMNS,
             "quality": quality.results_of(snapshot, "establishment_key", view.cell.x["code"]) if is_site else [],
         }
@@ -213,7 +232,7 @@ class Renderer:
                 columns_of(view.measure, "Repère"),
                 [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.context_cells],
             ),
-            "below_address": lambda x: question_address(question, {"x": x}),
+            "trend_note": _trend_note(view),
             "downloads": [
                 (title, files, any(self._addresses.of(address) is not None for address, _, _ in files))
                 for title, files in downloads
@@ -223,6 +242,22 @@ class Renderer:
             "version": snapshot.versions.get(question.table.name),
             "why_masked": sentences.ALL_PUBLIC if question.table.public_source else sentences.WHY_MASKED,
         }
+
+    def _below(self, snapshot: Snapshot, view: View) -> Below | None:
+        """What lies below the X of a view, with the figures of the same measure."""
+        question, choice = view.question, view.choice
+        found = search.inside(snapshot, question, view.cell)
+        if found is None:
+            return None
+        measures = question.measures_at(found.level)
+        # Where a level opens with another measure than its parent, both are at the beginning of its own page.
+        measure = measures[0] if choice.measure.key == choice.measures[0].key else view.measure
+        measure = next(m for m in measures if m.key == measure.key)
+        cells = [as_cell(question, measure, row) for row in found.rows]
+        names = question.levels[found.level].label
+        rows = [row_of(measure, self._linked(choice, cell, cell.name), cell) for cell in cells]
+        title = f"{names}s : {french.small(measure.label)}, {cells[0].period.label}"
+        return Below(title, columns_of(measure, names), rows, found.count - len(rows))
 
     def _linked(self, choice: Choice, cell: Cell, text: str) -> Markup:
         """The name of a cell as a link to its own page."""
@@ -364,6 +399,16 @@ def _periods(choice: Choice) -> Field:
             groups.append((title, listed))
     order = ("Année", "Toute la période", "Trimestre", "Mois")
     return Field(PERIOD, "Période", choice.period.written, sorted(groups, key=lambda g: order.index(g[0])))
+
+
+def _trend_note(view: View) -> str:
+    """What must be known to read the trend: of what is in it, and no more."""
+    chart, notes = view.trend_chart, []
+    if any(m.absent and not m.missing for m in chart.moments):
+        notes.append("Une période sans événement n’a pas de point.")
+    if not chart.from_zero:
+        notes.append("L’axe ne part pas de zéro : une pente forte peut être un petit écart.")
+    return " ".join([*notes, view.trend_note] if view.trend_note else notes)
 
 
 def _period_label(cell: Cell) -> str:

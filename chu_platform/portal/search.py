@@ -1,15 +1,30 @@
-"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words."""
+"""Finding an X by words: establishments by name, FINESS number or commune, diagnoses by code or words, or all at once.
+
+Where nothing has a word, the word nearest to it is searched instead, so that a typing error finds what was meant.
+"""
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from chu_platform.portal.addresses import question_address, search_address
+from chu_platform.portal.cells import Cell, Row, relation
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.spark_sql import UNKNOWN
 
 MAX_RESULTS: Final = 50
 MAX_LENGTH: Final = 80
+MAX_WORDS: Final = 8
+# A shorter word has no typing errors; a long one may have two.
+FEWEST_LETTERS: Final = 4
+LONG_WORD: Final = 8
+# Suggestions while somebody types: of each kind, and in all.
+MAX_OF_KIND: Final = 4
+MAX_SUGGESTIONS: Final = 8
 CODE: Final = re.compile(r"([A-Za-z]\d{2})\.(\w{1,3})")
 # Letters without accents and case: what is searched, and what is searched for.
 PLAIN: Final = "lower(strip_accents({}))"
@@ -27,62 +42,205 @@ class Found:
 
 @dataclass(frozen=True)
 class Results:
-    """The first results and how many there are."""
+    """The first results and how many there are. `instead` are the words that were searched instead of unknown ones."""
 
     found: list[Found]
     count: int
+    instead: str | None = None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A result of a search among everything: where it leads, its name, what it is, and whether a figure is visible."""
+
+    address: str
+    label: str
+    detail: str
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The results of a kind, such as "Diagnostics", and how many there are; `address` leads to all of them."""
+
+    title: str
+    found: Sequence[Hit]
+    count: int
+    address: str = ""
+    instead: str | None = None
 
 
 def establishments(snapshot: Snapshot, words: str) -> Results:
     """The establishments whose name, FINESS number, commune or department hold every word."""
     _prepare(snapshot)
-    condition, parameters = _every_word(words)
-    return _results(
-        snapshot,
-        f"FROM found_establishment WHERE {condition}",
-        parameters,
-        "code = upper($whole) DESC, finess = $whole DESC NULLS LAST, visible DESC, starts_with(text, $whole) DESC, label",
-        "establishment",
-    )
+
+    def find(asked: str) -> Results:
+        condition, parameters = _every_word(asked)
+        return _results(
+            snapshot,
+            f"FROM found_establishment WHERE {condition}",
+            parameters,
+            "code = upper($whole) DESC, finess = $whole DESC NULLS LAST, visible DESC, starts_with(text, $whole) DESC, "
+            "label, code",
+            "establishment",
+        )
+
+    return _tolerant(snapshot, "establishment", words, find)
 
 
 def diagnoses(snapshot: Snapshot, question: Question, words: str) -> Results:
     """The diagnoses of a question whose code begins with the words, or whose label holds every word."""
     _prepare(snapshot)
-    words = CODE.sub(r"\1\2", words)
-    condition, parameters = _every_word(words)
-    return _results(
-        snapshot,
-        f"FROM found_diagnosis WHERE indicator = $indicator AND (starts_with(lower(code), $whole) OR {condition})",
-        {**parameters, "indicator": question.table.name},
-        "lower(code) = $whole DESC, starts_with(lower(code), $whole) DESC, "
-        "list_position(['chapter', 'category', 'leaf'], level), visible DESC, code",
-        None,
-    )
+
+    def find(asked: str) -> Results:
+        condition, parameters = _every_word(asked)
+        return _results(
+            snapshot,
+            f"FROM found_diagnosis WHERE indicator = $indicator AND (starts_with(lower(code), $whole) OR {condition})",
+            {**parameters, "indicator": question.table.name},
+            "lower(code) = $whole DESC, starts_with(lower(code), $whole) DESC, "
+            "list_position(['chapter', 'category', 'leaf'], level), visible DESC, code",
+            None,
+        )
+
+    return _tolerant(snapshot, "diagnosis", CODE.sub(r"\1\2", words), find)
 
 
-def inside(snapshot: Snapshot, question: Question, level: str, code: str) -> Results:
-    """What lies below a place or a diagnosis, if it can be searched: departments of a region, categories of a chapter, ..."""
+def everything(snapshot: Snapshot, words: str, most: int = MAX_RESULTS) -> Sequence[Hits]:
+    """The questions, places, establishments and diagnoses that words find, at most so many of each; no empty kind."""
     _prepare(snapshot)
-    below = {
-        "region": "SELECT 'department' AS level, code, label, code AS detail, visible FROM found_department "
-        "WHERE region_code = $code",
-        "department": "SELECT 'establishment' AS level, code, label, detail, visible FROM found_establishment "
-        "WHERE department_code = $code",
-        "chapter": "SELECT level, code, label, detail, visible FROM found_diagnosis WHERE indicator = $indicator "
-        "AND level = 'category' AND chapter_code = $code",
-        "category": "SELECT level, code, label, detail, visible FROM found_diagnosis WHERE indicator = $indicator "
-        "AND level = 'leaf' AND category_code = $code",
-    }
-    if level not in below or question.search is None:
-        return Results([], 0)
-    return _results(
-        snapshot,
-        f"FROM ({below[level]})",
-        {"code": code, **({"indicator": question.table.name} if "$indicator" in below[level] else {})},
-        "visible DESC, code" if level in ("chapter", "category") else "visible DESC, strip_accents(label)",
-        None,
+    asked = _plain(words).split()
+    titled = [q for q in snapshot.questions if asked and all(w in _plain(f"{q.title} {q.short}") for w in asked)]
+    found = [
+        Hits("Questions", [Hit(question_address(q, {}), q.title, "", True) for q in titled][:most], len(titled)),
+        _places(snapshot, words, most),
+    ]
+    for question in snapshot.questions:
+        if question.search is None:
+            continue
+        by_place = question.search == "etablissements"
+        results = establishments(snapshot, words) if by_place else diagnoses(snapshot, question, words)
+        hits = [Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible) for f in results.found[:most]]
+        address = search_address(question.search, question, results.instead or words)
+        found.append(Hits(question.short, hits, results.count, address, results.instead))
+    return [hits for hits in found if hits.count]
+
+
+def _places(snapshot: Snapshot, words: str, most: int) -> Hits:
+    """The regions and departments whose name or code the words are, for each question that can be asked of them."""
+
+    def find(asked: str) -> Results:
+        condition, parameters = _every_word(asked)
+        return _results(
+            snapshot,
+            f"FROM found_place WHERE code = $whole OR {condition}",
+            parameters,
+            "code = $whole DESC, starts_with(text, $whole) DESC, level = 'region' DESC, label",
+            None,
+        )
+
+    found = _tolerant(snapshot, "place", words, find)
+    asked_of_places = [q for q in snapshot.questions if {"region", "department"} <= q.levels.keys()]
+    hits = [
+        Hit(question_address(q, {"x": f.x}), f.label, q.short, f.visible or bool(q.table.public_source))
+        for f in found.found
+        for q in asked_of_places
+    ]
+    return Hits("Régions et départements", hits[:most], found.count * len(asked_of_places), "", found.instead)
+
+
+def _tolerant(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], Results]) -> Results:
+    """What `find` finds for the words, or, if that is nothing, for the known words that are nearest to them."""
+    found = find(words)
+    if found.count:
+        return found
+    nearest = [_nearest(snapshot, kind, word) for word in words.split()[:MAX_WORDS]]
+    if None in nearest or not nearest:
+        return found
+    instead = " ".join(word for word in nearest if word)
+    return replace(find(instead), instead=instead)
+
+
+def _nearest(snapshot: Snapshot, kind: str, word: str) -> str | None:
+    """The word itself if a text has it, else the known word, or beginning of one, with the fewest typing errors.
+
+    One error is allowed in a word of at least 4 letters, two in one of at least 8. A word with digits is no text.
+    """
+    plain = _plain(word)
+    known = {"kind": kind, "word": plain}
+    if snapshot.rows("SELECT 1 FROM found_word WHERE kind = $kind AND contains(word, $word) LIMIT 1", known):
+        return plain
+    if len(plain) < FEWEST_LETTERS or not plain.isalpha():
+        return None
+    errors = 1 if len(plain) < LONG_WORD else 2
+    rows = snapshot.rows(
+        """
+        SELECT word FROM (
+            SELECT word, texts, damerau_levenshtein(word, $word) AS whole,
+                   damerau_levenshtein(left(word, length($word)), $word) AS beginning
+            FROM found_word WHERE kind = $kind AND length(word) >= length($word) - $errors
+        ) WHERE least(whole, beginning) <= $errors ORDER BY least(whole, beginning), whole, texts DESC, word LIMIT 1
+        """,
+        {**known, "errors": errors},
     )
+    return str(rows[0]["word"]) if rows else None
+
+
+def _plain(text: str) -> str:
+    """The text as it is searched: without accents and case."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What lies below a place or a diagnosis: its level, its rows in a period, and how many there are.
+
+    `grain` is that of the rows: they are those of the whole period where shorter ones are not published.
+    """
+
+    level: str
+    grain: str
+    rows: Sequence[Row]
+    count: int
+
+
+# Of each level that has one: the level below, and the relation that has its codes.
+BELOW: Final = {
+    "region": ("department", "found_department WHERE region_code = $code"),
+    "department": ("establishment", "found_establishment WHERE department_code = $code"),
+    "chapter": (
+        "category",
+        "found_diagnosis WHERE indicator = $indicator AND level = 'category' AND chapter_code = $code",
+    ),
+    "category": ("leaf", "found_diagnosis WHERE indicator = $indicator AND level = 'leaf' AND category_code = $code"),
+}
+
+
+def inside(snapshot: Snapshot, question: Question, own: Cell) -> Inside | None:
+    """What lies below the place or diagnosis of a cell, in its period, the highest figures first; None if nothing does.
+
+    Departments of a region, categories of a chapter, ... Their order is that of the first measure of their level.
+    """
+    if question.search is None or own.x.get("level") not in BELOW:
+        return None
+    _prepare(snapshot)
+    level, source = BELOW[own.x["level"]]
+    column = sql_name(question.measures_at(level)[0].value)
+    given = {"code": own.x["code"], **({"indicator": question.table.name} if "$indicator" in source else {})}
+    for grain, start in ((own.period.grain, own.period.start), ("all", None)):
+        when = "" if start is None else " AND period_start = $start"
+        rows = snapshot.rows(
+            f"""
+            SELECT *, count(*) OVER () AS found FROM {relation(question)}
+            WHERE level = $level AND period_grain = $grain{when} AND code IN (SELECT code FROM {source})
+            ORDER BY is_masked, {column} DESC NULLS LAST, label, code LIMIT {MAX_RESULTS}
+            """,
+            {**given, "level": level, "grain": grain, **({"start": start} if when else {})},
+        )
+        if rows:
+            return Inside(level, grain, rows, rows[0]["found"])
+    return None
 
 
 def _results(snapshot: Snapshot, source: str, parameters: dict[str, Any], order: str, level: str | None) -> Results:
@@ -97,7 +255,7 @@ def _results(snapshot: Snapshot, source: str, parameters: dict[str, Any], order:
 
 def _every_word(words: str) -> tuple[str, dict[str, Any]]:
     """The condition that `text` holds every word, and its parameters; `whole` is all of them."""
-    parts = words.split()[:8]
+    parts = words.split()[:MAX_WORDS]
     condition = " AND ".join(f"contains(text, {PLAIN.format(f'$word{i}')})" for i in range(len(parts))) or "true"
     return condition, {"whole": " ".join(parts).lower(), **{f"word{i}": part for i, part in enumerate(parts)}}
 
@@ -144,6 +302,28 @@ def _prepare(snapshot: Snapshot) -> None:
                    {PLAIN.format("concat_ws(' ', d.code, d.label)")} AS text
             FROM published_diagnosis d JOIN ({each}) v ON v.level = d.level AND v.code = d.code
             ORDER BY v.indicator, d.level, d.code
+            """
+        )
+        snapshot.rows(
+            f"""
+            CREATE OR REPLACE TABLE found_place AS
+            SELECT level, code, any_value(label) AS label, bool_or(NOT is_masked) AS visible,
+                   CASE level WHEN 'department' THEN 'Département ' || code ELSE 'Région' END AS detail,
+                   {PLAIN.format("any_value(label)")} AS text
+            FROM kpi_consultation_rate_by_establishment
+            WHERE level IN ('region', 'department') AND code <> '{UNKNOWN}' GROUP BY level, code
+            """
+        )
+        snapshot.rows(
+            """
+            CREATE OR REPLACE TABLE found_word AS
+            SELECT kind, word, count(*) AS texts FROM (
+                SELECT kind, unnest(list_distinct(regexp_extract_all(text, '[a-z0-9]+'))) AS word FROM (
+                    SELECT 'establishment' AS kind, text FROM found_establishment
+                    UNION ALL SELECT 'diagnosis', text FROM found_diagnosis
+                    UNION ALL SELECT 'place', text FROM found_place
+                )
+            ) GROUP BY ALL
             """
         )
         return True

@@ -9,7 +9,7 @@ from chu_platform import french
 from chu_platform.portal.cells import Cell, Peers, PlaceSums
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import GRAINS, Period
-from chu_platform.portal.reliability import MeasuredCheck, Reliability, State
+from chu_platform.portal.reliability import CheckCounts, MeasuredCheck, Reliability, State
 
 WHY_MASKED: Final = (
     "Un chiffre est masqué quand il porte sur 1 à 10 personnes ou événements, quand il repose sur moins de trois "
@@ -34,7 +34,7 @@ STATES: Final = {
     State.FAILED: "En échec",
 }
 CRITERIA: Final = {
-    State.GOOD: "aucun contrôle, de la livraison à l’indicateur, n’a échoué ni n’a de remarque, et le calcul est à l’heure.",
+    State.GOOD: "aucun contrôle, de la livraison à l’indicateur, n’a échoué ni n’a de remarque, sinon sur l’âge des données, et le calcul est à l’heure.",
     State.REMARK: "aucun contrôle bloquant n’a échoué, mais un autre a une remarque sur les données : elle est à lire avec le chiffre.",
     State.UNCHECKED: "un contrôle au moins n’est pas encore évalué, ou aucun n’est publié : rien ne dit encore que le chiffre est juste.",
     State.LATE: "l’indicateur n’a pas été recalculé dans le délai prévu : le chiffre montré est le dernier calculé.",
@@ -206,7 +206,7 @@ def left_out(peers: Peers) -> str:
             one, several = ", ni dessiné ni dans les fichiers", ", ni dessinés ni dans les fichiers"
             undrawn = several if peers.masked > 1 else one
             if peers.added and peers.cells[-1].masked:
-                undrawn = f", hors des fichiers ; seul celui de cette page est marqué"
+                undrawn = ", hors des fichiers ; seul celui de cette page est marqué"
         masked = f"{french.counted(peers.masked, 'chiffre masqué', 'chiffres masqués')}{undrawn}"
         texts.append(f"{masked} : trop peu de personnes ou de professionnels, ou de quoi en retrouver un.")
     if peers.absent:
@@ -277,7 +277,8 @@ def reasons(found: Reliability) -> list[str]:
     if not found.checks:
         texts.append("Aucun contrôle de cet indicateur n’est publié.")
     elif not texts:
-        texts.append("Aucun contrôle n’a échoué, et le calcul est à l’heure.")
+        only = "Aucun contrôle n’a échoué, et le calcul est à l’heure"
+        texts.append(f"{only} ; seul l’âge des données est à savoir." if found.old else f"{only}.")
     texts += [
         f"Données plus anciennes que prévu : dans « {c.table} », l’âge du dernier événement est de {measured(c)} jours (prévu : {bounds(c)})."
         for c in found.old
@@ -308,20 +309,32 @@ def measured(check: MeasuredCheck) -> str:
     return french.measured(check.measured)
 
 
-def overall(found: Iterable[tuple[Question, Reliability]]) -> list[str]:
-    """The state of all indicators: which have failed, are late or are unchecked, and whose data end early."""
+def checks(counts: CheckCounts) -> str:
+    """The results of all checks of the warehouse, as numbers that add up to all of them."""
+    if not counts.all:
+        return "Aucun contrôle n’est encore enregistré."
+    parts = [f"{french.number(counts.passed)} contrôles réussis sur {french.number(counts.all)} dans tout l’entrepôt"]
+    if counts.failed:
+        parts.append(french.counted(counts.failed, "échec bloquant", "échecs bloquants"))
+    if counts.remarks:
+        parts.append(french.counted(counts.remarks, "remarque à examiner", "remarques à examiner"))
+    if counts.waiting:
+        parts.append(french.counted(counts.waiting, "pas encore évalué", "pas encore évalués"))
+    return f"{', '.join(parts)}."
+
+
+def overall(found: Iterable[tuple[Question, Reliability]]) -> str:
+    """The state of all indicators in a line: which have failed, are late or are unchecked, and how many have remarks."""
     known = list(found)
-    texts = []
+    parts = []
     for state in (State.FAILED, State.LATE, State.UNCHECKED):
         names = [question.short for question, r in known if r.state is state]
         if names:
-            texts.append(f"{STATES[state]} : {french.listed(names)}.")
+            parts.append(f"{french.small(STATES[state])} : {french.listed(names)}")
     if not any(r.state in (State.FAILED, State.LATE) for _, r in known):
-        texts.insert(0, "Aucun indicateur n’est en échec, aucun calcul n’est en retard.")
+        parts.insert(0, "aucun indicateur en échec ni en retard")
     if remarked := sum(r.state is State.REMARK for _, r in known):
-        one, several = "indicateur est contrôlé avec une remarque", "indicateurs sont contrôlés avec une remarque"
-        texts.append(f"{french.counted(remarked, one, several)} à lire.")
+        parts.append(f"{french.number(remarked)} avec une remarque à lire")
     if old := sum(bool(r.old) for _, r in known):
-        whose = french.counted(old, "indicateur s’arrêtent", "indicateurs s’arrêtent")
-        texts.append(f"Les données de {whose} plus tôt que prévu : sous chaque chiffre est écrit jusqu’où elles vont.")
-    return texts
+        parts.append(f"{french.number(old)} aux données plus anciennes que prévu")
+    return f"{french.capital(' ; '.join(parts))}."

@@ -35,7 +35,8 @@ from chu_platform.portal.findings import (
 )
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Snapshot
-from chu_platform.portal.reliability import reliability
+from chu_platform.portal.reliability import check_counts, reliability
+from chu_platform.portal.sentences import checks as told_checks
 from chu_platform.portal.sentences import figure, headline, limits, limits_or_why, parts, reach_in_short, sum_of_deaths
 from chu_platform.portal.views import View, linked_map, view_of
 from chu_platform.tables.table import Layer, Zone
@@ -136,7 +137,7 @@ def story_of(snapshot: Snapshot, addresses: Addresses) -> Story:
         volumes=_volumes(snapshot),
         questions=snapshot.questions,
         way=_way(snapshot),
-        checks=_checks(snapshot),
+        checks=told_checks(check_counts(snapshot)),
         example=_example(stays),
         example_sentence=headline(stays.question, stays.measure, stays.cell) if stays else None,
         consultations=Result(
@@ -311,22 +312,6 @@ def _way(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", count + reports)]
 
 
-def _checks(snapshot: Snapshot) -> str:
-    counted = Counter(
-        {r["status"]: r["n"] for r in snapshot.rows("SELECT status, count(*) AS n FROM check_result GROUP BY status")}
-    )
-    if not counted:
-        return "Aucun contrôle n’est encore enregistré."
-    blocking = snapshot.rows("SELECT count(*) AS n FROM check_result WHERE blocking AND status = 'failed'")[0]["n"]
-    total = sum(counted.values())
-    text = f"{french.number(counted['passed'])} contrôles sur {french.number(total)} ont réussi"
-    if failed := counted["failed"] - blocking:
-        text += f" ; {french.counted(failed, 'remarque reste', 'remarques restent')} à examiner"
-    if blocking:
-        text += f" ; {french.counted(blocking, 'contrôle bloquant a échoué', 'contrôles bloquants ont échoué')}"
-    return f"{text}."
-
-
 def _example(view: View | None) -> list[tuple[str, str]]:
     """How one figure comes about: numerator, denominator, result, interval."""
     if view is None or view.cell.value is None:
@@ -393,5 +378,5 @@ def _advice(snapshot: Snapshot, unattached: Advice | None, survey: View | None) 
         )
     yield Advice(
         "Examiner à date fixe ces indicateurs et leurs contrôles",
-        french.small(_checks(snapshot)).rstrip("."),
+        french.small(told_checks(check_counts(snapshot))).rstrip("."),
     )

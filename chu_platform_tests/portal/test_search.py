@@ -1,13 +1,14 @@
 """An establishment or a diagnosis is found by what a reader knows of it."""
 
+from itertools import product
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform.portal.search import CODE
+from chu_platform.portal.search import CODE, _nearest, everything
 from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
@@ -120,3 +121,84 @@ def test_the_search_lists_have_what_has_a_visible_figure(made: Home) -> None:
 
 def test_a_code_is_searched_without_its_dot() -> None:
     assert CODE.sub(r"\1\2", "J45.9 et e11.01") == "J459 et e1101"
+
+
+def damerau(a: str, b: str) -> int:
+    """The number of typing errors between two words, by the definition: letters left out, added, changed, swapped."""
+    rows = {(-1, -1): len(a) + len(b)}
+    rows |= {(i, -1): i + 1 for i in range(len(a))} | {(-1, j): j + 1 for j in range(len(b))} | {(-1, -1): 0}
+    for i, j in product(range(len(a)), range(len(b))):
+        rows[i, j] = min(rows[i - 1, j] + 1, rows[i, j - 1] + 1, rows[i - 1, j - 1] + (a[i] != b[j]))
+        if i and j and a[i] == b[j - 1] and a[i - 1] == b[j]:
+            rows[i, j] = min(rows[i, j], rows[i - 2, j - 2] + 1)
+    return rows[len(a) - 1, len(b) - 1]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("bretagen", "Bretagne"), ("finistrèe", "Finistère"), ("occitani", "Occitanie"), ("normnadie", "Normandie")],
+)
+def test_a_typing_error_finds_what_was_meant(written: str, meant: str, portal: Served) -> None:
+    page = portal.page(f"/recherche?q={quote(written)}")
+    assert any(e.text.startswith(meant) for e in page.all("ul.results a")), page.text
+    assert portal.get(f"/suggestions?q={quote(written)}").text.count(meant) >= 1
+
+
+def test_the_nearest_word_has_the_fewest_errors(portal: Served) -> None:
+    """Against all known words, by an independent distance; a short word, or one with digits, is not changed."""
+    snapshot = portal.reader.snapshot
+    everything(snapshot, "a")
+    known = [
+        r["word"] for r in snapshot.rows("SELECT word FROM found_word WHERE kind = 'diagnosis' AND word ~ '[a-z]{6,}'")
+    ]
+    for word in known[:: max(len(known) // 12, 1)]:
+        wrong = word[0] + word[2] + word[1] + word[3:]
+        found = _nearest(snapshot, "diagnosis", wrong)
+        if any(wrong in other for other in known):
+            assert found == wrong
+            continue
+        assert found is not None
+        least = min(min(damerau(wrong, o), damerau(wrong, o[: len(wrong)])) for o in known)
+        assert min(damerau(wrong, found), damerau(wrong, found[: len(wrong)])) == least <= 2
+    assert _nearest(snapshot, "diagnosis", "zzq") is None and _nearest(snapshot, "diagnosis", "e119zz") is None
+
+
+def test_a_search_among_everything_finds_every_kind_and_says_what_is_masked(made: Home, portal: Served) -> None:
+    answer = portal.get("/recherche?q=satisfaction%20region")
+    assert (answer.status, answer.headers["location"]) == (303, "/questions/satisfaction-region")
+    sql = "SELECT code, label FROM found WHERE level = 'establishment' AND is_masked AND code LIKE 'F%' ORDER BY code LIMIT 1"
+    (masked,) = rows(made, "kpi_consultation_rate_by_establishment", sql)
+    for path in (f"/recherche?q={quote(masked['label'])}", f"/recherche/etablissements?q={quote(masked['label'])}"):
+        answer = portal.get(path)
+        if answer.status == 200:
+            own = [e for e in parsed(answer.text).all("ul.results a") if masked["code"][1:] in e.text]
+            assert own and all(e.all(".masked") for e in own)
+    assert "Rien ne correspond" in portal.page("/recherche?q=zzzzqq")
+    assert portal.get("/recherche").status == 200
+    assert portal.get("/recherche?q=a&x=b").status == 400
+
+
+def test_suggestions_are_what_the_search_finds(portal: Served) -> None:
+    for words in ("bret", "13", "E11", "consultation", "zzzzqq", "<b>"):
+        shown = parsed(portal.get(f"/suggestions?q={quote(words)}").text).links
+        whole = portal.get(f"/recherche?q={quote(words)}")
+        found = parsed(whole.text).one("main").links if whole.status == 200 else [whole.headers["location"]]
+        assert len(shown) <= 8 and set(shown) <= set(found)
+    assert "&lt;b&gt;" in portal.get("/suggestions?q=%3Cb%3E").text
+
+
+def test_a_place_lists_what_lies_in_it_with_its_figures(made: Home, portal: Served) -> None:
+    """The departments of Brittany with their rates, the highest first, as published."""
+    sql = (
+        "SELECT code, label, patients, base_patients, is_masked FROM found WHERE period_grain = 'all' "
+        "AND level = 'department' AND code IN ('22', '29', '35', '56') ORDER BY is_masked, rate_per_1000 DESC"
+    )
+    departments = rows(made, "kpi_consultation_rate_by_establishment", sql)
+    inside = portal.page("/questions/consultations-etablissement?x=region:53&periode=tout").one(
+        "section[aria-labelledby=titre-affiner]"
+    )
+    lines = [[e.text for e in row.all("th, td")] for row in inside.all("tbody tr")]
+    assert [line[0] for line in lines] == [d["label"] for d in departments] and len(lines) == 4
+    for line, department in zip(lines, departments, strict=True):
+        share = f"{department['patients'] / department['base_patients']:.1%}".rstrip("%").replace(".", ",")
+        assert line[1] == ("masqué" if department["is_masked"] else share)

@@ -32,7 +32,9 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const moves = { ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1 };
+    const moves = { ArrowRight: 1, ArrowLeft: -1 };
+    // Who reads keeps the keys that turn a page; in full screen, the buttons of a presenter send them.
+    if (presenting()) Object.assign(moves, { PageDown: 1, PageUp: -1 });
     if (event.key in moves) {
       // A table that scrolls sideways keeps its own arrows.
       if (event.target.closest(".scroll")) return;
