@@ -339,6 +339,25 @@ def test_a_legend_names_only_what_is_drawn() -> None:
     assert "intervalle plus large que le graphique" not in hidden
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW, drawing.SLIDE], ids=lambda s: s.name)
+def test_no_sample_of_a_legend_hides_the_words_before_it(size: drawing.Size) -> None:
+    """Letters of a fallback font are wider than those of the portal."""
+    texts_of_keys = [
+        "moyenne des sommes minimum MMMM",
+        "WWW moyenne",
+        "intervalle de confiance à 95 % (Wilson)",
+        "masqué",
+    ]
+    keys = [drawing.Key(lambda x, y: drawing.element("circle", "dot", cx=x + 11, cy=y, r=8), t) for t in texts_of_keys]
+    drawn, _ = drawing.legend(keys, size, 4, 0)
+    root = parsed(Markup(f'<svg xmlns="http://www.w3.org/2000/svg">{drawn}</svg>'))
+    marks = [float(e.get("cx", "0")) - 8 for e in root.iter(f"{SVG}circle")]
+    words = [(float(e.get("x", "0")), float(e.get("y", "0")), "".join(e.itertext())) for e in root.iter(f"{SVG}text")]
+    for (x, y, text), following, (_, next_y, _) in zip(words, marks[1:], words[1:], strict=False):
+        widest = sum({"M": 0.84, "W": 0.95, "m": 0.84, "w": 0.72, "%": 0.9}.get(c, 0.5) for c in text) * 12.5
+        assert next_y > y or x + widest <= following
+
+
 def test_every_region_has_a_tile_and_no_two_overlap() -> None:
     assert set(TILES) == set(packaged("regions")["region_code"].to_pylist())
     every = [regions.places(size) for size in (WIDE, NARROW, drawing.SLIDE)]

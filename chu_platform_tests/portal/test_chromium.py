@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -228,3 +229,102 @@ def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: B
         assert region.screenshot() != without
         page.evaluate("document.activeElement.blur()")
     page.close()
+
+
+@pytest.mark.parametrize("slug", sorted(BY_SLUG))
+def test_a_chart_stands_above_the_fold(slug: str, browser: Browser, portal: Served) -> None:
+    """At 1440 x 900, with its legend; on a phone, the chart and the lists come before facts that are repeated."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{portal.address}/questions/{slug}")
+    chart = page.locator("section[aria-labelledby=titre-evolution] svg.chart:visible").bounding_box()
+    assert chart and chart["y"] + chart["height"] <= 900, chart
+    page.set_viewport_size({"width": 390, "height": 844})
+    chart, lists, facts = (
+        page.locator(f"{part} >> visible=true").first.bounding_box()
+        for part in ("svg.chart", ".choose form", "dl.stats")
+    )
+    assert chart and lists and facts and chart["y"] < 844 and lists["y"] < facts["y"] and chart["y"] < facts["y"]
+    page.close()
+
+
+def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    for path, field in (("/", "#chercher-accueil"), ("/methode", "#chercher-menu")):
+        page.goto(portal.address + path)
+        page.locator(field).press_sequentially("bretagen")
+        page.locator(".suggestions a:visible").first.wait_for()
+        assert "Bretagne" in page.locator(".suggestions:visible").inner_text()
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.closest('.suggestions') !== null")
+        page.keyboard.press("Escape")
+        expect(page.locator(".suggestions:visible")).to_have_count(0)
+        expect(page.locator(field)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Résultats pour")
+    page.close()
+
+
+def test_a_search_needs_no_script(page: Page) -> None:
+    page.get_by_label("Chercher dans tout le portail").fill("finistere")
+    page.get_by_label("Chercher dans tout le portail").press("Enter")
+    page.locator("main ul.results a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Finistère")
+
+
+def test_a_reader_keeps_the_keys_that_turn_a_page(browser: Browser, portal: Served) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 600})
+    page.goto(f"{portal.address}/recit")
+    prevented = (
+        "new Promise(r => addEventListener('keydown', e => setTimeout(() => r(e.defaultPrevented)), {once: true}))"
+    )
+    for key, taken in (("PageDown", False), ("PageUp", False), ("ArrowRight", True)):
+        waiting = page.evaluate_handle(f"() => {{ window.told = {prevented}; }}")
+        page.keyboard.press(key)
+        assert page.evaluate("window.told") is taken, key
+        waiting.dispose()
+    page.evaluate("document.querySelector('[data-story=present]').click()")
+    page.keyboard.press("PageDown")
+    assert page.evaluate("location.hash") != "#etape-1"
+    page.close()
+
+
+# CSS pixels of the printed area: A4 across in the story, upright elsewhere, without margins.
+@pytest.mark.parametrize(("path", "width"), [("/recit", 1024), ("/questions/deces-region", 688), ("/", 688)])
+def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, browser: Browser, portal: Served) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(portal.address + path)
+    page.emulate_media(media="print")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("main *")].filter(e => e.checkVisibility() && [...e.childNodes].some(
+            n => n.nodeType === 3 && n.data.trim()) && !e.closest("title, desc, .hidden")).map(e => {
+            const scale = e.ownerSVGElement ? e.getScreenCTM().a : 1;
+            return [parseFloat(getComputedStyle(e).fontSize) * scale * 0.75, e.textContent.trim().slice(0, 40)];
+        })"""
+    )
+    assert sizes and min(sizes)[0] >= 8, min(sizes)
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["/questions/deces-region", "/questions/satisfaction-region", "/", "/methode"])
+def test_the_last_printed_page_is_no_rest_of_two_lines(path: str, browser: Browser, portal: Served) -> None:
+    page = browser.new_page()
+    page.goto(portal.address + path)
+    lines = lines_by_page(page.pdf(prefer_css_page_size=True))
+    assert len(lines) >= 1 and lines[-1] > 4, lines
+    page.close()
+
+
+def lines_by_page(pdf: bytes) -> list[int]:
+    """The number of lines of text of each page: of different heights at which text begins, in its content."""
+    objects = dict(re.findall(rb"\n(\d+) 0 obj(.*?)endobj", pdf, flags=re.DOTALL))
+    found = []
+    for content in objects.values():
+        if not re.search(rb"/Type\s*/Page\b", content):
+            continue
+        (number,) = re.findall(rb"/Contents (\d+) 0 R", content)
+        stream = re.search(rb"stream\r?\n(.*?)\r?\nendstream", objects[number], flags=re.DOTALL)
+        assert stream
+        text = zlib.decompress(stream[1]).decode("latin-1")
+        heights = re.findall(r"(-?[\d.]+) Tm\b", text)
+        found.append(len({round(float(height)) for height in heights}))
+    return found

@@ -193,7 +193,8 @@ def legend(keys: Sequence[Key], size: Size, left: float, top: float) -> tuple[st
     """The entries, in as many lines as they need, and the height of these."""
     x, y, drawn = left, top, []
     for key in keys:
-        room = 30 + text_width(key.text, 12.5)
+        # At most so wide, or the sample of the next entry would hide the end of its words.
+        room = 30 + drawn_width(key.text, 12.5)
         if x > left and x + room > size.width:
             x, y = left, y + 20
         drawn.append(key.sample(x, y) + words(x + 28, y + 10.5, key.text, "soft", size=12.5))
