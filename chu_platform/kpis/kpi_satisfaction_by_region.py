@@ -45,7 +45,8 @@ def _scores(periods: Periods) -> str:
             SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
                    CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
                    CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
-                   collect_list(CASE WHEN score IS NOT NULL THEN array(score, CAST(answers AS DOUBLE)) END) AS scores,
+                   sort_array(collect_list(score)) AS scores,
+                   collect_list(CASE WHEN score IS NOT NULL THEN array(score, CAST(answers AS DOUBLE)) END) AS weighted,
                    count(*) FILTER (WHERE class = 'A') AS class_a, count(*) FILTER (WHERE class = 'B') AS class_b,
                    count(*) FILTER (WHERE class = 'C') AS class_c, count(*) FILTER (WHERE class = 'D') AS class_d,
                    CAST(sum(CAST(recommendation_rate AS DECIMAL(18, 8)) * opinions) AS DOUBLE) AS opinion_sum,
@@ -54,7 +55,7 @@ def _scores(periods: Periods) -> str:
         )
         SELECT CAST(s.campaign_year AS INT) AS year, s.survey, s.region_key AS region_code,
                coalesce(r.region_label, 'France') AS region_label, s.sites, s.sites_scored, s.answers,
-               CASE WHEN s.answers > 0 THEN s.score_sum / s.answers END AS score_weighted,
+               CASE WHEN s.answers > 0 THEN s.score_sum / s.answers END AS score_weighted, s.weighted,
                CASE WHEN s.sites_scored > 0 THEN s.plain_sum / s.sites_scored END AS score_mean, s.scores,
                s.class_a, s.class_b, s.class_c, s.class_d,
                CASE WHEN s.recommendation_answers > 0 THEN s.opinion_sum / s.recommendation_answers END AS recommendation_rate,
@@ -64,18 +65,14 @@ def _scores(periods: Periods) -> str:
 
 
 def _with_interval(summed: pa.Table) -> pa.Table:
-    """Replace the list of (score, answers) of the sites by the 95 % intervals of both means, within the possible scores."""
+    """Replace the lists of scores, alone and with their answers, by the 95 % intervals of both means."""
     limits = []
-    for listed in summed["scores"].to_pylist():
+    for scores, pairs in zip(summed["scores"].to_pylist(), summed["weighted"].to_pylist(), strict=True):
         # A sum of floating-point numbers depends on their order.
-        scores, answers = np.array(sorted(listed or []), dtype=np.float64).reshape(-1, 2).T
-        limits.append(
-            (
-                *student_mean(scores, FEWEST_SITES, *SCORES),
-                *weighted_mean(scores, answers, FEWEST_SITES, *SCORES),
-            )
-        )
-    found = summed.drop_columns(["scores"])
+        values, answers = np.array(sorted(pairs or []), dtype=np.float64).reshape(-1, 2).T
+        plain = student_mean(np.array(scores or [], dtype=np.float64), FEWEST_SITES, *SCORES)
+        limits.append((*plain, *weighted_mean(values, answers, FEWEST_SITES, *SCORES)))
+    found = summed.drop_columns(["scores", "weighted"])
     for name, values in zip(LIMITS, np.array(limits, dtype=np.float64).reshape(-1, len(LIMITS)).T, strict=True):
         found = found.append_column(name, finite(values))
     return found
@@ -149,7 +146,7 @@ EXACT = Table(
     rows=Query.over(
         _scores,
         finish=_with_interval,
-        from_columns=dict.fromkeys(LIMITS, ("scores",)),
+        from_columns={name: ("scores" if name.startswith("score") else "weighted",) for name in LIMITS},
     ),
     checks=[
         none_in(

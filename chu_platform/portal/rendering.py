@@ -327,7 +327,8 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
         sign, _ = unit_and_title(view.measure)
         made_of = " / ".join(f"{number} {words}" for words, number in sentences.parts(view.measure, own))
         limits = sentences.limits(view.measure, own)
-        detail = " · ".join(part for part in (f"{view.measure.limits} : {limits}" if limits else "", made_of) if part)
+        called = view.measure.limits.replace("intervalle de confiance", "IC")
+        detail = " · ".join(part for part in (f"{called} : {limits}" if limits else "", made_of) if part)
         return (
             choice.address(),
             None if own.value is None else french.amount(own.value, sign, view.measure.decimals),
@@ -405,7 +406,7 @@ def _trend_note(view: View) -> str:
     """What must be known to read the trend: of what is in it, and no more."""
     chart, notes = view.trend_chart, []
     if any(m.absent and not m.missing for m in chart.moments):
-        notes.append("Une période sans événement n’a pas de point.")
+        notes.append("Une période sans chiffre n’a pas de point.")
     if not chart.from_zero:
         notes.append("L’axe ne part pas de zéro : une pente forte peut être un petit écart.")
     return " ".join([*notes, view.trend_note] if view.trend_note else notes)

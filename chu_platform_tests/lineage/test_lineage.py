@@ -85,6 +85,14 @@ def constant(one: Table) -> set[str]:
             "score_low",
             {"esatis48h_mco.score_all_rea_ajust", "esatisca_mco.score_all_ajust"},
         ),
+        (
+            "kpi_satisfaction_by_region",
+            "weighted_low",
+            {
+                *("esatis48h_mco.score_all_rea_ajust", "esatis48h_mco.nb_rep_score_all_rea_ajust"),
+                *("esatisca_mco.score_all_ajust", "esatisca_mco.nb_rep_score_all_ajust"),
+            },
+        ),
     ],
 )
 def test_the_delivered_columns_of_a_published_column(name: str, column: str, expected: set[str]) -> None:

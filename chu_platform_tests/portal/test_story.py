@@ -100,6 +100,9 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
     ends = total("min(rate_per_1000), max(rate_per_1000)", kpi_hospitalisation_rate_by_sex_and_age.masked, where)
     assert found.groups()[1:] == tuple(f"{end:.1f}".replace(".", ",") for end in ends)
     assert "Tous âges : " in step[7]
+    # As the definition says.
+    assert "de cet âge au milieu de la période" in step[7] and "au moins un jour" not in step[7]
+    assert "âge au milieu de la période" in portal.page("/methode")
 
     rated = "year = 2019 AND sex = 'all' AND age_band = 'all' AND rate_per_1000 IS NOT NULL AND region_code <> 'all'"
     deaths, people = total(
