@@ -255,7 +255,14 @@ class Renderer:
         measure = next(m for m in measures if m.key == measure.key)
         cells = [as_cell(question, measure, row) for row in found.rows]
         names = question.levels[found.level].label
-        rows = [row_of(measure, self._linked(choice, cell, cell.name), cell) for cell in cells]
+        (x,) = question.parameters
+        rows = []
+        for cell in cells:
+            given = {x.name: x.separator.join(cell.x[c] for c in x.columns)}
+            # A copy without a server has the opening view of each place, and few others.
+            same_period, opening = choice.address(**given), question_address(question, given)
+            address = opening if self._addresses.of(same_period) is None else same_period
+            rows.append(row_of(measure, self._addresses.link(address, cell.name), cell))
         title = f"{names}s : {french.small(measure.label)}, {cells[0].period.label}"
         return Below(title, columns_of(measure, names), rows, found.count - len(rows))
 
