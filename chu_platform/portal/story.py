@@ -209,13 +209,12 @@ def _satisfaction(view: View | None) -> Result:
     title = established_title(f"Satisfaction de {SURVEY_YEAR}", view.dots_chart if view else None)
     if view is None:
         return Result(title, "", None)
-    series, ranks = _series(view), established(view.dots_chart)
+    series, made_of, ranks = _series(view), _made_of(view), established(view.dots_chart)
     if course(series) in (Course.RISES, Course.FALLS):
-        evidence = f"{change(view.measure, series)} {ranks}"
-        return Result(
-            change_title("score moyen de satisfaction", series), evidence, _shown(view, "satisfaction", _trend)
-        )
-    return Result(title, f"{_made_of(view)} {ranks}", _shown(view, "satisfaction", _dots))
+        title = change_title("score moyen de satisfaction", series)
+        evidence = f"{made_of} {change(view.measure, series)} {ranks}"
+        return Result(title, evidence, _shown(view, "satisfaction", _trend))
+    return Result(title, f"{made_of} {ranks}", _shown(view, "satisfaction", _dots))
 
 
 def _of_ages(view: View | None) -> Shown | None:
