@@ -265,8 +265,9 @@ def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(browser: Br
 
 
 def test_a_search_needs_no_script(page: Page) -> None:
-    page.get_by_label("Chercher dans tout le portail").fill("finistere")
-    page.get_by_label("Chercher dans tout le portail").press("Enter")
+    field = page.get_by_role("searchbox", name="Chercher dans tout le portail")
+    field.fill("finistere")
+    field.press("Enter")
     page.locator("main ul.results a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Finistère")
 

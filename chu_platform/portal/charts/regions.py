@@ -340,4 +340,4 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
 
 def _sample(chart: RegionMap, which: Side, x: float, y: float) -> str:
     box = element("rect", _style(chart, which), x=x, y=y - 1, width=22, height=14, rx=2)
-    return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 11)
+    return box + words(x + 11, y + 10.5, SIGNS[which], "strong", "middle", 12)
