@@ -70,7 +70,7 @@ class Hits:
     instead: str | None = None
 
 
-def establishments(snapshot: Snapshot, words: str) -> Results:
+def establishments(snapshot: Snapshot, words: str, tolerant: bool = True) -> Results:
     """The establishments whose name, FINESS number, commune or department hold every word."""
     _prepare(snapshot)
 
@@ -85,10 +85,10 @@ def establishments(snapshot: Snapshot, words: str) -> Results:
             "establishment",
         )
 
-    return _tolerant(snapshot, "establishment", words, find)
+    return _found(snapshot, "establishment", words, find, tolerant)
 
 
-def diagnoses(snapshot: Snapshot, question: Question, words: str) -> Results:
+def diagnoses(snapshot: Snapshot, question: Question, words: str, tolerant: bool = True) -> Results:
     """The diagnoses of a question whose code begins with the words, or whose label holds every word."""
     _prepare(snapshot)
 
@@ -103,30 +103,40 @@ def diagnoses(snapshot: Snapshot, question: Question, words: str) -> Results:
             None,
         )
 
-    return _tolerant(snapshot, "diagnosis", CODE.sub(r"\1\2", words), find)
+    return _found(snapshot, "diagnosis", CODE.sub(r"\1\2", words), find, tolerant)
 
 
 def everything(snapshot: Snapshot, words: str, most: int = MAX_RESULTS) -> Sequence[Hits]:
-    """The questions, places, establishments and diagnoses that words find, at most so many of each; no empty kind."""
+    """The questions, places, establishments and diagnoses that words find, at most so many of each; no empty kind.
+
+    What is like the words is searched only where nothing at all has them.
+    """
     _prepare(snapshot)
+    return _kinds(snapshot, words, most, tolerant=False) or _kinds(snapshot, words, most, tolerant=True)
+
+
+def _kinds(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Sequence[Hits]:
     asked = _plain(words).split()
     titled = [q for q in snapshot.questions if asked and all(w in _plain(f"{q.title} {q.short}") for w in asked)]
     found = [
         Hits("Questions", [Hit(question_address(q, {}), q.title, "", True) for q in titled][:most], len(titled)),
-        _places(snapshot, words, most),
+        _places(snapshot, words, most, tolerant),
     ]
     for question in snapshot.questions:
         if question.search is None:
             continue
         by_place = question.search == "etablissements"
-        results = establishments(snapshot, words) if by_place else diagnoses(snapshot, question, words)
+        if by_place:
+            results = establishments(snapshot, words, tolerant)
+        else:
+            results = diagnoses(snapshot, question, words, tolerant)
         hits = [Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible) for f in results.found[:most]]
         address = search_address(question.search, question, results.instead or words)
         found.append(Hits(question.short, hits, results.count, address, results.instead))
     return [hits for hits in found if hits.count]
 
 
-def _places(snapshot: Snapshot, words: str, most: int) -> Hits:
+def _places(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Hits:
     """The regions and departments whose name or code the words are, for each question that can be asked of them."""
 
     def find(asked: str) -> Results:
@@ -139,7 +149,7 @@ def _places(snapshot: Snapshot, words: str, most: int) -> Hits:
             None,
         )
 
-    found = _tolerant(snapshot, "place", words, find)
+    found = _found(snapshot, "place", words, find, tolerant)
     asked_of_places = [q for q in snapshot.questions if {"region", "department"} <= q.levels.keys()]
     hits = [
         Hit(question_address(q, {"x": f.x}), f.label, q.short, f.visible or bool(q.table.public_source))
@@ -149,10 +159,10 @@ def _places(snapshot: Snapshot, words: str, most: int) -> Hits:
     return Hits("Régions et départements", hits[:most], found.count * len(asked_of_places), "", found.instead)
 
 
-def _tolerant(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], Results]) -> Results:
-    """What `find` finds for the words, or, if that is nothing, for the known words that are nearest to them."""
+def _found(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], Results], tolerant: bool) -> Results:
+    """What `find` finds for the words; if that is nothing and it is `tolerant`, for the known words nearest to them."""
     found = find(words)
-    if found.count:
+    if found.count or not tolerant:
         return found
     nearest = [_nearest(snapshot, kind, word) for word in words.split()[:MAX_WORDS]]
     if None in nearest or not nearest:
@@ -164,7 +174,8 @@ def _tolerant(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], R
 def _nearest(snapshot: Snapshot, kind: str, word: str) -> str | None:
     """The word itself if a text has it, else the known word, or beginning of one, with the fewest typing errors.
 
-    One error is allowed in a word of at least 4 letters, two in one of at least 8. A word with digits is no text.
+    One error is allowed in a word of at least 4 letters, two in one of at least 8; the first letter may be swapped with
+    the second one, but is else right. A word with digits is no text.
     """
     plain = _plain(word)
     known = {"kind": kind, "word": plain}
@@ -178,7 +189,8 @@ def _nearest(snapshot: Snapshot, kind: str, word: str) -> str | None:
         SELECT word FROM (
             SELECT word, texts, damerau_levenshtein(word, $word) AS whole,
                    damerau_levenshtein(left(word, length($word)), $word) AS beginning
-            FROM found_word WHERE kind = $kind AND length(word) >= length($word) - $errors
+            FROM found_word
+            WHERE kind = $kind AND length(word) >= length($word) - $errors AND left(word, 1) IN ($word[1], $word[2])
         ) WHERE least(whole, beginning) <= $errors ORDER BY least(whole, beginning), whole, texts DESC, word LIMIT 1
         """,
         {**known, "errors": errors},

@@ -323,9 +323,9 @@ def lines_by_page(pdf: bytes) -> list[int]:
         if not re.search(rb"/Type\s*/Page\b", content):
             continue
         (number,) = re.findall(rb"/Contents (\d+) 0 R", content)
-        stream = re.search(rb"stream\r?\n(.*?)\r?\nendstream", objects[number], flags=re.DOTALL)
+        stream = re.search(rb"stream\r?\n(.*?)endstream", objects[number], flags=re.DOTALL)
         assert stream
-        text = zlib.decompress(stream[1]).decode("latin-1")
+        text = zlib.decompressobj().decompress(stream[1]).decode("latin-1")
         heights = re.findall(r"(-?[\d.]+) Tm\b", text)
         found.append(len({round(float(height)) for height in heights}))
     return found
