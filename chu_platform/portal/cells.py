@@ -327,7 +327,7 @@ def _peer_group(
         parameters,
     )[0]
     quantiles = summary.pop("quantiles")
-    scaled = None if quantiles is None else [q if q is None else q * measure.factor for q in quantiles]
+    scaled = None if quantiles is None or None in quantiles else [q * measure.factor for q in quantiles]
     return _PeerGroup(rows, [as_cell(question, measure, row) for row in rows], quantiles=scaled, **summary)
 
 
