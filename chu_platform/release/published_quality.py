@@ -4,10 +4,12 @@ The rank range of a site follows from the intervals: a site is ahead of another 
 not overlap. Rank 1 is the highest result; whether a high result is good depends on the indicator.
 """
 
+from chu_platform.building_blocks.survey_sites import department_of_site
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
+from chu_platform.references.department import department
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.rows import Query
@@ -30,6 +32,12 @@ published_quality = Table(
         Column("unit", STRING, "unité du résultat", "Unité", nullable=False),
         Column("establishment_key", STRING, "établissement du registre ; vide s’il n’y est pas", "Établissement"),
         Column("site_label", STRING, "nom du site dans le registre ; vide s’il n’y est pas", "Site"),
+        Column(
+            "department_code",
+            STRING,
+            "code Insee du département, d’après le numéro FINESS du site",
+            "Code département",
+        ),
         Column("region_code", STRING, "code Insee de la région ; 99 : ailleurs", "Code région", nullable=False),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
         Column("value", DOUBLE, "résultat, dans l’unité de l’indicateur ; vide s’il n’y en a pas", "Résultat"),
@@ -53,11 +61,13 @@ published_quality = Table(
         "result": fact_quality_indicator,
         "indicator": dim_quality_indicator,
         "establishment": dim_establishment,
+        "department": department,
         "region": dim_region,
     },
     rows=Query(
         f"""
-        WITH scored AS (
+        WITH result AS (SELECT *, {department_of_site("site_finess")} AS department FROM {{result}}),
+        scored AS (
             SELECT concat(campaign_year, '') AS campaign_year, concat(indicator_key, '') AS indicator_key,
                    concat(site_finess, '') AS site_finess, value,
                    least(value, coalesce(lower_bound, value), coalesce(upper_bound, value)) AS low,
@@ -88,14 +98,15 @@ published_quality = Table(
         )
         SELECT q.campaign_year, q.site_finess, q.indicator_key, i.indicator_label, i.unit,
                CASE WHEN q.establishment_key <> '{UNKNOWN}' THEN q.establishment_key END AS establishment_key,
-               e.establishment_label AS site_label, q.region_key AS region_code, r.region_label,
+               e.establishment_label AS site_label, d.department_code, q.region_key AS region_code, r.region_label,
                q.value, q.lower_bound, q.upper_bound, q.denominator, q.class,
                coalesce(n.sites, 0) AS sites, n.p20 AS national_p20, n.median AS national_median, n.p80 AS national_p80,
                n.sites + 1 - b.sites AS rank_first, l.sites AS rank_last
-        FROM {{result}} q
+        FROM result q
         JOIN {{indicator}} i ON i.indicator_key = q.indicator_key
         JOIN {{region}} r ON r.region_key = q.region_key
         LEFT JOIN {{establishment}} e ON e.establishment_key = q.establishment_key AND q.establishment_key <> '{UNKNOWN}'
+        LEFT JOIN {{department}} d ON d.department_code = q.department
         LEFT JOIN nation n ON n.campaign_year = q.campaign_year AND n.indicator_key = q.indicator_key
         LEFT JOIN (SELECT * FROM beginning WHERE site_finess <> '') b
             ON b.campaign_year = q.campaign_year AND b.indicator_key = q.indicator_key AND b.site_finess = q.site_finess

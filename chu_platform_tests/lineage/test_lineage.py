@@ -36,6 +36,7 @@ CONSTANT = {
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
     "death_coverage": {"age_group"},
     "published_quality": {"campaign_year", "indicator_key", "unit", "sites"},
+    "published_satisfaction": {"survey"},
     "publication_coverage": {"indicator", "grain"},
     "published_diagnosis": {"level"},
 }
