@@ -41,6 +41,15 @@ FONT_SIZE: Final = 13
 # Of the font, the mean width of a letter as a part of its size: enough to place words, not to set type.
 LETTER: Final = 0.5
 VIEW_BOX: Final = re.compile(r'viewBox="0 0 (?P<width>[0-9]+) (?P<height>[0-9]+)"')
+# Of each series: its colour, its dashes, and the fill of its marks where that is another one.
+SERIES: Final[dict[str, tuple[str, str, str]]] = {
+    "own": ("#0b5d78", "", ""),
+    "second": ("#a3440b", "", ""),
+    "third": ("#6b3fa0", "", ""),
+    "fourth": ("#2f6b3a", "", ""),
+    "region": ("#4c5b66", "6 4", "#ffffff"),
+    "france": ("#17242e", "2 3", "#ffffff"),
+}
 # What each class looks like in an SVG file of its own; portal.css has the same for light and dark pages.
 STYLES: Final[dict[str, str]] = {
     "ink": 'fill="#17242e"',
@@ -59,6 +68,23 @@ STYLES: Final[dict[str, str]] = {
     "whisker-chosen": 'stroke="#a3440b" stroke-width="2.5" fill="none"',
     # Months of a known episode.
     "span": 'fill="#a3440b" fill-opacity="0.16"',
+    # Several X on one chart: the one of the page, up to three others, its region, France.
+    **{
+        style: text
+        for name, (colour, dashes, fill) in SERIES.items()
+        for style, text in (
+            (
+                f"series-{name}",
+                f'stroke="{colour}" stroke-width="2.25" fill="none" stroke-linejoin="round"'
+                + (f' stroke-dasharray="{dashes}"' if dashes else ""),
+            ),
+            (f"mark-{name}", f'fill="{fill or colour}" stroke="{colour}" stroke-width="1.5"'),
+        )
+    },
+    "cloud": 'stroke="#0b5d78" stroke-width="6" stroke-opacity="0.55" stroke-linecap="round" fill="none"',
+    "limit": 'stroke="#4c5b66" stroke-width="1.5" fill="none" stroke-dasharray="6 4"',
+    "limit-far": 'stroke="#17242e" stroke-width="1.5" fill="none"',
+    "signal": 'fill="#a3440b" stroke="#ffffff" stroke-width="1"',
     "reference": 'stroke="#4c5b66" stroke-width="1.25" fill="none" stroke-dasharray="6 4"',
     "hatch": 'stroke="#9aa7af" stroke-width="1.25"',
     "withheld": 'stroke="#9aa7af" stroke-width="1"',

@@ -1,0 +1,131 @@
+"""Forms of charts that are composed by the grammar: several series, control charts, funnels, strips."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from markupsafe import Markup
+
+from chu_platform.portal.charts import grammar
+from chu_platform.portal.charts.control import control_chart
+from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Reference, Size
+from chu_platform.portal.charts.funnel import Placed, Shown, funnel_chart, marked
+from chu_platform.portal.charts.grammar import Chart
+from chu_platform.portal.charts.series import Series, series_chart
+from chu_platform.portal.charts.strip import strip
+from chu_platform.portal.control_limits import limits_of, signals_of
+from chu_platform.portal.funnel_limits import Kind, funnel_of
+from chu_platform_tests.portal.test_charts import NASTY, STYLE, SVG, of_class, parsed, texts
+
+pytestmark = pytest.mark.unit
+
+YEARS = [str(y) for y in range(2015, 2021)]
+SERIES = series_chart(
+    f"Score, {NASTY}",
+    "sur 100",
+    1,
+    YEARS,
+    [
+        Series(NASTY, "own", [70.0, 71.0, None, 72.0, 74.0, 73.0]),
+        Series("Autre", "second", [None, 75.0, 75.0, 75.5, None, 76.0]),
+        Series("France", "france", [73.0] * 6),
+    ],
+    Reference("Seuil", 72.0),
+)
+VALUES: list[float | None] = [10.0 + (n * 7 % 5) / 4 for n in range(36)]
+VALUES[5], VALUES[20], VALUES[35] = 30.0, None, 0.5
+LIMITS = limits_of(VALUES)
+assert LIMITS
+SIGNALS = signals_of(VALUES, LIMITS)
+CONTROL = control_chart(
+    NASTY,
+    "‰",
+    1,
+    [f"mois {n}" for n in range(36)],
+    [str(2015 + n // 12) if n % 12 == 0 else "" for n in range(36)],
+    VALUES,
+    [20],
+    LIMITS,
+    SIGNALS,
+)
+SITES = [Placed(f"F{n}", f"Site {n}", 0.55 + 0.002 * (n % 21 - 10), 40.0 + 9 * n) for n in range(200)]
+SITES += [Placed("haut", NASTY, 0.95, 900.0), Placed("bas", "Bas", 0.1, 800.0)]
+FUNNEL_LIMITS = funnel_of(Kind.SHARE, [(s.value, s.size) for s in SITES])
+assert FUNNEL_LIMITS
+PER_CENT = Shown(100.0, "%", 1, "réponses")
+FUNNEL = marked(
+    funnel_chart("Recommandation", SITES, FUNNEL_LIMITS, PER_CENT), {"own": SITES[7], "second": SITES[-1]}, PER_CENT
+)
+FORMS = {"series": SERIES, "control": CONTROL, "funnel": FUNNEL}
+
+
+def drawn(chart: Chart, size: Size = WIDE) -> Markup:
+    return grammar.draw(chart, "n", size)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_whole_and_within_its_frame(form: str, size: Size) -> None:
+    root = parsed(drawn(FORMS[form], size))
+    assert root.find(f"{SVG}title") is not None and root.get("role") == "img"
+    width, height = map(float, (root.get("viewBox") or "").split()[2:])
+    for one in root.iter():
+        for name, most in (("x", width), ("cx", width), ("x1", width), ("x2", width), ("y", height), ("cy", height)):
+            if one.get(name) is not None and one.tag != f"{SVG}pattern":
+                assert -1 <= float(one.get(name, "0")) <= most + 1, (one.tag, name)
+    assert "nan" not in "".join(one.get("d") or "" for one in root.iter())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_style_of_a_form_follows_light_and_dark_pages(form: str) -> None:
+    used = {one.get("class") for one in parsed(drawn(FORMS[form])).iter() if one.get("class")} - {"chart chart-wide"}
+    style = STYLE.read_text(encoding="utf-8")
+    assert used <= STYLES.keys()
+    assert {name for name in used if f".chart .{name}" not in style} == set()
+
+
+def test_series_are_told_by_shape_and_named_in_their_order() -> None:
+    chart = drawn(SERIES)
+    assert len({e.tag for kind in ("own", "second") for e in of_class(chart, f"mark-{kind}")}) == 2
+    shown = [text for text in texts(chart) if text in (NASTY, "Autre", "France")]
+    assert shown == [NASTY, "Autre", "France"]
+    # Missing years break the line: 2015-2016, then 2018-2020.
+    assert len([e for e in of_class(chart, "series-own") if e.tag == f"{SVG}path"]) == 2
+    assert "Seuil : 72" in texts(chart)
+
+
+def test_of_many_periods_some_have_marks() -> None:
+    many = [str(y) for y in range(1975, 2021)]
+    chart = drawn(series_chart("x", "", 0, many, [Series("a", "own", [float(n) for n in range(46)])]))
+    assert len([e for e in of_class(chart, "mark-own") if e.find(f"{SVG}title") is not None]) == 10
+
+
+def test_a_control_chart_marks_each_signal_once_and_masked_months() -> None:
+    chart = drawn(CONTROL)
+    months = {m for s in SIGNALS for m in s.months}
+    said = [e for e in of_class(chart, "signal") if e.find(f"{SVG}title") is not None]
+    assert len(said) == len(months) and {5, 35} <= months
+    told = {"".join(e.itertext()).replace("\u00a0", " ") for e in said}
+    assert "mois 5 : 30,0 ‰, au-dessus des limites" in told and "mois 35 : 0,5 ‰, au-dessous des limites" in told
+    assert len(of_class(chart, "withheld")) == 1 + 1
+    assert len([e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]) == 2
+
+
+def test_a_funnel_has_words_only_for_places_that_say_something() -> None:
+    chart = drawn(FUNNEL)
+    marks = [e for e in parsed(chart).iter() if e.find(f"{SVG}title") is not None and e.tag != f"{SVG}svg"]
+    said = ["".join(e.itertext()) for e in marks]
+    # One above, one below, and two that are asked for.
+    assert len(said) == 4 and sum(NASTY in text for text in said) == 1
+    assert any(text.startswith("Site 7 : ") for text in said)
+    (cloud,) = (e for e in of_class(chart, "cloud") if len(e.get("d") or "") > 200)
+    assert (cloud.get("d") or "").count("M") == 200
+    assert FUNNEL.description.startswith("Entonnoir de 202\u00a0lieux")
+
+
+@pytest.mark.parametrize(("first", "last", "kind"), [(1, 30, "rect"), (50, 50, "circle")])
+def test_a_strip_has_the_highest_results_at_the_right(first: int, last: int, kind: str) -> None:
+    root = ET.fromstring(str(strip(first, last, 100, NASTY, "s")))
+    (mark,) = (e for e in root.iter() if e.get("class") in ("mark-own", "dot"))
+    assert mark.tag == f"{SVG}{kind}"
+    if kind == "rect":
+        assert float(mark.get("x", "0")) > 75 and float(mark.get("x", "0")) + float(mark.get("width", "0")) <= 146
