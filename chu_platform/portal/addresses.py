@@ -4,7 +4,7 @@ An address is a path with parameters and perhaps a fragment: `/questions/hospita
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from posixpath import dirname, relpath
 from typing import Final
 from urllib.parse import urlencode
@@ -19,6 +19,10 @@ HOME: Final = "/"
 STORY: Final = "/recit"
 METHOD: Final = "/methode"
 QUALITY: Final = "/qualite"
+PROFILE: Final = "/profil"
+FUNNEL: Final = "/entonnoir"
+LAST_MONTH: Final = "/dernier-mois"
+CONTROLS: Final = "/controle/"
 HEALTH: Final = "/sante"
 QUESTIONS: Final = "/questions/"
 SEARCHES: Final = "/recherche/"
@@ -35,6 +39,12 @@ def question_address(question: Question, parameters: Mapping[str, str], file: st
     """A view of a question, or a file of that view: `file` is its name, such as "evolution.csv"."""
     path = f"{QUESTIONS}{question.slug}{f'/{file}' if file else ''}"
     return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def profile_address(place: str, others: Sequence[str] = ()) -> str:
+    """The profile of a place beside others, each given as level:code."""
+    asked = {"lieu": place, **({"avec": ",".join(others)} if others else {})}
+    return f"{PROFILE}?{urlencode(asked)}"
 
 
 def search_address(kind: str, question: Question | None = None, words: str = "") -> str:

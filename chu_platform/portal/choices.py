@@ -102,7 +102,7 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
     written = asked.get(PERIOD) or None
     if written and not is_written(written):
         raise Refused("La période s’écrit 2019, 2019-T2, 2019-05 ou tout.")
-    x = _x(snapshot, question, asked)
+    x = x_of(snapshot, question, asked)
     measures = question.measures_at(x.get("level"))
     measure = next((m for m in measures if m.key == asked.get(MEASURE)), measures[0])
     rows = history(snapshot, question, x)
@@ -170,7 +170,8 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
     return [("", [(r["region_code"], french.capital(r["region_label"])) for r in rows])]
 
 
-def _x(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:
+def x_of(snapshot: Snapshot, question: Question, asked: Mapping[str, str]) -> X:
+    """The X of the parameters of an address. Raises Refused for one that is not understood."""
     x: dict[str, str] = {}
     for parameter in question.parameters:
         value = asked.get(parameter.name) or parameter.default or _most_frequent(snapshot, question, parameter)

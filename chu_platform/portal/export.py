@@ -399,6 +399,7 @@ def _notice(now: datetime, opening: OpeningViews, with_day: bool) -> str:
         "pour un établissement ou un diagnostic, les autres périodes, les autres mesures et les fichiers",
         "les lieux et les diagnostics sans aucun chiffre visible",
         "la qualité des soins des sites qui n’ont pas de consultations",
+        "les profils des lieux, les entonnoirs et les cartes de contrôle",
     ]
     if opening.left_out:
         left_out.append(

@@ -12,10 +12,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from chu_platform.portal import addresses, downloads, search
-from chu_platform.portal.addresses import ServedAddresses, question_address
+from chu_platform.portal.addresses import ServedAddresses, profile_address, question_address
 from chu_platform.portal.choices import Refused, choose, single
+from chu_platform.portal.funnels import Subject, funnel_of_subject, subject_of
 from chu_platform.portal.inputs import inputs_of
 from chu_platform.portal.kept_pages import Asked, KeptPage, KeptPages
+from chu_platform.portal.place_choices import control_asked_for, place_asked_for, profile_asked_for
+from chu_platform.portal.places import found_places
 from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import SEARCHED, Renderer
 from chu_platform.portal.views import view_of
@@ -25,6 +28,7 @@ Handler = Callable[[Request], Response]
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
 EVERYTHING: Final = "everything"
+PROFILE, FUNNEL, CONTROL, LAST_MONTH = "profile", "funnel", "control", "last month"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.HOME, HOME),
@@ -34,6 +38,10 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.STORY, STORY),
     (addresses.METHOD, METHOD),
     (addresses.QUALITY, QUALITY),
+    (addresses.PROFILE, PROFILE),
+    (addresses.FUNNEL, FUNNEL),
+    (addresses.LAST_MONTH, LAST_MONTH),
+    (f"{addresses.CONTROLS}{{name}}", CONTROL),
 )
 
 
@@ -62,7 +70,7 @@ class Pages:
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the pages that readers see first, and those that they asked for last, before a snapshot is served."""
-        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY)]
+        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, LAST_MONTH)]
         first += [Asked(QUESTION, q.slug) for q in snapshot.questions]
         for asked in dict.fromkeys([*first, *self._kept.last_asked(MAX_PREPARED)]):
             # Whoever asks for a page that cannot be made is told so, and the log then has the reason.
@@ -105,8 +113,19 @@ class Pages:
             return self._everything(snapshot, _words(single(given, ("q",))))
         if asked.kind == QUALITY:
             return self._renderer.quality(snapshot, _words(single(given, ("q",))))
+        if asked.kind == PROFILE:
+            return self._profile(snapshot, given)
+        if asked.kind == FUNNEL:
+            return self._funnel(snapshot, given)
+        if asked.kind == CONTROL:
+            return self._renderer.control(snapshot, control_asked_for(snapshot, asked.name, given))
         single(given, ())
-        render = {HOME: self._renderer.home, STORY: self._renderer.story, METHOD: self._renderer.method}
+        render = {
+            HOME: self._renderer.home,
+            STORY: self._renderer.story,
+            METHOD: self._renderer.method,
+            LAST_MONTH: self._renderer.last_month,
+        }
         return render[asked.kind](snapshot)
 
     def suggestions(self, request: Request) -> Response:
@@ -123,6 +142,29 @@ class Pages:
         if sum(kind.count for kind in kinds) == 1 and not kinds[0].instead:
             return RedirectResponse(kinds[0].found[0].address, HTTPStatus.SEE_OTHER)
         return self._renderer.everything(snapshot, words, kinds)
+
+    def _profile(self, snapshot: Snapshot, given: Sequence[tuple[str, str]]) -> str | Response:
+        """The profile of a place, or the places that words find; the only one found is chosen at once."""
+        asked = single(given, ("lieu", "avec", "q"))
+        words = _words(asked)
+        profile = profile_asked_for(snapshot, asked.get("lieu", ""), asked.get("avec", ""))
+        if profile and not words:
+            return self._renderer.profile(snapshot, profile)
+        found = found_places(snapshot, words) if words else []
+        if len(found) == 1:
+            lead = profile.place.key if profile else found[0].key
+            others = [*(p.key for p in profile.others), found[0].key] if profile else []
+            return RedirectResponse(profile_address(lead, others), HTTPStatus.SEE_OTHER)
+        return self._renderer.places(snapshot, words, found, profile)
+
+    def _funnel(self, snapshot: Snapshot, given: Sequence[tuple[str, str]]) -> str:
+        asked = single(given, ("sujet", "lieu"))
+        subject = subject_of(asked.get("sujet", Subject.RECOMMENDED_SITES.slug))
+        if subject is None:
+            raise Refused("Cet entonnoir n’existe pas.", HTTPStatus.NOT_FOUND)
+        place = place_asked_for(snapshot, asked["lieu"]) if asked.get("lieu") else None
+        found = funnel_of_subject(snapshot, subject, {place.key: "own"} if place else {})
+        return self._renderer.funnel(snapshot, subject, found, place)
 
     def _search(self, snapshot: Snapshot, kind: str, given: Sequence[tuple[str, str]]) -> str | Response:
         """Establishments or diagnoses by words; one that is named by its code leads straight to its page."""

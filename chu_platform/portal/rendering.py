@@ -11,15 +11,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chu_platform import french
-from chu_platform.portal import quality, search, sentences
-from chu_platform.portal.addresses import MEASURE, PERIOD, Addresses, question_address, search_address
+from chu_platform.portal import funnels, monthly_signals, quality, search, sentences
+from chu_platform.portal.addresses import (
+    MEASURE,
+    PERIOD,
+    Addresses,
+    profile_address,
+    question_address,
+    search_address,
+)
 from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
 from chu_platform.portal.charts.dots import dots
-from chu_platform.portal.charts.regions import region_map
+from chu_platform.portal.charts.grammar import both
+from chu_platform.portal.charts.regions import TILES, region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment, about, trend
 from chu_platform.portal.choices import Choice, Refused, choose, options
+from chu_platform.portal.control_limits import MIN_MONTHS, Rule
 from chu_platform.portal.episodes import episode_table, episodes_of
+from chu_platform.portal.funnels import FunnelView, Subject, funnel_address
+from chu_platform.portal.monthly_signals import Control
+from chu_platform.portal.places import LEVELS, MAX_FOUND, Place, listed_places
+from chu_platform.portal.profile import MAX_OTHERS, Profile
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
@@ -27,6 +40,7 @@ from chu_platform.portal.reliability import MeasuredCheck, Reliability, check_co
 from chu_platform.portal.search import Hit, Hits
 from chu_platform.portal.story import story_of
 from chu_platform.portal.views import TableRow, View, columns_of, linked_map, row_of, unit_and_title, view_of
+from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Zone
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -147,6 +161,84 @@ class Renderer:
             rows=quality.results_of(snapshot, "site_finess", site.finess) if site else quality.nation(snapshot),
         )
 
+    def places(self, snapshot: Snapshot, words: str, found: Sequence[Place], given: Profile | None = None) -> str:
+        """The form that finds the place of a profile, or another one to compare a given profile with."""
+        others = [p.key for p in given.others] if given else []
+        return self._page(
+            "profils.html",
+            snapshot,
+            here="profile",
+            words=words,
+            found=found[:MAX_FOUND],
+            are_more=len(found) > MAX_FOUND,
+            given=given,
+            others=others,
+            address=lambda p: profile_address(given.place.key, [*others, p.key]) if given else profile_address(p.key),
+            listed={} if words else listed_places(snapshot),
+        )
+
+    def profile(self, snapshot: Snapshot, profile: Profile) -> str:
+        """What is published of a place, beside others."""
+        keys = [p.key for p in profile.others]
+        return self._page(
+            "profil.html",
+            snapshot,
+            here="profile",
+            profile=profile,
+            most=MAX_OTHERS,
+            keys=keys,
+            without=lambda p: profile_address(profile.place.key, [k for k in keys if k != p.key]),
+            address=lambda p: profile_address(p.key),
+            draw=both,
+        )
+
+    def funnel(self, snapshot: Snapshot, subject: Subject, found: FunnelView | None, place: Place | None) -> str:
+        """The funnel of a subject, a place marked, with the places beyond its limits."""
+        return self._page(
+            "entonnoir.html",
+            snapshot,
+            subject=subject,
+            found=found,
+            subjects=[(funnel_address(s), s.label, s is subject) for s in Subject],
+            chart=both(found.chart, "entonnoir") if found else "",
+            beyond=found.beyond[: funnels.MAX_LISTED] if found else [],
+            place=place,
+            address=profile_address,
+        )
+
+    def control(self, snapshot: Snapshot, control: Control) -> str:
+        """The control chart of a monthly figure."""
+        chart = monthly_signals.drawn(control)
+        return self._page(
+            "controle.html",
+            snapshot,
+            here="month",
+            control=control,
+            verdict=monthly_signals.verdict(control),
+            chart=both(chart, "controle") if chart else None,
+            title=chart.title if chart else "",
+            unstable=monthly_signals.unstable(control),
+            measures=[
+                (monthly_signals.control_address(control.question, control.x, m), m.label, m is control.measure)
+                for m in monthly_signals.measures_of(control.question)
+            ],
+            signals=[monthly_signals.told(signal, control) for signal in control.signals],
+            months=(
+                columns_of(control.measure, "Mois"),
+                [row_of(control.measure, c.period.label, c) for c in control.cells if c],
+            ),
+            question_page=question_address(
+                control.question,
+                {p.name: p.separator.join(control.x[c] for c in p.columns) for p in control.question.parameters},
+            ),
+            rules=[str(rule) for rule in Rule],
+            fewest=MIN_MONTHS,
+        )
+
+    def last_month(self, snapshot: Snapshot) -> str:
+        """Whether the last month is unusual."""
+        return self._page("dernier_mois.html", snapshot, here="month", months=monthly_signals.last_months(snapshot))
+
     def story(self, snapshot: Snapshot) -> str:
         """The story, from the tables that are served."""
         return self._page("recit.html", snapshot, here="story", story=story_of(snapshot, self._addresses))
@@ -207,6 +299,8 @@ class Renderer:
             "usual": sentences.usual(view.measure, own),
             "episodes": episodes,
             "episode_table": episode_table(episodes, self._addresses),
+            "control_page": _control_page(choice),
+            "profile_page": _profile_page(own),
             "related": [q for slug in question.related if (q := snapshot.question(slug))],
             "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),
@@ -309,7 +403,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        french=french, sentences=sentences, question_address=question_address, search_address=search_address
+        french=french,
+        sentences=sentences,
+        profile_address=profile_address,
+        question_address=question_address,
+        search_address=search_address,
     )
     environment.filters["moment"] = _moment
     return environment
@@ -318,6 +416,24 @@ def _environment() -> Environment:
 def _unreadable(snapshot: Snapshot) -> Sequence[str]:
     """Labels of the tables that cannot be read."""
     return [t.label for t in snapshot.catalogue.tables if t.name in snapshot.unreadable and t.zone is Zone.PUBLISHED]
+
+
+def _control_page(choice: Choice) -> str | None:
+    """The control chart of the months of a choice, if there is one."""
+    by_month = any(row["period_grain"] == "month" for row in choice.rows)
+    if not by_month or not monthly_signals.has_controls(choice.question, choice.x):
+        return None
+    measures = monthly_signals.measures_of(choice.question)
+    measure = choice.measure if choice.measure in measures else measures[0]
+    return monthly_signals.control_address(choice.question, choice.x, measure)
+
+
+def _profile_page(cell: Cell) -> str | None:
+    """The profile of the place of a cell, if it is of one."""
+    if cell.x.get("level") in LEVELS and cell.x["code"] != UNKNOWN:
+        return profile_address(f"{cell.x['level']}:{cell.x['code']}")
+    code = cell.x.get("region_code")
+    return profile_address(f"region:{code}") if code in TILES else None
 
 
 def _card(snapshot: Snapshot, question: Question) -> Card | None:

@@ -25,6 +25,13 @@ ADDRESSES = {
     "search": "/recherche/diagnostics?q=a",
     "error": "/n-existe-pas",
     "month": "/questions/hospitalisations?periode=2019-01",
+    "places": "/profil",
+    "region": "/profil?lieu=region:53&avec=region:11,region:84,department:35",
+    "department": "/profil?lieu=department:35",
+    "funnel": "/entonnoir?lieu=region:53&sujet=mortalite-regions",
+    "sites": "/entonnoir",
+    "last month": "/dernier-mois",
+    "control": "/controle/consultations-etablissement",
     **{q.slug: f"/questions/{q.slug}" for q in QUESTIONS},
 }
 WCAG = {

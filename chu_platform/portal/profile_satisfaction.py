@@ -1,0 +1,202 @@
+"""The satisfaction of patients in a profile: the e-Satis scores of a place in each campaign, beside others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from chu_platform import french
+from chu_platform.portal.addresses import question_address
+from chu_platform.portal.charts.series import Series, series_chart
+from chu_platform.portal.places import DEPARTMENT, ESTABLISHMENT
+from chu_platform.portal.profile_parts import NONE, Compared, Part, shown_or_none
+from chu_platform.portal.reader import Snapshot
+
+SURVEYS: Final = {"48h_mco": "Séjours de plus de 48\u00a0h", "ca_mco": "Chirurgie ambulatoire"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Satisfaction in a campaign: of a site its score and class, of other places the mean and the number of sites."""
+
+    score: float | None
+    answers: float | None
+    given: str
+    recommended: float | None
+    spread: tuple[float, float, float] | None = None
+
+
+Campaigns = Mapping[tuple[str, str], Score]
+
+
+def _scores(snapshot: Snapshot, compared: Compared) -> Campaigns:
+    """The scores of a place by survey and campaign."""
+    if compared.level == ESTABLISHMENT:
+        rows = snapshot.rows(
+            "SELECT * FROM published_satisfaction WHERE site_finess = $finess", {"finess": compared.finess}
+        )
+        return {
+            (r["survey"], r["campaign_year"]): Score(
+                r["score"],
+                r["answers"],
+                _class(r["class"]),
+                r["recommendation_rate"],
+                None if r["national_median"] is None else (r["national_median"], r["national_p20"], r["national_p80"]),
+            )
+            for r in rows
+        }
+    if compared.level == DEPARTMENT:
+        # The mean of indicator 8, over the sites of a department.
+        rows = snapshot.rows(
+            f"""
+            SELECT survey, campaign_year AS campaign, count(score) AS sites_scored, {_classes()},
+                   sum(answers) FILTER (score IS NOT NULL) AS answers,
+                   sum(score * answers) / nullif(sum(answers) FILTER (score IS NOT NULL), 0) AS score_weighted,
+                   sum(recommendation_rate * recommendation_answers)
+                       / nullif(sum(recommendation_answers) FILTER (recommendation_rate IS NOT NULL), 0)
+                       AS recommendation_rate
+            FROM published_satisfaction WHERE department_code = $code GROUP BY ALL
+            """,
+            {"code": compared.code},
+        )
+    else:
+        rows = snapshot.rows(
+            "SELECT *, CAST(year AS VARCHAR) AS campaign FROM kpi_satisfaction_by_region WHERE region_code = $code",
+            {"code": compared.code},
+        )
+    return {
+        (r["survey"], r["campaign"]): Score(
+            r["score_weighted"], r["answers"], _class_counts(r), r["recommendation_rate"], None
+        )
+        for r in rows
+    }
+
+
+def _classes() -> str:
+    return ", ".join(f"count(*) FILTER (class = '{c.upper()}') AS class_{c}" for c in "abcd")
+
+
+def _class_counts(row: Mapping[str, Any]) -> str:
+    counts = [f"{row[f'class_{c}']} {c.upper()}" for c in "abcd" if row[f"class_{c}"]]
+    return f"{french.counted(row['sites_scored'], 'site', 'sites')}{f' : {french.listed(counts)}' if counts else ''}"
+
+
+def _class(written: str | None) -> str:
+    return (
+        NONE if not written else f"classe {written}" if written in ("A", "B", "C", "D") else f"sans score ({written})"
+    )
+
+
+def satisfaction_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part:
+    """The scores of each survey and campaign with their change and class, and their course."""
+    own, *rest = compared
+    found = {c: snapshot.kept(("profile scores", c.level, c.code), partial(_scores, snapshot, c)) for c in compared}
+    keys = sorted({key for c in (own, *rest) for key in found[c]}, key=lambda k: (k[0], k[1]), reverse=True)
+    keys = sorted(keys, key=lambda k: list(SURVEYS).index(k[0]))
+    rows: list[list[str | Markup | None]] = []
+    for key in keys:
+        row: list[str | Markup | None] = [f"{SURVEYS[key[0]]}, {key[1]}"]
+        row += _own_score(found[own], key, own.level == ESTABLISHMENT)
+        row += [shown_or_none(found[c][key].score if key in found[c] else None) for c in rest]
+        rows.append(row)
+    columns = [
+        ("Enquête et campagne", False),
+        ("Score sur 100", True),
+        ("Changement", True),
+        ("Classe ou sites", False),
+    ]
+    columns += [("Réponses", True), ("Recommandent (%)", True)]
+    if own.level == ESTABLISHMENT:
+        columns.append(("Sites : médiane (P20 à P80)", True))
+    columns += [(c.label, True) for c in rest]
+    charts = []
+    for survey, label in SURVEYS.items():
+        years = sorted({int(year) for s, year in keys if s == survey})
+        if sum(found[own][k].score is not None for k in found[own] if k[0] == survey) < 2:
+            continue
+        span = range(years[0], years[-1] + 1)
+        series = [
+            Series(c.label, c.role, [found[c][k].score if (k := (survey, str(y))) in found[c] else None for y in span])
+            for c in compared
+        ]
+        drawn = [s for s in series if any(v is not None for v in s.values)]
+        chart = series_chart(f"Satisfaction, {french.small(label)}", "sur 100", 1, [str(y) for y in span], drawn)
+        charts.append((chart, "L’axe ne part pas de zéro. Une année sans campagne interrompt les lignes."))
+    notes = [
+        "HAS ne livre pas d’intervalle avec le score d’un site : un écart d’un point entre deux campagnes peut être dû au hasard. "
+        "Le changement est celui depuis la campagne précédente qui a un score."
+    ]
+    if any(c.level != ESTABLISHMENT for c in compared):
+        notes.append("Pour un territoire : moyenne des scores des sites, pondérée par leurs réponses.")
+    return Part(
+        "satisfaction",
+        "Satisfaction des patients (e-Satis)",
+        [_satisfaction_said(found[own])],
+        charts,
+        [(f"Satisfaction – {own.label}", columns, rows)] if found[own] else [],
+        notes=notes if found[own] else (),
+        links=[("Satisfaction par région", question_address(q, {}))]
+        if (q := snapshot.question("satisfaction-region"))
+        else (),
+    )
+
+
+def _own_score(scores: Campaigns, key: tuple[str, str], is_site: bool) -> list[str | None]:
+    """The cells of the place that the profile is of: score, change, class, answers, recommendation; of a site the spread."""
+    score = scores.get(key)
+    if score is None:
+        return [NONE] * (6 if is_site else 5)
+    row: list[str | None] = [
+        shown_or_none(score.score),
+        _change(scores, key) or NONE,
+        score.given,
+        NONE if score.answers is None else french.number(score.answers),
+        shown_or_none(score.recommended),
+    ]
+    if is_site:
+        row.append(NONE)
+    if score.spread:
+        median, low, high = score.spread
+        row[-1] = f"{french.number(median, 1)} ({french.interval(low, high)})"
+    return row
+
+
+def _change(scores: Campaigns, key: tuple[str, str]) -> str | None:
+    """The change of a score since the campaign before that has one, and that of the class."""
+    survey, campaign = key
+    now = scores[key]
+    before = max(
+        (y for s, y in scores if s == survey and y < campaign and scores[s, y].score is not None), default=None
+    )
+    if before is None or now.score is None:
+        return None
+    was = scores[survey, before]
+    assert was.score is not None
+    points = f"{_signed(now.score - was.score)} depuis {before}"
+    if now.given.startswith("classe") and was.given.startswith("classe") and now.given != was.given:
+        return f"{points} ({was.given[-1]} → {now.given[-1]})"
+    return points
+
+
+def _satisfaction_said(scores: Campaigns) -> str:
+    scored = [k for k, s in scores.items() if s.score is not None and k[0] == "48h_mco"] or [
+        k for k, s in scores.items() if s.score is not None
+    ]
+    if not scored:
+        why = " Aucune campagne e-Satis ne lui donne de score." if scores else " Il n’est dans aucune campagne e-Satis."
+        return f"Satisfaction : pas de score.{why}"
+    key = max(scored, key=lambda k: k[1])
+    score = scores[key]
+    text = f"Satisfaction ({french.small(SURVEYS[key[0]])}, {key[1]}) : {french.amount(score.score or 0.0, 'sur 100')}, {score.given}"
+    if change := _change(scores, key):
+        text += f", {change}"
+    if score.spread:
+        median, low, high = score.spread
+        text += f" ; la médiane des sites est de {french.number(median, 1)}, trois sites sur cinq sont entre {french.number(low, 1)} et {french.number(high, 1)}"
+    return f"{text}."
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{french.number(value, 1)}"
