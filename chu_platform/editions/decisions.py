@@ -113,11 +113,13 @@ def decide(
     released: pa.Table,
     members: Sequence[Member],
     systems: Sequence[Measures],
+    repeats: Sequence[str] = (),
 ) -> pa.Table:
     """The decisions of a family, with the columns of `decision_columns`.
 
     `inputs` are the candidates and the tables that relations read, by name; `mask` is the mask of the candidates;
-    `released` are the decisions of the last edition, without rows before the first edition.
+    `released` are the decisions of the last edition, without rows before the first edition. `repeats` are SQL of pairs
+    of cells (`cell_masks.mask`): with present counts, the first one is shown only if the other one is, too.
     """
     counts = counts_of(members)
     with duckdb.connect() as connection:
@@ -128,6 +130,8 @@ def decide(
         connection.execute(_compare(members, counts))
         if len(released):
             _test_together(connection, members, systems)
+            for pairs in repeats:
+                _mask_repeated(connection, pairs)
         listed = ", ".join(c.name for c in decision_columns(counts))
         found: pa.Table = connection.sql(f"SELECT {listed} FROM decision").to_arrow_table()
         return found
@@ -265,6 +269,19 @@ def _test_together(
         FROM cell WHERE cell.indicator = decision.indicator AND cell.cell = decision.cell AND id IN (FROM added);
         UPDATE decision SET is_exposed = true
         FROM cell WHERE cell.indicator = decision.indicator AND cell.cell = decision.cell AND id IN (FROM exposed)
+        """
+    )
+
+
+def _mask_repeated(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
+    """Mask the cells of the table `decision` that repeat a figure of a cell without present counts."""
+    connection.execute(
+        f"""
+        UPDATE decision SET state = '{State.MASKED}', reason = 'secondary', is_masked = true
+        FROM ({pairs}) AS pair(own, other), cell c, cell o, decision d
+        WHERE c.id = pair.own AND o.id = pair.other AND d.indicator = o.indicator AND d.cell = o.cell
+            AND c.indicator = decision.indicator AND c.cell = decision.cell
+            AND decision.state IN ('{State.NEW}', '{State.CHANGED}') AND d.state NOT IN ({_listed(PRESENT)})
         """
     )
 

@@ -73,9 +73,10 @@ class MaskFamily(DeclaresTables):
         cells = " UNION ALL ".join(f"({release.cells})" for _, release in self._releases)
         systems = self._systems()
         insiders = [r.insiders for _, r in self._releases if r.insiders]
+        repeats = self._repeats()
 
         def rows(**tables: pa.Table) -> pa.Table:
-            return mask(tables, cells, systems, self.persons, insiders)
+            return mask(tables, cells, systems, self.persons, insiders, repeats)
 
         return Table(
             name=self.name,
@@ -113,10 +114,10 @@ class MaskFamily(DeclaresTables):
     @cached_property
     def make_decisions(self) -> Callable[..., pa.Table]:
         """The function that makes the rows of `decision`, of the tables that it reads and of those last released."""
-        members, systems = self._edition_members, self._systems()
+        members, systems, repeats = self._edition_members, self._systems(), self._repeats()
 
         def rows(mask: pa.Table, released: pa.Table, **inputs: pa.Table) -> pa.Table:
-            return decide(inputs, mask, released, members, systems)
+            return decide(inputs, mask, released, members, systems, repeats)
 
         return rows
 
@@ -147,6 +148,9 @@ class MaskFamily(DeclaresTables):
             )
             for s in self.systems
         ]
+
+    def _repeats(self) -> Sequence[str]:
+        return [release.repeats for _, release in self._releases if release.repeats]
 
     def _columns(self) -> Mapping[str, Sequence[str]]:
         """The columns that the mask reads of each member: keys, levels and counts."""
@@ -190,6 +194,8 @@ class Release:
         reads: The dimensions that the SQL of the relations reads.
         relation_columns: The columns of these dimensions, as "input.column".
         insiders: SQL of the cells of which the head of a place knows a part (`cell_masks.mask`), if any.
+        repeats: SQL of (cell, other) pairs over the relation `cell`: the row of the first cell repeats a figure of the
+            other one, so that it is masked where the other one is, if any.
         withheld: The columns that are not released, because masked figures could be computed from them.
     """
 
@@ -205,6 +211,7 @@ class Release:
     reads: Mapping[str, Table] = field(default_factory=dict)
     relation_columns: Sequence[str] = ()
     insiders: str | None = None
+    repeats: str | None = None
     withheld: Sequence[str] = ()
 
     @property
@@ -292,8 +299,8 @@ class Indicator(DeclaresTables):
         """How an edition fills the columns that are published."""
         columns, shown = self._released_columns()
         finish, made_from = self.releasable.rows.finishing
-        counts = [c for c in self._own.counts if c not in BASE]
         names = [c.name for c in columns]
+        counts = [c for c in self._own.counts if c in names and c not in BASE]
         return Figures(
             self.name,
             self.releasable.key,

@@ -262,7 +262,7 @@ kpi_consultation_rate_by_establishment = Indicator(
                 """,
             ],
             # A consultation may count in several places, so whole consultations are additive over time only.
-            ("consultations",): over_time(NAME),
+            ("consultations",): over_time(f"p.indicator = '{NAME}'"),
         },
         insiders=INSIDERS,
         reads={"establishment": dim_establishment, "contributors": consultation_contributors},

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from chu_platform.sdc.family import Family, Insiders, System
+from chu_platform.sdc.family import Family, Insiders, Repeats, System
 from chu_platform.sdc.levels import Levels
 from chu_platform.sdc.primary_rules import HIDDEN, Reason
 from chu_platform.sdc.relations import Relations, relations_by_key
@@ -55,6 +55,7 @@ def mask(
     systems: Sequence[Measures],
     persons: str | None = None,
     insiders: Sequence[str] = (),
+    repeats: Sequence[str] = (),
 ) -> pa.Table:
     """The mask of a family, with the columns of MASK_COLUMNS.
 
@@ -64,7 +65,8 @@ def mask(
     cell numbers, which are in the column `id` of the table `cell`. `persons` is the column of distinct persons;
     the relations of the first system say of which parts they are the union. The SQL of `insiders` returns
     the cells of which somebody knows a part: `id`, `own` (the events of the part) and `few` (whether the cell would
-    tell this person of a few others).
+    tell this person of a few others). The SQL of `repeats` returns pairs of cells: of the first one, the row repeats a
+    figure of the other one.
 
     Raises ChuError if a relation does not hold.
     """
@@ -91,6 +93,7 @@ def mask(
             systems=built,
             unions=Unions(_array(connection, persons).astype(np.float64), built[0].relations) if persons else None,
             insiders=_insiders(connection, insiders, len(unsafe)),
+            repeats=_repeats(connection, repeats),
         )
         masked = family.mask()
         connection.register("masked", pa.table({"id": np.arange(len(masked)), "is_masked": masked}))
@@ -127,6 +130,15 @@ def _insiders(connection: duckdb.DuckDBPyConnection, queries: Sequence[str], n: 
     return Insiders(own, few)
 
 
+def _repeats(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Repeats:
+    pairs = [np.zeros((0, 2), np.int64)]
+    for query in queries:
+        found = connection.execute(f"SELECT own, other FROM ({query}) AS pair(own, other) ORDER BY ALL").fetchnumpy()
+        pairs.append(np.column_stack([np.asarray(found["own"]), np.asarray(found["other"])]).astype(np.int64))
+    cells, others = np.concatenate(pairs).T
+    return Repeats(cells, others)
+
+
 def _array(connection: duckdb.DuckDBPyConnection, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = connection.execute(
         f"SELECT {column} AS v FROM cell ORDER BY id"
@@ -148,16 +160,15 @@ def relations_of(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) 
     return Relations.concat(parts) if parts else Relations.of()
 
 
-def over_time(indicator: str | None = None) -> Sequence[str]:
+def over_time(where: str = "true") -> Sequence[str]:
     """SQL of relations over time: a quarter is the sum of its months, a year of its quarters, `all` of the years.
 
-    They hold for the cells of one indicator, or of all.
+    They hold for the cells `p` that meet the condition `where`.
     """
-    only = f" AND p.indicator = '{indicator}'" if indicator else ""
     return [
         f"""
         SELECT p.id, c.id FROM cell p JOIN cell c
-        ON p.indicator = c.indicator{only} AND p.level = c.level AND p.code = c.code AND c.grain = '{fine}'
+        ON p.indicator = c.indicator AND ({where}) AND p.level = c.level AND p.code = c.code AND c.grain = '{fine}'
            AND p.grain = '{coarse}'
            AND {"true" if coarse == "all" else f"p.start = date_trunc('{coarse}', c.start)::DATE"}
         """

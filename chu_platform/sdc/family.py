@@ -48,6 +48,18 @@ class Insiders:
 
 
 @dataclass(frozen=True, eq=False)
+class Repeats:
+    """Cells whose row repeats a figure of another cell, and these others, shape (pairs,) each."""
+
+    cells: Cells
+    others: Cells
+
+    def disclosing(self, mask: NDArray[np.bool_]) -> Cells:
+        """The visible cells that repeat a masked figure."""
+        return self.cells[mask[self.others] & ~mask[self.cells]]
+
+
+@dataclass(frozen=True, eq=False)
 class Family:
     """The cells that are masked together: their events, which are unsafe, and what a reader knows of them."""
 
@@ -57,6 +69,7 @@ class Family:
     systems: Sequence[System]
     unions: Unions | None
     insiders: Insiders
+    repeats: Repeats
 
     def mask(self) -> NDArray[np.bool_]:
         """The cells to mask, shape (n,). Of a level of which too little could be shown, all cells are masked.
@@ -94,6 +107,7 @@ class Family:
             [replace(s, relations=left(s.relations, gone)) for s in self.systems],
             replace(self.unions, relations=left(self.unions.relations, gone)) if self.unions else None,
             self.insiders,
+            self.repeats,
         )
 
 
@@ -111,6 +125,7 @@ class Released:
     systems: Sequence[System]
     unions: Unions | None
     insiders: Insiders
+    repeats: Repeats
 
     def mask(self) -> NDArray[np.bool_]:
         """The needed cells, and more until every rule holds."""
@@ -171,9 +186,9 @@ class Released:
         )
 
     def _more(self, mask: NDArray[np.bool_]) -> Cells:
-        """Visible cells to mask because of distinct persons, or of insiders."""
+        """Visible cells to mask because of distinct persons, of insiders, or of figures that they repeat."""
         persons = self.unions.disclosing(mask) if self.unions else np.zeros(0, np.int64)
-        return np.concatenate([persons, self._for_insiders(mask)])
+        return np.concatenate([persons, self._for_insiders(mask), self.repeats.disclosing(mask)])
 
     def _for_insiders(self, mask: NDArray[np.bool_]) -> Cells:
         """Visible cells to mask: of each sum whose masked parts leave too little room without those of one insider."""

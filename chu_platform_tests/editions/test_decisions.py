@@ -359,3 +359,16 @@ def test_a_year_of_monthly_editions_masks_nothing_that_was_shown(seed: int) -> N
     assert (small_one["events"], small_one["period_end"]) == (36.0, date(2019, 1, 1))
     assert made.state("all", date(2018, 1, 1), "department", "05") == "kept"
     assert made.shown[-1][("all", date(2018, 1, 1), "region", "84")]["period_end"] == date(2020, 1, 1)
+
+
+def test_a_row_that_repeats_a_figure_is_masked_where_the_figure_is_that_of_an_earlier_edition() -> None:
+    """The region keeps its figure, since a small correction waits: a row that repeats the present one would tell it."""
+    repeats = ["SELECT c.id, p.id FROM cell c JOIN cell p ON c.level = 'part' AND p.level = 'region'"]
+    decision = DECISIONS.empty_table()
+    states = []
+    for region, part in ((5000, 800), (5003, 900)):
+        inputs = {"uses": pa.Table.from_pylist([row("region", "11", region), row("part", "11", part)])}
+        masked = mask(inputs, CELLS, [SYSTEM], repeats=repeats)
+        decision = decide(inputs, masked, decision, [MEMBER], [SYSTEM], repeats).cast(DECISIONS)
+        states.append({r["level"]: r["state"] for r in decision.to_pylist()})
+    assert states == [{"region": "new", "part": "new"}, {"region": "pending", "part": "masked"}]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chu_platform.sdc import SMALL_CELL, Relations, relations_by_key
-from chu_platform.sdc.family import Family, Insiders, System
+from chu_platform.sdc.family import Family, Insiders, Repeats, System
 from chu_platform.sdc.levels import Levels
 
 
@@ -42,6 +42,7 @@ def one_measure(values: NDArray[np.float64], relations: Relations) -> Family:
         systems=[System("events", values[:, None], relations)],
         unions=None,
         insiders=Insiders(np.zeros(n), np.zeros(n, np.bool_)),
+        repeats=Repeats(np.zeros(0, np.int64), np.zeros(0, np.int64)),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from chu_platform.sdc import Relations
-from chu_platform.sdc.family import Family, Insiders, System
+from chu_platform.sdc.family import Family, Insiders, Repeats, System
 from chu_platform.sdc.levels import Levels
 from chu_platform.sdc.unions import Unions
 
@@ -41,6 +42,7 @@ def _family(
         systems=[System("events", amounts[:, None], relations)],
         unions=Unions(np.array(persons, np.float64), relations) if persons else None,
         insiders=Insiders(known, np.zeros(n, np.bool_)),
+        repeats=Repeats(np.zeros(0, np.int64), np.zeros(0, np.int64)),
     )
 
 
@@ -127,3 +129,11 @@ def test_a_masked_part_of_an_insider_gives_the_others_no_room() -> None:
     sums = [(0, [1, 2, 3, 4, 5])]
     assert _family(values, sums, [0, *[1] * 5]).mask().tolist() == [False, True, True, True, False, False]
     assert _family(values, sums, [0, *[1] * 5], own=known).mask().tolist() == [False, True, True, True, True, False]
+
+
+def test_a_cell_that_repeats_a_masked_figure_is_masked_too() -> None:
+    """Cells 0 = 1 + 2 of which 1 is small; the rows of 3 and 4 repeat the events of 2 and of 0."""
+    family = _family([50, 5, 45, 20, 30], [(0, [1, 2])], [0, 1, 1, 2, 3])
+    repeated = replace(family, repeats=Repeats(np.array([3, 4]), np.array([2, 0])))
+    assert family.mask().tolist() == [False, True, True, False, False]
+    assert repeated.mask().tolist() == [False, True, True, True, False]
