@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 # The oracle rounds what it shares out to nine decimals.
 TOLERANCE = 1e-8
-COUNTED = ("deaths", "events", "sites")
+COUNTED = ("deaths", "events", "sites", "stays")
 
 
 def differences(ours: pa.Table, expected: Path, key: Sequence[str]) -> list[str]:

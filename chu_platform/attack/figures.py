@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from chu_platform.attack.findings import Finding
-from chu_platform.attack.inputs import Tables
+from chu_platform.attack.inputs import FOLLOW_UP, STAYS, STAYS_BY_AGE, STAYS_BY_DIAGNOSIS, Tables
 
 # Counts from 1 to this value must not be known.
 SMALL: Final = 10
@@ -24,7 +24,9 @@ Cell = tuple[str, str, date | None, tuple[str, ...]]
 Figure = tuple[Cell, str]
 
 PERIOD_COLUMNS: Final = ("period_grain", "period_start", "period_end")
-KEY_COLUMNS: Final = ("level", "code", "sex", "age_band", "profession", "speciality")
+KEY_COLUMNS: Final = ("outcome", "level", "code", "sex", "age_band", "profession", "speciality")
+# The stays of which some are followed.
+WHOLE_STAYS: Final = "stays"
 MEASURES: Final = ("events", "consultations", "days", "patients", "professionals", "active_years")
 # Only rows by sex and age have a base of their own; in other tables it is the whole base of the period.
 BASE: Final = "base_patients"
@@ -42,7 +44,8 @@ class Figures:
     Attributes:
         visible: The published figures, and those that follow from visible rates.
         masked: The masked figures.
-        recovered: The masked figures that follow from visible rates of their row; they are in `visible`.
+        recovered: The masked figures that follow from visible rates of their row, or that another row repeats; they are
+            in `visible`.
         ends: The last day (excluded) of the period of each row, in the order of the rows.
         bases: The patients of the base of each period (table, grain, start) whose rows have a common base.
     """
@@ -85,9 +88,25 @@ class Figures:
             if len(known) < len(measures):
                 for measure, value in _from_rates(row, known, self.bases.get(cell[:3])).items():
                     if measure in measures and measure not in known:
-                        self.visible[cell, measure] = value
-                        del self.masked[cell, measure]
-                        self.recovered.append((cell, measure))
+                        self._recover((cell, measure), value)
+            if name == FOLLOW_UP and row[WHOLE_STAYS] is not None:
+                self._recover((stays_of(cell), "events"), float(row[WHOLE_STAYS]))
+
+    def _recover(self, figure: Figure, value: float) -> None:
+        if figure in self.masked:
+            self.visible[figure] = value
+            del self.masked[figure]
+            self.recovered.append(figure)
+
+
+def stays_of(cell: Cell) -> Cell:
+    """The cell of the stays of which a cell of the follow-up counts those that are followed."""
+    _, grain, start, (_, level, code) = cell
+    if level == "total":
+        return STAYS, grain, start, ()
+    if level == "chapter":
+        return STAYS_BY_DIAGNOSIS, grain, start, (level, code)
+    return STAYS_BY_AGE, grain, start, (code, ALL) if level == "sex" else (ALL, code)
 
 
 def measures_of(table: pa.Table) -> list[str]:
@@ -114,6 +133,8 @@ def key_names(cell: Cell) -> Sequence[str]:
         return ("sex", "age_band")
     if "by_professional" in cell[0]:
         return ("profession", "speciality")
+    if cell[0] == FOLLOW_UP:
+        return ("outcome", "level", "code")
     return ("level", "code") if cell[3] else ()
 
 
@@ -146,6 +167,9 @@ def _from_rates(row: Mapping[str, Any], known: Mapping[str, float], base: float 
         for bound, upper in (("intensity_low", False), ("intensity_high", True)):
             if (limit := figure(bound)) is not None and "events" not in found:
                 found["events"] = _invert(partial(_garwood, upper), limit * years / 1000, 1e7)
+    stays, percent = figure(WHOLE_STAYS), figure("percent")
+    if stays is not None and percent is not None:
+        found.setdefault("events", stays * percent / 100)
     pace, active = figure("events_per_active_year"), found.get("active_years")
     if pace is not None and active:
         found.setdefault("events", pace * active)

@@ -9,14 +9,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from chu_platform.attack.figures import ALL, BASE, Cell, Figures
+from chu_platform.attack.figures import ALL, BASE, Cell, Figures, stays_of
 from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies
-from chu_platform.attack.inputs import PLACES, SPECIALITIES, STAYS
+from chu_platform.attack.inputs import FOLLOW_UP, PLACES, SPECIALITIES, STAYS
 
 TOTAL: tuple[str, str] = ("total", "total")
 WHOLE_PROFESSION = "Ensemble"
 NO_CATEGORY = "no category"
 UNKNOWN_SEX = "unknown"
+# Of the stays of a group, those that are followed within one horizon and not within the one before, or not at all: what
+# they are part of.
+DIFFERENCES = {
+    "after_7": "followed_30",
+    "after_30": "followed_90",
+    "not_followed": None,
+    "not_readmitted": None,
+}
+NESTED = {"followed_7": "followed_30", "followed_30": "followed_90", **DIFFERENCES}
 COARSER = {"month": "quarter", "quarter": "year", "year": ALL}
 
 
@@ -50,6 +59,17 @@ def is_by_age(cell: Cell) -> bool:
     return cell[0].endswith("_by_sex_and_age")
 
 
+def is_difference(cell: Cell) -> bool:
+    """Whether a cell is a difference of two published ones, which anybody may compute unless it is small."""
+    return cell[0] == FOLLOW_UP and cell[3][0] in DIFFERENCES
+
+
+def is_unlisted(cell: Cell) -> bool:
+    """Whether a cell is never published: patients of unknown sex, or differences, whose value others give."""
+    of_unknown = cell[3][1:] == ("sex", UNKNOWN_SEX) if cell[0] == FOLLOW_UP else cell[3][:1] == (UNKNOWN_SEX,)
+    return of_unknown or is_difference(cell)
+
+
 def total_of(cell: Cell) -> Cell:
     """The cell of all events of the period of a cell."""
     table, grain, start, _ = cell
@@ -59,8 +79,9 @@ def total_of(cell: Cell) -> Cell:
 def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
     """The cells that are never published, but are parts of published wholes.
 
-    They are the patients of unknown sex, and the codes without category of each chapter: of the chapters of such leaves
-    where leaves are listed, else of all chapters if a row of codes without category is listed.
+    They are the patients of unknown sex, the differences between followed stays, and the codes without category of each
+    chapter: of the chapters of such leaves where leaves are listed, else of all chapters if a row of codes without
+    category is listed.
     """
     chapters: dict[str, set[str]] = defaultdict(set)
     listed: dict[str, set[str]] = defaultdict(set)
@@ -70,7 +91,12 @@ def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
     found: dict[Cell, None] = {}
     for cell in figures.ends:
         table, grain, start, keys = cell
-        if is_by_diagnosis(cell):
+        if table == FOLLOW_UP:
+            outcome, level, code = keys
+            found |= {(table, grain, start, (difference, level, code)): None for difference in DIFFERENCES}
+            if level == "sex":
+                found[table, grain, start, (outcome, level, UNKNOWN_SEX)] = None
+        elif is_by_diagnosis(cell):
             level, code = keys
             levels[table].add(level)
             if level == "leaf" and hierarchies.category(code) == UNKNOWN:
@@ -112,6 +138,8 @@ def groups_of(figures: Figures, hierarchies: Hierarchies) -> Iterator[Group]:
 
 
 def _measures(kind: str) -> tuple[Sequence[str], Sequence[str]]:
+    if kind.startswith(FOLLOW_UP):
+        return ("events",), ()
     if kind.startswith(("sexes", "ages", "same total")):
         return ("events", "days", "patients", BASE), ()
     if kind.startswith("places"):
@@ -128,7 +156,9 @@ def _wholes(
     with_leaves: set[tuple[str, str, date | None]],
 ) -> Iterable[tuple[str, Cell]]:
     table, keys, period = cell[0], cell[3], cell[:3]
-    if is_place_table(cell):
+    if table == FOLLOW_UP:
+        yield from _wholes_of_follow_up(cell)
+    elif is_place_table(cell):
         level, code = keys
         if parent := hierarchies.parent_place((level, code)):
             yield f"places in a {parent[0]}", (*period, parent)
@@ -159,6 +189,18 @@ def _wholes(
             yield "professions", total_of(cell)
         else:
             yield "specialities", (*period, (profession, WHOLE_PROFESSION))
+
+
+def _wholes_of_follow_up(cell: Cell) -> Iterable[tuple[str, Cell]]:
+    """Longer horizons, all stays of the group, and the stays of all groups that are followed."""
+    table, grain, start, (outcome, level, code) = cell
+    if longer := NESTED.get(outcome):
+        yield f"{table} within {longer}", (table, grain, start, (longer, level, code))
+    elif (level, code) != ("sex", UNKNOWN_SEX):
+        kind = "readmitted" if "readmitted" in outcome else "followed"
+        yield f"{table} of stays, {kind}", stays_of(cell)
+    if level != "total" and outcome not in DIFFERENCES:
+        yield f"{table} by {level}", (table, grain, start, (outcome, "total", "total"))
 
 
 def _over_time(figures: Figures, hidden: Iterable[Cell]) -> Iterator[Group]:

@@ -15,7 +15,11 @@ SPECIALITIES: Final = "kpi_consultation_rate_by_professional"
 STAYS: Final = "kpi_hospitalisation_rate"
 # Tables of persons by period.
 CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES)
-STAY_TABLES: Final = (STAYS, "kpi_hospitalisation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_sex_and_age")
+STAYS_BY_DIAGNOSIS: Final = "kpi_hospitalisation_rate_by_diagnosis"
+STAYS_BY_AGE: Final = "kpi_hospitalisation_rate_by_sex_and_age"
+FOLLOW_UP: Final = "kpi_follow_up"
+# What follows a stay comes after the stays: its rows repeat their numbers.
+STAY_TABLES: Final = (STAYS, STAYS_BY_DIAGNOSIS, STAYS_BY_AGE, FOLLOW_UP)
 PERSON_TABLES: Final = (*CONSULTATION_TABLES, *STAY_TABLES)
 # The fact of the exact tables: one row for each consultation.
 CONSULTATIONS: Final = "fact_consultation"

@@ -5,6 +5,7 @@ import numpy as np
 from chu_platform.attack.contributors import contributions, is_dominated
 from chu_platform.attack.figures import SMALL, finding, is_small
 from chu_platform.attack.findings import Result
+from chu_platform.attack.groups import is_difference
 from chu_platform.attack.inputs import CONSULTATIONS
 from chu_platform.attack.knowledge import Knowledge
 
@@ -24,7 +25,8 @@ def recomputed(knowledge: Knowledge) -> Result:
         return Result.of(1, title, tried, found, [_CONTRADICTION])
     fixed = intervals.is_fixed
     for (cell, measure), column in knowledge.system.unknown.items():
-        if fixed[column] and intervals.low[column] > 1e-3:
+        known = fixed[column] and intervals.low[column] > 1e-3
+        if known and (not is_difference(cell) or is_small(intervals.low[column])):
             found.append(finding(cell, f"{measure} has one possible value"))
     return Result.of(1, title, tried, found, knowledge.system.left_out)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS
+from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS, WHOLE_STAYS
 from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
@@ -20,7 +20,7 @@ from chu_platform.tables.table import Layer, Table, Zone
 # Earlier versions that readers of the published zone still find there.
 MAX_EARLIER: Final = 3
 # Columns of exact tables that the attacks read.
-_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE))
+_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS))
 
 
 def read_inputs(

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from chu_platform.attack.figures import ALL, BASE, Cell, Figure, Figures
 from chu_platform.attack.groups import (
     NO_CATEGORY,
-    UNKNOWN_SEX,
     Group,
     groups_of,
     hidden_cells,
     is_by_age,
     is_by_diagnosis,
     is_place_table,
+    is_unlisted,
     kinds_that_hold,
 )
 from chu_platform.attack.hierarchies import Hierarchies
-from chu_platform.attack.inputs import SPECIALITIES, STAYS
+from chu_platform.attack.inputs import FOLLOW_UP, SPECIALITIES, STAYS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -234,8 +234,10 @@ def _with_unknowns(system: System) -> list[Cell]:
 
 
 def _least(cell: Cell, measure: str, hierarchies: Hierarchies) -> tuple[float, float]:
-    """The least possible value of a masked figure, and its step. A listed row has at least one event."""
-    listed = not is_by_age(cell) and cell[0] != STAYS
+    """The least possible value of a masked figure, and its step. A listed row has at least one event, but of stays that
+    none follows.
+    """
+    listed = not is_by_age(cell) and cell[0] not in (STAYS, FOLLOW_UP)
     if is_place_table(cell) and measure == "events" and cell[3][0] not in ("total", "unattached"):
         weights = hierarchies.weights.get((cell[3][0], cell[3][1]))
         if weights is None:
@@ -319,7 +321,7 @@ def true_values(system: System, exact: Mapping[Figure, float], groups: Iterable[
     found = {f: exact[f] for f in system.unknown if f in exact}
     for group in groups:
         for part in group.parts:
-            if part[3][:1] != (UNKNOWN_SEX,):
+            if not is_unlisted(part):
                 continue
             for measure in group.summed:
                 if (part, measure) in system.unknown and (group.whole, measure) in exact:

@@ -3,6 +3,7 @@
 SciPy's statistics take a second to import. Each function imports what it uses, so that declarations load without them.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -102,6 +103,25 @@ def comparative_index(events: Floats, person_time: Floats, reference: Floats) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         index, lower, upper = (np.where(expected > 0, 100 * found / expected, np.nan) for found in (events, low, high))
     return index, lower, upper
+
+
+def share_followed(days: Sequence[int], happened: Sequence[bool]) -> tuple[float, float, float]:
+    """Share with an event within the days observed, by Kaplan and Meier (1958), as 1 minus the survival function.
+
+    `days` is the day of the event or, where none `happened`, the last day observed, for each unit; at least one. Returns
+    share, lower and upper limit: Greenwood's variance on the log-log scale (Kalbfleisch & Prentice 2002). Limits are
+    NaN for a share of 0 or 1, of which this variance says nothing.
+    """
+    from scipy.stats import CensoredData, ecdf
+
+    if not any(happened):
+        return 0.0, float("nan"), float("nan")
+    observed, seen = np.array(days, dtype=np.float64), np.array(happened, dtype=bool)
+    surviving = ecdf(CensoredData(uncensored=observed[seen], right=observed[~seen])).sf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        limits = surviving.confidence_interval(1 - ALPHA, method="log-log")
+    share, low, high = (1 - f.probabilities[-1] for f in (surviving, limits.high, limits.low))
+    return float(share), float(low), float(high)
 
 
 def usual_count(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[Floats, Floats, Floats]:

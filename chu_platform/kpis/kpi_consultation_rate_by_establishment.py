@@ -319,6 +319,7 @@ kpi_consultation_rate_by_establishment = Indicator(
         "de la base qui y ont consulté. Il dépend d’abord de la taille du lieu.",
         levels=PLACE_LEVELS,
         search="etablissements",
+        follows_size=True,
     ),
     free_range=FreeRange("consultation"),
     summary=Summary(

@@ -1,4 +1,4 @@
-"""The mask of the hospital stay indicators (3, 4 and 5). They are one family, because they have the same total."""
+"""The mask of the hospital stay indicators (3, 4, 5 and 11). They are one family, because they have the same total."""
 
 from typing import Final
 
@@ -16,10 +16,18 @@ RULES: Final = PrimaryRules(
 # The total of indicator 3, which the other members of the family break down.
 TOTAL: Final = "p.indicator = 'kpi_hospitalisation_rate'"
 
+# What follows a stay is counted in stays, without their days.
+FOLLOW_UP: Final = "p.indicator IN ('kpi_follow_up', 'hidden follow-up')"
+
 stay_mask = MaskFamily(
     name="stay_mask",
     label="Masquage des indicateurs d’hospitalisation",
     # Patients and base patients are not additive over diagnoses, ages or time: a patient may be in several cells.
-    systems=[Measures(["events", "days"], over_time()), Measures(["patients"], []), Measures(["base_patients"], [])],
+    systems=[
+        Measures(["events", "days"], over_time(f"NOT ({FOLLOW_UP})")),
+        Measures(["patients"], []),
+        Measures(["base_patients"], []),
+        Measures(["events"], over_time(FOLLOW_UP)),
+    ],
     persons="patients",
 )

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from chu_platform.oracle import (
     care_indicators,
     death_indicator,
+    follow_up_indicator,
     month_indicator,
     mortality_indicator,
     pack_tables,
@@ -33,6 +34,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{spill}'")
         pack_tables.load(connection, pack)
         results = care_indicators.compute(connection)
+        results["kpi_follow_up"] = follow_up_indicator.compute(connection)
         death_indicator.create_deaths(connection)
         people = mortality_indicator.middle_of_years(pack)
         mortality = mortality_indicator.compute(connection, people)

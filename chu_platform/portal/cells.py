@@ -23,6 +23,8 @@ MIN_VALUES_FOR_QUANTILES: Final = 5
 # Levels whose cell is not one of several places: it has no rank, and is compared with the regions.
 WHOLE_LEVELS: Final = ("total", "unattached", "france")
 PLURALS: Final = {
+    "sex": "sexes",
+    "age_band": "tranches d’âge",
     "region": "régions",
     "department": "départements",
     "establishment": "établissements",
@@ -102,6 +104,8 @@ def _name(question: Question, row: Mapping[str, Any]) -> str:
         return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
         return french.capital(row["region_label"])
+    if question.course:
+        return french.capital(row["label"])
     return french.age_band(row["age_band"]) if "age_band" in row else label_of(question, row)
 
 
@@ -356,7 +360,8 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     shared: dict[str, object]
     natural = False
     if "level" in x:
-        condition, shared, title = _same_level(x)
+        condition, shared, title = _same_level(question, x)
+        natural = shared["level"] == "age_band"
     elif "profession" in x:
         shared = {"whole": WHOLE_PROFESSION}
         if x["speciality"] == WHOLE_PROFESSION:
@@ -381,14 +386,15 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     return f"{condition} AND period_grain = $grain AND period_start = $start", {**shared, **same_period}, title, natural
 
 
-def _same_level(x: X) -> tuple[str, dict[str, object], str]:
-    level = "region" if x["level"] in WHOLE_LEVELS else x["level"]
+def _same_level(question: Question, x: X) -> tuple[str, dict[str, object], str]:
+    level = x["level"]
+    if level in WHOLE_LEVELS:
+        level = "region" if "region" in question.levels else "sex"
     same: dict[str, object] = {"level": level}
     if level not in ("category", "leaf"):
-        condition = f"level = $level AND code <> '{UNKNOWN}'"
-        if "sex" in x:
-            condition, same["sex"] = f"{condition} AND sex = $sex", x["sex"]
-        return condition, same, f"Les {PLURALS[level]}"
+        shared = {c: value for c, value in x.items() if c not in ("level", "code")}
+        equal = "".join(f" AND {sql_name(c)} = ${c}" for c in shared)
+        return f"level = $level AND code <> '{UNKNOWN}'{equal}", {**same, **shared}, f"Les {PLURALS[level]}"
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
         f"level = $level AND code <> '{UNKNOWN}' AND code IN "
@@ -401,8 +407,9 @@ def _same_level(x: X) -> tuple[str, dict[str, object], str]:
 
 def _natural(cell: Cell) -> tuple[bool, int, date]:
     """Sort key: ages from the youngest, with all ages and unknown age last; periods in order of time."""
-    age = BAND_START.match(cell.x.get("age_band", ""))
-    return ("age_band" in cell.x and age is None, int(age.group()) if age else 0, cell.period.start)
+    band = cell.x.get("age_band", cell.x.get("code"))
+    age = BAND_START.match(band or "")
+    return (band is not None and age is None, int(age.group()) if age else 0, cell.period.start)
 
 
 def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X, period: Period) -> list[Cell]:
@@ -467,6 +474,22 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     rows = snapshot.kept(("context", question.slug, *parameters.items()), find)
     found = [as_cell(question, measure, row) for row in rows]
     return sorted(found, key=lambda c: wanted.index(c.x))
+
+
+def course_cells(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> list[Cell]:
+    """The cells of one X and period over the days since an event, the fewest days first; none without a course."""
+    course = question.course
+    if course is None:
+        return []
+    (column,) = next(p.columns for p in question.parameters if p.name == course.parameter)
+    same = [c for c in question.columns if c != column]
+    rows = snapshot.rows(
+        f"SELECT * FROM {relation(question)} WHERE {' AND '.join(f'{sql_name(c)} = ${c}' for c in same)} "
+        "AND period_grain = $grain AND period_start = $start",
+        {**{c: own.x[c] for c in same}, "grain": own.period.grain, "start": own.period.start},
+    )
+    found = [as_cell(question, measure, row) for row in rows if row[column] in course.days]
+    return sorted(found, key=lambda c: course.days[c.x[column]])
 
 
 def of_france(question: Question, x: X) -> X | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
-from chu_platform.portal.cells import WHOLE_LEVELS, Offered, Row, X, chosen, history, offered, relation
+from chu_platform.portal.cells import PLURALS, WHOLE_LEVELS, Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
@@ -18,6 +18,8 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
+# From the youngest; the unknown one last.
+BAND_ORDER: Final = "try_cast(regexp_extract(code, '[0-9]+') AS INT) NULLS LAST"
 UNREADABLE: Final = (
     "Les chiffres de cette question ne peuvent pas être lus : leur table publiée est endommagée. "
     "Les autres questions ne sont pas concernées."
@@ -135,14 +137,13 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         return [("", [(value, label) for value, label in parameter.value_labels.items() if value in there])]
     if list(parameter.columns) == ["level", "code"]:
         groups = []
-        for level in (*WHOLE_LEVELS, "region", "department", "chapter"):
+        for level in (*WHOLE_LEVELS, "sex", "age_band", "region", "department", "chapter"):
+            order = BAND_ORDER if level == "age_band" else "strip_accents(label)"
             rows = snapshot.rows(
-                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level "
-                "ORDER BY code = $unknown, strip_accents(label)",
+                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY code = $unknown, {order}",
                 {"level": level, "unknown": UNKNOWN},
             )
             if rows:
-                label = question.levels[level].label
                 coded = level in ("department", "chapter")
                 listed = [
                     (
@@ -151,7 +152,8 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
                     )
                     for r in rows
                 ]
-                groups.append((f"{label}s" if len(rows) > 1 else label, listed))
+                several = french.capital(PLURALS[level]) if len(rows) > 1 else question.levels[level].label
+                groups.append((several, listed))
         return groups
     if list(parameter.columns) == ["profession", "speciality"]:
         rows = snapshot.rows(

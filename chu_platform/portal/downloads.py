@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.cells import peer_condition, relation, x_condition
-from chu_platform.portal.charts import dots, drawing, regions, trend
+from chu_platform.portal.charts import curve, dots, drawing, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.questions import Question
@@ -56,7 +56,7 @@ def file_of(snapshot: Snapshot, view: View, part_and_kind: str) -> File:
     part, _, kind = part_and_kind.partition(".")
     content: bytes | None = None
     media = ""
-    if kind == "svg" and part in ("evolution", "comparaison", "carte"):
+    if kind == "svg" and part in ("evolution", "delais", "comparaison", "carte"):
         content, media = as_svg(snapshot, view, part), SVG
     elif kind in ("csv", "parquet") and part in ("evolution", "comparaison"):
         rows = rows_over_time(snapshot, view) if part == "evolution" else rows_compared(snapshot, view)
@@ -126,9 +126,13 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
     drawn = _chart(view, kind)
     if drawn is None:
         return None
-    shown = {"evolution": view.trend_chart.title, "comparaison": view.dots_chart.title}.get(kind)
-    if shown is None:
-        shown = view.map_chart.title if view.map_chart else ""
+    charts = {
+        "evolution": view.trend_chart,
+        "delais": view.course_chart,
+        "comparaison": view.dots_chart,
+        "carte": view.map_chart,
+    }
+    shown = chart.title if (chart := charts[kind]) else ""
     head = (f"{view.question.short} – {view.cell.label}", f"{shown} – période choisie : {view.cell.period.label}")
     version = snapshot.versions.get(view.question.table.name)
     source = "Indicateurs du groupe hospitalier, données publiées"
@@ -141,6 +145,8 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
 def _chart(view: View, kind: str) -> Markup | None:
     if kind == "evolution":
         return trend.draw(trend.about(view.trend_chart, view.cell.period.label), kind, WIDE)
+    if kind == "delais":
+        return curve.draw(view.course_chart, kind, WIDE) if view.course_chart else None
     if kind == "comparaison":
         return dots.draw(view.dots_chart, kind, WIDE)
     return regions.draw(_unlinked(view.map_chart), kind, WIDE) if view.map_chart else None

@@ -151,7 +151,7 @@ def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
             f"row_number() OVER (PARTITION BY level ORDER BY max({counted}) DESC NULLS LAST, code) AS place "
             f"FROM {sql_name(question.table.name)} WHERE NOT is_masked GROUP BY level, code ORDER BY level, place"
         )
-        x = question.parameters[0]
+        x = next(p for p in question.parameters if "level" in p.columns)
         for row in rows:
             if row["place"] > most:
                 left_out += 1

@@ -21,6 +21,7 @@ from chu_platform.portal.addresses import (
     search_address,
 )
 from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
+from chu_platform.portal.charts.curve import curve
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.grammar import both
 from chu_platform.portal.charts.regions import TILES, region_map
@@ -322,6 +323,11 @@ class Renderer:
                 next((i for i, c in enumerate(view.peers.cells) if c == own), None),
             ),
             "map": region_map(linked_map(view.map_chart, self._addresses), "carte") if view.map_chart else None,
+            "course": curve(view.course_chart, "delais") if view.course_chart else None,
+            "course_table": (
+                columns_of(view.measure, "Délai"),
+                [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.course_cells],
+            ),
             "context_table": (
                 columns_of(view.measure, "Repère"),
                 [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.context_cells],
@@ -541,10 +547,15 @@ def _period_label(cell: Cell) -> str:
 
 def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]:
     """Links to files, by part of the page; those of charts can be made PNG in the browser."""
-    parts = [("evolution", "Évolution", True), ("comparaison", "Comparaison", True), ("carte", "Carte", False)]
+    parts = [
+        ("evolution", "Évolution", True, bool(view.trend)),
+        ("delais", "Délais", False, view.course_chart is not None),
+        ("comparaison", "Comparaison", True, True),
+        ("carte", "Carte", False, view.map_chart is not None),
+    ]
     found = []
-    for part, title, has_rows in parts:
-        if (part == "carte" and view.map_chart is None) or (part == "evolution" and not view.trend):
+    for part, title, has_rows, there in parts:
+        if not there:
             continue
         links = [(view.choice.address(f"{part}.svg"), "SVG", True)]
         if has_rows:

@@ -80,6 +80,8 @@ def sum_of_deaths(period: Period, sums: PlaceSums) -> Markup:
 
 def named(question: Question, cell: Cell) -> str:
     """What a sentence is about; nothing when that is everybody."""
+    if question.course:
+        return cell.label
     if cell.x.get("level") in ("total", "unattached") or not question.parameters:
         return ""
     if cell.x.get("sex") == "all" and cell.x.get("age_band") == "all" and "region_code" not in cell.x:

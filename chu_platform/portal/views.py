@@ -14,12 +14,14 @@ from chu_platform.portal.cells import (
     as_cell,
     at,
     context_cells,
+    course_cells,
     history,
     of_france,
     over_time,
     peers,
     periods_at,
 )
+from chu_platform.portal.charts.curve import Curve, Point
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
@@ -59,6 +61,8 @@ class View:
     trend_chart: Trend
     dots_chart: Dots
     map_chart: RegionMap | None
+    course_cells: Sequence[Cell]
+    course_chart: Curve | None
     instead_of: Measure | None = None
     why: str = ""
 
@@ -93,6 +97,7 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
                 break
     series, note = _drawn(series, period)
     found_peers = peers(snapshot, question, choice.measure, own)
+    course = course_cells(snapshot, question, choice.measure, own)
     return View(
         choice,
         own,
@@ -104,6 +109,8 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
         trend_chart(snapshot, question, shown, series, period.grain),
         _dots(snapshot, choice, found_peers),
         _map(snapshot, choice, found_peers),
+        course,
+        _course(choice, course),
         instead_of,
         why,
     )
@@ -260,6 +267,36 @@ def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
         measure.better,
     )
     return chart if chart.reference and chart.tells else None
+
+
+def _course(choice: Choice, cells: Sequence[Cell]) -> Curve | None:
+    """The figures of one X over the days since an event, as a step line."""
+    course = choice.question.course
+    if course is None or not cells:
+        return None
+    (column,) = next(p.columns for p in choice.question.parameters if p.name == course.parameter)
+    points = [
+        Point(
+            float(course.days[c.x[column]]),
+            f"{course.days[c.x[column]]} jours après {course.since}",
+            str(course.days[c.x[column]]),
+            c.value,
+            c.low,
+            c.high,
+            c.x == choice.x,
+        )
+        for c in cells
+    ]
+    unit, title = unit_and_title(choice.measure)
+    return Curve(
+        f"{title}, {choice.period.label}",
+        f"nombre de jours depuis {course.since}",
+        unit,
+        choice.measure.decimals,
+        points,
+        steps=True,
+        interval_label=choice.measure.limits,
+    )
 
 
 def linked_map(chart: RegionMap, addresses: Addresses) -> RegionMap:

@@ -62,7 +62,7 @@ def _cells(indicator: Indicator, release: Release) -> str:
     # Sail refuses a union of columns that carry different comments; an expression has none.
     return f"""
             SELECT '{indicator.name}' AS indicator, '{release.family.name}' AS family, period_grain AS grain,
-                   period_start AS start, {release.level} AS level, events * 1 AS events, is_masked
+                   period_start AS start, {release.level} AS level, {release.weight} * 1 AS events, is_masked
             FROM {{{indicator.name}}}"""
 
 

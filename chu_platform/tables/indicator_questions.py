@@ -124,6 +124,19 @@ class Parameter:
     overview: str = "true"
 
 
+@dataclass(frozen=True)
+class Course:
+    """How a figure grows with the days since an event.
+
+    `parameter` is the name of the parameter whose values have other numbers of days: `days` of each of these values.
+    `since` names the event ("la sortie").
+    """
+
+    parameter: str
+    since: str
+    days: Mapping[str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class IndicatorQuestion:
     """The portal's page of an indicator: its address, the question, the parameters and the measures.
@@ -131,8 +144,9 @@ class IndicatorQuestion:
     `yearly` tables have a column `year` instead of periods. `search` is the name of the list that the reader can
     search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
     the values of the column `level`. `has_map`: its figures of regions compare; not so where they follow the size of
-    the region. `compared` names, in the plural, the figures that exist for comparable years only. `related` are the
-    slugs of questions to read on with.
+    the region. `follows_size`: the figure grows with the size of the place. `compared` names, in the plural, the
+    figures that exist for comparable years only. `course`: how the figures grow with time, shown as a step line.
+    `related` are the slugs of questions to read on with.
     """
 
     number: int
@@ -147,7 +161,9 @@ class IndicatorQuestion:
     yearly: bool = False
     search: str | None = None
     has_map: bool = False
+    follows_size: bool = False
     compared: str = "taux"
+    course: Course | None = None
     related: Sequence[str] = ()
 
     @property

@@ -33,6 +33,7 @@ CONSTANT = {
     "kpi_deaths_by_region": {"is_masked"},
     "kpi_mortality": {"level", "is_masked"},
     "kpi_deaths_by_month": {"period_grain", "is_masked"},
+    "kpi_follow_up": {"period_grain", "level", "outcome"},
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
     "death_coverage": {"age_group"},
     "published_quality": {"campaign_year", "indicator_key", "unit", "sites"},

@@ -33,6 +33,14 @@ COLUMNS = {
         *["year", "region_code", "sex", "age_band", "is_partial", "is_comparable", "deaths", "rated_deaths"],
         *["population", "rate_per_1000"],
     ],
+    "kpi_follow_up": [
+        *["period_grain", "period_start", "period_end", "is_partial", "level", "code", "stays"],
+        *(
+            f"{o}{kind}"
+            for o in ("followed_7", "followed_30", "followed_90", "readmitted_30")
+            for kind in ("_stays", "_patients", "")
+        ),
+    ],
     "kpi_deaths_by_month": [
         *["period_grain", "period_start", "region_code", "sex", "is_partial", "is_comparable", "deaths", "population"],
         *["expected", "excess", "p_score"],

@@ -33,6 +33,7 @@ PROFESSIONAL = "kpi_consultation_rate_by_professional"
 STAYS = "kpi_hospitalisation_rate"
 STAY_DIAGNOSIS = "kpi_hospitalisation_rate_by_diagnosis"
 STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
+FOLLOW_UP = "kpi_follow_up"
 UNKNOWN = "inconnu"
 WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
@@ -243,8 +244,46 @@ def _stays(tables: Mapping[str, TablePair], codes: pa.Table, leaves: Sequence[Ro
     _add_rows(system, tables[STAY_DIAGNOSIS], _level_and_code)
     _diagnoses(system, STAY_DIAGNOSIS, codes, leaves, STAYS, "total")
     _sexes_and_ages(system, tables[STAY_SEX_AGE])
+    if measure == "events":
+        _follow_up(system, tables[FOLLOW_UP])
     _over_time(system)
     return system
+
+
+def _follow_up(system: System, pair: TablePair) -> None:
+    """Add what follows stays: horizons within each other, within all stays, and the sums over groups of stays.
+
+    Differences are not published. They are known where both figures are, unless they are small, which they must not be.
+    """
+    _add_rows(system, pair, lambda r: (r["outcome"], r["level"], r["code"]))
+    cells = [cell for cell in system.number if cell[0] == FOLLOW_UP]
+    groups: dict[Cell, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        _, grain, start, (outcome, level, code) = cell
+        stays = {
+            "total": (STAYS, grain, start, "total"),
+            "chapter": (STAY_DIAGNOSIS, grain, start, ("chapter", code)),
+            "sex": (STAY_SEX_AGE, grain, start, (code, "all")),
+            "age_band": (STAY_SEX_AGE, grain, start, ("all", code)),
+        }[level]
+        longer = {"followed_7": "followed_30", "followed_30": "followed_90"}.get(outcome)
+        whole = (FOLLOW_UP, grain, start, (longer, level, code)) if longer else stays
+        rest = system.values[system.number[whole]] - system.values[system.number[cell]]
+        seen = not any(system.masked[system.number[c]] for c in (whole, cell))
+        difference = (FOLLOW_UP, grain, start, (f"without {outcome}", level, code))
+        system.add(difference, rest, masked=not seen or 0 < rest <= 10)
+        system.equation(whole, [cell, difference])
+        if level != "total":
+            groups[FOLLOW_UP, grain, start, (outcome, "total", level)].append(cell)
+    for whole in [c for c in cells if c[3][1] == "total"]:
+        _, grain, start, (outcome, _, _) = whole
+        for level in ("chapter", "sex", "age_band"):
+            parts = groups[FOLLOW_UP, grain, start, (outcome, "total", level)]
+            rest = system.values[system.number[whole]] - sum(system.values[system.number[p]] for p in parts)
+            if level == "sex" and parts and rest > 0:
+                system.add((FOLLOW_UP, grain, start, (outcome, level, "unknown")), rest, masked=True)
+                parts = [*parts, (FOLLOW_UP, grain, start, (outcome, level, "unknown"))]
+            system.equation(whole, parts)
 
 
 def _sexes_and_ages(system: System, pair: TablePair) -> None:
