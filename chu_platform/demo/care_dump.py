@@ -9,6 +9,7 @@ import psycopg2
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo import care_rows
 from chu_platform.demo.shared_tables import SharedTables
+from chu_platform.tables.duckdb_sql import sql_text
 
 DATABASE = "data2023"
 # tm_sec, tm_min, tm_hour, tm_mday, tm_mon (from 0), tm_year (from 1900), tm_isdst
@@ -37,7 +38,7 @@ def _load(shared: SharedTables, server: EmbeddedPostgres, work: Path) -> None:
     try:
         for table in care_rows.tables(shared):
             rows = work / "rows.csv"
-            cursor.execute(f"COPY ({table.query}) TO '{rows}' (FORMAT csv, HEADER false)")
+            cursor.execute(f"COPY ({table.query}) TO {sql_text(rows.as_posix())} (FORMAT csv, HEADER false)")
             # If a table is created and filled in one transaction, PostgreSQL writes no log of the rows.
             with connection, connection.cursor() as postgres, open(rows, "rb") as file:
                 postgres.execute(table.definition)

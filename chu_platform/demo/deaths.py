@@ -19,6 +19,7 @@ from chu_platform.demo.geography import PLACE_SLOTS
 from chu_platform.demo.people import NAME_SLOTS
 from chu_platform.demo.shared_tables import SharedTables
 from chu_platform.demo.sizes import shares
+from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.spark_sql import POPULATION_AGES
 
 HEADER = (
@@ -198,7 +199,7 @@ def write(shared: SharedTables, path: Path, executor: Executor) -> None:
 
 def _write_chunk(shared: SharedTables, chunk: Chunk, part: Path) -> Path:
     with shared.connection.cursor() as cursor:
-        cursor.execute(f"COPY ({_query(chunk)}) TO '{part}' (FORMAT csv, HEADER false)")
+        cursor.execute(f"COPY ({_query(chunk)}) TO {sql_text(part.as_posix())} (FORMAT csv, HEADER false)")
     return part
 
 

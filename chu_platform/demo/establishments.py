@@ -4,6 +4,7 @@ from pathlib import Path
 
 from chu_platform.demo.people import NAME_SLOTS
 from chu_platform.demo.shared_tables import SharedTables
+from chu_platform.tables.duckdb_sql import sql_text
 
 KINDS = [
     "CABINET MEDICAL",
@@ -80,7 +81,7 @@ def write_organisations(shared: SharedTables, path: Path) -> None:
                     NULL AS telecopie, '0' || (100000000 + draw(n * 2 + copy, 323, 500000000)) AS telephone,
                     NULL AS telephone_2, street_kind AS type_voie, street AS voie
                 FROM placed ORDER BY shuffled(n + copy * {total}, 324), n, copy
-            ) TO '{path}' (FORMAT csv, HEADER true, DELIMITER ';')
+            ) TO {sql_text(path.as_posix())} (FORMAT csv, HEADER true, DELIMITER ';')
             """
         )
 
@@ -104,7 +105,7 @@ def write_professionals(shared: SharedTables, path: Path) -> None:
                     CASE WHEN draw(n, 405, 4) > 0 THEN place END AS commune, profession,
                     speciality_label AS specialite, id_type AS type_identifiant
                 FROM listed JOIN professional USING (n) ORDER BY shuffled(i, 403), i
-            ) TO '{utf8}' (FORMAT csv, HEADER true, DELIMITER ';')
+            ) TO {sql_text(utf8.as_posix())} (FORMAT csv, HEADER true, DELIMITER ';')
             """
         )
     with (
@@ -154,6 +155,6 @@ def write_activities(shared: SharedTables, path: Path) -> None:
                 FROM chosen_one c
                 JOIN organisation o ON o.n = skewed(source, 418, {sizes.organisations})
                 ORDER BY shuffled(i, 421), i
-            ) TO '{path}' (FORMAT csv, HEADER true, DELIMITER ';')
+            ) TO {sql_text(path.as_posix())} (FORMAT csv, HEADER true, DELIMITER ';')
             """
         )
