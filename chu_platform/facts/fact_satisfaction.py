@@ -1,5 +1,7 @@
 """Scores of the e-Satis surveys by site."""
 
+from typing import Final
+
 from chu_platform.building_blocks.survey_sites import department_of_site, region_of_site
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_region import dim_region
@@ -13,6 +15,25 @@ from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+
+# What a campaign says of a site, also where it is published.
+RESULT: Final = (
+    Column("score", DOUBLE, "score global ajusté, de 0 à 100 ; vide s’il n’y en a pas", "Score global"),
+    Column("answers", INTEGER, "nombre de réponses dont le score est tiré", "Réponses"),
+    Column("class", STRING, "A à D ; sans score, le motif : DI, NR, NV", "Classe"),
+    Column(
+        "recommendation_rate",
+        DOUBLE,
+        "part des réponses qui recommandent le site, en %",
+        "Taux de recommandation (%)",
+    ),
+    Column(
+        "recommendation_answers",
+        INTEGER,
+        "nombre de réponses à la question de la recommandation",
+        "Réponses à la recommandation",
+    ),
+)
 
 fact_satisfaction = Table(
     name="fact_satisfaction",
@@ -34,21 +55,7 @@ fact_satisfaction = Table(
         Column("site_finess", STRING, "numéro FINESS du site", "FINESS géographique", key=True),
         Column("establishment_key", STRING, "établissement du registre", "Établissement", nullable=False),
         Column("region_key", STRING, "région du site", "Code région", nullable=False),
-        Column("score", DOUBLE, "score global ajusté, de 0 à 100 ; vide s’il n’y en a pas", "Score global"),
-        Column("answers", INTEGER, "nombre de réponses dont le score est tiré", "Réponses"),
-        Column("class", STRING, "A à D ; sans score, le motif : DI, NR, NV", "Classe"),
-        Column(
-            "recommendation_rate",
-            DOUBLE,
-            "part des réponses qui recommandent le site, en %",
-            "Taux de recommandation (%)",
-        ),
-        Column(
-            "recommendation_answers",
-            INTEGER,
-            "nombre de réponses à la question de la recommandation",
-            "Réponses à la recommandation",
-        ),
+        *RESULT,
     ],
     reads={
         "inpatient": esatis48h_mco,

@@ -4,6 +4,16 @@ The rank range of a site follows from the intervals: a site is ahead of another 
 not overlap. Rank 1 is the highest result; whether a high result is good depends on the indicator.
 """
 
+from chu_platform.building_blocks.published_sites import (
+    DEPARTMENT_CODE,
+    IN_REGISTER,
+    KNOWN_ESTABLISHMENT,
+    NATIONAL,
+    PLACES,
+    REGION,
+    nation,
+    national_columns,
+)
 from chu_platform.building_blocks.survey_sites import department_of_site
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_quality_indicator import dim_quality_indicator
@@ -13,7 +23,6 @@ from chu_platform.references.department import department
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 published_quality = Table(
@@ -30,25 +39,15 @@ published_quality = Table(
         Column("indicator_key", STRING, "enquête et code de l’indicateur", "Clé de l’indicateur", key=True),
         Column("indicator_label", STRING, "libellé de l’indicateur", "Indicateur", nullable=False),
         Column("unit", STRING, "unité du résultat", "Unité", nullable=False),
-        Column("establishment_key", STRING, "établissement du registre ; vide s’il n’y est pas", "Établissement"),
-        Column("site_label", STRING, "nom du site dans le registre ; vide s’il n’y est pas", "Site"),
-        Column(
-            "department_code",
-            STRING,
-            "code Insee du département, d’après le numéro FINESS du site",
-            "Code département",
-        ),
-        Column("region_code", STRING, "code Insee de la région ; 99 : ailleurs", "Code région", nullable=False),
-        Column("region_label", STRING, "nom de la région", "Région", nullable=False),
+        *IN_REGISTER,
+        DEPARTMENT_CODE,
+        *REGION,
         Column("value", DOUBLE, "résultat, dans l’unité de l’indicateur ; vide s’il n’y en a pas", "Résultat"),
         Column("lower_bound", DOUBLE, "borne basse de l’intervalle de confiance livré", "Borne basse"),
         Column("upper_bound", DOUBLE, "borne haute de l’intervalle de confiance livré", "Borne haute"),
         Column("denominator", INTEGER, "dossiers ou séjours dont le résultat est tiré", "Dénominateur"),
         Column("class", STRING, "classe A à C, ou motif de son absence", "Classe"),
-        Column("sites", LONG, "sites ayant un résultat à cet indicateur dans la campagne", "Sites", nullable=False),
-        Column("national_p20", DOUBLE, "20e centile des résultats de ces sites", "P20 des sites"),
-        Column("national_median", DOUBLE, "médiane des résultats de ces sites", "Médiane des sites"),
-        Column("national_p80", DOUBLE, "80e centile des résultats de ces sites", "P80 des sites"),
+        *national_columns("résultat à cet indicateur", "résultats"),
         Column(
             "rank_first",
             LONG,
@@ -74,10 +73,7 @@ published_quality = Table(
                    greatest(value, coalesce(lower_bound, value), coalesce(upper_bound, value)) AS high
             FROM {{result}} WHERE value IS NOT NULL
         ),
-        nation AS (
-            SELECT campaign_year, indicator_key, count(*) AS sites, percentile(value, 0.2) AS p20,
-                   percentile(value, 0.5) AS median, percentile(value, 0.8) AS p80
-            FROM scored GROUP BY campaign_year, indicator_key
+        nation AS ({nation("scored", "value", "campaign_year, indicator_key")}
         ),
         -- For each site, how many sites begin at or below its upper bound, and how many end at or above its lower bound.
         beginning AS (
@@ -96,22 +92,19 @@ published_quality = Table(
                 UNION ALL SELECT campaign_year, indicator_key, '', high, 1 FROM scored
             )
         )
-        SELECT q.campaign_year, q.site_finess, q.indicator_key, i.indicator_label, i.unit,
-               CASE WHEN q.establishment_key <> '{UNKNOWN}' THEN q.establishment_key END AS establishment_key,
-               e.establishment_label AS site_label, d.department_code, q.region_key AS region_code, r.region_label,
-               q.value, q.lower_bound, q.upper_bound, q.denominator, q.class,
-               coalesce(n.sites, 0) AS sites, n.p20 AS national_p20, n.median AS national_median, n.p80 AS national_p80,
+        SELECT result.campaign_year, result.site_finess, result.indicator_key, i.indicator_label, i.unit,
+               {KNOWN_ESTABLISHMENT},
+               e.establishment_label AS site_label, d.department_code, result.region_key AS region_code, r.region_label,
+               result.value, result.lower_bound, result.upper_bound, result.denominator, result.class,
+               {NATIONAL},
                n.sites + 1 - b.sites AS rank_first, l.sites AS rank_last
-        FROM result q
-        JOIN {{indicator}} i ON i.indicator_key = q.indicator_key
-        JOIN {{region}} r ON r.region_key = q.region_key
-        LEFT JOIN {{establishment}} e ON e.establishment_key = q.establishment_key AND q.establishment_key <> '{UNKNOWN}'
-        LEFT JOIN {{department}} d ON d.department_code = q.department
-        LEFT JOIN nation n ON n.campaign_year = q.campaign_year AND n.indicator_key = q.indicator_key
+        FROM result
+        JOIN {{indicator}} i ON i.indicator_key = result.indicator_key{PLACES}
+        LEFT JOIN nation n ON n.campaign_year = result.campaign_year AND n.indicator_key = result.indicator_key
         LEFT JOIN (SELECT * FROM beginning WHERE site_finess <> '') b
-            ON b.campaign_year = q.campaign_year AND b.indicator_key = q.indicator_key AND b.site_finess = q.site_finess
+            ON b.campaign_year = result.campaign_year AND b.indicator_key = result.indicator_key AND b.site_finess = result.site_finess
         LEFT JOIN (SELECT * FROM ending WHERE site_finess <> '') l
-            ON l.campaign_year = q.campaign_year AND l.indicator_key = q.indicator_key AND l.site_finess = q.site_finess
+            ON l.campaign_year = result.campaign_year AND l.indicator_key = result.indicator_key AND l.site_finess = result.site_finess
         """
     ),
     checks=[
