@@ -8,7 +8,7 @@ the name means nothing otherwise.
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from unicodedata import combining, normalize
 
@@ -25,21 +25,25 @@ DOCUMENT: Final = re.compile(
     r".*\.(?:pdf|docx?|odt|rtf|md|html?|png|jpe?g|gif|pptx?|log|ini|lnk|url)|(?:readme|lisez[-_ ]?moi)\b.*|thumbs\.db",
     re.IGNORECASE,
 )
+# The forms of so many names are kept: those of a large pack.
+MAX_KEPT_NAMES: Final = 20_000
 
 
 def match_name(pattern: str, name: str) -> re.Match[str] | None:
     """The match of a pattern with a name, or with its plain form, or with that without a day behind it."""
     if match := match_exactly(pattern, name):
         return match
-    plain_pattern, plain = _compiled(_plain_pattern(pattern)), plain_name(DAY_BEFORE.sub("", name))
+    plain_pattern, plain = _compiled_plain(pattern), plain_name(_without_day_before(name))
     return plain_pattern.fullmatch(plain) or plain_pattern.fullmatch(DAY_BEHIND.sub("", plain))
 
 
 def match_exactly(pattern: str, name: str) -> re.Match[str] | None:
     """The match of a pattern with a name as it is. Neither the letter case matters nor a day before the name."""
-    return _compiled(pattern).fullmatch(DAY_BEFORE.sub("", name))
+    return _compiled(pattern).fullmatch(_without_day_before(name))
 
 
+# Every sensor tick compares every name with every pattern.
+@lru_cache(maxsize=MAX_KEPT_NAMES)
 def plain_name(name: str) -> str:
     """The plain form of a name."""
     text = "".join(c for c in normalize("NFKD", name) if not combining(c)).lower()
@@ -66,9 +70,15 @@ def _parts(name: str) -> tuple[str, str]:
     return name.removesuffix(suffix), suffix
 
 
-def _plain_pattern(pattern: str) -> str:
-    """A pattern of plain names, from a declared one."""
-    return pattern.replace("[-_]", "-").replace(r"\w", r"[\w-]").replace("_", "-")
+@lru_cache(maxsize=MAX_KEPT_NAMES)
+def _without_day_before(name: str) -> str:
+    return DAY_BEFORE.sub("", name)
+
+
+@cache
+def _compiled_plain(pattern: str) -> re.Pattern[str]:
+    """The pattern of plain names, from a declared one."""
+    return _compiled(pattern.replace("[-_]", "-").replace(r"\w", r"[\w-]").replace("_", "-"))
 
 
 @cache
