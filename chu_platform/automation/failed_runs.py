@@ -77,6 +77,8 @@ def evaluate(instance: dg.DagsterInstance, now: float) -> tuple[list[dg.RunReque
 
 def _failures(instance: dg.DagsterInstance) -> list[_Failure]:
     """The failed runs that were the last ones planned for some tables, and did not make them."""
+    if not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=1):
+        return []
     tables = catalogue()
     entries = {
         record.asset_entry.asset_key: record.asset_entry
