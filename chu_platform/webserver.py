@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chu_platform.compat.code_server_watch import watch_seldom
 from chu_platform.compat.dagster_webserver import (
     WorkspaceFileTarget,
     WorkspaceProcessContext,
@@ -81,6 +82,7 @@ def host(server: type[Webserver], workspace: Path, address: str, port: int, read
     # uvicorn raises the signal again after it stops. SystemExit closes the contexts below, and so their code server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_loggers()
+    watch_seldom()
     target = WorkspaceFileTarget([str(workspace)])
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)

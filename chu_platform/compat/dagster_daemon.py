@@ -12,6 +12,8 @@ from typing import Final
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 
+from chu_platform.compat.code_server_watch import watch_seldom
+
 # Tables are expected daily at the most: whether one is late is asked every five minutes, instead of every 30 seconds.
 FRESHNESS_SECONDS: Final = 300
 
@@ -31,6 +33,7 @@ def run_daemon() -> None:
     The script may not be in the environment's folder of scripts, and it may not find the package in a checkout.
     """
     os.environ.setdefault("FRESHNESS_DAEMON_INTERVAL_SECONDS", str(FRESHNESS_SECONDS))
+    watch_seldom()
     WorkspaceProcessContext.refresh_workspace = _refresh_unwatched  # type: ignore[method-assign, assignment]
     (script,) = entry_points(group="console_scripts", name="dagster-daemon")
     script.load()()
