@@ -3,21 +3,20 @@
 import getpass
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from chu_platform.errors import ChuError, known_cause, log_traceback
-from chu_platform.interrupts import INTERRUPTED, SIGNALS
+from chu_platform.command import go_on_as, run_command
+from chu_platform.errors import ChuError
 from chu_platform.portal.commands import app as portal
-from chu_platform.serve import DEFAULT_PORT, portal_port_of, require_free_port
+from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
 from chu_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -64,12 +63,6 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
 
     settings = load_settings()
 
-    def print_figures() -> None:
-        from chu_platform.storage.lake import Lake
-        from chu_platform.terminal_tables import print_indicators
-
-        print_indicators(Lake(lake_root(settings)))
-
     log_progress = _progress_printer()
     require_free_port(port)
     require_free_port(portal_port_of(port, portal_port), "--portal-port")
@@ -82,16 +75,27 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
         is_published = published_edition(lake_root(settings)) is not None
         if not is_published:
             _materialize(settings, "*", None, log_progress)
-            print_figures()
-            _become_servers(port, portal_port)
-    _serve(settings, port, portal_port, refreshed=print_figures)
+            _print_figures(settings)
+    _serve(settings, port, portal_port, REFRESH if is_published else None)
 
 
-def _become_servers(port: int, portal_port: int | None) -> NoReturn:
-    """Go on as `chu serve`, in the same process: the memory of a first run does not return to the system otherwise."""
-    ports = ["--port", str(port), *(["--portal-port", str(portal_port)] if portal_port is not None else [])]
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "chu_platform.cli", "serve", *ports])  # noqa: S606
+@app.command(hidden=True)
+def refresh() -> None:
+    """Make the whole graph and print the figures: what `chu run` does beside its servers."""
+    from chu_platform.graph.dagster_instance import exclusive
+
+    settings = load_settings()
+    with suppress(typer.Exit), exclusive(settings):  # failures have been printed
+        _materialize(settings, "*", None, _progress_printer())
+    _print_figures(settings)
+
+
+def _print_figures(settings: Settings) -> None:
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
+    from chu_platform.terminal_tables import print_indicators
+
+    print_indicators(Lake(lake_root(settings)))
 
 
 @app.command(short_help="Make the whole graph or a part of it.")
@@ -317,7 +321,7 @@ def serve(
     read_only: Annotated[bool, typer.Option("--read-only", help="for auditors: nothing can be changed")] = False,
 ) -> None:
     """Serve the portal and the Dagster UI for the current lake."""
-    _serve(load_settings(), port, portal_port, read_only)
+    _serve(load_settings(), port, portal_port, READ_ONLY if read_only else None)
 
 
 @app.command(
@@ -557,20 +561,15 @@ def _repair(settings: Settings, log_progress: Callable[[str], None]) -> int:
     return len(result.failures) + sum(done.failure is not None for done in result.repairs)
 
 
-def _serve(
-    settings: Settings,
-    port: int,
-    portal_port: int | None,
-    read_only: bool = False,
-    refreshed: Callable[[], None] | None = None,
-) -> None:
+def _serve(settings: Settings, port: int, portal_port: int | None, option: str | None = None) -> NoReturn:
+    """Prepare the servers, then go on as `chu_platform.serve` with the option."""
+    from chu_platform.description.file import current_text
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
-    from chu_platform.serve import serve as serve_until_interrupted
     from chu_platform.storage.lake import Lake
     from chu_platform.storage.lake_format import require_known_format
     from chu_platform.storage.store import lake_root
 
-    if read_only:
+    if option == READ_ONLY:
         require_known_format(lake_root(settings))
     else:
         Lake(lake_root(settings)).prepare()
@@ -578,78 +577,16 @@ def _serve(
     require_free_port(port)
     require_free_port(chosen_portal_port, "--portal-port")
     with open_instance(settings) as instance:
-        if not read_only and (dead := close_dead_runs(instance, SERVED_TAG)):
+        if option != READ_ONLY and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} unfinished run(s) of killed servers as failed", flush=True)
-    try:
-        serve_until_interrupted(
-            settings, port, chosen_portal_port, lambda line: print(line, flush=True), read_only, refreshed
-        )
-    except KeyboardInterrupt:
-        print("stopped")
+    # What the portal and the documents show tables by.
+    current_text(lake_root(settings), settings.work_folder)
+    go_on_as("chu_platform.serve", str(port), str(chosen_portal_port), *([option] if option else []))
 
 
 def main() -> None:
-    """Run the command. Every error is printed as one line, without a traceback.
-
-    Exit status: 0 success, 1 failure, 2 invalid command, 130 interrupted.
-    """
-    interrupted = False
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    # SIGINT is set as well, because a shell without job control starts background commands with SIGINT ignored.
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, interrupt)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # otherwise nohup has disabled it
-        signal.signal(signal.SIGHUP, interrupt)
-    try:
-        status = app(standalone_mode=False) or 0
-        if status == INTERRUPTED:  # Typer has caught the interrupt
-            _fail_interrupted()
-        sys.exit(status)
-    except typer.TyperException as wrong:
-        _fail(wrong.format_message(), wrong.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail_interrupted()
-    except Exception as error:
-        if interrupted:  # a library in C has changed the interrupt to an error of its own
-            _fail_interrupted()
-        _fail(_message(error), 1)
-
-
-def _message(error: Exception) -> str:
-    """One line about an error."""
-    if isinstance(error, ChuError):
-        return str(error)
-    cause = known_cause(error)
-    if cause is None and isinstance(error, OSError):
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or type(error).__name__}{where}"
-    log = _log_of(error)
-    return cause or f"unexpected {type(error).__name__}; see {log}"
-
-
-def _fail_interrupted() -> NoReturn:
-    for name in SIGNALS:  # another signal ends the process at once
-        if signal.getsignal(name) is not signal.SIG_IGN:
-            signal.signal(name, signal.SIG_DFL)
-    _fail("interrupted", INTERRUPTED)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    print(f"chu: {message}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _log_of(error: BaseException) -> str:
-    try:
-        folder = load_settings().logs_folder
-    except ChuError as invalid:
-        return f"no file: {invalid}"
-    return log_traceback(error, folder)
+    """Run the command that the arguments of this process name."""
+    run_command(lambda: app(standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Serving the Dagster UI, the portal, the daemon and their code server, as child processes that end with this process.
 
-A guard process starts each child; the guard is this file run as a module. The standard input of the guard is a pipe
-from the serving process. When the serving process ends for any reason, the kernel closes the pipe; the guard then ends
-its child and all processes that the child started.
+`chu serve` prepares what they need, and goes on as this module, with two ports and an
+option (READ_ONLY, REFRESH). A process of `guard` starts each child, and ends it when this process ends for any reason.
 """
 
 import errno
 import http
-import os
 import signal
 import socket
 import subprocess
@@ -20,18 +18,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Final
 
+from chu_platform.command import run_command
 from chu_platform.errors import ChuError, known_cause, log_traceback
+from chu_platform.guard import signal_group
 from chu_platform.server_health import code_server_answers, http_status
-from chu_platform.settings import Settings
+from chu_platform.settings import Settings, load_settings
 from chu_platform.urls import DOCUMENTS_ROOT
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
+# Alone in its isolated process, a guard needs 5 MB instead of 20.
+GUARD: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")))
+READ_ONLY: Final = "--read-only"
+REFRESH: Final = "--refresh"
 SOCKET: Final = "code"
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
 START_TIMEOUT: Final = 600.0
-STOP_TIMEOUT: Final = 10.0
 # Seconds before a part that has ended is started again; doubled each time that it ends within STABLE_SECONDS.
 FIRST_RESTART_SECONDS: Final = 1.0
 MAX_RESTART_SECONDS: Final = 60.0
@@ -66,39 +69,28 @@ def portal_port_of(port: int, chosen: int | None) -> int:
     return chosen or port + 1
 
 
-def serve(
-    settings: Settings,
-    port: int,
-    portal_port: int,
-    say: Callable[[str], None],
-    read_only: bool = False,
-    refreshed: Callable[[], None] | None = None,
-) -> None:
-    """Serve the Dagster UI and the portal until this process is interrupted. `read_only` serves without the daemon.
+def serve(settings: Settings, port: int, portal_port: int, option: str | None, say: Callable[[str], None]) -> None:
+    """Serve the Dagster UI and the portal until this process is interrupted.
 
-    With `refreshed`, `chu materialize` runs beside the servers; then `refreshed` is called, and the daemon starts. A
-    child process that ends, or does not answer any more, is started again; the others are not concerned. DAGSTER_HOME
-    must be prepared and set in the environment. Raises ChuError if a port is taken, or if the UI or the portal does not
-    start.
+    With READ_ONLY there is no daemon, and nothing can be changed. With REFRESH, `chu refresh` runs beside the servers;
+    then the daemon starts. A child process that ends, or does not answer any more, is started again; the others are not
+    concerned. DAGSTER_HOME must be prepared and set in the environment. Raises ChuError if a port is taken, or if the
+    UI or the portal does not start.
     """
+    from chu_platform.storage.copies_folder import delete_abandoned
+
     require_free_port(port)
     require_free_port(portal_port, "--portal-port")
-    # Not at the start of every command.
-    from chu_platform.description.file import current_text
-    from chu_platform.storage.copies_folder import delete_abandoned
-    from chu_platform.storage.store import lake_root
-
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
-    # What the portal and the documents show tables by.
-    current_text(lake_root(settings), settings.work_folder)
     name, module = (
         ("read-only-webserver", "chu_platform.read_only_webserver")
-        if read_only
+        if option == READ_ONLY
         else ("dagster-webserver", "chu_platform.webserver")
     )
     with ExitStack() as stack:
-        # Children that were stopped by a signal leave their copies of the lake's files.
+        # Children that were stopped by a signal leave their copies of the lake's files, as did what prepared this.
+        delete_abandoned(settings.copies_folder)
         stack.callback(delete_abandoned, settings.copies_folder)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
         code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
@@ -119,11 +111,11 @@ def serve(
             daemon = _Child("dagster-daemon", ("chu_platform.dagster_daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
 
-        refresh = stack.enter_context(_materializing()) if refreshed else None
-        if not (read_only or refresh):
+        refresh = stack.enter_context(_refreshing()) if option == REFRESH else None
+        if option is None:
             start_daemon()
         say(f"portal      http://{HOST}:{portal_port}")
-        say(f"Dagster UI  {address}{' (read-only)' if read_only else ''}")
+        say(f"Dagster UI  {address}{' (read-only)' if option == READ_ONLY else ''}")
         say(f"documents   {address}{DOCUMENTS_ROOT}")
         say(f"lake        {settings.lake_place}")
         say(f"secrets     {settings.secrets_folder}")
@@ -131,9 +123,8 @@ def serve(
         say("Ctrl-C stops all of it.")
         threading.Thread(target=_end_hung, args=(children, say), daemon=True).start()
         while True:
-            if refreshed and refresh and refresh.poll() is not None:
+            if refresh and refresh.poll() is not None:
                 refresh = None
-                refreshed()
                 start_daemon()
             for child in children:
                 child.keep_running(say)
@@ -146,7 +137,7 @@ def _code_server(workspace: Path, folder: Path, logs: Path, ended: Callable[[], 
     Without it, webserver and daemon each start one, and the daemon starts a new one every minute. Its socket is in
     `folder`, which only this user may enter: whoever reaches it can start runs. `ended` is called after it has ended.
     """
-    import yaml  # every guard imports this module
+    import yaml  # not at the start of every command
 
     (location,) = yaml.safe_load(workspace.read_text(encoding="utf-8"))["load_from"]
     module, name = location["python_module"]["module_name"], location["python_module"]["location_name"]
@@ -228,7 +219,7 @@ class _Child:
         # Appended to, so that it can be shortened, and has the reason of an earlier end.
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "chu_platform.serve", *self._command],
+                [*GUARD, "-m", *self._command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,  # the number of the process that it guards
                 stderr=log,
@@ -283,7 +274,7 @@ class _Child:
             guarded = self._guard.stdout.readline()
             self._guard.stdout.close()
             if self._guard.returncode and guarded:
-                _signal_group(int(guarded), signal.SIGKILL)
+                signal_group(int(guarded), signal.SIGKILL)
 
     def __enter__(self) -> "_Child":
         return self
@@ -293,10 +284,10 @@ class _Child:
 
 
 @contextmanager
-def _materializing() -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `chu materialize` under a guard, with its output on that of this process, and end it at the end."""
+def _refreshing() -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `chu refresh` under a guard, with its output on that of this process, and end it at the end."""
     guard = subprocess.Popen(
-        [sys.executable, "-m", "chu_platform.serve", "chu_platform.cli", "materialize"],
+        [*GUARD, "-m", "chu_platform.cli", "refresh"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,  # the number of the process that it guards
         stderr=sys.stdout,
@@ -345,46 +336,14 @@ def _close(stream: IO[bytes] | None) -> None:
         stream.close()
 
 
-@contextmanager
-def _group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command in a new process group. At the end, stop the group with SIGTERM, then with SIGKILL."""
-    # Standard output of a guard is for the serving process.
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+def _main() -> None:
+    port, portal_port, *options = sys.argv[1:]
+    option = options[0] if options else None
     try:
-        yield child
-    finally:
-        deadline = time.monotonic() + STOP_TIMEOUT
-        _signal_group(child.pid, signal.SIGTERM)
-        while _signal_group(child.pid, 0) and time.monotonic() < deadline:
-            child.poll()  # reaps the child, which would otherwise still count as a process of the group
-            time.sleep(0.05)
-        _signal_group(child.pid, signal.SIGKILL)
-
-
-def _signal_group(group: int, sign: int) -> bool:
-    """Send the signal `sign` (0 sends none) to all processes of the group. Returns whether there are any."""
-    try:
-        os.killpg(group, sign)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _wait_for_end_of_input(ended: threading.Event) -> None:
-    sys.stdin.buffer.read()
-    ended.set()
-
-
-def _guard(command: Sequence[str]) -> None:
-    """Run the command until it ends or standard input closes."""
-    ended = threading.Event()
-    with _group(command) as child:
-        print(child.pid, flush=True)
-        threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
-        while child.poll() is None and not ended.wait(0.1):
-            pass
+        serve(load_settings(), int(port), int(portal_port), option, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        print("stopped")
 
 
 if __name__ == "__main__":
-    _guard([sys.executable, "-m", *sys.argv[1:]])
-    os._exit(0)  # a thread may still be waiting for standard input
+    run_command(_main)

@@ -18,7 +18,7 @@ def http_status(host: str, port: int, path: str, seconds: float) -> int | None:
 
 def code_server_answers(socket: Path, seconds: float) -> bool:
     """Whether the code server of Dagster at this socket answers to a health check of gRPC within `seconds`."""
-    import grpc  # every guard of `chu serve` imports this module
+    import grpc  # not at the start of every command
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with grpc.insecure_channel(f"unix:{socket}") as channel:

@@ -204,7 +204,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("killed", "sign"),
     # The second one ends a guard process; what it guards holds the port of the portal.
-    [("chu_platform.dagster_daemon", signal.SIGINT), ("chu_platform.serve chu_platform.portal", signal.SIGKILL)],
+    [("chu_platform.dagster_daemon", signal.SIGINT), ("guard.py -m chu_platform.portal", signal.SIGKILL)],
 )
 def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
     killed: str, sign: signal.Signals, tmp_path: Path

@@ -119,7 +119,7 @@ def command_of(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace") + " "
     except OSError:
         return ""
-    return "" if "chu_platform.serve " in command else command
+    return "" if "guard.py " in command else command
 
 
 def size(home: Home) -> int:

@@ -100,9 +100,7 @@ def children_of(process: "subprocess.Popen[str]") -> dict[int, str]:
     """The parts of `chu serve`, by the number of their process, without their guards and what they start."""
     found = {pid: command_of(pid) for pid, _ in processes_of(process.pid, Path("/nowhere"))}
     names = ("chu_platform.portal", "chu_platform.webserver", "chu_platform.dagster_daemon", "dagster api grpc")
-    return {
-        pid: c for pid, c in found.items() if any(f" -m {n} " in c for n in names) and "chu_platform.serve" not in c
-    }
+    return {pid: c for pid, c in found.items() if any(f" -m {n} " in c for n in names) and "guard.py " not in c}
 
 
 def answer(port: int, path: str) -> bool:
