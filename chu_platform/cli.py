@@ -7,7 +7,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -62,7 +61,6 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     from chu_platform.storage.store import lake_root
 
     settings = load_settings()
-
     log_progress = _progress_printer()
     require_free_port(port)
     require_free_port(portal_port_of(port, portal_port), "--portal-port")
@@ -77,17 +75,6 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
             _materialize(settings, "*", None, log_progress)
             _print_figures(settings)
     _serve(settings, port, portal_port, REFRESH if is_published else None)
-
-
-@app.command(hidden=True)
-def refresh() -> None:
-    """Make the whole graph and print the figures: what `chu run` does beside its servers."""
-    from chu_platform.graph.dagster_instance import exclusive
-
-    settings = load_settings()
-    with suppress(typer.Exit), exclusive(settings):  # failures have been printed
-        _materialize(settings, "*", None, _progress_printer())
-    _print_figures(settings)
 
 
 def _print_figures(settings: Settings) -> None:
@@ -105,6 +92,7 @@ def materialize(
         str | None, typer.Option(help="years or months: KEY or FIRST...LAST, e.g. 2019 or 2019-01...2019-12")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="also make tables again that are up to date")] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="print published figures at the end")] = False,
 ) -> None:
     """Make the whole graph or a part of it, without servers. Tables that are up to date are left out."""
     from chu_platform.graph.dagster_instance import exclusive
@@ -112,6 +100,8 @@ def materialize(
     settings = load_settings()
     with exclusive(settings):
         _materialize(settings, select, partitions, _progress_printer(), force)
+    if figures:
+        _print_figures(settings)
 
 
 @app.command(short_help="Copy new files from the servers.")

@@ -1,9 +1,9 @@
-"""The guard of a server: `python guard.py ARGUMENTS...` runs Python with these arguments until it ends.
+"""The guard of a server: `python guard.py MODULE ARGUMENTS...` runs a Python module until it ends.
 
 The standard input is a pipe from the process that started the guard. When that process ends for any reason, the kernel
-closes the pipe; the guard then ends Python and all processes that it has started. It prints the number of the process
-that it guards. It waits without looking again and again, and imports the standard library alone: there is one for each
-server, for as long as it serves.
+closes the pipe; the guard then ends the module and all processes that it has started. It prints the number of the
+process that it guards. It never polls, and imports the standard library alone: there is one for each server, for as
+long as it serves.
 """
 
 import os
@@ -51,5 +51,5 @@ def _guard(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _guard([sys.executable, *sys.argv[1:]])
+    _guard([sys.executable, "-m", *sys.argv[1:]])
     os._exit(0)  # a thread may still be waiting for standard input

@@ -1,7 +1,7 @@
 """Serving the Dagster UI, the portal, the daemon and their code server, as child processes that end with this process.
 
-`chu serve` prepares what they need, and goes on as this module, with two ports and an
-option (READ_ONLY, REFRESH). A process of `guard` starts each child, and ends it when this process ends for any reason.
+`chu serve` prepares what they need, and goes on as this module, with two ports and an option (READ_ONLY, REFRESH). A
+process of `guard` starts each child, and ends it when this process ends for any reason.
 """
 
 import errno
@@ -72,10 +72,10 @@ def portal_port_of(port: int, chosen: int | None) -> int:
 def serve(settings: Settings, port: int, portal_port: int, option: str | None, say: Callable[[str], None]) -> None:
     """Serve the Dagster UI and the portal until this process is interrupted.
 
-    With READ_ONLY there is no daemon, and nothing can be changed. With REFRESH, `chu refresh` runs beside the servers;
-    then the daemon starts. A child process that ends, or does not answer any more, is started again; the others are not
-    concerned. DAGSTER_HOME must be prepared and set in the environment. Raises ChuError if a port is taken, or if the
-    UI or the portal does not start.
+    With READ_ONLY there is no daemon, and nothing can be changed. With REFRESH, `chu materialize` runs beside the
+    servers; then the daemon starts. A child process that ends, or does not answer any more, is started again; the
+    others are not concerned. DAGSTER_HOME must be prepared and set in the environment. Raises ChuError if a port is
+    taken, or if the UI or the portal does not start.
     """
     from chu_platform.storage.copies_folder import delete_abandoned
 
@@ -111,7 +111,7 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
             daemon = _Child("dagster-daemon", ("chu_platform.dagster_daemon", "run", *workspace), logs)
             children.append(stack.enter_context(daemon))
 
-        refresh = stack.enter_context(_refreshing()) if option == REFRESH else None
+        refresh = stack.enter_context(_materializing()) if option == REFRESH else None
         if option is None:
             start_daemon()
         say(f"portal      http://{HOST}:{portal_port}")
@@ -219,7 +219,7 @@ class _Child:
         # Appended to, so that it can be shortened, and has the reason of an earlier end.
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
-                [*GUARD, "-m", *self._command],
+                [*GUARD, *self._command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,  # the number of the process that it guards
                 stderr=log,
@@ -284,10 +284,10 @@ class _Child:
 
 
 @contextmanager
-def _refreshing() -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `chu refresh` under a guard, with its output on that of this process, and end it at the end."""
+def _materializing() -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `chu materialize` under a guard, with its output on that of this process, and end it at the end."""
     guard = subprocess.Popen(
-        [*GUARD, "-m", "chu_platform.cli", "refresh"],
+        [*GUARD, "chu_platform.cli", "materialize", "--figures"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,  # the number of the process that it guards
         stderr=sys.stdout,

@@ -150,7 +150,8 @@ def test_a_failure_nobody_foresaw_tells_no_value(
     def fail() -> None:
         raise ValueError(name)
 
-    monkeypatch.setattr("chu_platform.cli.load_settings", lambda: Settings(home=tmp_path))
+    for module in ("cli", "command"):
+        monkeypatch.setattr(f"chu_platform.{module}.load_settings", lambda: Settings(home=tmp_path))
     monkeypatch.setattr("chu_platform.cli.require_free_port", lambda *_: fail())
     monkeypatch.setattr(sys, "argv", ["chu", "run"])
     with pytest.raises(SystemExit) as stop:
@@ -204,7 +205,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("killed", "sign"),
     # The second one ends a guard process; what it guards holds the port of the portal.
-    [("chu_platform.dagster_daemon", signal.SIGINT), ("guard.py -m chu_platform.portal", signal.SIGKILL)],
+    [("-m chu_platform.dagster_daemon", signal.SIGINT), ("guard.py chu_platform.portal", signal.SIGKILL)],
 )
 def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
     killed: str, sign: signal.Signals, tmp_path: Path
@@ -212,7 +213,7 @@ def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
     port = free_port()
     with serving(tmp_path, port) as process:
         assert process.stdout
-        webservers = started(tmp_path, "chu_platform.webserver")
+        webservers = started(tmp_path, "-m chu_platform.webserver")
         before = started(tmp_path, killed)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
@@ -229,11 +230,11 @@ def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
     assert gone(tmp_path), processes_of(tmp_path)
 
 
-def started(home: Path, module: str) -> set[int]:
-    """Wait until processes of this home run the module, with its first arguments; returns their numbers."""
+def started(home: Path, words: str) -> set[int]:
+    """Wait until processes of this home have these words in their command; returns their numbers."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := {pid for pid, command in pids_of(home).items() if f" -m {module} " in command}):
-        assert time.monotonic() < deadline, f"{module} is not started"
+    while not (found := {pid for pid, command in pids_of(home).items() if f"{words} " in command}):
+        assert time.monotonic() < deadline, f"{words} is not started"
         time.sleep(0.1)
     return found
 

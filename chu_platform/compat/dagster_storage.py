@@ -114,11 +114,14 @@ class EventLog(BatchedEventLog, SqliteEventLogStorage):
     def _connect(self, shard: str) -> Iterator[Connection]:
         """A connection to the file of one run, or to the index, with a transaction.
 
-        Equal to Dagster's method, except that engines are kept.
+        Equal to Dagster's method, except that engines are kept, and that a file which another process locks is an error
+        after one wait (SQLITE_BUSY_TIMEOUT_SECONDS) instead of ten.
         """
         with self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("SELECT name FROM sqlite_master")
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
                 if shard == INDEX_SHARD_NAME:

@@ -7,8 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from sqlalchemy.exc import OperationalError
 
+from chu_platform.compat import dagster_storage
 from chu_platform.compat.dagster_storage import MAX_OPEN_FILES, EventLog
+from chu_platform.errors import known_cause
 from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance, prepare_dagster_home
 from chu_platform.settings import Settings
 from chu_platform_tests.compat.example_assets import (
@@ -54,6 +57,23 @@ def test_a_run_is_stored_where_dagsters_own_storage_finds_it(settings: Settings)
         assert dg.materialize([three], instance=instance).success
     with open_instance(settings) as instance:
         assert made(instance) == [3, 3]
+
+
+def test_a_locked_index_is_an_error_after_one_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_instance(settings) as instance:
+        assert dg.materialize([three], instance=instance).success
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        folder = log._base_dir
+    monkeypatch.setattr(dagster_storage, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(dagster_storage, "_INDEXED", set())  # as in a new process
+    monkeypatch.setattr(EventLog, "_initdb", lambda *_: pytest.fail("Dagster waits ten times"))
+    with closing(sqlite3.connect(Path(folder) / "index.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OperationalError) as error:
+            EventLog(folder).index_connection().__enter__()
+    assert (known_cause(error.value) or "").startswith("Dagster's storage (CHU_HOME/dagster) is locked")
 
 
 def stored_in(file: Path) -> dict[str, Rows]:
