@@ -215,22 +215,27 @@ INSIDERS: Final = """
         SELECT period_grain, period_start, code AS establishment_key, events, consultations, patients
         FROM establishments WHERE level = 'establishment'
     ),
-    place AS (
-        SELECT establishment_key, unnest(['establishment', 'department', 'region', 'total']) AS level,
-               unnest([establishment_key, department_code, region_key, 'total']) AS code
+    places AS (
+        SELECT establishment_key, ['establishment', 'department', 'region', 'total'] AS levels,
+               [establishment_key, department_code, region_key, 'total'] AS codes
         FROM establishment
     ),
     pair AS (
-        SELECT level, code FROM place SEMI JOIN own USING (establishment_key)
+        SELECT level, code
+        FROM (SELECT unnest(levels) AS level, unnest(codes) AS code FROM places SEMI JOIN own USING (establishment_key))
         WHERE level IN ('department', 'region') GROUP BY ALL HAVING count(*) = 2
+    ),
+    -- Unnested after the join, so that DuckDB cannot join all cells with all establishments of their places first: these
+    -- are millions of rows, of which few have figures.
+    placed AS (
+        SELECT own.*, unnest(levels) AS level, unnest(codes) AS code FROM own JOIN places USING (establishment_key)
     )
-    SELECT c.id, own.events AS own,
-           pair.code IS NOT NULL OR c.events - own.events BETWEEN 0.000001 AND 10.000001
-           OR c.consultations - own.consultations BETWEEN 1 AND 10 OR c.patients - own.patients BETWEEN 1 AND 10 AS few
-    FROM cell c
-    JOIN place USING (level, code)
-    JOIN own ON own.establishment_key = place.establishment_key AND own.period_grain = c.grain AND own.period_start = c.start
-    LEFT JOIN pair USING (level, code)
+    SELECT c.id, o.events AS own,
+           pair.code IS NOT NULL OR c.events - o.events BETWEEN 0.000001 AND 10.000001
+           OR c.consultations - o.consultations BETWEEN 1 AND 10 OR c.patients - o.patients BETWEEN 1 AND 10 AS few
+    FROM placed o
+    JOIN cell c ON c.level = o.level AND c.code = o.code AND c.grain = o.period_grain AND c.start = o.period_start
+    LEFT JOIN pair ON pair.level = c.level AND pair.code = c.code
     """
 
 kpi_consultation_rate_by_establishment = Indicator(
