@@ -211,30 +211,30 @@ RECOMPUTATION: Final = Recomputation(
 # The head of an establishment knows its figures: what the visible ones of its places then tell of a few others, or of
 # the only other establishment.
 INSIDERS: Final = """
-    WITH own AS (
-        SELECT period_grain, period_start, code AS establishment_key, events, consultations, patients
-        FROM establishments WHERE level = 'establishment'
-    ),
-    places AS (
+    WITH places AS (
         SELECT establishment_key, ['establishment', 'department', 'region', 'total'] AS levels,
                [establishment_key, department_code, region_key, 'total'] AS codes
         FROM establishment
     ),
     pair AS (
         SELECT level, code
-        FROM (SELECT unnest(levels) AS level, unnest(codes) AS code FROM places SEMI JOIN own USING (establishment_key))
+        FROM (
+            SELECT unnest(levels) AS level, unnest(codes) AS code FROM places
+            WHERE establishment_key IN (SELECT code FROM establishments WHERE level = 'establishment')
+        )
         WHERE level IN ('department', 'region') GROUP BY ALL HAVING count(*) = 2
     ),
     -- Unnested after the join, so that DuckDB cannot join all cells with all establishments of their places first: these
     -- are millions of rows, of which few have figures.
-    placed AS (
-        SELECT own.*, unnest(levels) AS level, unnest(codes) AS code FROM own JOIN places USING (establishment_key)
+    own AS (
+        SELECT period_grain, period_start, events, consultations, patients, unnest(levels) AS level, unnest(codes) AS code
+        FROM establishments e JOIN places ON places.establishment_key = e.code WHERE e.level = 'establishment'
     )
-    SELECT c.id, o.events AS own,
-           pair.code IS NOT NULL OR c.events - o.events BETWEEN 0.000001 AND 10.000001
-           OR c.consultations - o.consultations BETWEEN 1 AND 10 OR c.patients - o.patients BETWEEN 1 AND 10 AS few
-    FROM placed o
-    JOIN cell c ON c.level = o.level AND c.code = o.code AND c.grain = o.period_grain AND c.start = o.period_start
+    SELECT c.id, own.events AS own,
+           pair.code IS NOT NULL OR c.events - own.events BETWEEN 0.000001 AND 10.000001
+           OR c.consultations - own.consultations BETWEEN 1 AND 10 OR c.patients - own.patients BETWEEN 1 AND 10 AS few
+    FROM own
+    JOIN cell c ON c.level = own.level AND c.code = own.code AND c.grain = own.period_grain AND c.start = own.period_start
     LEFT JOIN pair ON pair.level = c.level AND pair.code = c.code
     """
 
