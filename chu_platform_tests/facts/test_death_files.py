@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 MORE = tuple(f"ajout{n}" for n in range(15))
 MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
 # Both encodings of the files of fixed width, and years with and without monthly files.
-YEARS = ("1973", "1988", "1999", "2000", "2012", "2018", "2019")
+YEARS = ("1999", "2000", "2018")
 Writer = Callable[[Path, Sequence[Death]], None]
 
 
