@@ -9,13 +9,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.scheduling import order_files
+from chu_platform_tests.scheduling import ByFile, order_files
 from chu_platform_tests.seeds import VARIABLE, choose_seed
 from chu_platform_tests.tiers import forbid_processes, require_tiers
 
@@ -27,6 +28,12 @@ PSEUDONYMISATION_KEY = "5e" * 32
 def pytest_configure() -> None:
     """Choose the seed before the processes of pytest-xdist start."""
     choose_seed()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    """With `--dist loadfile`, some folders stay together as well."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_report_header() -> str:

@@ -1,7 +1,8 @@
-"""Which files of tests start first, when pytest-xdist runs several processes (`--dist loadfile`).
+"""Which files of tests start first, and which stay together, when pytest-xdist runs several processes.
 
-The tests of a file stay in one process, because they share what its fixtures make. Files that take long start first, so
-that no process still works on one of them when the others have ended.
+The tests of a file stay in one process, because they share what its fixtures make (`--dist loadfile`); so do the files
+of some folders. Files that take long start first, so that no process still works on one of them when the others have
+ended.
 """
 
 from collections.abc import Sequence
@@ -9,25 +10,46 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT: Final = Path(__file__).parent
 # The first process begins with what makes all shared lakes, the others meanwhile with what needs none of them.
 FIRST: Final[Sequence[str]] = (
-    "pipeline/test_killed_runs.py",
+    "pipeline/test_golden_rows.py",
     "deployment",
-    "pipeline/test_engines.py",
-    "pipeline/test_second_run.py",
-    "pipeline/test_failed_checks.py",
-    "pipeline/test_late_data.py",
+    "facts/test_death_cases.py",
+    "pipeline/test_canaries.py",
     "storage/test_maintenance.py",
+    "facts/test_death_files.py",
+    "pipeline/test_engines.py",
+    "pipeline/test_killed_runs.py",
+    "portal/test_accessible.py",
+    "portal/test_pages.py",
+    "pipeline/test_late_data.py",
+    "pipeline/test_failed_checks.py",
+    "lineage/test_lineage_matches_results.py",
+    "indicators/test_ninth_indicator.py",
+    "portal/test_chromium.py",
+    "pipeline/test_second_run.py",
+    "facts/test_quality_indicator.py",
+    "editions/test_release.py",
     "pipeline/test_concurrent_writers.py",
+    "pipeline/test_partition_ranges.py",
     "test_cli.py",
     "automation/test_failures.py",
-    "engine/test_engine.py",
-    "pipeline/test_partition_ranges.py",
-    "facts/test_death_files.py",
-    "reports/test_delivery.py",
+    "trace/test_repair.py",
 )
+# Their files share servers, which take longer to start than most of their tests.
+TOGETHER: Final = frozenset({"deployment"})
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # has no types
+    """Gives a process a file at a time, or all files of a folder that stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = Path(file).parent.name
+        return folder if folder in TOGETHER else file
 
 
 def order_files(items: list[pytest.Item]) -> None:
