@@ -108,7 +108,7 @@ PARTS: Final = (
     Part(
         "stopped",
         "servers that live and do not answer, or are killed: parts of chu serve, and the PostgreSQL server of Dagster",
-        _pytest("chu_platform_tests/automation/test_stopped_processes.py"),
+        _pytest("chu_platform_tests/automation/test_stopped_processes.py", "chu_platform_tests/test_cli.py"),
     ),
     Part(
         "soak",
@@ -165,6 +165,15 @@ PARTS: Final = (
         "manifests",
         "the objects of kubernetes/, and the job of a run, against the schemas of Kubernetes",
         _pytest("chu_platform_tests/deployment/test_manifests.py"),
+    ),
+    Part(
+        "every-case",
+        "each case of what the suite tests by some: pages of the portal, 200 commits, mutations of the ordinary UI",
+        _pytest(
+            "chu_platform_tests/portal/test_every_page.py",
+            "chu_platform_tests/storage/test_many_commits.py",
+            "chu_platform_tests/deployment/test_ordinary_webserver.py",
+        ),
     ),
     Part(
         "full-size",

@@ -200,34 +200,45 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "sources").exists()
 
 
+finds_processes = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+
+
 @pytest.mark.integration
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
-@pytest.mark.parametrize(
-    ("killed", "sign"),
-    # The second one ends a guard process; what it guards holds the port of the portal.
-    [("-m chu_platform.dagster_daemon", signal.SIGINT), ("guard.py chu_platform.portal", signal.SIGKILL)],
-)
-def test_serve_starts_dead_parts_again_and_leaves_nothing_running(
-    killed: str, sign: signal.Signals, tmp_path: Path
-) -> None:
+@finds_processes
+def test_serve_starts_dead_parts_again_and_leaves_nothing_running(tmp_path: Path) -> None:
+    kill_parts(tmp_path, signal.SIGKILL)
+
+
+@pytest.mark.system
+@finds_processes
+def test_an_interrupted_serve_leaves_nothing_running(tmp_path: Path) -> None:
+    kill_parts(tmp_path, signal.SIGINT)
+
+
+def kill_parts(home: Path, sign: signal.Signals) -> None:
+    """Kill parts of `chu serve`, which are started again; then end it, and assert that nothing is left running."""
     port = free_port()
-    with serving(tmp_path, port) as process:
+    with serving(home, port) as process:
         assert process.stdout
-        webservers = started(tmp_path, "-m chu_platform.webserver")
-        before = started(tmp_path, killed)
-        for pid in before:
-            os.kill(pid, signal.SIGKILL)
-        name = "portal" if "portal" in killed else "dagster-daemon"
-        assert process.stdout.readline().startswith(f"{name} ended, and is started again in 1 s; its log is {tmp_path}")
-        assert not before & started(tmp_path, killed)
+        webservers = started(home, "-m chu_platform.webserver")
+        for name, words in (
+            ("dagster-daemon", "-m chu_platform.dagster_daemon"),
+            # A guard process; what it guards holds the port of the portal.
+            ("portal", "guard.py chu_platform.portal"),
+        ):
+            before = started(home, words)
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            told = process.stdout.readline()
+            assert told.startswith(f"{name} ended, and is started again in 1 s; its log is {home}")
+            assert not before & started(home, words)
         wait_for_answer(port, "/server_info", PATIENCE)
-        if name == "portal":
-            wait_for_answer(port_of_portal(process), "/sante", PATIENCE)
-        assert webservers <= pids_of(tmp_path).keys(), "the UI was concerned"
+        wait_for_answer(port_of_portal(process), "/sante", PATIENCE)
+        assert webservers <= pids_of(home).keys(), "the UI was concerned"
         process.send_signal(sign)
         status = process.wait(PATIENCE)
     assert status == (0 if sign is signal.SIGINT else -signal.SIGKILL)
-    assert gone(tmp_path), processes_of(tmp_path)
+    assert gone(home), processes_of(home)
 
 
 def started(home: Path, words: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""The documents in both webservers of the deployment, with links from the assets."""
+"""The documents in the read-only webserver, with links from the assets. In the other: `test_ordinary_webserver`."""
 
 import urllib.request
 
@@ -13,12 +13,6 @@ ASSETS = """
 """
 
 
-@pytest.fixture(params=["read_only", "ordinary"])
-def server(request: pytest.FixtureRequest) -> Webserver:
-    found: Webserver = request.getfixturevalue(request.param)
-    return found
-
-
 def links(server: Webserver) -> dict[str, dict[str, str]]:
     """The addresses in the metadata of each asset, by asset and label."""
     return {
@@ -27,7 +21,12 @@ def links(server: Webserver) -> dict[str, dict[str, str]]:
     }
 
 
-def test_the_documents_open_from_the_metadata_of_an_asset(server: Webserver) -> None:
+def test_the_documents_open_from_the_metadata_of_an_asset(read_only: Webserver) -> None:
+    open_documents(read_only)
+
+
+def open_documents(server: Webserver) -> None:
+    """Open documents by the links of assets."""
     found = links(server)
     assert all("lineage_page" in of for asset, of in found.items() if not asset.startswith("maintenance/"))
     for name, heading in (
@@ -43,7 +42,12 @@ def test_the_documents_open_from_the_metadata_of_an_asset(server: Webserver) -> 
         assert status == 200 and f"<h1>{heading}</h1>" in body.decode()
 
 
-def test_a_page_loads_no_external_resource_and_no_script(server: Webserver) -> None:
+def test_a_page_loads_no_external_resource_and_no_script(read_only: Webserver) -> None:
+    assert_alone(read_only)
+
+
+def assert_alone(server: Webserver) -> None:
+    """Assert that a document loads nothing from elsewhere, and no script."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/documents/") as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "script-src" not in policy and "unsafe-inline" not in policy
@@ -56,10 +60,10 @@ def test_a_page_loads_no_external_resource_and_no_script(server: Webserver) -> N
 @pytest.mark.parametrize(
     "path", ["nothing.html", "tables/published/nothing.html", "../etc/passwd", "%2e%2e/settings.py"]
 )
-def test_an_unknown_document_is_not_found(server: Webserver, path: str) -> None:
-    status, body = server.get(f"/documents/{path}")
+def test_an_unknown_document_is_not_found(read_only: Webserver, path: str) -> None:
+    status, body = read_only.get(f"/documents/{path}")
     assert (status, body.decode()) == (404, "Aucun document à cette adresse.\n")
 
 
-def test_documents_accept_no_post_request(server: Webserver) -> None:
-    assert server.post("/documents/", b"{}")[0] == 405
+def test_documents_accept_no_post_request(read_only: Webserver) -> None:
+    assert read_only.post("/documents/", b"{}")[0] == 405

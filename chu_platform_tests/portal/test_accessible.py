@@ -4,74 +4,70 @@ Skipped where there is no Chromium.
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from itertools import cycle
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from chu_platform_tests.portal.chromium import assert_accessible, needs_chromium
+from chu_platform_tests.portal.conftest import DESK
 from chu_platform_tests.portal.served import QUESTIONS, Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = [pytest.mark.integration, needs_chromium]
 
-ADDRESSES = {
+# Every kind of page.
+KINDS = {
     "home": "/",
     "story": "/recit",
     "method": "/methode",
     "search": "/recherche/diagnostics?q=a",
     "error": "/n-existe-pas",
-    "month": "/questions/hospitalisations?periode=2019-01",
     "places": "/profil",
     "region": "/profil?lieu=region:53&avec=region:11,region:84,department:35",
-    "department": "/profil?lieu=department:35",
     "funnel": "/entonnoir?lieu=region:53&sujet=mortalite-regions",
     "sites": "/entonnoir",
     "last month": "/dernier-mois",
     "control": "/controle/consultations-etablissement",
-    **{q.slug: f"/questions/{q.slug}" for q in QUESTIONS},
+    "month": "/questions/hospitalisations?periode=2019-01",
+    # Questions with every part that a page of a question may have: the course of a risk, episodes, a map, two surveys,
+    # a search and places below.
+    "course": "/questions/suites-sejour",
+    "episodes": "/questions/deces-mois",
+    "map": "/questions/mortalite",
+    "surveys": "/questions/satisfaction-region",
+    "establishments": "/questions/consultations-etablissement",
 }
-WCAG = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
+ADDRESSES = {
+    **KINDS,
+    "department": "/profil?lieu=department:35",
+    **{q.slug: path for q in QUESTIONS if (path := f"/questions/{q.slug}") not in KINDS.values()},
 }
 Scheme = Literal["light", "dark"]
 SCHEMES: Iterator[Scheme] = cycle(("light", "dark"))
 # 1280 pixels at 400 % are 320 (WCAG 1.4.10).
-PHONE, NARROWEST, DESK = 390, 320, 1280
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser, portal: Served) -> BrowserContext:
-    # One for all: fonts and styles are loaded once.
-    return browser.new_context(base_url=portal.address)
+PHONE, NARROWEST = 390, 320
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    opened = context.new_page()
-    opened.set_viewport_size({"width": DESK, "height": 800})
-    yield opened
-    opened.close()
+def page(desk: Page) -> Page:
+    return desk
 
 
-@pytest.mark.parametrize(("name", "scheme"), [*zip(ADDRESSES, SCHEMES, strict=False), ("story", "light")])
+@pytest.mark.parametrize(("name", "scheme"), list(zip(KINDS, SCHEMES, strict=False)))
 def test_axe_finds_nothing_to_object_to_and_nothing_scrolls_sideways(name: str, scheme: Scheme, page: Page) -> None:
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page.goto(ADDRESSES[name])
-    found = Axe().run(page, options=WCAG)
-    assert found.violations_count == 0, found.generate_report()
+    """Each kind of page in one of the colour schemes; each page in both: `test_every_page`."""
+    open_page(page, KINDS[name], scheme)
+
+
+def open_page(page: Page, address: str, *schemes: Scheme) -> None:
+    """Open a page once, and assert that axe accepts it in these schemes, and that narrow screens show its width."""
+    page.emulate_media(color_scheme=schemes[0], reduced_motion="reduce")
+    page.goto(address)
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert_accessible(page)
     for width in (PHONE, NARROWEST):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -80,8 +76,7 @@ def test_axe_finds_nothing_to_object_to_and_nothing_scrolls_sideways(name: str, 
 def test_axe_finds_nothing_to_object_to_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": PHONE, "height": 800})
     page.goto("/questions/hospitalisations")
-    found = Axe().run(page, options=WCAG)
-    assert found.violations_count == 0, found.generate_report()
+    assert_accessible(page)
 
 
 def test_the_keyboard_alone_goes_from_home_to_a_figure_of_ones_choice(page: Page) -> None:
@@ -154,7 +149,7 @@ def test_without_script_all_of_it_is_there(browser: Browser, portal: Served) -> 
 
 def test_a_chart_keeps_the_size_of_its_text_on_a_phone(page: Page) -> None:
     page.goto("/questions/satisfaction-region")
-    for width, kind in ((DESK, "wide"), (PHONE, "narrow")):
+    for width, kind in ((DESK["width"], "wide"), (PHONE, "narrow")):
         page.set_viewport_size({"width": width, "height": 800})
         shown = page.locator("svg.chart:visible")
         assert shown.count() > 0

@@ -1,6 +1,5 @@
 """A reader's way through the portal, in a real browser: without scripts, with the keyboard alone."""
 
-import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,26 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from chu_platform.portal.questions import Question
 from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.portal.chromium import needs_chromium
 from chu_platform_tests.portal.served import BY_SLUG, Served
 from chu_platform_tests.portal.test_pages import displayed
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+pytestmark = [pytest.mark.integration, needs_chromium]
 
 
 @pytest.fixture
@@ -106,8 +94,14 @@ LISTS: Mapping[str, tuple[str, Sequence[str], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("slug", LISTS)
+# A year, a place, and a value of two columns.
+@pytest.mark.parametrize("slug", ["hospitalisations", "deces-region", "consultations-professionnel"])
 def test_a_question_is_answered_for_an_x_by_opening_choosing_and_showing(slug: str, made: Home, page: Page) -> None:
+    """All questions: `test_every_page`."""
+    answer(slug, made, page)
+
+
+def answer(slug: str, made: Home, page: Page) -> None:
     """Three interactions; the page keeps its period where that is published for X, or says which it takes instead."""
     question = BY_SLUG[slug]
     label, columns, where = LISTS[slug]
@@ -211,6 +205,7 @@ def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser
 
 
 def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
+    """Of all regions the colour of the ring, of some that it is seen."""
     page = browser.new_page()
     page.goto(f"{portal.address}/questions/deces-region?region=53")
     page.keyboard.press("Tab")
@@ -222,11 +217,12 @@ def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: B
     for number in range(regions.count()):
         region = regions.nth(number)
         assert region.evaluate(rings) == "none"
-        without = region.screenshot()
+        without = None if number % 5 else region.screenshot()
         region.focus()
         ring = region.evaluate(rings)
         assert ring != "none" and ring != chosen.evaluate(edge)
-        assert region.screenshot() != without
+        if without:
+            assert region.screenshot() != without
         page.evaluate("document.activeElement.blur()")
     page.close()
 
@@ -306,13 +302,19 @@ def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, br
     page.close()
 
 
-def test_no_printed_page_is_a_rest_of_some_lines(browser: Browser, portal: Served) -> None:
-    for path in ("/", "/methode", *(f"/questions/{slug}" for slug in BY_SLUG)):
-        page = browser.new_page()
-        page.goto(portal.address + path)
-        lines = lines_by_page(page.pdf(prefer_css_page_size=True))
-        assert lines and min(lines) > 4, (path, lines)
-        page.close()
+@pytest.mark.parametrize("path", ["/", "/questions/deces-region"])
+def test_no_printed_page_is_a_rest_of_some_lines(path: str, browser: Browser, portal: Served) -> None:
+    """All pages: `test_every_page`."""
+    print_page(path, browser, portal)
+
+
+def print_page(path: str, browser: Browser, portal: Served) -> None:
+    """Assert that each printed page of a page of the portal has more than some lines."""
+    page = browser.new_page()
+    page.goto(portal.address + path)
+    lines = lines_by_page(page.pdf(prefer_css_page_size=True))
+    assert lines and min(lines) > 4, lines
+    page.close()
 
 
 def lines_by_page(pdf: bytes) -> list[int]:
