@@ -210,8 +210,16 @@ class RowSql:
         return self._reasons.get(column)
 
     def understood_example(self, column: str) -> str:
-        """SQL of one row in which the text of a column is understood; no row if there is none."""
-        return f"SELECT 1 FROM ({self._derived([])}) WHERE {self._understood[column]} IS NOT NULL LIMIT 1"
+        """SQL of one row in which the text of a column is understood; no row if there is none.
+
+        Only this column is typed: a delivery may have hundreds, and DuckDB takes its time to plan each of them.
+        """
+        (own,) = (c for c in self._present if c.name == column)
+        typed = self._typed(own)
+        texts = [c for c in self._present if delivered_text(c.name) in typed]
+        rows = f"SELECT {', '.join([*self._texts(texts), *self._constants()])} FROM {self._raw.relation}"
+        rows = f"SELECT {typed} AS {sql_name(column)} FROM ({rows})"
+        return f"SELECT 1 FROM ({rows}) WHERE {self._understood[column]} IS NOT NULL LIMIT 1"
 
     def understood_counts(self, columns: Sequence[str]) -> str:
         """SQL of the counts for some columns: column, number of delivered values, number of understood ones."""
@@ -313,8 +321,7 @@ class RowSql:
     def _derived(self, extra: Sequence[str]) -> str:
         """SQL of the typed rows with the derived columns."""
         source = self._source
-        texts = [f"{self._cell(c)} AS {delivered_text(c.name)}" for c in self._present]
-        texts += [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
+        texts = [*self._texts(self._present), *self._constants()]
         texts += [f"{condition} AS {_misplaced(column)}" for column, condition in self._raw.misplaced.items()]
         typed = [f"{self._typed(c)} AS {sql_name(c.name)}" for c in self._present]
         typed += [f"CAST(NULL AS {sql_type(c.type)}) AS {sql_name(c.name)}" for c in self._absent]
@@ -323,6 +330,14 @@ class RowSql:
         rows = f"SELECT {', '.join([*texts, *extra])} FROM {self._raw.relation}"
         rows = f"SELECT {', '.join(['*', *typed])} FROM ({rows})"
         return f"SELECT {', '.join(['*', *derived])} FROM ({rows})"
+
+    def _texts(self, columns: Sequence[Column]) -> list[str]:
+        """SQL of the delivered texts of some columns."""
+        return [f"{self._cell(c)} AS {delivered_text(c.name)}" for c in columns]
+
+    def _constants(self) -> list[str]:
+        """SQL of the columns with one value for the whole file."""
+        return [f"{sql_text(value)} AS {sql_name(name)}" for name, value in self._raw.constants.items()]
 
     def _case(self, value: Callable[[_RejectCondition], str]) -> str:
         branches = " ".join(f"WHEN {c.rejects_when} THEN {value(c)}" for c in self._reject_conditions)
