@@ -17,20 +17,14 @@ import pytest
 from chu_platform.cli import main
 from chu_platform.graph.dagster_instance import MAIN_JOB_TAG, close_dead_runs, exclusive, open_instance
 from chu_platform.settings import Settings
+from chu_platform_tests.pipeline import forked
 from chu_platform_tests.ports import free_port
 
 PATIENCE = 900
 
 
 def chu(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "chu_platform.cli", *arguments],
-        env=environment(home, settings),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return forked.run(arguments, environment(home, settings))
 
 
 def environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:

@@ -19,24 +19,20 @@ from chu_platform.description.file import IN_LAKE
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform_tests.html import parsed
 from chu_platform_tests.indicators.with_ninth import NINTH
+from chu_platform_tests.pipeline import forked
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 
 NAME = "kpi_stays_by_length"
+# What a process does before it imports the catalogue.
+ADD = "from chu_platform_tests.indicators.with_ninth import add; add()"
 
 
 def chu(home: Home, *arguments: str) -> str:
     """What the command prints when the package has the module of the ninth indicator."""
-    done = subprocess.run(
-        [sys.executable, "-m", "chu_platform_tests.indicators.with_ninth", *arguments],
-        env=home.environment(),
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
+    done = forked.run(arguments, home.environment(), ADD)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 

@@ -1,4 +1,4 @@
-"""Runs the `chu` command as if the module of a ninth indicator lay in the package of the indicators."""
+"""Adds the module of a ninth indicator to the package of the indicators, as if it lay there."""
 
 from pathlib import Path
 
@@ -10,10 +10,3 @@ NINTH = Path(__file__).parent / "ninth"
 def add() -> None:
     """Add the module to the package, before the catalogue is read."""
     chu_platform.kpis.__path__.append(str(NINTH))
-
-
-if __name__ == "__main__":
-    add()
-    from chu_platform.cli import main
-
-    main()

@@ -29,8 +29,11 @@ STALL_CPU_SECONDS = 10
 LOOK_SECONDS = 5
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command `chu` with these arguments and wait for its end. Raises TimeoutExpired if it stalls."""
+def run(arguments: Sequence[str], environment: Mapping[str, str], begin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command `chu` with these arguments and wait for its end. Raises TimeoutExpired if it stalls.
+
+    `begin` is Python code that runs before the package is imported.
+    """
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / name for name in ("stdout", "stderr")]
         request = {
@@ -39,7 +42,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.
             "outputs": [str(output) for output in outputs],
             "stall": STALL_SECONDS,
         }
-        server = _server()
+        server = _server(begin)
         assert server.stdin and server.stdout
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
@@ -51,11 +54,11 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.
 
 
 @cache
-def _server() -> "subprocess.Popen[str]":
-    """The process that forks the commands of this one. It ends with this one."""
+def _server(begin: str) -> "subprocess.Popen[str]":
+    """The process that forks the commands of this one, after the code `begin`. It ends with this one."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHU_", "DAGSTER_"))}
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=kept, text=True
+        [sys.executable, "-c", f"{begin}\n{SERVE}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=kept, text=True
     )
 
     def end() -> None:
