@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import duckdb
@@ -87,11 +87,11 @@ def digest(path: Path) -> str:
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
-def digests(lake: Lake) -> dict[str, str]:
-    """The hash of the rows of every table, except reports and rejects, which contain data about runs."""
+def digests(lake: Lake, only: Collection[Table] | None = None) -> dict[str, str]:
+    """The hash of the rows of every table (`only`: of these), except reports and rejects: they have data about runs."""
     # The main job makes the first edition only: what is released depends on what was released before.
     data = [t for t in every_table() if t.layer not in (Layer.REPORTS, Layer.REJECTS) and not t.in_editions]
-    return {t.folder: digest(lake.path(t)) for t in data}
+    return {t.folder: digest(lake.path(t)) for t in data if only is None or t in only}
 
 
 def needed_by(table: Table) -> set[Table]:
