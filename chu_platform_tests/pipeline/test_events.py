@@ -1,6 +1,7 @@
 """The events that a main job stores: few beside one for each partition, and none lost that the UI needs."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import dagster as dg
 import pytest
@@ -21,7 +22,13 @@ pytestmark = pytest.mark.integration
 MAX_OTHER_EVENTS_OF_A_TABLE = 7
 
 
-def shown(home: Home, table: Table) -> set[str]:
+@pytest.fixture(scope="module")
+def shown(made: Home) -> Mapping[Table, set[str]]:
+    """The partitions of each asset that are shown as made."""
+    return {table: shown_of(made, table) for table in catalogue()}
+
+
+def shown_of(home: Home, table: Table) -> set[str]:
     """The partitions of an asset that are shown as made: those until the last one with rows, and at least the first."""
     if table.asset_scheme is None:
         return set()
@@ -36,22 +43,22 @@ def shown(home: Home, table: Table) -> set[str]:
     return {*keys[: max((keys.index(key) for key in found), default=0) + 1]}
 
 
-def test_a_main_job_stores_few_events(made: Home) -> None:
+def test_a_main_job_stores_few_events(made: Home, shown: Mapping[Table, set[str]]) -> None:
     with made.instance() as instance:
         events = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     kinds = Counter(entry.dagster_event_type for entry in events)
-    partitions = {made_table: len(shown(made, t)) or 1 for t in catalogue() for made_table in t.outputs}
+    partitions = {made_table: len(shown[t]) or 1 for t in catalogue() for made_table in t.outputs}
     materialized = kinds.pop(dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert materialized == sum(partitions.values())
     assert kinds[dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED] == len(partitions)
     assert kinds.total() <= MAX_OTHER_EVENTS_OF_A_TABLE * len(partitions), kinds.most_common()
 
 
-def test_each_partition_is_shown_with_its_rows(made: Home) -> None:
+def test_each_partition_is_shown_with_its_rows(made: Home, shown: Mapping[Table, set[str]]) -> None:
     stored = Counter(rows(made.lake, fact_death)["death_year"].to_pylist())
     with made.instance() as instance:
         for table in catalogue():
-            expected = shown(made, table)
+            expected = shown[table]
             for output in table.outputs:
                 assert instance.get_materialized_partitions(key_of(output)) == expected, output.folder
         wanted = dg.AssetRecordsFilter(key_of(fact_death), asset_partitions=["2019"])
@@ -70,11 +77,11 @@ def test_each_partition_is_shown_with_its_rows(made: Home) -> None:
     assert record.asset_materialization.metadata["dagster/partition_row_count"].value == stored["2019"] > 0
 
 
-def test_partitions_without_rows_yet_are_neither_made_nor_failed(made: Home) -> None:
+def test_partitions_without_rows_yet_are_neither_made_nor_failed(made: Home, shown: Mapping[Table, set[str]]) -> None:
     log_of = "get_latest_asset_partition_materialization_attempts_without_materializations"
     with made.instance() as instance:
         for table in (t for t in catalogue() if t.asset_scheme):
-            assert table.asset_scheme and shown(made, table) < {*table.asset_scheme.keys}, "otherwise nothing is tested"
+            assert table.asset_scheme and shown[table] < {*table.asset_scheme.keys}, "otherwise nothing is tested"
             assert getattr(instance.event_log_storage, log_of)(key_of(table)) == {}, table.folder
 
 
