@@ -1,4 +1,4 @@
-"""Releases that are killed at every moment that differs; `test_release` kills at two of them."""
+"""Releases that are killed at every moment that differs; `test_release` kills at one of them."""
 
 import pytest
 
