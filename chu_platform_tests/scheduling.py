@@ -33,7 +33,6 @@ FIRST: Final[Sequence[str]] = (
     "pipeline/test_second_run.py",
     "facts/test_quality_indicator.py",
     "editions/test_release.py",
-    "pipeline/test_concurrent_writers.py",
     "pipeline/test_partition_ranges.py",
     "test_cli.py",
     "automation/test_failures.py",

@@ -132,8 +132,11 @@ PARTS: Final = (
     ),
     Part(
         "kills",
-        "a hundred runs killed at random moments, with a reader watching",
-        _pytest("chu_platform_tests/pipeline/test_hundred_kills.py"),
+        "a hundred runs killed at random moments, with a reader watching; backfills and maintenance at the same time",
+        _pytest(
+            "chu_platform_tests/pipeline/test_hundred_kills.py",
+            "chu_platform_tests/pipeline/test_concurrent_writers.py",
+        ),
     ),
     Part(
         "corrections",

@@ -16,7 +16,7 @@ from chu_platform.sources.deces import deces
 from chu_platform_tests.pipeline.home import COMMAND_TIMEOUT_SECONDS, Home
 from chu_platform_tests.pipeline.lake_rows import rows
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 DEATHS = "DECES EN FRANCE/deces.csv"
 KEY = f"{fact_death.layer}/{fact_death.name}"
