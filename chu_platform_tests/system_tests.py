@@ -176,6 +176,7 @@ PARTS: Final = (
             "chu_platform_tests/portal/test_every_page.py",
             "chu_platform_tests/storage/test_many_commits.py",
             "chu_platform_tests/deployment/test_ordinary_webserver.py",
+            "chu_platform_tests/facts/test_real_results.py",
         ),
     ),
     Part(

@@ -1,4 +1,4 @@
-"""fact_quality_indicator has exactly the results of the delivered files, for the demonstration pack and real files."""
+"""fact_quality_indicator has exactly the results of the delivered files. Of the real files: `test_real_results`."""
 
 import shutil
 from collections import Counter
@@ -21,7 +21,6 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform_tests.facts.quality_files import Result, lines, results
 from chu_platform_tests.ingest.deliveries import deliver
-from chu_platform_tests.ingest.real_files import REAL, needs_real_files
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
 
@@ -150,19 +149,3 @@ def test_a_missing_column_stops_only_its_source(made: Home, tmp_path: Path) -> N
     with pytest.raises(ChuError, match=r"donnees\.csv: 'tdp_c_etbt' missing"):
         deliver(dpa_had_2016.table, tmp_path / "pack", tmp_path / "stopped")
     assert deliver(dpa_had_2016_classeur.table, tmp_path / "pack", tmp_path / "read").reading.kept == 60
-
-
-@needs_real_files
-def test_every_result_of_the_real_files(made: Home, tmp_path: Path) -> None:
-    pack = tmp_path / "pack"
-    pack.mkdir()
-    (pack / "real").symlink_to(REAL)
-    shutil.copy(made.pack / REGISTER, pack)
-    lake = make_fact(tmp_path / "home", pack)
-    found = facts(lake)
-    assert found == results(REAL)
-    assert len(found) == 53_829
-    regions = Counter(rows(lake, fact_quality_indicator)["region_key"].to_pylist())
-    assert len(regions) == 19
-    # Saint-Pierre-et-Miquelon is outside the regions (13 indicators of 2019); no region is unknown.
-    assert regions["99"] == 13
