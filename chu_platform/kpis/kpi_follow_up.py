@@ -408,7 +408,16 @@ kpi_follow_up = Indicator(
                 for level, texts in GROUPS.items()
             },
         },
-        course=Course("suite", "la sortie", CONSULTED),
+        course=Course(
+            "outcome",
+            {outcome: float(days) for outcome, days in CONSULTED.items()},
+            "Selon le délai depuis la sortie",
+            "Délai",
+            "{at} jours après la sortie",
+            "nombre de jours depuis la sortie",
+            "Seules les valeurs à ces délais sont publiées ; entre deux délais, la part est au moins celle du délai précédent.",
+            steps=True,
+        ),
         related=("hospitalisations", "hospitalisations-diagnostic"),
     ),
     free_range=FreeRange("hospitalisation", order="outcome, level, code"),

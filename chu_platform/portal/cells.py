@@ -29,6 +29,9 @@ PLURALS: Final = {
     "department": "départements",
     "establishment": "établissements",
     "chapter": "chapitres",
+    "patients": "patients",
+    "slot": "créneaux",
+    "most_frequent": "patients qui consultent le plus",
 }
 # SQL condition of the rows of regions: what lies elsewhere, or nobody knows where, is none of them.
 ARE_REGIONS: Final = f"region_code NOT IN ('{ALL}', '{ELSEWHERE}', '{UNKNOWN}')"
@@ -361,7 +364,7 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     natural = False
     if "level" in x:
         condition, shared, title = _same_level(question, x)
-        natural = shared["level"] == "age_band"
+        natural = shared["level"] in ("age_band", "most_frequent")
     elif "profession" in x:
         shared = {"whole": WHOLE_PROFESSION}
         if x["speciality"] == WHOLE_PROFESSION:
@@ -477,19 +480,18 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
 
 
 def course_cells(snapshot: Snapshot, question: Question, measure: Measure, own: Cell) -> list[Cell]:
-    """The cells of one X and period over the days since an event, the fewest days first; none without a course."""
+    """The cells of one X and period along the axis of its course, in order; none without a course."""
     course = question.course
-    if course is None:
+    if course is None or course.level not in (None, own.x.get("level")):
         return []
-    (column,) = next(p.columns for p in question.parameters if p.name == course.parameter)
-    same = [c for c in question.columns if c != column]
+    same = [c for c in question.columns if c != course.column]
     rows = snapshot.rows(
         f"SELECT * FROM {relation(question)} WHERE {' AND '.join(f'{sql_name(c)} = ${c}' for c in same)} "
         "AND period_grain = $grain AND period_start = $start",
         {**{c: own.x[c] for c in same}, "grain": own.period.grain, "start": own.period.start},
     )
-    found = [as_cell(question, measure, row) for row in rows if row[column] in course.days]
-    return sorted(found, key=lambda c: course.days[c.x[column]])
+    found = [as_cell(question, measure, row) for row in rows if row[course.column] in course.at]
+    return sorted(found, key=lambda c: course.at[c.x[course.column]])
 
 
 def of_france(question: Question, x: X) -> X | None:

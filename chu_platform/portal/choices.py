@@ -18,6 +18,11 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
+# Levels that a list can hold; the others are searched.
+LISTED_LEVELS: Final = (
+    *WHOLE_LEVELS,
+    *("sex", "age_band", "region", "department", "chapter", "patients", "slot", "most_frequent"),
+)
 # From the youngest; the unknown one last.
 BAND_ORDER: Final = "try_cast(regexp_extract(code, '[0-9]+') AS INT) NULLS LAST"
 UNREADABLE: Final = (
@@ -137,8 +142,8 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         return [("", [(value, label) for value, label in parameter.value_labels.items() if value in there])]
     if list(parameter.columns) == ["level", "code"]:
         groups = []
-        for level in (*WHOLE_LEVELS, "sex", "age_band", "region", "department", "chapter"):
-            order = BAND_ORDER if level == "age_band" else "strip_accents(label)"
+        for level in LISTED_LEVELS:
+            order = BAND_ORDER if level in ("age_band", "most_frequent") else "strip_accents(label)"
             rows = snapshot.rows(
                 f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY code = $unknown, {order}",
                 {"level": level, "unknown": UNKNOWN},

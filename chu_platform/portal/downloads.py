@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.cells import peer_condition, relation, x_condition
-from chu_platform.portal.charts import curve, dots, drawing, regions, trend
+from chu_platform.portal.charts import dots, drawing, grammar, regions, trend
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.questions import Question
@@ -56,7 +56,7 @@ def file_of(snapshot: Snapshot, view: View, part_and_kind: str) -> File:
     part, _, kind = part_and_kind.partition(".")
     content: bytes | None = None
     media = ""
-    if kind == "svg" and part in ("evolution", "delais", "comparaison", "carte"):
+    if kind == "svg" and part in ("evolution", "courbe", "comparaison", "carte"):
         content, media = as_svg(snapshot, view, part), SVG
     elif kind in ("csv", "parquet") and part in ("evolution", "comparaison"):
         rows = rows_over_time(snapshot, view) if part == "evolution" else rows_compared(snapshot, view)
@@ -128,7 +128,7 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
         return None
     charts = {
         "evolution": view.trend_chart,
-        "delais": view.course_chart,
+        "courbe": view.course_chart,
         "comparaison": view.dots_chart,
         "carte": view.map_chart,
     }
@@ -145,8 +145,8 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
 def _chart(view: View, kind: str) -> Markup | None:
     if kind == "evolution":
         return trend.draw(trend.about(view.trend_chart, view.cell.period.label), kind, WIDE)
-    if kind == "delais":
-        return curve.draw(view.course_chart, kind, WIDE) if view.course_chart else None
+    if kind == "courbe":
+        return grammar.draw(view.course_chart, kind, WIDE) if view.course_chart else None
     if kind == "comparaison":
         return dots.draw(view.dots_chart, kind, WIDE)
     return regions.draw(_unlinked(view.map_chart), kind, WIDE) if view.map_chart else None

@@ -21,7 +21,6 @@ from chu_platform.portal.addresses import (
     search_address,
 )
 from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
-from chu_platform.portal.charts.curve import curve
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.grammar import both
 from chu_platform.portal.charts.regions import TILES, region_map
@@ -323,9 +322,9 @@ class Renderer:
                 next((i for i, c in enumerate(view.peers.cells) if c == own), None),
             ),
             "map": region_map(linked_map(view.map_chart, self._addresses), "carte") if view.map_chart else None,
-            "course": curve(view.course_chart, "delais") if view.course_chart else None,
+            "course": both(view.course_chart, "courbe") if view.course_chart else None,
             "course_table": (
-                columns_of(view.measure, "Délai"),
+                columns_of(view.measure, view.question.course.each if view.question.course else ""),
                 [row_of(view.measure, self._linked(choice, c, c.label), c) for c in view.course_cells],
             ),
             "context_table": (
@@ -549,7 +548,7 @@ def _downloads(view: View) -> Sequence[tuple[str, Sequence[tuple[str, str, bool]
     """Links to files, by part of the page; those of charts can be made PNG in the browser."""
     parts = [
         ("evolution", "Évolution", True, bool(view.trend)),
-        ("delais", "Délais", False, view.course_chart is not None),
+        ("courbe", "Courbe", False, view.course_chart is not None),
         ("comparaison", "Comparaison", True, True),
         ("carte", "Carte", False, view.map_chart is not None),
     ]

@@ -21,9 +21,10 @@ from chu_platform.portal.cells import (
     peers,
     periods_at,
 )
-from chu_platform.portal.charts.curve import Curve, Point
+from chu_platform.portal.charts.curve import Point, curve_chart
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
 from chu_platform.portal.charts.trend import Moment, Trend
 from chu_platform.portal.choices import Choice
@@ -62,7 +63,7 @@ class View:
     dots_chart: Dots
     map_chart: RegionMap | None
     course_cells: Sequence[Cell]
-    course_chart: Curve | None
+    course_chart: Chart | None
     instead_of: Measure | None = None
     why: str = ""
 
@@ -269,33 +270,26 @@ def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
     return chart if chart.reference and chart.tells else None
 
 
-def _course(choice: Choice, cells: Sequence[Cell]) -> Curve | None:
-    """The figures of one X over the days since an event, as a step line."""
+def _course(choice: Choice, cells: Sequence[Cell]) -> Chart | None:
+    """The figures of one X along the axis of its course, as a curve."""
     course = choice.question.course
     if course is None or not cells:
         return None
-    (column,) = next(p.columns for p in choice.question.parameters if p.name == course.parameter)
-    points = [
-        Point(
-            float(course.days[c.x[column]]),
-            f"{course.days[c.x[column]]} jours après {course.since}",
-            str(course.days[c.x[column]]),
-            c.value,
-            c.low,
-            c.high,
-            c.x == choice.x,
-        )
-        for c in cells
-    ]
+    points = []
+    for c in cells:
+        at = course.at[c.x[course.column]]
+        tick = french.number(at)
+        points.append(Point(at, course.point.format(at=tick), tick, c.value, c.low, c.high, c.x == choice.x))
     unit, title = unit_and_title(choice.measure)
-    return Curve(
+    return curve_chart(
         f"{title}, {choice.period.label}",
-        f"nombre de jours depuis {course.since}",
+        course.across,
         unit,
         choice.measure.decimals,
         points,
-        steps=True,
-        interval_label=choice.measure.limits,
+        course.steps,
+        course.end,
+        choice.measure.limits,
     )
 
 

@@ -94,13 +94,15 @@ class LevelTexts:
     """French texts of a level of a hierarchy (region, chapter, ...): `where` is its part of a sentence.
 
     Shares are displayed for each `per`. `first` is the key of the measure that a page of the level opens with, if it is
-    not the first one of the question.
+    not the first one of the question. `measures` are the keys of those that a row of the level has, if it does not have
+    all.
     """
 
     label: str
     where: str = ""
     per: int = 1000
     first: str | None = None
+    measures: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,24 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Course:
-    """How a figure grows with the days since an event.
+    """How a figure grows along an axis: the cells of one X and period that differ in the column `column`, as a curve.
 
-    `parameter` is the name of the parameter whose values have other numbers of days: `days` of each of these values.
-    `since` names the event ("la sortie").
+    `at` is where each value of the column is on the axis, which `across` names. `title` is the heading, `each` that of
+    the points in a table, `point` names one of them ({at}: its place), `note` says how to read the curve. `level` is
+    the level whose cells have such a curve, if not all have. In `steps`, the figure is at least that of the point
+    before. With an `end`, both axes end there, and the curve is compared with the line of equality, which leads there.
     """
 
-    parameter: str
-    since: str
-    days: Mapping[str, int]
+    column: str
+    at: Mapping[str, float]
+    title: str
+    each: str
+    point: str
+    across: str
+    note: str
+    level: str | None = None
+    steps: bool = False
+    end: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +156,7 @@ class IndicatorQuestion:
     search. `definition` is a list of paragraphs; `caution` warns against wrong conclusions. `levels` are the texts for
     the values of the column `level`. `has_map`: its figures of regions compare; not so where they follow the size of
     the region. `follows_size`: the figure grows with the size of the place. `compared` names, in the plural, the
-    figures that exist for comparable years only. `course`: how the figures grow with time, shown as a step line.
+    figures that exist for comparable years only. `course`: how the figures grow with time, shown as a curve.
     `related` are the slugs of questions to read on with.
     """
 
@@ -182,4 +193,5 @@ class IndicatorQuestion:
         texts = self.levels.get(level or "")
         if texts is None:
             return self.measures
-        return sorted((m.for_each(texts.per) for m in self.measures), key=lambda m: m.key != texts.first)
+        there = [m for m in self.measures if texts.measures is None or m.key in texts.measures]
+        return sorted((m.for_each(texts.per) for m in there), key=lambda m: m.key != texts.first)

@@ -1,12 +1,14 @@
-"""Forms of charts that are composed by the grammar: several series, control charts, funnels, strips."""
+"""Forms of charts that are composed by the grammar: several series, control charts, funnels, curves, strips."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
 from markupsafe import Markup
 
-from chu_platform.portal.charts import grammar
+from chu_platform.portal.charts import grammar, trend
 from chu_platform.portal.charts.control import control_chart
+from chu_platform.portal.charts.curve import Point, curve_chart
 from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Reference, Size
 from chu_platform.portal.charts.funnel import Placed, Shown, funnel_chart, marked
 from chu_platform.portal.charts.grammar import Chart
@@ -55,7 +57,28 @@ PER_CENT = Shown(100.0, "%", 1, "réponses")
 FUNNEL = marked(
     funnel_chart("Recommandation", SITES, FUNNEL_LIMITS, PER_CENT), {"own": SITES[7], "second": SITES[-1]}, PER_CENT
 )
-FORMS = {"series": SERIES, "control": CONTROL, "funnel": FUNNEL}
+STEPS = curve_chart(
+    "Part des séjours",
+    "nombre de jours depuis la sortie",
+    "%",
+    1,
+    [
+        Point(7, "7 jours", "7", 2.0, 1.0, 4.0),
+        Point(30, NASTY, "30", None),
+        Point(90, "90 jours", "90", 25.0, 20.0, 30.0, chosen=True),
+    ],
+    steps=True,
+)
+LORENZ = curve_chart(
+    NASTY,
+    "part des patients (%)",
+    "%",
+    1,
+    [Point(q, f"{q} % des patients", str(q), value) for q, value in ((1, 4.0), (10, 25.0), (50, 70.0))],
+    steps=False,
+    end=100,
+)
+FORMS = {"series": SERIES, "control": CONTROL, "funnel": FUNNEL, "steps": STEPS, "lorenz": LORENZ}
 
 
 def drawn(chart: Chart, size: Size = WIDE) -> Markup:
@@ -129,3 +152,49 @@ def test_a_strip_has_the_highest_results_at_the_right(first: int, last: int, kin
     assert mark.tag == f"{SVG}{kind}"
     if kind == "rect":
         assert float(mark.get("x", "0")) > 75 and float(mark.get("x", "0")) + float(mark.get("width", "0")) <= 146
+
+
+def _corners(path: ET.Element) -> list[tuple[float, ...]]:
+    return [tuple(map(float, pair.split())) for pair in re.split("[MLZ]", path.get("d") or "")[1:] if pair]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_step_line_stays_level_up_to_each_point_and_breaks_where_a_figure_is_masked(size: Size) -> None:
+    drawn = grammar.draw(STEPS, "c", size)
+    (line,) = (e for e in of_class(drawn, "line") if e.tag == f"{SVG}path")
+    corners = _corners(line)
+    assert len(corners) == 3 and corners[0][1] == corners[1][1] > corners[2][1], "level, then up"
+    assert corners[1][0] == corners[2][0]
+    assert len(of_class(drawn, "withheld")) == 1 + 1  # and the sample in the legend
+    assert len(of_class(drawn, "dot-chosen")) == len(of_class(drawn, "whisker-chosen")) == 1
+    assert {"2,0 %", "25,0 %", "7", "30", "90"} <= {text.replace("\u00a0", " ") for text in texts(drawn)}
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_lorenz_curve_ends_where_the_line_of_equality_does(size: Size) -> None:
+    drawn = grammar.draw(LORENZ, "c", size)
+    (line,) = (e for e in of_class(drawn, "line") if e.tag == f"{SVG}path")
+    (equal,) = (e for e in of_class(drawn, "reference") if e.tag == f"{SVG}path")
+    curve, diagonal = _corners(line), _corners(equal)
+    assert len(curve) == 1 + 3 + 1 and (curve[0], curve[-1]) == (diagonal[0], diagonal[1])
+    assert len(of_class(drawn, "band")) == 1, "the area between both"
+    assert len(of_class(drawn, "dot")) == 3 + 1  # and the sample in the legend
+
+
+def test_no_area_is_drawn_beside_a_masked_point() -> None:
+    points = [Point(1, "1 %", "1", None), Point(10, "10 %", "10", 25.0)]
+    drawn = grammar.draw(curve_chart("Part", "patients", "%", 1, points, steps=False, end=100), "c", WIDE)
+    assert not of_class(drawn, "band") and len(of_class(drawn, "withheld")) == 1 + 1
+
+
+def test_a_curve_is_told_in_words() -> None:
+    said = STEPS.description.replace("\u00a0", " ")
+    assert said == (
+        "Courbe en escalier ; axe horizontal : nombre de jours depuis la sortie. "
+        f"7 jours : 2,0 % ; {NASTY} : masqué ; 90 jours : 25,0 %."
+    )
+
+
+def test_a_curve_without_a_figure_says_so() -> None:
+    hidden = curve_chart("Part", "jours", "%", 1, [Point(7, "7 jours", "7", None)], steps=True)
+    assert trend.ALL_MASKED in texts(grammar.draw(hidden, "c", WIDE))

@@ -13,8 +13,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.building_blocks.packaged_references import packaged
-from chu_platform.portal.charts import curve, dots, drawing, regions, trend
-from chu_platform.portal.charts.curve import Curve, Point
+from chu_platform.portal.charts import dots, drawing, regions, trend
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import NARROW, WIDE, Reference
 from chu_platform.portal.charts.ranks import rank_ranges
@@ -437,41 +436,3 @@ def test_a_sparkline_shows_whole_periods_only() -> None:
     chart = sparkline("Recours", "‰", 1, YEARS.moments, "s")
     assert len(of_class(chart, "dot")) == 1 + 1  # 2016 stands alone; the last is 2020
     assert f"De 2016 : {french.amount(20, '‰')} à 2020 : {french.amount(30, '‰')}." in str(chart)
-
-
-COURSE = Curve(
-    "Part des séjours",
-    "nombre de jours depuis la sortie",
-    "%",
-    1,
-    [
-        Point(7, "7 jours", "7", 2.0, 1.0, 4.0),
-        Point(30, "30 jours", "30", None),
-        Point(90, "90 jours", "90", 25.0, 20.0, 30.0, chosen=True),
-    ],
-    steps=True,
-)
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_a_step_line_stays_level_up_to_each_point_and_breaks_where_a_figure_is_masked(size: drawing.Size) -> None:
-    drawn = curve.draw(COURSE, "c", size)
-    (line,) = (e for e in of_class(drawn, "line") if e.tag == f"{SVG}path")
-    corners = [tuple(map(float, pair.split())) for pair in re.split("[ML]", line.get("d") or "")[1:]]
-    assert len(corners) == 3 and corners[0][1] == corners[1][1] > corners[2][1], "level, then up"
-    assert corners[1][0] == corners[2][0]
-    assert len(of_class(drawn, "withheld")) == 1 + 1  # and the sample in the legend
-    assert {"2,0 %", "25,0 %", "7", "30", "90"} <= {text.replace("\u00a0", " ") for text in texts(drawn)}
-
-
-def test_a_curve_is_told_in_words() -> None:
-    said = curve.described(COURSE).replace("\u00a0", " ")
-    assert said == (
-        "Courbe en escalier ; axe horizontal : nombre de jours depuis la sortie. "
-        "7 jours : 2,0 % ; 30 jours : masqué ; 90 jours : 25,0 %."
-    )
-
-
-def test_a_curve_without_a_figure_says_so() -> None:
-    hidden = Curve("Part", "jours", "%", 1, [Point(7, "7 jours", "7", None)], steps=True)
-    assert trend.ALL_MASKED in texts(curve.draw(hidden, "c", WIDE))

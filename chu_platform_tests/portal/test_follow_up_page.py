@@ -21,10 +21,10 @@ def test_the_page_is_one_link_from_home_and_says_what_limits_the_figures(portal:
 def test_the_step_line_has_the_published_horizons(made: Home, portal: Served) -> None:
     rows = published(made, QUESTION, "level = 'total' AND period_grain = 'all' AND outcome <> 'readmitted_30'")
     assert len(rows) == 3
-    drawn = section(portal.page("/questions/suites-sejour?periode=tout"), "delais").one("svg.chart-wide")
+    drawn = section(portal.page("/questions/suites-sejour?periode=tout"), "courbe").one("svg.chart-wide")
     assert len(drawn.all("rect.withheld")) == sum(r["is_masked"] for r in rows) + any(r["is_masked"] for r in rows)
     assert len(drawn.all("circle.dot")) == sum(not r["is_masked"] for r in rows) + any(not r["is_masked"] for r in rows)
-    links = [a.attributes["href"] for a in section(portal.page("/questions/suites-sejour"), "delais").all("tbody a")]
+    links = [a.attributes["href"] for a in section(portal.page("/questions/suites-sejour"), "courbe").all("tbody a")]
     assert len(links) == 3
     assert all(portal.get(link).status == 200 for link in links)
 

@@ -12,8 +12,8 @@ from chu_platform.portal.charts.grammar import (
     Mark,
     Named,
     Rule,
-    Withheld,
     period_axis,
+    periods_withheld,
     value_axis,
 )
 from chu_platform.portal.charts.trend import WHY_MASKED
@@ -44,7 +44,7 @@ def control_chart(
     points = [(float(n), v) for n, v in enumerate(values)]
     shown = [(n, v) for n, v in points if v is not None]
     marks: list[Mark] = [
-        Withheld(masked, WHY_MASKED, "masqué (secret statistique)"),
+        periods_withheld(masked, WHY_MASKED, "masqué (secret statistique)"),
         Rule(limits.mean, "reference", f"moyenne : {french.amount(limits.mean, unit, digits)}"),
         Rule(limits.high, "limit-far", f"limites : {french.interval(limits.low, limits.high, unit, digits)}"),
         Rule(limits.low, "limit-far"),

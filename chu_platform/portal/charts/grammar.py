@@ -1,14 +1,14 @@
 """The grammar of charts: a chart is two axes and marks in a frame, and its form is which marks it has.
 
 A mark draws itself where the axes place it, and has at most one entry in the legend. New forms are composed from marks
-(`series`, `control`, `funnel`); none draws axes, legends or frames of its own.
+(`series`, `control`, `funnel`, `curve`); none draws axes, legends or frames of its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, pairwise
-from math import ceil, floor
+from itertools import groupby
+from math import floor
 from typing import Final, Protocol
 
 from markupsafe import Markup
@@ -170,6 +170,8 @@ def _polygon(*corners: Point) -> Shape:
 
 SHAPES: Final[dict[str, Shape]] = {
     "circle": lambda x, y, style, content: element("circle", style, content, cx=x, cy=y, r=RADIUS),
+    # Around a circle, so that one is seen to be chosen.
+    "halo": lambda x, y, style, content: element("circle", style, content, cx=x, cy=y, r=RADIUS + 3.5),
     "square": _polygon((-0.95, -0.95), (0.95, -0.95), (0.95, 0.95), (-0.95, 0.95)),
     "triangle": _polygon((0.0, -1.25), (1.2, 0.9), (-1.2, 0.9)),
     "diamond": _polygon((0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)),
@@ -271,28 +273,52 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Withheld:
-    """Places along the x axis whose figures are withheld; neighbours are one box."""
+class Whiskers:
+    """The interval of each of some points, given as (x, low, high)."""
 
-    places: Sequence[int]
-    why: str
+    limits: Sequence[tuple[float, float, float]]
+    style: str
+    label: str = ""
+
+    def drawn(self, plot: Plot) -> Iterator[str]:
+        """A vertical line for each."""
+        for x, low, high in self.limits:
+            yield line(*plot.at((x, low)), *plot.at((x, high)), self.style)
+
+    def key(self, _hatch: str, /) -> Key | None:
+        """A vertical stroke."""
+        there = self.label and self.limits
+        return Key(lambda x, y: line(x + 11, y, x + 11, y + 12, self.style), self.label) if there else None
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Spans of the x axis (start, end) whose figures are withheld; `why` has the words of each of them."""
+
+    spans: Sequence[tuple[float, float]]
+    why: Sequence[str]
     label: str
 
     def drawn(self, plot: Plot) -> Iterator[str]:
         """Hatched boxes."""
-        runs: list[list[int]] = []
-        for place in self.places:
-            if runs and place == runs[-1][-1] + 1:
-                runs[-1].append(place)
-            else:
-                runs.append([place])
-        for run in runs:
-            start, end = plot.x(run[0] - 0.5), plot.x(run[-1] + 0.5)
-            yield withheld(start, plot.y.end, end - start, plot.y.start - plot.y.end, plot.hatch, self.why)
+        for (start, end), why in zip(self.spans, self.why, strict=True):
+            x, height = plot.x(start), plot.y.start - plot.y.end
+            yield withheld(x, plot.y.end, plot.x(end) - x, height, plot.hatch, why)
 
     def key(self, hatch: str, /) -> Key | None:
         """A hatched box."""
-        return Key(lambda x, y: withheld(x, y, 22, 12, hatch, self.why), self.label) if self.places else None
+        return Key(lambda x, y: withheld(x, y, 22, 12, hatch, self.label), self.label) if self.spans else None
+
+
+def periods_withheld(places: Sequence[int], why: str, label: str) -> Withheld:
+    """The boxes of withheld periods, by their places on a `period_axis`; neighbours are one box."""
+    runs: list[tuple[float, float]] = []
+    for place in places:
+        if runs and place - 0.5 == runs[-1][1]:
+            runs[-1] = (runs[-1][0], place + 0.5)
+        else:
+            runs.append((place - 0.5, place + 0.5))
+    return Withheld(runs, [why] * len(runs), label)
 
 
 @dataclass(frozen=True)
@@ -340,13 +366,15 @@ def _y_axis(axis: Axis, plot: Plot) -> Iterator[str]:
 
 
 def _x_axis(axis: Axis, plot: Plot) -> Iterator[str]:
-    """The ticks that have room, evenly chosen."""
+    """The ticks that have room."""
     bottom = plot.y.start
     room = max((text_width(text) for _, text in axis.ticks), default=0.0) + 10
-    nearest = min((plot.x(b[0]) - plot.x(a[0]) for a, b in pairwise(axis.ticks)), default=room)
-    every = max(1, ceil(room / nearest)) if nearest > 0 else 1
-    for value, text in axis.ticks[::every]:
+    free = float("-inf")
+    for value, text in axis.ticks:
         x = plot.x(value)
+        if x < free:
+            continue
+        free = x + room
         half = text_width(text) / 2
         yield line(x, bottom, x, bottom + 5, "axis")
         yield words(floor(min(max(x, half), plot.size.width - 4 - half)), bottom + 19, text, "soft", "middle")
