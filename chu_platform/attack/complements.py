@@ -7,8 +7,9 @@ from chu_platform.attack.contributors import FEWEST
 from chu_platform.attack.figures import ALL, BASE, SMALL, Figures, finding, is_small, rows_of
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import ancestors, is_by_age, is_place_table
-from chu_platform.attack.inputs import SPECIALITIES
+from chu_platform.attack.inputs import SPECIALITIES, USE
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.use import frequent_patients
 
 _QUANTILES = {"p20": 0.2, "p80": 0.8}
 _PACE = ("median", "p20", "p80", "funnel_low", "funnel_high")
@@ -70,14 +71,13 @@ def small_overlaps(knowledge: Knowledge) -> Result:
 def few_ranks(knowledge: Knowledge) -> Result:
     """Attack 6: quantiles with fewer than 3 professionals on their outer side; funnels that give masked figures back.
 
-    The funnel's limits are symmetric around the mean, and as wide as the median number of active years says.
+    Also shares of the patients who consult most often that tell too much of one or few of them. The funnel's limits are
+    symmetric around the mean, and as wide as the median number of active years says.
     """
-    title = "quantiles and funnels over few professionals"
-    table = knowledge.inputs.tables_of_persons().get(SPECIALITIES)
-    if table is None:
-        return Result.of(6, title, 0, ())
-    tried, found = 0, []
-    for cell, row in rows_of(SPECIALITIES, table):
+    title = "quantiles, funnels and shares of few"
+    tables = knowledge.inputs.tables_of_persons()
+    tried, found = frequent_patients(tables[USE]) if USE in tables else (0, [])
+    for cell, row in rows_of(SPECIALITIES, tables[SPECIALITIES]) if SPECIALITIES in tables else ():
         shown = [c for c in _PACE if row.get(c) is not None]
         if not shown:
             continue

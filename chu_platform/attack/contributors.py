@@ -12,8 +12,9 @@ import pyarrow as pa
 from chu_platform.attack.figures import ALL, Cell, finding, is_small
 from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
-from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES
+from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES, USE
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.use import PARTS_OF_USE, VISITS
 
 FEWEST = 3
 _NAMED = pa.schema([(c, pa.string()) for c in ("diagnosis_key", "level", "code")])
@@ -62,6 +63,7 @@ _PARTS: Final = {
             FROM dated JOIN profession USING (professional_key)
         ) GROUP BY ALL
         """,
+    USE: PARTS_OF_USE,
 }
 
 
@@ -111,7 +113,10 @@ def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:
         connection.register("establishment", registers.establishments)
         connection.register("profession", registers.professions)
         ends = (end for (table, grain, *_), end in knowledge.figures.ends.items() if table in _PARTS and grain == ALL)
-        connection.execute(_DATED, {"end": max(ends, default=date.max)})
+        end = {"end": max(ends, default=date.max)}
+        connection.execute(_DATED, end)
+        if USE in published:
+            connection.execute(VISITS, end)
         connection.execute(_ATTACHED)
         codes = [code for (code,) in connection.sql("SELECT DISTINCT diagnosis_key FROM dated").fetchall()]
         above = {

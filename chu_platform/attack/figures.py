@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from chu_platform.attack.findings import Finding
-from chu_platform.attack.inputs import FOLLOW_UP, STAYS, STAYS_BY_AGE, STAYS_BY_DIAGNOSIS, Tables
+from chu_platform.attack.inputs import FOLLOW_UP, PLACES, STAYS, STAYS_BY_AGE, STAYS_BY_DIAGNOSIS, USE, Tables
 
 # Counts from 1 to this value must not be known.
 SMALL: Final = 10
@@ -27,6 +27,16 @@ PERIOD_COLUMNS: Final = ("period_grain", "period_start", "period_end")
 KEY_COLUMNS: Final = ("outcome", "level", "code", "sex", "age_band", "profession", "speciality")
 # The stays of which some are followed.
 WHOLE_STAYS: Final = "stays"
+# Of use over time, by level: what is counted, and the whole of which it is a part. The number of the patients who
+# consult most often follows from that of all.
+OF_USE: Final = {"patients": ("patients", "period_patients"), "slot": ("consultations", "period_consultations")}
+# What the rows of use over time repeat of the total of their period.
+REPEATED: Final = {
+    "patients": "period_patients",
+    "consultations": "period_consultations",
+    "events": "period_consultations",
+}
+TOTAL: Final = ("total", "total")
 MEASURES: Final = ("events", "consultations", "days", "patients", "professionals", "active_years")
 # Only rows by sex and age have a base of their own; in other tables it is the whole base of the period.
 BASE: Final = "base_patients"
@@ -74,8 +84,9 @@ class Figures:
         return own if own is not None else self.bases.get(cell[:3])
 
     def _read(self, name: str, table: pa.Table) -> None:
-        measures = measures_of(table)
+        of_table = measures_of(table)
         for cell, row in rows_of(name, table):
+            measures = of_table if name != USE else [m for m, _ in (OF_USE[k] for k in cell[3][:1] if k in OF_USE)]
             self.ends[cell] = row["period_end"]
             if BASE not in measures and row.get(BASE) is not None:
                 self.bases[cell[:3]] = float(row[BASE])
@@ -91,6 +102,10 @@ class Figures:
                         self._recover((cell, measure), value)
             if name == FOLLOW_UP and row[WHOLE_STAYS] is not None:
                 self._recover((stays_of(cell), "events"), float(row[WHOLE_STAYS]))
+            if name == USE:
+                for measure, column in REPEATED.items():
+                    if row.get(column) is not None:
+                        self._recover(((PLACES, *cell[1:3], TOTAL), measure), float(row[column]))
 
     def _recover(self, figure: Figure, value: float) -> None:
         if figure in self.masked:
@@ -167,9 +182,10 @@ def _from_rates(row: Mapping[str, Any], known: Mapping[str, float], base: float 
         for bound, upper in (("intensity_low", False), ("intensity_high", True)):
             if (limit := figure(bound)) is not None and "events" not in found:
                 found["events"] = _invert(partial(_garwood, upper), limit * years / 1000, 1e7)
-    stays, percent = figure(WHOLE_STAYS), figure("percent")
-    if stays is not None and percent is not None:
-        found.setdefault("events", stays * percent / 100)
+    percent = figure("percent")
+    for measure, column in (("events", WHOLE_STAYS), *OF_USE.values()):
+        if (whole := figure(column)) is not None and percent is not None:
+            found.setdefault(measure, whole * percent / 100)
     pace, active = figure("events_per_active_year"), found.get("active_years")
     if pace is not None and active:
         found.setdefault("events", pace * active)

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from chu_platform.attack.figures import ALL, BASE, Cell, Figures, stays_of
+from chu_platform.attack.figures import ALL, BASE, TOTAL, Cell, Figures, stays_of
 from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies
-from chu_platform.attack.inputs import FOLLOW_UP, PLACES, SPECIALITIES, STAYS
+from chu_platform.attack.inputs import FOLLOW_UP, PLACES, SPECIALITIES, STAYS, USE
 
-TOTAL: tuple[str, str] = ("total", "total")
 WHOLE_PROFESSION = "Ensemble"
 NO_CATEGORY = "no category"
 UNKNOWN_SEX = "unknown"
@@ -25,6 +24,14 @@ DIFFERENCES = {
     "not_followed": None,
     "not_readmitted": None,
 }
+EVENING = ("slot", "evening")
+NIGHT = ("slot", "night")
+NEW = ("patients", "new")
+RETURNING = ("patients", "returning")
+# Consultations outside of a slot, which are hidden where the slot is listed.
+DAY = ("slot", "day")
+EVENING_ONLY = ("slot", "evening only")
+OTHER_SLOTS = {DAY: EVENING, EVENING_ONLY: NIGHT}
 NESTED = {"followed_7": "followed_30", "followed_30": "followed_90", **DIFFERENCES}
 COARSER = {"month": "quarter", "quarter": "year", "year": ALL}
 
@@ -61,7 +68,7 @@ def is_by_age(cell: Cell) -> bool:
 
 def is_difference(cell: Cell) -> bool:
     """Whether a cell is a difference of two published ones, which anybody may compute unless it is small."""
-    return cell[0] == FOLLOW_UP and cell[3][0] in DIFFERENCES
+    return (cell[0] == FOLLOW_UP and cell[3][0] in DIFFERENCES) or (cell[0] == USE and cell[3] in OTHER_SLOTS)
 
 
 def is_unlisted(cell: Cell) -> bool:
@@ -73,15 +80,16 @@ def is_unlisted(cell: Cell) -> bool:
 def total_of(cell: Cell) -> Cell:
     """The cell of all events of the period of a cell."""
     table, grain, start, _ = cell
-    return (PLACES, grain, start, TOTAL) if table.startswith("kpi_consultation") else (STAYS, grain, start, ())
+    of_consultations = table.startswith("kpi_consultation") or table == USE
+    return (PLACES, grain, start, TOTAL) if of_consultations else (STAYS, grain, start, ())
 
 
 def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
     """The cells that are never published, but are parts of published wholes.
 
-    They are the patients of unknown sex, the differences between followed stays, and the codes without category of each
-    chapter: of the chapters of such leaves where leaves are listed, else of all chapters if a row of codes without
-    category is listed.
+    They are the patients of unknown sex, the differences between followed stays and between slots, and the codes
+    without category of each chapter: of the chapters of such leaves where leaves are listed, else of all chapters if a
+    row of codes without category is listed.
     """
     chapters: dict[str, set[str]] = defaultdict(set)
     listed: dict[str, set[str]] = defaultdict(set)
@@ -96,6 +104,8 @@ def hidden_cells(figures: Figures, hierarchies: Hierarchies) -> list[Cell]:
             found |= {(table, grain, start, (difference, level, code)): None for difference in DIFFERENCES}
             if level == "sex":
                 found[table, grain, start, (outcome, level, UNKNOWN_SEX)] = None
+        elif table == USE:
+            found |= {(table, grain, start, rest): None for rest, slot in OTHER_SLOTS.items() if keys == slot}
         elif is_by_diagnosis(cell):
             level, code = keys
             levels[table].add(level)
@@ -140,6 +150,8 @@ def groups_of(figures: Figures, hierarchies: Hierarchies) -> Iterator[Group]:
 def _measures(kind: str) -> tuple[Sequence[str], Sequence[str]]:
     if kind.startswith(FOLLOW_UP):
         return ("events",), ()
+    if kind.startswith(USE):
+        return ("patients", "consultations"), ()
     if kind.startswith(("sexes", "ages", "same total")):
         return ("events", "days", "patients", BASE), ()
     if kind.startswith("places"):
@@ -158,6 +170,13 @@ def _wholes(
     table, keys, period = cell[0], cell[3], cell[:3]
     if table == FOLLOW_UP:
         yield from _wholes_of_follow_up(cell)
+    elif table == USE:
+        if keys in (NEW, RETURNING):
+            yield f"{USE}: patients", total_of(cell)
+        elif keys in (EVENING, DAY):
+            yield f"{USE}: slots", total_of(cell)
+        elif keys in (NIGHT, EVENING_ONLY):
+            yield f"{USE}: slots of the evening", (*period, EVENING)
     elif is_place_table(cell):
         level, code = keys
         if parent := hierarchies.parent_place((level, code)):
@@ -215,17 +234,33 @@ def _over_time(figures: Figures, hidden: Iterable[Cell]) -> Iterator[Group]:
         if grain not in COARSER or start is None:
             continue
         whole = (table, COARSER[grain], _start_of(COARSER[grain], start), keys)
+        if table == USE and keys == NEW and grain == "year":
+            # Of all years together, everybody is new.
+            whole = total_of(whole)
         if whole in ends and start < ends[whole]:
             parts[whole].append(cell)
     for whole, found in parts.items():
         # Patients and professionals come back in several periods; their years of activity add up.
+        new = [part for part in found if part[0] == USE and part[3] == NEW]
+        if new:
+            # Each patient is new once.
+            yield Group(f"{whole[1]} of new patients", whole, new, ("patients",))
+        found = [part for part in found if part not in new]
         yield Group(
             f"{whole[1]} of {whole[0]}",
             whole,
             found,
             ("events", "consultations", "days", "active_years"),
-            () if is_by_age(whole) and whole[3][1] != ALL else ("patients", "professionals"),
+            () if _has_other_persons(whole) else ("patients", "professionals"),
         )
+
+
+def _has_other_persons(cell: Cell) -> bool:
+    """Whether the persons of a cell are not those of its parts over time.
+
+    Persons are in the band of their age in the period; who returns in a month may be new in the year.
+    """
+    return (is_by_age(cell) and cell[3][1] != ALL) or (cell[0] == USE and cell[3] == RETURNING)
 
 
 def _start_of(grain: str, day: date) -> date | None:
@@ -243,8 +278,7 @@ def ancestors(cell: Cell, figures: Figures, hierarchies: Hierarchies) -> Iterato
             candidate = (table, grain, day, keys)
             if candidate != cell and candidate in figures.ends:
                 yield candidate
-            # Persons are in the band of their age in the period: bands of two periods do not contain each other.
-            if grain not in COARSER or day is None or (is_by_age(candidate) and keys[1] != ALL):
+            if grain not in COARSER or day is None or _has_other_persons(candidate):
                 break
             grain = COARSER[grain]
             day = _start_of(grain, day)
@@ -268,6 +302,8 @@ def _levels_above(cell: Cell, hierarchies: Hierarchies) -> list[Cell]:
     elif is_by_age(cell):
         sex, band = cell[3]
         found += [(*period, k) for k in ((ALL, band), (sex, ALL), (ALL, ALL)) if k != (sex, band)]
+    elif cell[0] == USE:
+        found.append(total_of(cell))
     elif cell[0] == SPECIALITIES:
         if cell[3][1] != WHOLE_PROFESSION:
             found.append((*period, (cell[3][0], WHOLE_PROFESSION)))

@@ -13,8 +13,9 @@ PLACES: Final = "kpi_consultation_rate_by_establishment"
 DIAGNOSES: Final = "kpi_consultation_rate_by_diagnosis"
 SPECIALITIES: Final = "kpi_consultation_rate_by_professional"
 STAYS: Final = "kpi_hospitalisation_rate"
-# Tables of persons by period.
-CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES)
+USE: Final = "kpi_use_concentration"
+# Tables of persons by period. Use over time comes last: its rows repeat the totals of places.
+CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES, USE)
 STAYS_BY_DIAGNOSIS: Final = "kpi_hospitalisation_rate_by_diagnosis"
 STAYS_BY_AGE: Final = "kpi_hospitalisation_rate_by_sex_and_age"
 FOLLOW_UP: Final = "kpi_follow_up"

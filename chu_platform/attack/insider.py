@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from chu_platform.attack.figures import SMALL, Cell, Figure, Figures, finding, is_small
+from chu_platform.attack.figures import SMALL, TOTAL, Cell, Figure, Figures, finding, is_small
 from chu_platform.attack.findings import Finding, Result
-from chu_platform.attack.groups import TOTAL
 from chu_platform.attack.inputs import PLACES
 from chu_platform.attack.intervals import Intervals, propagate
 from chu_platform.attack.knowledge import Knowledge

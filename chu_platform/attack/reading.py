@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS, WHOLE_STAYS
+from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS, REPEATED, WHOLE_STAYS
 from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
@@ -20,7 +20,8 @@ from chu_platform.tables.table import Layer, Table, Zone
 # Earlier versions that readers of the published zone still find there.
 MAX_EARLIER: Final = 3
 # Columns of exact tables that the attacks read.
-_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS))
+FACT_COLUMNS: Final = ["date", "patient_key", "professional_key", "diagnosis_key", "start_minute", "is_night_slot"]
+_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS, *REPEATED.values()))
 
 
 def read_inputs(
@@ -45,7 +46,7 @@ def read_inputs(
         if t.name in PERSON_TABLES and (e := _exact(t)) is not None
     }
     fact = lake.require(_named(Layer.FACTS, CONSULTATIONS))
-    exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=["date", "professional_key", "diagnosis_key"])
+    exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=FACT_COLUMNS)
     return Inputs(
         tables,
         _registers(lake),

@@ -21,7 +21,7 @@ from chu_platform.attack.groups import (
     kinds_that_hold,
 )
 from chu_platform.attack.hierarchies import Hierarchies
-from chu_platform.attack.inputs import FOLLOW_UP, SPECIALITIES, STAYS
+from chu_platform.attack.inputs import FOLLOW_UP, SPECIALITIES, STAYS, USE
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -235,9 +235,9 @@ def _with_unknowns(system: System) -> list[Cell]:
 
 def _least(cell: Cell, measure: str, hierarchies: Hierarchies) -> tuple[float, float]:
     """The least possible value of a masked figure, and its step. A listed row has at least one event, but of stays that
-    none follows.
+    none follows, and of slots and groups of patients.
     """
-    listed = not is_by_age(cell) and cell[0] not in (STAYS, FOLLOW_UP)
+    listed = not is_by_age(cell) and cell[0] not in (STAYS, FOLLOW_UP, USE)
     if is_place_table(cell) and measure == "events" and cell[3][0] not in ("total", "unattached"):
         weights = hierarchies.weights.get((cell[3][0], cell[3][1]))
         if weights is None:

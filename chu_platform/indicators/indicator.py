@@ -156,7 +156,8 @@ class MaskFamily(DeclaresTables):
         """The columns that the mask reads of each member: keys, levels and counts."""
         found: dict[str, list[str]] = {}
         for indicator, release in self._releases:
-            names = [*indicator.releasable.key, *release.level_columns, release.weight, *release.counts]
+            flags = release.rules.flags.values()
+            names = [*indicator.releasable.key, *release.level_columns, release.weight, *release.counts, *flags]
             found[release.alias] = list(dict.fromkeys(names))
         return found
 
@@ -171,6 +172,7 @@ class MaskFamily(DeclaresTables):
             inputs["weight"].append(f"{release.alias}.{release.weight}")
             for column in ("is_masked", "reason"):
                 inputs[column] += [f"{release.alias}.{c}" for c in release.counts]
+                inputs[column] += [f"{release.alias}.{c}" for c in release.rules.flags.values()]
                 inputs[column] += CONTRIBUTOR_COLUMNS if release.rules.contributors else []
             inputs[EVERY_ROW] += [*keys, *release.relation_columns]
         return {name: list(dict.fromkeys(columns)) for name, columns in inputs.items()}

@@ -1,4 +1,4 @@
-"""The mask of the consultation indicators (1, 2 and 6). They are one family, because they have the same total."""
+"""The mask of the consultation indicators (1, 2, 6 and 12). They are one family, because they have the same total."""
 
 from typing import Final
 
@@ -7,11 +7,18 @@ from chu_platform.sdc.cell_masks import Measures, over_time
 
 # The total of indicator 1, which the other members of the family break down.
 TOTAL: Final = "p.indicator = 'kpi_consultation_rate_by_establishment' AND p.level = 'total'"
+# Use over time is counted in patients and in whole consultations, not in shares of them.
+USE: Final = "p.indicator IN ('kpi_use_concentration', 'hidden use')"
 
 consultation_mask = MaskFamily(
     name="consultation_mask",
     label="Masquage des indicateurs de consultation",
-    # Professionals are additive over specialities, not over time.
-    systems=[Measures(["events"], over_time()), Measures(["consultations"], []), Measures(["professionals"], [])],
+    # Professionals are additive over specialities, not over time. Patients are where nobody is in two parts.
+    systems=[
+        Measures(["events"], over_time(f"NOT ({USE})")),
+        Measures(["consultations"], []),
+        Measures(["professionals"], []),
+        Measures(["patients"], []),
+    ],
     persons="patients",
 )

@@ -19,6 +19,7 @@ from chu_platform.oracle import (
     mortality_indicator,
     pack_tables,
     satisfaction_indicator,
+    use_indicator,
 )
 
 MEMORY = "3GB"
@@ -35,6 +36,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         pack_tables.load(connection, pack)
         results = care_indicators.compute(connection)
         results["kpi_follow_up"] = follow_up_indicator.compute(connection)
+        results["kpi_use_concentration"] = use_indicator.compute(connection)
         death_indicator.create_deaths(connection)
         people = mortality_indicator.middle_of_years(pack)
         mortality = mortality_indicator.compute(connection, people)

@@ -63,7 +63,7 @@ CHAPTERS = {
 def load(connection: duckdb.DuckDBPyConnection, pack: Path) -> None:
     """Create the tables that the indicators are computed from.
 
-    patient(id, sex, birth), consultation(id, patient, professional, code, date), stay(id, patient, code,
+    patient(id, sex, birth), consultation(id, patient, professional, code, date, begins, ends), stay(id, patient, code,
     date, days), professional(id, profession, speciality), organisation(id, department, region),
     attachment(professional, organisation), official(code), diagnosis(code, leaf, category, chapter),
     department(code, region), death(...): distinct raw rows.
@@ -100,7 +100,7 @@ def _load_care(connection: duckdb.DuckDBPyConnection, dump: Path) -> None:
         CREATE TABLE consultation AS
         SELECT "Num_consultation" AS id, "Id_patient" AS patient, "Id_prof_sante" AS professional, "Code_diag"
             AS code,
-            "Date" AS date
+            "Date" AS date, "Heure_debut" AS begins, "Heure_fin" AS ends
         FROM "raw_Consultation";
         CREATE TABLE professional AS
         SELECT "Identifiant" AS id, "Profession" AS profession, "Specialite" AS speciality

@@ -364,7 +364,7 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     natural = False
     if "level" in x:
         condition, shared, title = _same_level(question, x)
-        natural = shared["level"] in ("age_band", "most_frequent")
+        natural = shared["level"] in ("age_band", "patients", "slot", "most_frequent")
     elif "profession" in x:
         shared = {"whole": WHOLE_PROFESSION}
         if x["speciality"] == WHOLE_PROFESSION:

@@ -145,7 +145,7 @@ def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
     for question in snapshot.questions:
         if "level" not in question.columns or question.table.name not in snapshot.versions:
             continue
-        counted = next(c.name for c in question.table.columns if c.name in ("events", "deaths"))
+        counted = next(c.name for c in question.table.columns if c.name in ("events", "deaths", "period_consultations"))
         rows = snapshot.rows(
             "SELECT level, code, "
             f"row_number() OVER (PARTITION BY level ORDER BY max({counted}) DESC NULLS LAST, code) AS place "

@@ -85,15 +85,19 @@ def control_address(question: Question, x: X, measure: Measure) -> str:
     return f"{CONTROLS}{question.slug}?{urlencode(asked)}"
 
 
-def measures_of(question: Question) -> Sequence[Measure]:
-    """The measures of a question that may have a control chart.
+def measures_of(question: Question, x: X | None = None) -> Sequence[Measure]:
+    """The measures of a question, or of an X of it, that may have a control chart.
 
-    Left out: what has a prediction of its own, sums, and shares of the base, which depend on how many days a month has.
+    Left out: what has a prediction of its own, sums, what drifts, and shares of the base, which depend on how many days a
+    month has.
     """
+    there = {m.key for m in question.measures_at(x.get("level") if x else None)}
     return [
         m
         for m in question.measures
-        if not m.predicted
+        if m.key in there
+        and not m.drifts
+        and not m.predicted
         and not m.is_count
         and not m.usual
         and not (m.denominator and m.denominator.column == COUNTS_DAYS)
@@ -102,7 +106,7 @@ def measures_of(question: Question) -> Sequence[Measure]:
 
 def has_controls(question: Question, x: X | None = None) -> bool:
     """Whether a question, or an X of it, may have control charts: it has rates by month that are no matter of size."""
-    is_by_month = not question.yearly and not question.table.public_source and bool(measures_of(question))
+    is_by_month = not question.yearly and not question.table.public_source and bool(measures_of(question, x))
     return is_by_month and (not question.follows_size or x is None or x.get("level") in WHOLE_LEVELS)
 
 
@@ -236,7 +240,7 @@ def _controls(snapshot: Snapshot) -> Sequence[LastMonth]:
         if not has_controls(question) or question.table.name in snapshot.unreadable:
             continue
         for x, rows in _by_x(snapshot, question):
-            for measure in measures_of(question):
+            for measure in measures_of(question, x):
                 control = control_of(snapshot, question, x, measure, rows)
                 name = control.label if question.parameters else "Ensemble des patients"
                 label = f"{name} : {french.small(measure.label)}"

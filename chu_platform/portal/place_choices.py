@@ -44,13 +44,14 @@ def control_asked_for(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, 
     if question.table.name in snapshot.unreadable:
         raise Refused(UNREADABLE, HTTPStatus.SERVICE_UNAVAILABLE)
     asked = single(given, [*(p.name for p in question.parameters), MEASURE])
-    measures = measures_of(question)
+    x = x_of(snapshot, question, asked)
+    measures = measures_of(question, x)
     if not measures or question.yearly or question.table.public_source:
         raise Refused("Cette question n’a pas de carte de contrôle.", HTTPStatus.NOT_FOUND)
     measure = next((m for m in measures if m.key == asked.get(MEASURE, measures[0].key)), None)
     if measure is None:
         raise Refused("Cette mesure n’a pas de carte de contrôle.")
-    control = control_of(snapshot, question, x_of(snapshot, question, asked), measure)
+    control = control_of(snapshot, question, x, measure)
     if not control.exists:
         raise Refused("Rien n’est publié pour ce choix.", HTTPStatus.NOT_FOUND)
     return control

@@ -220,7 +220,7 @@ class Renderer:
             unstable=monthly_signals.unstable(control),
             measures=[
                 (monthly_signals.control_address(control.question, control.x, m), m.label, m is control.measure)
-                for m in monthly_signals.measures_of(control.question)
+                for m in monthly_signals.measures_of(control.question, control.x)
             ],
             signals=[monthly_signals.told(signal, control) for signal in control.signals],
             months=(
@@ -305,6 +305,7 @@ class Renderer:
             "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),
             "apart": sentences.survey_apart(question, own),
+            "level_texts": question.levels.get(own.x.get("level", "")),
             "fields": fields,
             "carried": carried,
             "choice_lists": [] if self._addresses.served else self._choice_lists(choice, fields, carried),
@@ -428,7 +429,7 @@ def _control_page(choice: Choice) -> str | None:
     by_month = any(row["period_grain"] == "month" for row in choice.rows)
     if not by_month or not monthly_signals.has_controls(choice.question, choice.x):
         return None
-    measures = monthly_signals.measures_of(choice.question)
+    measures = monthly_signals.measures_of(choice.question, choice.x)
     measure = choice.measure if choice.measure in measures else measures[0]
     return monthly_signals.control_address(choice.question, choice.x, measure)
 

@@ -2,7 +2,8 @@
 
 Sources are views `raw_<name>`. For each fact (`consultation`, `stay`):
 
-- `<fact>(id, patient, code, date, ...)`: the delivered events; consultations have `professional`, stays have `days`;
+- `<fact>(id, patient, code, date, ...)`: the delivered events; consultations have `professional`, `begins` and `ends`,
+  stays have `days`;
 - `<fact>_calendar(period_grain, period_start, period_end, month_start)`: the months of every month, quarter and year
   from the first event to the last, and of the closed years together (`all`, as in editions);
 - `<fact>_period(period_grain, period_start, period_end, covered_start, covered_end, base_patients, patient_years)`:
@@ -49,7 +50,7 @@ def create_consultations(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE consultation AS
         FROM "raw_Consultation"
         SELECT "Num_consultation" AS id, "Id_patient" AS patient, coalesce("Code_diag", '') AS code, "Date" AS date,
-            "Id_prof_sante" AS professional
+            "Id_prof_sante" AS professional, "Heure_debut" AS begins, "Heure_fin" AS ends
         """
     )
     _create_periods(connection, "consultation")

@@ -5,7 +5,7 @@ A cell is a row of a released table. Each indicator declares its rules (`Release
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from typing import Final
@@ -73,6 +73,7 @@ class PrimaryRules:
         contributors: Whether professionals contribute the events. The rows then have the columns of CONTRIBUTORS: fewer
             than 3, one with more than 85 % of the events, or 10 events or fewer in a part that can be computed, is
             unsafe (`contributors`), and so is a row for which they are not known.
+        flags: Columns that are true in unsafe rows, by the reason: what an indicator tests itself.
         quantiles: The quantiles over contributors; these are masked alone, not with their row.
     """
 
@@ -81,6 +82,7 @@ class PrimaryRules:
     repeats: Sequence[tuple[str, str]] = ()
     repeats_where: str = "true"
     contributors: bool = False
+    flags: Mapping[Reason, str] = field(default_factory=dict)
     quantiles: Quantiles | None = None
 
     @property
@@ -120,5 +122,7 @@ class PrimaryRules:
                 *(f"({events} - {persons} = 1 AND {self.repeats_where})" for persons, events in self.repeats),
             ],
         }
+        for why, flag in self.flags.items():
+            conditions[why] = [*conditions[why], flag]
         cases = " ".join(f"WHEN {' OR '.join(any_of)} THEN '{why}'" for why, any_of in conditions.items() if any_of)
         return f"(CASE {cases} END)"

@@ -39,7 +39,8 @@ class Measure:
     figure without limits, if other figures of the measure have them. `better` says which figures are favourable: the
     higher or the lower ones; None where the figure tells neither (a use of care, a crude rate, which follows the age of
     the population). The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend
-    shows in place of this one. A figure is displayed as its column times `factor`.
+    shows in place of this one. A figure is displayed as its column times `factor`. A figure that `drifts` has no usual
+    level, by its definition: no month of it is unusual.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Measure:
     over_time: str | None = None
     better: Literal["higher", "lower"] | None = None
     factor: float = 1.0
+    drifts: bool = False
 
     def for_each(self, number: int) -> "Measure":
         """The measure, of a share in ‰ for each `number` instead of 1 000: 641 ‰ are better read as 64 %."""
@@ -95,7 +97,7 @@ class LevelTexts:
 
     Shares are displayed for each `per`. `first` is the key of the measure that a page of the level opens with, if it is
     not the first one of the question. `measures` are the keys of those that a row of the level has, if it does not have
-    all.
+    all. `notice` is what a reader must know before any conclusion, under the title `beware`.
     """
 
     label: str
@@ -103,6 +105,8 @@ class LevelTexts:
     per: int = 1000
     first: str | None = None
     measures: Sequence[str] | None = None
+    beware: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ SPECIALITIES = "kpi_consultation_rate_by_professional"
 STAYS = "kpi_hospitalisation_rate"
 STAY_DIAGNOSES = "kpi_hospitalisation_rate_by_diagnosis"
 AGES = "kpi_hospitalisation_rate_by_sex_and_age"
+USE = "kpi_use_concentration"
 _RATES = ("patient_years", "rate_per_1000", "rate_low", "rate_high", "intensity", "intensity_low", "intensity_high")
 _COLUMNS: Mapping[str, Sequence[str]] = {
     PLACES: ("level", "code", "events", "consultations", "patients", "base_patients", *_RATES),
     DIAGNOSES: ("level", "code", "events", "patients", "base_patients", *_RATES),
     STAYS: ("events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     STAY_DIAGNOSES: ("level", "code", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
+    USE: ("level", "code", "patients", "consultations", "period_patients", "period_consultations", "percent"),
     AGES: ("sex", "age_band", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     SPECIALITIES: (
         *("profession", "speciality", "professionals", "events", "patients", "active_years"),

@@ -31,6 +31,7 @@ KEYS: dict[str, Sequence[str]] = {
     "kpi_deaths_by_month": (*PERIOD, "region_code", "sex"),
     "kpi_mortality": ("year", "level", "code", "sex"),
     "kpi_follow_up": (*PERIOD, "level", "code"),
+    "kpi_use_concentration": PERIOD,
     "kpi_satisfaction_by_region": ("year", "survey", "region_code"),
 }
 

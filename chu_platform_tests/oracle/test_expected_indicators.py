@@ -33,6 +33,11 @@ COLUMNS = {
         *["year", "region_code", "sex", "age_band", "is_partial", "is_comparable", "deaths", "rated_deaths"],
         *["population", "rate_per_1000"],
     ],
+    "kpi_use_concentration": [
+        *[*COMMON, "events", "patients", "new_patients", "returning_patients"],
+        *(f"{slot}_{kind}" for slot in ("evening", "night") for kind in ("events", "patients", "share")),
+        *(f"top_{q}_{kind}" for q in (1, 5, 10, 25, 50) for kind in ("patients", "events", "share")),
+    ],
     "kpi_follow_up": [
         *["period_grain", "period_start", "period_end", "is_partial", "level", "code", "stays"],
         *(

@@ -8,7 +8,7 @@ published (consultations without a place, patients of unknown sex) is no sum for
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -34,6 +34,7 @@ STAYS = "kpi_hospitalisation_rate"
 STAY_DIAGNOSIS = "kpi_hospitalisation_rate_by_diagnosis"
 STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
 FOLLOW_UP = "kpi_follow_up"
+USE = "kpi_use_concentration"
 UNKNOWN = "inconnu"
 WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
@@ -115,6 +116,7 @@ def systems(lake: Lake) -> list[System]:
     return [
         _consultations(tables, places, codes, leaves[CONSULTATION_DIAGNOSIS]),
         _whole_consultations(tables),
+        _patients_of_use(tables),
         *(_stays(tables, codes, leaves[STAY_DIAGNOSIS], m) for m in ("events", "days")),
         *(_persons(tables, m) for m in ("patients", "base_patients", "patient_years")),
     ]
@@ -231,10 +233,43 @@ def _consultations(tables: Mapping[str, TablePair], places: pa.Table, codes: pa.
 
 
 def _whole_consultations(tables: Mapping[str, TablePair]) -> System:
-    """Whole consultations of a place: over time only, since a consultation may count in several places."""
+    """Whole consultations: of places over time only, since one may count in several places; of slots within the total.
+
+    Those of no slot of the evening, and of the evening but not the night, are not published: differences that are known
+    where both figures are, unless they are small, which they must not be.
+    """
     system = System("consultations")
     _add_rows(system, tables[ESTABLISHMENT], _level_and_code)
+    total = ("total", "total")
+    of_slots = [r for r in tables[USE].published if r["level"] == "slot"]
+    _add_rows(system, replace(tables[USE], published=of_slots), _level_and_code)
+    for _, grain, start, (level, code) in [c for c in system.number if c[0] == USE]:
+        cell = (USE, grain, start, (level, code))
+        whole = (ESTABLISHMENT, grain, start, total) if code == "evening" else (USE, grain, start, (level, "evening"))
+        rest = system.values[system.number[whole]] - system.values[system.number[cell]]
+        seen = not any(system.masked[system.number[c]] for c in (whole, cell))
+        difference = (USE, grain, start, (level, f"not {code}"))
+        system.add(difference, rest, masked=not seen or 0 < rest <= 10)
+        system.equation(whole, [cell, difference])
     _over_time(system)
+    return system
+
+
+def _patients_of_use(tables: Mapping[str, TablePair]) -> System:
+    """New and returning patients are all patients of a period. Each patient is new once: these add up over time."""
+    system = System("patients")
+    of_patients = [r for r in tables[USE].published if r["level"] == "patients"]
+    totals = [r for r in tables[ESTABLISHMENT].published if r["level"] == "total"]
+    _add_rows(system, replace(tables[ESTABLISHMENT], published=totals), _level_and_code)
+    _add_rows(system, replace(tables[USE], published=of_patients), _level_and_code)
+    new, total = ("patients", "new"), ("total", "total")
+    for name, grain, start, what in list(system.number):
+        if name == ESTABLISHMENT:
+            parts = [(USE, grain, start, ("patients", code)) for code in ("new", "returning")]
+            years = [c for c in system.number if (c[0], c[1], c[3]) == (USE, "year", new)]
+            system.equation((name, grain, start, what), years if grain == "all" else parts)
+    _over_time(system, lambda c: c[3] == new)
+    assert any(grain == "all" and what == total for _, grain, _, what in system.number)
     return system
 
 

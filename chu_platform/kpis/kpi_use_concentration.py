@@ -1,0 +1,542 @@
+"""Indicator 12: use over time: new and returning patients, how much of the use few patients make, evening and night."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from chu_platform import french
+from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
+from chu_platform.indicators.intervals import wilson
+from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS, finite
+from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, WILSON
+from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
+from chu_platform.periods.dim_period import dim_period
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
+from chu_platform.recomputation.use_figures import COUNTS, ROWS, SOURCES, recomputed_use
+from chu_platform.sdc.cell_masks import over_time, same_period
+from chu_platform.sdc.primary_rules import FEWEST_CONTRIBUTORS, HIDDEN, LARGEST_SHARE, PrimaryRules, Reason
+from chu_platform.sdc.suppression_rules import SMALL_CELL
+from chu_platform.tables.checks import holds, none_in
+from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
+from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
+from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.rows import Query
+from chu_platform.tables.spark_sql import UNKNOWN
+from chu_platform.tables.table import Layer, Table, Zone
+
+NAME: Final = "kpi_use_concentration"
+# Shares of the patients, in percent: those who consult most often.
+MOST_FREQUENT: Final = (1, 5, 10, 25, 50)
+# A slot of the evening or the night begins in these hours (in minutes since midnight), or ends on the next day.
+EVENING: Final = "(start_minute >= 1200 OR start_minute < 360 OR is_night_slot)"
+
+
+def _among(percent: int) -> str:
+    """SQL condition: a patient is one of the `percent` % who consult most often; their number is rounded up."""
+    return f"100 * (place - 1) < {percent} * patients"
+
+
+# The consultations of each group of them, of those that a professional has with a patient in a period.
+GROUPS: Final[Mapping[str, str]] = {
+    "new": "CASE WHEN is_new THEN events ELSE 0 END",
+    "returning": "CASE WHEN NOT is_new THEN events ELSE 0 END",
+    "evening": "evening_events",
+    "night": "night_events",
+    **{f"top_{q}": f"CASE WHEN {_among(q)} THEN events ELSE 0 END" for q in MOST_FREQUENT},
+}
+
+
+def _by_one(events: str) -> str:
+    """SQL: whether one of the rows has nearly all `events`."""
+    return f"max({events}) > {LARGEST_SHARE} * sum({events})"
+
+
+def _by_few(group: str) -> str:
+    """SQL over the professionals of a period: whether few of them make the consultations of a group."""
+    events = f"{group}_made"
+    several = f"count(CASE WHEN {events} > 0 THEN 1 END) >= {FEWEST_CONTRIBUTORS}"
+    return f"sum({events}) > 0 AND ({_by_one(events)} OR NOT {several}) AS {group}_by_few"
+
+
+def _counts(periods: Periods) -> str:
+    numbers = ("events", "evening_events", "night_events")
+    sums = ", ".join(f"sum({n}) AS {n}" for n in numbers)
+    tops = ", ".join(
+        f"coalesce(k.top_{q}_patients, 0) AS top_{q}_patients, coalesce(k.top_{q}_events, 0) AS top_{q}_events, "
+        f"coalesce(k.top_{q}_events, 0) / CAST(n.events AS DOUBLE) AS top_{q}_share"
+        for q in MOST_FREQUENT
+    )
+    few = ", ".join(f"n.{g}_by_few OR coalesce(k.{g}_by_one, false) AS {g}_by_few" for g in GROUPS)
+    return f"""
+        WITH timed AS (
+            SELECT date, patient_key, professional_key, 1 AS events, CASE WHEN {EVENING} THEN 1 ELSE 0 END AS evening_events,
+                   CASE WHEN is_night_slot THEN 1 ELSE 0 END AS night_events
+            FROM {{consultation}}
+        ),
+        worked AS (
+            SELECT grain, start, patient_key, professional_key, {sums}
+            FROM ({periods.expand("timed", ", ".join(["patient_key", "professional_key", *numbers]))}
+            ) GROUP BY grain, start, patient_key, professional_key
+        ),
+        first_seen AS (
+            SELECT patient_key, min(date) AS first_date FROM {{consultation}}
+            WHERE patient_key <> '{UNKNOWN}' GROUP BY patient_key
+        ),
+        -- The known patients of each period; place 1 has the most consultations.
+        ranked AS (
+            SELECT u.*, f.first_date >= u.start AS is_new,
+                   row_number() OVER (PARTITION BY u.grain, u.start ORDER BY u.events DESC, u.patient_key) AS place,
+                   count(*) OVER (PARTITION BY u.grain, u.start) AS patients
+            FROM (
+                SELECT grain, start, patient_key, {sums} FROM worked GROUP BY grain, start, patient_key
+            ) u JOIN first_seen f ON f.patient_key = u.patient_key
+        ),
+        known AS (
+            SELECT grain, start, count(*) AS patients, sum(CASE WHEN is_new THEN 1 ELSE 0 END) AS new_patients,
+                   sum(CASE WHEN evening_events > 0 THEN 1 ELSE 0 END) AS evening_patients,
+                   sum(CASE WHEN night_events > 0 THEN 1 ELSE 0 END) AS night_patients,
+                   {", ".join(f"sum(CASE WHEN {_among(q)} THEN 1 ELSE 0 END) AS top_{q}_patients" for q in MOST_FREQUENT)},
+                   {", ".join(f"sum({GROUPS[f'top_{q}']}) AS top_{q}_events" for q in MOST_FREQUENT)},
+                   {", ".join(f"{_by_one(events)} AS {g}_by_one" for g, events in GROUPS.items())}
+            FROM ranked GROUP BY grain, start
+        ),
+        counted AS (
+            SELECT grain, start, {sums},
+                   {", ".join(map(_by_few, GROUPS))}
+            FROM (
+                SELECT w.grain, w.start, w.professional_key, {", ".join(f"sum(w.{n}) AS {n}" for n in numbers)},
+                       {", ".join(f"coalesce(sum({events}), 0) AS {g}_made" for g, events in GROUPS.items())}
+                FROM (
+                    SELECT w.*, r.is_new, r.place, r.patients
+                    FROM worked w LEFT JOIN ranked r ON r.grain = w.grain AND r.start = w.start AND r.patient_key = w.patient_key
+                ) w GROUP BY w.grain, w.start, w.professional_key
+            ) GROUP BY grain, start
+        )
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.events,
+               coalesce(k.patients, 0) AS patients, coalesce(k.new_patients, 0) AS new_patients,
+               coalesce(k.patients, 0) - coalesce(k.new_patients, 0) AS returning_patients,
+               n.evening_events, coalesce(k.evening_patients, 0) AS evening_patients,
+               n.evening_events / CAST(n.events AS DOUBLE) AS evening_share,
+               n.night_events, coalesce(k.night_patients, 0) AS night_patients,
+               n.night_events / CAST(n.events AS DOUBLE) AS night_share, {tops}, {few}
+        FROM counted n
+        LEFT JOIN known k ON k.grain = n.grain AND k.start = n.start
+        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
+        """
+
+
+def _whole(name: str, description: str, label: str) -> Column:
+    return Column(name, LONG, description, label, nullable=False)
+
+
+def _share(name: str, description: str, label: str) -> Column:
+    return Column(name, DOUBLE, f"{description}, de 0 à 1", label, nullable=False)
+
+
+def _slot_columns(name: str, which: str, label: str) -> Sequence[Column]:
+    return (
+        _whole(f"{name}_events", f"nombre de consultations {which}", label),
+        _whole(f"{name}_patients", f"nombre de patients distincts qui ont des consultations {which}", f"{label} : patients"),
+        _share(f"{name}_share", f"part des consultations {which}", f"{label} : part"),
+    )  # fmt: skip
+
+
+def _most_frequent_columns(percent: int) -> Sequence[Column]:
+    who = "patients qui consultent le plus (leur part, en %, est dans le nom de la colonne)"
+    label = f"{percent}{french.NO_BREAK}% les plus fréquents"
+    return (
+        _whole(f"top_{percent}_patients", f"nombre de {who}, arrondi vers le haut", f"{label} : patients"),
+        _whole(f"top_{percent}_events", f"nombre de consultations des {who}", f"{label} : consultations"),
+        _share(f"top_{percent}_share", f"part des consultations qui sont des {who}", f"{label} : part"),
+    )
+
+
+def _contributors_column(group: str) -> Column:
+    return Column(
+        f"{group}_by_few",
+        BOOLEAN,
+        "vrai si les consultations de ce groupe (dans le nom de la colonne) sont de moins de trois professionnels, ou pour "
+        "plus de 85 % d’un seul professionnel ou d’un seul patient",
+        f"{group} : peu de contributeurs",
+        nullable=False,
+    )
+
+
+EXACT = Table(
+    name=NAME,
+    layer=Layer.KPIS,
+    zone=Zone.PSEUDONYMISED,
+    grain="une période avec des consultations",
+    label="Recours dans le temps : nouveaux patients, concentration, soir et nuit",
+    owner="team:kpis",
+    columns=[
+        *PERIOD_COLUMNS,
+        _whole("events", "nombre de consultations de la période", "Consultations"),
+        _whole("patients", "nombre de patients distincts de la base ayant une consultation", "Patients"),
+        _whole("new_patients", "nombre de patients sans consultation avant la période dans les données", "Nouveaux patients"),
+        _whole("returning_patients", "nombre de patients qui ont déjà une consultation avant la période", "Patients déjà venus"),
+        *_slot_columns("evening", "qui commencent entre 20 h et 6 h ou finissent le lendemain", "Soir et nuit"),
+        *_slot_columns("night", "qui finissent le lendemain", "Nuit"),
+        *(column for percent in MOST_FREQUENT for column in _most_frequent_columns(percent)),
+        *map(_contributors_column, GROUPS),
+    ],
+    reads={"consultation": fact_consultation, "period": dim_period},
+    # Made whole: an earlier consultation changes who is new in later months.
+    rows=Query.over(_counts),
+    checks=[
+        holds(
+            "new_and_returning_are_all_patients",
+            "new_patients + returning_patients = patients AND new_patients >= 0 AND returning_patients >= 0",
+            "les nouveaux patients et les patients déjà venus sont tous les patients de la période",
+        ),
+        holds(
+            "slots_within_consultations",
+            "night_events <= evening_events AND evening_events <= events",
+            "les créneaux de nuit sont de ceux du soir et de la nuit, qui sont des consultations de la période",
+        ),
+        holds(
+            "shares_grow",
+            " AND ".join(f"{less} <= {more}" for less, more in pairwise([*(f"top_{q}_events" for q in MOST_FREQUENT), "events"])),
+            "plus de patients ont au moins autant de consultations",
+        ),
+        none_in(
+            "each_patient_is_new_once",
+            """
+            SELECT count(*) FROM (
+                SELECT sum(new_patients) FILTER (period_grain = 'month') AS months,
+                       sum(new_patients) FILTER (period_grain = 'year') AS years,
+                       sum(patients) FILTER (period_grain = 'all') AS patients
+                FROM {this}
+            ) WHERE months <> patients OR years <> patients
+            """,
+            "chaque patient est nouveau une seule fois : la somme des nouveaux patients des mois, comme celle des années, est "
+            "le nombre de tous les patients",
+        ),
+    ],
+)  # fmt: skip
+
+# The rows that are released, by level and code: what is counted in the measures of the level.
+NEW: Final = "Nouveaux patients"
+RETURNING: Final = "Patients déjà venus"
+SLOTS: Final = {"evening": "Consultations du soir et de la nuit", "night": "Consultations de la nuit"}
+
+
+def frequent(percent: int) -> str:
+    """The French name of the patients who consult most often."""
+    return f"{percent}{french.NO_BREAK}% de patients qui consultent le plus"
+
+
+# A share of the most frequent patients is rounded to a tenth of a percent or to a percent, so that it stands for more
+# than ten consultations, more or less.
+STEPS: Final = (10, 1)
+LEAST: Final = SMALL_CELL + 1
+
+
+def _rounded(percent: int) -> str:
+    fine, coarse = STEPS
+    return (
+        f"CASE WHEN events >= {100 * fine * LEAST} THEN round({100 * fine}D * top_{percent}_events / events) / {fine}D "
+        f"ELSE round({100 * coarse}D * top_{percent}_events / events) / {coarse}D END"
+    )
+
+
+def _rows() -> Sequence[str]:
+    """SQL: level, code, label, patients, consultations, percent, is_small and by_few of each row."""
+    missing = "CAST(NULL AS BIGINT)"
+    return [
+        *(
+            f"'patients', '{code}', '{label}', {code}_patients, {missing}, 100D * {code}_patients / nullif(patients, 0), "
+            f"false, {code}_by_few"
+            for code, label in (("new", NEW), ("returning", RETURNING))
+        ),
+        *(
+            f"'slot', '{slot}', '{label}', {missing}, {slot}_events, 100D * {slot}_share, "
+            f"{slot}_patients BETWEEN 1 AND {SMALL_CELL}, {slot}_by_few"
+            for slot, label in SLOTS.items()
+        ),
+        *(
+            f"'most_frequent', '{q}', '{frequent(q)}', {missing}, {missing}, {_rounded(q)}, "
+            f"top_{q}_patients <= {SMALL_CELL} OR events < {100 * LEAST}, top_{q}_by_few"
+            for q in MOST_FREQUENT
+        ),
+    ]
+
+
+def _of_groups(_periods: Periods) -> str:
+    rows = _rows()
+    return f"""
+        SELECT period_grain, period_start, period_end, is_partial,
+               stack({len(rows)}, {", ".join(rows)})
+                   AS (level, code, label, patients, consultations, percent, is_small, by_few),
+               patients AS period_patients, events AS period_consultations
+        FROM {{exact}}
+        """
+
+
+def _with_limits(counted: pa.Table) -> pa.Table:
+    """Add the limits of the shares of patients and of consultations in percent; the rounded ones have none."""
+    levels = counted["level"].to_numpy(zero_copy_only=False)
+    part, whole = (
+        np.where(levels == "patients", _numbers(counted, of_patients), _numbers(counted, of_consultations))
+        for of_patients, of_consultations in (
+            ("patients", "consultations"),
+            ("period_patients", "period_consultations"),
+        )
+    )
+    known = (levels != "most_frequent") & np.isfinite(part)
+    for name, limit in zip(
+        ("percent_low", "percent_high"), wilson(np.where(known, part, 0), np.where(known, whole, 0)), strict=True
+    ):
+        counted = counted.append_column(name, finite(100 * limit))
+    return counted
+
+
+def _numbers(rows: pa.Table, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = rows[column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found
+
+
+LIMITS_FROM: Final = ("level", "patients", "consultations", "period_patients", "period_consultations")
+
+use_by_group = Table(
+    name="use_by_group",
+    layer=Layer.CANDIDATES,
+    zone=Zone.PSEUDONYMISED,
+    grain="un groupe de patients ou un créneau, dans une période avec des consultations",
+    label="Recours dans le temps, par groupe de patients et créneau",
+    owner="team:privacy",
+    columns=[
+        *PERIOD_COLUMNS,
+        *LEVEL_COLUMNS,
+        Column("patients", LONG, "nombre de patients nouveaux ou déjà venus ; vide ailleurs", "Patients du groupe"),
+        Column("consultations", LONG, "nombre de consultations du créneau ; vide ailleurs", "Consultations du créneau"),
+        Column("period_patients", LONG, "nombre de patients qui ont consulté dans la période", "Patients de la période", nullable=False),
+        Column("period_consultations", LONG, "nombre de consultations de la période", "Consultations de la période", nullable=False),
+        Column(
+            "percent",
+            DOUBLE,
+            "part en % : patients du groupe parmi ceux de la période (patients), consultations du créneau parmi celles de la "
+            "période (slot), consultations du groupe parmi celles de la période, arrondie à 0,1 ou à 1 (most_frequent)",
+            "Part (%)",
+        ),
+        Column("percent_low", DOUBLE, "borne basse à 95 %, en % (Wilson) ; vide pour une part arrondie", "Part : borne basse"),
+        Column("percent_high", DOUBLE, "borne haute à 95 %, en % (Wilson) ; vide pour une part arrondie", "Part : borne haute"),
+        Column(
+            "is_small",
+            BOOLEAN,
+            "vrai si un créneau a de 1 à 10 patients, si les patients qui consultent le plus sont 10 au plus, ou si l’arrondi de leur "
+            "part vaut moins de onze consultations",
+            "Trop petit",
+            nullable=False,
+        ),
+        Column("by_few", BOOLEAN, "vrai si les consultations sont celles de peu de professionnels ou d’un patient", "Peu de contributeurs", nullable=False),
+    ],
+    reads={"exact": EXACT},
+    rows=Query.over(_of_groups, finish=_with_limits, from_columns=dict.fromkeys(("percent_low", "percent_high"), LIMITS_FROM)),
+)  # fmt: skip
+
+RULES: Final = PrimaryRules(
+    counts=["patients", "consultations", "period_patients", "period_consultations"],
+    flags={Reason.SIZE: "is_small", Reason.CONTRIBUTORS: "by_few"},
+)
+LEVEL: Final = "concat(level, '/', code)"
+# Of all years together everybody is new; how often patients come tells something of longer periods only; and so few
+# slots are of the night that those of months would only be masked, and others around them.
+YEARS: Final = "period_grain IN ('year', 'all')"
+RELEASED: Final = f"""
+    CASE WHEN level = 'patients' THEN period_grain <> 'all' WHEN level = 'most_frequent' OR code = 'night' THEN {YEARS}
+    ELSE true END"""
+KEY: Final = "period_grain, period_start, level, code"
+CELLS: Final = f"""
+    SELECT '{NAME}' AS indicator, concat_ws('|', {KEY}) AS cell, period_grain AS grain, period_start AS start,
+           {LEVEL} AS level, concat_ws('|', level, code) AS code, {RULES.reason} AS unsafe, period_consultations AS weight,
+           0 AS events, coalesce(consultations, 0) AS consultations,
+           CASE level WHEN 'patients' THEN patients ELSE 0 END AS patients, 0 AS professionals
+    FROM uses WHERE {RELEASED}
+    UNION ALL
+    SELECT 'hidden use', concat_ws('|', period_grain, period_start, rest), period_grain, period_start, '{HIDDEN}',
+           concat('slot|', rest), {PrimaryRules(["consultations"]).reason}, consultations, 0, consultations, 0, 0
+    FROM (
+        SELECT period_grain, period_start, unnest(['day', 'evening only']) AS rest,
+               unnest([any_value(period_consultations) - max(consultations) FILTER (code = 'evening'),
+                       max(consultations) FILTER (code = 'evening') - max(consultations) FILTER (code = 'night')]) AS consultations
+        FROM uses WHERE level = 'slot' GROUP BY period_grain, period_start
+    ) WHERE consultations > 0 AND (rest = 'day' OR {YEARS})
+    """
+
+
+def _ours(*codes: str) -> str:
+    """SQL condition on the cell `c`: it is one of these of the indicator, or of its hidden cells."""
+    listed = ", ".join(f"'{code}'" for code in codes)
+    return f"c.indicator IN ('{NAME}', 'hidden use') AND c.code IN ({listed})"
+
+
+kpi_use_concentration = Indicator(
+    exact=EXACT,
+    released_form=use_by_group,
+    fact=fact_consultation,
+    # Released: new and returning patients for months, quarters and years; the evening for every grain; the night and the
+    # shares of the most frequent patients for years and `all`.
+    release=Release(
+        family=consultation_mask,
+        alias="uses",
+        cells=CELLS,
+        relations={
+            ("patients",): [
+                same_period(TOTAL, _ours("patients|new", "patients|returning")),
+                *over_time(f"p.indicator = '{NAME}' AND p.code = 'patients|new'"),
+                # Each patient of all years is new in one of them.
+                f"""
+                SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = 'all' AND c.grain = 'year'
+                WHERE {TOTAL} AND {_ours("patients|new")}
+                """,
+            ],
+            ("consultations",): [
+                same_period(TOTAL, _ours("slot|evening", "slot|day")),
+                same_period(
+                    f"p.indicator = '{NAME}' AND p.code = 'slot|evening'", _ours("slot|night", "slot|evening only")
+                ),
+                *over_time(f"p.indicator IN ('{NAME}', 'hidden use') AND p.code LIKE 'slot|%'"),
+            ],
+        },
+        # Each row shows the patients and the consultations of its period.
+        repeats=f"""
+            SELECT c.id, p.id FROM cell c JOIN cell p ON p.grain = c.grain AND p.start = c.start AND {TOTAL}
+            WHERE c.indicator = '{NAME}'
+            """,
+        level=LEVEL,
+        level_columns=["level", "code"],
+        weight="period_consultations",
+        rules=RULES,
+        measures=["patients", "consultations"],
+        withheld=["is_small", "by_few"],
+    ),
+    question=IndicatorQuestion(
+        number=12,
+        slug="recours-temps",
+        title="Nouveaux patients, patients fréquents, soir et nuit : comment le recours évolue-t-il ?",
+        short="Recours dans le temps",
+        parameters=(
+            Parameter(
+                "x",
+                "Patients ou créneau",
+                ("level", "code"),
+                "patients:new",
+                options={
+                    "patients": "level = 'patients' AND code = $value",
+                    "slot": "level = 'slot' AND code = $value",
+                    "most-frequent": "level = 'most_frequent' AND code = $value",
+                },
+                exclusive=True,
+            ),
+        ),
+        measures=(
+            Measure(
+                "patients",
+                "Part des patients",
+                "%",
+                "percent",
+                "percent_low",
+                "percent_high",
+                WILSON,
+                Count("patients", "patients de ce groupe"),
+                Count("period_patients", "patients qui ont consulté"),
+                "{value} des patients qui ont consulté",
+                drifts=True,
+            ),
+            Measure(
+                "consultations",
+                "Part des consultations",
+                "%",
+                "percent",
+                "percent_low",
+                "percent_high",
+                WILSON,
+                Count("consultations", "consultations de ce créneau"),
+                Count("period_consultations", "consultations"),
+                "{value} des consultations",
+                reason_without_limits="aucune consultation",
+            ),
+            Measure(
+                "concentration",
+                "Part de leurs consultations",
+                "%",
+                "percent",
+                None,
+                None,
+                "arrondie à 0,1 %, ou à 1 % sous 11 000 consultations ; elle décrit toutes les consultations, et n’a donc pas "
+                "d’intervalle",
+                None,
+                Count("period_consultations", "consultations"),
+                "{value} des consultations",
+                also=[Count("period_patients", "patients qui ont consulté")],
+            ),
+        ),
+        definition=(
+            "Nouveaux patients : ceux qui n’ont, dans les données, aucune consultation avant la période ; les autres sont déjà "
+            "venus. Chaque patient n’est nouveau qu’une fois : les nouveaux patients des mois s’additionnent sur l’année, les "
+            "patients déjà venus non.",
+            "Patients qui consultent le plus : on range les patients de la période du plus au moins grand nombre de consultations, "
+            "et l’on prend le premier pour cent, les cinq premiers, et ainsi de suite (nombre de patients arrondi vers le haut). "
+            "La part de leurs consultations est arrondie à 0,1 % ; à 1 % quand la période a moins de 11 000 consultations ; elle "
+            "n’est pas publiée quand 1 % en vaut moins de onze : un arrondi plus fin dirait le nombre de consultations d’une personne.",
+            "Soir et nuit : créneaux qui commencent entre 20 h et 6 h, ou finissent le lendemain. Nuit : ceux qui finissent le "
+            "lendemain. Une consultation sans heure n’est ni du soir ni de la nuit.",
+        ),
+        caution="Les patients sont un échantillon de ceux du groupe, et leurs consultations ailleurs ne sont pas connues : ces parts "
+        "ne se comparent pas à des chiffres nationaux.",
+        levels={
+            "patients": LevelTexts(
+                "Patients",
+                measures=("patients",),
+                beware="Cette part décrit d’abord l’échantillon",
+                notice="Les données portent sur un échantillon fixe de patients, et commencent en cours de route : au début tous "
+                "sont nouveaux, ensuite de moins en moins. Une baisse des nouveaux patients ne dit rien de l’attractivité du groupe.",
+            ),
+            "slot": LevelTexts(
+                "Créneau",
+                measures=("consultations",),
+                beware="Les données n’ont pas d’heures, seulement des créneaux",
+                notice="Trois créneaux sont livrés (8 h à 12 h, 13 h à 18 h, 20 h à 23 h), et de rares consultations de 20 h à 2 h. "
+                "Ils ne disent rien des heures d’arrivée, des gardes ni des urgences. Les créneaux de nuit sont si rares que leur "
+                "part est presque toujours masquée.",
+            ),
+            "most_frequent": LevelTexts(
+                "Patients qui consultent le plus",
+                measures=("concentration",),
+                beware="Le hasard suffit à faire des patients fréquents",
+                notice="Si tous consultaient avec la même probabilité, quelques-uns consulteraient quand même plus que d’autres. "
+                "Cette part n’est, à elle seule, le signe ni d’un suivi ni d’un abus.",
+            ),
+            **{f"patients/{code}": LevelTexts(label) for code, label in (("new", NEW), ("returning", RETURNING))},
+            **{f"slot/{slot}": LevelTexts(label) for slot, label in SLOTS.items()},
+            **{f"most_frequent/{q}": LevelTexts(french.capital(frequent(q))) for q in MOST_FREQUENT},
+        },
+        course=Course(
+            "code",
+            {str(q): float(q) for q in MOST_FREQUENT},
+            "Courbe de concentration (Lorenz)",
+            "Patients",
+            "{at} % des patients",
+            "part des patients, des plus aux moins fréquents (%)",
+            "Seuls ces points sont publiés, et arrondis. Plus la courbe s’éloigne de la ligne d’égalité, plus les consultations "
+            "sont celles de peu de patients.",
+            level="most_frequent",
+            end=100.0,
+        ),
+        related=("consultations-etablissement", "suites-sejour"),
+    ),
+    free_range=FreeRange("consultation", order="level DESC, try_cast(code AS INT), code"),
+    summary=Summary(
+        where=f"{LATEST_WHOLE_YEAR} AND level = 'patients'",
+        order="code",
+        rows=2,
+        subject="label",
+        measure="patients",
+    ),
+    recomputation=Recomputation(InputSet.PLACES, rows=ROWS, counts=COUNTS, sources=SOURCES, complete=recomputed_use),
+)
