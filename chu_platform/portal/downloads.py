@@ -15,8 +15,10 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.cells import peer_condition, relation, x_condition
-from chu_platform.portal.charts import dots, drawing, grammar, regions, trend
+from chu_platform.portal.charts import drawing, grammar, regions
+from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.drawing import WIDE
+from chu_platform.portal.charts.trend import about, trend
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS
@@ -144,11 +146,11 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
 
 def _chart(view: View, kind: str) -> Markup | None:
     if kind == "evolution":
-        return trend.draw(trend.about(view.trend_chart, view.cell.period.label), kind, WIDE)
+        return grammar.draw(trend(about(view.trend_chart, view.cell.period.label)), kind, WIDE)
     if kind == "courbe":
         return grammar.draw(view.course_chart, kind, WIDE) if view.course_chart else None
     if kind == "comparaison":
-        return dots.draw(view.dots_chart, kind, WIDE)
+        return grammar.draw(dots(view.dots_chart), kind, WIDE)
     return regions.draw(_unlinked(view.map_chart), kind, WIDE) if view.map_chart else None
 
 

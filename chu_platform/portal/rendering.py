@@ -311,12 +311,12 @@ class Renderer:
             "choice_lists": [] if self._addresses.served else self._choice_lists(choice, fields, carried),
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m == view.measure) for m in choice.measures],
-            "trend": trend(about(view.trend_chart, view.cell.period.label), "evolution"),
+            "trend": both(trend(about(view.trend_chart, view.cell.period.label)), "evolution"),
             "trend_table": (
                 columns_of(view.shown_over_time, "Période"),
                 [row_of(view.shown_over_time, _period_label(c), c) for c in view.trend],
             ),
-            "dots": dots(view.dots_chart, "comparaison") if len(view.dots_chart.rows) > 1 else None,
+            "dots": both(dots(view.dots_chart), "comparaison") if len(view.dots_chart.rows) > 1 else None,
             "peers_table": (
                 columns_of(view.measure, "Comparé"),
                 [row_of(view.measure, self._linked(choice, c, c.name), c) for c in view.peers.cells],

@@ -13,12 +13,11 @@ from chu_platform import french
 from chu_platform.portal.addresses import Addresses
 from chu_platform.portal.cells import Cell, summed
 from chu_platform.portal.charts.dots import dots
-from chu_platform.portal.charts.dots import draw as draw_dots
 from chu_platform.portal.charts.drawing import SLIDE
+from chu_platform.portal.charts.grammar import Chart, both, draw
 from chu_platform.portal.charts.regions import draw as draw_map
 from chu_platform.portal.charts.regions import region_map
 from chu_platform.portal.charts.trend import about, trend
-from chu_platform.portal.charts.trend import draw as draw_trend
 from chu_platform.portal.choices import Refused, choose
 from chu_platform.portal.findings import (
     Course,
@@ -236,14 +235,18 @@ def _made_of(view: View) -> str:
     return f"{french.capital(' ; '.join(texts))}." if texts else ""
 
 
+def _drawn(chart: Chart, name: str) -> Markup:
+    return both(chart, name) + draw(chart, name, SLIDE)
+
+
 def _trend(view: View, name: str) -> tuple[Markup, str]:
     chart = about(view.trend_chart, view.cell.period.label)
-    return trend(chart, name) + draw_trend(chart, name, SLIDE), chart.title
+    return _drawn(trend(chart), name), chart.title
 
 
 def _dots(view: View, name: str) -> tuple[Markup, str]:
     chart = view.dots_chart
-    return dots(chart, name) + draw_dots(chart, name, SLIDE), chart.title
+    return _drawn(dots(chart), name), chart.title
 
 
 def _map(view: View, name: str, addresses: Addresses) -> tuple[Markup, str] | None:

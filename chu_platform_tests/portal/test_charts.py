@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.building_blocks.packaged_references import packaged
-from chu_platform.portal.charts import dots, drawing, regions, trend
+from chu_platform.portal.charts import dots, drawing, grammar, regions, trend
 from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import NARROW, WIDE, Reference
 from chu_platform.portal.charts.ranks import rank_ranges
@@ -66,9 +66,19 @@ FRANCE = RegionMap(
     ],
     Reference("Les régions", 9.0),
 )
+
+
+def trend_of(chart: Trend, name: str, size: drawing.Size) -> Markup:
+    return grammar.draw(trend.trend(chart), name, size)
+
+
+def dots_of(chart: Dots, name: str, size: drawing.Size) -> Markup:
+    return grammar.draw(dots.dots(chart), name, size)
+
+
 DRAWN: dict[str, Callable[[drawing.Size], Markup]] = {
-    "trend": lambda size: trend.draw(YEARS, "t", size),
-    "dots": lambda size: dots.draw(PLACES, "d", size),
+    "trend": lambda size: trend_of(YEARS, "t", size),
+    "dots": lambda size: dots_of(PLACES, "d", size),
     "regions": lambda size: regions.draw(FRANCE, "r", size),
     "spark": lambda _: sparkline(NASTY, "‰", 1, YEARS.moments, "s"),
 }
@@ -119,7 +129,8 @@ def test_nothing_is_drawn_outside_the_picture(name: str, size: drawing.Size) -> 
             value = mark.get(attribute)
             assert value is None or -0.5 <= float(value) <= most + 0.5, ET.tostring(mark)
         if mark.tag == f"{SVG}text":
-            room = drawing.text_width("".join(mark.itertext()), float(mark.get("font-size", "13")))
+            text, font = "".join(mark.itertext()), float(mark.get("font-size", "13"))
+            room = min(drawing.text_width(text, font), drawing.drawn_width(text, font))
             start = (
                 float(mark.get("x", "0"))
                 - {"start": 0, "middle": room / 2, "end": room}[mark.get("text-anchor", "start")]
@@ -134,7 +145,7 @@ def test_a_chart_says_by_its_class_what_the_style_sheet_colours() -> None:
 
 
 def test_a_masked_period_is_hatched_and_breaks_the_line() -> None:
-    chart = trend.draw(YEARS, "t", WIDE)
+    chart = trend_of(YEARS, "t", WIDE)
     hatched = [e for e in of_class(chart, "withheld") if "2017" in "".join(e.itertext())]
     assert len(hatched) == 1 and "2018" in "".join(hatched[0].itertext())
     assert "masqué" in texts(chart)
@@ -148,7 +159,7 @@ def test_no_line_leads_to_an_incomplete_period() -> None:
     moments = [
         Moment(f"{y}", f"{y}", 10.0 + y % 5, 9.0, 16.0, partial=y in (2010, 2014, 2019)) for y in range(2010, 2020)
     ]
-    chart = trend.draw(Trend("Taux", "‰", 1, moments), "t", WIDE)
+    chart = trend_of(Trend("Taux", "‰", 1, moments), "t", WIDE)
     marks = [e for e in of_class(chart, "dot-partial") if e.find(f"{SVG}title") is not None]
     assert len(marks) == 3
     curves = [e.get("d", "") for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
@@ -162,11 +173,21 @@ def test_no_line_leads_to_an_incomplete_period() -> None:
 
 
 def test_a_masked_or_absent_period_is_never_drawn_as_zero() -> None:
-    chart = trend.draw(YEARS, "t", WIDE)
+    chart = trend_of(YEARS, "t", WIDE)
     zero = max(float(e.get("y1", "0")) for e in of_class(chart, "axis"))
     in_plot = [e for e in parsed(chart).iter(f"{SVG}circle") if e.find(f"{SVG}title") is not None]
     assert len(in_plot) == 4 and all(float(e.get("cy", "0")) < zero - 1 for e in in_plot)
     assert len(of_class(chart, "withheld")) == 1 + 1  # the absent year is not hatched: nothing is withheld
+
+
+def test_marks_are_where_the_axes_place_them() -> None:
+    """A trend from 0 to 40 ‰ on 230 pixels above 260; rows of 27 pixels below 34, the highest first."""
+    drawn = [e for e in parsed(trend_of(YEARS, "t", WIDE)).iter(f"{SVG}circle") if e.find(f"{SVG}title") is not None]
+    at = {"".join(e.itertext())[:4]: float(e.get("cy", "0")) for e in drawn}
+    assert at == {"2015": 191.0, "2016": 145.0, "2019": 202.5, "2020": 87.5}
+    drawn = [e for e in parsed(dots_of(PLACES, "d", WIDE)).iter(f"{SVG}circle") if e.find(f"{SVG}title") is not None]
+    at = {"".join(e.itertext()).partition(" :")[0]: float(e.get("cy", "0")) for e in drawn}
+    assert at == {"Haut": 47.5, "Milieu": 74.5, "Vague": 101.5, "Bas": 128.5}
 
 
 def test_the_words_of_a_trend_leave_incomplete_periods_out_of_its_extremes() -> None:
@@ -177,16 +198,16 @@ def test_the_words_of_a_trend_leave_incomplete_periods_out_of_its_extremes() -> 
 
 def test_a_trend_of_nothing_but_masked_periods_is_drawn() -> None:
     chart = Trend("Vide", "‰", 1, [Moment("2019", "2019", None)])
-    assert of_class(trend.draw(chart, "t", NARROW), "withheld")
-    assert parsed(trend.draw(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
+    assert of_class(trend_of(chart, "t", NARROW), "withheld")
+    assert parsed(trend_of(Trend("Rien", "", 0, []), "t", WIDE)).tag == f"{SVG}svg"
 
 
 def test_the_chosen_period_is_marked_and_the_only_one_named() -> None:
     deaths = Trend("Décès", "", 0, [Moment(str(y), str(y), 941.0 + (y - 1990) ** 2) for y in range(1970, 2020)])
-    last = trend.draw(deaths, "t", WIDE)
+    last = trend_of(deaths, "t", WIDE)
     assert [t for e in of_class(last, "value") for t in e.itertext()] == [french.number(941 + 29**2)]
     for size in (WIDE, NARROW):
-        chart = trend.draw(trend.about(deaths, "1990"), "t", size)
+        chart = trend_of(trend.about(deaths, "1990"), "t", size)
         assert [t for e in of_class(chart, "value") for t in e.itertext()] == ["941"]
         ring = of_class(chart, "dot-chosen")[0]
         mark = next(e for e in of_class(chart, "dot") if "1990, 941, période choisie" in "".join(e.itertext()))
@@ -194,15 +215,15 @@ def test_the_chosen_period_is_marked_and_the_only_one_named() -> None:
         assert {"1990", "période choisie : 1990"} <= set(texts(chart))
     assert "Période choisie : 1990, 941." in trend.described(trend.about(deaths, "1990"))
     masked = trend.about(YEARS, "2017")
-    assert not of_class(trend.draw(masked, "t", WIDE), "value")
+    assert not of_class(trend_of(masked, "t", WIDE), "value")
     assert "Période choisie : 2017, masquée." in trend.described(masked)
     # All years together are none of the years.
-    assert of_class(trend.draw(trend.about(YEARS, "janvier 2015 à mars 2021"), "t", WIDE), "value")
+    assert of_class(trend_of(trend.about(YEARS, "janvier 2015 à mars 2021"), "t", WIDE), "value")
 
 
 def test_a_missing_year_keeps_its_place_and_breaks_the_line() -> None:
     scores = Trend("Score", "", 1, [Moment(y, y, v) for y, v in (("2017", 72.0), ("2019", 73.0), ("2020", 74.0))])
-    chart = trend.draw(scores, "t", WIDE)
+    chart = trend_of(scores, "t", WIDE)
     at = [float(e.get("cx", "0")) for e in of_class(chart, "dot") if e.find(f"{SVG}title") is not None]
     assert at[1] - at[0] == pytest.approx(2 * (at[2] - at[1]), abs=0.3)
     (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
@@ -229,7 +250,7 @@ MONTHS = Trend(
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda s: s.name)
 def test_expected_values_and_episodes_stand_behind_the_curve(size: drawing.Size) -> None:
-    chart = trend.draw(MONTHS, "t", size)
+    chart = trend_of(MONTHS, "t", size)
     (expected,) = [e for e in of_class(chart, "reference") if e.tag == f"{SVG}path"]
     assert len((expected.get("d") or "").split("L")) == 6
     bars = [e for e in of_class(chart, "span") if e.find(f"{SVG}title") is not None]
@@ -243,7 +264,7 @@ def test_expected_values_and_episodes_stand_behind_the_curve(size: drawing.Size)
 
 
 def test_no_line_leads_to_a_value_that_does_not_compare() -> None:
-    chart = trend.draw(MONTHS, "t", WIDE)
+    chart = trend_of(MONTHS, "t", WIDE)
     (curve,) = [e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]
     assert len((curve.get("d") or "").split("L")) == 6
     hollow = [e for e in of_class(chart, "dot-partial") if e.find(f"{SVG}title") is not None]
@@ -253,7 +274,7 @@ def test_no_line_leads_to_a_value_that_does_not_compare() -> None:
 
 def test_names_of_episodes_that_would_meet_stand_in_rows() -> None:
     near = [Moment(f"m{n}", "", 1.0, span=f"un hiver bien long {n}" if n % 2 else None) for n in range(40)]
-    chart = trend.draw(Trend("Décès", "", 0, near), "t", NARROW)
+    chart = trend_of(Trend("Décès", "", 0, near), "t", NARROW)
     names = [e for e in parsed(chart).iter(f"{SVG}text") if "hiver" in (e.text or "")]
     places = [(float(e.get("x", "0")), float(e.get("y", "0"))) for e in names]
     assert len(places) == 20 and len({y for _, y in places}) > 1
@@ -264,20 +285,20 @@ def test_names_of_episodes_that_would_meet_stand_in_rows() -> None:
 @pytest.mark.parametrize("size", [WIDE, NARROW, drawing.SLIDE], ids=lambda s: s.name)
 def test_where_all_is_masked_no_axis_is_made_up(size: drawing.Size) -> None:
     over_time = Trend("Vide", "‰", 1, [Moment(str(y), str(y), None) for y in range(2015, 2021)])
-    shown = texts(trend.draw(over_time, "t", size))
+    shown = texts(trend_of(over_time, "t", size))
     assert trend.ALL_MASKED in shown and trend.ALL_MASKED in trend.described(over_time)
     assert not [t for t in shown if re.fullmatch(r"[01](,\d)?( ‰)?", t)]
     beside = Dots("Vide", "‰", 1, [Row("a", None), Row("b", None)])
-    shown = texts(dots.draw(beside, "d", size))
+    shown = texts(dots_of(beside, "d", size))
     assert dots.ALL_MASKED in shown and dots.ALL_MASKED in dots.described(beside)
     assert not [t for t in shown if re.fullmatch(r"[01](,\d)?( ‰)?", t)]
 
 
 def test_the_name_of_a_region_is_whole_beside_its_figures_on_a_phone() -> None:
     rows = [Row("Auvergne-Rhône-Alpes", 73.5, 72.8, 74.2), *(Row(f"R{n}", 73.0 + n / 9, 71.0, 76.0) for n in range(17))]
-    shown = texts(dots.draw(Dots("Score", "", 1, [*rows, Row("Bas", 60.0, 59.0, 61.0)]), "d", NARROW))
+    shown = texts(dots_of(Dots("Score", "", 1, [*rows, Row("Bas", 60.0, 59.0, 61.0)]), "d", NARROW))
     assert "Auvergne-Rhône-Alpes" in shown and "73,5 (72,8 à 74,2) · 1er à 18e" in shown
-    assert any(t.endswith("…") for t in texts(dots.draw(Dots("x", "", 1, [Row("n" * 80, 1.0)]), "d", NARROW)))
+    assert any(t.endswith("…") for t in texts(dots_of(Dots("x", "", 1, [Row("n" * 80, 1.0)]), "d", NARROW)))
 
 
 def test_names_on_the_map_of_a_phone_are_large_enough() -> None:
@@ -287,9 +308,9 @@ def test_names_on_the_map_of_a_phone_are_large_enough() -> None:
 
 
 def test_the_axis_of_a_trend_begins_at_zero_unless_told() -> None:
-    assert "0" in texts(trend.draw(YEARS, "t", WIDE))
+    assert "0" in texts(trend_of(YEARS, "t", WIDE))
     scores = Trend("Score", "", 1, [Moment("2019", "2019", 73.0), Moment("2020", "2020", 74.0)], from_zero=False)
-    assert "0" not in texts(trend.draw(scores, "t", WIDE))
+    assert "0" not in texts(trend_of(scores, "t", WIDE))
 
 
 def test_ranks_follow_from_intervals_alone() -> None:
@@ -312,29 +333,29 @@ def test_rank_ranges_hold_every_order_that_the_intervals_allow() -> None:
 
 
 def test_the_rows_of_a_dot_plot_come_highest_first_and_masked_last() -> None:
-    labels = [t for t in texts(dots.draw(PLACES, "d", WIDE)) if t in {"Bas", "Haut", "Vague", "Milieu", NASTY}]
+    labels = [t for t in texts(dots_of(PLACES, "d", WIDE)) if t in {"Bas", "Haut", "Vague", "Milieu", NASTY}]
     assert labels == ["Haut", "Milieu", "Vague", "Bas", NASTY]
 
 
 def test_a_rank_is_given_only_where_the_interval_allows_less_than_all() -> None:
-    shown = texts(dots.draw(PLACES, "d", WIDE))
+    shown = texts(dots_of(PLACES, "d", WIDE))
     assert "80,0 / 100 (78,0 à 82,0) · 1er à 2e" in shown
     assert "70,0 / 100 (20,0 à 120,0)" in shown  # no rank: it may have any
     assert "masqué" in shown
     alike = Dots("x", "", 0, [Row("a", 1.0, 0.0, 3.0), Row("b", 2.0, 0.0, 3.0)])
-    assert dots.NO_RANK in texts(dots.draw(alike, "d", WIDE))
+    assert dots.NO_RANK in texts(dots_of(alike, "d", WIDE))
 
 
 def test_an_interval_far_wider_than_the_others_is_cut_with_an_arrow() -> None:
-    arrows = [e for e in of_class(dots.draw(PLACES, "d", WIDE), "whisker") if e.tag == f"{SVG}path"]
+    arrows = [e for e in of_class(dots_of(PLACES, "d", WIDE), "whisker") if e.tag == f"{SVG}path"]
     assert len(arrows) == 2 + 2  # those of the row, and their sample in the legend
-    assert "intervalle plus large que le graphique" in texts(dots.draw(PLACES, "d", WIDE))
+    assert "intervalle plus large que le graphique" in texts(dots_of(PLACES, "d", WIDE))
 
 
 def test_a_legend_names_only_what_is_drawn() -> None:
-    hidden = texts(trend.draw(Trend("Vide", "‰", 1, [Moment("2019", "2019", None)]), "t", WIDE))
+    hidden = texts(trend_of(Trend("Vide", "‰", 1, [Moment("2019", "2019", None)]), "t", WIDE))
     assert "masqué (secret statistique)" in hidden and not {"valeur", trend.INTERVAL} & set(hidden)
-    hidden = texts(dots.draw(Dots("x", "", 0, [Row("a", None), Row("b", None)]), "d", WIDE))
+    hidden = texts(dots_of(Dots("x", "", 0, [Row("a", None), Row("b", None)]), "d", WIDE))
     assert not {"valeur", trend.INTERVAL, dots.NO_RANK} & set(hidden)
     assert "intervalle plus large que le graphique" not in hidden
 

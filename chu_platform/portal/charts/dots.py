@@ -5,41 +5,18 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from markupsafe import Markup
-
 from chu_platform import french
-from chu_platform.portal.charts.drawing import (
-    NARROW,
-    SLIDE,
-    WIDE,
-    Key,
-    Reference,
-    Scale,
-    Size,
-    cut,
-    drawn_width,
-    element,
-    framed,
-    hatching,
-    legend,
-    line,
-    path,
-    scale,
-    text_width,
-    tick_digits,
-    tooltip,
-    withheld,
-    words,
-)
+from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.grammar import Axis, AxisRow, Chart, Entry, Mark, Rows, Upright, value_axis
+from chu_platform.portal.charts.grammar import Dots as DotMarks
+from chu_platform.portal.charts.period_marks import Remark
 from chu_platform.portal.charts.ranks import interval, rank_ranges
-from chu_platform.portal.charts.trend import INTERVAL, WHY_MASKED
+from chu_platform.portal.charts.row_marks import Spreads, WithheldRows
+from chu_platform.portal.charts.trend import INTERVAL, MASKED_KEY, WHY_MASKED
 
 # An interval so many times as wide as the middle one is cut, or the others would shrink to points.
 MUCH_WIDER: Final = 5
-TOP: Final = 34
-ROW: Final = {WIDE.name: 27, NARROW.name: 44, SLIDE.name: 20}
-MAX_LABEL_LENGTH: Final = 270
-CUT: Final = 8
+STEPS: Final = 5
 ALL_MASKED: Final = "Toutes les lignes sont masquées"
 NO_RANK: Final = "aucun rang : les intervalles se recouvrent tous"
 
@@ -108,11 +85,6 @@ def described(chart: Dots) -> str:
     return " ".join(parts)
 
 
-def dots(chart: Dots, name: str) -> Markup:
-    """The chart for wide and for narrow pages; `name` is unique in its page."""
-    return draw(chart, name, WIDE) + draw(chart, name, NARROW)
-
-
 def rank_text(ranks: tuple[int, int] | None) -> str:
     """As "1er", or "3e à 12e" where the intervals do not tell."""
     if ranks is None:
@@ -122,18 +94,39 @@ def rank_text(ranks: tuple[int, int] | None) -> str:
     )
 
 
-def draw(chart: Dots, name: str, size: Size) -> Markup:
-    """The chart for one width."""
+def dots(chart: Dots) -> Chart:
+    """The chart of a dot plot."""
     placed = _placed(chart)
-    bottom = TOP + ROW[size.name] * len(placed)
-    left, right = _plot(placed, chart, size)
-    x = _horizontal(chart, left, right)
-    hatch = f"{name}-{size.name}-hatch"
-    marks = [element("defs", content=hatching(hatch)), *_stripes(placed, size), _grid(chart, x, bottom)]
-    for number, each in enumerate(placed):
-        marks += _row(chart, each, x, TOP + number * ROW[size.name], size, hatch)
-    keys, height = legend(_keys(chart, placed, x, hatch), size, 4, bottom + 12)
-    return framed(size, name, bottom + 16 + height, chart.title, described(chart), "".join(marks) + keys)
+    x = _horizontal(chart)
+    rows = []
+    for each in placed:
+        style = "strong" if each.row.chosen else "ink"
+        rows.append(AxisRow(each.row.label, _figures(chart, each), style, "soft" if each.row.value is None else style))
+    return Chart(chart.title, described(chart), x, Rows(rows), list(_marks(chart, placed, x)))
+
+
+def _marks(chart: Dots, placed: Sequence[_Placed], x: Axis) -> Iterator[Mark]:
+    shown = [(n, p, v) for n, p in enumerate(placed) if (v := p.row.value) is not None]
+    if shown:
+        yield Entry("", "dot", chart.value_label, "circle")
+    if chart.reference and x.ticks:
+        yield Upright(chart.reference.value, "reference", _reference_text(chart, chart.reference))
+    limits = [(n, p.row.low, p.row.high) for n, p in enumerate(placed)]
+    known = [(n, low, high) for n, low, high in limits if low is not None and high is not None]
+    for style, chosen in (("whisker", False), ("whisker-chosen", True)):
+        label = "" if chosen or not known else chart.interval_label
+        yield Spreads([one for one in known if placed[one[0]].row.chosen is chosen], style, label)
+    if any(low < x.low or high > x.high for _, low, high in known):
+        yield Spreads([], "whisker", "intervalle plus large que le graphique", cut=True)
+    for style, chosen in (("dot", False), ("dot-chosen", True)):
+        said = [((v, n), f"{p.row.label} : {_figures(chart, p)}") for n, p, v in shown if p.row.chosen is chosen]
+        yield DotMarks(said, style)
+    if any(p.ranks for p in placed):
+        yield Remark("1er", "rangs que les intervalles permettent")
+    elif chart.ranked and known:
+        yield Remark("–", NO_RANK)
+    masked = [(n, f"{p.row.label} : {WHY_MASKED}") for n, p in enumerate(placed) if p.row.value is None]
+    yield WithheldRows(masked, MASKED_KEY)
 
 
 def _placed(chart: Dots) -> list[_Placed]:
@@ -146,16 +139,7 @@ def _placed(chart: Dots) -> list[_Placed]:
     return [_Placed(row, ranks) for row, ranks in zip(rows, ranges, strict=True)]
 
 
-def _plot(placed: Sequence[_Placed], chart: Dots, size: Size) -> tuple[float, float]:
-    """Where the plot begins and ends, between the labels and the figures."""
-    if size.is_narrow:
-        return 14.0, size.width - 14.0
-    label = min(max((text_width(p.row.label) for p in placed), default=0), MAX_LABEL_LENGTH)
-    figures = max((text_width(_figures(chart, p)) for p in placed), default=0)
-    return 20 + label, size.width - 20 - figures
-
-
-def _horizontal(chart: Dots, left: float, right: float) -> Scale:
+def _horizontal(chart: Dots) -> Axis:
     widths = [r.high - r.low for r in chart.rows if r.low is not None and r.high is not None]
     widest = MUCH_WIDER * median(widths) if widths else 0.0
     values = [r.value for r in chart.rows if r.value is not None]
@@ -164,65 +148,11 @@ def _horizontal(chart: Dots, left: float, right: float) -> Scale:
             values += [row.low, row.high]
     if chart.reference:
         values.append(chart.reference.value)
-    return scale(values, left, right, chart.from_zero)
-
-
-def _stripes(placed: Sequence[_Placed], size: Size) -> Iterator[str]:
-    for number in range(0, len(placed), 2):
-        yield element(
-            "rect", "row", x=0, y=TOP + number * ROW[size.name], width=size.width, height=ROW[size.name], rx=3
-        )
-
-
-def _grid(chart: Dots, x: Scale, bottom: float) -> str:
-    drawn = []
-    if all(row.value is None for row in chart.rows):
+    axis = value_axis(values, chart.from_zero, steps=STEPS)
+    if chart.rows and all(row.value is None for row in chart.rows):
         # A scale without a figure would be made up.
-        return words(8, TOP - 12, ALL_MASKED, "strong") if chart.rows else ""
-    digits = tick_digits(x.ticks)
-    for value in x.ticks:
-        drawn.append(line(x(value), TOP - 6, x(value), bottom, "grid"))
-        drawn.append(words(x(value), TOP - 12, french.number(value, digits), "soft", "middle"))
-    if chart.reference:
-        at = x(chart.reference.value)
-        drawn.append(line(at, TOP - 6, at, bottom, "reference"))
-    return "".join(drawn)
-
-
-def _row(chart: Dots, placed: _Placed, x: Scale, top: float, size: Size, hatch: str) -> Iterator[str]:
-    row = placed.row
-    height = ROW[size.name]
-    middle = top + (height - 14 if size.is_narrow else height / 2)
-    baseline = top + 17 if size.is_narrow else middle + 4.5
-    style = "strong" if row.chosen else "ink"
-    # A label is cut where figures begin; the table beside the chart has it whole.
-    room = size.width - 24 - drawn_width(_figures(chart, placed)) if size.is_narrow else x.start - 16
-    yield words(8, baseline, cut(row.label, room), style)
-    yield words(size.width - 8, baseline, _figures(chart, placed), "soft" if row.value is None else style, "end")
-    if row.value is None:
-        yield withheld(x.start, middle - 6, x.end - x.start, 12, hatch, f"{row.label} : {WHY_MASKED}")
-        return
-    chosen = "-chosen" if row.chosen else ""
-    if row.low is not None and row.high is not None:
-        yield from _whisker(x, row.low, row.high, middle, f"whisker{chosen}")
-    yield element(
-        "circle", f"dot{chosen}", tooltip(f"{row.label} : {_figures(chart, placed)}"), cx=x(row.value), cy=middle, r=5.5
-    )
-
-
-def _whisker(x: Scale, low: float, high: float, middle: float, style: str) -> Iterator[str]:
-    """The interval; where it leaves the chart, an arrow in place of its end."""
-    start, end = x(x.inside(low)), x(x.inside(high))
-    yield line(start, middle, end, middle, style)
-    for at, inwards, is_cut in ((start, 1, low < x.low), (end, -1, high > x.high)):
-        if is_cut:
-            yield element(
-                "path",
-                style,
-                d=path([(at + inwards * CUT, middle - 5), (at, middle), (at + inwards * CUT, middle + 5)]),
-            )
-        else:
-            yield line(at, middle - 4, at, middle + 4, style)
+        return Axis(axis.low, axis.high, [], ALL_MASKED)
+    return axis
 
 
 def _figures(chart: Dots, placed: _Placed) -> str:
@@ -241,40 +171,3 @@ def _value(chart: Dots, row: Row) -> str:
 
 def _reference_text(chart: Dots, reference: Reference) -> str:
     return f"{reference.label} : {french.amount(reference.value, chart.unit, chart.digits)}"
-
-
-def _is_cut(x: Scale, row: Row) -> bool:
-    return row.low is not None and row.high is not None and (row.low < x.low or row.high > x.high)
-
-
-def _arrow(x: float, y: float) -> str:
-    return "".join(_whisker(Scale(x, x + 22, x, x + 22, ()), x - 1, x + 23, y + 6, "whisker"))
-
-
-def _keys(chart: Dots, placed: Sequence[_Placed], x: Scale, hatch: str) -> list[Key]:
-    keys = []
-    if any(p.row.value is not None for p in placed):
-        keys.append(Key(lambda x, y: element("circle", "dot", cx=x + 11, cy=y + 6, r=5.5), chart.value_label))
-    if any(p.row.low is not None for p in placed):
-        keys.append(Key(lambda x, y: "".join(_whisker(_AS_IS, x, x + 22, y + 6, "whisker")), chart.interval_label))
-    if any(_is_cut(x, p.row) for p in placed):
-        keys.append(Key(_arrow, "intervalle plus large que le graphique"))
-    if chart.reference:
-        keys.append(
-            Key(lambda x, y: line(x, y + 6, x + 22, y + 6, "reference"), _reference_text(chart, chart.reference))
-        )
-    if any(p.ranks for p in placed):
-        keys.append(
-            Key(
-                lambda x, y: words(x + 11, y + 10.5, "1er", "soft", "middle", 12),
-                "rangs que les intervalles permettent",
-            )
-        )
-    elif chart.ranked and any(p.row.low is not None for p in placed):
-        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), NO_RANK))
-    if any(p.row.value is None for p in placed):
-        keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
-    return keys
-
-
-_AS_IS: Final = Scale(0.0, 10_000.0, 0.0, 10_000.0, ())

@@ -23,15 +23,12 @@ from chu_platform.portal.charts.drawing import (
     Reference,
     Size,
     element,
-    framed,
-    hatching,
-    legend,
     path,
     tooltip,
-    withheld,
     words,
 )
-from chu_platform.portal.charts.trend import WHY_MASKED
+from chu_platform.portal.charts.grammar import hatch_of, hatched_key, remark_key, whole
+from chu_platform.portal.charts.trend import MASKED_KEY, WHY_MASKED
 
 
 @dataclass(frozen=True)
@@ -200,9 +197,9 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
     across = min(size.width - 8, WIDEST_SLIDE if is_slide else WIDEST) / columns
     radius = across / math.sqrt(3)
     left = (size.width - across * columns) / 2
-    hatch = f"{name}-{size.name}-hatch"
-    marks = [element("defs", content=hatching(hatch))]
-    chosen = ""
+    hatch = hatch_of(name, size)
+    marks: list[str] = []
+    chosen: list[str] = []
 
     def centre(tile: _Tile) -> tuple[float, float]:
         return left + (tile.column + 0.5) * across, TOP + radius + tile.row * 1.5 * radius
@@ -218,7 +215,7 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
             drawn += element("path", "tile-focus", d=path(_hexagon(x, y, radius - FOCUS), closed=True))
         marks.append(element("a", content=drawn, href=region.href) if region.href else drawn)
         if region.chosen:
-            chosen = element("path", "tile-chosen", d=path(_hexagon(x, y, radius), closed=True))
+            chosen.append(element("path", "tile-chosen", d=path(_hexagon(x, y, radius), closed=True)))
     rows = max(t.row for t in tiles.values())
     if is_slide:
         caption, at = TOP + 5 * radius + 18, left + 4.85 * across
@@ -226,16 +223,9 @@ def draw(chart: RegionMap, name: str, size: Size) -> Markup:
         caption, at = TOP + OVERSEAS * 1.5 * radius - 12, left + (0 if size is NARROW else 0.5) * across
     marks.append(words(at, caption, "Outre-mer", "soft", "middle" if is_slide else "start", 12))
     bottom = TOP + 2 * radius + rows * 1.5 * radius
-    keys, height = legend(_keys(chart, hatch), size, 4, bottom + 14)
-    return framed(
-        size,
-        name,
-        bottom + 18 + height,
-        chart.title,
-        described(chart),
-        "".join(marks) + chosen + keys,
-        linked=any(r.href for r in chart.regions),
-    )
+    linked = any(r.href for r in chart.regions)
+    keys = _keys(chart, hatch)
+    return whole(size, name, chart.title, described(chart), [*marks, *chosen], keys, bottom + 14, linked)
 
 
 def places(size: Size) -> Mapping[str, _Tile]:
@@ -331,10 +321,10 @@ def _keys(chart: RegionMap, hatch: str) -> list[Key]:
         if any(r.value is not None and side(r, chart.reference) is Side.UNKNOWN for r in chart.regions):
             texts[Side.UNKNOWN] = chart.without
         keys += [Key(partial(_sample, chart, which), text) for which, text in texts.items()]
-    if any(r.value is None for r in chart.regions):
-        keys.append(Key(lambda x, y: withheld(x, y, 22, 12, hatch, WHY_MASKED), "masqué (secret statistique)"))
+    if masked := hatched_key(hatch, MASKED_KEY if any(r.value is None for r in chart.regions) else ""):
+        keys.append(masked)
     if chart.absent:
-        keys.append(Key(lambda x, y: words(x + 11, y + 10.5, "–", "soft", "middle", 12), NO_FIGURE))
+        keys.append(remark_key("–", NO_FIGURE))
     return keys
 
 

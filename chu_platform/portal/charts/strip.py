@@ -4,29 +4,22 @@ from typing import Final
 
 from markupsafe import Markup
 
-from chu_platform.portal.charts.drawing import Size, element, framed, line
+from chu_platform.portal.charts.drawing import Size
+from chu_platform.portal.charts.grammar import Axis, Band, Chart, Dots, Mark, Rule, Upright, small
 
 SIZE: Final = Size("strip", 150)
 HEIGHT: Final = 22
-MIDDLE: Final = 11
-LEFT, RIGHT = 4.0, 146.0
+# A part of all places that is too small to be seen is a dot.
+SEEN: Final = 0.05
 
 
 def strip(first: int, last: int, places: int, title: str, name: str) -> Markup:
     """The places from `first` to `last` of so many; the highest result is at the right, the middle has a mark."""
-
-    def at(rank: float) -> float:
-        return RIGHT - (rank - 0.5) / places * (RIGHT - LEFT)
-
-    marks = [
-        line(LEFT, MIDDLE, RIGHT, MIDDLE, "grid"),
-        line((LEFT + RIGHT) / 2, 3, (LEFT + RIGHT) / 2, HEIGHT - 3, "axis"),
-    ]
-    start, end = at(last), at(first)
-    if end - start < 6:
-        marks.append(element("circle", "dot", cx=(start + end) / 2, cy=MIDDLE, r=5))
+    description = "À droite les résultats les plus élevés, au milieu la médiane."
+    best_last = Axis(places + 0.5, 0.5, [])
+    marks: list[Mark] = [Rule(0.0, "grid"), Upright((places + 1) / 2, "axis")]
+    if last - first < SEEN * places:
+        marks.append(Dots([(((first + last) / 2, 0.0), "")], "dot"))
     else:
-        marks.append(element("rect", "mark-own", x=start, y=MIDDLE - 4, width=end - start, height=8, rx=3))
-    return framed(
-        SIZE, name, HEIGHT, title, "À droite les résultats les plus élevés, au milieu la médiane.", "".join(marks)
-    )
+        marks.append(Band([(last, -1.0, 1.0), (first, -1.0, 1.0)], "mark-own"))
+    return small(Chart(title, description, best_last, Axis(-1.0, 1.0, []), marks), name, SIZE, HEIGHT)
