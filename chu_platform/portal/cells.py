@@ -151,9 +151,9 @@ def _period(row: Row) -> Period:
     return Period(row["period_grain"], row["period_start"], row["period_end"])
 
 
-def x_condition(question: Question) -> str:
-    """SQL condition that is true for the rows of an X. Its columns are the parameters of the query."""
-    return " AND ".join(f"{sql_name(c)} = ${c}" for c in question.columns) or "true"
+def x_condition(question: Question, number: str = "") -> str:
+    """SQL condition that is true for the rows of an X. Its columns, and `number`, name the parameters of the query."""
+    return " AND ".join(f"{sql_name(c)} = ${c}{number}" for c in question.columns) or "true"
 
 
 def history(snapshot: Snapshot, question: Question, x: X) -> Sequence[Row]:

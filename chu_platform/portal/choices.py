@@ -4,7 +4,7 @@ A parameter that is not understood is refused with a sentence in French, never g
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -31,6 +31,13 @@ UNREADABLE: Final = (
 )
 
 
+# Other X beside that of the page: of each, its parameter, and what joins the values of the parameters of its question.
+OTHERS: Final = ("avec", "avec2", "avec3")
+JOINED: Final = "~"
+# In front of a parameter of a question: one more X is to be compared.
+ADDED: Final = "autre-"
+
+
 class Refused(Exception):
     """A request that gets a page of its own: its status, and in French why."""
 
@@ -41,11 +48,19 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class Other:
+    """An X that is compared with that of the page over time, and its rows."""
+
+    x: X
+    rows: Sequence[Row] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Choice:
     """What a page of a question is about.
 
     `explicit`: the measure was asked for. `rows` are all of X, `periods` those they cover. `asked` is the period of the
-    address when another had to be taken.
+    address when another had to be taken. `others` are compared with X over time.
     """
 
     question: Question
@@ -56,6 +71,7 @@ class Choice:
     periods: Sequence[Offered]
     rows: Sequence[Row] = field(repr=False)
     asked: str | None = None
+    others: Sequence[Other] = ()
 
     @property
     def measures(self) -> Sequence[Measure]:
@@ -70,13 +86,27 @@ class Choice:
     def address(self, file: str = "", **changes: str) -> str:
         """The address of this view, of a file of it, or of a view that differs in some parameters.
 
-        The first measure is not named in it.
+        The first measure is not named in it. A view of another X is compared with none.
         """
-        parameters = {p.name: p.separator.join(self.x[c] for c in p.columns) for p in self.question.parameters}
+        parameters = {p.name: _value(p, self.x) for p in self.question.parameters}
+        if not parameters.keys() & changes.keys():
+            parameters |= dict(zip(OTHERS, map(self.written, self.others), strict=False))
         parameters[PERIOD] = self.period.written
         if self.measure.key != self.measures[0].key:
             parameters[MEASURE] = self.measure.key
         return question_address(self.question, {**parameters, **changes}, file)
+
+    def written(self, other: Other) -> str:
+        """Another X as an address has it."""
+        return JOINED.join(_value(p, other.x) for p in self.question.parameters)
+
+    def without(self, other: Other) -> str:
+        """The address of this view without one of the others."""
+        return replace(self, others=[o for o in self.others if o is not other]).address()
+
+
+def _value(parameter: Parameter, x: X) -> str:
+    return parameter.separator.join(x[c] for c in parameter.columns)
 
 
 def single(given: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
@@ -102,8 +132,7 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
         raise Refused("Cette question n’existe pas.", HTTPStatus.NOT_FOUND)
     if question.table.name in snapshot.unreadable:
         raise Refused(UNREADABLE, HTTPStatus.SERVICE_UNAVAILABLE)
-    names = [*(p.name for p in question.parameters), PERIOD, MEASURE]
-    asked = single(given, names)
+    asked = single(given, [*(p.name for p in question.parameters), PERIOD, MEASURE, *OTHERS])
     if question.measure(asked.get(MEASURE)) is None:
         raise Refused("Cette mesure n’existe pas pour cette question.")
     written = asked.get(PERIOD) or None
@@ -123,7 +152,45 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
     period, exact = chosen(periods, written)
     if period is None:
         raise Refused("Les données ne couvrent pas cette période.", HTTPStatus.NOT_FOUND)
-    return Choice(question, x, period, measure, MEASURE in asked, periods, rows, None if exact else written)
+    others = _others(snapshot, question, x, [asked[name] for name in OTHERS if asked.get(name)])
+    return Choice(question, x, period, measure, MEASURE in asked, periods, rows, None if exact else written, others)
+
+
+def with_added(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> str | None:
+    """The address of a view with the X that a form adds to those compared; None if it adds none.
+
+    Raises Refused where there are as many already as can be compared.
+    """
+    question = snapshot.question(slug)
+    if question is None or not question.parameters:
+        return None
+    adding = {f"{ADDED}{p.name}": p for p in question.parameters}
+    asked = single(given, [*(p.name for p in question.parameters), PERIOD, MEASURE, *OTHERS, *adding])
+    if not asked.keys() & adding.keys():
+        return None
+    kept = {name: value for name, value in asked.items() if value and name not in adding}
+    free = next((name for name in OTHERS if name not in kept), None)
+    if free is None:
+        raise Refused(f"Une courbe se compare avec {len(OTHERS)} autres au plus.")
+    values = [asked.get(name) or kept.get(p.name) or p.default or "" for name, p in adding.items()]
+    return question_address(question, {**kept, free: JOINED.join(values)})
+
+
+def _others(snapshot: Snapshot, question: Question, own: X, written: Sequence[str]) -> list[Other]:
+    """The other X of an address, each once. Raises Refused for one of which nothing is published."""
+    found: list[Other] = []
+    for text in written:
+        values = text.split(JOINED)
+        if len(values) != len(question.parameters) or not all(values):
+            raise Refused("Un des choix à comparer n’a pas la forme attendue.")
+        x = x_of(snapshot, question, {p.name: v for p, v in zip(question.parameters, values, strict=True)})
+        if x == own or any(x == other.x for other in found):
+            continue
+        rows = history(snapshot, question, x)
+        if not rows:
+            raise Refused("Rien n’est publié pour un des choix à comparer.", HTTPStatus.NOT_FOUND)
+        found.append(Other(x, rows))
+    return found
 
 
 def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:

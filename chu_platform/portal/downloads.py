@@ -18,7 +18,6 @@ from chu_platform.portal.cells import peer_condition, relation, x_condition
 from chu_platform.portal.charts import drawing, grammar, regions
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.drawing import WIDE
-from chu_platform.portal.charts.trend import about, trend
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS
@@ -69,10 +68,14 @@ def file_of(snapshot: Snapshot, view: View, part_and_kind: str) -> File:
 
 
 def rows_over_time(snapshot: Snapshot, view: View) -> pa.Table:
-    """The published rows of the trend."""
+    """The published rows of the trend, of all X."""
     grain = "year" if view.choice.period.grain == "all" else view.choice.period.grain
-    parameters = {**view.choice.x, "grain": grain}
-    return _rows(snapshot, view.question, f"{x_condition(view.question)} AND period_grain = $grain", parameters)
+    parameters: dict[str, object] = {"grain": grain}
+    conditions = []
+    for number, x in enumerate((view.choice.x, *(other.x for other in view.choice.others))):
+        conditions.append(x_condition(view.question, str(number)))
+        parameters |= {f"{column}{number}": value for column, value in x.items()}
+    return _rows(snapshot, view.question, f"({' OR '.join(conditions)}) AND period_grain = $grain", parameters)
 
 
 def rows_compared(snapshot: Snapshot, view: View) -> pa.Table:
@@ -118,8 +121,9 @@ def as_parquet(rows: pa.Table) -> bytes:
 
 
 def file_name(view: View, part: str, kind: str) -> str:
-    """What a file is saved as: question, X, measure, period, part; in plain letters."""
-    about = (view.question.slug, view.cell.label, view.measure.key, view.choice.period.written, part)
+    """What a file is saved as: question, X, number of others, measure, period, part; in plain letters."""
+    others = f" et {len(view.courses) - 1}" if part == "evolution" and view.courses else ""
+    about = (view.question.slug, f"{view.cell.label}{others}", view.measure.key, view.choice.period.written, part)
     return f"{'-'.join(_plain(text) for text in about)}.{kind}"
 
 
@@ -135,7 +139,8 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
         "carte": view.map_chart,
     }
     shown = chart.title if (chart := charts[kind]) else ""
-    head = (f"{view.question.short} – {view.cell.label}", f"{shown} – période choisie : {view.cell.period.label}")
+    about = [c.label for c in view.courses] if kind == "evolution" and view.courses else [view.cell.label]
+    head = (f"{view.question.short} – {', '.join(about)}", f"{shown} – période choisie : {view.cell.period.label}")
     version = snapshot.versions.get(view.question.table.name)
     source = "Indicateurs du groupe hospitalier, données publiées"
     if version:
@@ -146,7 +151,7 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
 
 def _chart(view: View, kind: str) -> Markup | None:
     if kind == "evolution":
-        return grammar.draw(trend(about(view.trend_chart, view.cell.period.label)), kind, WIDE)
+        return grammar.draw(view.over_time, kind, WIDE)
     if kind == "courbe":
         return grammar.draw(view.course_chart, kind, WIDE) if view.course_chart else None
     if kind == "comparaison":

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from chu_platform.portal import addresses, downloads, search
 from chu_platform.portal.addresses import ServedAddresses, profile_address, question_address
-from chu_platform.portal.choices import Refused, choose, single
+from chu_platform.portal.choices import Refused, choose, single, with_added
 from chu_platform.portal.funnels import Subject, funnel_of_subject, subject_of
 from chu_platform.portal.inputs import inputs_of
 from chu_platform.portal.kept_pages import Asked, KeptPage, KeptPages
@@ -106,6 +106,8 @@ class Pages:
     def _rendered(self, snapshot: Snapshot, asked: Asked) -> str | Response:
         given = parse_qsl(asked.query, keep_blank_values=True)
         if asked.kind == QUESTION:
+            if address := with_added(snapshot, asked.name, given):
+                return RedirectResponse(address, HTTPStatus.SEE_OTHER)
             return self._renderer.question(snapshot, view_of(snapshot, choose(snapshot, asked.name, given)))
         if asked.kind == SEARCH:
             return self._search(snapshot, asked.name, given)

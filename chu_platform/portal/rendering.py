@@ -1,11 +1,12 @@
 """Pages as HTML, from a snapshot: the same templates for the server and for a copy without one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -25,8 +26,8 @@ from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.grammar import both
 from chu_platform.portal.charts.regions import TILES, region_map
 from chu_platform.portal.charts.sparkline import sparkline
-from chu_platform.portal.charts.trend import Moment, about, trend
-from chu_platform.portal.choices import Choice, Refused, choose, options
+from chu_platform.portal.charts.trend import Moment
+from chu_platform.portal.choices import ADDED, OTHERS, Choice, Refused, choose, options
 from chu_platform.portal.control_limits import MIN_MONTHS, Rule
 from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.funnels import FunnelView, Subject, funnel_address
@@ -38,6 +39,7 @@ from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, check_counts, problems_of, reliability
 from chu_platform.portal.search import Hit, Hits
+from chu_platform.portal.several import several_note, several_table
 from chu_platform.portal.story import story_of
 from chu_platform.portal.views import TableRow, View, columns_of, linked_map, row_of, unit_and_title, view_of
 from chu_platform.tables.spark_sql import UNKNOWN
@@ -311,11 +313,17 @@ class Renderer:
             "choice_lists": [] if self._addresses.served else self._choice_lists(choice, fields, carried),
             "figure": sentences.figure(view.measure, own.value) if own.value is not None else None,
             "measures": [(choice.address(**{MEASURE: m.key}), m.label, m == view.measure) for m in choice.measures],
-            "trend": both(trend(about(view.trend_chart, view.cell.period.label)), "evolution"),
-            "trend_table": (
+            "trend": both(view.over_time, "evolution"),
+            "trend_table": several_table(view.shown_over_time, view.courses)
+            if view.courses
+            else (
                 columns_of(view.shown_over_time, "Période"),
                 [row_of(view.shown_over_time, _period_label(c), c) for c in view.trend],
             ),
+            "compared": [(c.label, choice.without(c.other)) for c in view.courses if c.other],
+            "most_compared": len(OTHERS),
+            "adding": [replace(f, name=f"{ADDED}{f.name}") for f in fields if f.name != PERIOD],
+            "kept": [(name, value) for name, value in parse_qsl(urlsplit(choice.address()).query) if name != MEASURE],
             "dots": both(dots(view.dots_chart), "comparaison") if len(view.dots_chart.rows) > 1 else None,
             "peers_table": (
                 columns_of(view.measure, "Comparé"),
@@ -538,6 +546,8 @@ def _trend_note(view: View) -> str:
         notes.append("Une période sans chiffre n’a pas de point.")
     if not chart.from_zero:
         notes.append("L’axe ne part pas de zéro : une pente forte peut être un petit écart.")
+    if view.courses:
+        notes.append(several_note(view.courses))
     return " ".join([*notes, view.trend_note] if view.trend_note else notes)
 
 

@@ -16,6 +16,7 @@ from chu_platform.portal.cells import (
     context_cells,
     course_cells,
     history,
+    label_of,
     of_france,
     over_time,
     peers,
@@ -26,12 +27,13 @@ from chu_platform.portal.charts.dots import Dots, Row
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.charts.regions import TILES, Region, RegionMap
-from chu_platform.portal.charts.trend import Moment, Trend
+from chu_platform.portal.charts.trend import Moment, Trend, about, trend
 from chu_platform.portal.choices import Choice
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot
 from chu_platform.portal.sentences import NO_FIGURE, limits, missing
+from chu_platform.portal.several import Course, several_chart
 
 # Longer units stand in the title of a chart, not behind each figure.
 LETTER_UNIT: Final = 1
@@ -48,7 +50,7 @@ TableRow = list[str | Markup | None]
 class View:
     """A page of a question; `shown_over_time` is the measure of the trend, `trend` the cells that it draws.
 
-    `trend_note` says which cells the trend leaves out.
+    `trend_note` says which cells the trend leaves out. `courses` are all X compared over time, none if it is one alone.
     `instead_of` is the measure that was asked for, where it has no figure and another is shown; `why` says why not.
     """
 
@@ -66,6 +68,13 @@ class View:
     course_chart: Chart | None
     instead_of: Measure | None = None
     why: str = ""
+    courses: Sequence[Course] = ()
+
+    @property
+    def over_time(self) -> Chart:
+        """The chart over time, of all X."""
+        chosen = self.cell.period.label
+        return several_chart(self.courses, chosen) if self.courses else trend(about(self.trend_chart, chosen))
 
     @property
     def question(self) -> Question:
@@ -97,6 +106,8 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
                 shown, series = measure, other_series
                 break
     series, note = _drawn(series, period)
+    drawn = trend_periods(snapshot, question, series, period.grain)
+    own_trend = trend_chart(shown, series, drawn)
     found_peers = peers(snapshot, question, choice.measure, own)
     course = course_cells(snapshot, question, choice.measure, own)
     return View(
@@ -107,14 +118,26 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
         shown,
         found_peers,
         context_cells(snapshot, question, choice.measure, choice.x, period),
-        trend_chart(snapshot, question, shown, series, period.grain),
+        own_trend,
         _dots(snapshot, choice, found_peers),
         _map(snapshot, choice, found_peers),
         course,
         _course(choice, course),
         instead_of,
         why,
+        _courses(choice, shown, Course(own.label, series, own_trend), drawn),
     )
+
+
+def _courses(choice: Choice, measure: Measure, own: Course, periods: Sequence[Period]) -> Sequence[Course]:
+    """The X of a page and those it is compared with, in the same periods; none without others."""
+    found, starts = [own], {p.start for p in periods}
+    for other in choice.others:
+        cells = over_time(choice.question, measure, other.rows, choice.period.grain)
+        drawn = [c for c in cells if c.period.start in starts]
+        label = label_of(choice.question, other.rows[0])
+        found.append(Course(label, drawn, trend_chart(measure, drawn, periods), other))
+    return found if choice.others else ()
 
 
 def with_figure(choice: Choice) -> Choice:
@@ -127,15 +150,21 @@ def with_figure(choice: Choice) -> Choice:
     return replace(choice, measure=next(others, choice.measure))
 
 
-def trend_chart(snapshot: Snapshot, question: Question, measure: Measure, series: Sequence[Cell], grain: str) -> Trend:
-    """The trend as a chart: every period of the table, also those without a row, where nothing happened.
+def trend_periods(snapshot: Snapshot, question: Question, series: Sequence[Cell], grain: str) -> Sequence[Period]:
+    """The periods of a trend: all of the table, also those of which the series has none, where nothing happened.
 
-    Of years that may not be comparable, the periods from the first cell of the series to the last one.
+    Of years that may not be comparable, those from the first cell of the series to the last one.
     """
-    by_start = {c.period.start: c for c in series}
     periods = periods_at(snapshot, question, "year" if grain == "all" else grain)
     if any(c.comparable is not None for c in series):
-        periods = [p for p in periods if min(by_start) <= p.start <= max(by_start)]
+        starts = [c.period.start for c in series]
+        return [p for p in periods if min(starts) <= p.start <= max(starts)]
+    return periods
+
+
+def trend_chart(measure: Measure, series: Sequence[Cell], periods: Sequence[Period]) -> Trend:
+    """The trend of a series over periods as a chart."""
+    by_start = {c.period.start: c for c in series}
     unit, title = unit_and_title(measure)
     usual = measure.usual
     return Trend(

@@ -116,6 +116,29 @@ def test_series_are_told_by_shape_and_named_in_their_order() -> None:
     assert "Seuil : 72" in texts(chart)
 
 
+def test_masked_periods_of_several_series_are_hatched_below_the_axis() -> None:
+    """Of three periods, the masked ones of each series in a row of its own; no line leads to a value that is apart."""
+    shown = [
+        Series("a", "own", [None, 2.0, 3.0], masked=[0]),
+        Series("b", "second", [None, None, None], masked=[1, 2]),
+        Series("c", "third", [1.0, 2.0, 3.0], apart=[2]),
+    ]
+    chart = drawn(series_chart("x", "", 0, ["2017", "2018", "2019"], shown, from_zero=True))
+    said = {
+        "".join(e.itertext()).partition(" :")[0]: (float(e.get("x", "0")), float(e.get("y", "0")))
+        for e in of_class(chart, "withheld")
+    }
+    assert said.keys() == {"a, 2017", "b, 2018", "b, 2019", "masqué (secret statistique)"}
+    assert said["a, 2017"][1] < said["b, 2018"][1] == said["b, 2019"][1] and said["a, 2017"][1] > 260 + 19
+    ticks = {e.text: float(e.get("x", "0")) for e in of_class(chart, "soft") if (e.text or "").startswith("201")}
+    width = (760 - 12 - (14 + 13 * 0.5)) / 3
+    assert said["b, 2019"][0] == pytest.approx(760 - 12 - width, abs=0.6)
+    assert said["b, 2018"][0] + width / 2 == pytest.approx(ticks["2018"], abs=1)
+    (line,) = [e for e in of_class(chart, "series-third") if e.tag == f"{SVG}path"]
+    assert len(_corners(line)) == 2
+    assert "b : masqué." in "".join(parsed(chart).itertext())
+
+
 def test_of_many_periods_some_have_marks() -> None:
     many = [str(y) for y in range(1975, 2021)]
     chart = drawn(series_chart("x", "", 0, many, [Series("a", "own", [float(n) for n in range(46)])]))

@@ -311,6 +311,48 @@ def test_a_chart_that_is_taken_along_says_what_it_shows_and_where_it_is_from(par
         assert top < float(drawn.get("y", "")) < top + height and left <= float(drawn.get("x", "")) <= width, text
 
 
+def test_several_x_are_on_one_chart_in_the_table_and_in_the_files(made: Home, portal: Served) -> None:
+    """All patients, and regions of which years are masked: each figure of the table is the published one."""
+    question = BY_SLUG["consultations-etablissement"]
+    where = "period_grain = 'year' AND level IN ('total', 'region') AND code <> 'inconnu'"
+    by_code: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in published(made, question, where):
+        by_code.setdefault(row["code"], {})[row["period_start"].year] = row
+    regions = sorted((c for c in by_code if c != "total"), key=lambda c: -len(by_code[c]))[:2]
+    others = {"avec": f"region:{regions[0]}", "avec2": f"region:{regions[1]}"}
+    path = f"/questions/{question.slug}?{urlencode({'x': 'total:total', **others})}"
+    evolution = section(portal.page(path), "evolution")
+    for line in evolution.all("tbody tr"):
+        year = int(line.one("th").text[:4])
+        for code, shown in zip(("total", *regions), line.all("td"), strict=True):
+            found = by_code[code].get(year)
+            if found is None or found["is_masked"]:
+                assert shown.text == ("masqué" if found else "–"), (year, code)
+            else:
+                assert shown.text.startswith(f"{found['rate_per_1000'] / 10:.1f} (".replace(".", ",")), (year, code)
+    hidden = [(c, y) for c in ("total", *regions) for y, row in by_code[c].items() if row["is_masked"]]
+    strips = [e for e in evolution.all("svg.chart-wide .withheld") if re.search(r", \d{4} : ", e.text)]
+    assert len(strips) == len(hidden) > 0
+    # One more by the form leads to the address with all; the permanent link has them; the others can be left out.
+    answer = portal.get(f"{path}&autre-x=region%3A{regions[1]}")
+    assert (answer.status, answer.headers["location"].split("?")[1]) == (
+        303,
+        urlencode({"x": "total:total", **others, "avec3": others["avec2"]}),
+    )
+    assert portal.page(answer.headers["location"]).one("#lien").attributes["href"].count("avec") == 2
+    without = [a.attributes["href"] for a in evolution.all("a") if a.text.startswith("retirer")]
+    assert [a.count("avec") for a in without] == [1, 1]
+    files = path.replace("?", "/evolution.{}?")
+    rows = pq.read_table(BytesIO(portal.get(files.format("parquet")).body)).to_pylist()
+    assert {(r["code"], r["period_start"].year) for r in rows} == {
+        (c, y) for c in ("total", *regions) for y in by_code[c]
+    }
+    labels = [by_code[c][min(by_code[c])]["label"] for c in regions]
+    assert all(label in portal.get(files.format("svg")).text for label in labels)
+    for asked in ("avec=region%3A1~F", "avec=nirgends", "autre-x=a&avec=b&avec2=c&avec3=d", "avec4=region%3A11"):
+        assert portal.get(f"/questions/{question.slug}?{asked}").status == 400, asked
+
+
 # What the published tables call in English or by a code, in the columns of a CSV.
 CODES = {
     "Période": "month|quarter|year|all",
@@ -641,7 +683,10 @@ def test_mortality_compares_places_and_sexes_with_france(made: Home, portal: Ser
 
 def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
     def carried(path: str) -> list[str]:
-        return [e.attributes["value"] for e in portal.page(path).all("form input[type=hidden][name=mesure]")]
+        forms = portal.page(path).all("form")
+        found = [e.attributes["value"] for form in forms for e in form.all("input[type=hidden][name=mesure]")]
+        assert len(found) in (0, 2), "of the form of the choice, and of that of the comparison"
+        return found[:1]
 
     assert carried("/questions/deces-region") == []
     assert carried("/questions/deces-region?periode=2019&mesure=deces") == ["deces"]
@@ -695,9 +740,13 @@ def test_an_unchanged_page_is_not_sent_again(portal: Served) -> None:
 def choices(question: Question, portal: Served) -> list[list[str]]:
     """The addresses that the lists of a question offer, list by list."""
     path = f"/questions/{question.slug}"
+    lists = {one.attributes["name"]: one.all("option") for one in portal.page(path).all("select")}
+    for name in [name for name in lists if name.startswith("autre-")]:
+        # What may be compared is what may be chosen.
+        assert lists.pop(name) == lists[name.removeprefix("autre-")]
     offered = [
-        [f"{path}?{urlencode({one.attributes['name']: option.attributes['value']})}" for option in one.all("option")]
-        for one in portal.page(path).all("select")
+        [f"{path}?{urlencode({name: option.attributes['value']})}" for option in options]
+        for name, options in lists.items()
     ]
     assert offered and all(offered)
     return offered

@@ -216,14 +216,15 @@ class Key:
 
 
 def legend(keys: Sequence[Key], size: Size, left: float, top: float) -> tuple[str, float]:
-    """The entries, in as many lines as they need, and the height of these."""
+    """The entries, in as many lines as they need, and the height of these. Words that no line has room for are cut."""
     x, y, drawn = left, top, []
     for key in keys:
+        text = cut(key.text, size.width - left - 30)
         # At most so wide, or the sample of the next entry would hide the end of its words.
-        room = 30 + drawn_width(key.text, 12.5)
+        room = 30 + drawn_width(text, 12.5)
         if x > left and x + room > size.width:
             x, y = left, y + 20
-        drawn.append(key.sample(x, y) + words(x + 28, y + 10.5, key.text, "soft", size=12.5))
+        drawn.append(key.sample(x, y) + words(x + 28, y + 10.5, text, "soft", size=12.5))
         x += room + 18
     return "".join(drawn), (y - top + 20 if keys else 0)
 

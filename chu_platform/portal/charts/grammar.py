@@ -43,6 +43,8 @@ HEIGHTS: Final = {WIDE.name: 230, NARROW.name: 210, SLIDE.name: 330}
 # Of the names of spans: the height of a row, and where the first one is written.
 SPAN_ROW: Final = 18
 SPAN_TOP: Final = 15
+# The height of a row below the horizontal axis.
+STRIP: Final = 18
 # Of a chart whose vertical axis is rows: the height of one, and where it lies between its upper and lower end. On a
 # phone its words stand above it.
 ROWS: Final = {WIDE.name: 27, NARROW.name: 44, SLIDE.name: 20}
@@ -440,8 +442,32 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class Strips:
+    """Places of a `period_axis` that are withheld of one of several series: a row below the axis for each series.
+
+    Given as the entry of the series, and its places with the words of each.
+    """
+
+    rows: Sequence[tuple[Entry, Sequence[tuple[int, str]]]]
+    label: str = ""
+
+    def drawn(self, plot: Plot, top: float) -> Iterator[str]:
+        """The shape of each series, and a hatched box for each place."""
+        half = (plot.x(1.0) - plot.x(0.0)) / 2
+        for number, (entry, places) in enumerate(self.rows):
+            y = top + STRIP * number
+            yield SHAPES[entry.shape](plot.x.start - 11, y + 6, entry.style, "")
+            for place, why in places:
+                yield withheld(plot.x(place) - half, y, 2 * half, 12, plot.hatch, why)
+
+    def key(self, hatch: str, /) -> Key | None:
+        """A hatched box."""
+        return hatched_key(hatch, self.label if self.rows else "")
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A chart; `description` is what a screen reader reads of it. `spans` are behind the marks."""
+    """A chart; `description` is what a screen reader reads of it. `spans` are behind the marks, `strips` below them."""
 
     title: str
     description: str
@@ -449,6 +475,7 @@ class Chart:
     y: Axis | Rows
     marks: Sequence[Mark]
     spans: Spans = Spans(())
+    strips: Strips = Strips(())
 
 
 def both(chart: Chart, name: str) -> Markup:
@@ -466,7 +493,10 @@ def draw(chart: Chart, name: str, size: Size) -> Markup:
         plot = _plot(chart, chart.y, size, hatch)
         axes, under = [*_y_axis(chart.y, plot), *_x_axis(chart.x, plot)], plot.y.start + (50 if chart.x.title else 34)
     drawn = [*axes, *(part for mark in (chart.spans, *chart.marks) for part in mark.drawn(plot))]
-    keys = [key for mark in (*chart.marks, chart.spans) if (key := mark.key(hatch))]
+    drawn += chart.strips.drawn(plot, under - 4)
+    under += STRIP * len(chart.strips.rows)
+    found = [*(mark.key(hatch) for mark in (*chart.marks, chart.spans)), chart.strips.key(hatch)]
+    keys = [key for key in found if key]
     return whole(size, name, chart.title, chart.description, drawn, keys, under)
 
 
