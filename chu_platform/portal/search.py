@@ -25,6 +25,9 @@ LONG_WORD: Final = 8
 # Suggestions while somebody types: of each kind, and in all.
 MAX_OF_KIND: Final = 4
 MAX_SUGGESTIONS: Final = 8
+NO_COMMUNE: Final = "Commune non publiée"
+# Of the establishments of a place without a visible figure, so many are listed.
+MAX_OF_PLACE: Final = 10
 CODE: Final = re.compile(r"([A-Za-z]\d{2})\.(\w{1,3})")
 # Letters without accents and case: what is searched, and what is searched for.
 PLAIN: Final = "lower(strip_accents({}))"
@@ -32,12 +35,18 @@ PLAIN: Final = "lower(strip_accents({}))"
 
 @dataclass(frozen=True)
 class Found:
-    """A result: the X it leads to, its name, where it lies, and whether anything of it is visible."""
+    """A result: the X it leads to, its name, where it lies, and whether anything of it is visible.
+
+    `place` is where an establishment without a visible figure lies as far as that is public, and `alike` how many of
+    the results without one lie there.
+    """
 
     x: str
     label: str
     detail: str
     visible: bool
+    place: str = ""
+    alike: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,17 @@ class Results:
 
 @dataclass(frozen=True)
 class Hit:
-    """A result of a search among everything: where it leads, its name, what it is, and whether a figure is visible."""
+    """A result of a search among everything: where it leads, its name, what it is, and whether a figure is visible.
+
+    `place` and `alike` are those of `Found`.
+    """
 
     address: str
     label: str
     detail: str
     visible: bool
+    place: str = ""
+    alike: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,10 @@ class Hits:
 
 
 def establishments(snapshot: Snapshot, words: str, tolerant: bool = True) -> Results:
-    """The establishments whose name, FINESS number, commune or department hold every word."""
+    """The establishments whose name, FINESS number, commune or department hold every word, visible ones first.
+
+    Those without a visible figure follow by place, of each place the first ones.
+    """
     _prepare(snapshot)
 
     def find(asked: str) -> Results:
@@ -80,8 +97,8 @@ def establishments(snapshot: Snapshot, words: str, tolerant: bool = True) -> Res
             snapshot,
             f"FROM found_establishment WHERE {condition}",
             parameters,
-            "code = upper($whole) DESC, finess = $whole DESC NULLS LAST, visible DESC, starts_with(text, $whole) DESC, "
-            "label, code",
+            "code = upper($whole) DESC, finess = $whole DESC NULLS LAST, visible DESC, place, "
+            "starts_with(text, $whole) DESC, label, code",
             "establishment",
         )
 
@@ -130,7 +147,10 @@ def _kinds(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Sequenc
             results = establishments(snapshot, words, tolerant)
         else:
             results = diagnoses(snapshot, question, words, tolerant)
-        hits = [Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible) for f in results.found[:most]]
+        hits = [
+            Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible, f.place, f.alike)
+            for f in results.found[:most]
+        ]
         address = search_address(question.search, question, results.instead or words)
         found.append(Hits(question.short, hits, results.count, address, results.instead))
     return [hits for hits in found if hits.count]
@@ -256,12 +276,19 @@ def inside(snapshot: Snapshot, question: Question, own: Cell) -> Inside | None:
 
 
 def _results(snapshot: Snapshot, source: str, parameters: dict[str, Any], order: str, level: str | None) -> Results:
-    named = f"'{level}' AS level" if level else "level"
+    """The first rows of a source; `level` is that of all of them, which then have a place, or None."""
+    columns = f"'{level}' AS level, place" if level else "level, '' AS place"
+    few = f"QUALIFY visible OR row_number() OVER (PARTITION BY place, visible ORDER BY {order}) <= {MAX_OF_PLACE}"
     rows = snapshot.rows(
-        f"SELECT {named}, code, label, detail, visible, count(*) OVER () AS count {source} ORDER BY {order} LIMIT {MAX_RESULTS}",
+        f"SELECT {columns}, code, label, detail, visible, count(*) OVER () AS count, "
+        f"count(*) FILTER (NOT visible) OVER (PARTITION BY place) AS alike "
+        f"{source} {few if level else ''} ORDER BY {order} LIMIT {MAX_RESULTS}",
         parameters,
     )
-    found = [Found(f"{r['level']}:{r['code']}", r["label"], r["detail"] or "", r["visible"]) for r in rows]
+    found = [
+        Found(f"{r['level']}:{r['code']}", r["label"], r["detail"] or "", r["visible"], r["place"], r["alike"])
+        for r in rows
+    ]
     return Results(found, rows[0]["count"] if rows else 0)
 
 
@@ -275,21 +302,34 @@ def _every_word(words: str) -> tuple[str, dict[str, Any]]:
 def _prepare(snapshot: Snapshot) -> None:
     """The tables that are searched, made once a snapshot.
 
-    An establishment without a visible figure is found by its name and number. A diagnosis without one is not found.
+    An establishment without a visible figure is found by its name and number, and by its commune if HAS publishes results
+    of it: its place is that commune, else the department that its FINESS number begins with. A diagnosis without a
+    visible figure is not found.
     """
+    sites = "(SELECT NULL AS code, NULL AS commune WHERE false)"
+    if "published_satisfaction" in snapshot.versions and "published_satisfaction" not in snapshot.unreadable:
+        sites = (
+            "(SELECT 'F' || site_finess AS code, arg_max(commune_label, campaign_year) AS commune "
+            "FROM published_satisfaction GROUP BY 1)"
+        )
 
     def make() -> bool:
         snapshot.rows(
             f"""
             CREATE OR REPLACE TABLE found_establishment AS
             SELECT k.code, k.label, k.finess, e.department_code, e.department_label, e.region_code, k.visible,
-                   concat_ws(' · ', e.commune_label, e.department_label, 'FINESS ' || k.finess) AS detail,
-                   {PLAIN.format("concat_ws(' ', k.label, k.finess, e.commune_label, e.department_label)")} AS text
+                   CASE WHEN k.visible THEN ''
+                        ELSE coalesce(s.commune, d.department_label || ', d’après le numéro FINESS', '{NO_COMMUNE}')
+                   END AS place,
+                   concat_ws(' · ', coalesce(e.commune_label, s.commune), e.department_label, 'FINESS ' || k.finess) AS detail,
+                   {PLAIN.format("concat_ws(' ', k.label, k.finess, coalesce(e.commune_label, s.commune), e.department_label)")} AS text
             FROM (
                 SELECT code, any_value(label) AS label, bool_or(NOT is_masked) AS visible,
                        CASE WHEN starts_with(code, 'F') THEN substr(code, 2) END AS finess
                 FROM kpi_consultation_rate_by_establishment WHERE level = 'establishment' GROUP BY code
             ) k LEFT JOIN published_establishment e ON e.establishment_key = k.code
+            LEFT JOIN {sites} s ON s.code = k.code
+            LEFT JOIN published_department d ON d.department_code = left(k.finess, 2)
             """
         )
         snapshot.rows(

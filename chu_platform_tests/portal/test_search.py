@@ -1,5 +1,6 @@
 """An establishment or a diagnosis is found by what a reader knows of it."""
 
+from collections import Counter
 from itertools import product
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -175,6 +176,43 @@ def test_a_search_among_everything_finds_every_kind_and_says_what_is_masked(made
     assert "Rien ne correspond" in portal.page("/recherche?q=zzzzqq")
     assert portal.get("/recherche").status == 200
     assert portal.get("/recherche?q=a&x=b").status == 400
+
+
+def test_establishments_without_a_visible_figure_are_counted_by_place(made: Home, portal: Served) -> None:
+    """By the commune that HAS publishes, else by the department of the FINESS number; visible ones come first."""
+    sql = (
+        "SELECT substr(code, 2) AS finess, label FROM found WHERE level = 'establishment' "
+        "GROUP BY ALL HAVING bool_and(is_masked)"
+    )
+    masked = {r["finess"]: r["label"] for r in rows(made, "kpi_consultation_rate_by_establishment", sql)}
+    of_has = {
+        r["site_finess"]: r["commune"]
+        for r in rows(
+            made,
+            "published_satisfaction",
+            "SELECT site_finess, arg_max(commune_label, campaign_year) AS commune FROM found GROUP BY site_finess",
+        )
+    }
+    departments = {
+        r["department_code"]: r["department_label"] for r in rows(made, "published_department", "SELECT * FROM found")
+    }
+    expected: Counter[str] = Counter()
+    for finess, label in masked.items():
+        if "centre" in f"{label} {of_has.get(finess, '')}".lower():
+            department = departments.get(finess[:2])
+            other = f"{department}, d’après le numéro FINESS" if department else "Commune non publiée"
+            expected[of_has.get(finess) or other] += 1
+    assert expected.total() > 20 and len(expected) > 5
+    page = portal.page("/recherche/etablissements?q=centre")
+    said = {}
+    for group in page.all("main details"):
+        place, _, count = group.one("summary").text.partition(" : ")
+        said[place] = int(count.split()[0])
+        assert all(link.all(".masked") for link in group.all("li a"))
+    lone = said.pop("Un par lieu", 0)
+    assert said.items() <= expected.items() and (said or lone)
+    assert lone <= sum(count == 1 for count in expected.values())
+    assert "l’un ne se distingue pas de l’autre" in page
 
 
 def test_suggestions_are_what_the_search_finds(portal: Served) -> None:
