@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from operator import itemgetter
 from typing import Any, Final
 
 from chu_platform import french
@@ -158,9 +159,9 @@ def x_condition(question: Question, number: str = "") -> str:
 
 def history(snapshot: Snapshot, question: Question, x: X) -> Sequence[Row]:
     """All rows of an X, for all period grains, in order of time."""
-    return snapshot.rows(
-        f"SELECT * FROM {relation(question)} WHERE {x_condition(question)} ORDER BY period_start", dict(x)
-    )
+    rows = snapshot.rows(f"SELECT * FROM {relation(question)} WHERE {x_condition(question)}", dict(x))
+    # To sort here takes microseconds; for so few rows, ORDER BY takes as long as all the rest of the query.
+    return sorted(rows, key=itemgetter("period_start"))
 
 
 def offered(rows: Sequence[Row]) -> list[Offered]:

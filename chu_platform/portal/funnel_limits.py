@@ -13,6 +13,8 @@ from statistics import NormalDist, fmean
 from typing import Final
 
 LEVELS: Final = (0.95, 0.998)
+# Of each level, the standard deviations within which a place lies with this probability.
+DEVIATIONS: Final = {level: NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS}
 WINSORISED: Final = 0.1
 # The mean square of a standard normal value whose 10 % ends are winsorised. Without this factor, chance alone would
 # have a dispersion of 0.68, and one place in nine would lie beyond limits of 95 %.
@@ -56,8 +58,8 @@ class Funnel:
         return self.kind.unscaled(self.centre)
 
     def limits(self, size: float, level: float) -> tuple[float, float]:
-        """Between which values a place of a size lies with this probability if nothing distinguishes it."""
-        half = NormalDist().inv_cdf((1 + level) / 2) * sqrt(self.between + 1 / (4 * size))
+        """Between which values a place of a size lies with this probability, one of `LEVELS`, if nothing distinguishes it."""
+        half = DEVIATIONS[level] * sqrt(self.between + 1 / (4 * size))
         return self.kind.unscaled(self.centre - half), self.kind.unscaled(self.centre + half)
 
     def distance(self, value: float, size: float) -> float:
@@ -67,7 +69,7 @@ class Funnel:
     def beyond(self, value: float, size: float) -> int:
         """0 for a value within the limits of 95 %; 1 beyond them, 2 beyond those of 99.8 %, negative below."""
         z = self.distance(value, size)
-        outside = sum(abs(z) > NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS)
+        outside = sum(abs(z) > deviations for deviations in DEVIATIONS.values())
         return outside if z > 0 else -outside
 
 

@@ -1,6 +1,6 @@
 """The funnel plots of places: recommendation of sites and regions, mortality of regions and departments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -35,7 +35,10 @@ class Subject(Enum):
 
 @dataclass(frozen=True)
 class FunnelView:
-    """The funnel of a subject: its places, those asked for by their roles, its limits and its chart."""
+    """The funnel of a subject: its places, those asked for by their roles, its limits and its chart.
+
+    `beyond` are the places beyond the limits of 99.8 %, the farthest first, and on which side.
+    """
 
     subject: Subject
     period: str
@@ -43,6 +46,7 @@ class FunnelView:
     funnel: Funnel
     chart: Chart
     note: str
+    beyond: Sequence[tuple[Placed, int]]
     chosen: Mapping[str, Placed] = field(default_factory=dict)
 
     @property
@@ -54,13 +58,6 @@ class FunnelView:
     def own(self) -> Placed | None:
         """The place that the page is about, if it is one of them."""
         return self.chosen.get("own")
-
-    @property
-    def beyond(self) -> Sequence[tuple[Placed, int]]:
-        """The places beyond the limits of 99.8 %, the farthest first, and on which side."""
-        sides = ((p, self.funnel.beyond(p.value, p.size)) for p in self.places.values())
-        far = [(p, side) for p, side in sides if abs(side) == len(LEVELS)]
-        return sorted(far, key=lambda f: -abs(self.funnel.distance(f[0].value, f[0].size)))
 
     def address(self, place: Place | None) -> str:
         """The page of this funnel, with a place marked."""
@@ -124,7 +121,14 @@ def _view(snapshot: Snapshot, subject: Subject) -> FunnelView | None:
         return None
     period = str(rows[0]["period"])
     chart = funnel_chart(f"{subject.label}, {period}", places, funnel, _shown(subject))
-    return FunnelView(subject, period, {p.key: p for p in places}, funnel, chart, _note(funnel))
+    by_key = {p.key: p for p in places}
+    return FunnelView(subject, period, by_key, funnel, chart, _note(funnel), _beyond(funnel, by_key.values()))
+
+
+def _beyond(funnel: Funnel, places: Iterable[Placed]) -> Sequence[tuple[Placed, int]]:
+    sides = ((p, funnel.beyond(p.value, p.size)) for p in places)
+    far = [(p, side) for p, side in sides if abs(side) == len(LEVELS)]
+    return sorted(far, key=lambda f: -abs(funnel.distance(f[0].value, f[0].size)))
 
 
 def _query(subject: Subject) -> tuple[str, Mapping[str, object]]:

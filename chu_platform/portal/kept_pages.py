@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 # Bytes of the pages that are kept. A page has about 12 kB.
 MAX_BYTES: Final = 64 * 1024 * 1024
-COMPRESSION: Final = 6
+# 4 takes half the time of 6, which makes pages smaller by a twentieth.
+COMPRESSION: Final = 4
 HTML: Final = "text/html; charset=utf-8"
 
 

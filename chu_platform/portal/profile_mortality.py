@@ -1,13 +1,13 @@
 """Mortality in a profile: rates, index and life expectancy of a territory, beside others and France."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from markupsafe import Markup
 
 from chu_platform import french
 from chu_platform.portal.addresses import question_address
-from chu_platform.portal.cells import Cell, Row, as_cell, history
+from chu_platform.portal.cells import Cell, Row, as_cell, relation
 from chu_platform.portal.charts.drawing import Reference
 from chu_platform.portal.charts.series import Series, series_chart
 from chu_platform.portal.places import ESTABLISHMENT
@@ -25,9 +25,33 @@ FIGURES: Final = (
 )
 
 
-def _mortality_rows(snapshot: Snapshot, question: Question, compared: Compared) -> Sequence[Row]:
-    x = {"level": compared.level, "code": compared.code, "sex": ALL}
-    return snapshot.kept(("profile mortality", compared.level, compared.code), lambda: history(snapshot, question, x))
+Territory = tuple[str, str]
+
+
+def _indices(snapshot: Snapshot, question: Question) -> Mapping[Territory, Mapping[int, float | None]]:
+    """The comparative index of every territory, by level and code, in each comparable year."""
+
+    def find() -> Mapping[Territory, Mapping[int, float | None]]:
+        found: dict[Territory, dict[int, float | None]] = {}
+        for row in snapshot.rows(
+            f"SELECT level, code, year, comparative_index FROM {relation(question)} WHERE sex = '{ALL}' AND is_comparable"
+        ):
+            found.setdefault((row["level"], row["code"]), {})[row["year"]] = row["comparative_index"]
+        return found
+
+    return snapshot.once("profile mortality", find)
+
+
+def _rows_of_year(snapshot: Snapshot, question: Question, year: int) -> Mapping[Territory, Row]:
+    """The rows of all territories in a comparable year, by level and code."""
+
+    def find() -> Mapping[Territory, Row]:
+        rows = snapshot.rows(
+            f"SELECT * FROM {relation(question)} WHERE sex = '{ALL}' AND is_comparable AND year = $year", {"year": year}
+        )
+        return {(row["level"], row["code"]): row for row in rows}
+
+    return snapshot.once(("profile mortality", year), find)
 
 
 def mortality_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part | None:
@@ -37,29 +61,27 @@ def mortality_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part | N
         return None
     own = compared[0]
     shown = [c for c in compared if c.level != ESTABLISHMENT]
-    rows_of = {c: _mortality_rows(snapshot, question, c) for c in shown}
-    comparable = {c: {r["year"]: r for r in rows_of[c] if r["is_comparable"]} for c in shown}
-    if not comparable[own]:
+    indices = _indices(snapshot, question)
+    index_of = {c: indices.get((c.level, c.code), {}) for c in shown}
+    if not index_of[own]:
         return None
-    year = max(comparable[own])
+    year = max(index_of[own])
+    rows_of = _rows_of_year(snapshot, question, year)
     rows: list[list[str | Markup | None]] = []
     for c in shown:
         row: list[str | Markup | None] = [c.label]
         for key, _ in FIGURES:
             measure = question.measure(key)
             assert measure
-            found = comparable[c].get(year)
+            found = rows_of.get((c.level, c.code))
             cell = as_cell(question, measure, found) if found else None
             row.append(_with_limits(cell))
         rows.append(row)
     columns = [("Lieu du décès", False), *((f"{text}, {year}", True) for _, text in FIGURES)]
     territories = [c for c in shown if c.place]
-    first = min(min(comparable[c]) for c in territories if comparable[c])
+    first = min(min(index_of[c]) for c in territories if index_of[c])
     span = range(first, year + 1)
-    series = [
-        Series(c.label, c.role, [comparable[c][y]["comparative_index"] if y in comparable[c] else None for y in span])
-        for c in territories
-    ]
+    series = [Series(c.label, c.role, [index_of[c].get(y) for y in span]) for c in territories]
     chart = series_chart(
         "Indice comparatif de mortalité",
         "pour 100 en France",
@@ -70,7 +92,7 @@ def mortality_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part | N
     )
     index = question.measure("indice")
     assert index
-    own_cell = as_cell(question, index, comparable[own][year])
+    own_cell = as_cell(question, index, rows_of[own.level, own.code])
     if own_cell.low is None or own_cell.high is None:
         said = f"Mortalité à âge égal en {year} : pas d’indice."
     else:

@@ -1,8 +1,7 @@
 """The satisfaction of patients in a profile: the e-Satis scores of a place in each campaign, beside others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -10,14 +9,15 @@ from markupsafe import Markup
 from chu_platform import french
 from chu_platform.portal.addresses import question_address
 from chu_platform.portal.charts.series import Series, series_chart
-from chu_platform.portal.places import DEPARTMENT, ESTABLISHMENT
+from chu_platform.portal.places import DEPARTMENT, ESTABLISHMENT, REGION
 from chu_platform.portal.profile_parts import NONE, Compared, Part, shown_or_none
 from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.spark_sql import ALL
 
 SURVEYS: Final = {"48h_mco": "Séjours de plus de 48\u00a0h", "ca_mco": "Chirurgie ambulatoire"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Score:
     """Satisfaction in a campaign: of a site its score and class, of other places the mean and the number of sites."""
 
@@ -31,47 +31,63 @@ class Score:
 Campaigns = Mapping[tuple[str, str], Score]
 
 
-def _scores(snapshot: Snapshot, compared: Compared) -> Campaigns:
-    """The scores of a place by survey and campaign."""
-    if compared.level == ESTABLISHMENT:
-        rows = snapshot.rows(
-            "SELECT * FROM published_satisfaction WHERE site_finess = $finess", {"finess": compared.finess}
+def all_scores(snapshot: Snapshot) -> Mapping[tuple[str, str], Campaigns]:
+    """The scores of every place, by its level and code, by survey and campaign. Found once a snapshot."""
+
+    def find() -> Mapping[tuple[str, str], Campaigns]:
+        found: dict[tuple[str, str], dict[tuple[str, str], Score]] = {}
+        for place, campaign, score in (*_of_sites(snapshot), *_of_territories(snapshot)):
+            found.setdefault(place, {})[campaign] = score
+        return found
+
+    return snapshot.once("profile scores", find)
+
+
+def _of_sites(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], tuple[str, str], Score]]:
+    """The score of each site, survey and campaign."""
+    rows = snapshot.rows(
+        """
+        SELECT 'F' || site_finess AS code, survey, campaign_year, score, answers, class, recommendation_rate,
+               national_median, national_p20, national_p80 FROM published_satisfaction
+        """
+    )
+    # Sites of a campaign have these in common.
+    shared: dict[object, Any] = {}
+    for r in rows:
+        campaign = (r["survey"], r["campaign_year"])
+        spread = (r["national_median"], r["national_p20"], r["national_p80"])
+        score = Score(
+            r["score"],
+            r["answers"],
+            _class(r["class"]),
+            r["recommendation_rate"],
+            None if spread[0] is None else shared.setdefault(spread, spread),
         )
-        return {
-            (r["survey"], r["campaign_year"]): Score(
-                r["score"],
-                r["answers"],
-                _class(r["class"]),
-                r["recommendation_rate"],
-                None if r["national_median"] is None else (r["national_median"], r["national_p20"], r["national_p80"]),
-            )
-            for r in rows
-        }
-    if compared.level == DEPARTMENT:
-        # The mean of indicator 8, over the sites of a department.
-        rows = snapshot.rows(
-            f"""
-            SELECT survey, campaign_year AS campaign, count(score) AS sites_scored, {_classes()},
+        yield (ESTABLISHMENT, r["code"]), shared.setdefault(campaign, campaign), score
+
+
+def _of_territories(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], tuple[str, str], Score]]:
+    """The score of each department, of each region and of France, for each survey and campaign."""
+    # The mean of indicator 8, over the sites of a department.
+    departments = snapshot.rows(
+        f"""
+            SELECT department_code AS code, survey, campaign_year AS campaign, count(score) AS sites_scored, {_classes()},
                    sum(answers) FILTER (score IS NOT NULL) AS answers,
                    sum(score * answers) / nullif(sum(answers) FILTER (score IS NOT NULL), 0) AS score_weighted,
                    sum(recommendation_rate * recommendation_answers)
                        / nullif(sum(recommendation_answers) FILTER (recommendation_rate IS NOT NULL), 0)
                        AS recommendation_rate
-            FROM published_satisfaction WHERE department_code = $code GROUP BY ALL
-            """,
-            {"code": compared.code},
-        )
-    else:
-        rows = snapshot.rows(
-            "SELECT *, CAST(year AS VARCHAR) AS campaign FROM kpi_satisfaction_by_region WHERE region_code = $code",
-            {"code": compared.code},
-        )
-    return {
-        (r["survey"], r["campaign"]): Score(
-            r["score_weighted"], r["answers"], _class_counts(r), r["recommendation_rate"], None
-        )
-        for r in rows
-    }
+            FROM published_satisfaction GROUP BY ALL
+        """
+    )
+    regions = snapshot.rows(
+        "SELECT *, region_code AS code, CAST(year AS VARCHAR) AS campaign FROM kpi_satisfaction_by_region"
+    )
+    for level, rows in ((DEPARTMENT, departments), (REGION, regions)):
+        for r in rows:
+            place = ("france", ALL) if r["code"] == ALL else (level, r["code"])
+            score = Score(r["score_weighted"], r["answers"], _class_counts(r), r["recommendation_rate"])
+            yield place, (r["survey"], r["campaign"]), score
 
 
 def _classes() -> str:
@@ -92,7 +108,8 @@ def _class(written: str | None) -> str:
 def satisfaction_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part:
     """The scores of each survey and campaign with their change and class, and their course."""
     own, *rest = compared
-    found = {c: snapshot.kept(("profile scores", c.level, c.code), partial(_scores, snapshot, c)) for c in compared}
+    scores = all_scores(snapshot)
+    found = {c: scores.get((c.level, c.code), {}) for c in compared}
     keys = sorted({key for c in (own, *rest) for key in found[c]}, key=lambda k: (k[0], k[1]), reverse=True)
     keys = sorted(keys, key=lambda k: list(SURVEYS).index(k[0]))
     rows: list[list[str | Markup | None]] = []

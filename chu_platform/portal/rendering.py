@@ -429,6 +429,8 @@ def _environment() -> Environment:
 
 def _unreadable(snapshot: Snapshot) -> Sequence[str]:
     """Labels of the tables that cannot be read."""
+    if not snapshot.unreadable:
+        return []
     return [t.label for t in snapshot.catalogue.tables if t.name in snapshot.unreadable and t.zone is Zone.PUBLISHED]
 
 

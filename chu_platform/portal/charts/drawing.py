@@ -125,7 +125,9 @@ def tooltip(text: str) -> str:
 
 def path(points: Sequence[tuple[float, float]], closed: bool = False) -> str:
     """Points as the data of a path."""
-    moves = " ".join(f"{'L' if i else 'M'}{_attribute(x)} {_attribute(y)}" for i, (x, y) in enumerate(points))
+    moves = "M" + " L".join([f"{x:.1f} {y:.1f}" for x, y in points]) + " "
+    # Every number ends at a space: as `_attribute` writes it, without a zero after the point.
+    moves = moves.replace(".0 ", " ").rstrip()
     return f"{moves}Z" if closed else moves
 
 
