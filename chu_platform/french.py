@@ -1,9 +1,9 @@
 """Numbers, dates, periods and lists as French text.
 
-They have the French data of the Unicode CLDR, from Babel. Python formats numbers with the signs of Babel: the patterns of
-Babel take ten times as long, and a page has hundreds of numbers. Four things differ on purpose: the minus sign is the
-typographic one, minus zero is zero, a percent sign follows a no-break space of full width as every other unit does, and
-the first day of a month is "1er". Numbers are rounded from their exact binary value, as Python rounds them.
+They have the French data of the Unicode CLDR, from Babel. Python formats numbers with the signs of Babel: the patterns
+of Babel take ten times as long, and a page has hundreds of numbers. Four things differ on purpose: the minus sign is
+the typographic one, minus zero is zero, a percent sign follows a no-break space of full width as every other unit does,
+and the first day of a month is "1er". Numbers are rounded from their exact binary value, as Python rounds them.
 """
 
 import re
@@ -23,7 +23,7 @@ FRENCH: Final = Locale("fr")
 NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
 SIGNS: Final = str.maketrans({",": get_group_symbol(FRENCH), ".": get_decimal_symbol(FRENCH), "-": MINUS})
-BEFORE: Final = re.compile(r" ([;:!?»%‰·])(?=[\s<.,;)]|$)")
+BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
 THOUSANDS: Final = re.compile(r"(?<=\d) (?=\d{3}(?:\D|$))")
 UNIT_NUMBER: Final = re.compile(r"(?:(?<=\bpour)|(?<=\bsur)) (?=\d)")
 # A page has a number several times: in charts of two widths and in a table.
@@ -139,7 +139,7 @@ def unbroken(text: str) -> str:
 
 def typeset(text: str) -> str:
     """The text with no-break spaces before high punctuation and after an opening guillemet."""
-    return BEFORE.sub(rf"{NO_BREAK}\1", text.replace("« ", f"«{NO_BREAK}"))
+    return BEFORE.sub(NO_BREAK, text.replace("« ", f"«{NO_BREAK}"))
 
 
 def sex(code: str) -> str:

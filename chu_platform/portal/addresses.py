@@ -32,6 +32,7 @@ STATIC: Final = "/static/"
 PERIOD: Final = "periode"
 MEASURE: Final = "mesure"
 ABSENT: Final = Markup('<span class="absent">{}</span> <small class="soft">({})</small>')
+LINK: Final = Markup('<a%s href="%s">%s</a>')
 MISSING: Final = "pas dans la copie"
 
 
@@ -78,7 +79,7 @@ class Addresses(ABC):
         target = self.of(address)
         if target is None:
             return ABSENT.format(content, MISSING)
-        return Markup('<a{} href="{}">{}</a>').format(_attributes(attributes), target, content)
+        return LINK % (_attributes(attributes), target, content)
 
 
 class ServedAddresses(Addresses):
@@ -116,9 +117,9 @@ class CopiedAddresses(Addresses):
 
 def _attributes(given: Mapping[str, str | bool | None]) -> Markup:
     written = [
-        Markup(" {}").format(name.rstrip("_").replace("_", "-"))
+        Markup(" %s") % name.rstrip("_").replace("_", "-")
         if value is True
-        else Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), value)
+        else Markup(' %s="%s"') % (name.rstrip("_").replace("_", "-"), value)
         for name, value in given.items()
         if value is not None and value is not False
     ]

@@ -58,7 +58,7 @@ class Funnel:
         return self.kind.unscaled(self.centre)
 
     def limits(self, size: float, level: float) -> tuple[float, float]:
-        """Between which values a place of a size lies with this probability, one of `LEVELS`, if nothing distinguishes it."""
+        """Between which values a place of a size lies with a probability of `LEVELS` if nothing distinguishes it."""
         half = DEVIATIONS[level] * sqrt(self.between + 1 / (4 * size))
         return self.kind.unscaled(self.centre - half), self.kind.unscaled(self.centre + half)
 

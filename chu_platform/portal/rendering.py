@@ -422,6 +422,7 @@ def _environment() -> Environment:
         profile_address=profile_address,
         question_address=question_address,
         search_address=search_address,
+        zip=zip,
     )
     environment.filters["moment"] = _moment
     return environment
