@@ -5,8 +5,9 @@ Where nothing has a word, the word nearest to it is searched instead, so that a 
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, Final
 
 from chu_platform.portal.addresses import question_address, search_address
@@ -31,6 +32,14 @@ MAX_OF_PLACE: Final = 10
 CODE: Final = re.compile(r"([A-Za-z]\d{2})\.(\w{1,3})")
 # Letters without accents and case: what is searched, and what is searched for.
 PLAIN: Final = "lower(strip_accents({}))"
+
+
+class Match(Enum):
+    """What is searched: the words as they are, known words nearest to them, or these where nothing has the words."""
+
+    EXACT = "exact"
+    NEAREST = "nearest"
+    EITHER = "either"
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Hits:
     instead: str | None = None
 
 
-def establishments(snapshot: Snapshot, words: str, tolerant: bool = True) -> Results:
+def establishments(snapshot: Snapshot, words: str, match: Match = Match.EITHER) -> Results:
     """The establishments whose name, FINESS number, commune or department hold every word, visible ones first.
 
     Those without a visible figure follow by place, of each place the first ones.
@@ -102,10 +111,10 @@ def establishments(snapshot: Snapshot, words: str, tolerant: bool = True) -> Res
             "establishment",
         )
 
-    return _found(snapshot, "establishment", words, find, tolerant)
+    return _found(snapshot, "establishment", words, find, match)
 
 
-def diagnoses(snapshot: Snapshot, question: Question, words: str, tolerant: bool = True) -> Results:
+def diagnoses(snapshot: Snapshot, question: Question, words: str, match: Match = Match.EITHER) -> Results:
     """The diagnoses of a question whose code begins with the words, or whose label holds every word."""
     _prepare(snapshot)
 
@@ -120,7 +129,7 @@ def diagnoses(snapshot: Snapshot, question: Question, words: str, tolerant: bool
             None,
         )
 
-    return _found(snapshot, "diagnosis", CODE.sub(r"\1\2", words), find, tolerant)
+    return _found(snapshot, "diagnosis", CODE.sub(r"\1\2", words), find, match)
 
 
 def everything(snapshot: Snapshot, words: str, most: int = MAX_RESULTS) -> Sequence[Hits]:
@@ -129,24 +138,24 @@ def everything(snapshot: Snapshot, words: str, most: int = MAX_RESULTS) -> Seque
     What is like the words is searched only where nothing at all has them.
     """
     _prepare(snapshot)
-    return _kinds(snapshot, words, most, tolerant=False) or _kinds(snapshot, words, most, tolerant=True)
+    return _kinds(snapshot, words, most, Match.EXACT) or _kinds(snapshot, words, most, Match.NEAREST)
 
 
-def _kinds(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Sequence[Hits]:
+def _kinds(snapshot: Snapshot, words: str, most: int, match: Match) -> Sequence[Hits]:
     asked = _plain(words).split()
     titled = [q for q in snapshot.questions if asked and all(w in _plain(f"{q.title} {q.short}") for w in asked)]
     found = [
         Hits("Questions", [Hit(question_address(q, {}), q.title, "", True) for q in titled][:most], len(titled)),
-        _places(snapshot, words, most, tolerant),
+        _places(snapshot, words, most, match),
     ]
     for question in snapshot.questions:
         if question.search is None:
             continue
         by_place = question.search == "etablissements"
         if by_place:
-            results = establishments(snapshot, words, tolerant)
+            results = establishments(snapshot, words, match)
         else:
-            results = diagnoses(snapshot, question, words, tolerant)
+            results = diagnoses(snapshot, question, words, match)
         hits = [
             Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible, f.place, f.alike)
             for f in results.found[:most]
@@ -156,7 +165,7 @@ def _kinds(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Sequenc
     return [hits for hits in found if hits.count]
 
 
-def _places(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Hits:
+def _places(snapshot: Snapshot, words: str, most: int, match: Match) -> Hits:
     """The regions and departments whose name or code the words are, for each question that can be asked of them."""
 
     def find(asked: str) -> Results:
@@ -169,7 +178,7 @@ def _places(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Hits:
             None,
         )
 
-    found = _found(snapshot, "place", words, find, tolerant)
+    found = _found(snapshot, "place", words, find, match)
     asked_of_places = [q for q in snapshot.questions if {"region", "department"} <= q.levels.keys()]
     hits = [
         Hit(question_address(q, {"x": f.x}), f.label, q.short, f.visible or bool(q.table.public_source))
@@ -179,14 +188,15 @@ def _places(snapshot: Snapshot, words: str, most: int, tolerant: bool) -> Hits:
     return Hits("Régions et départements", hits[:most], found.count * len(asked_of_places), "", found.instead)
 
 
-def _found(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], Results], tolerant: bool) -> Results:
-    """What `find` finds for the words; if that is nothing and it is `tolerant`, for the known words nearest to them."""
-    found = find(words)
-    if found.count or not tolerant:
-        return found
+def _found(snapshot: Snapshot, kind: str, words: str, find: Callable[[str], Results], match: Match) -> Results:
+    """What `find` finds for the words, or for the known words of a kind nearest to them."""
+    if match is not Match.NEAREST:
+        found = find(words)
+        if found.count or match is Match.EXACT:
+            return found
     nearest = [_nearest(snapshot, kind, word) for word in words.split()[:MAX_WORDS]]
     if None in nearest or not nearest:
-        return found
+        return Results([], 0)
     instead = " ".join(word for word in nearest if word)
     return replace(find(instead), instead=instead)
 
@@ -198,24 +208,30 @@ def _nearest(snapshot: Snapshot, kind: str, word: str) -> str | None:
     the second one, but is else right. A word with digits is no text.
     """
     plain = _plain(word)
-    known = {"kind": kind, "word": plain}
-    if snapshot.rows("SELECT 1 FROM found_word WHERE kind = $kind AND contains(word, $word) LIMIT 1", known):
-        return plain
+    nearest = snapshot.kept(("nearest", plain), lambda: _nearest_of_all(snapshot, plain))
+    return nearest.get(kind)
+
+
+def _nearest_of_all(snapshot: Snapshot, plain: str) -> Mapping[str, str]:
+    """The nearest word of each kind that has one: a query costs more than what it reads of the other kinds."""
+    rows = snapshot.rows("SELECT DISTINCT kind FROM found_word WHERE contains(word, $word)", {"word": plain})
+    same = {row["kind"]: plain for row in rows}
     if len(plain) < FEWEST_LETTERS or not plain.isalpha():
-        return None
+        return same
     errors = 1 if len(plain) < LONG_WORD else 2
     rows = snapshot.rows(
         """
-        SELECT word FROM (
-            SELECT word, texts, damerau_levenshtein(word, $word) AS whole,
+        SELECT kind, word FROM (
+            SELECT kind, word, texts, damerau_levenshtein(word, $word) AS whole,
                    damerau_levenshtein(left(word, length($word)), $word) AS beginning
             FROM found_word
-            WHERE kind = $kind AND length(word) >= length($word) - $errors AND left(word, 1) IN ($word[1], $word[2])
-        ) WHERE least(whole, beginning) <= $errors ORDER BY least(whole, beginning), whole, texts DESC, word LIMIT 1
+            WHERE length(word) >= length($word) - $errors AND left(word, 1) IN ($word[1], $word[2])
+        ) WHERE least(whole, beginning) <= $errors
+        QUALIFY row_number() OVER (PARTITION BY kind ORDER BY least(whole, beginning), whole, texts DESC, word) = 1
         """,
-        {**known, "errors": errors},
+        {"word": plain, "errors": errors},
     )
-    return str(rows[0]["word"]) if rows else None
+    return {row["kind"]: row["word"] for row in rows} | same
 
 
 def _plain(text: str) -> str:
