@@ -19,6 +19,7 @@ from chu_platform.portal.inputs import inputs_of
 from chu_platform.portal.kept_pages import Asked, KeptPage, KeptPages
 from chu_platform.portal.place_choices import control_asked_for, place_asked_for, profile_asked_for
 from chu_platform.portal.places import found_places
+from chu_platform.portal.profile import prepare_profiles
 from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import SEARCHED, Renderer
 from chu_platform.portal.views import view_of
@@ -70,12 +71,14 @@ class Pages:
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the pages that readers see first, and those that they asked for last, before a snapshot is served."""
-        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, LAST_MONTH)]
+        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, FUNNEL, LAST_MONTH)]
         first += [Asked(QUESTION, q.slug) for q in snapshot.questions]
         for asked in dict.fromkeys([*first, *self._kept.last_asked(MAX_PREPARED)]):
             # Whoever asks for a page that cannot be made is told so, and the log then has the reason.
             with suppress(Exception):
                 self._made(snapshot, asked)
+        with suppress(Exception):
+            prepare_profiles(snapshot)
 
     def download(self, request: Request) -> Response:
         """The rows or the chart of a part of a question's page."""

@@ -12,7 +12,7 @@ from chu_platform import french
 from chu_platform.portal import sentences
 from chu_platform.portal.charts.series import SHAPE_OF
 from chu_platform.portal.funnels import Subject, funnel_of_subject
-from chu_platform.portal.places import ESTABLISHMENT, LEVELS, REGION, Place
+from chu_platform.portal.places import ESTABLISHMENT, LEVELS, REGION, Place, listed_places
 from chu_platform.portal.profile_consultations import CONSULTATIONS, consultation_cells, consultations_part
 from chu_platform.portal.profile_mortality import mortality_part
 from chu_platform.portal.profile_parts import FRANCE, Compared, Part
@@ -58,6 +58,15 @@ def profile_of(snapshot: Snapshot, place: Place, others: Sequence[Place], region
     told = [p for p in parts if p.name != "entonnoir" or place.level == ESTABLISHMENT]
     findings = [str(text) for part in told for text in part.said[:1]]
     return Profile(place, others, compared, findings, parts, _withheld(snapshot, compared))
+
+
+def prepare_profiles(snapshot: Snapshot) -> None:
+    """Find what profiles have in common, such as scores and funnels: the first one then takes no longer than others."""
+    for subject in Subject:
+        funnel_of_subject(snapshot, subject, {})
+    for places in listed_places(snapshot).values():
+        for place in places[:1]:
+            profile_of(snapshot, place, [], None)
 
 
 def _apart(snapshot: Snapshot, compared: Sequence[Compared]) -> Sequence[Part]:

@@ -152,10 +152,7 @@ def _kinds(snapshot: Snapshot, words: str, most: int, match: Match) -> Sequence[
         if question.search is None:
             continue
         by_place = question.search == "etablissements"
-        if by_place:
-            results = establishments(snapshot, words, match)
-        else:
-            results = diagnoses(snapshot, question, words, match)
+        results = establishments(snapshot, words, match) if by_place else diagnoses(snapshot, question, words, match)
         hits = [
             Hit(question_address(question, {"x": f.x}), f.label, f.detail, f.visible, f.place, f.alike)
             for f in results.found[:most]

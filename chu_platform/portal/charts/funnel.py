@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chu_platform import french
-from chu_platform.portal.charts.grammar import Chart, Cloud, Dots, Line, Mark, Named, Point, Rule, value_axis
+from chu_platform.portal.charts.grammar import (
+    Chart,
+    Cloud,
+    Dots,
+    Line,
+    Mark,
+    Named,
+    Point,
+    Rule,
+    Shared,
+    value_axis,
+)
 from chu_platform.portal.charts.series import SHAPE_OF
 from chu_platform.portal.funnel_limits import LEVELS, Funnel
 
@@ -62,7 +73,7 @@ def funnel_chart(title: str, places: Sequence[Placed], funnel: Funnel, shown: Sh
         else:
             (above if beyond > 0 else below).append((point, _text(place, shown)))
     marks += [
-        Cloud(tuple(within), "cloud", "entre les limites à 99,8 %"),
+        Cloud(within, "cloud", "entre les limites à 99,8 %"),
         Dots(above, "signal", "au-dessus des limites à 99,8 %", "triangle"),
         Dots(below, "signal", "au-dessous des limites à 99,8 %", "wedge"),
     ]
@@ -71,7 +82,7 @@ def funnel_chart(title: str, places: Sequence[Placed], funnel: Funnel, shown: Sh
         f"Entonnoir de {french.counted(len(places), 'lieu', 'lieux')} autour de {_said(funnel.middle, shown)}. "
         f"{len(above)} au-dessus des limites à 99,8 %, {len(below)} au-dessous."
     )
-    return Chart(title, described, x, y, marks)
+    return Chart(title, described, x, y, [Shared(mark) for mark in marks])
 
 
 def marked(chart: Chart, places: Mapping[str, Placed], shown: Shown) -> Chart:

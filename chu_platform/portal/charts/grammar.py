@@ -6,8 +6,7 @@ its own. Marks of periods and of rows alone are in `period_marks` and `row_marks
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from itertools import groupby
 from math import floor
 from typing import Final, Protocol
@@ -56,7 +55,6 @@ SMALL_MARGIN: Final = 6
 RADIUS: Final = 4.5
 # A cloud of thousands of points is one path of short strokes, whose round ends are the dots.
 CLOUD_DOT: Final = 0.01
-MOST_CLOUDS: Final = 50
 Point = tuple[float, float]
 
 
@@ -298,16 +296,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Many points without words, which pages have in common: they are written once for each size."""
+    """Many points without words."""
 
-    points: tuple[Point, ...]
+    points: Sequence[Point]
     style: str
     label: str = ""
 
     def drawn(self, plot: Plot) -> Iterator[str]:
         """One path for all."""
         if self.points:
-            yield _cloud(self.points, self.style, plot.x, plot.y)
+            yield element("path", self.style, d=_dashes([plot.at(point) for point in self.points]))
 
     def key(self, _hatch: str, /) -> Key | None:
         """Three points."""
@@ -315,13 +313,27 @@ class Cloud:
         return _key(lambda x, y: element("path", self.style, d=_dashes([(x + n, y + 6.0) for n in (4, 11, 18)])), label)
 
 
-@lru_cache(maxsize=MOST_CLOUDS)
-def _cloud(points: tuple[Point, ...], style: str, x: Scale, y: Scale) -> str:
-    return element("path", style, d=_dashes([(x(px), y(py)) for px, py in points]))
-
-
 def _dashes(points: Sequence[Point]) -> str:
     return "".join(f"M{x:.1f} {y:.1f}h{CLOUD_DOT}" for x, y in points)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A mark that the charts of many pages have in common: it is written once for each size."""
+
+    mark: Mark
+    _written: dict[tuple[Scale, Scale], str] = field(default_factory=dict, compare=False, repr=False)
+
+    def drawn(self, plot: Plot) -> Iterator[str]:
+        """The elements of the mark."""
+        scales = (plot.x, plot.y)
+        if scales not in self._written:
+            self._written[scales] = "".join(self.mark.drawn(plot))
+        yield self._written[scales]
+
+    def key(self, hatch: str, /) -> Key | None:
+        """That of the mark."""
+        return self.mark.key(hatch)
 
 
 @dataclass(frozen=True)
