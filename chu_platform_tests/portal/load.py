@@ -5,16 +5,20 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from statistics import quantiles
+from urllib.parse import quote
 
+from chu_platform.portal.funnels import Subject
 from chu_platform_tests.portal.processes import PortalProcess
 from chu_platform_tests.portal.served import QUESTIONS
 
-LINK = re.compile(r'href="(/questions/[^"#/]+)"')
+VIEW = re.compile(r'href="(/questions/[^"#/]+)"')
+PLACE = re.compile(r'href="/profil\?lieu=([^"#&]+)"')
+CONTROL = re.compile(r'href="(/controle/[^"#]+)"')
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 SEARCHES = ("hopital", "clinique", "paris", "750712184", "asthme", "J45", "fracture", "tumeur maligne")
 REQUEST = "GET {} HTTP/1.1\r\nHost: portal\r\nAccept-Encoding: gzip\r\n\r\n"
@@ -25,6 +29,7 @@ class Load:
     """What readers have measured: the milliseconds of each answer, and answers that were no page."""
 
     milliseconds: list[float] = field(default_factory=list)
+    by_kind: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     cpu_seconds: float = 0.0
 
@@ -35,22 +40,55 @@ class Load:
 
     @property
     def text(self) -> str:
-        """A line with the figures."""
+        """A line with the figures, and a line for each kind of page."""
         pages, found = len(self.milliseconds), quantiles(self.milliseconds, n=100)
         return (
             f"{pages} pages, p50 {found[49]:.1f} ms, p95 {found[94]:.1f} ms, p99 {found[98]:.1f} ms, "
             f"{1000 * self.cpu_seconds / pages:.2f} ms of CPU time each, {len(self.failures)} failures"
+            + "".join(
+                f"\n  {kind}: {len(ms)}, p95 {quantiles(ms, n=20)[-1]:.1f} ms" for kind, ms in self.by_kind.items()
+            )
         )
 
 
-def addresses_of(portal: PortalProcess) -> Sequence[str]:
-    """Pages that readers ask for, as often as they do: a third of them home, story, method, searches."""
+# Of ten pages that readers ask for, how many are of each kind.
+SHARES = {"questions": 5, "profiles": 3, "others": 2}
+# Of each level so many places are also asked for beside three others.
+COMPARED = 20
+
+
+def addresses_of(portal: PortalProcess) -> Mapping[str, Sequence[str]]:
+    """Pages that readers ask for, by their kind: those that links and searches of the portal lead to."""
     views: dict[str, None] = {}
     for question in QUESTIONS:
-        views |= dict.fromkeys(unescape(a) for a in LINK.findall(portal.get(f"/questions/{question.slug}").text))
-    searches = [f"/recherche/{k}?q={w}" for k in ("etablissements", "diagnostics") for w in SEARCHES]
-    others = ["/", "/", "/", "/recit", "/methode", *(random.choice(searches).replace(" ", "%20") for _ in range(3))]
-    return [*views, *(others * (len(views) // 16 + 1))]
+        views |= dict.fromkeys(_links(portal, VIEW, f"/questions/{question.slug}"))
+    searches = [f"/recherche{k}?q={quote(w)}" for k in ("", "/etablissements", "/diagnostics") for w in SEARCHES]
+    funnels = [f"/entonnoir?sujet={subject.slug}" for subject in Subject]
+    quality = ["/qualite", *(f"/qualite?q={quote(w)}" for w in SEARCHES[:4])]
+    controls = _links(portal, CONTROL, "/dernier-mois")
+    often = ["/", "/recit", "/methode", "/dernier-mois", "/profil"] * 10
+    return {
+        "questions": list(views),
+        "profiles": _profiles(portal),
+        "others": [*often, *searches, *funnels, *quality, *controls],
+    }
+
+
+def _profiles(portal: PortalProcess) -> Sequence[str]:
+    """The profiles of all regions and departments and of the sites of some searches, and some beside three others."""
+    asked = ["/profil", *(f"/profil?q={quote(w)}" for w in SEARCHES[:3])]
+    places = list(dict.fromkeys(place for page in asked for place in _links(portal, PLACE, page)))
+    draw, compared = random.Random(0), []
+    for level in ("region", "department", "establishment"):
+        same = [place for place in places if place.startswith(level)]
+        assert len(same) > COMPARED or level == "region", f"{level}: {len(same)} places"
+        compared += [draw.sample(same, 4) for _ in range(COMPARED)]
+    return [f"/profil?lieu={p}" for p in places] + [f"/profil?lieu={p}&avec={','.join(q)}" for p, *q in compared]
+
+
+def _links(portal: PortalProcess, link: "re.Pattern[str]", address: str) -> Sequence[str]:
+    """What a page links to."""
+    return [unescape(found) for found in link.findall(portal.get(address).text)]
 
 
 def measure(portal: PortalProcess, readers: int, goes_on: Callable[[float], bool]) -> Load:
@@ -67,12 +105,18 @@ def measure(portal: PortalProcess, readers: int, goes_on: Callable[[float], bool
 
 
 async def _reader(
-    port: int, addresses: Sequence[str], load: Load, begun: float, goes_on: Callable[[float], bool], number: int
+    port: int,
+    addresses: Mapping[str, Sequence[str]],
+    load: Load,
+    begun: float,
+    goes_on: Callable[[float], bool],
+    number: int,
 ) -> None:
     draw = random.Random(number)
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     while goes_on(time.monotonic() - begun):
-        address = draw.choice(addresses)
+        (kind,) = draw.choices(list(SHARES), list(SHARES.values()))
+        address = draw.choice(addresses[kind])
         asked = time.perf_counter()
         writer.write(REQUEST.format(address).encode())
         header = await reader.readuntil(b"\r\n\r\n")
@@ -80,6 +124,7 @@ async def _reader(
         assert length, header
         await reader.readexactly(int(length[1]))
         load.milliseconds.append(1000 * (time.perf_counter() - asked))
+        load.by_kind.setdefault(kind, []).append(load.milliseconds[-1])
         # A search that finds one place leads to its page.
         if header.split(b" ", 2)[1] not in (b"200", b"303"):
             load.failures.append(f"{address}: {header[:20]!r}")
