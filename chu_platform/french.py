@@ -28,6 +28,8 @@ THOUSANDS: Final = re.compile(r"(?<=\d) (?=\d{3}(?:\D|$))")
 UNIT_NUMBER: Final = re.compile(r"(?:(?<=\bpour)|(?<=\bsur)) (?=\d)")
 # A page has a number several times: in charts of two widths and in a table.
 CACHED_NUMBERS: Final = 50_000
+# Those of all tables are a few hundred.
+CACHED_PERIODS: Final = 5_000
 MASKED: Final = "masqué"
 SEXES: Final = {"F": "Femmes", "M": "Hommes", "all": "Femmes et hommes"}
 
@@ -85,6 +87,7 @@ def month(when: date) -> str:
     return format_date(when, "MMMM y", FRENCH)
 
 
+@lru_cache(maxsize=CACHED_PERIODS)
 def period(grain: str, start: date, end: date) -> str:
     """A period, `end` excluded: "mars 2019", "1er trimestre 2019", "2019", "juin 2015 à mars 2023"."""
     if grain == "month":

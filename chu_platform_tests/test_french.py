@@ -1,8 +1,11 @@
 """Numbers, dates and lists as the French write them; the expected texts are written by hand."""
 
+import random
 from datetime import date
+from decimal import Decimal
 
 import pytest
+from babel.numbers import format_decimal
 
 from chu_platform import french
 
@@ -23,6 +26,15 @@ pytestmark = pytest.mark.unit
 )
 def test_numbers_have_a_comma_and_narrow_spaces(value: float, digits: int, text: str) -> None:
     assert french.number(value, digits) == text
+
+
+def test_numbers_are_those_of_babel_except_for_the_minus_sign_and_minus_zero() -> None:
+    draw = random.Random(1)
+    for _ in range(2000):
+        value, digits = draw.uniform(-1, 1) * 10 ** draw.randint(-4, 9), draw.randint(0, 4)
+        rounded = round(Decimal(value), digits) + 0
+        shown = format_decimal(rounded, f"#,##0.{'0' * digits}", "fr").replace("-", "\u2212")
+        assert french.number(value, digits) == shown, (value, digits)
 
 
 def test_a_unit_never_leaves_its_number() -> None:

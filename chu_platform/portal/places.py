@@ -48,6 +48,8 @@ class Place:
 
 def place_of(snapshot: Snapshot, key: str) -> Place | None:
     """The place of an address; None if there is none."""
+    if territory := _territories(snapshot).get(key):
+        return territory
     return snapshot.kept(("place", key), lambda: _named(snapshot, *key.split(":", 1)) if ":" in key else None)
 
 
@@ -85,11 +87,22 @@ def found_places(snapshot: Snapshot, words: str) -> Sequence[Place]:
 
 def listed_places(snapshot: Snapshot) -> Mapping[str, Sequence[Place]]:
     """The regions and the departments, by the label of their level."""
-    _prepare(snapshot)
-    rows = snapshot.rows(
-        f"SELECT * EXCLUDE (text) FROM profile_place WHERE level <> '{ESTABLISHMENT}' ORDER BY strip_accents(label), code"
-    )
-    return {f"{LEVELS[level]}s": [_place(r) for r in rows if r["level"] == level] for level in (REGION, DEPARTMENT)}
+    places = _territories(snapshot).values()
+    return {f"{LEVELS[level]}s": [p for p in places if p.level == level] for level in (REGION, DEPARTMENT)}
+
+
+def _territories(snapshot: Snapshot) -> Mapping[str, Place]:
+    """The regions and the departments by their keys, in order of their names."""
+
+    def find() -> Mapping[str, Place]:
+        _prepare(snapshot)
+        rows = snapshot.rows(
+            f"SELECT * EXCLUDE (text) FROM profile_place WHERE level <> '{ESTABLISHMENT}' "
+            "ORDER BY strip_accents(label), code"
+        )
+        return {place.key: place for place in map(_place, rows)}
+
+    return snapshot.once("territories", find)
 
 
 def _place(row: Mapping[str, Any]) -> Place:

@@ -1,7 +1,6 @@
 """Care quality in a profile: every result of HAS with its place among all sites, beside others."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -12,34 +11,52 @@ from chu_platform.portal.charts.strip import strip
 from chu_platform.portal.places import DEPARTMENT, ESTABLISHMENT, REGION
 from chu_platform.portal.profile_parts import NONE, Compared, Part
 from chu_platform.portal.reader import Snapshot
+from chu_platform.tables.spark_sql import ALL
+
+# The results of a place by indicator and campaign.
+Results = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
-def _results(snapshot: Snapshot, compared: Compared) -> Mapping[tuple[str, str], Mapping[str, Any]]:
-    """The care-quality results of a place by indicator and campaign: of a site, or the median of the sites of a place."""
-    if compared.level == ESTABLISHMENT:
+def _results(snapshot: Snapshot, compared: Compared) -> Results:
+    """The care-quality results of a place: those of a site, or the medians of the sites of a place."""
+    if compared.level != ESTABLISHMENT:
+        return _medians(snapshot).get((compared.level, compared.code), {})
+
+    def find() -> Results:
         rows = snapshot.rows(
             "SELECT *, NULL AS of_sites FROM published_quality WHERE site_finess = $finess", {"finess": compared.finess}
         )
-    else:
-        column = {DEPARTMENT: "department_code", REGION: "region_code"}.get(compared.level)
-        where = f"{column} = $code" if column else "true"
-        rows = snapshot.rows(
-            f"""
-            SELECT indicator_key, campaign_year, any_value(indicator_label) AS indicator_label, any_value(unit) AS unit,
-                   quantile_cont(value, 0.5) AS value, count(value) AS of_sites, any_value(sites) AS sites,
-                   any_value(national_p20) AS national_p20, any_value(national_median) AS national_median,
-                   any_value(national_p80) AS national_p80
-            FROM published_quality WHERE {where} GROUP BY indicator_key, campaign_year HAVING count(value) > 0
-            """,
-            {"code": compared.code} if column else {},
-        )
-    return {(r["indicator_key"], r["campaign_year"]): r for r in rows}
+        return {(r["indicator_key"], r["campaign_year"]): r for r in rows}
+
+    return snapshot.kept(("profile quality", compared.code), find)
+
+
+def _medians(snapshot: Snapshot) -> Mapping[tuple[str, str], Results]:
+    """The medians of the sites of every department, of every region and of France, by level and code."""
+
+    def find() -> Mapping[tuple[str, str], Results]:
+        found: dict[tuple[str, str], dict[tuple[str, str], Mapping[str, Any]]] = {}
+        for level, code in ((DEPARTMENT, "department_code"), (REGION, "region_code"), ("france", f"'{ALL}'")):
+            rows = snapshot.rows(
+                f"""
+                SELECT {code} AS code, indicator_key, campaign_year, any_value(indicator_label) AS indicator_label,
+                       any_value(unit) AS unit, quantile_cont(value, 0.5) AS value, count(value) AS of_sites,
+                       any_value(sites) AS sites, any_value(national_p20) AS national_p20,
+                       any_value(national_median) AS national_median, any_value(national_p80) AS national_p80
+                FROM published_quality GROUP BY code, indicator_key, campaign_year HAVING count(value) > 0
+                """
+            )
+            for r in rows:
+                found.setdefault((level, r["code"]), {})[r["indicator_key"], r["campaign_year"]] = r
+        return found
+
+    return snapshot.once("profile quality", find)
 
 
 def quality_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part:
     """Every result of the place by indicator and campaign, with its place among all sites."""
     own, *rest = compared
-    found = {c: snapshot.kept(("profile quality", c.level, c.code), partial(_results, snapshot, c)) for c in compared}
+    found = {c: _results(snapshot, c) for c in compared}
     results, others = found[own], [(c, found[c]) for c in rest if c.place]
     is_site = own.level == ESTABLISHMENT
     columns = [("Indicateur", False), ("Campagne", True)]

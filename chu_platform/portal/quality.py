@@ -68,6 +68,10 @@ def results_of(snapshot: Snapshot, column: str, code: str) -> Rows:
 
 def nation(snapshot: Snapshot) -> Rows:
     """How the results of all sites are distributed, for the last campaign of each indicator."""
+    return snapshot.once("quality of all sites", lambda: _nation(snapshot))
+
+
+def _nation(snapshot: Snapshot) -> Rows:
     rows = snapshot.rows(
         """
         SELECT DISTINCT indicator_label, unit, campaign_year, sites, national_p20, national_median, national_p80
