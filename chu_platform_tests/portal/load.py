@@ -78,7 +78,8 @@ def _profiles(portal: PortalProcess) -> Sequence[str]:
     """The profiles of all regions and departments and of the sites of some searches, and some beside three others."""
     asked = ["/profil", *(f"/profil?q={quote(w)}" for w in SEARCHES[:3])]
     places = list(dict.fromkeys(place for page in asked for place in _links(portal, PLACE, page)))
-    draw, compared = random.Random(0), []
+    draw = random.Random(0)
+    compared: list[list[str]] = []
     for level in ("region", "department", "establishment"):
         same = [place for place in places if place.startswith(level)]
         assert len(same) > COMPARED or level == "region", f"{level}: {len(same)} places"
