@@ -34,7 +34,7 @@ CONSTANT = {
     "kpi_mortality": {"level", "is_masked"},
     "kpi_deaths_by_month": {"period_grain", "is_masked"},
     "kpi_follow_up": {"period_grain", "level", "outcome"},
-    "kpi_use_concentration": {"period_grain", "level", "code"},
+    "kpi_use_concentration": {"period_grain", "level", "code", "label"},
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
     "death_coverage": {"age_group"},
     "published_quality": {"campaign_year", "indicator_key", "unit", "sites"},
