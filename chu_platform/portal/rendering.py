@@ -322,7 +322,9 @@ class Renderer:
             ),
             "compared": [(c.label, choice.without(c.other)) for c in view.courses if c.other],
             "most_compared": len(OTHERS),
-            "adding": [replace(f, name=f"{ADDED}{f.name}") for f in fields if f.name != PERIOD],
+            "adding": [
+                replace(f, name=f"{ADDED}{f.name}", label=f"À ajouter : {f.label}") for f in fields if f.name != PERIOD
+            ],
             "kept": [(name, value) for name, value in parse_qsl(urlsplit(choice.address()).query) if name != MEASURE],
             "dots": both(dots(view.dots_chart), "comparaison") if len(view.dots_chart.rows) > 1 else None,
             "peers_table": (

@@ -31,7 +31,9 @@ def test_it_makes_all_that_depends_on_months_in_order() -> None:
     tables = tables_of_months()
     assert {t for t in catalogue() if t.partition_scheme is MONTHLY} <= {*tables}
     assert {t.name for t in tables if t.layer is Layer.KPIS} == {
-        t.name for t in catalogue() if t.layer is Layer.KPIS and re.search("consultation|hospital|follow_up", t.name)
+        t.name
+        for t in catalogue()
+        if t.layer is Layer.KPIS and re.search("consultation|hospital|follow_up|use", t.name)
     }
     assert patient in tables and not {fact_death, DEATHS} & {*tables}
     made: set[object] = set()
