@@ -14,7 +14,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The table of the indicator, from the tables that `care_indicators` has prepared."""
     first = dict(
         connection.execute(
-            "SELECT patient, min(date) FROM consultation WHERE patient IN (SELECT id FROM patient) GROUP BY patient"
+            "SELECT c.patient, min(c.date) FROM consultation c JOIN patient p ON p.id = c.patient GROUP BY c.patient"
         ).fetchall()
     )
     found = connection.execute(
