@@ -116,9 +116,11 @@ def test_births_that_are_no_date_are_unknown(connection: duckdb.DuckDBPyConnecti
 def test_periods_run_from_the_first_event_to_the_last(connection: duckdb.DuckDBPyConnection) -> None:
     patients(connection, [(1, "male", "1/1/1950"), (2, "female", "2/1/2020"), (3, "female", "unknown")])
     columns = (
-        '"Num_consultation" INTEGER, "Id_patient" INTEGER, "Code_diag" VARCHAR, "Date" DATE, "Id_prof_sante" VARCHAR'
+        '"Num_consultation" INTEGER, "Id_patient" INTEGER, "Code_diag" VARCHAR, "Date" DATE, "Id_prof_sante" VARCHAR, '
+        '"Heure_debut" VARCHAR, "Heure_fin" VARCHAR'
     )
-    events = [(1, 1, "A00", date(2019, 11, 10), "P"), (2, 9, None, date(2020, 2, 3), "P")]
+    slot = ("08:00:00", "12:00:00")
+    events = [(1, 1, "A00", date(2019, 11, 10), "P", *slot), (2, 9, None, date(2020, 2, 3), "P", *slot)]
     source(connection, "Consultation", columns, events)
     create_consultations(connection)
     periods = found(
