@@ -16,7 +16,7 @@ from chu_platform.command import go_on_as, run_command
 from chu_platform.errors import ChuError
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
-from chu_platform.settings import Settings, load_settings
+from chu_platform.settings import Settings, is_utf_8, load_settings
 
 if TYPE_CHECKING:
     from chu_platform.automation.main_job import FailedAsset
@@ -431,6 +431,8 @@ def demo_pack(
     """Write a synthetic pack with the layout of a delivery, and the expected values of the indicators."""
     from chu_platform.demo.pack import write_pack
 
+    if not is_utf_8(folder):
+        raise ChuError("the name of the folder is not valid UTF-8: choose another one")
     write_pack(folder, scale, seed)
 
 

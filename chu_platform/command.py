@@ -26,6 +26,12 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
         interrupted = True
         raise KeyboardInterrupt
 
+    def report(unraisable: "sys.UnraisableHookArgs") -> None:
+        # A finalizer was interrupted: the interrupt is repeated (`interrupts`), and needs no traceback.
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = report
     try:
         # SIGINT is set as well, because a shell without job control starts background commands with SIGINT ignored.
         for name in (signal.SIGINT, signal.SIGTERM):

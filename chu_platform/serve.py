@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,18 +93,21 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
         delete_abandoned(settings.copies_folder)
         stack.callback(delete_abandoned, settings.copies_folder)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
-        code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
-        children = [stack.enter_context(code)]
-        _wait_for_socket(code, folder / SOCKET)
-        workspace = ("-w", str(shared))
         address = f"http://{HOST}:{port}"
         ui_place, portal_place = (port, "/server_info"), (portal_port, "/sante")
-        ui_command = (module, "-h", HOST, "-p", str(port), *workspace)
-        ui = stack.enter_context(_Child(name, ui_command, logs, _answers_at(*ui_place)))
+        # First, because it needs no other server, and more people wait for it.
         portal_command = ("chu_platform.portal", str(portal_port), address)
         portal = stack.enter_context(_Child("portal", portal_command, logs, _answers_at(*portal_place)))
-        children += [ui, portal]
-        _wait_for_answers(children, {ui: ui_place, portal: portal_place})
+        _wait_for_answer([portal], portal, portal_place)
+        say(f"portal      http://{HOST}:{portal_port}")
+        code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
+        children = [portal, stack.enter_context(code)]
+        _wait_for_socket(code, folder / SOCKET)
+        workspace = ("-w", str(shared))
+        ui_command = (module, "-h", HOST, "-p", str(port), *workspace)
+        ui = stack.enter_context(_Child(name, ui_command, logs, _answers_at(*ui_place)))
+        children.append(ui)
+        _wait_for_answer(children, ui, ui_place)
 
         def start_daemon() -> None:
             # Started after the webserver, because in a new DAGSTER_HOME both would create the same files.
@@ -114,7 +117,6 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
         refresh = stack.enter_context(_materializing()) if option == REFRESH else None
         if option is None:
             start_daemon()
-        say(f"portal      http://{HOST}:{portal_port}")
         say(f"Dagster UI  {address}{' (read-only)' if option == READ_ONLY else ''}")
         say(f"documents   {address}{DOCUMENTS_ROOT}")
         say(f"lake        {settings.lake_place}")
@@ -306,16 +308,16 @@ def _require_alive(children: Sequence[_Child]) -> None:
             raise ChuError(f"{child.name} ended; its log is {child.log}")
 
 
-def _wait_for_answers(children: Sequence[_Child], places: Mapping[_Child, tuple[int, str]]) -> None:
-    """Wait until each child answers at its port and path. Raises ChuError if one ends, or after START_TIMEOUT."""
+def _wait_for_answer(children: Sequence[_Child], child: _Child, place: tuple[int, str]) -> None:
+    """Wait until a child answers at its port and path. Raises ChuError if a child ends, or after START_TIMEOUT."""
     deadline = time.monotonic() + START_TIMEOUT
-    for child, (port, path) in places.items():
-        while http_status(HOST, port, path, 5) != http.HTTPStatus.OK:
-            _require_alive(children)
-            if time.monotonic() > deadline:
-                raise ChuError(f"{child.name} does not answer on port {port}: see {child.log}")
-            time.sleep(0.1)
-        child.note_answer()
+    port, path = place
+    while http_status(HOST, port, path, 5) != http.HTTPStatus.OK:
+        _require_alive(children)
+        if time.monotonic() > deadline:
+            raise ChuError(f"{child.name} does not answer on port {port}: see {child.log}")
+        time.sleep(0.1)
+    child.note_answer()
 
 
 def _answers_at(port: int, path: str) -> Callable[[float], bool]:

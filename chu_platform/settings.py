@@ -33,6 +33,11 @@ ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 PATTERNS = re.compile(r"[*?\[\x00-\x1f]")
 
 
+def is_utf_8(name: str | Path) -> bool:
+    """Whether the name of a file or folder is valid UTF-8."""
+    return os.fsencode(name) == str(name).encode(errors="replace")
+
+
 class Settings(BaseSettings):
     """The settings. The environment variable of a setting is `CHU_` and its name in upper case."""
 
@@ -73,7 +78,7 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _is_utf_8(cls, value: object) -> object:
-        if isinstance(value, str | Path) and os.fsencode(value) != str(value).encode(errors="replace"):
+        if isinstance(value, str | Path) and not is_utf_8(value):
             raise ValueError("the name of the folder is not valid UTF-8, and no engine can read it: rename the folder")
         return value
 

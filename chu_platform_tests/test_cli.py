@@ -157,6 +157,19 @@ def test_a_failure_nobody_foresaw_tells_no_value(
     assert name not in log.read_text()
 
 
+@pytest.mark.unit
+def test_a_pack_below_a_name_that_is_not_utf_8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/p\xe9x"))
+    monkeypatch.setattr(sys, "argv", ["chu", "demo-pack", str(folder)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "chu: the name of the folder is not valid UTF-8: choose another one\n"
+    assert not folder.exists()
+
+
 @pytest.mark.integration
 def test_one_main_job_at_a_time(tmp_path: Path) -> None:
     with exclusive(Settings(home=tmp_path)):
