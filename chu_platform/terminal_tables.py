@@ -13,6 +13,7 @@ from chu_platform import french
 from chu_platform.editions.readable import released_relation
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.release.publication_coverage import published as coverage
+from chu_platform.storage.edition_manifest import published_edition
 from chu_platform.storage.lake import Lake
 
 WIDTH: Final = 160
@@ -24,8 +25,12 @@ def print_indicators(lake: Lake) -> None:
     grid = Grid(title="Les indicateurs (publiés)", title_justify="left")
     for heading in ("Indicateur", "Période", "Sujet", "Valeur", "IC à 95 %", "Numérateur et dénominateur"):
         grid.add_column(heading, overflow="fold")
+    edition = published_edition(lake.place)
     for indicator in indicators():
         label = indicator.masked.label.removesuffix(" (publié)")
+        if indicator.masked.in_editions and not (edition and edition.version(indicator.masked) is not None):
+            grid.add_row(label, "-", "dans aucune édition : chu release", "-", "-", "-", end_section=True)
+            continue
         lines = _summary(lake, indicator)
         for number, line in enumerate(lines):
             grid.add_row(label if number == 0 else "", *line, end_section=number == len(lines) - 1)
