@@ -120,8 +120,9 @@ class SensorState:
 
     `files`: files that have arrived lately, by path. `requested`: key of the content last requested, by reading unit.
     `request_counts`: number of requests by reading unit. `messages`: digests of the messages of the last evaluation,
-    which are logged only once. `listing`: key of the files at the last evaluation. `listed_at`: since when it is this
-    one. `hashing`: see `Hashing`.
+    which are logged only once. `listing`: key of the files at the last evaluation, by their fingerprints as far as they
+    are known. `seen`: their key by size, times and inode. `listed_at`: since when this is the same. `hashing`: see
+    `Hashing`.
 
     Dagster stores the cursor with each evaluation, so it holds no files whose fingerprint is known for long.
     """
@@ -133,6 +134,7 @@ class SensorState:
     listing: str = ""
     listed_at: float = 0.0
     hashing: Hashing | None = None
+    seen: str = ""
 
     @staticmethod
     def from_cursor(cursor: str | None) -> "SensorState":
@@ -153,6 +155,7 @@ class SensorState:
             stored.get("listing", ""),
             stored.get("listed_at", 0.0),
             Hashing(**hashing) if hashing else None,
+            stored.get("seen", ""),
         )
 
     def cursor(self) -> str:
@@ -165,6 +168,7 @@ class SensorState:
             "listing": self.listing,
             "listed_at": self.listed_at,
             "hashing": asdict(self.hashing) if self.hashing else None,
+            "seen": self.seen,
         }
         return json.dumps(stored, separators=(",", ":"))
 
@@ -317,10 +321,13 @@ def evaluate(
     listing = _key([f"{p} {found.fingerprints.get(files[p]) or s}" for p, s in sorted(states.items())], None)
     # Not while a file still grows: the register would hold each of its sizes.
     at_rest = listing == state.listing
-    if not at_rest:
+    seen = _key([f"{p} {s}" for p, s in sorted(states.items())], None)
+    # A fingerprint that becomes known changes the listing, but no file.
+    if seen != state.seen:
         # The first evaluation does not see a change, but the files as they are.
         last_change = max((s.changed_ns for s in states.values()), default=0) / 1e9
-        state.listing, state.listed_at = listing, now if state.listing else last_change
+        state.seen, state.listed_at = seen, now if state.listing else last_change
+    state.listing = listing
     report = delivery_report.name
     is_due = at_rest and not found.to_hash and "" not in found.arriving.values()
     # The reports are made after each run that reads something.

@@ -334,6 +334,24 @@ def test_a_large_file_is_hashed_once_by_a_run(
     assert sensor.messages == []
 
 
+def test_a_fingerprint_that_becomes_known_is_no_change_of_the_files(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the register of deliveries would be made again, although it holds these files."""
+    monkeypatch.setattr(arriving_files, "MAX_BYTES", 4)
+    sensor.drop(STAYS, b"whole")
+    assert sensor.look(3) == ["fingerprints"]
+    before = json.loads(sensor.cursor or "")
+    compute_fingerprints(sensor)
+    sensor.look(5)
+    after = json.loads(sensor.cursor or "")
+    assert after["listing"] != before["listing"], "otherwise the test is empty"
+    assert after["listed_at"] == before["listed_at"]
+    sensor.drop(STAYS, b"other")
+    sensor.look(3)
+    assert json.loads(sensor.cursor or "")["listed_at"] != before["listed_at"]
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_the_checksum_of_a_large_file_is_compared_by_a_run(
     sensor: Sensor, hashed: list[str], monkeypatch: pytest.MonkeyPatch, algorithm: str
