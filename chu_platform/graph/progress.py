@@ -12,6 +12,7 @@ import duckdb
 from chu_platform.storage.lake import Write
 
 INTERVAL_SECONDS: Final = 10.0
+KILOBYTE: Final = 1e3
 MEGABYTE: Final = 1e6
 
 
@@ -51,7 +52,7 @@ class StepProgress:
             read = self._percentage()
         if not 0 <= read < 100:  # -1: a query without a known end
             return ""
-        return f"{read:.0f} % of {self._size / MEGABYTE:.0f} MB of {self._file} read by this query"
+        return f"{read:.0f} % of {_amount(self._size)} of {self._file} read by this query"
 
     def _written(self) -> str:
         written = 0
@@ -59,7 +60,7 @@ class StepProgress:
             written = sum(f.stat().st_size for f in self.write.files)
         before = self.last_size() if self.last_size and written else 0
         share = f" ({100 * written / before:.0f} % of last time)" if before else ""
-        return f"{written / MEGABYTE:.0f} MB written{share}"
+        return f"{_amount(written)} written{share}"
 
     def _left(self, elapsed: float) -> str:
         if self.last_seconds is None:
@@ -67,6 +68,11 @@ class StepProgress:
         if elapsed < self.last_seconds:
             return f"about {self.last_seconds - elapsed:.0f} s left"
         return f"longer than usual, {self.last_seconds:.0f} s last time"
+
+
+def _amount(size: int) -> str:
+    """Bytes in words: in kB below a megabyte."""
+    return f"{size / KILOBYTE:.0f} kB" if 0 < size < MEGABYTE else f"{size / MEGABYTE:.0f} MB"
 
 
 @contextmanager

@@ -57,6 +57,12 @@ def test_a_step_that_waits_for_the_engine_says_so(write: Write) -> None:
     assert shown.line(20) == "dimensions/dim_region: 20 s, 0 MB written"
 
 
+def test_sizes_below_a_megabyte_are_in_kilobytes(write: Write) -> None:
+    shown = StepProgress("sources/iqss_2019", write)
+    shown.watch("iqss.csv", 310_000, lambda: 72.0)
+    assert shown.line(10) == "sources/iqss_2019: 10 s, 72 % of 310 kB of iqss.csv read by this query, 0 MB written"
+
+
 @pytest.mark.parametrize("percentage", [lambda: -1.0, lambda: 100.0, nothing])
 def test_a_query_without_a_known_end_has_no_percentage(write: Write, percentage: Callable[[], float]) -> None:
     shown = StepProgress("sources/deces", write)
