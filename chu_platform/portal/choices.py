@@ -161,13 +161,12 @@ def with_added(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) 
 
     Raises Refused where there are as many already as can be compared.
     """
+    written = list(given)
     question = snapshot.question(slug)
-    if question is None or not question.parameters:
+    if question is None or not any(name.startswith(ADDED) for name, _ in written):
         return None
     adding = {f"{ADDED}{p.name}": p for p in question.parameters}
-    asked = single(given, [*(p.name for p in question.parameters), PERIOD, MEASURE, *OTHERS, *adding])
-    if not asked.keys() & adding.keys():
-        return None
+    asked = single(written, [*(p.name for p in question.parameters), PERIOD, MEASURE, *OTHERS, *adding])
     kept = {name: value for name, value in asked.items() if value and name not in adding}
     free = next((name for name in OTHERS if name not in kept), None)
     if free is None:
