@@ -12,14 +12,16 @@ AGES: Final = {band: french.age_band(band) for band in (ALL, *AGE_BANDS, UNKNOWN
 PLACE_LEVELS: Final[Mapping[str, LevelTexts]] = {
     "total": LevelTexts("Ensemble", per=100),
     "unattached": LevelTexts("Sans établissement", ", sans établissement auquel rattacher la consultation", per=100),
-    "region": LevelTexts("Région", " dans la région", per=100),
-    "department": LevelTexts("Département", " dans le département", per=100),
-    "establishment": LevelTexts("Établissement", " dans l’établissement", per=100_000, first="nombre"),
+    "region": LevelTexts("Région", " dans la région", "régions", per=100),
+    "department": LevelTexts("Département", " dans le département", "départements", per=100),
+    "establishment": LevelTexts(
+        "Établissement", " dans l’établissement", "établissements", searched=True, per=100_000, first="nombre"
+    ),
 }
 DIAGNOSIS_LEVELS: Final[Mapping[str, LevelTexts]] = {
-    "chapter": LevelTexts("Chapitre", " pour un diagnostic de ce chapitre"),
-    "category": LevelTexts("Catégorie", " pour un diagnostic de cette catégorie"),
-    "leaf": LevelTexts("Diagnostic", " pour ce diagnostic"),
+    "chapter": LevelTexts("Chapitre", " pour un diagnostic de ce chapitre", "chapitres"),
+    "category": LevelTexts("Catégorie", " pour un diagnostic de cette catégorie", searched=True),
+    "leaf": LevelTexts("Diagnostic", " pour ce diagnostic", searched=True),
 }
 SEX: Final = Parameter("sexe", "Sexe", ("sex",), "all", SEXES, options={"sex": "sex = $value"})
 AGE: Final = Parameter("age", "Âge", ("age_band",), "all", AGES, options={"age-band": "age_band = $value"})

@@ -41,9 +41,9 @@ OUTCOMES: Final = {
 }
 GROUPS: Final[Mapping[str, LevelTexts]] = {
     "total": LevelTexts("Ensemble des séjours"),
-    "sex": LevelTexts("Sexe"),
-    "age_band": LevelTexts("Tranche d’âge"),
-    "chapter": LevelTexts("Chapitre"),
+    "sex": LevelTexts("Sexe", plural="sexes"),
+    "age_band": LevelTexts("Tranche d’âge", plural="tranches d’âge", ordered=True),
+    "chapter": LevelTexts("Chapitre", plural="chapitres"),
 }
 GROUP_KEY: Final = "period_grain, period_start, level, code"
 # Labels of the groups that are not of a dimension.

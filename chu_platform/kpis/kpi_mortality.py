@@ -363,8 +363,8 @@ kpi_mortality = Indicator(
         "compte leurs décès, mais pas leur population, et son indice en est plus élevé. Comparez de préférence des régions.",
         levels={
             FRANCE: LevelTexts("France"),
-            REGION: LevelTexts("Région", " dans la région"),
-            DEPARTMENT: LevelTexts("Département", " dans le département"),
+            REGION: LevelTexts("Région", " dans la région", "régions"),
+            DEPARTMENT: LevelTexts("Département", " dans le département", "départements"),
         },
         yearly=True,
         has_map=True,

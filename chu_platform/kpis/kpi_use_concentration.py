@@ -492,6 +492,8 @@ kpi_use_concentration = Indicator(
         levels={
             "patients": LevelTexts(
                 "Patients",
+                plural="patients",
+                ordered=True,
                 measures=("patients",),
                 beware="Cette part décrit d’abord l’échantillon",
                 notice="Les données portent sur un échantillon fixe de patients, et commencent en cours de route : au début tous "
@@ -499,6 +501,8 @@ kpi_use_concentration = Indicator(
             ),
             "slot": LevelTexts(
                 "Créneau",
+                plural="créneaux",
+                ordered=True,
                 measures=("consultations",),
                 beware="Les données n’ont pas d’heures, seulement des créneaux",
                 notice="Trois créneaux sont livrés (8 h à 12 h, 13 h à 18 h, 20 h à 23 h), et de rares consultations de 20 h à 2 h. "
@@ -507,6 +511,8 @@ kpi_use_concentration = Indicator(
             ),
             "most_frequent": LevelTexts(
                 "Patients qui consultent le plus",
+                plural="patients qui consultent le plus",
+                ordered=True,
                 measures=("concentration",),
                 beware="Le hasard suffit à faire des patients fréquents",
                 notice="Si tous consultaient avec la même probabilité, quelques-uns consulteraient quand même plus que d’autres. "

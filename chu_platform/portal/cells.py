@@ -23,17 +23,6 @@ MAX_PERIODS: Final = 200
 MIN_VALUES_FOR_QUANTILES: Final = 5
 # Levels whose cell is not one of several places: it has no rank, and is compared with the regions.
 WHOLE_LEVELS: Final = ("total", "unattached", "france")
-PLURALS: Final = {
-    "sex": "sexes",
-    "age_band": "tranches d’âge",
-    "region": "régions",
-    "department": "départements",
-    "establishment": "établissements",
-    "chapter": "chapitres",
-    "patients": "patients",
-    "slot": "créneaux",
-    "most_frequent": "patients qui consultent le plus",
-}
 # SQL condition of the rows of regions: what lies elsewhere, or nobody knows where, is none of them.
 ARE_REGIONS: Final = f"region_code NOT IN ('{ALL}', '{ELSEWHERE}', '{UNKNOWN}')"
 BAND_START: Final = re.compile(r"\d+")
@@ -365,7 +354,7 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
     natural = False
     if "level" in x:
         condition, shared, title = _same_level(question, x)
-        natural = shared["level"] in ("age_band", "patients", "slot", "most_frequent")
+        natural = question.levels[str(shared["level"])].ordered
     elif "profession" in x:
         shared = {"whole": WHOLE_PROFESSION}
         if x["speciality"] == WHOLE_PROFESSION:
@@ -398,7 +387,11 @@ def _same_level(question: Question, x: X) -> tuple[str, dict[str, object], str]:
     if level not in ("category", "leaf"):
         shared = {c: value for c, value in x.items() if c not in ("level", "code")}
         equal = "".join(f" AND {sql_name(c)} = ${c}" for c in shared)
-        return f"level = $level AND code <> '{UNKNOWN}'{equal}", {**same, **shared}, f"Les {PLURALS[level]}"
+        return (
+            f"level = $level AND code <> '{UNKNOWN}'{equal}",
+            {**same, **shared},
+            f"Les {question.levels[level].plural}",
+        )
     inside = "chapter_code" if level == "category" else "category_code"
     condition = (
         f"level = $level AND code <> '{UNKNOWN}' AND code IN "

@@ -10,7 +10,7 @@ from typing import Final
 
 from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
-from chu_platform.portal.cells import PLURALS, WHOLE_LEVELS, Offered, Row, X, chosen, history, offered, relation
+from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
 from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
@@ -18,11 +18,6 @@ from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 
 MAX_VALUE_LENGTH: Final = 200
-# Levels that a list can hold; the others are searched.
-LISTED_LEVELS: Final = (
-    *WHOLE_LEVELS,
-    *("sex", "age_band", "region", "department", "chapter", "patients", "slot", "most_frequent"),
-)
 # From the youngest; the unknown one last.
 BAND_ORDER: Final = "try_cast(regexp_extract(code, '[0-9]+') AS INT) NULLS LAST"
 UNREADABLE: Final = (
@@ -208,8 +203,10 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
         return [("", [(value, label) for value, label in parameter.value_labels.items() if value in there])]
     if list(parameter.columns) == ["level", "code"]:
         groups = []
-        for level in LISTED_LEVELS:
-            order = BAND_ORDER if level in ("age_band", "most_frequent") else "strip_accents(label)"
+        for level, texts in question.levels.items():
+            if texts.searched:
+                continue
+            order = f"{BAND_ORDER}, strip_accents(label)" if texts.ordered else "strip_accents(label)"
             rows = snapshot.rows(
                 f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY code = $unknown, {order}",
                 {"level": level, "unknown": UNKNOWN},
@@ -223,8 +220,7 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
                     )
                     for r in rows
                 ]
-                several = french.capital(PLURALS[level]) if len(rows) > 1 else question.levels[level].label
-                groups.append((several, listed))
+                groups.append((french.capital(texts.plural) if len(rows) > 1 else texts.label, listed))
         return groups
     if list(parameter.columns) == ["profession", "speciality"]:
         rows = snapshot.rows(

@@ -129,12 +129,13 @@ class _RecordedAddresses(Addresses):
 
 
 def start_addresses(snapshot: Snapshot) -> Sequence[str]:
-    """The home page, the story, the method, care quality and the questions."""
+    """The home page, the story, the method, care quality, the register of deaths and the questions."""
     return [
         addresses.HOME,
         addresses.STORY,
         addresses.METHOD,
         addresses.QUALITY,
+        addresses.REGISTER,
         *(question_address(q, {}) for q in snapshot.questions),
     ]
 

@@ -29,7 +29,7 @@ Handler = Callable[[Request], Response]
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
 EVERYTHING: Final = "everything"
-PROFILE, FUNNEL, CONTROL, LAST_MONTH = "profile", "funnel", "control", "last month"
+PROFILE, FUNNEL, CONTROL, LAST_MONTH, REGISTER = "profile", "funnel", "control", "last month", "register"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.HOME, HOME),
@@ -42,6 +42,7 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.PROFILE, PROFILE),
     (addresses.FUNNEL, FUNNEL),
     (addresses.LAST_MONTH, LAST_MONTH),
+    (addresses.REGISTER, REGISTER),
     (f"{addresses.CONTROLS}{{name}}", CONTROL),
 )
 
@@ -71,7 +72,7 @@ class Pages:
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the pages that readers see first, and those that they asked for last, before a snapshot is served."""
-        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, FUNNEL, LAST_MONTH)]
+        first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, FUNNEL, LAST_MONTH, REGISTER)]
         first += [Asked(QUESTION, q.slug) for q in snapshot.questions]
         for asked in dict.fromkeys([*first, *self._kept.last_asked(MAX_PREPARED)]):
             # Whoever asks for a page that cannot be made is told so, and the log then has the reason.
@@ -130,6 +131,7 @@ class Pages:
             STORY: self._renderer.story,
             METHOD: self._renderer.method,
             LAST_MONTH: self._renderer.last_month,
+            REGISTER: self._renderer.register,
         }
         return render[asked.kind](snapshot)
 

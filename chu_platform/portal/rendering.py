@@ -37,6 +37,7 @@ from chu_platform.portal.profile import MAX_OTHERS, Profile
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS, Period, is_short
 from chu_platform.portal.reader import Snapshot
+from chu_platform.portal.register_coverage import COLUMNS, INSEE, register_coverage
 from chu_platform.portal.reliability import MeasuredCheck, Reliability, check_counts, problems_of, reliability
 from chu_platform.portal.search import Hit, Hits
 from chu_platform.portal.several import several_note, several_table
@@ -241,6 +242,18 @@ class Renderer:
         """Whether the last month is unusual."""
         return self._page("dernier_mois.html", snapshot, here="month", months=monthly_signals.last_months(snapshot))
 
+    def register(self, snapshot: Snapshot) -> str:
+        """How complete the register of deaths is."""
+        known = register_coverage(snapshot)
+        return self._page(
+            "registre.html",
+            snapshot,
+            known=known,
+            chart=both(known.chart, "couverture") if known else "",
+            columns=COLUMNS,
+            by_register=[q for q in snapshot.questions if q.table.public_source == INSEE],
+        )
+
     def story(self, snapshot: Snapshot) -> str:
         """The story, from the tables that are served."""
         return self._page("recit.html", snapshot, here="story", story=story_of(snapshot, self._addresses))
@@ -303,6 +316,7 @@ class Renderer:
             "episode_table": episode_table(episodes, self._addresses),
             "control_page": _control_page(choice),
             "profile_page": _profile_page(own),
+            "by_register": question.table.public_source == INSEE,
             "related": [q for slug in question.related if (q := snapshot.question(slug))],
             "standing": sentences.standing(view.measure, view.peers, own),
             "left_out": sentences.left_out(view.peers),

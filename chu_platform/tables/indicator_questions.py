@@ -96,12 +96,17 @@ class LevelTexts:
     """French texts of a level of a hierarchy (region, chapter, ...): `where` is its part of a sentence.
 
     Shares are displayed for each `per`. `first` is the key of the measure that a page of the level opens with, if it is
-    not the first one of the question. `measures` are the keys of those that a row of the level has, if it does not have
-    all. `notice` is what a reader must know before any conclusion, under the title `beware`.
+    not the first one of the question. `plural` is what its rows are together, which are compared with each other. The
+    rows of an `ordered` level are in the order of the numbers in their codes, and have no rank. There are too many rows
+    of a `searched` level to be listed. `measures` are the keys of the measures that a row of the level has, if it does
+    not have all. `notice` is what a reader must know before any conclusion, under the title `beware`.
     """
 
     label: str
     where: str = ""
+    plural: str = ""
+    ordered: bool = False
+    searched: bool = False
     per: int = 1000
     first: str | None = None
     measures: Sequence[str] | None = None

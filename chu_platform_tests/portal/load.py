@@ -66,7 +66,7 @@ def addresses_of(portal: PortalProcess) -> Mapping[str, Sequence[str]]:
     funnels = [f"/entonnoir?sujet={subject.slug}" for subject in Subject]
     quality = ["/qualite", *(f"/qualite?q={quote(w)}" for w in SEARCHES[:4])]
     controls = _links(portal, CONTROL, "/dernier-mois")
-    often = ["/", "/recit", "/methode", "/dernier-mois", "/profil"] * 10
+    often = ["/", "/recit", "/methode", "/dernier-mois", "/registre", "/profil"] * 10
     return {
         "questions": list(views),
         "profiles": _profiles(portal),

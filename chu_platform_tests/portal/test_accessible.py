@@ -29,6 +29,7 @@ KINDS = {
     "funnel": "/entonnoir?lieu=region:53&sujet=mortalite-regions",
     "sites": "/entonnoir",
     "last month": "/dernier-mois",
+    "register": "/registre",
     "control": "/controle/consultations-etablissement",
     "month": "/questions/hospitalisations?periode=2019-01",
     # Questions with every part that a page of a question may have: the course of a risk, episodes, a map, two surveys,
