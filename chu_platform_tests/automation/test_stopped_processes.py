@@ -29,12 +29,16 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
 ]
 
-# `chu serve` that asks its parts more often.
+# `chu serve` that asks its parts more often; it goes on in its own process, because another one would ask as usual.
 IMPATIENT = """
-from chu_platform import serve
+import sys
+from chu_platform import cli, serve
 serve.HUNG_SECONDS, serve.ANSWER_SECONDS, serve.SECONDS_BETWEEN_QUESTIONS = 10, 5, 1
-from chu_platform.cli import main
-main()
+def go_on(_module, *arguments):
+    sys.argv[1:] = arguments
+    serve._main()
+cli.go_on_as = go_on
+cli.main()
 """
 GIVEN_UP = "chu: the PostgreSQL server of Dagster's storage does not answer: start it again, or let it continue"
 HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { required healthy lastHeartbeatTime } } } }"
