@@ -12,13 +12,13 @@ from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
-    DISTINCT_PATIENTS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     RATES_FROM,
-    events_by_patient,
+    counts_by_period,
+    visits,
     with_rates,
 )
 from chu_platform.indicators.use_of_care import (
@@ -61,44 +61,63 @@ RULES: Final = PrimaryRules(
     contributors=True,
 )
 
+# Numbers of two cells that are no place, as BIGINT: the numbers of places begin with 3.
+TOTAL_CELL: Final = "0L"
+UNATTACHED_CELL: Final = "1L"
+
 
 def _counts(periods: Periods) -> str:
     return f"""
-        WITH place AS (
+        WITH {visits(periods, "{consultation}", ["professional_key"])},
+        -- The cells of each establishment have numbers: those of one level have the same rest of a division by three.
+        cell AS (
+            SELECT establishment_key, establishment_label, department_code, department_label, region_key, region_label,
+                   3 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
+                   3 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
+                   3 * dense_rank() OVER (ORDER BY region_key) + 2 AS region
+            FROM {{establishment}}
+        ),
+        worker AS (
+            SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
+            FROM (SELECT DISTINCT professional_key FROM {{consultation}})
+        ),
+        place AS (
             -- The places of a professional, each once: several establishments may be in one region.
-            SELECT professional_key, level, code, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
+            SELECT professional, cell, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
             FROM (
-                SELECT w.professional_key, w.weight, stack(3, 'establishment', e.establishment_key,
-                       'department', e.department_code, 'region', e.region_key) AS (level, code)
-                FROM {{bridge}} w JOIN {{establishment}} e ON e.establishment_key = w.establishment_key
-            ) GROUP BY professional_key, level, code
+                SELECT k.professional, w.weight, stack(3, e.establishment, e.department, e.region) AS (cell)
+                FROM {{bridge}} w
+                JOIN worker k ON k.professional_key = w.professional_key
+                JOIN cell e ON e.establishment_key = w.establishment_key
+            ) GROUP BY professional, cell
+            UNION ALL SELECT professional, {TOTAL_CELL}, CAST(1 AS DECIMAL(20, 12)) FROM worker
+            UNION ALL
+            SELECT k.professional, {UNATTACHED_CELL}, CAST(1 AS DECIMAL(20, 12))
+            FROM worker k LEFT ANTI JOIN {{bridge}} w ON w.professional_key = k.professional_key
         ),
         placed AS (
-            SELECT c.date, c.patient_key, l.weight, 1 AS consultations, l.level, l.code
-            FROM {{consultation}} c JOIN place l ON l.professional_key = c.professional_key
-            UNION ALL
-            SELECT date, patient_key, CAST(1 AS DECIMAL(20, 12)), 1, 'total', 'total' FROM {{consultation}}
-            UNION ALL
-            SELECT c.date, c.patient_key, CAST(1 AS DECIMAL(20, 12)), 1, 'unattached', 'unattached'
-            FROM {{consultation}} c LEFT ANTI JOIN {{bridge}} w ON w.professional_key = c.professional_key
+            SELECT l.cell, v.patient, v.month, l.weight AS events, 1 AS consultations
+            FROM visit v
+            JOIN worker k ON k.professional_key = v.professional_key
+            JOIN place l ON l.professional = k.professional
         ),
         counted AS (
-            SELECT level, code, grain, start, sum(consultations) AS consultations, CAST(sum(weight) AS DOUBLE) AS events,
-                   {DISTINCT_PATIENTS} AS patients
-            FROM ({events_by_patient(periods, "placed", ["level", "code"], ["weight", "consultations"])}
-            ) GROUP BY level, code, grain, start
+            {counts_by_period("placed", ["events", "consultations"])}
         ),
         name AS (
-            SELECT 'establishment' AS level, establishment_key AS code, establishment_label AS label FROM {{establishment}}
-            UNION ALL SELECT 'department', department_code, min(department_label) FROM {{establishment}} GROUP BY department_code
-            UNION ALL SELECT 'region', region_key, min(region_label) FROM {{establishment}} GROUP BY region_key
-            UNION ALL SELECT 'total', 'total', 'Ensemble des consultations'
-            UNION ALL SELECT 'unattached', 'unattached', 'Consultations non rattachées'
+            SELECT establishment AS cell, 'establishment' AS level, establishment_key AS code, establishment_label AS label
+            FROM cell
+            UNION ALL
+            SELECT department, 'department', department_code, min(department_label)
+            FROM cell GROUP BY department, department_code
+            UNION ALL SELECT region, 'region', region_key, min(region_label) FROM cell GROUP BY region, region_key
+            UNION ALL SELECT {TOTAL_CELL}, 'total', 'total', 'Ensemble des consultations'
+            UNION ALL SELECT {UNATTACHED_CELL}, 'unattached', 'unattached', 'Consultations non rattachées'
         )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.level, n.code, m.label,
-               n.consultations, n.events, n.patients, b.base_patients, b.patient_years
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, m.level, m.code, m.label,
+               n.consultations, CAST(n.events AS DOUBLE) AS events, n.patients, b.base_patients, b.patient_years
         FROM counted n
-        JOIN name m ON m.level = n.level AND m.code = n.code
+        JOIN name m ON m.cell = n.cell AND m.code IS NOT NULL
         JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
                       AND b.sex = 'all' AND b.age_band = 'all'

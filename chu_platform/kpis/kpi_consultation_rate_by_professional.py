@@ -6,9 +6,9 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
-    DISTINCT_PATIENTS,
     PERIOD_COLUMNS,
-    events_by_patient,
+    counts_by_period,
+    visits,
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
@@ -55,10 +55,19 @@ SHARE: Final = Column(
 
 def _of_professionals(periods: Periods) -> str:
     return f"""
-        WITH counted AS (
-            SELECT professional_key, grain, start, sum(events) AS events, {DISTINCT_PATIENTS} AS patients
-            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {consultation})", ["professional_key"], ["events"])}
-            ) GROUP BY professional_key, grain, start
+        WITH {visits(periods, "{consultation}", ["professional_key"])},
+        worker AS (
+            SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
+            FROM (SELECT DISTINCT professional_key FROM {{consultation}})
+        ),
+        visited AS (
+            SELECT k.professional AS cell, v.patient, v.month, 1 AS events
+            FROM visit v JOIN worker k ON k.professional_key = v.professional_key
+        ),
+        counted AS (
+            SELECT k.professional_key, n.grain, n.start, n.events, n.patients
+            FROM ({counts_by_period("visited", ["events"])}
+            ) n JOIN worker k ON k.professional = n.cell
         ),
         worked AS (
             SELECT professional_key, grain, start, count(*) AS worked_months, count(DISTINCT year(date)) AS active_years
@@ -135,17 +144,26 @@ def _of_specialities(periods: Periods) -> str:
             GROUP BY GROUPING SETS ((period_grain, period_start, period_end, is_partial, profession, speciality),
                                     (period_grain, period_start, period_end, is_partial, profession))
         ),
+        {visits(periods, "{consultation}", ["professional_key"], periods.only("grain", ("year", "all")))},
+        -- The numbers of specialities are even, those of professions are odd.
+        cell AS (
+            SELECT professional_key, profession_label, speciality_label,
+                   2 * dense_rank() OVER (ORDER BY profession_label, speciality_label) AS speciality,
+                   2 * dense_rank() OVER (ORDER BY profession_label) + 1 AS profession
+            FROM {{professional}}
+        ),
         placed AS (
-            SELECT c.date, c.patient_key, 1 AS events, d.profession_label AS profession,
-                   explode(array(d.speciality_label, '{WHOLE_PROFESSION}')) AS speciality
-            FROM {{consultation}} c JOIN {{professional}} d ON d.professional_key = c.professional_key
+            SELECT v.patient, v.month, stack(2, k.speciality, k.profession) AS (cell)
+            FROM visit v JOIN cell k ON k.professional_key = v.professional_key
+        ),
+        name AS (
+            SELECT DISTINCT speciality AS cell, profession_label AS profession, speciality_label AS speciality FROM cell
+            UNION ALL SELECT DISTINCT profession, profession_label, '{WHOLE_PROFESSION}' FROM cell
         ),
         person AS (
-            SELECT n.profession, n.speciality, n.grain, n.start,
-                   {DISTINCT_PATIENTS} AS patients
-            FROM ({events_by_patient(periods, "placed", ["profession", "speciality"], ["events"])}
-            ) n WHERE {periods.only("n.grain", ("year", "all"))}
-            GROUP BY n.profession, n.speciality, n.grain, n.start
+            SELECT m.profession, m.speciality, n.grain, n.start, n.patients
+            FROM ({counts_by_period("placed", [])}
+            ) n JOIN name m ON m.cell = n.cell
         )
         SELECT g.period_grain, g.period_start, g.period_end, g.is_partial, g.profession, g.speciality, g.professionals,
                g.events, n.patients, g.active_years, g.events_per_active_year, g.events / t.total AS share,

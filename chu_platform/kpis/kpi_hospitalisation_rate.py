@@ -6,13 +6,13 @@ from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
-    DISTINCT_PATIENTS,
     NUMERATOR_IN_BASE,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
     STAY_RATES_FROM,
-    events_by_patient,
+    counts_by_period,
+    visits,
     with_stay_rates,
 )
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, SAMPLE_CAUTION, STAY_MEASURES, USE_DEFINITION
@@ -33,12 +33,11 @@ NAME: Final = "kpi_hospitalisation_rate"
 
 def _counts(periods: Periods) -> str:
     return f"""
-        WITH counted AS (
-            SELECT grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients, sum(days) AS days
-            FROM ({events_by_patient(periods, "(SELECT *, 1 AS events FROM {stay})", [], ["events", "days"])}
-            ) GROUP BY grain, start
+        WITH {visits(periods, "{stay}", ["days"])},
+        counted AS (
+            {counts_by_period("(SELECT *, 0L AS cell, 1 AS events FROM visit)", ["events", "days"])}
         )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(n.events, 0D) AS events,
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, coalesce(CAST(n.events AS DOUBLE), 0D) AS events,
                coalesce(n.patients, 0) AS patients, coalesce(n.days, 0) AS days, b.base_patients, b.patient_years
         FROM {{period}} p
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
