@@ -95,8 +95,8 @@ PERIOD_BITS: Final = 12
 def visits(periods: Periods, fact: str, columns: Sequence[str] = (), only: str = "true") -> str:
     """SQL of three common tables, for `counts_by_period`: patient, visit and month_period.
 
-    visit: `columns` of each event of `fact`, the first day of its `month`, and `patient`, the number of its patient. The
-    unknown patient has no number: it is not counted, nor is it in the base. month_period: the periods with each month,
+    visit: `columns` of each event of `fact`, the first day of its `month`, the number of its `patient`, and the date of
+    the first event of that patient. The unknown patient has neither: it is not counted, nor is it in the base. month_period: the periods with each month,
     of those that are wanted (`only`, a condition on `grain`), and the number of the period.
 
     Patients and periods are counted by numbers, because to compare texts takes most of the time otherwise.
@@ -105,11 +105,14 @@ def visits(periods: Periods, fact: str, columns: Sequence[str] = (), only: str =
     month = "CAST(trunc(date, 'month') AS DATE)"
     return f"""
         patient AS (
-            SELECT patient_key, row_number() OVER (ORDER BY patient_key) AS patient
-            FROM (SELECT DISTINCT patient_key FROM {fact} WHERE patient_key <> '{UNKNOWN}')
+            SELECT patient_key, first_date, row_number() OVER (ORDER BY patient_key) AS patient
+            FROM (
+                SELECT patient_key, min(date) AS first_date FROM {fact}
+                WHERE patient_key <> '{UNKNOWN}' GROUP BY patient_key
+            )
         ),
         visit AS (
-            SELECT {listed}n.patient, {month} AS month
+            SELECT {listed}n.patient, n.first_date, {month} AS month
             FROM {fact} v LEFT JOIN patient n ON n.patient_key = v.patient_key
         ),
         month_period AS (

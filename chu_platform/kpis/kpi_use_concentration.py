@@ -11,7 +11,7 @@ from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.intervals import wilson
-from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS, finite
+from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS, finite, visits
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, WILSON
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.dim_period import dim_period
@@ -25,7 +25,6 @@ from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.rows import Query
-from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Table, Zone
 
 NAME: Final = "kpi_use_concentration"
@@ -33,6 +32,13 @@ NAME: Final = "kpi_use_concentration"
 MOST_FREQUENT: Final = (1, 5, 10, 25, 50)
 # A slot of the evening or the night begins in these hours (in minutes since midnight), or ends on the next day.
 EVENING: Final = "(start_minute >= 1200 OR start_minute < 360 OR is_night_slot)"
+# The numbers of periods are multiples of it, beside those of patients.
+NEXT: Final = 1 << 32
+PERIOD: Final = "shiftright(patient_use, 32)"
+SLOTTED: Final = f"""(
+            SELECT date, patient_key, professional_key, CASE WHEN {EVENING} THEN 1 ELSE 0 END AS evening_events,
+                   CASE WHEN is_night_slot THEN 1 ELSE 0 END AS night_events
+            FROM {{consultation}})"""
 
 
 def _among(percent: int) -> str:
@@ -72,49 +78,48 @@ def _counts(periods: Periods) -> str:
     )
     few = ", ".join(f"n.{g}_by_few OR coalesce(k.{g}_by_one, false) AS {g}_by_few" for g in GROUPS)
     return f"""
-        WITH timed AS (
-            SELECT date, patient_key, professional_key, 1 AS events, CASE WHEN {EVENING} THEN 1 ELSE 0 END AS evening_events,
-                   CASE WHEN is_night_slot THEN 1 ELSE 0 END AS night_events
-            FROM {{consultation}}
+        WITH {visits(periods, SLOTTED, ["professional_key", "evening_events", "night_events"])},
+        worker AS (
+            SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
+            FROM (SELECT DISTINCT professional_key FROM {{consultation}})
         ),
-        worked AS (
-            SELECT grain, start, patient_key, professional_key, {sums}
-            FROM ({periods.expand("timed", ", ".join(["patient_key", "professional_key", *numbers]))}
-            ) GROUP BY grain, start, patient_key, professional_key
+        -- Each consultation in each of its periods; `patient_use` is the number of the period, then that of the patient.
+        used AS (
+            SELECT m.period * {NEXT}L + coalesce(v.patient, 0) AS patient_use, k.professional, 1 AS events,
+                   v.evening_events, v.night_events, v.first_date >= m.start AS is_new
+            FROM visit v
+            JOIN worker k ON k.professional_key = v.professional_key
+            JOIN month_period m ON m.month = v.month
         ),
-        first_seen AS (
-            SELECT patient_key, min(date) AS first_date FROM {{consultation}}
-            WHERE patient_key <> '{UNKNOWN}' GROUP BY patient_key
-        ),
+        calendar AS (SELECT period, grain, start FROM month_period GROUP BY period, grain, start),
         -- The known patients of each period; place 1 has the most consultations.
         ranked AS (
-            SELECT u.*, f.first_date >= u.start AS is_new,
-                   row_number() OVER (PARTITION BY u.grain, u.start ORDER BY u.events DESC, u.patient_key) AS place,
-                   count(*) OVER (PARTITION BY u.grain, u.start) AS patients
+            SELECT *, row_number() OVER (PARTITION BY period ORDER BY events DESC, patient_use) AS place,
+                   count(*) OVER (PARTITION BY period) AS patients
             FROM (
-                SELECT grain, start, patient_key, {sums} FROM worked GROUP BY grain, start, patient_key
-            ) u JOIN first_seen f ON f.patient_key = u.patient_key
+                SELECT patient_use, {PERIOD} AS period, bool_or(is_new) AS is_new, {sums}
+                FROM used WHERE patient_use & {NEXT - 1}L <> 0 GROUP BY patient_use
+            )
         ),
         known AS (
-            SELECT grain, start, count(*) AS patients, sum(CASE WHEN is_new THEN 1 ELSE 0 END) AS new_patients,
+            SELECT period, count(*) AS patients, sum(CASE WHEN is_new THEN 1 ELSE 0 END) AS new_patients,
                    sum(CASE WHEN evening_events > 0 THEN 1 ELSE 0 END) AS evening_patients,
                    sum(CASE WHEN night_events > 0 THEN 1 ELSE 0 END) AS night_patients,
                    {", ".join(f"sum(CASE WHEN {_among(q)} THEN 1 ELSE 0 END) AS top_{q}_patients" for q in MOST_FREQUENT)},
                    {", ".join(f"sum({GROUPS[f'top_{q}']}) AS top_{q}_events" for q in MOST_FREQUENT)},
                    {", ".join(f"{_by_one(events)} AS {g}_by_one" for g, events in GROUPS.items())}
-            FROM ranked GROUP BY grain, start
+            FROM ranked GROUP BY period
         ),
         counted AS (
-            SELECT grain, start, {sums},
+            SELECT period, {sums},
                    {", ".join(map(_by_few, GROUPS))}
             FROM (
-                SELECT w.grain, w.start, w.professional_key, {", ".join(f"sum(w.{n}) AS {n}" for n in numbers)},
-                       {", ".join(f"coalesce(sum({events}), 0) AS {g}_made" for g, events in GROUPS.items())}
+                SELECT {PERIOD} AS period, {sums}, {", ".join(f"coalesce(sum({e}), 0) AS {g}_made" for g, e in GROUPS.items())}
                 FROM (
-                    SELECT w.*, r.is_new, r.place, r.patients
-                    FROM worked w LEFT JOIN ranked r ON r.grain = w.grain AND r.start = w.start AND r.patient_key = w.patient_key
-                ) w GROUP BY w.grain, w.start, w.professional_key
-            ) GROUP BY grain, start
+                    SELECT w.*, r.place, r.patients
+                    FROM used w LEFT JOIN ranked r ON r.patient_use = w.patient_use
+                ) GROUP BY {PERIOD}, professional
+            ) GROUP BY period
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.events,
                coalesce(k.patients, 0) AS patients, coalesce(k.new_patients, 0) AS new_patients,
@@ -124,8 +129,9 @@ def _counts(periods: Periods) -> str:
                n.night_events, coalesce(k.night_patients, 0) AS night_patients,
                n.night_events / CAST(n.events AS DOUBLE) AS night_share, {tops}, {few}
         FROM counted n
-        LEFT JOIN known k ON k.grain = n.grain AND k.start = n.start
-        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("n")}
+        LEFT JOIN known k ON k.period = n.period
+        JOIN calendar c ON c.period = n.period
+        JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("c")}
         """
 
 
