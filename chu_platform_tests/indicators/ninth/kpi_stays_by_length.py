@@ -4,7 +4,7 @@ from typing import Final
 
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
-from chu_platform.indicators.rates import DISTINCT_PATIENTS, PERIOD_COLUMNS, events_by_patient
+from chu_platform.indicators.rates import PERIOD_COLUMNS, counts_by_period, visits
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.stay_mask import MEASURES, RULES, TOTAL, stay_mask
 from chu_platform.periods.dim_period import dim_period
@@ -25,16 +25,18 @@ OF_STAY: Final = "CASE WHEN days <= 7 THEN 'week' ELSE 'longer' END"
 
 
 def _counts(periods: Periods) -> str:
-    placed = f"(SELECT date, patient_key, days, 1 AS events, explode(array('all', {OF_STAY})) AS length FROM {{stay}})"
+    cells = " ".join(f"WHEN '{length}' THEN {cell}L" for cell, length in enumerate(LENGTHS))
+    lengths = " ".join(f"WHEN {cell} THEN '{length}'" for cell, length in enumerate(LENGTHS))
+    placed = f"""(
+                SELECT *, CASE length {cells} END AS cell
+                FROM (SELECT *, 1 AS events, explode(array('all', {OF_STAY})) AS length FROM visit))"""
     return f"""
-        WITH counted AS (
-            SELECT length, grain, start, CAST(sum(events) AS DOUBLE) AS events, {DISTINCT_PATIENTS} AS patients,
-                   sum(days) AS days
-            FROM ({events_by_patient(periods, placed, ["length"], ["events", "days"])}
-            ) GROUP BY length, grain, start
+        WITH {visits(periods, "{stay}", ["days"])},
+        counted AS (
+            {counts_by_period(placed, ["events", "days"])}
         )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.length, n.events, n.patients, n.days,
-               b.base_patients
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, CASE n.cell {lengths} END AS length,
+               CAST(n.events AS DOUBLE) AS events, n.patients, n.days, b.base_patients
         FROM counted n
         JOIN {{period}} p ON p.domain = 'hospitalisation' AND {periods.join("n")}
         JOIN {{base}} b ON b.domain = p.domain AND b.period_grain = p.period_grain AND b.period_start = p.period_start
