@@ -32,9 +32,9 @@ NAME: Final = "kpi_use_concentration"
 MOST_FREQUENT: Final = (1, 5, 10, 25, 50)
 # A slot of the evening or the night begins in these hours (in minutes since midnight), or ends on the next day.
 EVENING: Final = "(start_minute >= 1200 OR start_minute < 360 OR is_night_slot)"
-# The numbers of periods are multiples of it, beside those of patients.
+# In front of the number of a patient or a professional, that of a period is so many times as large: together they are
+# one number, by which engines group faster than by two.
 NEXT: Final = 1 << 32
-PERIOD: Final = "shiftright(patient_use, 32)"
 SLOTTED: Final = f"""(
             SELECT date, patient_key, professional_key, CASE WHEN {EVENING} THEN 1 ELSE 0 END AS evening_events,
                    CASE WHEN is_night_slot THEN 1 ELSE 0 END AS night_events
@@ -83,9 +83,10 @@ def _counts(periods: Periods) -> str:
             SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
             FROM (SELECT DISTINCT professional_key FROM {{consultation}})
         ),
-        -- Each consultation in each of its periods; `patient_use` is the number of the period, then that of the patient.
+        -- Each consultation in each of its periods.
         used AS (
-            SELECT m.period * {NEXT}L + coalesce(v.patient, 0) AS patient_use, k.professional, 1 AS events,
+            SELECT m.period, v.patient, m.period * {NEXT} + coalesce(v.patient, 0) AS patient_use,
+                   m.period * {NEXT} + k.professional AS professional_use, 1 AS events,
                    v.evening_events, v.night_events, v.first_date >= m.start AS is_new
             FROM visit v
             JOIN worker k ON k.professional_key = v.professional_key
@@ -97,8 +98,8 @@ def _counts(periods: Periods) -> str:
             SELECT *, row_number() OVER (PARTITION BY period ORDER BY events DESC, patient_use) AS place,
                    count(*) OVER (PARTITION BY period) AS patients
             FROM (
-                SELECT patient_use, {PERIOD} AS period, bool_or(is_new) AS is_new, {sums}
-                FROM used WHERE patient_use & {NEXT - 1}L <> 0 GROUP BY patient_use
+                SELECT patient_use, min(period) AS period, bool_or(is_new) AS is_new, {sums}
+                FROM used WHERE patient IS NOT NULL GROUP BY patient_use
             )
         ),
         known AS (
@@ -114,11 +115,11 @@ def _counts(periods: Periods) -> str:
             SELECT period, {sums},
                    {", ".join(map(_by_few, GROUPS))}
             FROM (
-                SELECT {PERIOD} AS period, {sums}, {", ".join(f"coalesce(sum({e}), 0) AS {g}_made" for g, e in GROUPS.items())}
+                SELECT min(period) AS period, {sums}, {", ".join(f"coalesce(sum({e}), 0) AS {g}_made" for g, e in GROUPS.items())}
                 FROM (
                     SELECT w.*, r.place, r.patients
                     FROM used w LEFT JOIN ranked r ON r.patient_use = w.patient_use
-                ) GROUP BY {PERIOD}, professional
+                ) GROUP BY professional_use
             ) GROUP BY period
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.events,

@@ -30,6 +30,8 @@ def of_march(visits: Sequence[Visit]) -> Mapping[str, Any]:
     columns = list(zip(*visits, strict=True))
     sql = EXACT.rows.in_periods(MonthRange(date(2019, 3, 1), date(2019, 4, 1))).sql
     with duckdb.connect() as connection:
+        # As in Spark.
+        connection.execute("CREATE MACRO trunc(day, unit) AS date_trunc(unit, day)")
         connection.register("consultation", pa.table(dict(zip(names, map(list, columns), strict=True))))
         connection.execute(
             "CREATE TABLE period AS SELECT 'consultation' AS domain, 'range' AS period_grain, "
