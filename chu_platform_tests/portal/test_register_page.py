@@ -32,7 +32,7 @@ def test_the_page_has_each_year_with_its_coverage_and_why_it_is_not_comparable(m
     years = [row for row in rows if row[0] == "all"]
     page = portal.page("/registre")
     comparable = [year for _, year, *_, is_comparable, _, _ in years if is_comparable]
-    assert f"{len(comparable)} années sont comparables sur {len(years)}" in page.one(".lead").text
+    assert f"{len(comparable)} sur {len(years)} sont comparables" in page.one(".lead").text
     assert all(str(year) in page.one(".lead").text for year in (comparable[0], comparable[-1]))
     # A screen reader and whoever sees no colour read the picture in the tables.
     shown = [[cell.text for cell in row.all("th, td")] for row in section(page, "couverture").all("tbody tr")]
