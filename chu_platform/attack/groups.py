@@ -67,8 +67,13 @@ def is_by_age(cell: Cell) -> bool:
 
 
 def is_difference(cell: Cell) -> bool:
-    """Whether a cell is a difference of two published ones, which anybody may compute unless it is small."""
+    """Whether a cell is a difference of two published ones."""
     return (cell[0] == FOLLOW_UP and cell[3][0] in DIFFERENCES) or (cell[0] == USE and cell[3] in OTHER_SLOTS)
+
+
+def is_computable(cell: Cell) -> bool:
+    """Whether a cell is never published, but anybody may compute it from published ones unless it is small."""
+    return is_difference(cell) or cell[3][:1] == (NO_CATEGORY,)
 
 
 def is_unlisted(cell: Cell) -> bool:

@@ -5,7 +5,7 @@ import numpy as np
 from chu_platform.attack.contributors import contributions, is_dominated
 from chu_platform.attack.figures import SMALL, finding, is_small
 from chu_platform.attack.findings import Result
-from chu_platform.attack.groups import is_difference
+from chu_platform.attack.groups import is_computable
 from chu_platform.attack.inputs import CONSULTATIONS
 from chu_platform.attack.knowledge import Knowledge
 
@@ -15,7 +15,8 @@ _CONTRADICTION = "the published figures contradict each other: the system has no
 def recomputed(knowledge: Knowledge) -> Result:
     """Attack 1: masked figures that have one possible value, and masked figures whose rates are visible.
 
-    A masked figure that can only be 0 counts nobody, and is not disclosed.
+    A masked figure that can only be 0 counts nobody, and is not disclosed. Nor is a part that is never published
+    (the codes without category of a chapter, a difference), unless it is small.
     """
     title = "linear system with whole numbers and bounds"
     tried = len(knowledge.figures.masked) + len(knowledge.figures.recovered)
@@ -26,7 +27,7 @@ def recomputed(knowledge: Knowledge) -> Result:
     fixed = intervals.is_fixed
     for (cell, measure), column in knowledge.system.unknown.items():
         known = fixed[column] and intervals.low[column] > 1e-3
-        if known and (not is_difference(cell) or is_small(intervals.low[column])):
+        if known and (not is_computable(cell) or is_small(intervals.low[column])):
             found.append(finding(cell, f"{measure} has one possible value"))
     return Result.of(1, title, tried, found, knowledge.system.left_out)
 

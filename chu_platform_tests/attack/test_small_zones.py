@@ -61,6 +61,18 @@ def test_twelve_leaves_of_forty_are_not_determined() -> None:
     assert attacked(1, zone(diagnoses(40))) == set()
 
 
+def test_codes_without_category_are_disclosed_where_few() -> None:
+    def of(without: int, **shown: int) -> set[tuple[str, ...]]:
+        chapter, category = place("chapter", "I", events=500 + without), place("category", "A00", events=500)
+        return attacked(
+            1, zone((DIAGNOSES, table(DIAGNOSES, chapter, category, place("category", "inconnu", **shown))))
+        )
+
+    assert of(31, events=31) == set()
+    one = "events has one possible value"
+    assert of(5) == {("no category", "I", one), ("category", "inconnu", one)}
+
+
 def test_one_more_than_leaves_is_not_determined_but_narrow() -> None:
     inputs = zone(
         diagnoses(13), exact={DIAGNOSES: table(DIAGNOSES, *(place("leaf", code, events=1) for code in LEAVES))}
