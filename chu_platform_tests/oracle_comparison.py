@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from chu_platform_tests import small_duckdb
 
 # The oracle rounds what it shares out to nine decimals.
 TOLERANCE = 1e-8
@@ -20,7 +21,7 @@ def differences(ours: pa.Table, expected: Path, key: Sequence[str]) -> list[str]
     theirs = pq.read_table(expected)
     counted = next(name for name in COUNTED if name in theirs.column_names)
     on = " AND ".join(f'o."{c}" IS NOT DISTINCT FROM e."{c}"' for c in key)
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("expected", theirs)
         connection.register("ours", ours)
 

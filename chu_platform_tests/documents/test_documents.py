@@ -5,7 +5,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
@@ -14,6 +13,7 @@ from chu_platform.documents.site import Site
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
 from chu_platform.urls import page_of
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 
@@ -126,7 +126,7 @@ def test_numbers_of_rows_of_the_group_are_coarse(folder: Path, pages: Mapping[Pa
     """A delivery of one person more is not seen in a number of rows."""
     for layer, name in (("sources", "Patient"), ("facts", "fact_hospitalisation"), ("rejects", "Consultation")):
         one = table(layer, name)
-        (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
+        (count,) = small_duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
         (shown,) = (
             f.one("dd").text for f in pages[folder / page_of(one)].all("dl.facts div") if f.one("dt").text == "Lignes"
         )
@@ -140,7 +140,7 @@ def test_numbers_of_rows_of_the_group_are_coarse(folder: Path, pages: Mapping[Pa
 def test_numbers_of_rows_are_those_of_the_lake(folder: Path, pages: Mapping[Path, Element], made: Home) -> None:
     for layer, name in (("sources", "deces"), ("published", "kpi_satisfaction_by_region"), ("rejects", "deces")):
         one = table(layer, name)
-        (count,) = duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
+        (count,) = small_duckdb.connect().execute(f"SELECT count(*) FROM {made.lake.relation(one)}").fetchall()[0]
         shown = f"{count:,}".replace(",", " ")
         facts = pages[folder / page_of(one)].all("dl.facts div")
         assert [f.one("dd").text for f in facts if f.one("dt").text == "Lignes"] == [shown]
@@ -151,7 +151,7 @@ def test_the_quality_report_says_what_the_last_checks_found(
 ) -> None:
     report = made.lake.relation(table("reports", "check_result"))
     broken_rules = f"SELECT layer || '/' || \"table\", description FROM {report} WHERE status = 'failed'"
-    found = duckdb.connect().execute(broken_rules).fetchall()
+    found = small_duckdb.connect().execute(broken_rules).fetchall()
     assert found
     rows = pages[folder / "qualite.html"].all("[aria-labelledby=ecarts] tbody tr")
     shown = [(row.one("th").text, row.all("td")[0].text, row.all("td")[1].text) for row in rows]
@@ -162,7 +162,7 @@ def test_the_quality_report_says_what_the_last_checks_found(
 def test_the_quality_report_says_how_each_source_was_read(folder: Path, made: Home) -> None:
     kept, rejected = (made.lake.relation(table(layer, "deces")) for layer in ("sources", "rejects"))
     count = f"SELECT (SELECT count(*) FROM {kept}), (SELECT count(*) FROM {rejected} WHERE mended_by IS NULL)"
-    ((kept_rows, rejected_rows),) = duckdb.connect().execute(count).fetchall()
+    ((kept_rows, rejected_rows),) = small_duckdb.connect().execute(count).fetchall()
     assert rejected_rows
     text = (folder / "qualite.md").read_text(encoding="utf-8").replace("\u202f", "")
     (line,) = [line for line in text.splitlines() if line.startswith("| deces |")]

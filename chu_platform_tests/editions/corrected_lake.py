@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
@@ -21,6 +20,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.pipeline.home import Home
 
 PUBLISHED = [t for t in edition_tables() if t.edition]
@@ -46,7 +46,7 @@ def correct(lake: Lake, stays: int) -> None:
     """Add stays to the year 2016 of the candidate of indicator 3, as a corrected delivery does to several tables."""
     table = STAYS.candidate
     changed = "period_grain = 'year' AND period_start = DATE '2016-01-01'"
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("rows", lake.arrow(table))
         rows = connection.sql(
             f"SELECT * REPLACE (events + if({changed}, {stays}, 0) AS events, "
@@ -64,7 +64,7 @@ def correct(lake: Lake, stays: int) -> None:
 
 def seen(lake: Lake) -> Mapping[str, list[Any]]:
     """All rows that readers see, by table."""
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         return {
             t.name: connection.sql(f"SELECT * FROM {released_relation(lake, t)} ORDER BY ALL").fetchall()
             for t in PUBLISHED

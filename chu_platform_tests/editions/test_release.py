@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -22,6 +21,7 @@ from chu_platform.storage.edition_manifest import EDITIONS, PUBLISHED_EDITION, e
 from chu_platform.storage.lake_format import record_format
 from chu_platform.storage.upgrades import upgrade_lake
 from chu_platform.tables.table import Zone
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.editions.corrected_lake import (
     PUBLISHED,
     RUN,
@@ -43,7 +43,7 @@ def test_the_first_edition_holds_closed_periods_of_all_tables(first: Home) -> No
     edition = published_edition(lake.place)
     assert edition and edition.number == 1 and is_settled(lake)
     assert edition.tables.keys() == {t.folder for t in PUBLISHED}
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         ends = dict(
             connection.sql(
                 f"SELECT domain, max(covered_end) FROM {lake.relation(dim_period)} GROUP BY domain"
@@ -85,7 +85,7 @@ def test_a_new_edition_replaces_the_old_one_which_is_kept_aside(home: Home, engi
     old, new = editions(lake.place)
     assert (old.number, new.number) == (1, 2)
     kept = lake.arrow(STAYS.edition, version=old.version(STAYS.edition))
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("kept", kept)
         listed = ", ".join(c.name for c in STAYS.masked.columns)
         assert connection.sql(f"SELECT {listed} FROM kept ORDER BY ALL").fetchall() == before[STAYS.name]

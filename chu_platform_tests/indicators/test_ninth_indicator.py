@@ -11,12 +11,12 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import duckdb
 import pytest
 from deltalake import DeltaTable
 
 from chu_platform.description.file import IN_LAKE
 from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.html import parsed
 from chu_platform_tests.indicators.with_ninth import NINTH
 from chu_platform_tests.pipeline import forked
@@ -111,7 +111,7 @@ def test_the_masked_table_hides_small_figures_and_what_gives_them_back(
 def test_it_is_masked_together_with_the_indicator_whose_total_it_has(home: Home) -> None:
     """A total that one of them masks, the other one would show."""
     lake = home.folder / "lake" / "published" / "kpis"
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         for name in ("kpi_hospitalisation_rate", NAME):
             connection.register(name, DeltaTable(lake / name).to_pyarrow_table())
         both = connection.execute(

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from chu_platform.care_database.database import CareDatabase
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck, SourceFile
@@ -18,6 +16,7 @@ from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name, sql_path
 from chu_platform.tables.partitions import PartitionRange
 from chu_platform.tables.table import Layer, Table, Zone
+from chu_platform_tests import small_duckdb
 
 HEADER = "id;label;day;amount"
 
@@ -96,5 +95,5 @@ def stored(written: Path, columns: Sequence[str], order: str = "1") -> list[tupl
     listed = ", ".join(sql_name(c) for c in columns)
     files = ", ".join(sql_path(f) for f in written.rglob("*.parquet"))
     source = f"read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false)"
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         return connection.execute(f"SELECT {listed} FROM {source} ORDER BY {order}").fetchall()

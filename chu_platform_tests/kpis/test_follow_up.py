@@ -1,12 +1,12 @@
 """What follows a stay: shares and limits of a library against another one, and against the recomputation."""
 
-import duckdb
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from chu_platform.indicators.intervals import share_followed
 from chu_platform.recomputation.follow_up_figures import recomputed_follow_up
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
 
@@ -80,7 +80,7 @@ def test_days_count_from_the_day_after_the_discharge(made: Home) -> None:
     from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 
     tables = {t.name: rows(made.lake, t) for t in (fact_follow_up, fact_hospitalisation, fact_consultation)}
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         for name, table in tables.items():
             connection.register(name, table)
         wrong = connection.execute(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +11,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.tables.spark_sql import UNKNOWN_LABEL
 from chu_platform.tables.table import Layer
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.oracle_comparison import differences
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
@@ -45,7 +45,7 @@ def exact(made: Home, name: str) -> pa.Table:
     found = rows(made.lake, INDICATORS[name])
     if name != "kpi_consultation_rate_by_professional":
         return found
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("found", found)
         connection.register("pseudonym", rows(made.lake, professional_pseudonym))
         result: pa.Table = connection.sql(

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
 from chu_platform.reports.column_lineage import column_lineage
 from chu_platform.reports.column_source import column_source
 from chu_platform.tables.table import Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ EVERY = {f"{made.layer}/{made.name}": made for table in catalogue() for made in 
 
 def rows(made: Home, table: Table, select: str, where: str) -> list[tuple[object, ...]]:
     query = f"SELECT {select} FROM {made.lake.relation(table)} WHERE {where} ORDER BY ALL"
-    return duckdb.connect().execute(query).fetchall()
+    return small_duckdb.connect().execute(query).fetchall()
 
 
 def test_direct_origins_are_in_a_table(made: Home) -> None:

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
 from deltalake import DeltaTable
+
+from chu_platform_tests import small_duckdb
 
 GOLDEN = Path(__file__).with_suffix(".json")
 LEFT_OUT = ("reports", "quarantine")
@@ -39,7 +40,7 @@ def _row_hash(table: Path) -> str:
         SELECT count(*), sum(md5_number_lower(json_object({row})::VARCHAR)::HUGEINT)::HUGEINT
         FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)
     """
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         count, total = connection.execute(query).fetchall()[0]
     return f"{count} rows, {total:x}"
 

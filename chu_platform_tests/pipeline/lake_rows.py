@@ -5,7 +5,6 @@ import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -14,6 +13,7 @@ from chu_platform.ingest.delivered import delivered_tables, rejects_of
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import delta_table
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests import small_duckdb
 
 
 def every_table() -> Sequence[Table]:
@@ -32,7 +32,7 @@ def _ordered(delta: DeltaTable) -> pa.Table:
     floating = [n for n in found.column_names if pa.types.is_floating(found.schema.field(n).type)]
     exact = [n for n in found.column_names if n not in floating]
     order = ", ".join(f'"{n}" NULLS LAST' for n in [*exact, *floating])
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         result: pa.Table = connection.from_arrow(found).order(order).to_arrow_table()
     return result
 
@@ -79,7 +79,7 @@ def digest(path: Path) -> str:
     listed = ", ".join(f"'{f}'" for f in files)
     # The sum of the hashes does not depend on the order of the rows.
     hashed = ", ".join(f'"{name}"' for name in sorted(columns))
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         found = connection.execute(
             f"SELECT count(*), sum(hash(row({hashed}))::HUGEINT % 1000000007) "
             f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"

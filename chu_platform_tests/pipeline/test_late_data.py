@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow.compute as pc
 import pytest
 
@@ -19,6 +18,7 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.pipeline.changes import STAYS, Changeable, changeable
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import differences, every_table, needed_by, rows
@@ -113,7 +113,7 @@ def test_tables_that_do_not_depend_on_it_have_no_new_version(corrected: Correcte
 
 def test_the_figures_of_stays_are_updated(corrected: Corrected) -> None:
     patients = ", ".join(str(n) for (n,) in corrected.after.sql('SELECT "Id_patient" FROM "Patient"'))
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         expected = connection.execute(
             f"""
             SELECT count(*), sum(Jour_Hospitalisation::INT),

@@ -10,7 +10,6 @@ from io import BytesIO, StringIO
 from typing import Any
 from urllib.parse import urlencode
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +25,7 @@ from chu_platform.portal.readable_periods import GRAINS, Period
 from chu_platform.portal.sentences import left_out
 from chu_platform.release.published_quality import published_quality
 from chu_platform.tables.table import Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.html import Element
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import BY_SLUG, QUESTIONS, UI, Served
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.integration
 def published(made: Home, question: Question, where: str = "true") -> list[dict[str, Any]]:
     """The rows of a question's table, read by delta-rs from the published zone."""
     table: pa.Table = DeltaTable(made.lake.root / "published" / "kpis" / question.table.name).to_pyarrow_table()
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("published", table)
         found: list[dict[str, Any]] = (
             connection.sql(f"SELECT * FROM published WHERE {where} ORDER BY ALL").to_arrow_table().to_pylist()
@@ -191,7 +191,7 @@ def test_the_data_reach_to_the_day_of_the_last_event(
 ) -> None:
     """Of the facts themselves, which the portal cannot read."""
     sql = f"SELECT max({column}) FROM {made.lake.relation(fact)}"
-    ((last,),) = duckdb.connect().sql(sql).fetchall()
+    ((last,),) = small_duckdb.connect().sql(sql).fetchall()
     said = f"données jusqu’au {french.day(last)}"
     assert any(e.text.startswith(said) for e in portal.page(f"/questions/{slug}").all("dl.stats small"))
     assert french.capital(said) in portal.page("/methode")

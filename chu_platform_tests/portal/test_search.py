@@ -5,11 +5,11 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import duckdb
 import pytest
 from deltalake import DeltaTable
 
 from chu_platform.portal.search import CODE, _nearest, everything
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 
 def rows(made: Home, table: str, sql: str, zone: str = "published") -> list[dict[str, Any]]:
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("found", DeltaTable(made.lake.root / zone / "kpis" / table).to_pyarrow_table())
         listed: list[dict[str, Any]] = connection.sql(sql).to_arrow_table().to_pylist()
         return listed

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
@@ -14,6 +13,7 @@ from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_reg
 from chu_platform.portal.addresses import ServedAddresses
 from chu_platform.portal.story import story_of
 from chu_platform.tables.table import Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.html import parsed
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.served import Served, serving
@@ -38,7 +38,7 @@ def test_the_figures_of_the_story_are_those_of_the_published_tables(made: Home, 
     ]
     for column, table, where in counts:
         sql = f"SELECT sum({column}) FROM {made.lake.relation(table)} WHERE {where}"
-        count = duckdb.connect().sql(sql).fetchall()[0][0]
+        count = small_duckdb.connect().sql(sql).fetchall()[0][0]
         assert f"{round(count):,}".replace(",", " ") in page
 
 
@@ -87,7 +87,7 @@ def test_every_result_says_what_its_figure_is_made_of(made: Home, portal: Served
 
     def total(columns: str, table: Table, where: str) -> tuple[float, ...]:
         sql = f"SELECT {columns} FROM {made.lake.relation(table)} WHERE {where}"
-        (row,) = duckdb.connect().sql(sql).fetchall()
+        (row,) = small_duckdb.connect().sql(sql).fetchall()
         return tuple(row)
 
     # Rates of the ages go from the least to the greatest; both sexes.
@@ -124,7 +124,7 @@ def test_the_satisfaction_of_the_story_is_one_measure_and_its_course(made: Home,
         f"{made.lake.relation(kpi_satisfaction_by_region.masked)} "
         "WHERE survey = '48h_mco' AND region_code = 'all' ORDER BY year"
     )
-    first, *_, last = duckdb.connect().sql(sql).fetchall()
+    first, *_, last = small_duckdb.connect().sql(sql).fetchall()
     step = portal.page("/recit").one("#etape-9")
     text, title = step.text, step.one("h2").text
     assert f"le score moyen de satisfaction est de {last[1]:.1f}".replace(".", ",") in text

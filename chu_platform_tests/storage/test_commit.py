@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -31,6 +30,7 @@ from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.partitions import CAMPAIGNS, PartitionRange
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layout, Table
+from chu_platform_tests import small_duckdb
 from chu_platform_tests.pipeline.lake_rows import digest, rows
 from chu_platform_tests.storage.small_table import COLUMNS, put, rows_of, visits, written
 
@@ -55,7 +55,7 @@ def resources(tmp_path: Path) -> RunResources:
 
 
 def fetch(sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
     return found
 

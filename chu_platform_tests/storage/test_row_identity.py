@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 
@@ -15,6 +14,7 @@ from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, WEIGHT, Column
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+from chu_platform_tests import small_duckdb
 
 pytestmark = pytest.mark.unit
 
@@ -50,7 +50,7 @@ def identities(tables: Sequence[Sequence[Row]]) -> Sequence[str]:
     """The identity of the rows of each table; each table has rows, and is a partition of one table."""
     rows = [(*row, str(number)) for number, table in enumerate(tables) for row in table]
     arrays = [pa.array(values, c.type) for values, c in zip(zip(*rows, strict=True), TABLE.columns, strict=True)]
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         connection.register("given", pa.table(arrays, [c.name for c in TABLE.columns]))
         found = aggregate_partitions(connection, TABLE, "given")
     return [found[f"part={number}"].identity for number in range(len(tables))]

@@ -1,6 +1,5 @@
 """Bounds and categories of checks."""
 
-import duckdb
 import pytest
 
 from chu_platform.catalogue import catalogue
@@ -25,6 +24,7 @@ from chu_platform.tables.checks import (
     unique,
 )
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests import small_duckdb
 
 pytestmark = pytest.mark.unit
 
@@ -134,9 +134,9 @@ def test_a_join_is_judged_in_each_month_too(partitions: list[tuple[int, int]], m
 
 def measured(check: Check, **relations: str) -> float | None:
     """The number that the query of a check gives over relations by name, of which `written` are the checked rows."""
-    with duckdb.connect() as connection:
+    with small_duckdb.connect() as connection:
         for name, rows in relations.items():
-            connection.execute(f'CREATE VIEW "{name}" AS {rows}')
+            connection.execute(f'CREATE TEMP VIEW "{name}" AS {rows}')
         given = CheckInputs("written", 0, "written", lambda t: f'"{t.name}"', lambda _: None, None, DeliveryCounts())
         ((number,),) = connection.execute(check.query(given)).fetchall()
         return None if number is None else float(number)

@@ -1,0 +1,3 @@
+import duckdb
+for _ in range(100):
+    with duckdb.connect() as c: pass
