@@ -4,7 +4,8 @@ The queries run on the real engine over the tables of a lake; the Python functio
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -96,21 +97,27 @@ def test_a_column_changes_only_with_its_origins(table: Table, engine: Engine, ma
             )
 
 
-def unfinished(table: Table, engine: Engine, made: Home) -> pa.Table:
-    """What the query of a table gives to its `finish` function."""
-    assert isinstance(table.rows, Query)
-    frames = {n: engine.read(made.lake.path(t), made.lake.version(t)) for n, t in table.reads.items()}
-    return engine.arrow(engine.query(table.rows.sql, frames))
+@pytest.fixture(scope="module")
+def unfinished(engine: Engine, made: Home) -> Callable[[Table], pa.Table]:
+    """What the query of a table gives to its `finish` function; each query runs once."""
+
+    @cache
+    def computed(table: Table) -> pa.Table:
+        assert isinstance(table.rows, Query)
+        frames = {n: engine.read(made.lake.path(t), made.lake.version(t)) for n, t in table.reads.items()}
+        return engine.arrow(engine.query(table.rows.sql, frames))
+
+    return computed
 
 
 @pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
 def test_columns_finished_in_python_change_only_with_their_declared_origins(
-    table: Table, engine: Engine, made: Home
+    table: Table, unfinished: Callable[[Table], pa.Table]
 ) -> None:
     """Each declared column changes the result, and no other column does."""
     rows = table.rows
     assert isinstance(rows, Query) and rows.finish
-    given = unfinished(table, engine, made)
+    given = unfinished(table)
     if "period_grain" in given.column_names:
         given = given.filter(pc.is_in(given["period_grain"], pa.array(["quarter", "year", "all"])))
     before = rows.finish(given)
@@ -152,11 +159,11 @@ def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
 
 
 @pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
-def test_a_finish_function_treats_each_row_alone(table: Table, engine: Engine, made: Home) -> None:
+def test_a_finish_function_treats_each_row_alone(table: Table, unfinished: Callable[[Table], pa.Table]) -> None:
     """The engine may give it any batches, in any order: reversed slices, and no rows at all, give the same rows."""
     rows = table.rows
     assert isinstance(rows, Query) and rows.finish
-    given = unfinished(table, engine, made)
+    given = unfinished(table)
     names = [c.name for c in table.columns]
     whole = rows.finish(given).select(names)
     assert whole.num_rows > 50
