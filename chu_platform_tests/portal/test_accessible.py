@@ -17,7 +17,7 @@ from chu_platform_tests.portal.served import QUESTIONS, Served
 
 pytestmark = [pytest.mark.integration, needs_chromium]
 
-# Every kind of page.
+# Every template, that of a question with the most of its parts: a map, two surveys, a course.
 KINDS = {
     "home": "/",
     "story": "/recit",
@@ -27,22 +27,18 @@ KINDS = {
     "places": "/profil",
     "region": "/profil?lieu=region:53&avec=region:11,region:84,department:35",
     "funnel": "/entonnoir?lieu=region:53&sujet=mortalite-regions",
-    "sites": "/entonnoir",
     "last month": "/dernier-mois",
     "register": "/registre",
     "control": "/controle/consultations-etablissement",
-    "month": "/questions/hospitalisations?periode=2019-01",
-    # Questions with every part that a page of a question may have: the course of a risk, episodes, a map, two surveys,
-    # a search and places below.
-    "course": "/questions/suites-sejour",
-    "episodes": "/questions/deces-mois",
     "map": "/questions/mortalite",
     "surveys": "/questions/satisfaction-region",
-    "establishments": "/questions/consultations-etablissement",
+    "course": "/questions/suites-sejour",
 }
 ADDRESSES = {
     **KINDS,
+    "sites": "/entonnoir",
     "department": "/profil?lieu=department:35",
+    "month": "/questions/hospitalisations?periode=2019-01",
     **{q.slug: path for q in QUESTIONS if (path := f"/questions/{q.slug}") not in KINDS.values()},
 }
 Scheme = Literal["light", "dark"]

@@ -155,6 +155,16 @@ def test_the_keyboard_alone_is_enough(made: Home, browser: Browser, portal: Serv
     page.close()
 
 
+# The height of the page, the end of the shown step, and the sizes of its prose and of the text of its charts.
+SIZES_OF_STEP = """() => ({
+    page: document.documentElement.scrollHeight,
+    end: document.querySelector(".step.current .steps").getBoundingClientRect().bottom,
+    prose: parseFloat(getComputedStyle(document.documentElement).fontSize),
+    texts: [...document.querySelectorAll(".step.current svg.chart")].filter(c => c.checkVisibility())
+        .map(c => 13 * c.getScreenCTM().a)
+})"""
+
+
 def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None:
     page = browser.new_page()
     page.goto(f"{portal.address}/questions/deces-region")
@@ -165,19 +175,20 @@ def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None
     page.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390, 320])
-def test_no_page_is_wider_than_the_screen(width: int, browser: Browser, portal: Served) -> None:
+def test_no_page_is_wider_than_the_screen(browser: Browser, portal: Served) -> None:
     """320 pixels is what 1280 become at 400 %."""
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    page = browser.new_page()
     for path in ("/", "/questions/consultations-professionnel", "/questions/satisfaction-region", "/methode"):
         page.goto(portal.address + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in (1280, 390, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
     page.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
-def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser: Browser, portal: Served) -> None:
-    page = browser.new_page(viewport={"width": width, "height": height})
+def test_each_step_of_the_story_fits_the_screen(browser: Browser, portal: Served) -> None:
+    """On a small screen and on a large one."""
+    page = browser.new_page()
     page.goto(f"{portal.address}/recit")
     # The class alone: a browser without a screen may refuse the full one.
     page.evaluate("document.querySelector('[data-story=present]').click()")
@@ -185,50 +196,57 @@ def test_each_step_of_the_story_fits_the_screen(width: int, height: int, browser
     assert steps == 11
     charts = 0
     for number in range(1, steps + 1):
-        step = page.locator(f"#etape-{number}")
-        expect(step).to_be_visible()
-        height_of_page, end = page.evaluate(
-            "[document.documentElement.scrollHeight, "
-            "document.querySelector('.step.current .steps').getBoundingClientRect().bottom]"
-        )
-        assert height_of_page <= height and end <= height, number
-        chart = step.locator("svg.chart:visible")
-        if chart.count():
-            charts += 1
-            text, prose = chart.evaluate(
-                "c => [13 * c.getScreenCTM().a, parseFloat(getComputedStyle(document.documentElement).fontSize)]"
-            )
-            assert text >= 0.7 * prose, number
+        expect(page.locator(f"#etape-{number}")).to_be_visible()
+        for width, height in ((1280, 720), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            found = page.evaluate(SIZES_OF_STEP)
+            assert found["page"] <= height and found["end"] <= height, (number, width)
+            charts += len(found["texts"])
+            assert all(text >= 0.7 * found["prose"] for text in found["texts"]), (number, width)
         page.keyboard.press("ArrowRight")
-    assert charts == 5
+    assert charts == 2 * 5
     page.close()
 
 
+# Of each region of a map, the colour of its ring without the keyboard and with it.
+RINGS = """regions => regions.map(region => {
+    const ring = () => getComputedStyle(region.querySelector(".tile-focus")).stroke;
+    const without = ring();
+    region.focus();
+    const found = [without, ring()];
+    region.blur();
+    return found;
+})"""
+
+
 def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
-    """Of all regions the colour of the ring, of some that it is seen."""
+    """Of all regions the colour of the ring, of one that it is seen."""
     page = browser.new_page()
     page.goto(f"{portal.address}/questions/deces-region?region=53")
+    # Rings are shown to readers who use the keyboard.
     page.keyboard.press("Tab")
     regions = page.locator("svg.chart:visible a")
     chosen = page.locator("svg.chart:visible .tile-chosen")
     assert chosen.count() == 1
-    rings = "e => getComputedStyle(e.querySelector('.tile-focus')).stroke"
-    edge = "e => getComputedStyle(e).stroke"
-    for number in range(regions.count()):
-        region = regions.nth(number)
-        assert region.evaluate(rings) == "none"
-        without = None if number % 5 else region.screenshot()
-        region.focus()
-        ring = region.evaluate(rings)
-        assert ring != "none" and ring != chosen.evaluate(edge)
-        if without:
-            assert region.screenshot() != without
-        page.evaluate("document.activeElement.blur()")
+    edge = chosen.evaluate("e => getComputedStyle(e).stroke")
+    rings = regions.evaluate_all(RINGS)
+    assert len(rings) > 12
+    for without, ring in rings:
+        assert without == "none" != ring != edge
+    without = regions.first.screenshot()
+    regions.first.focus()
+    assert regions.first.screenshot() != without
     page.close()
 
 
-@pytest.mark.parametrize("slug", sorted(BY_SLUG))
+# A course, a map of tiles, and points of places.
+@pytest.mark.parametrize("slug", ["hospitalisations", "deces-region", "satisfaction-region"])
 def test_a_chart_stands_above_the_fold(slug: str, browser: Browser, portal: Served) -> None:
+    """All questions: `test_every_page`."""
+    see_chart(slug, browser, portal)
+
+
+def see_chart(slug: str, browser: Browser, portal: Served) -> None:
     """At 1440 x 900, with its legend; on a phone, the chart and the lists come before facts that are repeated."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{portal.address}/questions/{slug}")

@@ -10,7 +10,7 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.chromium import needs_chromium
 from chu_platform_tests.portal.served import BY_SLUG, QUESTIONS, Served
 from chu_platform_tests.portal.test_accessible import ADDRESSES, open_page
-from chu_platform_tests.portal.test_chromium import LISTS, answer, print_page
+from chu_platform_tests.portal.test_chromium import LISTS, answer, print_page, see_chart
 from chu_platform_tests.portal.test_pages import choices
 
 pytestmark = pytest.mark.system
@@ -43,3 +43,9 @@ def test_a_question_is_answered_for_an_x(slug: str, made: Home, browser: Browser
 @pytest.mark.parametrize("path", ["/", "/methode", *(f"/questions/{slug}" for slug in BY_SLUG)])
 def test_no_printed_page_is_a_rest_of_some_lines(path: str, browser: Browser, portal: Served) -> None:
     print_page(path, browser, portal)
+
+
+@needs_chromium
+@pytest.mark.parametrize("slug", BY_SLUG)
+def test_a_chart_stands_above_the_fold(slug: str, browser: Browser, portal: Served) -> None:
+    see_chart(slug, browser, portal)
