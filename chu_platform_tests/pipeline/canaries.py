@@ -26,10 +26,11 @@ PROFESSIONAL = "99182736459"
 BIRTH_US, BIRTH_ISO = "3/17/1899", "1899-03-17"
 # Added to the numbers of consultations and of stays. The sums are whole numbers of ten digits.
 CONSULTATIONS, STAYS = 1_917_000_000, 1_918_000_000
-SOURCE_NUMBERS = rb"(?<![0-9A-Za-z.])191[78][0-9]{6}(?![0-9A-Za-z])"
+# What stands before such a number is looked at last: a search for digits at its beginning is ten times faster.
+SOURCE_NUMBERS = re.compile(rb"191[78][0-9]{6}(?![0-9A-Za-z])(?<![0-9A-Za-z.][0-9]{10})")
 # The canaries that are not words.
 NUMBERS = (CARD, TELEPHONE, PROFESSIONAL, BIRTH_US, BIRTH_ISO)
-CANARIES = re.compile("|".join(map(re.escape, (WORD, *NUMBERS))).encode() + b"|" + SOURCE_NUMBERS, re.IGNORECASE)
+IDENTITIES = tuple(text.lower().encode() for text in (WORD, *NUMBERS))
 MIN_BLOB_LENGTH = 16
 
 
@@ -105,16 +106,25 @@ def plant_in_database(server: EmbeddedPostgres, dump: Path, database: str) -> No
     connection.close()
 
 
-def canaries_in(folder: Path, excluded: Sequence[Path] = (), wanted: "re.Pattern[bytes]" = CANARIES) -> list[str]:
+def canary_in(content: bytes, with_source_numbers: bool = True) -> str | None:
+    """A canary in the content, in letters of either case; numbers of consultations and stays are sought if wanted."""
+    lower = content.lower()
+    found = next((text for text in IDENTITIES if text in lower), None)
+    if found is None and with_source_numbers and (number := SOURCE_NUMBERS.search(content)):
+        found = number.group()
+    return found.decode() if found else None
+
+
+def canaries_in(folder: Path, excluded: Sequence[Path] = (), with_source_numbers: bool = True) -> list[str]:
     """Every file below `folder` that contains a canary, in its bytes, its Parquet values or its compressed parts."""
     found = []
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
         if any(file.is_relative_to(other) for other in excluded):
             continue
         for where, content in _readings(file):
-            canary = wanted.search(content)
+            canary = canary_in(content, with_source_numbers)
             if canary:
-                found.append(f"{file.relative_to(folder)}, {where}: {canary.group().decode()}")
+                found.append(f"{file.relative_to(folder)}, {where}: {canary}")
                 break
     return found
 
