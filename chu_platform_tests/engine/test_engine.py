@@ -100,12 +100,14 @@ def test_a_busy_engine_is_not_stopped(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path, engine="embedded", engine_patience=5)
     engine = Engine(settings)
     try:
-        start = time.monotonic()
-        rows = 200
-        # Long enough for several requests of the watchdog on any machine.
-        while time.monotonic() - start < 7:
+        engine.arrow(engine.query("SELECT 1 AS n", {}))
+        rows, seconds = 200, 0.0
+        # The first query tells how many rows take longer than the patience.
+        while seconds < 6:
+            start = time.monotonic()
             engine.arrow(engine.query(LONG_QUERY.format(rows=rows), {}))
-            rows *= 2
+            seconds = time.monotonic() - start
+            rows = int(rows * max(2, min(7 / seconds, 50)))
     finally:
         engine.close()
     assert threading.active_count() < 50
