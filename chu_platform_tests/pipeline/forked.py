@@ -5,6 +5,7 @@ take as long as the machine needs. It is ended when it stalls: when it prints no
 """
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -71,6 +72,9 @@ def _server(begin: str) -> "subprocess.Popen[str]":
 def serve() -> None:
     """Import what the commands need; then fork a process for each request, and answer its exit status."""
     _import_everything()
+    # Otherwise each forked process looks through what was imported, and thereby copies it.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
         pid = os.fork()
