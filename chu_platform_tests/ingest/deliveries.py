@@ -74,7 +74,9 @@ def deliver(
     written.mkdir()
     quarantine.mkdir()
     messages: list[str] = []
-    database = CareDatabase(Settings(home=work / "home", sources=pack, postgres_url=None), messages.append)
+    database = CareDatabase(
+        Settings(_env_file=None, home=work / "home", sources=pack, postgres_url=None), messages.append
+    )
     try:
         reading = read(
             table, partition_range, written, quarantine, ReadingContext(pack, scratch, database, messages.append)
