@@ -171,12 +171,13 @@ PARTS: Final = (
     ),
     Part(
         "every-case",
-        "each case of what the suite tests by some: pages of the portal, 200 commits, mutations of the ordinary UI",
+        "each case of what the suite tests by some: pages of the portal, 200 commits, mutations of the UI, drawn files",
         _pytest(
             "chu_platform_tests/portal/test_every_page.py",
             "chu_platform_tests/storage/test_many_commits.py",
             "chu_platform_tests/deployment/test_ordinary_webserver.py",
             "chu_platform_tests/facts/test_real_results.py",
+            "chu_platform_tests/demo/test_other_seed.py",
         ),
     ),
     Part(
