@@ -5,6 +5,7 @@ and used by all.
 """
 
 import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -43,6 +44,12 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     require_tiers(items)
     order_files(items)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the garbage collection, which would look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
