@@ -1,3 +1,5 @@
 import duckdb
+
 for _ in range(100):
-    with duckdb.connect() as c: pass
+    with duckdb.connect() as c:
+        pass

@@ -84,7 +84,7 @@ setup(
             "pyftpdlib>=2.2",
             "pyopenssl>=26",
             "cryptography>=48",
-            "beautifulsoup4>=4.13",
+            "selectolax>=1.0",
             # Validates OpenLineage events.
             "jsonschema>=4.23",
             "types-jsonschema",

@@ -1,17 +1,17 @@
 """HTML as tests ask for it: elements by CSS selector, and their text with plain spaces."""
 
-from bs4 import BeautifulSoup, Tag
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 
 class Element:
     """An element of a page; `"text" in element` asks whether its text holds a text."""
 
-    def __init__(self, tag: Tag) -> None:
-        self._tag = tag
+    def __init__(self, node: LexborNode) -> None:
+        self._node = node
 
     def all(self, selector: str) -> "list[Element]":
         """The elements inside that a selector names, in the order of the page."""
-        return [Element(tag) for tag in self._tag.select(selector)]
+        return [Element(node) for node in self._node.css(selector) if node.mem_id != self._node.mem_id]
 
     def one(self, selector: str) -> "Element":
         """The only element inside that a selector names."""
@@ -21,22 +21,22 @@ class Element:
     @property
     def text(self) -> str:
         """What it says, every run of spaces (also unbreakable ones) as one plain space."""
-        return " ".join(self._tag.get_text().split())
+        return " ".join(self._node.text().split())
 
     @property
     def own_text(self) -> str:
         """The same without what the elements inside say."""
-        return " ".join("".join(self._tag.find_all(string=True, recursive=False)).split())
+        return " ".join(self._node.text(deep=False).split())
 
     @property
     def name(self) -> str:
         """Its tag."""
-        return str(self._tag.name)
+        return str(self._node.tag)
 
     @property
     def attributes(self) -> dict[str, str]:
         """Its attributes."""
-        return {name: " ".join(v) if isinstance(v, list) else str(v) for name, v in self._tag.attrs.items()}
+        return {name: value or "" for name, value in self._node.attributes.items()}
 
     @property
     def links(self) -> list[str]:
@@ -52,12 +52,14 @@ class Element:
         return text in self.text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Element) and str(self._tag) == str(other._tag)
+        return isinstance(other, Element) and self._node.html == other._node.html
 
     def __hash__(self) -> int:
-        return hash(str(self._tag))
+        return hash(self._node.html)
 
 
 def parsed(page: str) -> Element:
     """A page."""
-    return Element(BeautifulSoup(page, "html.parser"))
+    root = LexborHTMLParser(page).root
+    assert root is not None
+    return Element(root)
