@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-tests run test test-fast test-system lint cli-reference lock clean
+.PHONY: help install install-tests run reports test test-fast test-system lint cli-reference lock clean
 
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lint: install-tests ## check style, types and the direction of imports; warn of 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m chu_platform_tests.system_tests --check
+
+reports: install ## make the reports of the committee in reports/ (first the lake, as `make run` does, if there is none)
+	@$(BIN)/chu report --make-lake reports
 
 cli-reference: install-tests ## write docs/cli.md, the reference of the commands, from the commands
 	@$(BIN)/python docs/cli_reference.py

@@ -14,6 +14,8 @@ setup(
             "py.typed",
             "workspace.yaml",
             "building_blocks/data/*.csv",
+            "committee/data/*",
+            "committee/fonts/*",
             "building_blocks/data/*.csv.gz",
             "documents/templates/*",
             "graph/data/*.json",
@@ -66,6 +68,8 @@ setup(
         "markupsafe>=3",
         "requests>=2.32",
         "babel>=2.17,<3",
+        # The reports as PDF: docs/decisions/0062-reports-are-generated.md.
+        "typst>=0.15,<0.16",
     ],
     extras_require={
         # Dagster's storage in the deployment of docker/.

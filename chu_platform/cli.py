@@ -26,6 +26,8 @@ DEMO_SEED = 2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(portal, name="portal")
+need = typer.Typer(no_args_is_help=True, short_help="Add a need of readers.", help="The register of needs of readers.")
+app.add_typer(need, name="need")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,
@@ -56,25 +58,32 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
 
     If something is published already, it is served at once, and refreshed meanwhile.
     """
-    from chu_platform.graph.dagster_instance import exclusive
-    from chu_platform.storage.edition_manifest import published_edition
-    from chu_platform.storage.store import lake_root
-
     settings = load_settings()
     log_progress = _progress_printer()
     require_free_port(port)
     require_free_port(portal_port_of(port, portal_port), "--portal-port")
+    was_published = _make_first_lake(settings, log_progress)
+    if not was_published:
+        _print_figures(settings)
+    _serve(settings, port, portal_port, REFRESH if was_published else None)
+
+
+def _make_first_lake(settings: Settings, log_progress: Callable[[str], None]) -> bool:
+    """Run the main job if nothing is published yet, on a demonstration pack if none is given; whether something was."""
+    from chu_platform.graph.dagster_instance import exclusive
+    from chu_platform.storage.edition_manifest import published_edition
+    from chu_platform.storage.store import lake_root
+
     with exclusive(settings):
         if settings.sources is None and not settings.sources_folder.exists():
             from chu_platform.demo.pack import write_pack
 
             log_progress("no pack is given: writing a small synthetic pack (set CHU_SOURCES to use your own)")
             write_pack(settings.sources_folder, DEMO_SCALE, DEMO_SEED, log_progress)
-        is_published = published_edition(lake_root(settings)) is not None
-        if not is_published:
+        was_published = published_edition(lake_root(settings)) is not None
+        if not was_published:
             _materialize(settings, "*", None, log_progress)
-            _print_figures(settings)
-    _serve(settings, port, portal_port, REFRESH if is_published else None)
+    return was_published
 
 
 def _print_figures(settings: Settings) -> None:
@@ -420,6 +429,54 @@ def lineage(
         send(transport, declared_event(table, settings.lake_place))
     transport.close()
     print(f"{len(tables)} events in {place}")
+
+
+@app.command(short_help="Write the reports of the committee.")
+def report(
+    folder: Annotated[Path, typer.Argument(help="folder to write: a new or empty one, or one with earlier reports")],
+    make_lake: Annotated[
+        bool, typer.Option("--make-lake", help="if nothing is published yet, first make the lake as `chu run` does")
+    ] = False,
+) -> None:
+    """Write the reports that a committee expects, in French: each as HTML, PDF and Markdown, and a check-list.
+
+    Each figure in them has the command that gives it.
+    """
+    from chu_platform.committee.report_assets import make_reports
+
+    settings, log_progress = load_settings(), _progress_printer()
+    if make_lake:
+        _make_first_lake(settings, log_progress)
+    written = make_reports(settings, folder, log_progress)
+    print(f"{len(written)} reports in {folder}, as PDF, HTML and Markdown; begin with {written[0]}")
+
+
+@need.callback()
+def _of_needs() -> None:
+    """The register of needs of readers."""
+
+
+@need.command("add", short_help="Add a need to the register.")
+def add_need(
+    who: Annotated[str, typer.Option(help="function of those who decide, e.g. « cadre de santé »; never a name")],
+    decides: Annotated[str, typer.Option(help="what they decide")],
+    question: Annotated[str, typer.Option(help="what they ask the data")],
+    indicator: Annotated[
+        str, typer.Option(help="indicators that answer, separated by spaces, e.g. kpi_hospitalisation_rate")
+    ] = "",
+    not_answerable: Annotated[str, typer.Option(help="why the data cannot answer")] = "",
+) -> None:
+    """Add a need of readers to the register, with the indicators that answer it, or the reason why none does.
+
+    It is kept in CHU_HOME/needs.csv; the texts are shown to French readers.
+    """
+    from chu_platform.building_blocks.reader_needs import AddedNeed, add_need
+    from chu_platform.indicators.indicator import indicators
+
+    names = [indicator.masked.name for indicator in indicators()]
+    added = AddedNeed(who, decides, question, indicator, not_answerable)
+    number = add_need(load_settings().needs_file, added, names)
+    print(f"added as {number}; show it to readers: chu materialize --select 'key:references/need'")
 
 
 @app.command("demo-pack", short_help="Write a synthetic pack.")

@@ -142,6 +142,16 @@ class Settings(BaseSettings):
         return {zone: _options(file) for zone, file in files.items() if file is not None}
 
     @property
+    def needs_file(self) -> Path:
+        """File of the needs that readers have added with `chu need add`."""
+        return self.home.resolve() / "needs.csv"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Folder of the reports of the committee that the Dagster UI makes; `chu report` writes them anywhere."""
+        return self.home.resolve() / "reports"
+
+    @property
     def secrets_folder(self) -> Path:
         """Folder of the pseudonymisation key."""
         return (self.secrets or self.home / "secrets").resolve()

@@ -197,9 +197,13 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Report:
-    """A report. `name` is that of its files; `files` gives others beside them by name, such as an archive."""
+    """A report. `name` is that of its files, `short` what the check-list calls it.
+
+    `files` gives other files beside them by name, such as an archive.
+    """
 
     name: str
+    short: str
     title: str
     subtitle: str
     chapters: Sequence[Chapter]

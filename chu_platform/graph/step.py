@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chu_platform.building_blocks.reader_needs import added_needs
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError, PermanentError, TransientError, known_cause, without_values
 from chu_platform.graph.held_back import release_up_to_date
@@ -468,6 +469,7 @@ class _RowWriter:
             "tables": catalogue,
             "before": lambda: rows_before(lake, table, self.resources.log_progress),
             "released": self._released,
+            "needs": lambda: added_needs(self.resources.settings.needs_file),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.writes[table])

@@ -50,7 +50,7 @@ def inputs_of(
 
     Raises ChuError if a delivery is missing, or the key of the pseudonyms.
     """
-    if not table.rows.repeatable:
+    if not (table.rows.repeatable or table.rows.reads_needs):
         return None
     return {
         "package": PACKAGE_VERSION,
@@ -61,6 +61,7 @@ def inputs_of(
         "delivered": _delivered(resources, table) if is_delivered(table) else None,
         "lists": _lists(resources, table) if is_delivered(table) else None,
         "key": fingerprint_of(resources.key) if table.rows.uses_key else None,
+        **({"needs": _added(resources.settings.needs_file)} if table.rows.reads_needs else {}),
     }
 
 
@@ -107,6 +108,11 @@ def _fingerprint(file: Path, apart: bool) -> str:
 
 def _fingerprints(inputs: Mapping[str, Any], name: str) -> set[str]:
     return {hash_ for _, hash_ in inputs[name]}
+
+
+def _added(file: Path) -> str:
+    """Hash of the needs that readers have added; that of no text without any."""
+    return _digest([file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""])
 
 
 def _check_text(check: Check) -> str:

@@ -40,6 +40,7 @@ PACK: Final = ExternalSource("dossier livré")
 DECLARATIONS: Final = ExternalSource("déclarations des tables")
 ACCEPTANCES: Final = ExternalSource("accords donnés par « chu accept »")
 EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
+ADDED_NEEDS: Final = ExternalSource("besoins ajoutés par « chu need add »")
 
 
 class RowsVisitor(Protocol[Result]):
@@ -80,6 +81,11 @@ class Rows(ABC):
     @property
     def uses_key(self) -> bool:
         """Whether the rows depend on the pseudonymisation key."""
+        return False
+
+    @property
+    def reads_needs(self) -> bool:
+        """Whether the rows depend on the needs that readers have added."""
         return False
 
     @property
@@ -183,9 +189,9 @@ class Computed(Rows):
 
     `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
     `key` (of the pseudonyms), `settings` (for the folder of the pack), `instance` (of Dagster), `tables` (the
-    catalogue), `before` (the current rows of the table), `released` (its rows in the last edition). `from_columns`
-    gives the lineage of each column: "input.column" of `reads` or an external source; empty for a constant. Under
-    EVERY_ROW are the inputs that determine which rows exist.
+    catalogue), `before` (the current rows of the table), `released` (its rows in the last edition), `needs` (the needs
+    that readers have added). `from_columns` gives the lineage of each column: "input.column" of `reads` or an external
+    source; empty for a constant. Under EVERY_ROW are the inputs that determine which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -205,13 +211,18 @@ class Computed(Rows):
 
     @property
     def repeatable(self) -> bool:
-        """See `Rows`: false if the function reads the pack, Dagster's log, the catalogue or the rows of the table."""
+        """See `Rows`: false if the function reads the pack, Dagster's log, the catalogue, added needs or the rows of the table."""
         return not set(self.given) - {"key", "released"}
 
     @property
     def uses_key(self) -> bool:
         """See `Rows`."""
         return "key" in self.given
+
+    @property
+    def reads_needs(self) -> bool:
+        """See `Rows`."""
+        return "needs" in self.given
 
     @property
     def follows_editions(self) -> bool:

@@ -1,0 +1,63 @@
+"""The check-list of a committee member: each sentence of the brief, and where the reports answer it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from chu_platform.committee.brief import brief
+from chu_platform.committee.document import Cell, Chapter, Column, Document, Link, MadeChapter, Report, Table
+
+NAME: Final = "liste_de_controle"
+UNANSWERED: Final = "**Sans réponse dans ces rapports**"
+COMMAND: Final = "chu report DOSSIER"
+
+
+def check_list(reports: Sequence[Report], pages: Mapping[str, Mapping[str, int]], stated: str) -> Document:
+    """The check-list of these reports; `pages` are those of their PDF on which chapters begin, by report and slug."""
+    chapters = [
+        MadeChapter(f"partie-{number}", number, part, [_table(part, list(sentences), reports, pages)])
+        for number, (part, sentences) in enumerate(_parts(), 1)
+    ]
+    return Document(
+        NAME,
+        "Liste de contrôle du jury",
+        "Chaque phrase du sujet, et le chapitre et la page qui y répondent",
+        stated,
+        chapters,
+    )
+
+
+def _parts() -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
+    for part, sentences in groupby(brief(), key=lambda sentence: sentence.part):
+        yield part, ((sentence.identifier, sentence.text) for sentence in sentences)
+
+
+def _table(
+    part: str,
+    sentences: Sequence[tuple[str, str]],
+    reports: Sequence[Report],
+    pages: Mapping[str, Mapping[str, int]],
+) -> Table:
+    rows: list[list[Cell]] = []
+    for identifier, text in sentences:
+        answers = [
+            Link(
+                f"{report.short}, « {chapter.title} », page {pages[report.name][chapter.slug]}",
+                report.name,
+                chapter.slug,
+            )
+            for report, chapter in answering(reports, identifier)
+        ]
+        # A further chapter is a row of its own, below the sentence that it answers too.
+        rows += [[identifier if not n else "", text if not n else "", link] for n, link in enumerate(answers)]
+        if not answers:
+            rows.append([identifier, text, UNANSWERED])
+    return Table(part, [Column("N°", 0.5), Column("Phrase du sujet", 4), Column("Réponse", 4)], rows, COMMAND)
+
+
+def answering(reports: Sequence[Report], identifier: str) -> Iterator[tuple[Report, Chapter]]:
+    """The chapters that say that they answer a sentence."""
+    for report in reports:
+        for chapter in report.chapters:
+            if identifier in chapter.answers:
+                yield report, chapter
