@@ -77,7 +77,9 @@ def _step(folder: Path | None, log_progress: Callable[[str], None] | None) -> dg
         write_reports(target, REPORTS, inputs, log_progress or context.log.info)
         for name in TITLES:
             pdf = target / f"{name}.pdf"
-            metadata = {"location": dg.MetadataValue.path(str(pdf)), "bytes": pdf.stat().st_size}
-            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=metadata)
+            yield dg.MaterializeResult(
+                asset_key=[GROUP, name],
+                metadata={"location": dg.MetadataValue.path(str(pdf)), "bytes": pdf.stat().st_size},
+            )
 
     return step

@@ -129,13 +129,14 @@ class _RecordedAddresses(Addresses):
 
 
 def start_addresses(snapshot: Snapshot) -> Sequence[str]:
-    """The home page, the story, the method, care quality, the register of deaths and the questions."""
+    """The home page, the story, the method, care quality, the register of deaths, the needs and the questions."""
     return [
         addresses.HOME,
         addresses.STORY,
         addresses.METHOD,
         addresses.QUALITY,
         addresses.REGISTER,
+        addresses.NEEDS,
         *(question_address(q, {}) for q in snapshot.questions),
     ]
 
@@ -374,6 +375,7 @@ def _page(renderer: Renderer, snapshot: Snapshot, target: _Target) -> str:
         addresses.STORY: renderer.story,
         addresses.METHOD: renderer.method,
         addresses.QUALITY: renderer.quality,
+        addresses.NEEDS: renderer.needs,
     }
     return pages[target.path](snapshot)
 

@@ -32,6 +32,7 @@ from chu_platform.portal.control_limits import MIN_MONTHS, Rule
 from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.funnels import FunnelView, Subject, funnel_address
 from chu_platform.portal.monthly_signals import Control
+from chu_platform.portal.needs import needs_of
 from chu_platform.portal.places import LEVELS, MAX_FOUND, Place, listed_places
 from chu_platform.portal.profile import MAX_OTHERS, Profile
 from chu_platform.portal.questions import Question
@@ -148,6 +149,10 @@ class Renderer:
             checks_table=_checks_table(problems),
             counts=check_counts(snapshot),
         )
+
+    def needs(self, snapshot: Snapshot) -> str:
+        """The register of needs: who decides what, and the pages that answer."""
+        return self._page("besoins.html", snapshot, needs=needs_of(snapshot), question_address=question_address)
 
     def quality(self, snapshot: Snapshot, words: str = "") -> str:
         """Care-quality results of the site that the words name, a list of sites, or all sites together."""

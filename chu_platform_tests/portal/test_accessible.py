@@ -29,6 +29,7 @@ KINDS = {
     "funnel": "/entonnoir?lieu=region:53&sujet=mortalite-regions",
     "last month": "/dernier-mois",
     "register": "/registre",
+    "needs": "/besoins",
     "control": "/controle/consultations-etablissement",
     "map": "/questions/mortalite",
     "surveys": "/questions/satisfaction-region",
