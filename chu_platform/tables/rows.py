@@ -211,7 +211,7 @@ class Computed(Rows):
 
     @property
     def repeatable(self) -> bool:
-        """See `Rows`: false if it reads the pack, Dagster's log, the catalogue, added needs or the rows of the table."""
+        """See `Rows`: false if it reads the pack, Dagster's log, the catalogue, needs or the rows of the table."""
         return not set(self.given) - {"key", "released"}
 
     @property
