@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import dagster as dg
+
 from chu_platform import french
 from chu_platform.automation.build_definitions import build_defs
 from chu_platform.committee.document import (
@@ -113,7 +115,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
         [Column("Couche", 2), Column("Tables", number=True), Column("dont partitionnées", number=True)],
         [
             [LAYERS[layer], str(counts[layer]), str(_partitioned(inputs, layer))]
-            for layer in reversed(LAYERS)
+            for layer in reversed(list(LAYERS))
             if counts[layer]
         ],
         "chu dictionary DOSSIER",
@@ -130,21 +132,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Table(
         "Ce qui démarre une exécution",
         [Column("Nom", 1.6), Column("Quand", 1.4), Column("Ce qu’il fait", 3.4), Column("Au départ", 0.9)],
-        [
-            *(
-                [Code(s.name), _when(str(s.cron_schedule)), STARTERS[s.name], _state(s.default_status.value)]
-                for s in definitions.schedule_defs
-            ),
-            *(
-                [
-                    Code(s.name),
-                    f"toutes les {s.minimum_interval_seconds} s",
-                    STARTERS[s.name],
-                    _state(s.default_status.value),
-                ]
-                for s in definitions.sensor_defs
-            ),
-        ],
+        list(_starters(definitions)),
         DEFINITIONS_COMMAND,
     )
     yield Heading("Partitions")
@@ -167,6 +155,15 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield from _workers()
 
 
+def _starters(definitions: dg.RepositoryDefinition) -> Iterator[Sequence[Cell]]:
+    for schedule in definitions.schedule_defs:
+        when = _when(str(schedule.cron_schedule))
+        yield Code(schedule.name), when, STARTERS[schedule.name], _state(schedule.default_status)
+    for sensor in definitions.sensor_defs:
+        when = f"toutes les {sensor.minimum_interval_seconds} s"
+        yield Code(sensor.name), when, STARTERS[sensor.name], _state(sensor.default_status)
+
+
 def _partitioned(inputs: Inputs, layer: Layer) -> int:
     return sum(bool(t.partition_by) for t in inputs.catalogue.tables if t.layer is layer)
 
@@ -178,8 +175,8 @@ def _when(cron: str) -> str:
     return f"le {day} du mois, {at}" if day != "*" else f"le dimanche, {at}" if weekday != "*" else f"chaque jour, {at}"
 
 
-def _state(status: str) -> str:
-    return "active" if status == "RUNNING" else "arrêtée"
+def _state(status: dg.DefaultScheduleStatus | dg.DefaultSensorStatus) -> str:
+    return "active" if status.value == "RUNNING" else "arrêtée"
 
 
 def _parallel(job: MainJob) -> Iterator[Block]:
