@@ -3,12 +3,12 @@
 Colours are attributes, so that a diagram is the same in a page, in a file of its own and in a PDF.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from chu_platform.committee.document import FONT
+from chu_platform.committee.document import FONT, PAGE_WIDTH
 
 INK: Final = "#17242e"
 SOFT: Final = "#3f4d57"
@@ -24,6 +24,7 @@ SMALL: Final = 10.5
 # Mean width of a letter of the font as a part of its size, of bold ones too.
 LETTER: Final = 0.53
 ROW: Final = 15
+MATRIX_ROW: Final = 22.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,30 @@ def cut(words: str, room: float, size: float = SIZE) -> str:
     """The words, or as many letters as have room in so many pixels, with an ellipsis."""
     most = int(room / (size * LETTER))
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+
+
+def matrix(title: str, rows: Sequence[str], columns: Sequence[str], marks: Collection[tuple[str, str]]) -> str:
+    """Which rows have which columns, as dots: labels of rows at the left, those of columns upright above."""
+    left = max(len(row) for row in rows) * SMALL * LETTER + 16
+    above = max(len(column) for column in columns) * SMALL * LETTER + 10
+    step = min((PAGE_WIDTH - left - 10) / len(columns), 44.0)
+    right, bottom = left + step * len(columns), above + MATRIX_ROW * len(rows)
+    parts = []
+    for n, column in enumerate(columns):
+        x = left + step * (n + 0.5)
+        parts += [
+            line(Point(x, above), Point(x, bottom), "#dbe2e6", 1),
+            f'<g transform="translate({x + 4:.1f} {above - 6:.1f}) rotate(-90)">{text(0, 0, column, SMALL)}</g>',
+        ]
+    for n, row in enumerate(rows):
+        y = above + MATRIX_ROW * (n + 0.5)
+        parts += [line(Point(left, y), Point(right, y), "#dbe2e6", 1), text(2, y + 4, row, SMALL)]
+        parts += [
+            f'<circle cx="{left + step * (m + 0.5):.1f}" cy="{y:.1f}" r="5" fill="{BLUE[0]}"/>'
+            for m, column in enumerate(columns)
+            if (row, column) in marks
+        ]
+    return picture(round(right + 4), round(bottom + 4), title, parts)
 
 
 def picture(width: float, height: float, title: str, parts: Iterable[str]) -> str:

@@ -7,8 +7,8 @@ from typing import Final
 from chu_platform.committee.document import WIDE_HEIGHT, WIDE_WIDTH
 from chu_platform.committee.drawing import BLUE, ORANGE, Box, Point, box_height, label, line, picture
 
-ENTITY_WIDTH: Final = 178.0
-ASSOCIATION_WIDTH: Final = 118.0
+ENTITY_WIDTH: Final = 200.0
+ASSOCIATION_WIDTH: Final = 136.0
 MAX_LINES: Final = 6
 
 

@@ -174,7 +174,7 @@ def _overview() -> str:
     reading = column(225, 165, "Intégration", [
         ("Lecture", ["types, rejets,", "quarantaine, empreintes"], WHITE),
         ("Moteur SQL", ["Sail (embarqué)", "ou Spark (grappe)"], BLUE),
-        ("Écrire, contrôler,", ["enregistrer :", "un commit Delta"], BLUE),
+        ("Enregistrement", ["écrire, contrôler, puis", "un seul commit Delta"], BLUE),
     ])  # fmt: skip
     lake = column(zones - 10, 230, "Lac Delta : trois zones", [
         ("Zone restreinte", ["sources, rejets, pseudonymes", "propriétaire seul"], ORANGE),

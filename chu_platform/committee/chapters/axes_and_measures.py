@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chu_platform.committee.document import Block, Bullets, Cell, Chapter, Column, Heading, Paragraph, Table
+from chu_platform.committee.document import Block, Bullets, Cell, Chapter, Column, Heading, Paragraph, Picture, Table
+from chu_platform.committee.drawing import matrix
 from chu_platform.committee.inputs import Inputs
-from chu_platform.description.described_tables import DescribedQuestion
 from chu_platform.tables.indicator_questions import Measure
 
-LISTED: Final = "chu kpi"
+DESCRIBED: Final = "python -m chu_platform.describe_catalogue"
 # The hierarchies of the dimensions, from coarse to fine, each column with its dimension.
 HIERARCHIES: Final = (
     ("Temps", "dim_date, dim_period", "toute la période > année > trimestre > mois > jour"),
@@ -39,11 +39,13 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     )
     yield Heading("Quels axes pour quel indicateur")
     axes = list(dict.fromkeys(p.label for q in questions for p in q.question.parameters))
-    yield Table(
-        "Axes de chaque indicateur ; tous ont aussi l’axe du temps",
-        [Column("Indicateur", 2.6), *(Column(axis) for axis in axes)],
-        [[f"{q.question.number}. {q.question.short}", *_marks(q, axes)] for q in questions],
-        LISTED,
+    names = [f"{q.question.number}. {q.question.short}" for q in questions]
+    own = {name: [p.label for p in q.question.parameters] for name, q in zip(names, questions, strict=True)}
+    yield Picture(
+        matrix("Axes des indicateurs", names, axes, {(name, axis) for name, found in own.items() for axis in found}),
+        "Axes de chaque indicateur ; tous ont aussi l’axe du temps.",
+        DESCRIBED,
+        text=" ; ".join(f"{name} : {', '.join(found)}" for name, found in own.items()),
     )
     for described in questions:
         question = described.question
@@ -62,14 +64,9 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
                 Column("Intervalle", 2.4),
             ],
             [_measure(measure) for measure in question.measures],
-            LISTED,
+            DESCRIBED,
         )
         yield Bullets([*question.definition, f"**Mise en garde :** {question.caution}"])
-
-
-def _marks(described: DescribedQuestion, axes: Sequence[str]) -> Sequence[Cell]:
-    own = {p.label for p in described.question.parameters}
-    return ["●" if axis in own else "" for axis in axes]
 
 
 def _measure(measure: Measure) -> Sequence[Cell]:

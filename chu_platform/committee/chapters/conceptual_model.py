@@ -52,7 +52,7 @@ CARE: Final = Model(
     [
         by_key("passe", CONSULTATION, "Id_patient", PATIENT, (0.3, 0.28)),
         by_key("est couverte par", CONSULTATION, "Id_mut", MUTUELLE, (0.3, 0.74)),
-        by_table("adhère", "sources.Adher", [(PATIENT, "Id_patient"), (MUTUELLE, "Id_mut")], (0.092, 0.55)),
+        by_table("adhère", "sources.Adher", [(PATIENT, "Id_patient"), (MUTUELLE, "Id_mut")], (0.104, 0.55)),
         by_key("a pour diagnostic", CONSULTATION, "Code_diag", DIAGNOSTIC, (0.5, 0.26)),
         by_table(
             "prescrit",
@@ -61,7 +61,7 @@ CARE: Final = Model(
             (0.5, 0.73),
         ),
         by_key("mène", CONSULTATION, "Id_prof_sante", PROFESSIONNEL, (0.7, 0.28)),
-        by_key("a pour spécialité", PROFESSIONNEL, "Code_specialite", SPECIALITE, (0.908, 0.32)),
+        by_key("a pour spécialité", PROFESSIONNEL, "Code_specialite", SPECIALITE, (0.896, 0.32)),
         by_key("accueille", SALLE, "Num_consultation", CONSULTATION, (0.7, 0.76)),
     ],
 )
@@ -106,7 +106,7 @@ STAYS: Final = Model(
             "exerce dans",
             "sources.activite_professionnel_sante",
             [(INSCRIT, "identifiant"), (ETABLISSEMENT, "identifiant_organisation")],
-            (0.908, 0.69),
+            (0.896, 0.69),
             ["mode_exercice"],
         ),
         by_key("est inscrit comme", INSCRIT, "identifiant", PROFESSIONNEL_2, (0.705, 0.9)),

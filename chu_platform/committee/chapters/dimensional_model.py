@@ -6,7 +6,6 @@ from typing import Final
 from chu_platform.committee.document import (
     WIDE_WIDTH,
     Block,
-    Cell,
     Chapter,
     Code,
     Column,
@@ -15,7 +14,7 @@ from chu_platform.committee.document import (
     Picture,
     Table,
 )
-from chu_platform.committee.drawing import BLUE, GREEN, ORANGE, Box, Point, box_height, line, picture
+from chu_platform.committee.drawing import BLUE, GREEN, ORANGE, Box, Point, box_height, line, matrix, picture
 from chu_platform.committee.inputs import Inputs
 from chu_platform.description.described_tables import DescribedTable
 from chu_platform.tables.table import Layer
@@ -32,13 +31,17 @@ STARS: Final = (
     ("Décès et mortalité", ("fact_death", "fact_death_by_age", "fact_death_by_month", "fact_death_coverage")),
     ("Satisfaction et qualité des soins", ("fact_satisfaction", "fact_quality_indicator")),
 )
-# Columns by which a fact joins a dimension without a declared foreign key: the calendar and the periods.
+LINKED: Final = (Layer.DIMENSIONS, Layer.FACTS)
+# Columns by which a fact joins the calendar and the periods, which have other names there.
 CALENDAR: Final = {"date": "dim_date", "death_date": "dim_date", "period_start": "dim_period"}
 BRIDGE: Final = "bridge_professional_establishment"
 FACT_WIDTH: Final = 240.0
 DIMENSION_WIDTH: Final = 230.0
 GAP: Final = 14.0
-FACT_LINES: Final = 5
+DIMENSION_LINES: Final = 5
+# Columns of a fact that are shown, where few and where many facts share a page.
+FACT_LINES: Final = {True: 12, False: 5}
+FEW_FACTS: Final = 2
 
 
 def _blocks(inputs: Inputs) -> Iterator[Block]:
@@ -99,31 +102,25 @@ def _dimensions(inputs: Inputs) -> Sequence[DescribedTable]:
 
 
 def _links(inputs: Inputs, table: DescribedTable) -> dict[str, str]:
-    """The tables of dimensions and facts to which a table refers, by name, with the column."""
-    found = {
-        inputs.catalogue.table(check.refers_to).name: check.column
-        for check in table.checks
-        if check.refers_to and check.column and check.refers_to.split("/")[0] in (Layer.DIMENSIONS, Layer.FACTS)
-    }
-    columns = {c.name for c in table.columns}
-    found |= {dimension: column for column, dimension in CALENDAR.items() if column in columns}
-    if "professional_key" in columns and table.name != BRIDGE:
+    """The dimensions and facts to which a table refers, by name, with the column: it has the key of the other one."""
+    keys = {t.key[0]: t.name for t in inputs.catalogue.tables if t.layer in LINKED and len(t.key) == 1}
+    found = {keys[c.name]: c.name for c in table.columns if c.name in keys and keys[c.name] != table.name}
+    found |= {CALENDAR[c.name]: c.name for c in table.columns if c.name in CALENDAR}
+    if table.layer is Layer.FACTS and "professional_key" in (c.name for c in table.columns):
         found[BRIDGE] = "professional_key"
     return found
 
 
-def _matrix(inputs: Inputs, facts: Sequence[DescribedTable], dimensions: Sequence[DescribedTable]) -> Table:
+def _matrix(inputs: Inputs, facts: Sequence[DescribedTable], dimensions: Sequence[DescribedTable]) -> Picture:
     """The bus matrix: which dimension is an axis of which fact."""
-    used = [d for d in dimensions if any(d.name in _links(inputs, f) for f in facts)]
-    rows: list[list[Cell]] = [
-        [Code(fact.name), *("●" if d.name in _links(inputs, fact) else "" for d in used)] for fact in facts
-    ]
-    short = [d.label.split(" (")[0] for d in used]
-    return Table(
-        "Matrice des faits et des dimensions conformes",
-        [Column("Fait", 3.4), *(Column(name, 1.15) for name in short)],
-        rows,
+    links = {fact.name: _links(inputs, fact) for fact in facts}
+    used = [d for d in dimensions if any(d.name in found for found in links.values())]
+    marks = {(fact, d.label) for fact, found in links.items() for d in used if d.name in found}
+    return Picture(
+        matrix("Faits et dimensions conformes", [fact.name for fact in facts], [d.label for d in used], marks),
+        "Matrice des faits et des dimensions conformes.",
         DICTIONARY,
+        text=" ; ".join(f"{fact} : {', '.join(found) or 'aucune dimension'}" for fact, found in links.items()),
     )
 
 
@@ -138,10 +135,11 @@ def _star(inputs: Inputs, title: str, facts: Sequence[DescribedTable]) -> str:
     dimensions = [by_name[name] for name in wanted]
     left, right = dimensions[0::2], dimensions[1::2]
     middle = (WIDE_WIDTH - FACT_WIDTH) / 2
+    fact_lines = FACT_LINES[len(facts) <= FEW_FACTS]
     columns = [
-        *((table, 1.0, DIMENSION_WIDTH, 4, left) for table in left),
-        *((table, middle, FACT_WIDTH, FACT_LINES, facts) for table in facts),
-        *((table, WIDE_WIDTH - DIMENSION_WIDTH - 1, DIMENSION_WIDTH, 4, right) for table in right),
+        *((table, 1.0, DIMENSION_WIDTH, DIMENSION_LINES, left) for table in left),
+        *((table, middle, FACT_WIDTH, fact_lines, facts) for table in facts),
+        *((table, WIDE_WIDTH - DIMENSION_WIDTH - 1, DIMENSION_WIDTH, DIMENSION_LINES, right) for table in right),
     ]
     heights = {
         table.name: box_height(min(most, len(table.columns)) + (len(table.columns) > most))
