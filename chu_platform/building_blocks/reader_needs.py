@@ -18,14 +18,14 @@ MAX_LENGTH: Final = 300
 # What would name somebody: an e-mail address, a number of a person or of a telephone, a title before a name.
 _NAMES_SOMEBODY: Final = re.compile(r"@|\d[\d .]{4,}\d|\b(M\.|Mme|Mlle|Mr|Dr|Pr)[. ]+[A-ZÉÈÀ]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_OPTIONS: Final = {"not_answerable": "not-answerable"}
+_OPTIONS: Final = {"reader": "who", "not_answerable": "not-answerable"}
 
 
 @dataclass(frozen=True)
 class AddedNeed:
     """A need that a reader has added; `indicator` are names of indicators, or `not_answerable` says why there is none."""
 
-    who: str
+    reader: str
     decides: str
     question: str
     indicator: str = ""
@@ -54,7 +54,7 @@ def add_need(file: Path, need: AddedNeed, indicators: Collection[str]) -> str:
         if name not in indicators:
             raise ChuError(f"--indicator {name!r} is no indicator: `chu kpi` lists them")
     before = _read(file)
-    if any(_same(need.question, other.question) and _same(need.who, other.who) for other in before):
+    if any(_same(need.question, other.question) and _same(need.reader, other.reader) for other in before):
         raise ChuError("the register has this question of these readers already: nothing was added")
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8", newline="") as written:
@@ -92,7 +92,7 @@ def _of_line(file: Path, line: int, row: Mapping[str, str | None]) -> AddedNeed:
 def _wrong(need: AddedNeed) -> tuple[str, str] | None:
     """The column of a need that cannot stay as it is, and what is wrong with it."""
     for column, text in asdict(need).items():
-        if not text.strip() and column in ("who", "decides", "question"):
+        if not text.strip() and column in ("reader", "decides", "question"):
             return column, "is empty: give a text"
         if len(text) > MAX_LENGTH:
             return column, f"has more than {MAX_LENGTH} characters: shorten it"

@@ -12,7 +12,7 @@ class Need:
     """A need of readers, and the questions whose pages answer it; `why` says why there are none."""
 
     number: str
-    who: str
+    reader: str
     decides: str
     question: str
     answers: Sequence[Question]
@@ -26,7 +26,7 @@ def needs_of(snapshot: Snapshot) -> Sequence[Need]:
     return [
         Need(
             row["need"],
-            row["who"],
+            row["reader"],
             row["decides"],
             row["question"],
             [by_table[name] for name in (row["indicator"] or "").split() if name in by_table],

@@ -28,7 +28,7 @@ need = Table(
     owner="team:references",
     columns=[
         Column("need", STRING, "numéro du besoin : B du projet, A ajouté par un lecteur", "Numéro", key=True),
-        Column("who", STRING, "fonction de celui qui décide, jamais un nom", "Qui", nullable=False),
+        Column("reader", STRING, "fonction de celui qui décide, jamais un nom", "Qui", nullable=False),
         Column("decides", STRING, "ce qu’il décide", "Décide", nullable=False),
         Column("question", STRING, "question qu’il pose aux données", "Question", nullable=False),
         Column("indicator", STRING, "noms des indicateurs qui y répondent, séparés par un espace", "Indicateurs"),

@@ -32,7 +32,7 @@ def test_added_needs_are_read_again(tmp_path: Path) -> None:
     first, second = added_needs(file).to_pylist()
     assert first == {
         "need": "A1",
-        "who": NEED.who,
+        "reader": NEED.reader,
         "decides": NEED.decides,
         "question": NEED.question,
         "indicator": NEED.indicator,
@@ -44,9 +44,9 @@ def test_added_needs_are_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"who": " "}, "--who is empty"),
-        ({"who": "Mme Martin"}, "--who seems to name a person"),
-        ({"who": "cadre@chu.fr"}, "--who seems to name a person"),
+        ({"reader": " "}, "--who is empty"),
+        ({"reader": "Mme Martin"}, "--who seems to name a person"),
+        ({"reader": "cadre@chu.fr"}, "--who seems to name a person"),
         ({"question": "Où est 2 85 05 78 006 084 36 ?"}, "--question seems to name a person"),
         ({"decides": "x" * 301}, "--decides has more than 300 characters"),
         ({"question": "une\nligne"}, "--question has a line break"),
@@ -75,10 +75,10 @@ def test_a_need_is_added_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("who,question\n", "line 1: the columns must be"),
-        ("who,decides,question,indicator,not_answerable\na,b,c\n", "line 2: it does not have 5 columns"),
-        ("who,decides,question,indicator,not_answerable\na,b,c,d,e,f\n", "line 2: it does not have 5 columns"),
-        ("who,decides,question,indicator,not_answerable\na,,c,d,\n", "line 2, column decides: it is empty"),
+        ("reader,question\n", "line 1: the columns must be"),
+        ("reader,decides,question,indicator,not_answerable\na,b,c\n", "line 2: it does not have 5 columns"),
+        ("reader,decides,question,indicator,not_answerable\na,b,c,d,e,f\n", "line 2: it does not have 5 columns"),
+        ("reader,decides,question,indicator,not_answerable\na,,c,d,\n", "line 2, column decides: it is empty"),
         ('who,decides,question,indicator,not_answerable\na,b,"c\n', "is not a CSV file"),
         ("\udcff", "is not a CSV file"),
     ],

@@ -7,7 +7,7 @@ from chu_platform.committee.document import Block, Cell, Chapter, Column, Headin
 from chu_platform.committee.inputs import Inputs
 
 REGISTER: Final = (
-    "SELECT need, who, decides, question, indicator, not_answerable FROM references.need "
+    "SELECT need, reader, decides, question, indicator, not_answerable FROM references.need "
     "ORDER BY need[1] DESC, CAST(need[2:] AS INTEGER)"
 )
 COUNTED: Final = "SELECT count(*) FROM references.need WHERE indicator IS {}"
@@ -43,9 +43,9 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
 
 
 def _shown(row: tuple[Any, ...], short: dict[str, str]) -> list[Cell]:
-    number, who, decides, question, indicator, why = row
+    number, reader, decides, question, indicator, why = row
     answer = " ; ".join(f"{short[name]} (`{name}`)" for name in (indicator or "").split())
-    return [number, who, decides, question, answer or f"**Sans réponse :** {why}"]
+    return [number, reader, decides, question, answer or f"**Sans réponse :** {why}"]
 
 
 needs: Final = Chapter("besoins", "Les besoins des utilisateurs", ("A.3", *(f"B.{n}" for n in range(1, 9))), _blocks)

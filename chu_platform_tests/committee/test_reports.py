@@ -1,0 +1,172 @@
+"""The reports that `chu report` makes of a lake, and ten of their figures computed again."""
+
+import random
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from chu_platform import french
+from chu_platform.committee.all_reports import REPORTS
+from chu_platform.committee.check_list import NAME as CHECK_LIST
+from chu_platform.committee.last_run import COMMAND
+from chu_platform.describe_catalogue import described_catalogue
+from chu_platform_tests.html import Element, parsed
+from chu_platform_tests.pipeline.home import Home
+
+pytestmark = pytest.mark.integration
+
+SQL: Final = "python -m chu_platform.committee.sql "
+CATALOGUE: Final = described_catalogue()
+
+
+@pytest.fixture(scope="module")
+def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A copy of the made lake, to which a reader has added a need."""
+    home = made.copy(tmp_path_factory.mktemp("reports") / "home")
+    texts = ("--who", "Sage-femme", "--decides", "les gardes", "--question", "Combien de naissances la nuit ?")
+    added = home.chu("need", "add", *texts, "--not-answerable", "Aucune naissance n’est livrée.")
+    assert added.returncode == 0, added.stderr
+    home.materialize("--select", "key:references/need")
+    return home
+
+
+@pytest.fixture(scope="module")
+def folder(home: Home) -> Path:
+    folder = home.folder / "written"
+    done = home.chu("report", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "begin with" in done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def livrable1(folder: Path) -> Element:
+    return parsed((folder / "livrable1.html").read_text(encoding="utf-8"))
+
+
+def test_each_report_has_three_forms(folder: Path) -> None:
+    for name in (CHECK_LIST, *(report.name for report in REPORTS)):
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-1.7")
+        assert "Manque :" in (folder / f"{name}.html").read_text(encoding="utf-8") or name == CHECK_LIST
+        markdown = (folder / f"{name}.md").read_text(encoding="utf-8")
+        for picture in re.findall(r"\]\((\S+\.svg)\)", markdown):
+            assert (folder / picture).read_text(encoding="utf-8").startswith("<svg")
+    assert not list(folder.rglob("*.unfinished"))
+
+
+def test_the_added_need_is_shown(livrable1: Element) -> None:
+    row = next(row for row in livrable1.all("#besoins ~ .shown tr") if "A1" in row.text)
+    assert "Sans réponse : Aucune naissance" in row.text
+
+
+def test_every_table_and_picture_has_its_command(livrable1: Element) -> None:
+    shown = livrable1.all(".shown")
+    assert len(shown) > 60
+    assert all(len(one.all(".command code")) == 1 for one in shown)
+    assert all(len(one.all(".command code")) == 1 for one in livrable1.all(".figures > div"))
+
+
+def test_the_ui_shows_the_age_of_each_report(home: Home, folder: Path) -> None:
+    with home.instance() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["committee", "livrable1"]))
+    assert event is not None and event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["location"].value == str(folder / "livrable1.pdf")
+
+
+def test_the_check_list_leads_to_chapters_and_pages(folder: Path) -> None:
+    page = parsed((folder / f"{CHECK_LIST}.html").read_text(encoding="utf-8"))
+    [row] = [row for row in page.all("tbody tr") if row.text.startswith("L1.5 ")]
+    link = row.one("a")
+    assert link.attributes["href"] == "livrable1.html#architecture"
+    number = int(re.search(r"page (\d+)", link.text)[1])  # type: ignore[index]
+    pdf = (folder / "livrable1.pdf").read_bytes()
+    assert 1 < number <= max(map(int, re.findall(rb"/Count (\d+)", pdf)))
+
+
+def test_a_foreign_folder_is_left_alone(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = home.chu("report", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "nothing was written" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_ten_figures_are_the_same_when_computed_again(home: Home, livrable1: Element, seed: int) -> None:
+    """The SQL of the report over the tables as delta-rs reads them: the reading of the lake is not shared."""
+    cells = list(_cells(livrable1))
+    assert len(cells) > 50
+    for command, row, column, shown in random.Random(seed).sample(cells, 10):
+        value = _computed(home, command)[row][column]
+        assert shown in _possible(value), (command, row, column)
+
+
+def _cells(page: Element) -> Iterator[tuple[str, int, int, str]]:
+    """Of each number from the lake: its command, its row and column in the result, and how it is shown."""
+    for figure in page.all(".figures > div"):
+        command = figure.one("code").text
+        if command.startswith(SQL):
+            yield command, 0, 0, figure.one("strong").text
+    for table in page.all(".shown"):
+        command = table.one(".command code").text
+        for row, line in enumerate(table.all("tbody tr") if command.startswith(SQL) else []):
+            for column, cell in enumerate(line.all("td")):
+                if cell.attributes.get("class") == "number" and cell.text != "–":
+                    yield command, row, column, cell.text
+
+
+def _computed(home: Home, command: str) -> list[tuple[Any, ...]]:
+    [*_, sql] = shlex.split(command)
+    with duckdb.connect() as connection:
+        for identifier, table in _by_name().items():
+            if identifier in sql:
+                name = identifier.replace(".", "_of_")
+                connection.register(name, DeltaTable(home.folder / "lake" / table).to_pyarrow_table())
+                sql = re.sub(rf"\b{re.escape(identifier)}\b", name, sql)
+        return connection.execute(sql).fetchall()
+
+
+def _by_name() -> Mapping[str, str]:
+    return {f"{t.layer}.{t.name}": t.folder for t in CATALOGUE.tables}
+
+
+def _possible(value: object) -> set[str]:
+    """How a value may be shown: as it is, as a share in percent, as a count that is coarse."""
+    assert isinstance(value, int | float)
+    found = {french.number(value), french.number(value, 2), french.number(100 * value, 2), french.measured(value)}
+    texts = found | {f"environ {french.number(value)}", str(value)}
+    return {" ".join(text.split()) for text in texts}
+
+
+def test_cardinalities_are_those_of_the_rows(home: Home, livrable1: Element, folder: Path) -> None:
+    """Two of them, counted in plain Python."""
+    words = (folder / "livrable1.md").read_text(encoding="utf-8")
+    patients = _column(home, "sources/Patient", "Id_patient")
+    seen = _column(home, "sources/Consultation", "Id_patient")
+    least = 1 if set(patients) <= set(seen) else 0
+    assert f"passe : Consultation (1,1), Patient ({least},n)" in words and set(seen) <= set(patients)
+    rooms = _column(home, "sources/Salle", "Num_consultation")
+    several = "n" if len(set(rooms)) < len(rooms) else "1"
+    assert f"Consultation (0,{several})" in words
+
+
+def _column(home: Home, identifier: str, column: str) -> list[Any]:
+    table = CATALOGUE.table(identifier).folder
+    return list(DeltaTable(home.folder / "lake" / table).to_pyarrow_table(columns=[column])[column].to_pylist())
+
+
+def test_the_last_main_job_is_that_of_the_log(home: Home, livrable1: Element) -> None:
+    figures = {d.one("dt").text: d.one("strong").text for d in livrable1.all(".figures > div") if COMMAND in d.text}
+    with home.instance() as instance:
+        groups: dict[str, int] = {}
+        for run in instance.get_runs():
+            group = run.tags.get("chu/group", "")
+            groups[group] = groups.get(group, 0) + len(instance.get_run_step_stats(run.run_id))
+    assert figures["Étapes du dernier job principal complet"] == str(max(groups.values()))
