@@ -23,7 +23,8 @@ Rules
       table, and the block names the command, the date and the machine. What is not recorded yet is a `Missing`.
     - A picture is SVG of at most `PAGE_WIDTH` by `PAGE_HEIGHT` pixels (A4 between its margins), or `wide=True`
       (a page in landscape). It is never shrunk: `Picture` refuses a larger one. Split it instead. Text in it has at
-      least `SMALLEST` pixels, in the font FONT.
+      least `SMALLEST` pixels, in the font FONT. `drawing.py` has boxes, lines, matrices and the frame. The font lacks
+      arrows and signs such as "less or equal": a text with one of them is drawn in another font in the PDF.
     - Texts are French; inline, only `code` and **bold** exist. Cells of tables are text, `Code` or `Link`.
     - Reports read the lake, Dagster's log and the declarations as data. They contain no row of a person.
 """

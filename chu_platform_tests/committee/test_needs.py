@@ -79,7 +79,7 @@ def test_a_need_is_added_once(tmp_path: Path) -> None:
         ("reader,decides,question,indicator,not_answerable\na,b,c\n", "line 2: it does not have 5 columns"),
         ("reader,decides,question,indicator,not_answerable\na,b,c,d,e,f\n", "line 2: it does not have 5 columns"),
         ("reader,decides,question,indicator,not_answerable\na,,c,d,\n", "line 2, column decides: it is empty"),
-        ('who,decides,question,indicator,not_answerable\na,b,"c\n', "is not a CSV file"),
+        ('reader,decides,question,indicator,not_answerable\na,b,"c\n', "is not a CSV file"),
         ("\udcff", "is not a CSV file"),
     ],
 )
