@@ -306,12 +306,14 @@ def _volumes(snapshot: Snapshot) -> list[Volume]:
 
 def _way(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     assert all(Layer(layer) for layer, _, _ in WAY)
-    tables = Counter(t.layer.value for t in snapshot.catalogue.tables)
+    tables = snapshot.catalogue.tables
+    published = [t for t in tables if t.zone is Zone.PUBLISHED]
+    others = Counter(t.layer.value for t in tables if t.zone is not Zone.PUBLISHED)
+    way = [(name, what, others[layer]) for layer, name, what in WAY]
+    name, what, _ = way[-1]
     # Some reports are published too, beside the indicators.
-    reports = sum(t.layer is Layer.REPORTS and t.zone is Zone.PUBLISHED for t in snapshot.catalogue.tables)
-    way = [(name, what, tables[layer]) for layer, name, what in WAY]
-    name, what, count = way[-1]
-    return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", count + reports)]
+    reports = sum(t.layer is Layer.REPORTS for t in published)
+    return [*way[:-1], (name, f"{what} ; dont {french.counted(reports, 'rapport', 'rapports')}", len(published))]
 
 
 def _example(view: View | None) -> list[tuple[str, str]]:
