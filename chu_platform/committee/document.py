@@ -235,6 +235,22 @@ class MadeChapter:
             else:
                 yield f"{self.slug}-b{place}", block
 
+    @property
+    def pages(self) -> Iterator[tuple[bool, Sequence[tuple[str, Block]]]]:
+        """The blocks in groups; whether a group is a page in landscape: a wide picture, with a heading before it."""
+        group: list[tuple[str, Block]] = []
+        for anchor, block in self.numbered:
+            if isinstance(block, Picture) and block.wide:
+                split = len(group) - bool(group and isinstance(group[-1][1], Heading))
+                if split:
+                    yield False, group[:split]
+                yield True, [*group[split:], (anchor, block)]
+                group = []
+            else:
+                group.append((anchor, block))
+        if group:
+            yield False, group
+
 
 @dataclass(frozen=True)
 class Document:

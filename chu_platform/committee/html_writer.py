@@ -1,6 +1,6 @@
 """A document as one HTML file that contains all it needs: French, accessible, printable on A4."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,7 @@ def as_html(document: Document) -> str:
     )
     chapters = "\n".join(
         f'<section><h2 id="{chapter.slug}">{_words(chapter.heading)}</h2>\n'
-        + "\n".join(_BLOCKS[type(block)](block, anchor) for anchor, block in chapter.numbered)
+        + "\n".join(_group(blocks, wide) for wide, blocks in chapter.pages)
         + "\n</section>"
         for chapter in document.chapters
     )
@@ -68,6 +68,12 @@ def as_html(document: Document) -> str:
 </body>
 </html>
 """
+
+
+def _group(blocks: Sequence[tuple[str, Block]], wide: bool) -> str:
+    """Blocks; together on a page in landscape, when printed, if they are wide."""
+    made = "\n".join(_BLOCKS[type(block)](block, anchor) for anchor, block in blocks)
+    return f'<div class="wide">{made}</div>' if wide else made
 
 
 def _plain(text: str) -> str:
@@ -140,9 +146,8 @@ def _table(block: Table, _anchor: str) -> str:
 
 
 def _picture(block: Picture, _anchor: str) -> str:
-    kind = "shown wide" if block.wide else "shown"
     return (
-        f'<figure class="{kind}">{block.svg}<figcaption>{_words(block.caption)}</figcaption>'
+        f'<figure class="shown">{block.svg}<figcaption>{_words(block.caption)}</figcaption>'
         f"{_command(block.command)}</figure>"
     )
 

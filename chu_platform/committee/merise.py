@@ -9,7 +9,6 @@ from chu_platform.committee.drawing import BLUE, ORANGE, Box, Point, box_height,
 
 ENTITY_WIDTH: Final = 200.0
 ASSOCIATION_WIDTH: Final = 136.0
-MAX_LINES: Final = 6
 
 
 @dataclass(frozen=True)
@@ -124,9 +123,9 @@ def cardinality(alone: bool, several: bool) -> str:
     return f"{0 if alone else 1},{'n' if several else 1}"
 
 
-def drawn(model: Model, cardinalities: Sequence[str], also: Mapping[str, str]) -> str:
-    """The diagram; `cardinalities` are those of the legs. `also` says, by entity, how many columns are not shown."""
-    entities = {entity.name: _entity_box(entity, also.get(entity.name, "")) for entity in model.entities}
+def drawn(model: Model, cardinalities: Sequence[str]) -> str:
+    """The diagram; `cardinalities` are those of the legs."""
+    entities = {entity.name: _entity_box(entity) for entity in model.entities}
     associations = [_association_box(association) for association in model.associations]
     parts = list(_lines(model, entities, associations, iter(cardinalities)))
     boxes = [box.drawn() for box in (*entities.values(), *associations)]
@@ -144,8 +143,8 @@ def _lines(
             yield line(entity.centre, box.centre), label(at, next(cardinalities))
 
 
-def _entity_box(entity: Entity, more: str) -> Box:
-    lines = [*entity.columns[:MAX_LINES], *([more] if more else [])]
+def _entity_box(entity: Entity) -> Box:
+    lines = entity.columns
     height = box_height(len(lines))
     x = entity.column * (WIDE_WIDTH - ENTITY_WIDTH - 2) + 1
     y = entity.row * (WIDE_HEIGHT - height - 2) + 1

@@ -58,17 +58,19 @@ def _source(document: Document, date: datetime.date, pictures: dict[str, bytes])
     )
     for chapter in document.chapters:
         yield f"#chapter({_text(chapter.slug)}, [{_words(chapter.heading)}])"
-        for _, block in chapter.numbered:
-            if isinstance(block, Picture):
-                name = f"{len(pictures) + 1}.svg"
-                pictures[name] = block.svg.encode()
-                width, height = block.size
-                yield (
-                    f"#picture({_text(name)}, {width}, {height}, [{_words(block.caption)}], "
-                    f"{_text(block.text or block.caption)}, {_code(block.command)}, {str(block.wide).lower()})"
-                )
-            else:
-                yield _block(block)
+        for wide, blocks in chapter.pages:
+            parts = [_picture(b, pictures) if isinstance(b, Picture) else _block(b) for _, b in blocks]
+            yield f"#page(flipped: true)[{' '.join(parts)}]" if wide else "\n".join(parts)
+
+
+def _picture(block: Picture, pictures: dict[str, bytes]) -> str:
+    name = f"{len(pictures) + 1}.svg"
+    pictures[name] = block.svg.encode()
+    width, height = block.size
+    return (
+        f"#picture({_text(name)}, {width}, {height}, [{_words(block.caption)}], "
+        f"{_text(block.text or block.caption)}, {_code(block.command)})"
+    )
 
 
 def _block(block: Block) -> str:

@@ -10,7 +10,7 @@ from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue
 from chu_platform.committee.all_reports import REPORTS
 from chu_platform.committee.brief import brief
-from chu_platform.committee.chapters.conceptual_model import APART, CARE, DEATHS, STAYS, _measures, _quality_sources
+from chu_platform.committee.chapters.conceptual_model import APART, models, quality_sources
 from chu_platform.committee.chapters.dimensional_model import STARS
 from chu_platform.committee.chapters.jobs import JOBS, STARTERS
 from chu_platform.committee.check_list import UNANSWERED, check_list
@@ -63,19 +63,19 @@ def test_an_answer_to_no_sentence_is_refused(inputs: Inputs) -> None:
 
 
 def test_every_source_is_in_the_model_or_apart(inputs: Inputs) -> None:
-    models = [CARE, STAYS, _measures(inputs), DEATHS]
-    places = " ".join(
-        [e.table for m in models for e in m.entities] + [a.table[0] for m in models for a in m.associations if a.table]
-    )
+    parts = models(inputs.catalogue)
+    tables = [entity.table for model in parts for entity in model.entities]
+    tables += [association.table[0] for model in parts for association in model.associations if association.table]
+    places = " ".join(tables)
     sources = {t.name for t in catalogue() if t.layer is Layer.SOURCES}
     modelled = {name for name in sources if f"sources.{name}" in places.replace(")", " ").split()}
     assert sources == modelled | set(APART)
-    assert set(_quality_sources(inputs)) <= modelled
+    assert set(quality_sources(inputs.catalogue)) <= modelled
 
 
 def test_conceptual_models_fit_a_page(inputs: Inputs) -> None:
-    for model in (CARE, STAYS, _measures(inputs), DEATHS):
-        svg = drawn(model, ["0,n"] * len(model.legs), {})
+    for model in models(inputs.catalogue):
+        svg = drawn(model, ["0,n"] * len(model.legs))
         Picture(svg, model.title, "chu dictionary DOSSIER", wide=True)
         assert "…" not in svg, "a name is cut"
         assert svg.count("0,n<") == len(model.legs)

@@ -105,6 +105,22 @@ def test_a_row_with_other_columns_is_refused() -> None:
         Table("Titre", [Column("a")], [["b", "c"]], "chu kpi")
 
 
+def test_a_wide_picture_has_a_page_with_its_heading() -> None:
+    wide = Picture(DRAWN, "Large", "chu kpi", wide=True)
+    text = Paragraph("x")
+    chapter = MadeChapter("a", 1, "A", [text, Heading("Un"), wide, wide, text, wide])
+    groups = [(is_wide, [type(b).__name__ for _, b in blocks]) for is_wide, blocks in chapter.pages]
+    assert groups == [
+        (False, ["Paragraph"]),
+        (True, ["Heading", "Picture"]),
+        (True, ["Picture"]),
+        (False, ["Paragraph"]),
+        (True, ["Picture"]),
+    ]
+    assert as_html(replace(DOCUMENT, chapters=[chapter])).count('<div class="wide">') == 3
+    assert as_pdf(replace(DOCUMENT, chapters=[chapter]), DAY)[0].count(b"/MediaBox[0 0 841.8898 595.2756]") == 3
+
+
 def test_html_has_everything_and_nothing_from_elsewhere() -> None:
     page = as_html(DOCUMENT)
     assert "<code>un_<wbr>code.<wbr>long</code> et <strong>du gras</strong>" in page

@@ -6,10 +6,12 @@ from typing import Final
 from chu_platform.committee.document import Block, Cell, Chapter, Code, Column, Heading, Paragraph, Picture, Table
 from chu_platform.committee.inputs import Inputs
 from chu_platform.committee.merise import Entity, Model, by_key, by_table, cardinality, drawn
-from chu_platform.committee.sql import command_of
+from chu_platform.description.described_tables import DescribedCatalogue
 from chu_platform.tables.table import Layer
 
 DICTIONARY: Final = "chu dictionary DOSSIER"
+# It prints each association with its cardinalities, and the SQL that measures them.
+COMMAND: Final = "python -m chu_platform.committee.cardinalities"
 QUALITY_FACT: Final = "facts/fact_quality_indicator"
 
 PATIENT: Final = Entity(
@@ -142,11 +144,11 @@ PARTICIPANT: Final = Entity(
 )
 
 
-def _measures(inputs: Inputs) -> Model:
+def _measures(catalogue: DescribedCatalogue) -> Model:
     """The measures of sites: the care-quality files are one entity, because they have the same form."""
     result = Entity(
         "Résultat de qualité des soins",
-        f"({_results(inputs)})",
+        f"({_results(catalogue)})",
         "finess",
         ["fichier, finess", "valeur", "effectif", "bornes à 95 %", "classe ou motif"],
         1,
@@ -165,15 +167,15 @@ def _measures(inputs: Inputs) -> Model:
     )
 
 
-def _quality_sources(inputs: Inputs) -> Sequence[str]:
+def quality_sources(catalogue: DescribedCatalogue) -> Sequence[str]:
     """The sources of care-quality results, by name."""
-    reads = inputs.catalogue.table(QUALITY_FACT).reads.values()
-    found = [inputs.catalogue.table(i) for i in reads]
+    reads = catalogue.table(QUALITY_FACT).reads.values()
+    found = [catalogue.table(i) for i in reads]
     return sorted(t.name for t in found if t.layer is Layer.SOURCES and any(c.name == "finess" for c in t.columns))
 
 
-def _results(inputs: Inputs) -> str:
-    return " UNION ALL ".join(f"SELECT finess FROM sources.{name}" for name in _quality_sources(inputs))
+def _results(catalogue: DescribedCatalogue) -> str:
+    return " UNION ALL ".join(f"SELECT finess FROM sources.{name}" for name in quality_sources(catalogue))
 
 
 DECES: Final = Entity(
@@ -206,6 +208,12 @@ DEATHS: Final = Model(
     ],
 )
 
+
+def models(catalogue: DescribedCatalogue) -> Sequence[Model]:
+    """The parts of the conceptual model."""
+    return [CARE, STAYS, _measures(catalogue), DEATHS]
+
+
 # The sources that are in no diagram, with the reason.
 APART: Final = {
     "AAAA": "table de travail sans clé : gardée, n’alimente rien",
@@ -225,16 +233,11 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Paragraph(
         "Ce modèle décrit ce que les sources contiennent, avant toute transformation. Les entités sont les tables et les fichiers livrés ; les associations sont les colonnes par lesquelles ils se désignent. Les cardinalités ne sont pas supposées : elles sont **mesurées** sur le lac par les requêtes indiquées. Une cardinalité minimale de 0 veut dire qu’au moins une occurrence ne participe pas à l’association ; une maximale de n, qu’au moins une y participe plusieurs fois. Chaque cardinalité est écrite du côté de l’entité qu’elle concerne."
     )
-    models = [CARE, STAYS, _measures(inputs), DEATHS]
-    for model in models:
+    for model in models(inputs.catalogue):
         yield Heading(model.title)
         found = [cardinality(bool(alone), bool(several)) for _, alone, several in inputs.query(model.cardinalities_sql)]
         yield Picture(
-            drawn(model, found, {}),
-            f"MCD : {model.title}.",
-            command_of(model.cardinalities_sql),
-            wide=True,
-            text=_in_words(model, found),
+            drawn(model, found), f"MCD : {model.title}.", COMMAND, wide=True, text=" ; ".join(in_words(model, found))
         )
         yield _logical(model)
     yield Heading("Ce qui n’est dans aucun diagramme")
@@ -249,13 +252,12 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     )
 
 
-def _in_words(model: Model, cardinalities: Sequence[str]) -> str:
-    """The diagram as a sentence, for those who do not see it."""
+def in_words(model: Model, cardinalities: Sequence[str]) -> Iterator[str]:
+    """The associations as text: each verb, its entities and their cardinalities."""
     found = iter(cardinalities)
-    return " ; ".join(
-        f"{association.verb} : " + ", ".join(f"{leg.entity} ({next(found)})" for leg in association.legs)
-        for association in model.associations
-    )
+    for association in model.associations:
+        legs = [f"{leg.entity} ({next(found)})" for leg in association.legs]
+        yield f"{association.verb} : {', '.join(legs)}"
 
 
 def _logical(model: Model) -> Table:
