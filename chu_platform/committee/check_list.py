@@ -4,8 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from chu_platform.committee.brief import brief
-from chu_platform.committee.document import Cell, Chapter, Column, Document, Link, MadeChapter, Report, Table
+from chu_platform.committee.brief import Sentence, brief
+from chu_platform.committee.document import (
+    Block,
+    Cell,
+    Chapter,
+    Column,
+    Document,
+    Heading,
+    Link,
+    MadeChapter,
+    Report,
+    Table,
+)
 
 NAME: Final = "liste_de_controle"
 UNANSWERED: Final = "**Sans réponse dans ces rapports**"
@@ -14,44 +25,37 @@ COMMAND: Final = "chu report DOSSIER"
 
 def check_list(reports: Sequence[Report], pages: Mapping[str, Mapping[str, int]], stated: str) -> Document:
     """The check-list of these reports; `pages` are those of their PDF on which chapters begin, by report and slug."""
-    chapters = [
-        MadeChapter(f"partie-{number}", number, part, [_table(part, list(sentences), reports, pages)])
-        for number, (part, sentences) in enumerate(_parts(), 1)
-    ]
+    blocks: list[Block] = []
+    for part, sentences in groupby(brief(), key=lambda sentence: sentence.part):
+        blocks += [Heading(part), _table(part, list(sentences), reports, pages)]
     return Document(
         NAME,
         "Liste de contrôle du jury",
         "Chaque phrase du sujet, et le chapitre et la page qui y répondent",
         stated,
-        chapters,
+        [MadeChapter("phrases", 1, "Les phrases du sujet et leurs réponses", blocks)],
     )
-
-
-def _parts() -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
-    for part, sentences in groupby(brief(), key=lambda sentence: sentence.part):
-        yield part, ((sentence.identifier, sentence.text) for sentence in sentences)
 
 
 def _table(
     part: str,
-    sentences: Sequence[tuple[str, str]],
+    sentences: Sequence[Sentence],
     reports: Sequence[Report],
     pages: Mapping[str, Mapping[str, int]],
 ) -> Table:
     rows: list[list[Cell]] = []
-    for identifier, text in sentences:
-        answers = [
+    for sentence in sentences:
+        answers: list[Cell] = [
             Link(
                 f"{report.short}, « {chapter.title} », page {pages[report.name][chapter.slug]}",
                 report.name,
                 chapter.slug,
             )
-            for report, chapter in answering(reports, identifier)
+            for report, chapter in answering(reports, sentence.identifier)
         ]
         # A further chapter is a row of its own, below the sentence that it answers too.
-        rows += [[identifier if not n else "", text if not n else "", link] for n, link in enumerate(answers)]
-        if not answers:
-            rows.append([identifier, text, UNANSWERED])
+        for place, answer in enumerate(answers or [UNANSWERED]):
+            rows.append([sentence.identifier if not place else "", sentence.text if not place else "", answer])
     return Table(part, [Column("N°", 0.5), Column("Phrase du sujet", 4), Column("Réponse", 4)], rows, COMMAND)
 
 

@@ -8,7 +8,7 @@ from chu_platform.committee.document import WIDE_HEIGHT, WIDE_WIDTH
 from chu_platform.committee.drawing import BLUE, ORANGE, Box, Point, box_height, label, line, picture
 
 ENTITY_WIDTH: Final = 200.0
-ASSOCIATION_WIDTH: Final = 136.0
+ASSOCIATION_WIDTH: Final = 130.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _lines(
     for association, box in zip(model.associations, associations, strict=True):
         for leg in association.legs:
             entity = entities[leg.entity]
-            at = entity.edge(box.centre, 17)
+            at = entity.edge(box.centre, 13)
             yield line(entity.centre, box.centre), label(at, next(cardinalities))
 
 

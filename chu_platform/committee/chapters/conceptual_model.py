@@ -160,7 +160,7 @@ def _measures(catalogue: DescribedCatalogue) -> Model:
         [ETABLISSEMENT_3, ESATIS_48H, ESATIS_CA, result, PARTICIPANT],
         [
             by_key("note", ESATIS_48H, site.format("finess_geo"), ETABLISSEMENT_3, (0.3, 0.27)),
-            by_key("note en ambulatoire", ESATIS_CA, site.format("finess_geo"), ETABLISSEMENT_3, (0.3, 0.73)),
+            by_key("note (ambulatoire)", ESATIS_CA, site.format("finess_geo"), ETABLISSEMENT_3, (0.3, 0.73)),
             by_key("évalue", result, site.format("finess"), ETABLISSEMENT_3, (0.7, 0.27)),
             by_key("engage", PARTICIPANT, site.format("finess"), ETABLISSEMENT_3, (0.7, 0.73)),
         ],

@@ -35,7 +35,7 @@ LINKED: Final = (Layer.DIMENSIONS, Layer.FACTS)
 # Columns by which a fact joins the calendar and the periods, which have other names there.
 CALENDAR: Final = {"date": "dim_date", "death_date": "dim_date", "period_start": "dim_period"}
 BRIDGE: Final = "bridge_professional_establishment"
-FACT_WIDTH: Final = 240.0
+FACT_WIDTH: Final = 264.0
 DIMENSION_WIDTH: Final = 230.0
 GAP: Final = 14.0
 DIMENSION_LINES: Final = 5
