@@ -22,7 +22,7 @@ from chu_platform.storage.store import lake_root
 
 COMMAND: Final = "python -m chu_platform.committee.last_run"
 # Runs that are looked at; a main job is a few of them.
-MAX_RUNS: Final = 200
+MAX_RUNS: Final = 60
 
 
 @dataclass(frozen=True)
