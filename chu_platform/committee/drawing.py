@@ -54,16 +54,18 @@ class Box:
         """Its middle."""
         return Point(self.x + self.width / 2, self.y + self.height / 2)
 
-    def edge(self, towards: Point, inset: float = 0) -> Point:
-        """Where the line from its middle to a point leaves it, `inset` pixels outside."""
+    def edge(self, towards: Point, beside: tuple[float, float] = (0, 0)) -> Point:
+        """Where the line from its middle to a point leaves it; the middle of what lies there and is so large.
+
+        `beside` are the width and height of what must not cover the box.
+        """
         middle = self.centre
         dx, dy = towards.x - middle.x, towards.y - middle.y
         if dx == dy == 0:
             return middle
-        steps = [self.width / 2 / abs(dx)] if dx else []
-        steps += [self.height / 2 / abs(dy)] if dy else []
-        part = min(steps) + inset / (dx * dx + dy * dy) ** 0.5
-        return Point(middle.x + dx * part, middle.y + dy * part)
+        parts = [(self.width + beside[0]) / 2 / abs(dx)] if dx else []
+        parts += [(self.height + beside[1]) / 2 / abs(dy)] if dy else []
+        return Point(middle.x + dx * min(parts), middle.y + dy * min(parts))
 
     def drawn(self) -> str:
         """Its SVG. Texts that are too long are cut."""
@@ -119,11 +121,16 @@ def text(
     )
 
 
+def label_size(words: str, size: float = SMALL) -> tuple[float, float]:
+    """Width and height of a label."""
+    return len(words) * size * LETTER + 4, size * 1.3
+
+
 def label(at: Point, words: str, size: float = SMALL, colour: str = INK) -> str:
     """A text on a white ground, centred at a point, so that it can lie on a line."""
-    width = len(words) * size * LETTER + 4
+    width, height = label_size(words, size)
     return (
-        f'<rect x="{at.x - width / 2:.1f}" y="{at.y - size * 0.7:.1f}" width="{width:.1f}" height="{size * 1.3:.1f}" '
+        f'<rect x="{at.x - width / 2:.1f}" y="{at.y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
         f'fill="#ffffff"/>{text(at.x, at.y + size * 0.34, words, size, anchor="middle", colour=colour, bold=True)}'
     )
 

@@ -108,6 +108,11 @@ def _cell(cell: Cell) -> str:
     return _words(cell)
 
 
+def _scrolled(name: str) -> str:
+    """Attributes of what may be wider than a small screen, so that a keyboard can scroll it."""
+    return f'tabindex="0" role="group" aria-label="{"".join(_plain(span.text) for span in spans(name))}"'
+
+
 def _command(command: str) -> str:
     return f'<p class="command">Commande : <code>{_breakable(command)}</code></p>'
 
@@ -140,14 +145,15 @@ def _table(block: Table, _anchor: str) -> str:
         for row in block.rows
     )
     return (
-        f'<div class="shown"><table><caption>{_words(block.title)}</caption><colgroup>{widths}</colgroup>'
+        f'<div class="shown" {_scrolled(block.title)}><table><caption>{_words(block.title)}</caption>'
+        f"<colgroup>{widths}</colgroup>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>{_command(block.command)}</div>"
     )
 
 
 def _picture(block: Picture, _anchor: str) -> str:
     return (
-        f'<figure class="shown">{block.svg}<figcaption>{_words(block.caption)}</figcaption>'
+        f'<figure class="shown" {_scrolled(block.caption)}>{block.svg}<figcaption>{_words(block.caption)}</figcaption>'
         f"{_command(block.command)}</figure>"
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.committee.document import WIDE_HEIGHT, WIDE_WIDTH
-from chu_platform.committee.drawing import BLUE, ORANGE, Box, Point, box_height, label, line, picture
+from chu_platform.committee.drawing import BLUE, ORANGE, Box, Point, box_height, label, label_size, line, picture
 
 ENTITY_WIDTH: Final = 200.0
 ASSOCIATION_WIDTH: Final = 130.0
@@ -139,8 +139,9 @@ def _lines(
     for association, box in zip(model.associations, associations, strict=True):
         for leg in association.legs:
             entity = entities[leg.entity]
-            at = entity.edge(box.centre, 13)
-            yield line(entity.centre, box.centre), label(at, next(cardinalities))
+            words = next(cardinalities)
+            at = entity.edge(box.centre, label_size(words))
+            yield line(entity.centre, box.centre), label(at, words)
 
 
 def _entity_box(entity: Entity) -> Box:

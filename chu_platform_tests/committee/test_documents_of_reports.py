@@ -164,7 +164,8 @@ def test_a_line_leaves_a_box_at_its_edge() -> None:
     box = Box(0, 0, 100, 50, "x")
     assert box.edge(Point(500, 25)) == Point(100, 25)
     assert box.edge(Point(50, -500)) == Point(50, 0)
-    assert box.edge(Point(500, 25), 10) == Point(110, 25)
+    assert box.edge(Point(500, 25), (20, 10)) == Point(110, 25)
+    assert box.edge(Point(50, -500), (20, 10)) == Point(50, -5)
 
 
 def test_cut() -> None:

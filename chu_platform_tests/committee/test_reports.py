@@ -40,7 +40,7 @@ def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def folder(home: Home) -> Path:
     folder = home.folder / "written"
-    done = home.chu("report", str(folder))
+    done = home.chu("report", "--make-lake", str(folder))
     assert done.returncode == 0, done.stderr
     assert "begin with" in done.stdout
     return folder
