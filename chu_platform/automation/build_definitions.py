@@ -1,6 +1,7 @@
 """The Dagster definitions of the code location: all tables as one graph, with its jobs, schedules and sensors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import dagster as dg
 
@@ -28,6 +29,23 @@ from chu_platform.graph.release_asset import release_asset
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
 
+ASSET_JOBS: Final = (*JOBS, *FOLLOWING)
+OTHER_JOBS: Final = (FINGERPRINTS, CLEAN_UP, ROLLING_BACKFILL, land_files)
+SCHEDULES: Final[Sequence[dg.ScheduleDefinition]] = (
+    care_database_nightly,
+    clean_up_daily,
+    maintenance_weekly,
+    release_monthly,
+    rolling_backfill_nightly,
+)
+SENSORS: Final[Sequence[dg.SensorDefinition]] = (
+    arriving_files,
+    arriving_on_servers,
+    dead_runs,
+    failed_runs_again,
+    follow_upstream,
+)
+
 
 @dg.resource(description="Lake, engine and care database, opened when a step first uses them.")
 def _resources_of_a_run(context: dg.InitResourceContext) -> Iterator[RunResources]:
@@ -48,21 +66,9 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
             release_asset(),
             *maintenance_assets(catalogue()),
         ],
-        jobs=[*JOBS, *FOLLOWING, FINGERPRINTS, CLEAN_UP, ROLLING_BACKFILL, land_files],
-        schedules=[
-            care_database_nightly,
-            clean_up_daily,
-            maintenance_weekly,
-            release_monthly,
-            rolling_backfill_nightly,
-        ],
-        sensors=[
-            arriving_files,
-            arriving_on_servers,
-            dead_runs,
-            failed_runs_again,
-            follow_upstream,
-        ],
+        jobs=[*ASSET_JOBS, *OTHER_JOBS],
+        schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={RUN_RESOURCES: resources or _resources_of_a_run},
         executor=dg.in_process_executor,
     )

@@ -2,13 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from chu_platform.building_blocks.packaged_references import packaged
 from chu_platform.building_blocks.reader_needs import AddedNeed, add_need, added_needs
 from chu_platform.errors import ChuError
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.up_to_date import inputs_of
 from chu_platform.indicators.indicator import indicators
+from chu_platform.references.need import need
+from chu_platform.settings import Settings
+from chu_platform.tables.rows import Computed
 
 pytestmark = pytest.mark.unit
 
@@ -88,3 +95,14 @@ def test_a_file_that_somebody_broke_is_named(tmp_path: Path, text: str, message:
     file.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ChuError, match=message):
         added_needs(file)
+
+
+def test_an_added_need_is_in_the_register_and_makes_it_old(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    resources = cast("RunResources", SimpleNamespace(settings=settings))
+    before = inputs_of(resources, need, None, {})
+    add_need(settings.needs_file, NEED, NAMES)
+    assert before != inputs_of(resources, need, None, {}) is not None
+    assert isinstance(need.rows, Computed)
+    *_, last = need.rows.function(added_needs(settings.needs_file)).to_pylist()
+    assert (last["need"], last["question"], last["not_answerable"]) == ("A1", NEED.question, None)

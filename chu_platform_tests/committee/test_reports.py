@@ -1,48 +1,48 @@
 """The reports that `chu report` makes of a lake, and ten of their figures computed again."""
 
+import datetime
 import random
 import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
 import dagster as dg
 import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from chu_platform import french
+from chu_platform import definitions, french
+from chu_platform.committee import report_assets
 from chu_platform.committee.all_reports import REPORTS
 from chu_platform.committee.check_list import NAME as CHECK_LIST
+from chu_platform.committee.document import Chapter, Paragraph, Report
+from chu_platform.committee.inputs import Inputs
 from chu_platform.committee.last_run import COMMAND
+from chu_platform.committee.write_reports import write_reports
 from chu_platform.describe_catalogue import described_catalogue
+from chu_platform.errors import ChuError
+from chu_platform.graph.dagster_instance import open_instance
+from chu_platform.settings import Settings, load_settings
 from chu_platform_tests.html import Element, parsed
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
 
+DAY: Final = datetime.date(2026, 11, 30)
 SQL: Final = "python -m chu_platform.committee.sql "
 CATALOGUE: Final = described_catalogue()
 
 
 @pytest.fixture(scope="module")
-def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A copy of the made lake, to which a reader has added a need."""
-    home = made.copy(tmp_path_factory.mktemp("reports") / "home")
-    texts = ("--who", "Sage-femme", "--decides", "les gardes", "--question", "Combien de naissances la nuit ?")
-    added = home.chu("need", "add", *texts, "--not-answerable", "Aucune naissance n’est livrée.")
-    assert added.returncode == 0, added.stderr
-    home.materialize("--select", "key:references/need")
-    return home
-
-
-@pytest.fixture(scope="module")
-def folder(home: Home) -> Path:
-    folder = home.folder / "written"
-    done = home.chu("report", "--make-lake", str(folder))
-    assert done.returncode == 0, done.stderr
-    assert "begin with" in done.stdout
+def folder(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of the made lake, which is only read."""
+    folder = tmp_path_factory.mktemp("reports") / "written"
+    with made.instance() as instance:
+        inputs = Inputs(Settings(home=made.folder, sources=made.pack), instance, DAY)
+        write_reports(folder, REPORTS, inputs, lambda _: None)
     return folder
 
 
@@ -61,11 +61,6 @@ def test_each_report_has_three_forms(folder: Path) -> None:
     assert not list(folder.rglob("*.unfinished"))
 
 
-def test_the_added_need_is_shown(livrable1: Element) -> None:
-    row = next(row for row in livrable1.all("#besoins ~ .shown tr") if "A1" in row.text)
-    assert "Sans réponse : Aucune naissance" in row.text
-
-
 def test_every_table_and_picture_has_its_command(livrable1: Element) -> None:
     shown = livrable1.all(".shown")
     assert len(shown) > 60
@@ -73,12 +68,26 @@ def test_every_table_and_picture_has_its_command(livrable1: Element) -> None:
     assert all(len(one.all(".command code")) == 1 for one in livrable1.all(".figures > div"))
 
 
-def test_the_ui_shows_the_age_of_each_report(home: Home, folder: Path) -> None:
-    with home.instance() as instance:
+def test_the_ui_shows_the_age_of_each_report(made: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`chu report` is a run of the assets; here with one small report, and a Dagster storage of its own."""
+    small = Report("livrable1", "Essai", "Un essai", "", [Chapter("un", "Un", ["L1.1"], lambda _: [Paragraph("x")])])
+    monkeypatch.setattr(report_assets, "REPORTS", [small])
+    monkeypatch.setenv("CHU_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CHU_LAKE", str(made.folder / "lake"))
+    lines: list[str] = []
+    written = report_assets.make_reports(load_settings(), tmp_path / "written", lines.append)
+    assert [file.name for file in written] == [f"{CHECK_LIST}.pdf", "livrable1.pdf"]
+    assert [line.split(",")[0] for line in lines] == ["livrable1: 1 chapters"]
+    with open_instance(load_settings()) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["committee", "livrable1"]))
     assert event is not None and event.asset_materialization is not None
-    metadata = event.asset_materialization.metadata
-    assert metadata["location"].value == str(folder / "livrable1.pdf")
+    assert event.asset_materialization.metadata["location"].value == str(written[1])
+
+
+def test_the_reports_are_assets_of_the_code_location() -> None:
+    keys = definitions.defs.resolve_asset_graph().get_all_asset_keys()
+    assert {dg.AssetKey(["committee", name]) for name in (CHECK_LIST, "livrable1")} <= keys
+    assert definitions.defs.resolve_job_def("committee_reports").name == "committee_reports"
 
 
 def test_the_check_list_leads_to_chapters_and_pages(folder: Path) -> None:
@@ -91,20 +100,35 @@ def test_the_check_list_leads_to_chapters_and_pages(folder: Path) -> None:
     assert 1 < number <= max(map(int, re.findall(rb"/Count (\d+)", pdf)))
 
 
-def test_a_foreign_folder_is_left_alone(home: Home, tmp_path: Path) -> None:
+def test_a_foreign_folder_is_left_alone(made: Home, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    done = home.chu("report", str(tmp_path))
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "nothing was written" in done.stderr
+    with pytest.raises(ChuError, match="nothing was written"):
+        write_reports(tmp_path, [], _unused(), print)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_ten_figures_are_the_same_when_computed_again(home: Home, livrable1: Element, seed: int) -> None:
+def test_a_report_that_fails_leaves_the_earlier_ones(folder: Path) -> None:
+    def fail(_inputs: Inputs) -> Iterator[Paragraph]:
+        yield Paragraph("x")
+        raise ChuError("the lake is damaged")
+
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    report = Report("livrable1", "Essai", "Un essai", "", [Chapter("un", "Un", [], fail)])
+    with pytest.raises(ChuError, match="damaged"):
+        write_reports(folder, [report], _unused(), print)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def _unused() -> Inputs:
+    return cast("Inputs", SimpleNamespace(stated="", today=DAY))
+
+
+def test_ten_figures_are_the_same_when_computed_again(made: Home, livrable1: Element, seed: int) -> None:
     """The SQL of the report over the tables as delta-rs reads them: the reading of the lake is not shared."""
     cells = list(_cells(livrable1))
     assert len(cells) > 50
     for command, row, column, shown in random.Random(seed).sample(cells, 10):
-        value = _computed(home, command)[row][column]
+        value = _computed(made, command)[row][column]
         assert shown in _possible(value), (command, row, column)
 
 
@@ -145,14 +169,14 @@ def _possible(value: object) -> set[str]:
     return {" ".join(text.split()) for text in texts}
 
 
-def test_cardinalities_are_those_of_the_rows(home: Home, livrable1: Element, folder: Path) -> None:
+def test_cardinalities_are_those_of_the_rows(made: Home, livrable1: Element, folder: Path) -> None:
     """Two of them, counted in plain Python."""
     words = (folder / "livrable1.md").read_text(encoding="utf-8").replace("\u00a0", " ")
-    patients = _column(home, "sources/Patient", "Id_patient")
-    seen = _column(home, "sources/Consultation", "Id_patient")
+    patients = _column(made, "sources/Patient", "Id_patient")
+    seen = _column(made, "sources/Consultation", "Id_patient")
     least = 1 if set(patients) <= set(seen) else 0
     assert f"passe : Consultation (1,1), Patient ({least},n)" in words and set(seen) <= set(patients)
-    rooms = _column(home, "sources/Salle", "Num_consultation")
+    rooms = _column(made, "sources/Salle", "Num_consultation")
     several = "n" if len(set(rooms)) < len(rooms) else "1"
     assert f"Consultation (0,{several})" in words
 
@@ -162,9 +186,9 @@ def _column(home: Home, identifier: str, column: str) -> list[Any]:
     return list(DeltaTable(home.folder / "lake" / table).to_pyarrow_table(columns=[column])[column].to_pylist())
 
 
-def test_the_last_main_job_is_that_of_the_log(home: Home, livrable1: Element) -> None:
+def test_the_last_main_job_is_that_of_the_log(made: Home, livrable1: Element) -> None:
     figures = {d.one("dt").text: d.one("strong").text for d in livrable1.all(".figures > div") if COMMAND in d.text}
-    with home.instance() as instance:
+    with made.instance() as instance:
         groups: dict[str, int] = {}
         for run in instance.get_runs():
             group = run.tags.get("chu/group", "")

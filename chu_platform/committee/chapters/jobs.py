@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 
 from chu_platform import french
-from chu_platform.automation.build_definitions import build_defs
+from chu_platform.automation.build_definitions import ASSET_JOBS, OTHER_JOBS, SCHEDULES, SENSORS
 from chu_platform.committee.document import (
     WIDE_WIDTH,
     Block,
@@ -105,7 +105,6 @@ LABELS: Final = 150.0
 
 
 def _blocks(inputs: Inputs) -> Iterator[Block]:
-    definitions = build_defs().get_repository_def()
     yield Paragraph(
         "Chaque table est un **asset** de Dagster, et une étape la fait toujours de la même façon : écrire, contrôler, enregistrer d’un seul commit Delta. L’ordre n’est pas programmé : il suit des dépendances déclarées."
     )
@@ -121,7 +120,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
         "chu dictionary DOSSIER",
     )
     yield Heading("Les jobs")
-    jobs = sorted(job.name for job in definitions.get_all_jobs() if not job.name.startswith("__"))
+    jobs = sorted([*(job.name for job in ASSET_JOBS), *(job.name for job in OTHER_JOBS)])
     yield Table(
         "Jobs de Dagster",
         [Column("Job", 1.5), Column("Ce qu’il fait", 4)],
@@ -132,7 +131,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Table(
         "Ce qui démarre une exécution",
         [Column("Nom", 1.6), Column("Quand", 1.4), Column("Ce qu’il fait", 3.4), Column("Au départ", 0.9)],
-        list(_starters(definitions)),
+        list(_starters()),
         DEFINITIONS_COMMAND,
     )
     yield Heading("Partitions")
@@ -155,11 +154,11 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield from _workers()
 
 
-def _starters(definitions: dg.RepositoryDefinition) -> Iterator[Sequence[Cell]]:
-    for schedule in definitions.schedule_defs:
+def _starters() -> Iterator[Sequence[Cell]]:
+    for schedule in SCHEDULES:
         when = _when(str(schedule.cron_schedule))
         yield Code(schedule.name), when, STARTERS[schedule.name], _state(schedule.default_status)
-    for sensor in definitions.sensor_defs:
+    for sensor in SENSORS:
         when = f"toutes les {sensor.minimum_interval_seconds} s"
         yield Code(sensor.name), when, STARTERS[sensor.name], _state(sensor.default_status)
 
