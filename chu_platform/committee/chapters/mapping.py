@@ -1,12 +1,15 @@
 """Livrable 1: from the sources to the decision tables, column by column, with every rule."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chu_platform.catalogue import catalogue
 from chu_platform.committee.document import Block, Cell, Chapter, Code, Column, Heading, Listing, Paragraph, Table
 from chu_platform.committee.inputs import Inputs
 from chu_platform.description.described_tables import DescribedColumn, DescribedTable
 from chu_platform.documents.french_labels import CHECK_TYPES, KINDS, type_word
+from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.tables.column_origins import Field
 from chu_platform.tables.rows import ExternalSource
 from chu_platform.tables.table import Layer
@@ -22,6 +25,8 @@ COLUMNS: Final = [
 ]
 # Names that a cell lists; the page of the table has all.
 MAX_NAMED: Final = 4
+# What stands for the column in a rule that several columns share.
+VALUE: Final = "valeur"
 
 
 def _blocks(inputs: Inputs) -> Iterator[Block]:
@@ -30,6 +35,16 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     )
     yield Paragraph(
         "Les contrôles de chaque table, évalués avant l’enregistrement, sont nommés avec elle ; les bloquants empêchent tout enregistrement. Le SQL complet des tables de dimensions et de faits est en annexe de chaque section."
+    )
+    yield Heading("Lecture des sources")
+    yield Paragraph(
+        "Une ligne livrée qui ne remplit pas une de ces conditions, ou dont une valeur n’a pas le type déclaré, est un rejet : elle est gardée avec son fichier, sa ligne, sa colonne et le motif. Dans la règle, `valeur` est celle de chacune des colonnes."
+    )
+    yield Table(
+        "Conditions sur les lignes livrées",
+        [Column("Source", 1.6), Column("Motif du rejet", 1.4), Column("Règle (SQL)", 3), Column("Colonnes", 2.2)],
+        list(_reading_rules()),
+        "grep -rn RowCheck chu_platform/sources chu_platform/building_blocks",
     )
     for layer, title in MAPPED:
         yield Heading(title)
@@ -44,6 +59,17 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
             yield Paragraph(_checks(table))
             if table.query and layer is not Layer.KPIS:
                 yield Listing(_plain(table.query), "sql", f"SQL de {table.identifier}")
+
+
+def _reading_rules() -> Iterator[Sequence[Cell]]:
+    """The conditions on delivered rows; those that several columns of a source share are one row."""
+    for table in delivered_tables(catalogue()):
+        columns: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for check in delivered_rows(table).row_checks:
+            rule = check.holds_when.replace(f'"{check.column}"', VALUE)
+            columns[check.reason, " ".join(rule.split())].append(check.column)
+        for (reason, rule), names in columns.items():
+            yield [Code(table.name), Code(reason), Code(rule), _listed(names)]
 
 
 def _row(inputs: Inputs, table: DescribedTable, column: DescribedColumn) -> Sequence[Cell]:
