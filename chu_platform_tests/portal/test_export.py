@@ -135,16 +135,10 @@ def test_the_copy_asks_for_no_server(copy: Path, pages: dict[Path, Element]) -> 
         assert not re.search(r"url\(\"?(/|https?:)|@import", style.read_text())
 
 
-def test_a_copy_starts_with_home_story_method_quality_and_the_questions(portal: Served) -> None:
+def test_a_copy_starts_with_the_pages_and_the_questions(portal: Served) -> None:
     start = start_addresses(portal.reader.snapshot)
-    assert set(start) == {
-        "/",
-        "/recit",
-        "/methode",
-        "/qualite",
-        "/registre",
-        *(f"/questions/{q.slug}" for q in QUESTIONS),
-    }
+    first = {"/", "/recit", "/methode", "/qualite", "/registre", "/besoins"}
+    assert set(start) == first | {f"/questions/{q.slug}" for q in QUESTIONS}
 
 
 def test_the_copy_tells_what_the_portal_tells(copy: Path, pages: dict[Path, Element], portal: Served) -> None:
