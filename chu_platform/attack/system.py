@@ -31,6 +31,8 @@ Numbers = NDArray[np.int64]
 INFINITE = float("inf")
 # Shares of events are rounded to twelve decimals: their sums are not exact.
 _ROUNDING = 1e-6
+# Days of a stay: no longer, an attacker supposes, and drops this rule, as the others, if visible rows contradict it.
+LONGEST_STAY = 366
 # Rows of one kind (such as patients <= events) hold if they hold in all visible rows.
 Rule = tuple[str, Sequence[tuple[Figure, float]], float, float]
 
@@ -237,14 +239,19 @@ def _least(cell: Cell, measure: str, hierarchies: Hierarchies) -> tuple[float, f
     """The least possible value of a masked figure, and its step. A listed row has at least one event, but of stays that
     none follows, and of slots and groups of patients.
     """
-    listed = not is_by_age(cell) and cell[0] not in (STAYS, FOLLOW_UP, USE)
     if is_place_table(cell) and measure == "events" and cell[3][0] not in ("total", "unattached"):
         weights = hierarchies.weights.get((cell[3][0], cell[3][1]))
         if weights is None:
             return 0.0, 0.0
         return weights.least, 1 / weights.parts if weights.parts else 0.0
-    at_least_one = listed and measure not in ("patients", "days", BASE)
+    at_least_one = _is_listed_with_events(cell) and measure not in ("patients", "days", BASE)
     return (1.0 if at_least_one else 0.0), 1.0
+
+
+def _is_listed_with_events(cell: Cell) -> bool:
+    """Whether a row of this kind is listed only if it has events."""
+    hidden = is_unlisted(cell) or cell[3][:1] == (NO_CATEGORY,)
+    return not hidden and not is_by_age(cell) and cell[0] not in (STAYS, FOLLOW_UP, USE)
 
 
 def _add_group(system: System, group: Group) -> None:
@@ -272,7 +279,10 @@ def _exists(system: System, figure: Figure) -> bool:
 def _rules(cell: Cell, figures: Figures, hierarchies: Hierarchies) -> Iterable[Rule]:
     """The relations between the measures of one row."""
     table = cell[0]
-    events, patients = (cell, "events"), (cell, "patients")
+    events, patients, days = (cell, "events"), (cell, "patients"), (cell, "days")
+    if _is_listed_with_events(cell):
+        # Events of unknown patients have none: then some visible row says so.
+        yield f"at least one patient in {table}", [(patients, 1.0)], 1.0, INFINITE
     if is_place_table(cell):
         consultations = (cell, "consultations")
         level, code = cell[3]
@@ -293,7 +303,8 @@ def _rules(cell: Cell, figures: Figures, hierarchies: Hierarchies) -> Iterable[R
     else:
         yield f"patients <= events in {table}", [(patients, 1.0), (events, -1.0)], -INFINITE, 0.0
     if table.startswith(STAYS) and cell[3][:1] != (NO_CATEGORY,):
-        yield f"events <= days in {table}", [(events, 1.0), ((cell, "days"), -1.0)], -INFINITE, 0.0
+        yield f"events <= days in {table}", [(events, 1.0), (days, -1.0)], -INFINITE, 0.0
+        yield f"days <= {LONGEST_STAY} events in {table}", [(days, 1.0), (events, -LONGEST_STAY)], -INFINITE, 0.0
     if table == SPECIALITIES:
         people, years = (cell, "professionals"), (cell, "active_years")
         yield "professionals <= years", [(people, 1.0), (years, -1.0)], -INFINITE, 0.0

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.indicators.intervals import garwood, wilson
+from chu_platform.sources.hospitalisations import MAX_STAY_DAYS
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, LONG, STRING, Column
 from chu_platform.tables.period_sql import Periods
@@ -86,6 +87,15 @@ RATES_FROM: Final[Mapping[str, Sequence[str]]] = {
 STAY_RATES_FROM: Final[Mapping[str, Sequence[str]]] = {**RATES_FROM, "mean_length_of_stay": ("days", "events")}
 NUMERATOR_IN_BASE: Final = holds(
     "numerator_in_base", "patients <= base_patients", "les patients ayant un événement sont des patients de la base"
+)
+# Bounds between the figures of a row, of which attackers know (docs/attack.md).
+PATIENTS_IN_EVENTS: Final = holds(
+    "patients_in_events", "patients <= events", "chaque patient compté a au moins un événement"
+)
+DAYS_IN_BOUNDS: Final = holds(
+    "days_in_bounds",
+    f"days BETWEEN 0 AND {MAX_STAY_DAYS} * events",
+    f"un séjour dure de 0 à {MAX_STAY_DAYS} jours",
 )
 
 # Bits of the number of a period beside that of a cell: enough for the months, quarters and years of two centuries.

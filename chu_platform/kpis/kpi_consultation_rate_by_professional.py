@@ -6,6 +6,7 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
+    PATIENTS_IN_EVENTS,
     PERIOD_COLUMNS,
     counts_by_period,
     visits,
@@ -20,6 +21,7 @@ from chu_platform.sdc.cell_masks import same_period
 from chu_platform.sdc.primary_rules import PrimaryRules, Quantiles
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
+from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.partitions import YEARS
@@ -252,6 +254,14 @@ consultation_by_speciality = Table(
         "professional_rate": EXACT,
     },
     rows=Query.over(_of_specialities),
+    checks=[
+        PATIENTS_IN_EVENTS,
+        holds(
+            "professionals_in_years_in_events",
+            "professionals <= active_years AND active_years <= events",
+            "chaque professionnel compté a au moins une année d’activité, et chaque année au moins une consultation",
+        ),
+    ],
 )
 
 # The recomputation by `chu trace` and `chu verify`.

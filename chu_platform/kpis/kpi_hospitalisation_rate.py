@@ -6,7 +6,9 @@ from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
+    DAYS_IN_BOUNDS,
     NUMERATOR_IN_BASE,
+    PATIENTS_IN_EVENTS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
@@ -68,6 +70,8 @@ EXACT = Table(
     ),
     checks=[
         NUMERATOR_IN_BASE,
+        PATIENTS_IN_EVENTS,
+        DAYS_IN_BOUNDS,
         sums_to(
             "months_sum_to_all_stays",
             "SELECT sum(events) FROM {this} WHERE period_grain = 'month'",

@@ -8,8 +8,10 @@ from chu_platform.indicators.diagnosis_counts import by_diagnosis
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
+    DAYS_IN_BOUNDS,
     LEVEL_COLUMNS,
     NUMERATOR_IN_BASE,
+    PATIENTS_IN_EVENTS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
@@ -68,7 +70,7 @@ EXACT = Table(
         finish=with_stay_rates,
         from_columns=STAY_RATES_FROM,
     ),
-    checks=[NUMERATOR_IN_BASE],
+    checks=[NUMERATOR_IN_BASE, PATIENTS_IN_EVENTS, DAYS_IN_BOUNDS],
     layout=Layout(partition_by=["period_grain"], z_order_by=["level", "code"]),
 )
 

@@ -11,6 +11,7 @@ from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Sum
 from chu_platform.indicators.intervals import directly_standardised
 from chu_platform.indicators.rates import (
     COUNT_COLUMNS,
+    DAYS_IN_BOUNDS,
     PERIOD_COLUMNS,
     RATE_COLUMNS,
     STAY_COLUMNS,
@@ -179,6 +180,7 @@ EXACT = Table(
             "patients <= base_patients OR age_band = 'unknown'",
             "les patients ayant un événement sont des patients de la base, sauf pour des événements avant la naissance",
         ),
+        DAYS_IN_BOUNDS,
         none_in(
             "age_bands_sum_to_all",
             f"SELECT count(*) FROM (SELECT greatest({GAPS}) AS gap FROM {{this}} "

@@ -8,11 +8,14 @@ import pyarrow as pa
 import pytest
 
 from chu_platform.attack import run_attacks
+from chu_platform.attack.intervals import propagate
+from chu_platform.attack.knowledge import Knowledge
 from chu_platform_tests.attack.zone import (
     AGES,
     DIAGNOSES,
     PLACES,
     SPECIALITIES,
+    STAY_DIAGNOSES,
     STAYS,
     attacked,
     consultations,
@@ -342,6 +345,47 @@ def test_two_leaves_of_eight_are_known_to_be_small_but_one_beside_forty_is_not()
     assert found(3, 40) == set()
     assert found(3, 8) == {("leaf", "A000", "interval of events"), ("leaf", "A001", "interval of events")}, "1 to 10"
     assert found(3, 9) == set(), "1 to 11, which is 10 wide"
+
+
+@pytest.mark.parametrize(
+    ("shown", "bounds"),
+    [
+        ({}, (1, 119)),
+        # At least one day a stay, and at most 366.
+        ({"days": 8}, (1, 8)),
+        # 5 210 days are left to the other one: at least 15 stays.
+        ({"days": 3700}, (11, 105)),
+        # 88 of the 120 patients are in the other one only: at least 88 stays.
+        ({"patients": 7}, (7, 32)),
+    ],
+)
+def test_the_figures_of_a_row_bound_each_other(shown: Mapping[str, float], bounds: tuple[int, int]) -> None:
+    """A chapter of 150 stays: one of its categories has 30, two are masked, of one of them some figures are visible."""
+    rows = table(
+        STAY_DIAGNOSES,
+        place("chapter", "I", events=150, patients=120, days=9000),
+        place("category", "A00", events=30, patients=25, days=90),
+        place("category", "A01", **shown),
+        place("category", "B00"),
+    )
+    system = Knowledge(zone((STAY_DIAGNOSES, rows))).system
+    found = propagate(system.matrix, system.row_bounds, *system.column_bounds, system.step_array)
+    column = system.unknown[(STAY_DIAGNOSES, "all", None, ("category", "A01")), "events"]
+    assert (found.low[column], found.high[column]) == bounds
+
+
+def test_a_rule_that_visible_rows_contradict_is_none() -> None:
+    """Stays of 0 days: a category may have more stays than days. The other one has 8 980 days, so at least 25 stays."""
+    rows = table(
+        STAY_DIAGNOSES,
+        place("chapter", "I", events=150, patients=120, days=9000),
+        place("category", "A00", events=30, patients=25, days=12),
+        place("category", "A01", days=8),
+        place("category", "B00"),
+    )
+    system = Knowledge(zone((STAY_DIAGNOSES, rows))).system
+    found = propagate(system.matrix, system.row_bounds, *system.column_bounds, system.step_array)
+    assert found.high[system.unknown[(STAY_DIAGNOSES, "all", None, ("category", "A01")), "events"]] == 95
 
 
 # 8: side tables.
