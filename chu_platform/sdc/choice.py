@@ -1,4 +1,6 @@
-"""The greedy choice of secondary cells. It masks the cheapest suitable cell until no relation fails a suppression rule.
+"""The greedy choice of secondary cells: the cheapest suitable cell is masked until no relation fails a rule.
+
+(The other choice is `least_cost`.)
 
 The code uses lists instead of arrays, because access to single elements is several times faster in lists.
 """

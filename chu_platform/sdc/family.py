@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chu_platform.errors import ChuError
 from chu_platform.sdc.choice import Choice
 from chu_platform.sdc.intervals import Intervals
+from chu_platform.sdc.least_cost import least_cost
 from chu_platform.sdc.levels import LONG_LIST, Levels
 from chu_platform.sdc.relations import Cells, Relations
 from chu_platform.sdc.suppression import BrokenRelations, is_protected, least_known, protect, require_sums
@@ -128,8 +129,27 @@ class Released:
     repeats: Repeats
 
     def mask(self) -> NDArray[np.bool_]:
-        """The needed cells, and more until every rule holds."""
-        return self._completed(self.needed)
+        """The needed cells, and more until every rule holds: of two choices the one that shows more events."""
+        greedy, lightest = self._completed(self.needed), self._completed(self._lightest())
+        return greedy if self._shown(greedy) >= self._shown(lightest) else lightest
+
+    def _shown(self, mask: NDArray[np.bool_]) -> float:
+        """The events in the cells that are shown."""
+        return float(self.weight[~mask & ~self.hidden].sum())
+
+    def _lightest(self) -> NDArray[np.bool_]:
+        """The needed cells, and others chosen by integer programs.
+
+        What unions of persons and insiders need is known only then, so it is chosen again with these cells.
+        """
+        sums = [(Quantities.of(s.values, least_known(s.values, self.gone)), s.relations) for s in self.systems]
+        needed = self.needed.copy()
+        while True:
+            mask = least_cost(sums, self.weight, needed)
+            more = self._more(mask)
+            if not len(more):
+                return mask
+            needed[more] = True
 
     def _completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask, and more cells until every rule holds. A cell has one mask for all its measures."""
