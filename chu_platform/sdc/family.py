@@ -130,14 +130,14 @@ class Released:
 
     def mask(self) -> NDArray[np.bool_]:
         """The needed cells, and more until every rule holds: of two choices the one that shows more events."""
-        greedy, lightest = self._completed(self.needed), self._completed(self._lightest())
+        greedy, lightest = self.completed(self.needed), self.completed(self.lightest())
         return greedy if self._shown(greedy) >= self._shown(lightest) else lightest
 
     def _shown(self, mask: NDArray[np.bool_]) -> float:
         """The events in the cells that are shown."""
         return float(self.weight[~mask & ~self.hidden].sum())
 
-    def _lightest(self) -> NDArray[np.bool_]:
+    def lightest(self) -> NDArray[np.bool_]:
         """The needed cells, and others chosen by integer programs.
 
         What unions of persons and insiders need is known only then, so it is chosen again with these cells.
@@ -151,7 +151,7 @@ class Released:
                 return mask
             needed[more] = True
 
-    def _completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask, and more cells until every rule holds. A cell has one mask for all its measures."""
         masked = mask.copy()
         while True:
@@ -174,29 +174,34 @@ class Released:
     def widened(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask, and more cells until the interval of each listed cell is wide when all sums are put together.
 
+        What is found possible is possible for all measures of a row together. Let the events of each cell change by d,
+        so that all sums hold, and no cell has more persons than a visible whole of it if its persons change by d, too.
+        Then days and whole consultations may change by d, and persons may be max(persons + d, 1), in a masked whole as
+        many as in a part, or more: they are at most the events, and those of a whole at most the sum of its parts.
+        (Persons that add up, those by sex and age, are a system of their own, and so are professionals.)
+
         No cell is published again afterwards, so that the intervals stay wide. It ends, because each step masks more
         cells, and where all are masked around a cell, there is no sum to bound it.
         """
         listed = ~self.gone & ~self.hidden
         # Nobody sees whether a cell that is not listed has events.
         least = [least_known(s.values, ~listed) for s in self.systems]
-        proofs = [
-            [Intervals(s.relations, s.values[:, m], known[:, m]) for m in range(s.values.shape[1])]
-            for s, known in zip(self.systems, least, strict=True)
-        ]
+        proofs = [_proof(s, known) for s, known in zip(self.systems, least, strict=True)]
         # Few cells first, as they are often enough. Later more, so that the loop ends soon.
         for width in (2 ** (step // 8) for step in count()):
             masked = mask.copy()
-            for system, known, measures in zip(self.systems, least, proofs, strict=True):
-                wanted = listed[:, None] & (self.needed[:, None] | _is_small(system.values))
-                narrow = np.concatenate([one.narrow(masked, wanted[:, m]) for m, one in enumerate(measures)])
+            # The first system has the events of the persons.
+            rooms = [self.unions.room(mask) if self.unions else None, *[None] * len(self.systems)]
+            for system, known, proof, room in zip(self.systems, least, proofs, rooms, strict=False):
+                wanted = listed & (self.needed | _is_small(system.values).any(axis=1))
+                narrow = proof.narrow(masked, wanted, room)
                 if len(narrow):
                     choice = Choice(Quantities.of(system.values, known), masked, system.relations)
-                    choice.extend(np.unique(narrow), width)
+                    choice.extend(narrow, width)
                     masked = choice.mask
             if (masked == mask).all():
                 break
-            mask = self._completed(masked)
+            mask = self.completed(masked)
         return mask
 
     def _holds(self, mask: NDArray[np.bool_]) -> bool:
@@ -226,6 +231,16 @@ class Released:
             shown = children[~mask[children] & (values[children] > 0)]
             found.append(shown[np.argmin(values[shown])] if len(shown) else one.parents[r])
         return np.array(found, np.int64)
+
+
+def _proof(system: System, least: NDArray[np.float64]) -> Intervals:
+    """The intervals of a system in which all measures of a cell change by the same amount.
+
+    So days stay at least the stays, and persons at most the events (`Released.widened`). The smallest measure is the
+    last to be 11; it may fall as far as no measure falls below what is known of it.
+    """
+    smallest = system.values.min(axis=1)
+    return Intervals(system.relations, smallest, smallest + (least - system.values).max(axis=1))
 
 
 def _is_small(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The interval of each masked cell when all sums of a measure are put together, proved by possible values.
+"""The interval of each masked cell when all sums of a system are put together, proved by possible values.
 
 The true values are possible, and so is each solution of a linear program over the masked cells. The smallest and the
 largest value of a cell in them are inside its interval, so one solution proves many cells. What is possible stays
@@ -46,9 +46,10 @@ _OPTIMAL = 0
 
 
 class Intervals:
-    """The values of the cells of one measure that were found to be possible: from `low` to `high`, shape (n,) each.
+    """The values of the cells that were found to be possible: from `low` to `high`, shape (n,) each.
 
-    `values` are the true ones, `least` what a reader knows of each masked cell, shape (n,).
+    `values` are the true ones, `least` what a reader knows of each masked cell, shape (n,). Only changes of the values
+    are looked for, so they need not satisfy the sums: their changes do.
     """
 
     def __init__(self, relations: Relations, values: Floats, least: Floats) -> None:
@@ -56,17 +57,19 @@ class Intervals:
         self._work = 0
         self.low, self.high = values.copy(), values.copy()
 
-    def narrow(self, masked: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Cells:
+    def narrow(self, masked: NDArray[np.bool_], wanted: NDArray[np.bool_], room: Floats | None = None) -> Cells:
         """Some masked cells of `wanted` that are not shown to reach 11 with an interval of at least 10; sorted.
 
         There are none only if all are wide. `masked` and `wanted` have shape (n,); no cell may be published again
-        between two calls. Cells may be wide that are given, because the work is bounded. Raises RuntimeError if the
-        solver fails.
+        between two calls. `room`, shape (n,), is how much more than its value a cell may have; it grows with the mask.
+        Cells may be wide that are given, because the work is bounded. Raises RuntimeError if the solver fails.
         """
         cells = np.flatnonzero(masked & wanted & _is_narrow(self.low, self.high))
         if not len(cells):
             return cells
-        program = _Program.of(self._relations, self._values, self._least, masked)
+        # Without a limit, a cell has at most what all cells have together, and enough to be wide.
+        most = self._values + np.minimum(np.inf if room is None else room, self._values.sum() + ROOM)
+        program = _Program.of(self._relations, self._values, self._least, most, masked)
         some = program.prove(cells, _MAX_WORK - self._work)
         self._work += program.work
         self.low = np.minimum(self.low, program.lowest())
@@ -80,10 +83,10 @@ class _Program:
 
     Attributes:
         of_cell: The unknown of each masked cell, -1 of other cells, shape (n,).
-        cell_least: What is known of each cell, shape (n,).
+        cell_value, cell_least, cell_most: The true value of each cell, and its bounds, shape (n,).
         equations: The sums that are left, shape (rows, k).
         block: The unknowns that move together in one program, by number, shape (k,).
-        start, least: The true totals, and what is known of them, shape (k,).
+        start, least, most: The true totals, and their bounds, shape (k,).
         size: The number of cells of each total, shape (k,).
         low, high: The smallest and largest totals found, shape (k,).
         random: Weights of the unknowns in the linear programs; always the same.
@@ -91,11 +94,14 @@ class _Program:
     """
 
     of_cell: Cells
+    cell_value: Floats
     cell_least: Floats
+    cell_most: Floats
     equations: csr_array
     block: Cells
     start: Floats
     least: Floats
+    most: Floats
     size: NDArray[np.int64]
     low: Floats
     high: Floats
@@ -103,7 +109,9 @@ class _Program:
     work: int = 0
 
     @classmethod
-    def of(cls, relations: Relations, values: Floats, least: Floats, masked: NDArray[np.bool_]) -> _Program:
+    def of(
+        cls, relations: Relations, values: Floats, least: Floats, most: Floats, masked: NDArray[np.bool_]
+    ) -> _Program:
         unknown = np.flatnonzero(masked)
         matrix = relations.matrix(unknown, len(masked))
         twins = _twins(matrix)
@@ -116,11 +124,14 @@ class _Program:
         bounded = np.bincount(equations.indices, minlength=len(start)) > 0
         return cls(
             of_cell=of_cell,
+            cell_value=values,
             cell_least=least,
+            cell_most=most,
             equations=equations,
             block=_blocks(equations),
             start=start,
             least=np.bincount(twins, least[unknown]).astype(np.float64),
+            most=np.bincount(twins, most[unknown]).astype(np.float64),
             size=np.bincount(twins).astype(np.int64),
             low=start.copy(),
             high=np.where(bounded, start, np.inf),
@@ -128,15 +139,21 @@ class _Program:
         )
 
     def lowest(self) -> Floats:
-        """The smallest value found of each cell; infinite for other cells, shape (n,). A twin leaves all to others."""
-        together = self.size[self.of_cell] > 1
-        return np.where(self.of_cell < 0, np.inf, np.where(together, self.cell_least, self.low[self.of_cell]))
+        """The smallest value found of each cell; infinite for other cells, shape (n,).
+
+        A twin leaves all that it may to others, if these may take it.
+        """
+        twins = self.size[self.of_cell] > 1
+        taken = (self.most - self.start)[self.of_cell] - (self.cell_most - self.cell_value)
+        own = np.maximum(self.cell_least, self.cell_value - taken)
+        return np.where(self.of_cell < 0, np.inf, np.where(twins, own, self.low[self.of_cell]))
 
     def highest(self) -> Floats:
         """The largest value found of each cell; minus infinite for other cells, shape (n,)."""
         others = np.where(self.size > 1, self.least, 0.0)[self.of_cell]
         own = np.where(self.size[self.of_cell] > 1, self.cell_least, 0.0)
-        return np.where(self.of_cell < 0, -np.inf, self.high[self.of_cell] - others + own)
+        found = self.high[self.of_cell] - others + own
+        return np.where(self.of_cell < 0, -np.inf, np.minimum(found, self.cell_most))
 
     def prove(self, cells: Cells, max_work: int) -> Cells:
         """Seek solutions in which these cells are small, and solutions in which they are large.
@@ -207,8 +224,10 @@ class _Program:
             cost[len(part) :] = -weight
         else:
             cost[place] = weight
+        enough = np.minimum(enough, (self.most - self.least)[unknowns])
         low = np.concatenate([(self.least - self.start)[part], np.zeros(len(unknowns))])
-        high = np.concatenate([np.full(len(part), np.inf), enough])
+        high = np.concatenate([(self.most - self.start)[part], enough])
+        high[place] -= enough
         equations = hstack([matrix, matrix[:, place]], format="csr")
         none = np.zeros(matrix.shape[0])
         result = linprog(cost, A_eq=equations, b_eq=none, bounds=np.column_stack([low, high]))

@@ -34,6 +34,15 @@ class Unions:
         """
         return np.unique(np.concatenate([self._parts(mask), self._overlaps(mask)]))
 
+    def room(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """How many persons more each cell may have: it has no more than each visible whole; shape (n,)."""
+        wholes, parts = self._pairs
+        shown = ~mask[wholes]
+        found = np.full(len(self.persons), np.inf)
+        np.minimum.at(found, parts[shown], (self.persons[wholes] - self.persons[parts])[shown])
+        at_least_none: NDArray[np.float64] = np.maximum(found, 0.0)
+        return at_least_none
+
     def _parts(self, mask: NDArray[np.bool_]) -> Cells:
         """The visible parts that leave 1 to 10 persons of a visible whole."""
         wholes, parts = self._pairs

@@ -76,6 +76,20 @@ def test_narrow_cells_are_those_of_all_values(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_cells_that_may_grow_by_a_limited_amount_are_those_of_all_values(seed: int) -> None:
+    values, relations, mask, _ = _random_table(seed)
+    room = np.random.default_rng(seed).integers(0, 10, 16).astype(np.float64)
+    possible = _possible(values, mask)
+    possible = possible[(possible <= (values + room).reshape(4, 4)[:3, :3]).all(axis=(1, 2))]
+    low, high = possible.min(axis=0), possible.max(axis=0)
+    narrow = np.zeros((4, 4), np.bool_)
+    narrow[:3, :3] = (high < 11) | (high - low < 10)
+    expected = np.flatnonzero(narrow.ravel() & mask).tolist()
+    assert expected
+    assert Intervals(relations, values, np.ones(16)).narrow(mask, mask, room).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_one_cell_is_enough_if_it_is_narrow(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values, relations, mask, narrow = _random_table(seed)
     monkeypatch.setattr(intervals, "_ENOUGH", 1)
@@ -112,3 +126,12 @@ def test_a_twin_may_take_what_another_cell_leaves() -> None:
     for values, expected in (([14.0, 5.0, 5.0, 4.0], []), ([12.0, 4.0, 4.0, 4.0], [1, 2, 3])):
         proofs = Intervals(relations, np.array(values), np.ones(4))
         assert proofs.narrow(hidden, hidden).tolist() == expected
+
+
+def test_a_twin_takes_no_more_than_its_room() -> None:
+    relations = Relations.of((0, [1, 2, 3]))
+    hidden = np.array([False, True, True, True])
+    values = np.array([40.0, 5.0, 5.0, 30.0])
+    for room, expected in (([6.0, 6.0, 0.0], []), ([5.0, 6.0, 0.0], [1]), ([6.0, 6.0, np.inf], [])):
+        proofs = Intervals(relations, values, np.ones(4))
+        assert proofs.narrow(hidden, hidden, np.array([0.0, *room])).tolist() == expected
