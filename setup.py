@@ -94,6 +94,8 @@ setup(
             "types-jsonschema",
             # Reads the lake as its users do: docs/readers.md.
             "polars>=2.1",
+            # tau-Argus with an open solver, a second opinion on the masks: docs/decisions/0064-lightest-mask.md.
+            "pytauargus>=0.6,<0.7",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.
             "playwright>=1.49",
             "axe-playwright-python>=0.1.4",
