@@ -77,10 +77,11 @@ PARTS: Final = (
     ),
     Part(
         "attackers",
-        "the attackers on the published zone with leaks, on two editions, and on 200 000 establishments",
+        "the attackers on the published zone with leaks, on editions of a year, and on 200 000 establishments",
         _pytest(
             "chu_platform_tests/attack/test_whole_zone.py",
             "chu_platform_tests/attack/test_two_editions.py",
+            "chu_platform_tests/attack/test_year_of_editions.py",
             "chu_platform_tests/attack/test_large_zone.py",
         ),
     ),
