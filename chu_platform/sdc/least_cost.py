@@ -18,7 +18,7 @@ from chu_platform.sdc.relations import Cells, Relations, components
 from chu_platform.sdc.suppression_rules import TOLERANCE, Assessment, Quantities, assess
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array
 
 Floats = NDArray[np.float64]
 
@@ -157,32 +157,33 @@ class _Program:
         constant = matrix @ known
         low, high = np.concatenate(self._low) - constant, np.concatenate(self._high) - constant
         unknowns = np.flatnonzero(known == 0)
-        matrix = matrix[:, unknowns]
-        part = components(matrix)
+        part = components(matrix[:, unknowns])
+        order, by_column = np.argsort(part, kind="stable"), matrix.tocsc()
+        ordered = part[order]
         for number in np.unique(part[np.searchsorted(unknowns, failing)]).tolist():
-            columns = np.flatnonzero(part == number)
-            if len(columns) <= _MAX_UNKNOWNS:
-                cells = unknowns[columns] < n
-                values = self._solved(matrix[:, columns], low, high, unknowns[columns])
-                mask[unknowns[columns[cells]]] = values[cells] > 0.5
+            first, last = np.searchsorted(ordered, [number, number + 1])
+            if last - first <= _MAX_UNKNOWNS:
+                columns = unknowns[order[first:last]]
+                values = self._solved(by_column[:, columns], low, high, columns)
+                mask[columns[columns < n]] = values[columns < n] > 0.5
         return mask
 
-    def _solved(self, matrix: csr_array, low: Floats, high: Floats, unknowns: Cells) -> Floats:
-        """The values of some unknowns; zeros if there are none within the limits."""
+    def _solved(self, matrix: csc_array, low: Floats, high: Floats, columns: Cells) -> Floats:
+        """The values of the unknowns of some columns; zeros if there are none within the limits."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
-        rows = np.flatnonzero(np.diff(matrix.indptr))
-        is_cell = unknowns < len(self.weight)
+        rows = np.unique(matrix.indices)
+        is_cell = columns < len(self.weight)
         # A cell without events costs a little, so that it is not masked in vain.
-        cost = np.where(is_cell, np.maximum(self.weight[np.where(is_cell, unknowns, 0)], TOLERANCE), 0.0)
+        cost = np.where(is_cell, np.maximum(self.weight[np.where(is_cell, columns, 0)], TOLERANCE), 0.0)
         result = milp(
             cost,
-            constraints=LinearConstraint(matrix[rows], low[rows], high[rows]),
+            constraints=LinearConstraint(matrix.tocsr()[rows], low[rows], high[rows]),
             integrality=is_cell.astype(np.int64),
-            bounds=Bounds(0.0, np.concatenate(self.upper)[unknowns]),
+            bounds=Bounds(0.0, np.concatenate(self.upper)[columns]),
             options={"node_limit": _MAX_BRANCHES, "mip_rel_gap": _GAP},
         )
-        return np.zeros(len(unknowns)) if result.x is None else np.asarray(result.x, np.float64)
+        return np.zeros(len(columns)) if result.x is None else np.asarray(result.x, np.float64)
 
 
 def _with_those_below(relations: Relations, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
