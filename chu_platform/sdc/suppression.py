@@ -52,10 +52,10 @@ def protect(
     - Every masked cell has more than one possible value, also if the attacker uses the lower bounds of a measure (over
       the real numbers). This is not tested for a cell that is connected with more than 50 000 other masked cells.
 
-    Not guaranteed: an interval of 10 when several sums are put together (`Released.widened` adds it). Measures are
-    tested one by one, without knowledge about two measures (such as a maximum of 30 days for a stay). The test does not
-    include other releases, earlier versions of the same tables, or what counted persons know about themselves. A cell
-    stays without protection if all cells connected with it are masked already.
+    Not guaranteed: an interval of 10 when several sums, or several measures of a row, are put together
+    (`Released.widened` adds both). The test does not include other releases, earlier versions of the same tables, or
+    what counted persons know about themselves. A cell stays without protection if all cells connected with it are
+    masked already.
 
     Raises ValueError when shapes differ, or a value is negative or not finite, and BrokenRelations when a relation does
     not hold.
