@@ -83,10 +83,10 @@ class Family:
         left_out = levels.to_leave_out(self._is_poor(~self.unsafe))
         while True:
             released = self.without(levels.cells(left_out))
-            masked = released.mask()
-            more = levels.to_leave_out(left_out | self._is_poor(~masked))
+            greedy = released.greedy()
+            more = levels.to_leave_out(left_out | self._is_poor(~greedy))
             if (more == left_out).all():
-                masked = released.widened(released.spared(masked))
+                masked = released.widened(released.spared(released.better(greedy)))
                 more = levels.to_leave_out(left_out | self._is_poor(~masked))
                 if (more == left_out).all():
                     return masked
@@ -128,9 +128,13 @@ class Released:
     insiders: Insiders
     repeats: Repeats
 
-    def mask(self) -> NDArray[np.bool_]:
-        """The needed cells, and more until every rule holds: of two choices the one that shows more events."""
-        greedy, lightest = self.completed(self.needed), self.completed(self.lightest())
+    def greedy(self) -> NDArray[np.bool_]:
+        """The needed cells, and the cheapest ones that help, one after the other, until every rule holds."""
+        return self._completed(self.needed)
+
+    def better(self, greedy: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The greedy mask, or that of the integer programs if it shows more events."""
+        lightest = self._completed(self.lightest())
         return greedy if self._shown(greedy) >= self._shown(lightest) else lightest
 
     def _shown(self, mask: NDArray[np.bool_]) -> float:
@@ -138,7 +142,7 @@ class Released:
         return float(self.weight[~mask & ~self.hidden].sum())
 
     def lightest(self) -> NDArray[np.bool_]:
-        """The needed cells, and others chosen by integer programs.
+        """The needed cells, and others chosen by integer programs; rules that these do not know may fail.
 
         What unions of persons and insiders need is known only then, so it is chosen again with these cells.
         """
@@ -151,7 +155,7 @@ class Released:
                 return mask
             needed[more] = True
 
-    def completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _completed(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask, and more cells until every rule holds. A cell has one mask for all its measures."""
         masked = mask.copy()
         while True:
@@ -201,7 +205,7 @@ class Released:
                     masked = choice.mask
             if (masked == mask).all():
                 break
-            mask = self.completed(masked)
+            mask = self._completed(masked)
         return mask
 
     def _holds(self, mask: NDArray[np.bool_]) -> bool:
