@@ -25,7 +25,7 @@ from chu_platform.masks.consultation_mask import consultation_mask
 from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.sdc.family import Released
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.store import LocalStore
+from chu_platform.tables.rows import Computed
 
 FAMILIES: Final = {family.name: family for family in (consultation_mask, stay_mask)}
 Mask = NDArray[np.bool_]
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str]) -> None:
 def measured(lake: Path, family: str, choice: str) -> str:
     """The mask of one family by one choice: cells, visible events, their share of the safe ones, CPU and memory."""
     table = FAMILIES[family].table
-    stored = Lake(LocalStore(lake))
+    assert isinstance(table.rows, Computed)
+    stored = Lake(lake)
     inputs = {name: stored.arrow(read, [c.name for c in read.columns]) for name, read in table.reads.items()}
     before = time.process_time()
     with patch.object(Released, "better", CHOICES[choice]):
